@@ -1,0 +1,354 @@
+"""The configuration: one frozen model a job, the only place where a key is written.
+
+Each class below is one table of a configuration file, named after its job. The keys of
+`JobConfig` stand at the top of the file and reach every job. `devise_lib.config_file` reads files.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+PARENT_FOLDER = r"([^/]+)/[^/]+$"
+
+
+class Frozen(BaseModel):
+    """Values are fixed once read; a key that no field has is a fault, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class LabelTable(Frozen):
+    """Labels of a table of text: label, terms, split and aliases, tab-separated."""
+
+    kind: Literal["table"]
+    name: str
+    path: str
+
+
+class ImageNetLabels(Frozen):
+    """Labels that are WordNet ids: a list of ids, and the terms of every id. All are seen."""
+
+    kind: Literal["imagenet"]
+    name: str
+    words: str
+    ids: str
+
+
+class FolderLabels(Frozen):
+    """Labels that are the folders of `folder`; `split` (JSON) tells terms and the unseen ones."""
+
+    kind: Literal["folders"]
+    name: str
+    folder: str
+    split: str
+
+
+LabelSet = Annotated[LabelTable | ImageNetLabels | FolderLabels, Field(discriminator="kind")]
+
+
+class PhotoSource(Frozen):
+    """A folder of photos, or a tar of them. Its name goes to the column `photo_set`."""
+
+    path: str
+    name: str = ""  # default: the last part of the path
+    label_pattern: str | None = None  # the first group is the label; "" for photos without one
+    include: str = ""  # a regular expression; only paths in which it is found are taken
+    held_out: bool = False  # no model is trained on these photos
+
+
+class JobConfig(Frozen):
+    """The keys that every job has; they stand at the top of the file."""
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()  # the jobs whose results this one reads
+    file_keys: ClassVar[tuple[str, ...]] = ()  # the keys that name files that must be there
+    opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
+
+    work_dir: str = "work"  # a folder that the driver and every executor see
+    seed: Seed = 0
+    tracking_uri: str = ""  # of MLflow; default: an SQLite file in the work folder
+    catalog: str = ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
+    label_sets: tuple[LabelSet, ...] = ()
+    test_share: Share = 0.25  # of the photos of seen labels; no model is trained on these
+
+    def input_files(self) -> dict[str, list[str]]:
+        """The files and folders that each of `file_keys` names."""
+        return {key: list(_paths(getattr(self, key))) for key in self.file_keys}
+
+
+def _paths(value: Any) -> Iterator[str]:
+    """The paths in a value: itself, its items, or the path fields of a source or label set."""
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, BaseModel):
+        fields = ("path", "words", "ids", "folder", "split")
+        yield from (getattr(value, name) for name in fields if hasattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _paths(item)
+
+
+class MakeSample(JobConfig):
+    """Generate the embedded sample: a dump, photos and labels."""
+
+    name = "make_sample"
+    opt_in = True
+    folder: str = "{work_dir}/sample"
+    articles: Annotated[int, Field(ge=100)] = 2_000
+    photos: Annotated[int, Field(ge=200)] = 3_000
+
+
+class ParseWikipedia(JobConfig):
+    """A pages-articles dump to ARTICLES."""
+
+    name = "parse_wikipedia"
+    needs = ("make_sample",)
+    file_keys = ("dump", "index")
+    dump: str
+    index: str = ""  # default: the file beside the dump that Wikipedia's naming gives
+    tasks: PositiveInt = 8  # byte ranges read in parallel
+    namespaces: tuple[int, ...] = (0,)
+
+
+class PrepareCorpus(JobConfig):
+    """ARTICLES to SENTENCES."""
+
+    name = "prepare_corpus"
+    needs = ("parse_wikipedia",)
+    file_keys = ("label_sets",)
+    near_duplicate_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8  # Jaccard
+    num_perm: Annotated[int, Field(ge=16, le=512)] = 64
+    shingle: PositiveInt = 5  # words a shingle
+    min_words: Annotated[int, Field(ge=0)] = 10  # shorter articles are left out
+
+
+class TrainWord2vec(JobConfig):
+    """SENTENCES to WORD_VECTORS, through a quality gate. The names are gensim's."""
+
+    name = "train_word2vec"
+    needs = ("prepare_corpus",)
+    file_keys = ("analogies", "similarities")
+    vector_size: Annotated[int, Field(ge=2, le=2000)] = 100
+    window: PositiveInt = 10
+    min_count: PositiveInt = 5
+    sg: Literal[0, 1] = 1
+    hs: Literal[0, 1] = 0
+    negative: Annotated[int, Field(ge=0)] = 10
+    sample: Annotated[float, Field(ge=0.0)] = 1e-4
+    alpha: Annotated[float, Field(gt=0.0)] = 0.025
+    epochs: PositiveInt = 3
+    workers: Annotated[int, Field(ge=0)] = 0  # threads; 0: as many as the machine has cores
+    analogies: str = ""  # questions-words.txt; "" leaves the test out
+    restrict_vocab: PositiveInt = 30_000
+    similarities: tuple[str, ...] = ()  # word, word, score, tab-separated
+    min_analogies: Share = 0.0  # the gate: below it the job fails and the old vectors stay
+    min_similarity: Annotated[float, Field(ge=-1.0, le=1.0)] = -1.0  # of the first file, Spearman
+
+    @model_validator(mode="after")
+    def _needs_an_objective(self) -> Self:
+        if not self.hs and not self.negative:
+            raise ValueError("hs is 0 and negative is 0: nothing to train; set one of them")
+        if self.min_analogies > 0 and not self.analogies:
+            raise ValueError("min_analogies is set, but no file of analogies")
+        if self.min_similarity > -1 and not self.similarities:
+            raise ValueError("min_similarity is set, but no file of similarities")
+        return self
+
+
+class EmbedLabels(JobConfig):
+    """The label sets and WORD_VECTORS to LABELS."""
+
+    name = "embed_labels"
+    needs = ("train_word2vec",)
+    file_keys = ("label_sets",)
+    min_coverage: Share = 0.5  # of the labels of each set; below it the job fails
+
+
+class IngestPhotos(JobConfig):
+    """Folders or tars of image files to PHOTOS and QUARANTINE."""
+
+    name = "ingest_photos"
+    needs = ("make_sample",)
+    file_keys = ("source",)
+    source: Annotated[tuple[PhotoSource, ...], Field(min_length=1)]  # or one path, or a list of them
+    label_pattern: str = PARENT_FOLDER  # for the sources that do not give their own
+    max_pixels: PositiveInt = 64_000_000
+    min_side: PositiveInt = 8
+    max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _from_paths(cls, value: Any) -> Any:
+        given = value if isinstance(value, list | tuple) else [value]
+        return [{"path": item} if isinstance(item, str) else item for item in given]
+
+    def sources(self) -> list[PhotoSource]:
+        """Every source with its name and its label pattern filled in."""
+        return [
+            PhotoSource(
+                path=s.path,
+                name=s.name or s.path.rstrip("/").split("/")[-1].split(".")[0],
+                label_pattern=self.label_pattern if s.label_pattern is None else s.label_pattern,
+                include=s.include,
+                held_out=s.held_out,
+            )
+            for s in self.source
+        ]
+
+
+class TrainBackbone(JobConfig):
+    """A softmax CNN: trained here on PHOTOS of seen labels, or taken from a file of weights."""
+
+    name = "train_backbone"
+    needs = ("ingest_photos", "embed_labels")
+    file_keys = ("weights", "classes")
+    backbone: Literal["small_cnn", "mobilenet_0.75_224"] = "small_cnn"
+    weights: str = ""  # given: nothing is trained
+    classes: str = ""  # with weights: JSON {"0": [label, name], ...}, the order of the softmax
+    image_size: Annotated[int, Field(ge=32, le=1024)] = 64
+    ranks: PositiveInt = 2
+    epochs: PositiveInt = 12
+    batch_size: PositiveInt = 64  # photos a step, over all ranks together
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.backbone == "mobilenet_0.75_224" and not (self.weights and self.classes):
+            raise ValueError("backbone mobilenet_0.75_224 wants `weights` and `classes`")
+        if self.batch_size < self.ranks:
+            raise ValueError(f"batch_size is {self.batch_size}, fewer than {self.ranks} ranks")
+        return self
+
+
+class ExtractFeatures(JobConfig):
+    """Labelled PHOTOS and the backbone to FEATURES."""
+
+    name = "extract_features"
+    needs = ("ingest_photos", "embed_labels", "train_backbone")
+    batch_size: PositiveInt = 64
+    max_records_per_file: PositiveInt = 1_000  # row groups that Petastorm deals to the ranks
+
+
+class TrainDevise(JobConfig):
+    """FEATURES and LABELS to the projection, registered with its controls."""
+
+    name = "train_devise"
+    needs = ("embed_labels", "train_backbone", "extract_features")
+    model_name: str = "devise"
+    ranks: PositiveInt = 2
+    epochs: PositiveInt = 20
+    batch_size: PositiveInt = 256  # features a step, over all ranks together
+    learning_rate: Annotated[float, Field(gt=0.0)] = 0.01
+    margin: Annotated[float, Field(gt=0.0)] = 0.5  # 0.1 in the paper
+    violators: Literal["all", "one"] = "all"  # the paper stops at the first violator: "one"
+    normalize: bool = True  # scale u to unit norm inside the loss; the paper does not
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5  # of the features
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.batch_size < self.ranks:
+            raise ValueError(f"batch_size is {self.batch_size}, fewer than {self.ranks} ranks")
+        return self
+
+
+class ModelJobConfig(JobConfig):
+    """The keys of the jobs that use a registered model."""
+
+    model_name: str = "devise"
+    model: str = "champion"  # an alias of the registry, or a version number
+
+
+class EmbedPhotos(ModelJobConfig):
+    """PHOTOS and the model to EMBEDDINGS and QUARANTINE."""
+
+    name = "embed_photos"
+    needs = ("ingest_photos", "train_devise")
+    batch_size: PositiveInt = 64
+    files_per_batch: PositiveInt = 100  # files of PHOTOS a micro-batch
+    max_bad_share: Share = 0.2
+
+
+class BuildIndex(ModelJobConfig):
+    """EMBEDDINGS at a version to an index bundle."""
+
+    name = "build_index"
+    needs = ("embed_photos",)
+    nlist: Annotated[int, Field(ge=0)] = 0  # inverted lists; 0: chosen from the number of vectors
+    train_size: PositiveInt = 100_000  # vectors sampled for the centroids
+    recall_target: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    k: PositiveInt = 10
+    queries: PositiveInt = 500  # held-out queries that recall is measured with
+    shard_rows: PositiveInt = 200_000  # vectors that a task adds, about; it holds them in memory
+
+
+class BuildSignatures(ModelJobConfig):
+    """EMBEDDINGS to SIGNATURES by random hyperplanes."""
+
+    name = "build_signatures"
+    needs = ("embed_photos",)
+    bits: Annotated[int, Field(ge=1, le=62)] = 12  # hyperplanes a table
+    tables: PositiveInt = 8
+
+
+class FindNeighbours(ModelJobConfig):
+    """EMBEDDINGS and the index or SIGNATURES to NEIGHBOURS."""
+
+    name = "find_neighbours"
+    needs = ("build_index", "build_signatures")
+    via: Literal["index", "signatures"] = "index"
+    k: PositiveInt = 10
+    max_bucket: PositiveInt = 1_000  # with signatures: photos of one bucket that are compared
+
+
+class PredictLabels(ModelJobConfig):
+    """EMBEDDINGS and LABELS to PREDICTIONS."""
+
+    name = "predict_labels"
+    needs = ("embed_labels", "embed_photos")
+    k: PositiveInt = 5
+    candidates: Literal["all", "seen", "unseen"] = "all"
+
+
+class Evaluate(ModelJobConfig):
+    """The model, its controls and the closed-form baselines to METRICS."""
+
+    name = "evaluate"
+    needs = ("embed_labels", "extract_features", "train_devise")
+    k: tuple[PositiveInt, ...] = (1, 5, 10)
+    ridge_lambda: Annotated[float, Field(gt=0.0)] = 1e3
+    conse_t: PositiveInt = 10
+
+
+class Report(ModelJobConfig):
+    """Every table to one HTML page."""
+
+    name = "report"
+    needs = ("find_neighbours", "predict_labels", "evaluate")
+    queries: tuple[str, ...] = ()  # text queries; default: some of the unseen labels
+    photos: PositiveInt = 12  # shown in each gallery
+    map_photos: PositiveInt = 400  # points of the map
+
+
+JOBS: tuple[type[JobConfig], ...] = (
+    MakeSample,
+    ParseWikipedia,
+    PrepareCorpus,
+    TrainWord2vec,
+    EmbedLabels,
+    IngestPhotos,
+    TrainBackbone,
+    ExtractFeatures,
+    TrainDevise,
+    EmbedPhotos,
+    BuildIndex,
+    BuildSignatures,
+    FindNeighbours,
+    PredictLabels,
+    Evaluate,
+    Report,
+)  # in the order of the flow

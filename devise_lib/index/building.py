@@ -1,0 +1,230 @@
+"""The steps of building an index, each the work of one task; they meet in a folder of files.
+
+    train_index     trained.faiss, queries.npz
+    write_shard     shards/NUMBER.faiss, .parquet (ids), .npz (exact results within the shard)
+    merge_shards    bundle/index.faiss, bundle/ids.parquet
+
+Every file appears under its name only when it is whole, so a task may fail and be tried again.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, file_sha256
+from devise_lib.index.faiss_index import IvfIndex, set_threads
+from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
+from devise_lib.numerics.index_size import choose_nlist
+from devise_lib.numerics.retrieval import drop_own, merge_top_k, top_k
+
+IDS_SCHEMA = pa.schema([("row", pa.int64()), ("photo_id", pa.string())])
+
+
+@dataclass(frozen=True)
+class Building:
+    """An index that is being built.
+
+    Attributes:
+        folder: where its files are; every task sees it.
+        n, dimension: of all vectors.
+        nlist: lists; 0: chosen from n and the size of the sample.
+        k: results that recall is measured with.
+        recall_target: the recall that nprobe must reach.
+        seed: of the centroids.
+    """
+
+    folder: Path
+    n: int
+    dimension: int
+    nlist: int
+    k: int
+    recall_target: float
+    seed: int
+
+    @property
+    def trained_path(self) -> Path:
+        """The empty index."""
+        return self.folder / "trained.faiss"
+
+    @property
+    def queries_path(self) -> Path:
+        """The vectors that recall is measured with."""
+        return self.folder / "queries.npz"
+
+    @property
+    def shards(self) -> Path:
+        """The folder of the shards."""
+        return self.folder / "shards"
+
+    @property
+    def result(self) -> Path:
+        """The folder of what is to be published."""
+        return self.folder / "bundle"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came out; the fields are those of `bundle.Manifest`."""
+
+    n: int
+    nlist: int
+    index_key: str
+    nprobe: int
+    k: int
+    queries: int
+    recall: float
+    curve: tuple[RecallPoint, ...]
+    sha256: dict[str, str]
+
+    def to_json(self) -> str:
+        """One line that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Merged":
+        """The result that `to_json` wrote."""
+        values = json.loads(text)
+        values["curve"] = tuple(RecallPoint(**point) for point in values["curve"])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class SampleBatch:
+    """Some vectors (b, d) of the sample; is_query (b,) are not for training."""
+
+    photo_ids: Sequence[str]
+    vectors: NDArray[np.float32]
+    is_query: NDArray[np.bool_]
+
+
+def train_index(plan: Building, batches: Iterable[SampleBatch]) -> int:
+    """Write the empty index and the queries; returns the number of lists.
+
+    Raises:
+        InputError: nlist is more than there are vectors to train on.
+    """
+    parts = list(batches)
+    vectors = np.concatenate([part.vectors for part in parts])
+    is_query = np.concatenate([part.is_query for part in parts])
+    photo_ids = np.array([name for part in parts for name in part.photo_ids], dtype=np.str_)
+    set_threads(len(os.sched_getaffinity(0)))  # this task runs alone
+    training = vectors if is_query.all() else vectors[~is_query]
+    nlist = plan.nlist or choose_nlist(plan.n, len(training))
+    _save(IvfIndex.train(training, nlist, plan.seed), plan.trained_path)
+    arrays = {"photo_ids": photo_ids[is_query], "vectors": vectors[is_query]}
+    _save_arrays(plan.queries_path, **arrays)
+    return nlist
+
+
+def write_shard(
+    plan: Building, number: int, batches: Iterable[tuple[pa.StringArray, NDArray[np.float32]]]
+) -> int:
+    """Index some photos, and search them exactly for the queries; returns their number.
+
+    Args:
+        plan: of the whole index, whose empty index is trained.
+        number: place of the shard; the rows of shard 0 come first in the whole index.
+        batches: photo_ids (b,) and vectors (b, d), in the order that their rows shall have.
+    """
+    index = IvfIndex.load(plan.trained_path)
+    with np.load(plan.queries_path) as queries:
+        query_ids, query_vectors = queries["photo_ids"], queries["vectors"]
+    ids: list[pa.StringArray] = []
+
+    def add_each() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        for photo_ids, vectors in batches:
+            rows = np.arange(index.n, index.n + len(vectors))
+            index.add(vectors, rows)
+            ids.append(photo_ids)
+            yield rows, vectors
+
+    rows, scores = top_k(query_vectors, add_each(), plan.k + 1)
+    if index.n:
+        plan.shards.mkdir(exist_ok=True)
+        table = pa.table({"photo_id": pa.chunked_array(ids, pa.string())})
+        found = pc.index_in(pa.array(query_ids.tolist(), pa.string()), table["photo_id"])
+        own = found.fill_null(-1).to_numpy().astype(np.int64)
+        stem = plan.shards / f"{number:06d}"
+        _save_arrays(stem.with_suffix(".npz"), rows=rows, scores=scores, own=own)
+        _write_whole(stem.with_suffix(".parquet"), lambda path: pq.write_table(table, path))
+        _save(index, stem.with_suffix(".faiss"))
+    return index.n
+
+
+def merge_shards(plan: Building) -> Merged:
+    """One index of all shards, with the nprobe that reaches the recall. Holds it in memory."""
+    set_threads(len(os.sched_getaffinity(0)))  # this task runs alone
+    index = IvfIndex.load(plan.trained_path)
+    with np.load(plan.queries_path) as saved:
+        queries = saved["vectors"]
+    own = np.full(len(queries), -1, dtype=np.int64)
+    exact: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
+    plan.result.mkdir(exist_ok=True)
+    with pq.ParquetWriter(plan.result / IDS_FILE, IDS_SCHEMA) as ids:
+        for path in sorted(plan.shards.glob("*.faiss")):
+            offset = index.n
+            index.merge(IvfIndex.load(path), offset)
+            table = pq.read_table(path.with_suffix(".parquet"))
+            rows = pa.array(np.arange(offset, offset + len(table)))
+            ids.write_table(table.add_column(0, "row", rows).cast(IDS_SCHEMA))
+            with np.load(path.with_suffix(".npz")) as found:
+                exact = [
+                    merge_top_k([*exact, (found["rows"] + offset, found["scores"])], plan.k + 1)
+                ]
+                own = np.where(found["own"] >= 0, found["own"] + offset, own)
+    _, scores = drop_own(*exact[0], own)
+    return _tune(plan, index, queries, own, scores)
+
+
+def _tune(
+    plan: Building,
+    index: IvfIndex,
+    queries: NDArray[np.float32],
+    own: NDArray[np.int64],
+    exact: NDArray[np.float32],
+) -> Merged:
+    """Choose nprobe, write the index, and say what it is."""
+    curve = [RecallPoint(1, 1.0)]  # a single photo has no neighbour to miss
+    if exact.size:
+        curve = measure_recall(index, queries, own, exact)
+    point = choose_point(curve, plan.recall_target)
+    index.set_nprobe(point.nprobe)
+    index.save(plan.result / INDEX_FILE)
+    return Merged(
+        n=index.n,
+        nlist=index.nlist,
+        index_key=index.key,
+        nprobe=point.nprobe,
+        k=exact.shape[1],
+        queries=len(queries),
+        recall=point.recall,
+        curve=tuple(curve),
+        sha256={name: file_sha256(plan.result / name) for name in (INDEX_FILE, IDS_FILE)},
+    )
+
+
+def _save(index: IvfIndex, path: Path) -> None:
+    _write_whole(path, index.save)
+
+
+def _save_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
+    def write(waiting: Path) -> None:
+        with waiting.open("wb") as file:
+            np.savez(file, **arrays)
+
+    _write_whole(path, write)
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write to another name first: of two attempts at a task, the last one whole stays."""
+    waiting = path.with_name(f".{path.name}-{os.getpid()}")
+    write(waiting)
+    waiting.replace(path)

@@ -1,0 +1,222 @@
+"""The index bundle: one folder that a search team takes as it is, with faiss and pyarrow alone.
+
+    {work_dir}/index/CURRENT          the name of the published bundle
+    {work_dir}/index/<bundle>/        index.faiss, ids.parquet, manifest.json, README.md
+
+A bundle is built under another name and renamed when it is whole; CURRENT is replaced by a
+rename, too, so that a reader sees the old bundle or the new one, never half of one.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from devise_lib.errors import InputError
+from devise_lib.index.faiss_index import IvfIndex
+from devise_lib.index.readme import how_to_query, readme
+from devise_lib.index.tuning import RecallPoint
+
+FORMAT = 1  # rises when a reader of the old manifest could misread the new one
+INDEX_FILE = "index.faiss"
+IDS_FILE = "ids.parquet"
+MANIFEST_FILE = "manifest.json"
+CURRENT_FILE = "CURRENT"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle is, and how good.
+
+    Attributes:
+        model_id: model of the embeddings; queries must come from the same.
+        table, table_version: what was indexed, at which version of the table.
+        run_id: MLflow run that built it.
+        n: vectors, which are the rows of ids.parquet too.
+        dimension: numbers of a vector.
+        metric: inner_product; vectors and queries have unit norm, so scores are cosines.
+        index_key: as faiss's index_factory calls the index.
+        nlist: inverted lists.
+        nprobe: lists to look into; the fewest that reach recall_target.
+        k, queries: what recall was measured with: results, and vectors looked up, each without
+            itself among its results.
+        recall_target: wanted.
+        recall: the share of the exact k results that are found at nprobe, in [0, 1].
+        curve: recall at other nprobe.
+        seed: of the sample and the centroids.
+        faiss_version: that wrote index.faiss.
+        sha256: of index.faiss and ids.parquet, hexadecimal.
+        format: layout of the bundle.
+    """
+
+    model_id: str
+    table: str
+    table_version: int
+    run_id: str
+    n: int
+    dimension: int
+    metric: str
+    index_key: str
+    nlist: int
+    nprobe: int
+    k: int
+    queries: int
+    recall_target: float
+    recall: float
+    curve: tuple[RecallPoint, ...]
+    seed: int
+    faiss_version: str
+    sha256: Mapping[str, str]
+    format: int = FORMAT
+
+    def bundle_name(self) -> str:
+        """Model, table version, and a digest of all else but the run: equal builds, equal names."""
+        content = {**asdict(self), "run_id": ""}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return f"{self.model_id}-v{self.table_version}-{digest[:8]}"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return self.folder.name
+
+    def require_model(self, model_id: str) -> None:
+        """Refuse to mix the vectors of two models.
+
+        Raises:
+            InputError: the bundle is of another model.
+        """
+        if self.manifest.model_id != model_id:
+            raise InputError(
+                f"the published index {self.folder} is of model {self.manifest.model_id}, and "
+                f"{model_id} was asked for: run build_index with that model, or ask for "
+                f"{self.manifest.model_id}"
+            )
+
+    def open_index(self) -> IvfIndex:
+        """The index, memory-mapped; a process opens it once."""
+        return _open_once(self.folder / INDEX_FILE, self.manifest.sha256[INDEX_FILE])
+
+
+def index_root(work_dir: str) -> Path:
+    """Where the bundles of a work folder lie; absolute: workers have other current folders."""
+    return Path(work_dir).absolute() / "index"
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish(building: Path, manifest: Manifest, root: Path) -> Bundle:
+    """Make a folder with an index and its ids a bundle, and let CURRENT name it.
+
+    Args:
+        building: a folder on the file system of `root`; it is renamed.
+        manifest: what it is.
+        root: the folder of the bundles.
+    """
+    values = asdict(manifest)
+    described = {**values, "how_to_query": how_to_query(values).splitlines()}
+    (building / MANIFEST_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    (building / "README.md").write_text(readme(values), encoding="utf-8")
+    verify(Bundle(building, manifest))
+    folder = root / manifest.bundle_name()
+    replaced = building.with_name(f"{building.name}-replaced")
+    if folder.exists():  # by its name the same, but it may have been damaged since
+        folder.rename(replaced)
+    building.rename(folder)
+    point_to(root, folder.name)
+    shutil.rmtree(replaced, ignore_errors=True)
+    return Bundle(folder, manifest)
+
+
+def point_to(root: Path, name: str) -> None:
+    """Let CURRENT name a bundle, at once: a reader finds the old name or the new one."""
+    waiting = root / f".{CURRENT_FILE}-{os.getpid()}"
+    waiting.write_text(f"{name}\n", encoding="utf-8")
+    waiting.replace(root / CURRENT_FILE)
+
+
+def read_current(work_dir: str) -> Bundle:
+    """The published bundle of a work folder.
+
+    Raises:
+        InputError: there is none yet, or what CURRENT names is not a bundle.
+    """
+    root = index_root(work_dir)
+    current = root / CURRENT_FILE
+    if not current.exists():
+        raise InputError(f"no index at {root}: run build_index first, or give another work_dir")
+    name = current.read_text(encoding="utf-8").strip()
+    if not name or name != Path(name).name:
+        raise InputError(f"{current} says {name!r}, want the name of a folder beside it")
+    return read_bundle(root / name)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """The bundle of a folder.
+
+    Raises:
+        InputError: no manifest, or one that this version does not read.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if values.get("format") != FORMAT:
+            raise InputError(
+                f"{path} has format {values.get('format')!r}, want {FORMAT}: run build_index again"
+            )
+        del values["how_to_query"]
+        values["curve"] = tuple(RecallPoint(**point) for point in values["curve"])
+        return Bundle(folder, Manifest(**values))
+    except (OSError, TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{folder} is not an index bundle ({error}): run build_index again"
+        ) from error
+
+
+def verify(bundle: Bundle) -> None:
+    """Read the files of a bundle and compare them with its manifest.
+
+    Raises:
+        InputError: a file is missing or was changed, or the numbers of rows differ.
+    """
+    for name, wanted in bundle.manifest.sha256.items():
+        path = bundle.folder / name
+        if not path.exists():
+            raise InputError(f"{path} is missing: run build_index again")
+        if (got := file_sha256(path)) != wanted:
+            raise InputError(
+                f"{path} was changed: its SHA-256 is {got}, the manifest has {wanted}; "
+                "run build_index again"
+            )
+    index = IvfIndex.load(bundle.folder / INDEX_FILE, memory_map=True)
+    rows = pq.read_metadata(bundle.folder / IDS_FILE).num_rows
+    have, want = (index.n, rows, index.dimension), bundle.manifest
+    if have != (want.n, want.n, want.dimension):
+        raise InputError(
+            f"{bundle.folder} has {index.n} vectors of {index.dimension} dimensions and {rows} "
+            f"ids, the manifest says {want.n} of {want.dimension}: run build_index again"
+        )
+
+
+@lru_cache(maxsize=1)
+def _open_once(path: Path, sha256: str) -> IvfIndex:  # noqa: ARG001 - part of the cache's key
+    return IvfIndex.load(path, memory_map=True)

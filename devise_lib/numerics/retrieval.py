@@ -1,0 +1,174 @@
+"""Exact nearest vectors, and how well a ranking finds what is right."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.numerics.vectors import FloatArray
+
+Ids = NDArray[Any]  # integers or strings
+Block = tuple[Ids, FloatArray]
+
+
+def top_k(
+    queries: FloatArray, vectors: FloatArray | Iterable[Block], k: int
+) -> tuple[Ids, FloatArray]:
+    """The k vectors with the greatest inner product with each query, the best first.
+
+    With rows of unit norm the inner product is the cosine. Equal scores are ordered by id.
+    Only one block, and k results a query, are held at once.
+
+    Args:
+        queries: (q, d).
+        vectors: a matrix (n, d), whose ids are its row numbers, or blocks of (ids (b,),
+            vectors (b, d)); the ids are integers in every block, or strings.
+        k: results a query.
+
+    Returns:
+        ids (q, min(k, n)), and their scores of the same shape, falling along each row.
+
+    Raises:
+        ValueError: k is below 1, or the shapes do not agree.
+    """
+    if k < 1 or queries.ndim != 2:
+        raise ValueError(f"want k >= 1 and queries (q, d); got k {k}, queries {queries.shape}")
+    blocks = [(np.arange(len(vectors)), vectors)] if isinstance(vectors, np.ndarray) else vectors
+    best: tuple[Ids, FloatArray] | None = None
+    for ids, block in blocks:
+        if block.ndim != 2 or block.shape[1] != queries.shape[1] or ids.shape != (len(block),):
+            raise ValueError(
+                f"want ids (b,) and vectors (b, {queries.shape[1]}); got {ids.shape}, {block.shape}"
+            )
+        if len(block):
+            found = _best_of_block(queries @ block.T, ids, k)
+            best = found if best is None else merge_top_k([best, found], k)
+    if best is None:
+        return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), queries.dtype)
+    return best
+
+
+def merge_top_k(parts: Iterable[tuple[Ids, FloatArray]], k: int) -> tuple[Ids, FloatArray]:
+    """The best k of several lists for the same queries, as `top_k` gives them.
+
+    Args:
+        parts: ids (q, any) and scores of the same shape, of distinct ids.
+        k: results a query.
+
+    Returns:
+        ids and scores, (q, min(k, all)), falling; equal scores are ordered by id.
+    """
+    all_ids, all_scores = zip(*parts, strict=True)
+    ids, scores = np.concatenate(all_ids, axis=1), np.concatenate(all_scores, axis=1)
+    order = np.lexsort((ids, -scores), axis=1)[:, :k]
+    return np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def recall_at_k(found: Ids, exact: Ids) -> float:
+    """The mean share of each query's exact results that were found, in [0, 1].
+
+    Args:
+        found: (q, any) ids; -1 stands for no result.
+        exact: (q, k) ids of the exact search, k >= 1.
+
+    Raises:
+        ValueError: the numbers of queries differ, or there is nothing to find.
+    """
+    if len(found) != len(exact) or not exact.size:
+        raise ValueError(f"want found (q, any), exact (q, k); got {found.shape}, {exact.shape}")
+    hits = [np.isin(wanted, got).mean() for got, wanted in zip(found, exact, strict=True)]
+    return float(np.mean(hits))
+
+
+def recall_by_score(found: FloatArray, exact: FloatArray, tolerance: float = 1e-5) -> float:
+    """`recall_at_k`, where results that score the same may stand for one another.
+
+    Vectors that are equal, or as near to the query, are equally right. The tolerance covers the
+    last bits in which two ways to sum a product of float32 vectors differ.
+
+    Args:
+        found: (q, any) scores; -inf stands for no result.
+        exact: (q, k) scores of the exact search, k >= 1; the least of a row is what to reach.
+
+    Raises:
+        ValueError: the numbers of queries differ, or there is nothing to find.
+    """
+    if len(found) != len(exact) or not exact.size:
+        raise ValueError(f"want found (q, any), exact (q, k); got {found.shape}, {exact.shape}")
+    least = exact.min(axis=1, keepdims=True) - tolerance  # (q, 1)
+    reached = np.count_nonzero(found >= least, axis=1)
+    return float(np.minimum(reached / exact.shape[1], 1.0).mean())
+
+
+def drop_own(ids: Ids, scores: FloatArray, own: Ids) -> tuple[Ids, FloatArray]:
+    """The results of queries that are among the vectors themselves, without the query.
+
+    Args:
+        ids, scores: (q, k + 1), the best first, as `top_k` gives them.
+        own: (q,) id of each query.
+
+    Returns:
+        ids and scores, (q, k): a row that lacks its query loses its last result instead.
+    """
+    q, width = ids.shape
+    is_own = ids == own[:, None]
+    place = np.where(is_own.any(axis=1), is_own.argmax(axis=1), width - 1)
+    kept = np.arange(width) != place[:, None]
+    return ids[kept].reshape(q, width - 1), scores[kept].reshape(q, width - 1)
+
+
+def rank_of_truth(scores: FloatArray, truth: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """The place of the right label in each row of scores, 1 for the best.
+
+    Ties count against: labels that score the same as the right one, or whose score is not a
+    number, stand before it. So the rank is the worst that any order of equal scores could give,
+    depends on no sorting, and scores that are all equal earn nothing.
+
+    Args:
+        scores: (n, m), greater is better.
+        truth: (n,), the column that is right, in [0, m).
+
+    Returns:
+        (n,) ranks in [1, m].
+
+    Raises:
+        ValueError: the shapes do not agree, or `truth` names a column that there is not.
+    """
+    if scores.ndim != 2 or truth.shape != (len(scores),):
+        raise ValueError(f"want scores (n, m), truth (n,); got {scores.shape}, {truth.shape}")
+    m = scores.shape[1]
+    if len(truth) and not (truth.min() >= 0 and truth.max() < m):
+        raise ValueError(f"want truth in [0, {m}); got [{truth.min()}, {truth.max()}]")
+    right = np.take_along_axis(scores, truth[:, None], axis=1)  # (n, 1)
+    return np.count_nonzero(~(scores < right), axis=1).astype(np.int64)  # counts itself
+
+
+def flat_hit_at_k(ranks: NDArray[np.integer[Any]], k: int) -> float:
+    """The share of photos whose right label is among the first k, in [0, 1].
+
+    Figures over different numbers of candidate labels cannot be compared: chance is k / m.
+
+    Args:
+        ranks: (n,) rank of the right label, 1 for the best.
+        k: length of the list.
+
+    Raises:
+        ValueError: there are no ranks, or k is below 1.
+    """
+    if k < 1 or not ranks.size:
+        raise ValueError(f"want k >= 1 and at least one rank; got k {k}, {ranks.size} ranks")
+    return float(np.mean(ranks <= k))
+
+
+def _best_of_block(scores: FloatArray, ids: Ids, k: int) -> tuple[Ids, FloatArray]:
+    """The best k columns of scores (q, b), without sorting more than k of them where k << b."""
+    q, b = scores.shape
+    if k < b:
+        bound = np.partition(scores, b - k, axis=1)[:, b - k]  # (q,) the k-th best
+        width = int(np.count_nonzero(scores >= bound[:, None], axis=1).max(initial=k))
+        if width < b:  # wider than k where the k-th place is tied: all who share it compete
+            columns = np.argpartition(scores, b - width, axis=1)[:, b - width :]
+            kept = np.take_along_axis(scores, columns, axis=1)
+            return merge_top_k([(ids[columns], kept)], k)
+    return merge_top_k([(np.broadcast_to(ids, (q, b)), scores)], k)

@@ -1,0 +1,44 @@
+"""Vectors as the rows of a matrix (n, d)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def stack_rows(rows: Sequence[ArrayLike | None], dimension: int) -> NDArray[np.float32]:
+    """Vectors of one length as a matrix (len(rows), dimension), float32; no rows give (0, d).
+
+    Args:
+        rows: one vector each, as lists or arrays.
+        dimension: the length that every row must have.
+
+    Raises:
+        ValueError: a row is null or has another length; names the first such row.
+    """
+    matrix = np.empty((len(rows), dimension), dtype=np.float32)
+    for place, row in enumerate(rows):
+        if row is None:
+            raise ValueError(f"row {place} is null, want a vector of length {dimension}")
+        vector = np.asarray(row)
+        if vector.shape != (dimension,):
+            raise ValueError(
+                f"row {place} has shape {vector.shape}, want a vector of length {dimension}"
+            )
+        matrix[place] = vector
+    return matrix
+
+
+def l2_normalize(vectors: FloatArray) -> FloatArray:
+    """Each row of (n, d) divided by its L2 norm; a row of zeros stays zeros.
+
+    The largest number of a row is divided out first, so that rows of very large or very small
+    numbers come out with unit norm too.
+    """
+    largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0.0)  # (n, 1)
+    scaled = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)  # (n, 1), at least 1 unless all zeros
+    return np.divide(scaled, norms, out=np.zeros_like(vectors), where=norms > 0)

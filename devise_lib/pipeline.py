@@ -1,0 +1,161 @@
+"""The whole flow in one Spark session.
+
+python -m devise_lib.pipeline --config conf/local.toml [--from JOB] [--to JOB] [--only JOB]
+    [--resume] [--set KEY=VALUE ...]
+"""
+
+import importlib.util
+import os
+import shlex
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from pyspark.sql import SparkSession
+
+from devise_lib import tracking
+from devise_lib.config import JOBS, JobConfig
+from devise_lib.config_file import Settings, load_settings
+from devise_lib.errors import ConfigError, InputError
+from devise_lib.spark.entry import (
+    EXIT_FAILED,
+    execute,
+    find_input_error,
+    fingerprint,
+    job_parser,
+    log_path,
+    read_record,
+    speaking_errors,
+)
+from devise_lib.spark.session import log_to, start_session
+
+NAMES = [job.name for job in JOBS]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the flow, or the part of it that was asked for."""
+    args = _parser_args(argv)
+    with speaking_errors("pipeline"):
+        jobs = choose_jobs(args.from_job, args.to_job, args.only)
+        settings = load_settings(args.config, args.set, jobs)
+        jobs = [job for job in jobs if job in settings.jobs]
+        folder = find_jobs_folder()
+        log = log_path(settings.common)
+        _say(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
+        started = time.monotonic()
+        with log_to(log):
+            spark = start_session("devise", settings.spark)
+            tracking.connect(settings.common)
+            _run_all(spark, settings, jobs, folder, args)
+    _say(f"done in {_clock(time.monotonic() - started)}")
+
+
+def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[str]:
+    """The jobs of the flow from `first` to `last`, or `only` one, in their order.
+
+    Raises:
+        ConfigError: the range is empty, or goes with `only`.
+    """
+    if only and (first or last):
+        raise ConfigError("--only JOB stands alone: leave out --from and --to")
+    start = NAMES.index(only or first or NAMES[0])
+    stop = NAMES.index(only or last or NAMES[-1])
+    if stop < start:
+        raise ConfigError(f"--from {first} comes after --to {last} in the flow: exchange them")
+    return NAMES[start : stop + 1]
+
+
+def find_jobs_folder() -> Path:
+    """The folder jobs/: beside the package, or in the current folder.
+
+    Raises:
+        InputError: neither has it, as where only the wheel is installed.
+    """
+    for parent in (Path(__file__).parents[1], Path.cwd()):
+        if (parent / "jobs" / "embed_photos.py").exists():
+            return parent / "jobs"
+    raise InputError("no folder jobs/ here: start from the folder of the sources, which holds it")
+
+
+def load_job(folder: Path, name: str) -> ModuleType:
+    """The module of jobs/NAME.py; the library imports no job by name."""
+    spec = importlib.util.spec_from_file_location(f"jobs.{name}", folder / f"{name}.py")
+    if spec is None or spec.loader is None:
+        raise InputError(f"{folder / name}.py cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def resume_command(argv: Sequence[str], job: str) -> str:
+    """The command that goes on at `job`, with the other arguments of this call."""
+    kept: list[str] = []
+    skip = False
+    for arg in argv:
+        if skip:
+            skip = False
+        elif arg == "--from":
+            skip = True
+        elif not arg.startswith("--from="):
+            kept.append(arg)
+    only = "--only" in argv or any(arg.startswith("--only=") for arg in argv)
+    start = [] if only else ["--from", job]
+    return shlex.join([Path(sys.executable).name, "-m", "devise_lib.pipeline", *kept, *start])
+
+
+def _parser_args(argv: Sequence[str] | None) -> Namespace:
+    parser = job_parser("pipeline", "Run the flow: " + ", ".join(NAMES))
+    parser.add_argument("--from", dest="from_job", choices=NAMES, metavar="JOB", help="first job")
+    parser.add_argument("--to", dest="to_job", choices=NAMES, metavar="JOB", help="last job")
+    parser.add_argument("--only", choices=NAMES, metavar="JOB", help="this job alone")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out jobs that finished on the same input"
+    )
+    args = parser.parse_args(argv)
+    args.argv = list(sys.argv[1:] if argv is None else argv)
+    return args
+
+
+def _run_all(
+    spark: SparkSession, settings: Settings, jobs: Sequence[str], folder: Path, args: Namespace
+) -> None:
+    parent = tracking.start_pipeline_run(args.config)
+    for number, name in enumerate(jobs, start=1):
+        config = settings.jobs[name]
+        head = f"[{number:2}/{len(jobs)}] {name:<17}"
+        if args.resume and _is_finished(config):
+            _say(f"{head} done before, unchanged")
+            continue
+        _say(f"{head} ...", end="")
+        try:
+            record = execute(spark, load_job(folder, name).run, config, parent)
+        except BaseException as error:
+            _say(f"\r{head} FAILED")
+            own = find_input_error(error) if isinstance(error, Exception) else None
+            message = f"{own}\n" if own else ""
+            _say(f"{message}to go on after mending it:\n  {resume_command(args.argv, name)}")
+            if own:
+                sys.exit(EXIT_FAILED)
+            raise
+        _say(f"\r{head} {record.seconds:7.1f} s  {record.row_text()}")
+
+
+def _is_finished(config: JobConfig) -> bool:
+    record = read_record(config.work_dir, config.name)
+    return record is not None and record.fingerprint == fingerprint(config)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def _say(text: str, end: str = "\n") -> None:
+    print(text, end=end if sys.stdout.isatty() or end == "\n" else "\n", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # workers inherit it
+    main()

@@ -1,0 +1,1 @@
+"""One HTML page of a run: plain values in, text out. It reads no table."""

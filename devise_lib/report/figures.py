@@ -1,0 +1,142 @@
+"""METRICS as the page shows it: hit tables, the words' figures, coverage."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from devise_lib.report.content import Measurement
+
+METHODS = {  # in the order of the rows
+    "devise": ("DeViSE", "the model of this page"),
+    "ridge": ("Ridge regression", "features to label vectors, in closed form"),
+    "conse": ("ConSE", "mean of the label vectors of the likeliest seen classes"),
+    "random_embeddings": ("Random vectors", "DeViSE trained on label vectors without meaning"),
+    "chance": ("Chance", "labels drawn at random"),
+}
+CANDIDATES = {
+    "unseen_only": "choosing among the unseen labels alone",
+    "unseen_and_seen": "choosing among all labels, seen and unseen",
+    "seen_only": "choosing among the seen labels alone",
+}
+COVERAGE = ("exact", "synonym", "averaged", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class HitRow:
+    """A method's flat hit@k for each k of its table; None where it was not measured."""
+
+    method: str
+    name: str
+    about: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class HitTable:
+    """Flat hit@k of one set of photos and candidates; `best` is the greatest of each column."""
+
+    photo_set: str
+    candidate_set: str
+    candidates: str
+    photos: int | None
+    ks: Sequence[int]
+    rows: Sequence[HitRow]
+    best: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """hit@k on unseen labels, and how many times that of chance and of random vectors."""
+
+    k: int
+    value: float
+    photo_set: str
+    times_chance: float | None
+    times_random: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How the labels of a set came by their vectors: (kind, share), and the set's name."""
+
+    label_set: str
+    shares: Sequence[tuple[str, float]]
+
+
+def hit_tables(metrics: Sequence[Measurement]) -> list[HitTable]:
+    """One table for each photo_set and candidate_set; those of unseen labels come first."""
+    hits = [m for m in metrics if m.metric == "hit" and m.k is not None]
+    groups = {(m.photo_set, m.candidate_set): None for m in hits}
+    order = sorted(groups, key=lambda g: ("unseen" not in g[0], g[0], g[1] != "unseen_only", g[1]))
+    return [_hit_table(metrics, hits, photo_set, candidates) for photo_set, candidates in order]
+
+
+def headline(tables: Iterable[HitTable]) -> Headline | None:
+    """The first table's figure for the smallest k, where DeViSE has one."""
+    for table in tables:
+        first = {row.method: row.values[0] for row in table.rows}
+        value = first.get("devise")
+        if value is None or "unseen" not in table.photo_set:
+            continue
+        return Headline(
+            table.ks[0],
+            value,
+            table.photo_set,
+            _times(value, first.get("chance")),
+            _times(value, first.get("random_embeddings")),
+        )
+    return None
+
+
+def coverages(metrics: Sequence[Measurement]) -> list[Coverage]:
+    """The labels' coverage, one entry for each label set."""
+    rows = [m for m in metrics if m.method == "labels" and m.metric == "coverage"]
+    found = {(m.photo_set, m.candidate_set): m.value for m in rows}
+    return [
+        Coverage(name, [(kind, found.get((name, kind), 0.0)) for kind in COVERAGE])
+        for name in sorted({m.photo_set for m in rows})
+    ]
+
+
+def of_words(metrics: Sequence[Measurement], metric: str) -> list[Measurement]:
+    """The rows of the word vectors for one metric, by the test's name."""
+    rows = [m for m in metrics if m.method == "word2vec" and m.metric == metric]
+    return sorted(rows, key=lambda m: m.photo_set)
+
+
+def _hit_table(
+    metrics: Sequence[Measurement], hits: Sequence[Measurement], photo_set: str, candidates: str
+) -> HitTable:
+    here = [m for m in hits if (m.photo_set, m.candidate_set) == (photo_set, candidates)]
+    ks = sorted({m.k for m in here if m.k is not None})
+    value = {(m.method, m.k): m.value for m in here}
+    known = [method for method in METHODS if any(m.method == method for m in here)]
+    others = sorted({m.method for m in here} - METHODS.keys())
+    rows = [
+        HitRow(
+            method,
+            *METHODS.get(method, (method.replace("_", " "), "")),
+            [value.get((method, k)) for k in ks],
+        )
+        for method in [*known, *others]
+    ]
+    photos = [
+        m.value
+        for m in metrics
+        if m.metric == "photos" and (m.photo_set, m.candidate_set) == (photo_set, candidates)
+    ]
+    return HitTable(
+        photo_set,
+        candidates,
+        CANDIDATES.get(candidates, f"candidates: {candidates.replace('_', ' ')}"),
+        int(photos[0]) if photos else None,
+        ks,
+        rows,
+        [
+            max(v for v in column if v is not None)
+            for column in zip(*(row.values for row in rows), strict=True)
+        ],
+    )
+
+
+def _times(value: float, other: float | None) -> float | None:
+    return value / other if other else None

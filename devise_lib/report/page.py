@@ -1,0 +1,95 @@
+"""The page as text: one file that needs no other, and no network."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from devise_lib.report.content import Content, Photo
+from devise_lib.report.figures import coverages, headline, hit_tables, of_words
+from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
+from devise_lib.report.plane import Plane, fit_plane
+from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
+
+SECTIONS = (
+    ("figures", "Zero-shot figures"),
+    ("tags", "Predicted tags"),
+    ("text", "Search by text"),
+    ("neighbours", "Nearest photos"),
+    ("map", "Map"),
+    ("index", "Index"),
+    ("words", "Words and labels"),
+    ("quarantine", "Quarantine"),
+    ("jobs", "Jobs"),
+    ("next", "How to go on"),
+)
+COVERAGE_MEANS = {
+    "exact": "its first name is a known word",
+    "synonym": "another of its names is",
+    "averaged": "the mean of the words of its name",
+    "missing": "no word of it is known",
+}
+
+
+def render(content: Content) -> str:
+    """The page. Every value is escaped; pictures and plots are inside it."""
+    environment = Environment(
+        loader=PackageLoader("devise_lib.report"),
+        autoescape=True,  # paths, labels and messages come from outside
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, count=count, duration=duration)
+    tables = hit_tables(content.metrics)
+    index = content.index
+    plane = _plane(content)
+    return environment.get_template("report.html.j2").render(
+        c=content,
+        sections=SECTIONS,
+        hit_tables=tables,
+        headline=headline(tables),
+        coverages=coverages(content.metrics),
+        coverage_means=COVERAGE_MEANS,
+        words=lambda metric: of_words(content.metrics, metric),
+        map_svg=_svg(draw_map(content.map_points, plane)) if content.map_points and plane else "",
+        map_share=plane.share if plane else 0.0,
+        max_names=MAX_NAMES,
+        recall_svg=_svg(draw_recall(index)) if index and index.curve else "",
+        refused=sum(row.count for row in content.quarantine),
+        seconds=sum(job.seconds for job in content.jobs),
+        slowest=max((job.seconds for job in content.jobs), default=0.0),
+        thumbnail=_thumbnail,
+        side=THUMBNAIL_SIDE,
+    )
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as per cent, one digit after the point."""
+    return f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def count(number: float) -> str:
+    """A whole number with separators."""
+    return f"{round(number):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes and seconds, or hours and minutes."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _plane(content: Content) -> Plane | None:
+    """None where there are too few labels for a plane, or no photos to place in it."""
+    points = content.map_points
+    if points is None or len(points.vectors) < 3 or not len(points.embeddings):
+        return None
+    return fit_plane(points.vectors)
+
+
+def _svg(plot: bytes) -> str:
+    return data_uri(plot, "image/svg+xml")
+
+
+def _thumbnail(photo: Photo) -> str:
+    return data_uri(photo.jpeg, "image/jpeg") if photo.jpeg else ""

@@ -1,0 +1,182 @@
+"""Plots as SVG: text stays text, and nothing is drawn twice as large on a fine screen."""
+
+import io
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from devise_lib.report.content import IndexFigures, MapPoints
+from devise_lib.report.plane import Plane, place_names
+
+INK, SOFT, FAINT, ACCENT, WARM = "#1f2933", "#52606d", "#d9e0e6", "#0b6e75", "#b45309"
+# Told apart with the common kinds of colour blindness, too; each has its own marker.
+COLOURS = ("#0b6e75", "#d1495b", "#e0a100", "#3f61b5", "#6a994e", "#9c4f96", "#7f5539", "#4aa8d8")
+MARKERS = "osD^vPX*"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+MAX_NAMES = 60
+NAME_SIZE = 9.0  # points
+
+
+def draw_map(points: MapPoints, plane: Plane) -> bytes:
+    """Labels as named circles, hollow where unseen; photos coloured by their label.
+
+    A name for which there is no room is left out; those of the photos' labels are placed first.
+    """
+    with _style():
+        figure = Figure(figsize=(10.4, 7.2))
+        axes = figure.add_axes((0.015, 0.10, 0.97, 0.885))
+        axes.set_axis_off()
+        shown = list(dict.fromkeys(points.photo_labels))[: len(COLOURS)]
+        labels, photos = plane.project(points.vectors), plane.project(points.embeddings)
+        _draw_photos(axes, photos, points.photo_labels, shown)
+        chosen = _choose_names(points, shown)
+        _draw_labels(axes, labels, points, chosen, shown)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.06)
+        figure.draw_without_rendering()  # the limits are known only now
+        _draw_names(axes, labels, points, chosen, shown)
+        if shown:
+            below = (0.5, 0.0)
+            axes.legend(loc="upper center", bbox_to_anchor=below, ncols=4, frameon=False)
+        return _svg(figure)
+
+
+def draw_recall(index: IndexFigures) -> bytes:
+    """Recall by the number of lists visited, with the chosen number marked."""
+    with _style():
+        figure = Figure(figsize=(6.4, 3.5), layout="constrained")
+        axes = figure.add_subplot()
+        nprobe = [probes for probes, _ in index.curve]
+        axes.plot(nprobe, [r for _, r in index.curve], color=ACCENT, marker="o", ms=4, lw=2)
+        if index.target is not None:
+            axes.axhline(index.target, color=SOFT, lw=1, ls=(0, (4, 3)))
+            axes.annotate(
+                f"wanted: {index.target:.0%}",
+                (max(nprobe), index.target),
+                xytext=(0, -5),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                color=SOFT,
+            )
+        axes.plot([index.nprobe], [index.recall], color=WARM, marker="o", ms=9, ls="", zorder=3)
+        axes.annotate(
+            f"chosen: {index.nprobe}",
+            (index.nprobe, index.recall),
+            xytext=(10, -12),
+            textcoords="offset points",
+            va="top",
+            color=WARM,
+            weight="bold",
+        )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(nprobe, [str(probes) for probes in nprobe], minor=False)
+        axes.set_ylim(min([r for _, r in index.curve] + [0.9]) - 0.05, 1.01)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.set_xlabel("inverted lists visited by a query (nprobe)")
+        axes.set_ylabel(f"recall@{index.k}")
+        axes.grid(axis="y", color=FAINT, lw=0.8)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(length=0)
+        return _svg(figure)
+
+
+def _draw_photos(
+    axes: Axes, photos: NDArray[np.float64], labels: Sequence[str], shown: Sequence[str]
+) -> None:
+    of = np.array(labels, dtype=object)
+    for name, colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
+        x, y = photos[of == name].T
+        axes.scatter(
+            x, y, s=20, c=colour, marker=marker, alpha=0.45, linewidths=0, label=_plain(name)
+        )
+
+
+def _choose_names(points: MapPoints, shown: Sequence[str]) -> list[int]:
+    """Rows of the labels to name: those of the photos, the unseen ones, then evenly among all."""
+    rows = range(len(points.names))
+    first = [row for row in rows if points.names[row] in set(shown)]
+    unseen = [row for row in rows if not points.seen[row]]
+    spread = np.linspace(0, len(points.names) - 1, min(MAX_NAMES, len(points.names)))
+    even = np.round(spread).astype(int).tolist()
+    return list(dict.fromkeys([*first, *unseen[: MAX_NAMES // 2], *even]))[:MAX_NAMES]
+
+
+def _draw_labels(
+    axes: Axes,
+    at: NDArray[np.float64],
+    points: MapPoints,
+    chosen: Sequence[int],
+    shown: Sequence[str],
+) -> None:
+    for row in chosen:
+        name, seen = points.names[row], points.seen[row]
+        colour = COLOURS[shown.index(name)] if name in shown else SOFT
+        face = colour if seen else "white"
+        size = 7 if name in shown else 4.5
+        axes.plot(*at[row], marker="o", ms=size, mfc=face, mec=colour, mew=1.4, ls="")
+
+
+def _draw_names(
+    axes: Axes,
+    at: NDArray[np.float64],
+    points: MapPoints,
+    chosen: Sequence[int],
+    shown: Sequence[str],
+) -> None:
+    scale = (axes.figure.dpi or 72.0) / 72.0  # pixels a point
+    pixels = axes.transData.transform(at[chosen])
+    names = [_plain(points.names[row]) for row in chosen]
+    sizes = np.array([(0.62 * len(name) + 0.4, 1.25) for name in names]) * NAME_SIZE * scale
+    left, low, right, top = axes.get_window_extent().extents
+    boxes = place_names(pixels, sizes, (left, low, right, top), gap=5 * scale)
+    for row, name, box in zip(chosen, names, boxes, strict=True):
+        if box is None:
+            continue
+        of_photos = points.names[row] in shown
+        x, y = axes.transData.inverted().transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+        axes.text(
+            x,
+            y,
+            name,
+            ha="center",
+            va="center",
+            size=NAME_SIZE,
+            color=COLOURS[shown.index(points.names[row])] if of_photos else INK,
+            weight="bold" if of_photos else "normal",
+            parse_math=False,
+        )
+
+
+def _plain(name: str) -> str:
+    """A name on one line and of bounded length; $ would start a formula in a legend."""
+    text = " ".join(name.split()).replace("$", "\N{FULLWIDTH DOLLAR SIGN}")
+    return text if len(text) <= 28 else text[:27] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _style() -> AbstractContextManager[None]:
+    return mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "devise",  # the same plot gives the same bytes
+            "font.size": 10,
+            "text.color": INK,
+            "axes.labelcolor": SOFT,
+            "axes.edgecolor": FAINT,
+            "xtick.color": SOFT,
+            "ytick.color": SOFT,
+        }
+    )
+
+
+def _svg(figure: Figure) -> bytes:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    head, tag, rest = buffer.getvalue().partition("<defs>")
+    rule = f"<style>text {{ font-family: {FONT} !important }}</style>"
+    return f"{head}{rule}{tag}{rest}".encode()

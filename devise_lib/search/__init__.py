@@ -1,0 +1,1 @@
+"""What the space of words is for: tags of a photo, photos of a text."""

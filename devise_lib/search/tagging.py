@@ -1,0 +1,69 @@
+"""Tags: the labels whose word vectors are nearest to a photo's embedding."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.numerics.vectors import FloatArray
+
+SCORES_AT_ONCE = 4_000_000  # float64: 32 MB, whatever the number of labels
+
+
+def best_labels(
+    embeddings: FloatArray, label_vectors: FloatArray, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k labels of each photo with the greatest inner product, the best first.
+
+    Scores are summed in float64 and compared as float32, so that they depend neither on the
+    photos that come in the same call nor on the place of a label: labels with the same vector
+    tie exactly, and ties go to the label that comes first.
+
+    Args:
+        embeddings: (n, d), unit L2 norm.
+        label_vectors: (m, d), unit L2 norm; then scores are cosines, in [-1, 1].
+        k: labels a photo.
+
+    Returns:
+        Rows of `label_vectors`, (n, min(k, m)), and their scores, falling along each row.
+
+    Raises:
+        InputError: k is below 1, the shapes do not agree, or a number is not finite.
+    """
+    if embeddings.ndim != 2 or label_vectors.ndim != 2 or k < 1:
+        raise InputError(
+            "want embeddings (n, d), label vectors (m, d) and k >= 1; got "
+            f"{embeddings.shape}, {label_vectors.shape}, k {k}"
+        )
+    if embeddings.shape[1] != label_vectors.shape[1]:
+        raise InputError(
+            f"embeddings have {embeddings.shape[1]} dimensions and label vectors "
+            f"{label_vectors.shape[1]}: the model was trained on other word vectors; "
+            "run train_devise and embed_photos after embed_labels"
+        )
+    if not (np.isfinite(embeddings).all() and np.isfinite(label_vectors).all()):
+        raise InputError("want finite embeddings and label vectors; some have NaN or infinity")
+    n, m = len(embeddings), len(label_vectors)
+    width = min(k, m)
+    indices = np.empty((n, width), dtype=np.int64)
+    scores = np.empty((n, width), dtype=np.float32)
+    if not width:
+        return indices, scores
+    columns = label_vectors.astype(np.float64).T  # (d, m)
+    step = max(1, SCORES_AT_ONCE // m)
+    for start in range(0, n, step):
+        block = embeddings[start : start + step].astype(np.float64)
+        found = (block @ columns).astype(np.float32)  # (step, m)
+        best = _best_columns(found, width)
+        indices[start : start + step] = best
+        scores[start : start + step] = np.take_along_axis(found, best, axis=1)
+    return indices, scores
+
+
+def _best_columns(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """The k greatest of each row, equal ones by column; only what may be among them is sorted."""
+    m = scores.shape[1]
+    bound = np.partition(scores, m - k, axis=1)[:, m - k, None]  # the k-th best of each row
+    rows, columns = np.nonzero(scores >= bound)
+    order = np.lexsort((columns, -scores[rows, columns], rows))
+    firsts = np.searchsorted(rows, np.arange(len(scores)))  # lexsort keeps rows together
+    return columns[order[firsts[:, None] + np.arange(k)]]

@@ -1,0 +1,1 @@
+"""Everything that needs Spark; the only importer of pyspark."""

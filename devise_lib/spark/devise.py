@@ -1,0 +1,124 @@
+"""The projection, trained on FEATURES by Horovod's ranks, with its control."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame, SparkSession
+
+from devise_lib.config import TrainDevise
+from devise_lib.errors import InputError
+from devise_lib.numerics.linear import Moments
+from devise_lib.numerics.vectors import l2_normalize, stack_rows
+from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.ranks import require_row_groups, run_ranks
+from devise_lib.spark.tables import Tables
+from devise_lib.training.projection import ProjectionPlan, Trained, train_projections
+
+MOMENTS = "n long, x binary, xx binary, y binary, xy binary"
+CONTROL = "random_embeddings"
+
+
+def label_vectors(labels: DataFrame) -> dict[str, NDArray[np.float32]]:
+    """The vector of every label that has one; as many as labels, never as photos."""
+    rows = labels.where(has_vector()).select("label", "vector").distinct().collect()
+    return {row["label"]: np.array(row["vector"], dtype=np.float32) for row in rows}
+
+
+def random_vectors(labels: list[str], dimension: int, seed: int) -> dict[str, NDArray[np.float32]]:
+    """A random unit vector for each label: the control that knows nothing of words."""
+    rng = np.random.default_rng([seed, len(labels)])
+    vectors = l2_normalize(rng.standard_normal((len(labels), dimension)).astype(np.float32))
+    return dict(zip(sorted(labels), vectors, strict=True))
+
+
+def training_labels(rows: DataFrame, vectors: dict[str, NDArray[np.float32]]) -> list[str]:
+    """The labels of the training rows, in order.
+
+    Raises:
+        InputError: one has no vector, so FEATURES were made with other LABELS.
+    """
+    labels = sorted(row["label"] for row in rows.select("label").distinct().collect())
+    if strange := [label for label in labels if label not in vectors]:
+        raise InputError(
+            f"FEATURES have labels without a vector in LABELS ({', '.join(strange[:5])}): LABELS "
+            "changed since; run extract_features again"
+        )
+    return labels
+
+
+def feature_moments(
+    rows: DataFrame, targets: Broadcast[dict[str, NDArray[np.float32]]]
+) -> Moments:
+    """Sums over features and the label vectors they belong to; each task sends one row of sums.
+
+    Raises:
+        InputError: there is no row.
+    """
+
+    def sum_up(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        total: Moments | None = None
+        vectors = targets.value
+        for batch in batches:
+            x = np.stack(batch["feature"].to_list())
+            part = Moments.of(x, np.stack([vectors[label] for label in batch["label"]]))
+            total = part if total is None else total + part
+        if total is not None:
+            arrays = {n: [getattr(total, n).tobytes()] for n in ("x", "xx", "y", "xy")}
+            yield pd.DataFrame({"n": [total.n], **arrays})
+
+    total: Moments | None = None
+    for row in rows.select("label", "feature").mapInPandas(sum_up, MOMENTS).toLocalIterator():
+        x, y = np.frombuffer(row["x"]), np.frombuffer(row["y"])
+        part = Moments(
+            row["n"],
+            x,
+            np.frombuffer(row["xx"]).reshape(len(x), len(x)),
+            y,
+            np.frombuffer(row["xy"]).reshape(len(x), len(y)),
+        )
+        total = part if total is None else total + part
+    if total is None:
+        raise InputError("no feature to train on: no photo of a seen label that has a word vector")
+    return total
+
+
+def train_on_ranks(
+    spark: SparkSession, config: TrainDevise, tables: Tables
+) -> tuple[dict[str, Trained], dict[str, NDArray[np.float32]], int]:
+    """The trained projections by method, the control's label vectors, and the rows trained on."""
+    vectors = label_vectors(tables.read("labels"))
+    rows = tables.read("features", tables.version("features")).where("split = 'train'")
+    trained_on = training_labels(rows, vectors)
+    files = rows.inputFiles()  # of that version, and of its training partition alone
+    require_row_groups(files, config.ranks, "features", "extract_features.max_records_per_file")
+    moments = feature_moments(rows, spark.sparkContext.broadcast(vectors))
+    mean, deviation = moments.mean_and_deviation()
+    control = random_vectors(sorted(vectors), len(moments.y), config.seed)
+    plan = ProjectionPlan(
+        file_urls=files,
+        rows=moments.n,
+        labels=trained_on,
+        targets={
+            method: np.stack([source[label] for label in trained_on])
+            for method, source in (("devise", vectors), (CONTROL, control))
+        },
+        mean=mean,
+        deviation=deviation,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        margin=config.margin,
+        violators=config.violators,
+        normalize=config.normalize,
+        dropout=config.dropout,
+        seed=config.seed,
+        threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
+    )
+    log_path = Path(config.work_dir) / "logs" / "train_devise.log"
+    trained = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
+    return trained, control, moments.n
+

@@ -1,0 +1,30 @@
+"""LABELS as the other tables speak of them: one row a label, and by every name of it."""
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+
+def one_row_a_label(labels: DataFrame) -> DataFrame:
+    """LABELS with each label once, from the first set, by name, that has a vector for it.
+
+    A label of several sets is seen only where none of them calls it unseen.
+    """
+    same = Window.partitionBy("label")
+    place = F.row_number().over(same.orderBy(F.col("vector").isNull(), "label_set"))
+    seen = F.min("seen").over(same)
+    return labels.select("*", place.alias("place")).withColumn("seen", seen).where("place = 1")
+
+
+def by_any_name(labels: DataFrame) -> DataFrame:
+    """Columns name, label, term, seen: each label by its own id and by its aliases.
+
+    What is one label's id and another's alias means the label of that id.
+    """
+    rows = one_row_a_label(labels).select(
+        F.explode(F.array_union(F.array("label"), F.coalesce("aliases", F.array()))).alias("name"),
+        "label",
+        F.coalesce("term", F.element_at("terms", 1), "label").alias("term"),
+        "seen",
+    )
+    best = Window.partitionBy("name").orderBy(F.col("label") != F.col("name"), "label")
+    return rows.withColumn("place", F.row_number().over(best)).where("place = 1").drop("place")

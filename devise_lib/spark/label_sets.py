@@ -1,0 +1,97 @@
+"""The label sets of a configuration, and LABELS: their vectors."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib.config import FolderLabels, ImageNetLabels, LabelSet
+from devise_lib.errors import InputError
+from devise_lib.spark.schemas import LABELS, SCHEMAS
+from devise_lib.text.labels import (
+    Label,
+    candidate_tokens,
+    choose_vector,
+    read_folder_split,
+    read_imagenet,
+    read_label_table,
+)
+
+WANTED = "number long, token string"
+
+
+def read_label_sets(label_sets: Sequence[LabelSet]) -> list[Label]:
+    """Every label of the label sets; a few thousand, held on the driver.
+
+    Raises:
+        InputError: there is no label set, or a file of one is not as it must be.
+    """
+    if not label_sets:
+        raise InputError("no label set: give [[label_sets]] at the top of the configuration")
+    return [label for label_set in label_sets for label in _read(label_set)]
+
+
+def _read(label_set: LabelSet) -> list[Label]:
+    if isinstance(label_set, ImageNetLabels):
+        return read_imagenet(label_set.words, label_set.ids, label_set.name)
+    if isinstance(label_set, FolderLabels):
+        return read_folder_split(label_set.split, label_set.folder, label_set.name)
+    return read_label_table(label_set.path, label_set.name)
+
+
+def embed(spark: SparkSession, labels: Sequence[Label], word_vectors: DataFrame) -> DataFrame:
+    """The labels as rows of LABELS.
+
+    Only the vectors of words that a label asks for are joined; the rest of the vocabulary stays
+    where it is.
+    """
+    wanted = [(i, token) for i, label in enumerate(labels) for token in candidate_tokens(label)]
+    tokens = spark.createDataFrame(wanted, WANTED).distinct()
+    vectors = word_vectors.select("word", "vector")
+    found = vectors.join(F.broadcast(tokens), vectors["word"] == tokens["token"])
+    every = spark.range(len(labels)).withColumnRenamed("id", "number")
+    shared = spark.sparkContext.broadcast(list(labels))
+
+    def choose(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            yield pd.DataFrame(
+                [
+                    _row(shared.value[number], words, vectors)
+                    for number, words, vectors in batch.itertuples(index=False)
+                ],
+                columns=LABELS.names,
+            )
+
+    grouped = found.groupBy("number").agg(
+        F.collect_list("word").alias("words"), F.collect_list("vector").alias("vectors")
+    )
+    return every.join(grouped, "number", "left").mapInPandas(choose, LABELS)
+
+
+def _row(label: Label, words: list[str] | None, vectors: list[list[float]] | None) -> tuple:
+    known = {} if words is None or vectors is None else dict(zip(words, vectors, strict=True))
+    chosen = choose_vector(label, {w: np.asarray(v, dtype=np.float32) for w, v in known.items()}.get)
+    return (
+        label.label,
+        label.label_set,
+        list(label.terms),
+        chosen.term,
+        chosen.coverage,
+        label.seen,
+        list(label.aliases),
+        chosen.vector,
+    )
+
+
+def coverage(labels: DataFrame) -> dict[str, dict[str, float]]:
+    """By label set, the share of its labels in each class of coverage."""
+    counts = labels.groupBy("label_set", "coverage").count().collect()
+    total: dict[str, int] = {}
+    for row in counts:
+        total[row["label_set"]] = total.get(row["label_set"], 0) + row["count"]
+    shares: dict[str, dict[str, float]] = {name: {} for name in total}
+    for row in counts:
+        shares[row["label_set"]][row["coverage"]] = row["count"] / total[row["label_set"]]
+    return shares

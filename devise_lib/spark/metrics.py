@@ -1,0 +1,55 @@
+"""Rows of METRICS: one long table of all that was measured."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pyspark.sql import functions as F
+
+from devise_lib.spark.schemas import METRICS
+from devise_lib.spark.tables import Tables
+
+VALUE_COLUMNS = (
+    "method string, photo_set string, candidate_set string, metric string, k int, value double"
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure; the columns of METRICS have the meanings of its fields."""
+
+    method: str
+    photo_set: str
+    candidate_set: str
+    metric: str
+    k: int | None
+    value: float
+
+    def flat_name(self) -> str:
+        """All but the value in one name, of the characters that MLflow allows."""
+        at = "" if self.k is None else f"_at_{self.k}"
+        parts = (self.metric + at, self.method, self.photo_set, self.candidate_set)
+        return "/".join(re.sub(r"[^\w.-]+", "_", part) for part in parts if part)
+
+
+def replace_metrics(
+    tables: Tables, metrics: Iterable[Metric], run_id: str, model_id: str, seed: int
+) -> int:
+    """Write figures in place of the earlier ones of the same methods and model; returns rows.
+
+    Figures of other models stay, so that models can be compared. `model_id` is "" for figures
+    that belong to no model, as those of words.
+    """
+    rows = list(metrics)
+    if not rows:
+        return 0
+    df = tables.spark.createDataFrame([_values(row) for row in rows], VALUE_COLUMNS).withColumns(
+        {"run_id": F.lit(run_id), "model_id": F.lit(model_id), "seed": F.lit(seed)}
+    )
+    methods = ", ".join(f"'{method}'" for method in sorted({row.method for row in rows}))
+    where = f"model_id = '{model_id}' AND method IN ({methods})"
+    return tables.overwrite("metrics", df.select(*METRICS.names).coalesce(1), where=where)
+
+
+def _values(row: Metric) -> tuple[object, ...]:
+    return row.method, row.photo_set, row.candidate_set, row.metric, row.k, float(row.value)

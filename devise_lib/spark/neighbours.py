@@ -1,0 +1,113 @@
+"""NEIGHBOURS: the k photos nearest to each photo, by the index or by the signatures."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from devise_lib.errors import InputError
+from devise_lib.index.bundle import IDS_FILE, Bundle
+from devise_lib.spark.lsh import nearest_in_buckets
+from devise_lib.spark.tables import Tables
+from devise_lib.spark.vector_columns import to_matrix
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> DataFrame:
+    """NEIGHBOURS of every photo of `embeddings` among those of the index.
+
+    Photos that came after the index was built have neighbours, too, but are nobody's neighbour
+    until it is built again.
+
+    Args:
+        embeddings: photo_id, embedding, of one model.
+        bundle: an index.
+        model_id: the model of the embeddings.
+        k: neighbours a photo.
+
+    Raises:
+        InputError: the index is of another model.
+    """
+    bundle.require_model(model_id)
+    found = embeddings.select("photo_id", "embedding").mapInArrow(
+        _make_search(bundle, k), "photo_id string, row long, score float"
+    )
+    ids = embeddings.sparkSession.read.parquet(str(bundle.folder / IDS_FILE))
+    named = found.join(ids.withColumnRenamed("photo_id", "neighbour_id"), "row")
+    return rank(named, k, model_id, bundle.name)
+
+
+def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:
+    """NEIGHBOURS of the photos of a model among those that share a bucket with them.
+
+    A photo that is alone in its buckets has none.
+
+    Raises:
+        InputError: SIGNATURES has none of the model.
+    """
+    of_model = F.col("model_id") == model_id
+    signatures = tables.read("signatures").where(of_model)
+    first = signatures.first()
+    if first is None:
+        raise InputError(
+            f"SIGNATURES has no photo of model {model_id}: run build_signatures with it"
+        )
+    embeddings = tables.read("embeddings").where(of_model)
+    pairs = nearest_in_buckets(embeddings, signatures, k, max_bucket)
+    once = pairs.groupBy("photo_id", "neighbour_id").agg(F.max("score").alias("score"))
+    return rank(once, k, model_id, first["hash_id"])
+
+
+def rank(pairs: DataFrame, k: int, model_id: str, source: str) -> DataFrame:
+    """NEIGHBOURS of distinct pairs (photo_id, neighbour_id, score), ranks 1 to k.
+
+    Equal scores are ordered by neighbour_id; a photo is not its own neighbour. The last bits of
+    a cosine may pass 1, which none of its readers expects: they are cut off.
+    """
+    best_first = Window.partitionBy("photo_id").orderBy(F.desc("score"), "neighbour_id")
+    return (
+        pairs.where("photo_id != neighbour_id")
+        .withColumn("rank", F.row_number().over(best_first))
+        .where(F.col("rank") <= k)
+        .select(
+            "photo_id",
+            "neighbour_id",
+            "rank",
+            F.greatest(F.least("score", F.lit(1.0)), F.lit(-1.0)).cast("float").alias("score"),
+            F.lit(model_id).alias("model_id"),
+            F.lit(source).alias("source"),
+        )
+    )
+
+
+def _make_search(bundle: Bundle, k: int) -> Callable[[Batches], Batches]:
+    """The function over batches of photos; each worker process maps the index once."""
+    nprobe, nlist, dimension = (
+        bundle.manifest.nprobe,
+        bundle.manifest.nlist,
+        bundle.manifest.dimension,
+    )
+    wanted = min(k + 1, bundle.manifest.n)  # one more: the photo finds itself
+
+    def search(batches: Batches) -> Batches:
+        index = bundle.open_index()
+        for batch in batches:
+            queries = to_matrix(batch["embedding"], dimension)
+            rows, scores = index.search(queries, wanted, nprobe)
+            short = (rows < 0).any(axis=1)  # the lists probed hold fewer: look into all of them
+            if short.any():
+                rows[short], scores[short] = index.search(queries[short], wanted, nlist)
+            yield pa.RecordBatch.from_pydict(
+                {
+                    "photo_id": batch["photo_id"].take(
+                        pa.array(np.repeat(np.arange(len(rows)), wanted))
+                    ),
+                    "row": pa.array(rows.ravel()),
+                    "score": pa.array(scores.ravel()),
+                }
+            )
+
+    return search

@@ -1,0 +1,29 @@
+"""A bad photo costs one row; too many of them cost the job."""
+
+from pyspark.sql import DataFrame
+
+from devise_lib.errors import InputError
+from devise_lib.spark.tables import count_by
+
+
+def refuse_too_many(bad: DataFrame, total: int, max_share: float, job: str) -> dict[str, int]:
+    """The bad rows by reason.
+
+    Args:
+        bad: rows with a column `reason`.
+        total: rows that were tried, bad ones included.
+        max_share: the most that may be bad.
+        job: for the message.
+
+    Raises:
+        InputError: nothing came, or the share of bad rows is above `max_share`.
+    """
+    reasons = count_by(bad, "reason")
+    count = sum(reasons.values())
+    if total and count > max_share * total:
+        worst = max(reasons, key=lambda reason: reasons[reason])
+        raise InputError(
+            f"{count} of {total} photos are refused, above max_bad_share = {max_share}; most often "
+            f"{worst} ({reasons[worst]}). Mend the source, or raise {job}.max_bad_share"
+        )
+    return reasons

@@ -1,0 +1,81 @@
+"""Run a function on Horovod's ranks, one a Spark task."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import horovod.spark
+from pyspark.sql import SparkSession
+
+from devise_lib.errors import InputError
+from devise_lib.spark.machine import GIB, WORKER_BYTES, memory_available_bytes
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+def run_ranks(
+    spark: SparkSession, function: Callable[[P], R], plan: P, ranks: int, log_path: Path
+) -> list[R]:
+    """Call `function(plan)` on `ranks` Spark tasks that Horovod has joined.
+
+    Args:
+        spark: the session; it must have room for all ranks at once.
+        function: of devise_lib, so that executors can import it; sees its rank by Horovod.
+        plan: what it is given; travels by pickle to each rank.
+        ranks: how many.
+        log_path: what the ranks print.
+
+    Returns:
+        The results by rank. They pass through the driver: weights, never rows.
+
+    Raises:
+        InputError: Spark has fewer slots than ranks, or a local machine too little memory.
+    """
+    slots = spark.sparkContext.defaultParallelism
+    if slots < ranks:
+        raise InputError(
+            f"ranks is {ranks}, but Spark has {slots} task slots, and all ranks must run at once: "
+            "lower ranks, or give Spark more cores"
+        )
+    free = memory_available_bytes()
+    if spark.sparkContext.master.startswith("local") and free < ranks * WORKER_BYTES:
+        raise InputError(
+            f"too little memory: {free / GIB:.1f} GiB are free, and {ranks} ranks want "
+            f"{ranks * WORKER_BYTES / GIB:.1f} GiB: lower ranks or free some"
+        )
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("horovod").setLevel(logging.ERROR)
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    with log_path.open("a", encoding="utf-8") as log:
+        try:
+            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+                return list(
+                    horovod.spark.run(
+                        function,
+                        args=(plan,),
+                        num_proc=ranks,
+                        env=environment,
+                        stdout=log,
+                        stderr=log,
+                        verbose=0,
+                    )
+                )
+        except Exception as error:
+            raise RuntimeError(f"a rank failed; what the ranks printed is in {log_path}") from error
+
+
+def require_row_groups(files: list[str], ranks: int, table: str, key: str) -> None:
+    """Refuse a table that cannot be dealt: each rank wants a file of its own at least.
+
+    Raises:
+        InputError: says which key makes more files.
+    """
+    if len(files) < ranks:
+        raise InputError(
+            f"table {table} has {len(files)} files of training rows for {ranks} ranks, and each "
+            f"rank wants one at least: lower {key}, or run with fewer ranks"
+        )

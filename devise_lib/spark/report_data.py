@@ -1,0 +1,163 @@
+"""What the report shows, read from the tables and bounded by its configuration."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pyspark.sql import functions as F
+
+from devise_lib import __version__
+from devise_lib.config import JOBS, Report
+from devise_lib.errors import InputError
+from devise_lib.index.bundle import read_current
+from devise_lib.report.content import (
+    Content,
+    Header,
+    IndexFigures,
+    JobTime,
+    Measurement,
+    Refused,
+)
+from devise_lib.spark.entry import read_record
+from devise_lib.spark.report_galleries import collect_galleries
+from devise_lib.spark.tables import Tables
+
+PACKAGES = (
+    "pyspark",
+    "delta-spark",
+    "petastorm",
+    "horovod",
+    "tensorflow-cpu",
+    "tensorflow",
+    "keras",
+    "gensim",
+    "faiss-cpu",
+    "faiss-gpu",
+    "datasketch",
+    "mlflow",
+)
+MAX_METRICS = 10_000
+MAX_REASONS = 100
+
+
+def collect(
+    tables: Tables, config: Report, model_id: str, training_run_id: str, report_run_id: str
+) -> Content:
+    """Everything that the page shows of one model.
+
+    Raises:
+        InputError: PHOTOS, LABELS or EMBEDDINGS is not there, or has nothing of the model.
+    """
+    shown = collect_galleries(tables, config, model_id)
+    mine = F.col("model_id") == model_id
+    return Content(
+        header=Header(
+            model_id=model_id,
+            training_run_id=training_run_id,
+            report_run_id=report_run_id,
+            made=datetime.now(UTC),
+            seed=config.seed,
+            work_dir=str(Path(config.work_dir).absolute()),
+            photos=tables.read("photos").count(),
+            embedded=tables.read("embeddings").where(mine).count(),
+            articles=_count(tables, "articles", "redirect IS NULL"),
+            words=_count(tables, "word_vectors", "TRUE"),
+            versions=[("devise-spark", __version__), *_versions()],
+        ),
+        metrics=_metrics(tables, model_id),
+        gallery=shown.gallery,
+        gallery_is_unseen=shown.gallery_is_unseen,
+        queries=shown.queries,
+        neighbours=shown.neighbours,
+        map_points=shown.map_points,
+        index=_index(config.work_dir, model_id),
+        quarantine=_quarantine(tables, model_id),
+        jobs=_jobs(config.work_dir),
+        mlflow_command=_mlflow_command(config),
+    )
+
+
+def _count(tables: Tables, name: str, condition: str) -> int | None:
+    return tables.read(name).where(condition).count() if tables.exists(name) else None
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue  # the other of a pair for CPU and GPU
+    return [("python", ".".join(map(str, sys.version_info[:3]))), *found]
+
+
+def _metrics(tables: Tables, model_id: str) -> list[Measurement]:
+    """The figures of the model, and those of words and labels, which belong to no model."""
+    if not tables.exists("metrics"):
+        return []
+    of_words = F.col("method").isin("word2vec", "labels")
+    rows = tables.read("metrics").where((F.col("model_id") == model_id) | of_words)
+    rows = rows.limit(MAX_METRICS)
+    columns = ("method", "photo_set", "candidate_set", "metric")
+    texts = [F.coalesce(name, F.lit("")).alias(name) for name in columns]
+    return [Measurement(*row) for row in rows.select(*texts, "k", "value").collect()]
+
+
+def _index(work_dir: str, model_id: str) -> IndexFigures | None:
+    try:
+        bundle = read_current(work_dir)
+    except InputError:
+        return None  # the page says that there is none
+    manifest = bundle.manifest
+    if manifest.model_id != model_id:
+        return None
+    return IndexFigures(
+        name=bundle.name,
+        key=manifest.index_key,
+        vectors=manifest.n,
+        nprobe=manifest.nprobe,
+        k=manifest.k,
+        recall=manifest.recall,
+        curve=[(point.nprobe, point.recall) for point in manifest.curve],
+        target=manifest.recall_target,
+    )
+
+
+def _quarantine(tables: Tables, model_id: str) -> list[Refused]:
+    """By stage and reason; of the photos that a model refused only those of this one."""
+    if not tables.exists("quarantine"):
+        return []
+    of_model = F.coalesce("model_id", F.lit(model_id)) == model_id
+    texts = [F.coalesce(name, F.lit("")).alias(name) for name in ("path", "message")]
+    groups = (
+        tables.read("quarantine")
+        .where(of_model)
+        .groupBy("stage", "reason")
+        .agg(F.count("*").alias("n"), F.min(F.struct(*texts)).alias("example"))
+        .orderBy(F.desc("stage"), F.desc("n"), "reason")
+        .limit(MAX_REASONS)
+    )
+    return [
+        Refused(row["stage"], row["reason"], row["n"], *row["example"]) for row in groups.collect()
+    ]
+
+
+def _jobs(work_dir: str) -> Sequence[JobTime]:
+    """The finished jobs in the order of the flow, but for the report, which is not finished."""
+    records = (read_record(work_dir, job.name) for job in JOBS if job is not Report)
+    return [
+        JobTime(r.job, r.seconds, r.row_text(), datetime.fromtimestamp(r.finished, UTC), r.run_id)
+        for r in records
+        if r is not None
+    ]
+
+
+def _mlflow_command(config: Report) -> str:
+    """How to open MLflow on the store of the work folder; another store's address may be secret."""
+    if config.tracking_uri:
+        return ""
+    store = f"sqlite:///{Path(config.work_dir).absolute() / 'mlflow.db'}"
+    return shlex.join(["mlflow", "ui", "--backend-store-uri", store])

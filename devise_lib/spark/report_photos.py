@@ -1,0 +1,111 @@
+"""The photos of the report, found on the executors: the driver gets those that are shown."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, StructType
+
+from devise_lib.numerics.retrieval import merge_top_k, top_k
+from devise_lib.numerics.vectors import stack_rows
+from devise_lib.report.content import Photo
+from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
+from devise_lib.vision.images import Refusal, decode
+
+Frames = Iterator[pd.DataFrame]
+FOUND = StructType(
+    [
+        StructField("query", IntegerType()),
+        StructField("photo_id", StringType()),
+        StructField("score", FloatType()),
+    ]
+)
+CONTENTS_AT_ONCE = 8  # photos of an Arrow batch, each as large as its file
+
+
+def with_truth(photos: DataFrame, names: DataFrame) -> DataFrame:
+    """Photos with truth, truth_term and truth_seen of their label; null where LABELS has none."""
+    known = names.select(
+        F.col("name").alias("label"),
+        F.col("label").alias("truth"),
+        F.col("term").alias("truth_term"),
+        F.col("seen").alias("truth_seen"),
+    )
+    return photos.join(F.broadcast(known), "label", "left")
+
+
+def spread(photos: DataFrame, by: str, n: int) -> DataFrame:
+    """At most n photos, of as many values of the column `by` as can be, always the same ones."""
+    by_hash = F.xxhash64("photo_id")
+    turn = F.row_number().over(Window.partitionBy(by).orderBy(by_hash, "photo_id"))
+    taken = photos.withColumn("turn", turn).where(F.col("turn") <= n)
+    return taken.orderBy("turn", by_hash, "photo_id").limit(n).drop("turn")
+
+
+def best_photos(
+    embeddings: DataFrame, queries: NDArray[np.float32], n: int
+) -> list[list[tuple[str, float]]]:
+    """For each query (q, d_word) the n photos with the greatest cosine, (photo_id, cosine).
+
+    One pass over EMBEDDINGS: each task keeps n photos a query, and only those meet.
+    """
+    best_of_tasks = embeddings.select("photo_id", "embedding").mapInPandas(
+        _make_search(queries, n), FOUND
+    )
+    place = Window.partitionBy("query").orderBy(F.desc("score"), "photo_id")
+    best = best_of_tasks.withColumn("place", F.row_number().over(place)).where(F.col("place") <= n)
+    result: list[list[tuple[str, float]]] = [[] for _ in queries]
+    for row in best.orderBy("query", "place").collect():
+        result[row["query"]].append((row["photo_id"], row["score"]))
+    return result
+
+
+def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) -> dict[str, Photo]:
+    """The photos of these ids by id, as small pictures that are made on the executors."""
+    wanted = photos.where(F.col("photo_id").isin(list(dict.fromkeys(photo_ids))))
+    tasks = max(1, len(photo_ids) // CONTENTS_AT_ONCE)
+    rows = (
+        with_truth(wanted.repartition(tasks), names)
+        .select(
+            "photo_id",
+            F.coalesce("path", F.lit("")).alias("path"),
+            F.coalesce("truth", "label", F.lit("")).alias("label"),
+            F.coalesce("truth_term", "label", F.lit("")).alias("truth"),
+            _make_thumbnail()("content").alias("jpeg"),
+        )
+        .collect()
+    )
+    return {row["photo_id"]: Photo(**row.asDict()) for row in rows}
+
+
+def _make_search(queries: NDArray[np.float32], n: int) -> Callable[[Frames], Frames]:
+    def search(batches: Frames) -> Frames:
+        best = None
+        for batch in batches:
+            vectors = stack_rows(batch["embedding"].to_list(), queries.shape[1])
+            ids = batch["photo_id"].to_numpy(dtype=str)
+            found = top_k(queries, [(ids, vectors)], n)
+            best = found if best is None else merge_top_k([best, found], n)
+        if best is not None:
+            ids, scores = best
+            query = np.repeat(np.arange(len(queries), dtype=np.int32), ids.shape[1])
+            yield pd.DataFrame({"query": query, "photo_id": ids.ravel(), "score": scores.ravel()})
+
+    return search
+
+
+def _make_thumbnail() -> Callable[[str], Column]:
+    @F.pandas_udf("binary")
+    def thumbnail(contents: pd.Series) -> pd.Series:
+        return contents.map(_thumbnail)
+
+    return thumbnail
+
+
+def _thumbnail(content: bytes) -> bytes | None:
+    """The photo as the network sees it, the centre square; None where it cannot be decoded."""
+    pixels = decode(content, THUMBNAIL_SIDE)
+    return None if isinstance(pixels, Refusal) else encode_jpeg(pixels)

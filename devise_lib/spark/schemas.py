@@ -1,0 +1,179 @@
+"""The tables that jobs hand to one another; each comment becomes the table's column comment."""
+
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DataType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+STRING, INT, LONG, DOUBLE = StringType(), IntegerType(), LongType(), DoubleType()
+BOOLEAN, BINARY, TIMESTAMP = BooleanType(), BinaryType(), TimestampType()
+STRINGS, VECTOR = ArrayType(StringType()), ArrayType(FloatType())
+
+
+def _table(*columns: tuple[str, DataType, str]) -> StructType:
+    return StructType([StructField(name, kind, True, {"comment": c}) for name, kind, c in columns])
+
+
+ARTICLES = _table(
+    ("page_id", STRING, "Id of the page in its wiki"),
+    ("revision_id", STRING, "Id of the revision that the text is of"),
+    ("namespace", INT, "Namespace of the page; 0 is the articles"),
+    ("title", STRING, "Title of the page"),
+    ("redirect", STRING, "Title that the page redirects to; null for a page with a text"),
+    ("is_disambiguation", BOOLEAN, "The page lists the meanings of its title"),
+    ("timestamp", TIMESTAMP, "Time of the revision, UTC"),
+    ("text", STRING, "Clean text; sections and paragraphs are lines"),
+    ("source", STRING, "Dump file, with the byte range it was read in"),
+)
+
+SENTENCES = _table(
+    ("page_id", STRING, "ARTICLES.page_id"),
+    ("position", INT, "Place of the sentence in its article, from 0"),
+    ("tokens", STRINGS, "Words in lower case; the terms of labels are joined by _"),
+)
+
+NEAR_DUPLICATES = _table(
+    ("page_id", STRING, "Article that was left out of SENTENCES"),
+    ("kept_page_id", STRING, "Article that stands for it"),
+    ("jaccard", DOUBLE, "Estimated Jaccard similarity of their shingles, from MinHash"),
+)
+
+WORD_VECTORS = _table(
+    ("word", STRING, "Token; the words of a phrase are joined by _"),
+    ("count", LONG, "Occurrences in SENTENCES"),
+    ("vector", VECTOR, "Word vector as trained, not normalised"),
+)
+
+LABELS = _table(
+    ("label", STRING, "Id of the label: a folder's name, or a WordNet id"),
+    ("label_set", STRING, "The set that the label belongs to"),
+    ("terms", STRINGS, "The label's names, best first"),
+    ("term", STRING, "Name whose vector the label has"),
+    ("coverage", STRING, "exact (first name), synonym (another), averaged (its words), missing"),
+    ("seen", BOOLEAN, "Photos of the label may be trained on"),
+    ("aliases", STRINGS, "Other labels of photos that mean this one"),
+    ("vector", VECTOR, "Word vector of the label, unit L2 norm; null where coverage is missing"),
+)
+
+PHOTOS = _table(
+    ("photo_id", STRING, "Stable id: hash of photo_set and the path within its source"),
+    ("photo_set", STRING, "Name of the source that the photo came from"),
+    ("path", STRING, "Where the file was; for an archive, ARCHIVE!MEMBER"),
+    ("label", STRING, "Label that the path tells; null where it tells none"),
+    ("held_out", BOOLEAN, "No model is trained on this photo"),
+    ("size_bytes", LONG, "Size of the file"),
+    ("modification_time", TIMESTAMP, "Time of the file's last change, UTC"),
+    ("sha256", STRING, "SHA-256 of the file, hexadecimal"),
+    ("content", BINARY, "The file"),
+)
+
+QUARANTINE = _table(
+    ("photo_id", STRING, "PHOTOS.photo_id"),
+    ("photo_set", STRING, "Name of the source that the photo came from"),
+    ("path", STRING, "Where the file was"),
+    ("stage", STRING, "Job that refused the photo: ingest_photos, embed_photos"),
+    ("reason", STRING, "Class of the reason: empty, truncated, not_an_image, ..."),
+    ("message", STRING, "What was wrong with it"),
+    ("model_id", STRING, "Model that was to embed it; null at ingest"),
+    ("run_id", STRING, "MLflow run that wrote the row"),
+)
+
+PIXELS = _table(
+    ("label_index", LONG, "Row of the label among the classes of the softmax"),
+    ("pixels", BINARY, "RGB, image_size x image_size x 3, uint8, row by row"),
+)
+
+FEATURES = _table(
+    ("photo_id", STRING, "PHOTOS.photo_id"),
+    ("photo_set", STRING, "Name of the source that the photo came from"),
+    ("label", STRING, "LABELS.label, aliases resolved"),
+    ("seen", BOOLEAN, "LABELS.seen"),
+    ("split", STRING, "train, or test: held out, of an unseen label, or in the share for testing"),
+    ("backbone_id", STRING, "Backbone that made the feature"),
+    ("feature", VECTOR, "Pooled features of the backbone, as they come"),
+)
+
+EMBEDDINGS = _table(
+    ("photo_id", STRING, "PHOTOS.photo_id"),
+    ("model_id", STRING, "Registered model and version that made the embedding"),
+    ("photo_set", STRING, "Name of the source that the photo came from"),
+    ("label", STRING, "Label that the photo's path tells; null where it tells none"),
+    ("run_id", STRING, "MLflow run that wrote the row"),
+    ("embedding", VECTOR, "Photo in the space of words, unit L2 norm"),
+)
+
+SIGNATURES = _table(
+    ("photo_id", STRING, "PHOTOS.photo_id"),
+    ("model_id", STRING, "Model of the embedding that was hashed"),
+    ("hash_id", STRING, "HASHES.hash_id"),
+    ("buckets", ArrayType(LongType()), "Bucket in each hash table; bit i is hyperplane i"),
+)
+
+HASHES = _table(
+    ("hash_id", STRING, "Id of the hash: its parameters and its model"),
+    ("model_id", STRING, "Model whose embeddings it hashes"),
+    ("dimension", INT, "Numbers of an embedding"),
+    ("bits", INT, "Hyperplanes a table"),
+    ("tables", INT, "Hash tables"),
+    ("seed", INT, "Seed of the hyperplanes"),
+    ("hyperplanes", VECTOR, "(tables * bits, dimension), row by row"),
+)
+
+NEIGHBOURS = _table(
+    ("photo_id", STRING, "PHOTOS.photo_id"),
+    ("neighbour_id", STRING, "photo_id of the neighbour"),
+    ("rank", INT, "1 is the nearest"),
+    ("score", FloatType(), "Cosine of the two embeddings"),
+    ("model_id", STRING, "Model of both embeddings"),
+    ("source", STRING, "Index bundle or hash that found it"),
+)
+
+PREDICTIONS = _table(
+    ("photo_id", STRING, "PHOTOS.photo_id"),
+    ("rank", INT, "1 is the best"),
+    ("label", STRING, "LABELS.label"),
+    ("term", STRING, "The label's name"),
+    ("seen", BOOLEAN, "Photos of the label were trained on"),
+    ("score", FloatType(), "Cosine of the photo's embedding and the label's vector"),
+    ("model_id", STRING, "Model of the embedding"),
+)
+
+METRICS = _table(
+    ("run_id", STRING, "MLflow run that measured it"),
+    ("model_id", STRING, "Model that was measured"),
+    ("method", STRING, "devise, random_embeddings, ridge, conse, chance, ivf, word2vec, labels"),
+    ("photo_set", STRING, "Photos (or word test) that it was measured on"),
+    ("candidate_set", STRING, "Labels to choose from: unseen_only, unseen_and_seen, ..."),
+    ("metric", STRING, "hit, recall, coverage, analogies, spearman, photos, ..."),
+    ("k", INT, "Length of the list; null where the metric has none"),
+    ("value", DOUBLE, "A share in [0, 1] unless the metric is a count"),
+    ("seed", INT, "Seed of the run"),
+)
+
+SCHEMAS: dict[str, StructType] = {
+    "articles": ARTICLES,
+    "sentences": SENTENCES,
+    "near_duplicates": NEAR_DUPLICATES,
+    "word_vectors": WORD_VECTORS,
+    "labels": LABELS,
+    "photos": PHOTOS,
+    "quarantine": QUARANTINE,
+    "pixels": PIXELS,
+    "features": FEATURES,
+    "embeddings": EMBEDDINGS,
+    "signatures": SIGNATURES,
+    "hashes": HASHES,
+    "neighbours": NEIGHBOURS,
+    "predictions": PREDICTIONS,
+    "metrics": METRICS,
+}

@@ -1,0 +1,75 @@
+"""The small CNN, trained on PIXELS by Horovod's ranks."""
+
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import TrainBackbone
+from devise_lib.errors import InputError
+from devise_lib.spark.inference import with_pixels
+from devise_lib.spark.labelled import labelled_photos
+from devise_lib.spark.ranks import require_row_groups, run_ranks
+from devise_lib.spark.tables import Tables
+from devise_lib.training.softmax import SoftmaxPlan, train_softmax
+from devise_lib.vision.backbones import Backbone, backbone_of_bytes
+
+FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal
+
+
+def fit_small_cnn(
+    spark: SparkSession, config: TrainBackbone, tables: Tables
+) -> tuple[Backbone, int]:
+    """The network trained on the training photos of PHOTOS, and their number.
+
+    Raises:
+        InputError: no photo of a seen label, or fewer than two such labels.
+    """
+    photos = labelled_photos(
+        tables.read("photos"), tables.read("labels"), config.test_share, config.seed
+    ).where("split = 'train'")
+    classes = sorted(row["label"] for row in photos.select("label").distinct().collect())
+    if len(classes) < 2:
+        raise InputError(
+            f"photos of {len(classes)} seen labels to train on, want 2 at least: check that "
+            "ingest_photos.label_pattern gives labels of the label sets"
+        )
+    rows = write_pixels(spark, photos, classes, config, tables)
+    files = tables.read("pixels").inputFiles()
+    require_row_groups(files, config.ranks, "pixels", "train_backbone.ranks")
+    plan = SoftmaxPlan(
+        file_urls=files,
+        rows=rows,
+        classes=len(classes),
+        image_size=config.image_size,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+        threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
+    )
+    log_path = Path(config.work_dir) / "logs" / "train_backbone.log"
+    trained = run_ranks(spark, train_softmax, plan, config.ranks, log_path)[0]
+    if trained is None:
+        raise RuntimeError("the first rank gave no network")
+    tracking.log_params({"horovod_size": trained.size})
+    for epoch, loss in enumerate(trained.losses):
+        tracking.log_metrics({"loss": loss}, step=epoch)
+    backbone = backbone_of_bytes(config.backbone, trained.keras_file, classes, config.image_size)
+    return backbone, rows
+
+
+def write_pixels(
+    spark: SparkSession,
+    photos: DataFrame,
+    classes: list[str],
+    config: TrainBackbone,
+    tables: Tables,
+) -> int:
+    """Decode once what every epoch reads; the rows lie in random order."""
+    index = spark.createDataFrame(list(enumerate(classes)), "label_index long, label string")
+    indexed = photos.join(F.broadcast(index), "label").orderBy(F.sha2("photo_id", 256))
+    decoded = with_pixels(indexed, ["label_index"], config.image_size)
+    files = config.ranks * FILES_PER_RANK
+    return tables.overwrite("pixels", decoded.repartition(files), compression="uncompressed")

@@ -1,0 +1,263 @@
+"""Labels: read label sets, and find a word vector for each label.
+
+Source: Frome et al., DeViSE, NIPS 2013, appendix A.2: the target of a synset is the vector of
+its first term as one token. The fall-backs below are ours, and every vector says which it took.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.text.tokens import words
+
+Lookup = Mapping[str, NDArray[np.float32]] | Callable[[str], NDArray[np.float32] | None]
+Coverage = Literal["exact", "synonym", "averaged", "missing"]
+
+_TABLE_HEADER = ["label", "terms", "split", "aliases"]
+# Words that say nothing of what a term is ("bird of prey"); left out of averages.
+_FUNCTION_WORDS = frozenset(
+    ["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class of photos."""
+
+    label: str  # its id in the photos' table, such as a WordNet id or a folder's name
+    terms: tuple[str, ...]  # names in natural language, the best first; never empty
+    seen: bool  # False: no photo of it may be trained on
+    label_set: str
+    aliases: tuple[str, ...] = ()  # other ids that photos of this label carry
+
+
+@dataclass(frozen=True, slots=True)
+class LabelVector:
+    """The vector (d_word,) of a label, unit L2 norm, None where coverage is "missing"."""
+
+    term: str | None  # the term that gave it
+    vector: NDArray[np.float32] | None
+    coverage: Coverage
+
+
+def read_label_table(path: str, label_set: str) -> list[Label]:
+    """Labels of a tab-separated file with the header `label terms split aliases`.
+
+    `terms` and `aliases` are separated by commas, `split` is `seen` or `unseen`; empty terms
+    stand for the label's own name with spaces for underscores.
+
+    Raises:
+        InputError: the file, its header or a line is not like that, or a label comes twice.
+    """
+    lines = _lines(path, "a label table")
+    _, header = next(lines, (1, ""))
+    if header.split("\t") != _TABLE_HEADER:
+        raise InputError(
+            f"{path}, line 1: want the header {' '.join(_TABLE_HEADER)} (tab-separated), "
+            f"got {header!r}"
+        )
+    labels = []
+    for number, line in lines:
+        fields = line.split("\t")
+        if len(fields) != len(_TABLE_HEADER) or not fields[0].strip():
+            raise InputError(
+                f"{path}, line {number}: want {len(_TABLE_HEADER)} tab-separated fields "
+                f"({', '.join(_TABLE_HEADER)}) and a label, got {line!r}"
+            )
+        name, terms, split, aliases = (field.strip() for field in fields)
+        if split not in ("seen", "unseen"):
+            raise InputError(f"{path}, line {number}: split is {split!r}, want seen or unseen")
+        spoken = _list(terms) or (_spoken(name),)
+        labels.append(Label(name, spoken, split == "seen", label_set, _list(aliases)))
+    return _without_doubles(labels, path)
+
+
+def read_imagenet(words_path: str, ids_path: str, label_set: str) -> list[Label]:
+    """Labels that are WordNet ids, all of them seen, in the order of the list of ids.
+
+    Args:
+        words_path: lines of WordNet id, tab, terms separated by commas.
+        ids_path: one WordNet id a line; the synsets to take.
+        label_set: name of the set.
+
+    Raises:
+        InputError: a file is missing, a line is not like that, or an id has no terms.
+    """
+    ids = [(number, line.strip()) for number, line in _lines(ids_path, "a list of WordNet ids")]
+    wanted = {name for _, name in ids}
+    terms: dict[str, tuple[str, ...]] = {}
+    for number, line in _lines(words_path, "the words of WordNet ids"):
+        name, tab, rest = line.partition("\t")
+        if not tab or not _list(rest):
+            raise InputError(
+                f"{words_path}, line {number}: want id, tab, terms separated by commas, "
+                f"got {line!r}"
+            )
+        if name in wanted:
+            terms[name] = _list(rest)
+    for number, name in ids:
+        if name not in terms:
+            raise InputError(
+                f"{ids_path}, line {number}: {name!r} has no line in {words_path}; "
+                "want one WordNet id of that file a line"
+            )
+    labels = [Label(name, terms[name], True, label_set) for _, name in ids]
+    return _without_doubles(labels, ids_path)
+
+
+def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Label]:
+    """Labels that are the folders of `folder`, in the order of their names.
+
+    Args:
+        split_path: JSON with, all of them optional: `terms` (folder -> list of terms; default:
+            its name with spaces for underscores), `same` (folder -> the folder whose label
+            it shares, as an alias), `left_out` (list of folders), `unseen` (list of labels).
+        folder: the folder of folders of photos.
+        label_set: name of the set.
+
+    Raises:
+        InputError: a file is missing or of another shape, or names a label that has no folder.
+    """
+    split = _read_split(split_path)
+    if not Path(folder).is_dir():
+        raise InputError(f"no folder {folder}; want one with a folder of photos for each label")
+    same, left_out = split["same"], set(split["left_out"])
+    names = sorted(p.name for p in Path(folder).iterdir() if p.is_dir() and p.name not in left_out)
+    labels = [name for name in names if name not in same]
+    for key, named in (("unseen", split["unseen"]), ("same", same.values())):
+        strangers = sorted(set(named) - set(labels))
+        if strangers:
+            raise InputError(
+                f"{split_path}: {key!r} names {strangers}, which are no labels: want names of "
+                f"folders of {folder} that are neither left_out nor the same as another"
+            )
+    unseen = set(split["unseen"])
+    return [
+        Label(
+            label=name,
+            terms=tuple(split["terms"].get(name, [_spoken(name)])),
+            seen=name not in unseen,
+            label_set=label_set,
+            aliases=tuple(alias for alias in names if same.get(alias) == name),
+        )
+        for name in labels
+    ]
+
+
+def term_tokens(term: str) -> tuple[str, ...]:
+    """The words of a term as a corpus has them, numbers too: "boeing 747" is not "boeing"."""
+    return tuple(words(term, numbers=True))
+
+
+def phrases(labels: Iterable[Label]) -> list[tuple[str, ...]]:
+    """The words of each term of two words and more, sorted, each once: what to join in a corpus."""
+    found = {term_tokens(term) for label in labels for term in label.terms}
+    return sorted(tokens for tokens in found if len(tokens) > 1)
+
+
+def candidate_tokens(label: Label) -> list[str]:
+    """Every token whose vector `choose_vector` may ask for, each once."""
+    found: dict[str, None] = {}
+    for term in label.terms:
+        tokens = term_tokens(term)
+        if tokens:
+            found["_".join(tokens)] = None
+            found.update(dict.fromkeys(_content_words(tokens)))
+    return list(found)
+
+
+def choose_vector(label: Label, lookup: Lookup) -> LabelVector:
+    """The vector of a label, and how it was come by.
+
+    `exact`: the first term is in the vocabulary as one token; `synonym`: a later term is;
+    `averaged`: the mean of the unit vectors of the content words of the first term that has
+    any in the vocabulary; `missing`: none has. A vector of length 0 counts as not there.
+
+    Args:
+        label: the label.
+        lookup: token -> its vector (d_word,), as a mapping or as a function that returns None
+            for tokens that are not in the vocabulary.
+    """
+    tokens_of = [(term, term_tokens(term)) for term in label.terms]
+    for place, (term, tokens) in enumerate(tokens_of):
+        vector = _unit_vector("_".join(tokens), lookup) if tokens else None
+        if vector is not None:
+            return LabelVector(term, vector, "exact" if place == 0 else "synonym")
+    for term, tokens in tokens_of:
+        found = [_unit_vector(token, lookup) for token in _content_words(tokens)]
+        vectors = [vector for vector in found if vector is not None]
+        mean = _unit(np.mean(vectors, axis=0)) if vectors else None
+        if mean is not None:
+            return LabelVector(term, mean, "averaged")
+    return LabelVector(None, None, "missing")
+
+
+def _content_words(tokens: tuple[str, ...]) -> list[str]:
+    return [token for token in tokens if token not in _FUNCTION_WORDS] or list(tokens)
+
+
+def _unit_vector(token: str, lookup: Lookup) -> NDArray[np.float32] | None:
+    vector = lookup.get(token) if isinstance(lookup, Mapping) else lookup(token)
+    return None if vector is None else _unit(vector)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    norm = float(np.linalg.norm(vector))
+    return np.asarray(vector / norm, dtype=np.float32) if norm > 0 else None
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _list(field: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in field.split(",") if part.strip())
+
+
+def _lines(path: str, what: str) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file that are not blank, with their numbers from 1."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.rstrip("\r\n")
+    except OSError as error:
+        raise InputError(f"cannot read {path}, want {what}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: want {what} in UTF-8 ({error})") from None
+
+
+def _without_doubles(labels: list[Label], path: str) -> list[Label]:
+    known: set[str] = set()
+    for label in labels:
+        for name in (label.label, *label.aliases):
+            if name in known:
+                raise InputError(f"{path}: {name!r} comes twice among labels and aliases")
+            known.add(name)
+    if not labels:
+        raise InputError(f"{path}: no label in it, want at least one")
+    return labels
+
+
+def _read_split(path: str) -> dict[str, Any]:
+    text = "\n".join(line for _, line in _lines(path, "a split of folders (JSON)"))
+    try:
+        split = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: want JSON ({error})") from None
+    wanted: dict[str, type] = {"same": dict, "terms": dict, "left_out": list, "unseen": list}
+    if not isinstance(split, dict):
+        raise InputError(f"{path}: want a JSON object with {', '.join(wanted)}")
+    for key, kind in wanted.items():
+        if not isinstance(split.setdefault(key, kind()), kind):
+            raise InputError(f"{path}: {key!r} is {split[key]!r}, want a {kind.__name__}")
+    for folder, terms in split["terms"].items():
+        if not isinstance(terms, list) or not terms:
+            raise InputError(f"{path}: the terms of {folder!r} are {terms!r}, want a list of terms")
+    return split

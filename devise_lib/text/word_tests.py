@@ -1,0 +1,169 @@
+"""Tests of word vectors: analogies, and agreement with people on how alike words are.
+
+Source: T. Mikolov et al., Efficient estimation of word representations in vector space, 2013.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from gensim.models import KeyedVectors
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from devise_lib.errors import InputError
+
+_BATCH = 512  # questions answered in one matrix product
+
+
+@dataclass(frozen=True, slots=True)
+class SectionScore:
+    """One section of a file of analogies."""
+
+    name: str
+    correct: int
+    used: int
+    skipped: int  # questions with a word outside the vocabulary
+
+    @property
+    def percent(self) -> float:
+        """Share of the used questions that were answered right, 0 to 100; 0 if none was used."""
+        return 100.0 * self.correct / self.used if self.used else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AnalogyScore:
+    """Analogies answered right. Two scores compare only at the same `restrict_vocab`."""
+
+    correct: int
+    used: int
+    skipped: int
+    sections: tuple[SectionScore, ...]
+
+    @property
+    def total_percent(self) -> float:
+        """Share of the used questions that were answered right, 0 to 100; 0 if none was used."""
+        return 100.0 * self.correct / self.used if self.used else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityScore:
+    """Agreement with people's scores of word pairs, over the pairs in the vocabulary."""
+
+    spearman: float  # -1 to 1; 0 where it is not defined (fewer than two pairs, equal scores)
+    used: int
+    out_of_vocabulary: int
+
+
+def analogies(vectors: KeyedVectors, questions_path: str, restrict_vocab: int) -> AnalogyScore:
+    """Answer "a is to b as c is to ?" by the word nearest to b - a + c (3CosAdd).
+
+    Words are compared in lower case; a, b and c themselves are no answers.
+
+    Args:
+        vectors: the words, the commonest first.
+        questions_path: lines of four words, in sections that start with ": name".
+        restrict_vocab: only this many of the commonest words are asked for and answered with.
+
+    Raises:
+        InputError: the file is missing or a line of it is not like that.
+    """
+    row_of = _rows(vectors, restrict_vocab)
+    units = _unit_rows(vectors.vectors[:restrict_vocab])
+    sections = []
+    for name, questions in _sections(questions_path):
+        known = [[row_of[word] for word in four] for four in questions if row_of.keys() >= {*four}]
+        correct = _count_correct(np.array(known, dtype=np.intp).reshape(-1, 4), units)
+        sections.append(SectionScore(name, correct, len(known), len(questions) - len(known)))
+    return AnalogyScore(
+        correct=sum(section.correct for section in sections),
+        used=sum(section.used for section in sections),
+        skipped=sum(section.skipped for section in sections),
+        sections=tuple(sections),
+    )
+
+
+def similarity(vectors: KeyedVectors, pairs_path: str) -> SimilarityScore:
+    """Spearman's rank correlation of the cosine with people's scores.
+
+    Args:
+        vectors: the words, the commonest first; compared in lower case.
+        pairs_path: lines of word, word, score, tab-separated, without a header.
+
+    Raises:
+        InputError: the file is missing or a line of it is not like that.
+    """
+    row_of = _rows(vectors, len(vectors))
+    units = _unit_rows(vectors.vectors)
+    cosines, scores, unknown = [], [], 0
+    for word_a, word_b, score in _pairs(pairs_path):
+        if word_a in row_of and word_b in row_of:
+            cosines.append(float(units[row_of[word_a]] @ units[row_of[word_b]]))
+            scores.append(score)
+        else:
+            unknown += 1
+    defined = len(set(cosines)) > 1 and len(set(scores)) > 1
+    spearman = float(spearmanr(cosines, scores).statistic) if defined else 0.0
+    return SimilarityScore(spearman, len(scores), unknown)
+
+
+def _rows(vectors: KeyedVectors, restrict_vocab: int) -> dict[str, int]:
+    """Row of each word in lower case; of words that differ in case alone, the commonest."""
+    row_of: dict[str, int] = {}
+    for row, word in enumerate(vectors.index_to_key[:restrict_vocab]):
+        row_of.setdefault(word.lower(), row)
+    return row_of
+
+
+def _unit_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return matrix / np.maximum(norms, np.finfo(np.float32).tiny)
+
+
+def _count_correct(questions: NDArray[np.intp], units: NDArray[np.float32]) -> int:
+    """How many of the questions, rows (n, 4) of a, b, c, answer, are answered right."""
+    correct = 0
+    for start in range(0, len(questions), _BATCH):
+        a, b, c, answer = questions[start : start + _BATCH].T
+        scores = (units[b] - units[a] + units[c]) @ units.T  # (batch, words)
+        for given in (a, b, c):
+            scores[np.arange(len(given)), given] = -np.inf
+        correct += int(np.count_nonzero(scores.argmax(axis=1) == answer))
+    return correct
+
+
+def _sections(path: str) -> list[tuple[str, list[list[str]]]]:
+    found: list[tuple[str, list[list[str]]]] = []
+    for number, line in _lines(path, "analogies"):
+        if line.startswith(":"):
+            found.append((line[1:].strip(), []))
+            continue
+        given = line.lower().split()
+        if len(given) != 4 or not found:
+            raise InputError(
+                f'{path}, line {number}: want four words, below a line ": section", got {line!r}'
+            )
+        found[-1][1].append(given)
+    return found
+
+
+def _pairs(path: str) -> Iterator[tuple[str, str, float]]:
+    for number, line in _lines(path, "word pairs"):
+        fields = line.lower().split("\t")
+        try:
+            word_a, word_b, score = fields[0].strip(), fields[1].strip(), float(fields[2])
+        except (IndexError, ValueError):
+            raise InputError(
+                f"{path}, line {number}: want word, word, score, tab-separated, got {line!r}"
+            ) from None
+        yield word_a, word_b, score
+
+
+def _lines(path: str, what: str) -> Iterator[tuple[int, str]]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.strip("\r\n")
+    except OSError as error:
+        raise InputError(f"cannot read {path}, want a file of {what}: {error.strerror}") from None

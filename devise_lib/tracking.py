@@ -1,0 +1,168 @@
+"""MLflow: one run a job, the registered model, its alias. The only importer of mlflow."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a job at night calls nobody
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from devise_lib.config import JobConfig
+from devise_lib.errors import InputError
+
+EXPERIMENT = "devise"
+MODEL_FOLDER = "model"
+EXTRAS_FOLDER = "projection"
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version of a model in the registry, fetched to this machine.
+
+    Attributes:
+        model_id: name and version, e.g. "devise-v3"; the id that rows and bundles carry.
+        run_id: the run that trained it.
+        keras_path: the Keras file, from encoded pixels to unit embeddings.
+        extras_path: the folder of what was written beside it.
+    """
+
+    model_id: str
+    run_id: str
+    keras_path: Path
+    extras_path: Path
+
+
+def connect(config: JobConfig) -> None:
+    """Point MLflow at the configured store, by default an SQLite file in the work folder.
+
+    Raises:
+        InputError: the store does not answer.
+    """
+    for name in ("mlflow", "alembic"):  # they tell of every table that a new store gets
+        logging.getLogger(name).setLevel(logging.WARNING)
+    uri = config.tracking_uri
+    if not uri:
+        folder = Path(config.work_dir).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{folder / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    try:
+        client = MlflowClient()
+        if client.get_experiment_by_name(EXPERIMENT) is None:
+            root = (Path(config.work_dir).absolute() / "mlartifacts").as_uri()
+            client.create_experiment(EXPERIMENT, None if config.tracking_uri else root)
+        mlflow.set_experiment(EXPERIMENT)
+    except MlflowException as error:
+        raise InputError(f"MLflow at tracking_uri {uri!r} does not answer: {error}") from error
+
+
+@contextmanager
+def job_run(config: JobConfig, parent_run_id: str = "") -> Iterator[str]:
+    """A run named after the job, with its configuration; failed if the body raises."""
+    tags = {"mlflow.parentRunId": parent_run_id} if parent_run_id else {}
+    with mlflow.start_run(run_name=config.name, tags=tags) as run:
+        values = config.model_dump(mode="json", exclude={"label_sets"})
+        mlflow.log_params({key: str(value)[:6000] for key, value in values.items()})
+        yield run.info.run_id
+
+
+def start_pipeline_run(config_path: Path) -> str:
+    """A run that the jobs of one pipeline call are nested in; returns its id."""
+    with mlflow.start_run(run_name="pipeline", tags={"config": str(config_path)}) as run:
+        return run.info.run_id
+
+
+def current_run_id() -> str:
+    """Id of the run that is open; "" outside of one, as in a test of a single function."""
+    run = mlflow.active_run()
+    return run.info.run_id if run else ""
+
+
+def log_params(values: Mapping[str, object]) -> None:
+    """Add parameters to the open run."""
+    mlflow.log_params(dict(values))
+
+
+def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
+    """Add metrics to the open run; a step makes them points of a curve."""
+    mlflow.log_metrics(dict(values), step=step)
+
+
+def log_file(path: Path) -> None:
+    """Keep a file with the open run."""
+    mlflow.log_artifact(str(path))
+
+
+def register_keras(
+    model: Any,
+    name: str,
+    input_example: Any,
+    requirements: list[str],
+    write_extras: Callable[[Path], None],
+) -> str:
+    """Log a Keras model to the open run, register it, and make it the champion.
+
+    Args:
+        model: a built Keras model.
+        name: name of the registered model.
+        input_example: a batch that the model takes; it fixes the signature.
+        requirements: pip requirements; named here, since finding them out takes MLflow 20 s.
+        write_extras: writes files into the folder it is given; they travel with the model.
+
+    Returns:
+        The model's id: name and version.
+    """
+    from mlflow.models import infer_signature  # these two import TensorFlow: only where needed
+    from mlflow.tensorflow import log_model
+
+    signature = infer_signature(input_example, model.predict(input_example, verbose=0))
+    with tempfile.TemporaryDirectory() as folder:
+        write_extras(Path(folder))
+        info = log_model(
+            model,
+            name=MODEL_FOLDER,
+            registered_model_name=name,
+            signature=signature,
+            input_example=input_example,
+            pip_requirements=requirements,
+        )
+        mlflow.log_artifacts(folder, EXTRAS_FOLDER)
+    version = str(info.registered_model_version)
+    MlflowClient().set_registered_model_alias(name, CHAMPION, version)
+    return f"{name}-v{version}"
+
+
+def load_registered(name: str, alias_or_version: str) -> RegisteredModel:
+    """Fetch a registered model's files: its Keras file, and the extras beside it.
+
+    Raises:
+        InputError: the registry has no such model; names what it has.
+    """
+    client = MlflowClient()
+    try:
+        if alias_or_version.isdigit():
+            found = client.get_model_version(name, alias_or_version)
+        else:
+            found = client.get_model_version_by_alias(name, alias_or_version)
+    except MlflowException as error:
+        raise InputError(
+            f"the registry at {mlflow.get_tracking_uri()} has no model {name!r} with alias or "
+            f"version {alias_or_version!r}: run train_devise first, or name another ({error})"
+        ) from error
+    folder = Path(tempfile.mkdtemp(prefix="devise-model-"))
+    fetch = mlflow.artifacts.download_artifacts
+    files = Path(fetch(f"models:/{name}/{found.version}", dst_path=str(folder / MODEL_FOLDER)))
+    extras = fetch(run_id=found.run_id, artifact_path=EXTRAS_FOLDER, dst_path=str(folder))
+    [keras_path] = files.rglob("*.keras")
+    return RegisteredModel(
+        f"{name}-v{found.version}", str(found.run_id), keras_path, Path(str(extras))
+    )

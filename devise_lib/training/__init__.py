@@ -1,0 +1,1 @@
+"""Training: the feed, the loss, the projection, and one loop for every rank."""

@@ -1,0 +1,90 @@
+"""Train a softmax network on pixels: DeViSE's first phase, on one rank."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from devise_lib.training.feed import Feed
+
+
+@dataclass(frozen=True)
+class SoftmaxPlan:
+    """What every rank is given.
+
+    Attributes:
+        file_urls: PIXELS' files at one version.
+        rows: photos in them.
+        classes: number of classes.
+        image_size: side of a photo, pixels.
+        batch_size: photos a step, all ranks together.
+    """
+
+    file_urls: Sequence[str]
+    rows: int
+    classes: int
+    image_size: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class TrainedSoftmax:
+    """A Keras file's bytes, the mean loss by epoch and the ranks that trained it."""
+
+    keras_file: bytes
+    losses: list[float]
+    size: int
+
+
+def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
+    """Train the small CNN; the same call on every rank, the result from the first alone."""
+    import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
+
+    from devise_lib.training.loop import start_rank, train
+    from devise_lib.vision.backbones import small_cnn
+
+    rank, size = start_rank(plan.threads, plan.seed)
+    batch_rows = max(1, plan.batch_size // size)
+    steps = max(1, plan.rows // (batch_rows * size))
+    model = small_cnn(plan.classes, plan.image_size)
+    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps * plan.epochs)
+    losses = train(
+        model,
+        _cross_entropy,
+        keras.optimizers.Adam(schedule),
+        _batches(plan, rank, size, batch_rows),
+        steps,
+        plan.epochs,
+    )
+    if rank:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "backbone.keras"
+        model.save(path)
+        return TrainedSoftmax(path.read_bytes(), losses, size)
+
+
+def _cross_entropy(probabilities: Any, truth: Any) -> Any:
+    import keras
+
+    return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(truth, probabilities))
+
+
+def _batches(plan: SoftmaxPlan, rank: int, size: int, rows: int) -> Iterator[tuple[Any, Any]]:
+    """Photos and classes; half of the photos are mirrored."""
+    feed = Feed(plan.file_urls, ("pixels", "label_index"), rank, size, rows, 8 * rows, plan.seed)
+    rng = np.random.default_rng([plan.seed, rank])
+    shape = (-1, plan.image_size, plan.image_size, 3)
+    for batch in feed.batches():
+        flat = np.stack([np.frombuffer(photo, dtype=np.uint8) for photo in batch["pixels"]])
+        photos = flat.reshape(shape).astype(np.float32)
+        mirrored = rng.random(len(photos)) < 0.5
+        photos[mirrored] = photos[mirrored, :, ::-1]
+        yield photos, batch["label_index"].astype(np.int32)

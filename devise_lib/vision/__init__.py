@@ -1,0 +1,1 @@
+"""Photos as arrays, and the networks that look at them."""

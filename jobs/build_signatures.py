@@ -1,0 +1,34 @@
+"""Random-hyperplane signatures of the embeddings of one model.
+
+in   EMBEDDINGS of the model
+out  HASHES, SIGNATURES   the rows of this model are replaced
+
+    python jobs/build_signatures.py --config conf/local.toml --set build_signatures.bits=16
+"""
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import BuildSignatures
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.indexing import measure
+from devise_lib.spark.lsh import make_hash, sign
+from devise_lib.spark.tables import Tables
+
+
+def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
+    model_id = tracking.load_registered(config.model_name, config.model).model_id
+    tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
+    embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
+    size = measure(embeddings, model_id)
+    hash_row = make_hash(embeddings, config, model_id, size.dimension)
+    of_model = f"model_id = '{model_id}'"
+    rows = tables.overwrite("signatures", sign(embeddings, hash_row), where=of_model)
+    tables.overwrite("hashes", hash_row, where=of_model)
+    tracking.log_params({"model_id": model_id})
+    return {"signatures": rows, "buckets each": config.tables}
+
+
+if __name__ == "__main__":
+    run_job(run, BuildSignatures)

@@ -1,0 +1,51 @@
+"""Labelled photos through the backbone: what the projection is trained on.
+
+in   PHOTOS, LABELS, checkpoints/train_backbone/
+out  FEATURES   uncompressed and in files of bounded length, as Petastorm reads them fast
+
+    python jobs/extract_features.py --config conf/local.toml
+"""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import ExtractFeatures
+from devise_lib.errors import InputError
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.inference import with_vectors
+from devise_lib.spark.labelled import has_vector, labelled_photos
+from devise_lib.spark.tables import Tables
+from devise_lib.vision.backbones import features_file, load_backbone
+
+KEEP = ("photo_id", "photo_set", "label", "seen", "split")
+
+
+def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
+    tables = Tables.of(spark, config, run_id=tracking.current_run_id())
+    backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
+    labels = tables.read("labels").where(has_vector())  # the others can be no target
+    photos = labelled_photos(tables.read("photos"), labels, config.test_share, config.seed)
+    network = spark.sparkContext.broadcast(features_file(backbone))
+    features = (
+        with_vectors(photos, network, KEEP, config.batch_size)
+        .where("vector IS NOT NULL")  # embed_photos puts the others into QUARANTINE
+        .withColumnRenamed("vector", "feature")
+        .withColumn("backbone_id", F.lit(backbone.identity()))
+    )
+    rows = tables.overwrite(
+        "features",
+        features,
+        partition_by=("split",),
+        compression="uncompressed",
+        maxRecordsPerFile=config.max_records_per_file,
+    )
+    if not rows:
+        raise InputError("no photo has a label of the label sets: check label_pattern and label_sets")
+    return {"features": rows}
+
+
+if __name__ == "__main__":
+    run_job(run, ExtractFeatures)

@@ -1,0 +1,38 @@
+"""The nearest photos of every photo.
+
+in   EMBEDDINGS of the model, and its published index or its SIGNATURES
+out  NEIGHBOURS   the rows of this model are replaced in one commit
+
+    python jobs/find_neighbours.py --config conf/local.toml --set find_neighbours.via=signatures
+"""
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import FindNeighbours
+from devise_lib.errors import InputError
+from devise_lib.index.bundle import read_current
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.neighbours import by_index, by_signatures
+from devise_lib.spark.tables import Tables
+
+
+def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
+    model_id = tracking.load_registered(config.model_name, config.model).model_id
+    tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
+    embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
+    photos = embeddings.count()
+    if not photos:
+        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
+    if config.via == "index":
+        neighbours = by_index(embeddings, read_current(config.work_dir), model_id, config.k)
+    else:
+        neighbours = by_signatures(tables, model_id, config.k, config.max_bucket)
+    rows = tables.overwrite("neighbours", neighbours, where=f"model_id = '{model_id}'")
+    tracking.log_params({"model_id": model_id})
+    return {"neighbours": rows, "photos": photos}
+
+
+if __name__ == "__main__":
+    run_job(run, FindNeighbours)

@@ -1,0 +1,29 @@
+"""The embedded sample: a generated dump, photos and labels of a small world.
+
+in   nothing
+out  make_sample.folder: wiki/, photos/, labels.tsv, hierarchy.txt, similarities.tsv, broken.tsv
+
+    python jobs/make_sample.py --config conf/local.toml --set make_sample.photos=300
+"""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from devise_lib.config import MakeSample
+from devise_lib.sample.files import write_broken, write_world_files
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.sample import write_in_tasks
+
+
+def run(spark: SparkSession, config: MakeSample) -> dict[str, int]:
+    folder = Path(config.folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_world_files(folder, config.seed)
+    write_broken(folder, config.seed)
+    photos = write_in_tasks(spark, folder, config.articles, config.photos, config.seed)
+    return {"articles": config.articles, "photos": photos}
+
+
+if __name__ == "__main__":
+    run_job(run, MakeSample)

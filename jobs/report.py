@@ -1,0 +1,40 @@
+"""One HTML page of a run: figures beside their controls, photos, plots, times.
+
+in   all tables, the published index, what the jobs recorded
+out  report/index.html   one file that needs no other; kept with the MLflow run, too
+
+    python jobs/report.py --config conf/local.toml --set 'report.queries=["red car"]'
+"""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from devise_lib import tracking
+from devise_lib.config import Report
+from devise_lib.report.page import render
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.report_data import collect
+from devise_lib.spark.tables import Tables
+
+
+def run(spark: SparkSession, config: Report) -> dict[str, int]:
+    model = tracking.load_registered(config.model_name, config.model)
+    tables = Tables.of(spark, config)
+    content = collect(tables, config, model.model_id, model.run_id, tracking.current_run_id())
+    page = Path(config.work_dir) / "report" / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    waiting = page.with_suffix(".new")
+    waiting.write_text(render(content), encoding="utf-8")
+    waiting.replace(page)  # a reader finds the old page or the new one
+    tracking.log_file(page)
+    return {
+        "figures": len(content.metrics),
+        "tagged photos": len(content.gallery),
+        "queries": len(content.queries),
+        "bytes": page.stat().st_size,
+    }
+
+
+if __name__ == "__main__":
+    run_job(run, Report)

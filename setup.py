@@ -1,0 +1,80 @@
+"""The package devise-spark: `import devise_lib`, and what it needs."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "([^"]+)"$',
+    (ROOT / "devise_lib" / "__init__.py").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+if VERSION is None:
+    raise SystemExit('devise_lib/__init__.py has no line __version__ = "..."')
+
+README = ROOT / "README.md"
+
+setup(
+    name="devise-spark",
+    version=VERSION[1],
+    description="Places photos in the space of words (DeViSE) on Spark, and searches that space",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.12",
+    packages=find_namespace_packages(
+        include=["devise_lib", "devise_lib.*"], exclude=["*.__pycache__"]
+    ),
+    package_data={"": ["py.typed", "*.html", "*.css", "*.js", "*.json", "*.toml", "*.txt"]},
+    install_requires=[
+        # Spark 4.1 wants pyarrow >= 15, and the newest delta-spark pairs with it.
+        "pyspark==4.0.5",
+        "delta-spark==4.0.1",
+        # Petastorm reads with pyarrow <= 14.0.2 only, which wants numpy < 2.
+        "petastorm==0.13.1",
+        "pyarrow==14.0.2",
+        "numpy<2",
+        "pandas==2.2.3",
+        "setuptools<70",  # Petastorm imports pkg_resources
+        # TensorFlow itself comes by an extra: tensorflow-cpu or tensorflow with CUDA.
+        "keras==3.15.*",
+        "ml-dtypes<0.6",  # 0.6 wants numpy 2
+        "h5py",
+        # Does not compile against TensorFlow 2.21 as it comes: see CONTRIBUTING.md.
+        "horovod==0.28.1",
+        "gensim==4.4.0",
+        "datasketch==2.0.0",
+        "mwparserfromhell",
+        "defusedxml",
+        "mlflow==3.17.*",
+        "pydantic>=2",
+        "pillow",
+        "matplotlib",
+        "jinja2",
+    ],
+    extras_require={
+        "cpu": ["tensorflow-cpu==2.21.*", "faiss-cpu==1.15.1"],
+        "gpu": ["tensorflow[and-cuda]==2.21.*", "faiss-gpu==1.15.1"],
+        "dev": [
+            "pytest",
+            "pytest-cov",
+            "hypothesis",
+            "ruff",
+            "mypy",
+            "uv",
+            # Readers of the tables, as users have them.
+            "deltalake",
+            "duckdb",
+            "polars",
+            # What building Horovod without isolation takes.
+            "cmake<4",
+            "wheel",
+            "cffi",
+            "cloudpickle",
+            "psutil",
+            "pyyaml",
+        ],
+    },
+)

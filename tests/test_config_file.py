@@ -1,0 +1,166 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from devise_lib.config import JOBS
+from devise_lib.config_file import JOB_TYPES, load_settings
+from devise_lib.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+EVERY_JOB = list(JOB_TYPES)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(text: str) -> Path:
+        path = tmp_path / "some.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def dump(tmp_path) -> Path:
+    path = tmp_path / "dump.xml"
+    path.touch()
+    return path
+
+
+def faults_of(path: Path, overrides=(), jobs=()) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        load_settings(path, overrides, jobs)
+    first, *faults = str(raised.value).splitlines()
+    assert first == f"{path} cannot be used:"
+    return faults
+
+
+def test_common_keys_reach_every_job_and_a_table_sets_its_own(write, dump):
+    path = write(f"seed = 7\n[parse_wikipedia]\ndump = '{dump}'\ntasks = 3\n")
+    settings = load_settings(path, [], ["parse_wikipedia"])
+    job = settings.jobs["parse_wikipedia"]
+    assert (job.seed, job.tasks, job.dump) == (7, 3, str(dump))
+    assert settings.common.seed == 7
+    assert list(settings.jobs) == ["parse_wikipedia"]
+
+
+def test_set_wins_over_the_file_and_its_value_is_toml_or_else_text(write, tmp_path):
+    path = write("seed = 1\n[train_devise]\nepochs = 2\n")
+    overrides = ["seed=9", "train_devise.epochs=5", "train_devise.model_name=other", "evaluate.k=[1,3]"]
+    settings = load_settings(path, [*overrides, f"work_dir={tmp_path}"], ["train_devise", "evaluate"])
+    job = settings.jobs["train_devise"]
+    assert (job.seed, job.epochs, job.model_name, job.work_dir) == (9, 5, "other", str(tmp_path))
+    assert settings.jobs["evaluate"].k == (1, 3)
+
+
+def test_every_fault_is_listed_at_once(write):
+    path = write("sead = 1\nseed = -1\n[train_devise]\nmargn = 0.1\nmargin = -1\nranks = 'two'\n")
+    faults = faults_of(path, ["nojob.key=1", "nonsense"], ["parse_wikipedia"])
+    for part in (
+        "sead: unknown key, did you mean 'seed'?",
+        "seed is -1",
+        "train_devise.margn: unknown key, did you mean 'margin'?",
+        "train_devise.margin is -1",
+        "train_devise.ranks is 'two'",
+        "parse_wikipedia.dump is missing",
+        "there is no job 'nojob'",
+        "--set 'nonsense': want KEY=VALUE",
+    ):
+        assert any(part in fault for fault in faults), (part, faults)
+    assert len(faults) == len(set(faults))
+
+
+def test_a_key_of_a_job_at_the_top_is_told_where_it_belongs(write):
+    assert faults_of(write("near_duplicate_threshold = 0.5\n")) == [
+        "near_duplicate_threshold: unknown key, did you mean prepare_corpus.near_duplicate_threshold?"
+    ]
+
+
+def test_a_required_key_is_missed_only_by_a_job_that_runs(write):
+    path = write("[train_devise]\nepochs = 2\n")
+    assert load_settings(path, [], ["train_devise"]).jobs["train_devise"].epochs == 2
+    assert faults_of(path, [], ["ingest_photos"]) == [
+        "ingest_photos.source is missing: give [ingest_photos] source = ..."
+    ]
+
+
+def test_an_input_that_is_not_there_is_a_fault_unless_the_run_makes_it(write, tmp_path):
+    path = write(f"work_dir = '{tmp_path}/w'\n[parse_wikipedia]\ndump = '{{work_dir}}/sample/x.xml'\n")
+    assert load_settings(path, [], ["parse_wikipedia"])
+    assert faults_of(path, [f"parse_wikipedia.dump={tmp_path}/no.xml"], ["parse_wikipedia"]) == [
+        f"parse_wikipedia.dump: there is no '{tmp_path}/no.xml'; give a path that exists"
+    ]
+
+
+def test_variables_of_the_environment_are_filled_in(write, monkeypatch, dump):
+    monkeypatch.setenv("DUMPS", str(dump.parent))
+    path = write("[parse_wikipedia]\ndump = '${DUMPS}/${NAME:-dump}.xml'\n")
+    assert load_settings(path, [], ["parse_wikipedia"]).jobs["parse_wikipedia"].dump == str(dump)
+    monkeypatch.delenv("DUMPS")
+    assert "parse_wikipedia.dump: the environment variable DUMPS is not set" in faults_of(path)
+
+
+def test_work_dir_becomes_absolute_and_a_store_that_is_no_folder_is_refused(write, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    path = write("")
+    assert load_settings(path, ["work_dir=w"], []).common.work_dir == f"{tmp_path}/w"
+    assert load_settings(path, [f"work_dir=file://{tmp_path}/w"], []).common.work_dir == f"{tmp_path}/w"
+    [fault] = faults_of(path, ["work_dir=s3a://bucket/w"])
+    assert "want a folder that the driver and every executor see" in fault
+
+
+def test_spark_settings_keep_their_dots(write):
+    settings = load_settings(
+        write("[spark]\n'driver.memory' = '2g'\nui.enabled = true\n"), ["spark.driver.port=4050"], []
+    )
+    assert settings.spark == {"driver.memory": "2g", "ui.enabled": "true", "driver.port": "4050"}
+
+
+def test_photo_sources_may_be_a_path_or_tables(write, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    short = load_settings(
+        write(f"[ingest_photos]\nsource = '{folder}'\n"), [], ["ingest_photos"]
+    ).jobs["ingest_photos"]
+    assert [(s.name, s.label_pattern) for s in short.sources()] == [
+        ("photos", r"([^/]+)/[^/]+$")
+    ]
+    long = load_settings(
+        write(f"[[ingest_photos.source]]\npath = '{folder}'\nname = 'n'\nlabel_pattern = ''\n"),
+        [],
+        ["ingest_photos"],
+    ).jobs["ingest_photos"]
+    assert [(s.name, s.label_pattern) for s in long.sources()] == [("n", "")]
+
+
+def test_no_file_and_no_toml_are_told(tmp_path, write):
+    with pytest.raises(ConfigError, match="no configuration file"):
+        load_settings(tmp_path / "none.toml", [], [])
+    with pytest.raises(ConfigError, match="cannot be read as TOML"):
+        load_settings(write("seed = = 1"), [], [])
+
+
+def test_configurations_are_frozen(write):
+    job = load_settings(write(""), [], ["evaluate"]).jobs["evaluate"]
+    with pytest.raises(ValueError, match="frozen"):
+        job.seed = 3
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf").glob("*.toml")), ids=lambda p: p.name)
+def test_the_shipped_configurations_can_be_used(path, monkeypatch, tmp_path):
+    text = path.read_text(encoding="utf-8")
+    for name in re.findall(r"\$\{(\w+)", text):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert load_settings(path, [], []).path == path
+
+
+def test_the_flow_is_in_order_every_job_after_those_it_needs():
+    seen: set[str] = set()
+    for job in JOBS:
+        assert set(job.needs) <= seen, job.name
+        seen.add(job.name)
+
+
+def test_each_job_has_its_program():
+    assert {path.stem for path in (ROOT / "jobs").glob("[a-z]*.py")} == set(EVERY_JOB)

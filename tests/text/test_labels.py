@@ -1,0 +1,199 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devise_lib.errors import InputError
+from devise_lib.text.labels import (
+    Label,
+    candidate_tokens,
+    choose_vector,
+    phrases,
+    read_folder_split,
+    read_imagenet,
+    read_label_table,
+    term_tokens,
+)
+
+vectors = {
+    "dog": np.array([3, 4], dtype=np.float32),
+    "snow_leopard": np.array([0, 2], dtype=np.float32),
+    "bird": np.array([5, 0], dtype=np.float32),
+    "prey": np.array([0, 7], dtype=np.float32),
+    "nothing": np.array([0, 0], dtype=np.float32),
+}
+terms = st.lists(
+    st.lists(
+        st.sampled_from(["dog", "snow", "leopard", "bird", "of", "prey", "nothing", "yak"]),
+        min_size=1,
+        max_size=3,
+    ).map(" ".join),
+    min_size=1,
+    max_size=4,
+)
+
+
+def label(*terms_of_it):
+    return Label("n1", terms_of_it, True, "set")
+
+
+@pytest.mark.parametrize(
+    ("terms_of_it", "term", "vector", "coverage"),
+    [
+        (("Snow leopard", "dog"), "Snow leopard", [0, 1], "exact"),
+        (("yak", "dog", "bird"), "dog", [0.6, 0.8], "synonym"),
+        (("bird of prey", "bird"), "bird", [1, 0], "synonym"),
+        (("yak calf", "bird of prey"), "bird of prey", [0.5**0.5, 0.5**0.5], "averaged"),
+        (("yak", "nothing"), None, None, "missing"),
+    ],
+)
+def test_takes_the_first_term_then_a_synonym_then_a_mean(terms_of_it, term, vector, coverage):
+    chosen = choose_vector(label(*terms_of_it), vectors)
+    assert (chosen.term, chosen.coverage) == (term, coverage)
+    if vector is None:
+        assert chosen.vector is None
+    else:
+        np.testing.assert_allclose(chosen.vector, vector, rtol=1e-6)
+
+
+@given(terms)
+def test_a_vector_has_unit_length_and_comes_from_the_candidate_tokens_alone(terms_of_it):
+    asked = []
+
+    def lookup(token):
+        asked.append(token)
+        return vectors.get(token)
+
+    one = label(*terms_of_it)
+    chosen = choose_vector(one, lookup)
+    assert set(asked) <= set(candidate_tokens(one))
+    assert (chosen.vector is None) == (chosen.coverage == "missing") == (chosen.term is None)
+    if chosen.vector is not None:
+        assert np.linalg.norm(chosen.vector) == pytest.approx(1, abs=1e-6)
+        assert chosen.vector.dtype == np.float32
+
+
+@given(terms)
+def test_phrases_are_the_terms_of_several_words(terms_of_it):
+    want = {tuple(t.split()) for t in terms_of_it if " " in t}
+    assert phrases([label(*terms_of_it)]) == sorted(want)
+
+
+def test_the_words_of_a_term_keep_its_numbers():
+    assert term_tokens("Boeing 747") == ("boeing", "747")
+    assert term_tokens("jack-o'-lantern") == ("jack", "o", "lantern")
+
+
+def write(path, *lines):
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_reads_a_table_of_labels(tmp_path):
+    path = write(
+        tmp_path / "labels.tsv",
+        "label\tterms\tsplit\taliases",
+        "snow_leopard\tsnow leopard, ounce\tunseen\tounce_1,ounce_2",
+        "fire_truck\t\tseen\t",
+    )
+    assert read_label_table(path, "sample") == [
+        Label("snow_leopard", ("snow leopard", "ounce"), False, "sample", ("ounce_1", "ounce_2")),
+        Label("fire_truck", ("fire truck",), True, "sample", ()),
+    ]
+
+
+HEADER = "label\tterms\tsplit\taliases"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["label,terms"], "line 1: want the header label terms split aliases"),
+        ([HEADER, "a\tb\tseen"], "line 2: want 4 tab-separated fields"),
+        ([HEADER, "", "a\tb\ttest\t"], "line 3: split is 'test', want seen or unseen"),
+        ([HEADER, "a\tb\tseen\tc", "c\td\tseen\t"], "'c' comes twice"),
+        ([HEADER], "no label in it"),
+    ],
+)
+def test_a_bad_table_names_its_line_and_what_it_wants(tmp_path, lines, message):
+    path = write(tmp_path / "labels.tsv", *lines)
+    with pytest.raises(InputError, match=message):
+        read_label_table(path, "sample")
+
+
+def test_reads_the_imagenet_labels_of_a_list(tmp_path):
+    words = write(tmp_path / "w.txt", "n1\tcat, true cat", "n2\tdog", "n3\tsnow leopard")
+    ids = write(tmp_path / "ids.txt", "n3", "n1")
+    assert read_imagenet(words, ids, "two") == [
+        Label("n3", ("snow leopard",), True, "two"),
+        Label("n1", ("cat", "true cat"), True, "two"),
+    ]
+    with pytest.raises(InputError, match=r"other\.txt, line 2: 'n9' has no line in .*w\.txt"):
+        read_imagenet(words, write(tmp_path / "other.txt", "n1", "n9"), "two")
+    with pytest.raises(InputError, match=r"bad\.txt, line 1: want id, tab, terms"):
+        read_imagenet(write(tmp_path / "bad.txt", "n1 cat"), ids, "two")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("Faces", "Faces_easy", "sea_horse", "snoopy", "cup"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    (tmp_path / "photos" / "LICENSE").touch()
+    return tmp_path / "photos"
+
+
+def test_reads_labels_from_folders_and_their_split(tmp_path, folder):
+    split = {
+        "about": "three labels",
+        "same": {"Faces_easy": "Faces"},
+        "terms": {"Faces": ["face"]},
+        "left_out": ["snoopy"],
+        "unseen": ["sea_horse"],
+    }
+    path = write(tmp_path / "split.json", json.dumps(split, indent=1))
+    assert read_folder_split(path, str(folder), "caltech") == [
+        Label("Faces", ("face",), True, "caltech", ("Faces_easy",)),
+        Label("cup", ("cup",), True, "caltech"),
+        Label("sea_horse", ("sea horse",), False, "caltech"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ('{"unseen": ["yak"]}', r"'unseen' names \['yak'\]"),
+        ('{"left_out": ["cup"], "unseen": ["cup"]}', r"'unseen' names \['cup'\]"),
+        ('{"same": {"cup": "mug"}}', r"'same' names \['mug'\]"),
+        ('{"unseen": "cup"}', "'unseen' is 'cup', want a list"),
+        ('{"terms": {"cup": []}}', "terms of 'cup' are"),
+        ("[1]", "want a JSON object"),
+        ("{", "want JSON"),
+    ],
+)
+def test_a_bad_split_says_what_is_wrong(tmp_path, folder, split, message):
+    path = write(tmp_path / "split.json", split)
+    with pytest.raises(InputError, match=message):
+        read_folder_split(path, str(folder), "caltech")
+
+
+def test_a_missing_file_or_folder_is_named(tmp_path):
+    missing = str(tmp_path / "none")
+    with pytest.raises(InputError, match=r"cannot read .*none"):
+        read_label_table(missing, "s")
+    with pytest.raises(InputError, match=r"no folder .*none"):
+        read_folder_split(write(tmp_path / "s.json", "{}"), missing, "s")
+
+
+@pytest.mark.data
+def test_reads_the_real_label_sets(devise_data):
+    labels, images = devise_data / "labels", devise_data / "images"
+    words = str(labels / "imagenet21k_words.txt")
+    full = read_imagenet(words, str(labels / "imagenet21k_all.txt"), "full_21k")
+    assert len(full) == 20_846
+    caltech = read_folder_split(
+        str(labels / "caltech101-split.json"), str(images / "caltech101_15"), "caltech101"
+    )
+    assert len(caltech) == 95
+    assert sum(not one.seen for one in caltech) == 34

@@ -1,0 +1,137 @@
+import bz2
+import re
+import time
+from collections import Counter
+
+import mwparserfromhell
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devise_lib.text.dump import plan_ranges, read_pages
+from devise_lib.text.wikitext import clean, is_disambiguation
+
+pieces_of_markup = st.sampled_from(
+    ["{{", "}}", "[[", "]]", "{|", "|}", "|", "\n", "<ref>", "</ref>", "<!--", "-->", "''", "'''",
+     "<br/>", "<nowiki>", "</nowiki>", "==", "* ", "File:a.jpg", "[http://a.b c]", "&amp;", "word",
+     " ", ":", "<", ">", "__TOC__", "("]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "want"),
+    [
+        ("A '''lion''' is a ''big'' cat.", "A lion is a big cat."),
+        ("{{Infobox|a={{b|c}}|d=[[e]]}}The cat.", "The cat."),
+        ("The [[snow leopard|leopards]] and [[wolf|wolves]].", "The leopards and wolves."),
+        ("The [[cat]]s of [[:Category:Cats]].", "The cats of Category:Cats."),
+        ("It{{cn}} purrs<ref name=a>{{cite|x}}</ref>.<ref name=a />", "It purrs."),
+        ("[[File:a.jpg|thumb|A [[cat]] on a [[mat]]]]Text", "Text"),
+        ("Text\n[[Category:Cats]]\n[[de:Katze]]\n[[Категорія:Коти]]", "Text"),
+        ("a\n{| class=x\n|-\n| b || {{c}}\n{|\n| nested\n|}\n|}\nd", "a\nd"),
+        ("== Early life ==\nBorn.", "Early life\nBorn."),
+        ("* one\n** two\n: three\n# four", "one\ntwo\nthree\nfour"),
+        ("a<!-- {{ hidden --> b", "a b"),
+        ("<math>x^{2}}}</math>y<gallery>\nFile:a.jpg|b\n</gallery>", "y"),
+        ("<nowiki>[[kept]] ''kept''</nowiki>", "kept kept"),
+        ("H<sub>2</sub>O, 3&nbsp;km &lt;b&gt; &amp; more", "H2O, 3 km <b> & more"),
+        ("See [http://a.b/c the site], [http://a.b] and http://a.b/c?d.", "See the site, and"),
+        ("Rome ({{lang|it|Roma}}; {{IPA|x}}) is old", "Rome is old"),
+        ("__NOTOC__ a <br> b <div style='x'>c</div>", "a b\nc"),
+        ("L'''''amour''''' and l''''x'''", "Lamour and l'x"),
+        ("{{open template\n[[a|b]] text", "open template\nb text"),
+        ("[[open link\n\ntext [[a]]", "open link\n\ntext a"),
+        ("<ref>open reference. Text", "open reference. Text"),
+        ("1 < 2 and 3 > 2; {x}", "1 < 2 and 3 > 2; {x}"),
+        ("plain text.\n\n\n\nMore  of\tit ", "plain text.\n\nMore of it"),
+        ("", ""),
+    ],
+)
+def test_keeps_the_text_and_leaves_the_markup_out(wikitext, want):
+    assert clean(wikitext) == want
+
+
+@given(st.lists(pieces_of_markup, max_size=40).map("".join))
+def test_never_fails_and_leaves_no_double_brackets(wikitext):
+    assert not re.search(r"\{\{|\}\}|\[\[|\]\]|'''|\n\n\n", clean(wikitext))
+
+
+@given(st.text(st.characters(categories=["L", "Nd"]), max_size=30))
+def test_words_without_markup_stay_as_they_are(text):
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece", ["{{", "[[", "[[a|", "<ref>", "<!-- ", "{|\n", "[http://", "<a ", "'''", "= ", "( "]
+)
+def test_open_markup_costs_no_more_than_its_length(piece):
+    hostile = piece * (1_000_000 // len(piece))
+    start = time.perf_counter()
+    clean(hostile)
+    assert time.perf_counter() - start < 5  # a quadratic pass over it takes hours
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Mercury (disambiguation)", ""),
+        ("Mercury", "'''Mercury''' may refer to:\n* [[Mercury (planet)]]"),
+        ("Mercury", "* [[Mercury (planet)]]\n{{Disambig}}"),
+        ("Меркурій", "* [[Меркурій (планета)]]\n{{Неоднозначність}}"),
+    ],
+)
+def test_knows_disambiguation_pages(title, text):
+    assert is_disambiguation(text, title)
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Mercury (planet)", "Mercury is a planet. The name may refer to a god."),
+        ("Disambiguation", "{{About|the word}} is the removal of ambiguity."),
+    ],
+)
+def test_takes_no_article_for_a_disambiguation_page(title, text):
+    assert not is_disambiguation(text, title)
+
+
+def tree_words(wikitext: str) -> Counter[str]:
+    """The words of an article by mwparserfromhell's tree, without what readers see apart."""
+    tree = mwparserfromhell.parse(wikitext, skip_style_tags=True)
+    for link in tree.filter_wikilinks(recursive=True):
+        if re.match(r"(file|image|category):", str(link.title).strip(), re.IGNORECASE):
+            try:
+                tree.remove(link)
+            except ValueError:  # it was inside one that is gone
+                continue
+    for tag in tree.filter_tags(matches=lambda node: node.tag in ("table", "gallery", "math")):
+        try:
+            tree.remove(tag)
+        except ValueError:
+            continue
+    return Counter(re.findall(r"[^\W_]+", tree.strip_code()))
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_has_the_words_of_a_full_parser_on_real_articles(devise_data):
+    dump = devise_data / "wiki" / "enwiki-shortened.xml.bz2"
+    pages = read_pages(plan_ranges(str(dump), None, 1)[0])
+    articles = [page.text for page in pages if page.redirect is None][:30]
+    ours: Counter[str] = sum(
+        (Counter(re.findall(r"[^\W_]+", clean(t))) for t in articles), Counter()
+    )
+    theirs: Counter[str] = sum((tree_words(text) for text in articles), Counter())
+    assert (ours - theirs).total() < 0.01 * theirs.total()
+    assert (theirs - ours).total() < 0.03 * theirs.total()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["enwiki-shortened", "enwiki-minidump", "ltgwiki-pages-articles"])
+def test_leaves_next_to_no_markup_in_real_articles(devise_data, name):
+    dump = devise_data / "wiki" / f"{name}.xml.bz2"
+    pages = read_pages(plan_ranges(str(dump), None, 1)[0])
+    text = "\n".join(clean(p.text) for p in pages if p.namespace == 0 and p.redirect is None)
+    left = re.findall(r"\{\{|\[\[|''|^==|</?[a-z]+>|\|thumb|&[a-z]+;", text, re.MULTILINE)
+    assert len(left) <= 5
+    assert len(bz2.compress(text.encode())) > 100_000  # and the text is there

@@ -1,0 +1,1 @@
+"""What makes the environment that the project runs in; standard library only."""

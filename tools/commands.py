@@ -1,0 +1,190 @@
+"""Commands of the set-up: their output goes to a log, their failure becomes one line."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STILL_WORKING_S = 60  # a line this often, so that a long step does not look dead
+STOP_S = 10  # what a command may take to stop when told to
+
+FAULTS = (  # what a command's output says -> what that means and what to do; the first one counts
+    (
+        r"No space left on device|Errno 28|os error 28|Disk quota exceeded",
+        "the disk is full: free some space",
+    ),
+    (
+        r"Killed signal terminated program|virtual memory exhausted|Cannot allocate memory",
+        "the memory is used up: close other programs, or use a machine with 4 GB or more",
+    ),
+    (
+        r"Tunnel connection failed|ProxyError|Proxy Authentication Required"
+        r"|Unable to tunnel|unsuccessful tunnel|tunnel error",
+        "the proxy refused: look at HTTPS_PROXY, and at what the proxy lets through",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer|PKIX path",
+        "the server's certificate is not trusted: name your certificates in PIP_CERT "
+        "(for Java: import them into its trust store)",
+    ),
+    (
+        r"Temporary failure in name resolution|Temporary failure resolving|Name or service not"
+        r"|dns error|failed to lookup address|UnknownHostException|Network is unreachable"
+        r"|Could not resolve|Connection refused|Connection reset|Connection timed out"
+        r"|ConnectTimeoutError|Read timed out|operation timed out|error sending request"
+        r"|NewConnectionError|Failed to connect|Could not connect",
+        "the network, or the server behind it, cannot be reached: check the connection "
+        "(and HTTPS_PROXY, if there is a proxy)",
+    ),
+    (
+        r"403 Forbidden|403 Client Error|401 Unauthorized|\b403 +Forbidden",
+        "the server refused (403 or 401): look at the package index and proxy that pip is set to",
+    ),
+    (
+        r"UNRESOLVED DEPENDENCIES|No matching distribution|No solution found"
+        r"|was not found in the package registry|has no wheels with a matching"
+        r"|Unable to locate package|has no installation candidate",
+        "the package is not offered where it was looked for, or not for this machine",
+    ),
+    (
+        r"No CMAKE_CXX_COMPILER could be found|command 'g\+\+' failed|g\+\+: not found",
+        "there is no C++ compiler: sudo apt-get install g++",
+    ),
+    (r"Could not get lock|Unable to acquire the dpkg", "another apt-get runs: wait for its end"),
+    (r"Permission denied|Errno 13", "a file or folder cannot be written: look at its owner"),
+)
+
+ASTRAY = {  # other packages than ours, another Spark than ours, and what `make` tells its children
+    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"),
+    *("SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"),
+    *("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"),
+    *("MAKEFLAGS", "MFLAGS", "MAKELEVEL"),
+}
+
+
+class SetupError(Exception):
+    """The set-up cannot go on; the message is one line: what is missing and what to do."""
+
+
+def explain(output: str) -> str | None:
+    """What went wrong, as one line with its remedy, by what a command printed; None if unknown."""
+    for pattern, meaning in FAULTS:
+        if re.search(pattern, output, re.IGNORECASE):
+            return meaning
+    return None
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Runs commands for the set-up.
+
+    Attributes:
+        log_path: file that the output of every command is added to.
+        held: file descriptors that commands keep open, so that a lock is theirs as well: where
+            the set-up is killed, the next one waits until its last command has ended.
+    """
+
+    log_path: Path
+    held: tuple[int, ...] = ()
+
+    def run(
+        self, command: Sequence[str | Path], purpose: str, extra: Mapping[str, str] | None = None
+    ) -> str:
+        """Run `command` to its end; stop it where this process is interrupted.
+
+        Args:
+            command: the program and its arguments.
+            purpose: what fails if it fails, for the message: "uv was not installed".
+            extra: environment variables of the command beside those of this process.
+
+        Returns:
+            What it printed, both streams.
+
+        Raises:
+            SetupError: it failed, or is not there.
+        """
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        words = [str(word) for word in command]
+        with self.log_path.open("a+b") as log:
+            log.write(f"\n$ {' '.join(words)}\n".encode())
+            log.flush()
+            start = log.tell()
+            environ = {**clean_environment(os.environ), **(extra or {})}
+            status = self._wait(words, log.fileno(), environ)
+            log.seek(start)
+            output = log.read().decode(errors="replace")
+        if status != 0:
+            reason = explain(output) or f"{Path(words[0]).name} ended with status {status}"
+            raise SetupError(f"{purpose}: {reason}. The whole output is in {self.log_path}")
+        return output
+
+    def _wait(self, words: list[str], log: int, environ: dict[str, str]) -> int:
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environ,
+                pass_fds=self.held,
+                start_new_session=True,  # a group of its own, to be stopped with its children
+            )
+        except OSError as error:
+            raise SetupError(f"{words[0]} cannot be run: {error.strerror}") from None
+        started = time.monotonic()
+        try:
+            while True:
+                try:
+                    return process.wait(timeout=STILL_WORKING_S)
+                except subprocess.TimeoutExpired:
+                    print(f"      still working, {time.monotonic() - started:.0f} s", flush=True)
+        except BaseException:  # Ctrl-C and SIGTERM too
+            _stop(process)
+            raise
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=STOP_S)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without what would lead a command of the set-up astray."""
+    return {name: value for name, value in environ.items() if name not in ASTRAY}
+
+
+def apt_install(commands: Commands, packages: Sequence[str], what: str) -> None:
+    """Install `what` by apt-get: the first of `packages` that this system offers.
+
+    Raises:
+        SetupError: this user may not, the system has no apt-get, or it failed; names the command.
+    """
+    by_hand = f"sudo apt-get install {packages[0]}"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise SetupError(f"{what} is missing. Install it, then call again: {by_hand}")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    failed = f"{what} is missing and was not installed ({by_hand})"
+    commands.run(["dpkg", "--configure", "-a"], failed, quiet)  # a killed apt-get leaves this to do
+    commands.run(["apt-get", "update"], failed, quiet)
+    # Slim images lack this folder, and Java's own installation then fails to link its pages.
+    Path("/usr/share/man/man1").mkdir(parents=True, exist_ok=True)
+    for package in packages:
+        try:
+            commands.run(
+                ["apt-get", "install", "-y", "--no-install-recommends", package], failed, quiet
+            )
+            return
+        except SetupError as error:
+            if "not offered" not in str(error) or package == packages[-1]:
+                raise

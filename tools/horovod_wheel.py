@@ -1,0 +1,139 @@
+"""Horovod's wheel: built once from its source package, then kept in the user's cache.
+
+Horovod 0.28.1 does not compile against TensorFlow 2.21 as it comes: horovod/tensorflow/
+xla_mpi_ops.cc includes XLA headers that TensorFlow no longer ships. Its operations are optional,
+so the one line that adds this file to the build is taken out.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.commands import Commands, SetupError, apt_install
+
+CMAKE_FILE = "horovod/tensorflow/CMakeLists.txt"
+XLA_SOURCE = "xla_mpi_ops.cc"
+COMPILE_BYTES = 2 * 1024**3  # what one compiler run over TensorFlow's headers may take
+BUILD_VARIABLES = {
+    "HOROVOD_WITH_TENSORFLOW": "1",
+    "HOROVOD_WITHOUT_PYTORCH": "1",
+    "HOROVOD_WITHOUT_MXNET": "1",
+    "HOROVOD_WITHOUT_MPI": "1",
+    "HOROVOD_WITH_GLOO": "1",
+}
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where wheels are kept: devise-spark in the user's cache folder."""
+    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or Path.home()) / ".cache"
+    return Path(base) / "devise-spark"
+
+
+def wheel_key(pins: Mapping[str, str]) -> str:
+    """The name of the cached wheel's folder: all that the compiled code depends on."""
+    flavour = "tensorflow-cpu" if "tensorflow-cpu" in pins else "tensorflow"
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    libc = (os.confstr("CS_GNU_LIBC_VERSION") or "libc").replace(" ", "")
+    return (
+        f"horovod-{pins['horovod']}-{flavour}-{pins[flavour]}-{python}-{libc}-{platform.machine()}"
+    )
+
+
+def find_wheel(folder: Path) -> Path | None:
+    """The wheel in `folder`; None where there is none yet."""
+    return next(iter(sorted(folder.glob("horovod-*.whl"))), None)
+
+
+def without_xla_operations(cmake: str) -> str:
+    """The text of Horovod's CMakeLists.txt for TensorFlow, less the line that adds its XLA file.
+
+    Raises:
+        SetupError: not exactly one line names that file: this is not the Horovod we know.
+    """
+    lines = cmake.splitlines(keepends=True)
+    kept = [line for line in lines if XLA_SOURCE not in line]
+    if len(lines) - len(kept) != 1:
+        raise SetupError(
+            f"want exactly one line of {CMAKE_FILE} to name {XLA_SOURCE}, found "
+            f"{len(lines) - len(kept)}: this Horovod is not the one that the set-up knows. Pin "
+            "the version that setup.py names in requirements.lock"
+        )
+    return "".join(kept)
+
+
+def build_wheel(commands: Commands, python: Path, version: str, folder: Path) -> Path:
+    """Build Horovod's wheel and put it into `folder`; two to six minutes on two cores.
+
+    Args:
+        commands: runs and logs.
+        python: the environment's Python, which has TensorFlow and the build tools of the lock.
+        version: of Horovod.
+        folder: of the cache, for this wheel alone.
+
+    Raises:
+        SetupError: there is no compiler, no source package, or it does not compile.
+    """
+    if not shutil.which("g++"):
+        apt_install(commands, ["g++"], "g++, the C++ compiler that Horovod is built with,")
+    work = python.parents[1] / "horovod-build"
+    shutil.rmtree(work, ignore_errors=True)  # a killed build leaves one
+    work.mkdir(parents=True)
+    source = _unpack(_download(commands, python, version, work), work)
+    cmake_path = source / CMAKE_FILE
+    cmake_path.write_text(without_xla_operations(cmake_path.read_text()))
+    pip_wheel = [python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
+    variables = {
+        **BUILD_VARIABLES,
+        # pip finds the cmake of the lock there, before an older or newer one of the system.
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "MAKEFLAGS": f"-j{compile_jobs()}",
+    }
+    # --no-cache-dir: pip's own cache knows no TensorFlow versions.
+    failed = "Horovod did not compile"
+    commands.run([*pip_wheel, "--no-cache-dir", "--wheel-dir", work, source], failed, variables)
+    built = find_wheel(work)
+    if built is None:
+        raise SetupError(f"{failed}: pip left no wheel. The output is in {commands.log_path}")
+    kept = _keep(built, folder)
+    shutil.rmtree(work)
+    return kept
+
+
+def compile_jobs() -> int:
+    """Compilers to run at once: a core each, and memory for all of them."""
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(len(os.sched_getaffinity(0)), memory_bytes // COMPILE_BYTES))
+
+
+def _download(commands: Commands, python: Path, version: str, work: Path) -> Path:
+    pip_download = [python, "-m", "pip", "download", "--no-deps", "--no-build-isolation"]
+    commands.run(
+        [*pip_download, "--no-binary", ":all:", "--dest", work, f"horovod=={version}"],
+        f"the source package of Horovod {version} was not downloaded",
+        {"PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+    )
+    return next(work.glob("horovod-*.tar.gz"))
+
+
+def _unpack(archive: Path, work: Path) -> Path:
+    """Unpack plain files and folders; anything else, or a path that leaves `work`, is refused."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            inside = (work / member.name).resolve().is_relative_to(work.resolve())
+            if not inside or not (member.isfile() or member.isdir()):
+                raise SetupError(f"{archive.name} holds {member.name}, which leaves its folder")
+            tar.extract(member, work, set_attrs=member.isfile())
+    return work / archive.name.removesuffix(".tar.gz")
+
+
+def _keep(wheel: Path, folder: Path) -> Path:
+    """Move into the cache so that it holds a whole wheel or none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arriving = folder / f"{os.getpid()}.part"
+    shutil.copyfile(wheel, arriving)
+    os.replace(arriving, folder / wheel.name)
+    return folder / wheel.name
