@@ -2,9 +2,10 @@
 
 SHELL := /bin/sh
 RUN := .venv/bin
-PYTHON ?= $(shell for name in python3.11 python3 python; do \
-	$$name -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
-	&& command -v $$name && break; done)
+# The path of the program itself, since what is called python3.11 may be a version manager's script.
+PYTHON ?= $(shell for name in python3.11 python3 python; do $$name -c \
+	'import sys; sys.version_info[:2] == (3, 11) or sys.exit(1); print(sys.executable)' \
+	2>/dev/null && break; done)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo real test check bench lock clean

@@ -1,96 +1,21 @@
 """The configuration: one frozen model a job, the only place where a key is written.
 
 Each class below is one table of a configuration file, named after its job. The keys of
-`JobConfig` stand at the top of the file and reach every job. `devise_lib.config_file` reads files.
+`JobConfig` (devise_lib.config_types) stand at the top of the file and reach every job.
+`devise_lib.config_file` reads files.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-PositiveInt = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-PARENT_FOLDER = r"([^/]+)/[^/]+$"
-
-
-class Frozen(BaseModel):
-    """Values are fixed once read; a key that no field has is a fault, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
-
-
-class LabelTable(Frozen):
-    """Labels of a table of text: label, terms, split and aliases, tab-separated."""
-
-    kind: Literal["table"]
-    name: str
-    path: str
-
-
-class ImageNetLabels(Frozen):
-    """Labels that are WordNet ids: a list of ids, and the terms of every id. All are seen."""
-
-    kind: Literal["imagenet"]
-    name: str
-    words: str
-    ids: str
-
-
-class FolderLabels(Frozen):
-    """Labels that are the folders of `folder`; `split` (JSON) tells terms and the unseen ones."""
-
-    kind: Literal["folders"]
-    name: str
-    folder: str
-    split: str
-
-
-LabelSet = Annotated[LabelTable | ImageNetLabels | FolderLabels, Field(discriminator="kind")]
-
-
-class PhotoSource(Frozen):
-    """A folder of photos, or a tar of them. Its name goes to the column `photo_set`."""
-
-    path: str
-    name: str = ""  # default: the last part of the path
-    label_pattern: str | None = None  # the first group is the label; "" for photos without one
-    include: str = ""  # a regular expression; only paths in which it is found are taken
-    held_out: bool = False  # no model is trained on these photos
-
-
-class JobConfig(Frozen):
-    """The keys that every job has; they stand at the top of the file."""
-
-    name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()  # the jobs whose results this one reads
-    file_keys: ClassVar[tuple[str, ...]] = ()  # the keys that name files that must be there
-    opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
-
-    work_dir: str = "work"  # a folder that the driver and every executor see
-    seed: Seed = 0
-    tracking_uri: str = ""  # of MLflow; default: an SQLite file in the work folder
-    catalog: str = ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
-    label_sets: tuple[LabelSet, ...] = ()
-    test_share: Share = 0.25  # of the photos of seen labels; no model is trained on these
-
-    def input_files(self) -> dict[str, list[str]]:
-        """The files and folders that each of `file_keys` names."""
-        return {key: list(_paths(getattr(self, key))) for key in self.file_keys}
-
-
-def _paths(value: Any) -> Iterator[str]:
-    """The paths in a value: itself, its items, or the path fields of a source or label set."""
-    if isinstance(value, str) and value:
-        yield value
-    elif isinstance(value, BaseModel):
-        fields = ("path", "words", "ids", "folder", "split")
-        yield from (getattr(value, name) for name in fields if hasattr(value, name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _paths(item)
+from devise_lib.config_types import (
+    PARENT_FOLDER,
+    JobConfig,
+    PhotoSource,
+    PositiveInt,
+    Share,
+)
 
 
 class MakeSample(JobConfig):
@@ -175,7 +100,9 @@ class IngestPhotos(JobConfig):
     name = "ingest_photos"
     needs = ("make_sample",)
     file_keys = ("source",)
-    source: Annotated[tuple[PhotoSource, ...], Field(min_length=1)]  # or one path, or a list of them
+    source: Annotated[
+        tuple[PhotoSource, ...], Field(min_length=1)
+    ]  # or one path, or a list of them
     label_pattern: str = PARENT_FOLDER  # for the sources that do not give their own
     max_pixels: PositiveInt = 64_000_000
     min_side: PositiveInt = 8
@@ -212,9 +139,9 @@ class TrainBackbone(JobConfig):
     classes: str = ""  # with weights: JSON {"0": [label, name], ...}, the order of the softmax
     image_size: Annotated[int, Field(ge=32, le=1024)] = 64
     ranks: PositiveInt = 2
-    epochs: PositiveInt = 12
+    epochs: PositiveInt = 10
     batch_size: PositiveInt = 64  # photos a step, over all ranks together
-    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0.0)] = 3e-3
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from devise_lib.config import JOBS, JobConfig
+from devise_lib.config import JOBS
+from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError
 
 COMMON_KEYS = tuple(JobConfig.model_fields)
@@ -207,4 +208,3 @@ def _missing_files(config: JobConfig) -> list[str]:
         for path in paths
         if "://" not in path and not path.startswith(made_here) and not Path(path).exists()
     ]
-

@@ -10,18 +10,18 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from pyspark.sql import SparkSession
-
 from devise_lib import tracking
-from devise_lib.config import JOBS, JobConfig
+from devise_lib.config import JOBS
 from devise_lib.config_file import Settings, load_settings
+from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.spark.entry import (
     EXIT_FAILED,
+    JobRecord,
     execute,
     find_input_error,
     fingerprint,
@@ -49,7 +49,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         with log_to(log):
             spark = start_session("devise", settings.spark)
             tracking.connect(settings.common)
-            _run_all(spark, settings, jobs, folder, args)
+            parent = tracking.start_pipeline_run(args.config)
+
+            def run_one(name: str) -> JobRecord:
+                return execute(spark, load_job(folder, name).run, settings.jobs[name], parent)
+
+            _run_all(run_one, settings, jobs, args)
     _say(f"done in {_clock(time.monotonic() - started)}")
 
 
@@ -120,18 +125,16 @@ def _parser_args(argv: Sequence[str] | None) -> Namespace:
 
 
 def _run_all(
-    spark: SparkSession, settings: Settings, jobs: Sequence[str], folder: Path, args: Namespace
+    run_one: Callable[[str], JobRecord], settings: Settings, jobs: Sequence[str], args: Namespace
 ) -> None:
-    parent = tracking.start_pipeline_run(args.config)
     for number, name in enumerate(jobs, start=1):
-        config = settings.jobs[name]
         head = f"[{number:2}/{len(jobs)}] {name:<17}"
-        if args.resume and _is_finished(config):
+        if args.resume and _is_finished(settings.jobs[name]):
             _say(f"{head} done before, unchanged")
             continue
         _say(f"{head} ...", end="")
         try:
-            record = execute(spark, load_job(folder, name).run, config, parent)
+            record = run_one(name)
         except BaseException as error:
             _say(f"\r{head} FAILED")
             own = find_input_error(error) if isinstance(error, Exception) else None

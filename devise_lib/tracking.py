@@ -2,9 +2,10 @@
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from devise_lib.config import JobConfig
+from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
 
 EXPERIMENT = "devise"
@@ -127,14 +128,15 @@ def register_keras(
     signature = infer_signature(input_example, model.predict(input_example, verbose=0))
     with tempfile.TemporaryDirectory() as folder:
         write_extras(Path(folder))
-        info = log_model(
-            model,
-            name=MODEL_FOLDER,
-            registered_model_name=name,
-            signature=signature,
-            input_example=input_example,
-            pip_requirements=requirements,
-        )
+        with redirect_stdout(sys.stderr):  # it tries the example, with a progress bar
+            info = log_model(
+                model,
+                name=MODEL_FOLDER,
+                registered_model_name=name,
+                signature=signature,
+                input_example=input_example,
+                pip_requirements=requirements,
+            )
         mlflow.log_artifacts(folder, EXTRAS_FOLDER)
     version = str(info.registered_model_version)
     MlflowClient().set_registered_model_alias(name, CHAMPION, version)

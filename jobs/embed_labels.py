@@ -25,8 +25,8 @@ def run(spark: SparkSession, config: EmbedLabels) -> dict[str, int]:
     for label_set, share in shares.items():
         if 1.0 - share.get("missing", 0.0) < config.min_coverage:
             raise InputError(
-                f"label set {label_set}: {share.get('missing', 0.0):.0%} of its labels have no word "
-                f"vector, and min_coverage is {config.min_coverage}; train on text that speaks "
+                f"label set {label_set}: {share['missing']:.0%} of its labels have no word vector, "
+                f"and min_coverage is {config.min_coverage}; train on text that speaks "
                 "of them, lower train_word2vec.min_count, or give them other terms"
             )
     rows = tables.overwrite("labels", embedded)

@@ -27,7 +27,7 @@ def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
     embedded, refused = count_results(tables, model.model_id)
     if embedded + refused != photos:
         raise InputError(
-            f"{photos} photos, but {embedded} embeddings and {refused} refused for {model.model_id}: "
+            f"{photos} photos, but {model.model_id} embedded {embedded}, refused {refused}: "
             "PHOTOS was changed by something else than ingest_photos"
         )
     bad = tables.read("quarantine").where(F.col("model_id") == model.model_id)

@@ -43,7 +43,9 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         maxRecordsPerFile=config.max_records_per_file,
     )
     if not rows:
-        raise InputError("no photo has a label of the label sets: check label_pattern and label_sets")
+        raise InputError(
+            "no photo has a label of the label sets: check label_pattern and label_sets"
+        )
     return {"features": rows}
 
 

@@ -7,13 +7,13 @@ out  PHOTOS      one row a file whose header is a photo's, added to those alread
     python jobs/ingest_photos.py --config conf/local.toml --set ingest_photos.source=FOLDER
 """
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import IngestPhotos
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.photos import check_photos, read_source, spark_root
+from devise_lib.spark.photos import new_photos
 from devise_lib.spark.quarantine import refuse_too_many
 from devise_lib.spark.tables import Tables
 
@@ -36,26 +36,6 @@ def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
     )
     fresh.unpersist()
     return {"photos": photos, "quarantined": refused}
-
-
-def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> DataFrame:
-    """The checked files of all sources, less those that an earlier run has taken."""
-    parts = [
-        check_photos(
-            read_source(spark, source),
-            source,
-            spark_root(source.path),
-            config.max_pixels,
-            config.min_side,
-        )
-        for source in config.sources()
-    ]
-    checked = parts[0]
-    for part in parts[1:]:
-        checked = checked.unionByName(part)
-    for name in filter(tables.exists, ("photos", "quarantine")):
-        checked = checked.join(tables.read(name).select("photo_id"), "photo_id", "left_anti")
-    return checked
 
 
 if __name__ == "__main__":

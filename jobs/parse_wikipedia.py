@@ -1,6 +1,6 @@
 """A Wikipedia dump to ARTICLES.
 
-in   parse_wikipedia.dump   pages-articles, .xml.bz2 (multistream or not) or .xml, or a folder of them
+in   parse_wikipedia.dump   pages-articles: .xml.bz2 (multistream or not), .xml, a folder of such
 out  ARTICLES               one row a page of the namespaces, with its clean text
 
     python jobs/parse_wikipedia.py --config conf/local.toml --set parse_wikipedia.dump=FILE

@@ -31,7 +31,9 @@ def run(spark: SparkSession, config: PrepareCorpus) -> dict[str, int]:
     sentences = to_sentences(kept, spark.sparkContext.broadcast(joiner))
     rows = tables.overwrite("sentences", sentences)
     if not rows:
-        raise InputError("ARTICLES hold no sentence: check the dump, or lower prepare_corpus.min_words")
+        raise InputError(
+            "ARTICLES hold no sentence: check the dump, or lower prepare_corpus.min_words"
+        )
     return {"sentences": rows, "near duplicates left out": dropped}
 
 

@@ -28,7 +28,9 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
         tables = Tables.of(spark, config, run_id=tracking.current_run_id())
         backbone, photos = fit_small_cnn(spark, config, tables)
     backbone.save(folder)
-    tracking.log_params({"classes_count": len(backbone.classes), "backbone_id": backbone.identity()})
+    tracking.log_params(
+        {"classes_count": len(backbone.classes), "backbone_id": backbone.identity()}
+    )
     return {"photos": photos, "classes": len(backbone.classes)}
 
 

@@ -25,7 +25,9 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     tables = Tables.of(spark, config)
     trained, control_vectors, rows = train_on_ranks(spark, config, tables)
     devise = trained["devise"]
-    tracking.log_params({"horovod_size": devise.size, "features_version": tables.version("features")})
+    tracking.log_params(
+        {"horovod_size": devise.size, "features_version": tables.version("features")}
+    )
     for method, result in trained.items():
         for epoch, loss in enumerate(result.losses):
             tracking.log_metrics({f"loss_{method}": loss}, step=epoch)

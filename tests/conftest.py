@@ -1,20 +1,28 @@
-"""One Spark session for the whole run; no test starts or stops its own, unless that is its subject."""
+"""One Spark session for the whole run; a test starts its own only where that is its subject."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 ROOT = Path(__file__).parents[1]
 
+# The default deadline of 0.2 s an example fails tests on a machine that is busy, for no fault.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:  # noqa: F821
-    from devise_lib.spark.session import log_to, start_session  # here, so that other tests need no Spark
+    from devise_lib.spark.session import (  # here, so that other tests need no Spark
+        log_to,
+        start_session,
+    )
 
     settings = {
         "master": "local[2]",  # workers are processes, so a pickling fault shows

@@ -23,9 +23,10 @@ MAY_USE = {
     "search": {"numerics", "index"},
     "sample": {"numerics"},
     "report": {"numerics"},
-    "config": set(),
-    "config_file": {"config"},
-    "tracking": {"config"},
+    "config_types": set(),
+    "config": {"config_types"},
+    "config_file": {"config", "config_types"},
+    "tracking": {"config_types"},
 }
 LOWER = set(MAY_USE)
 MAY_USE |= {

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+Words = Sequence[str | Path]  # a command, or its arguments
 STILL_WORKING_S = 60  # a line this often, so that a long step does not look dead
 STOP_S = 10  # what a command may take to stop when told to
 
+NOT_OFFERED = "the package is not offered where it was looked for, or not for this machine"
 FAULTS = (  # what a command's output says -> what that means and what to do; the first one counts
     (
         r"No space left on device|Errno 28|os error 28|Disk quota exceeded",
@@ -25,7 +27,7 @@ FAULTS = (  # what a command's output says -> what that means and what to do; th
     (
         r"Tunnel connection failed|ProxyError|Proxy Authentication Required"
         r"|Unable to tunnel|unsuccessful tunnel|tunnel error",
-        "the proxy refused: look at HTTPS_PROXY, and at what the proxy lets through",
+        "the proxy did not let it through: look at HTTPS_PROXY, and at what the proxy allows",
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer|PKIX path",
@@ -37,19 +39,19 @@ FAULTS = (  # what a command's output says -> what that means and what to do; th
         r"|dns error|failed to lookup address|UnknownHostException|Network is unreachable"
         r"|Could not resolve|Connection refused|Connection reset|Connection timed out"
         r"|ConnectTimeoutError|Read timed out|operation timed out|error sending request"
-        r"|NewConnectionError|Failed to connect|Could not connect",
+        r"|NewConnectionError|Failed to connect|Could not connect|Unable to connect",
         "the network, or the server behind it, cannot be reached: check the connection "
         "(and HTTPS_PROXY, if there is a proxy)",
     ),
     (
-        r"403 Forbidden|403 Client Error|401 Unauthorized|\b403 +Forbidden",
+        r"403 +Forbidden|403 Client Error|401 +Unauthorized",
         "the server refused (403 or 401): look at the package index and proxy that pip is set to",
     ),
     (
-        r"UNRESOLVED DEPENDENCIES|No matching distribution|No solution found"
+        r"UNRESOLVED DEPENDENCIES|unresolved dependency|No matching distribution|No solution found"
         r"|was not found in the package registry|has no wheels with a matching"
         r"|Unable to locate package|has no installation candidate",
-        "the package is not offered where it was looked for, or not for this machine",
+        NOT_OFFERED,
     ),
     (
         r"No CMAKE_CXX_COMPILER could be found|command 'g\+\+' failed|g\+\+: not found",
@@ -92,9 +94,7 @@ class Commands:
     log_path: Path
     held: tuple[int, ...] = ()
 
-    def run(
-        self, command: Sequence[str | Path], purpose: str, extra: Mapping[str, str] | None = None
-    ) -> str:
+    def run(self, command: Words, purpose: str, extra: Mapping[str, str] | None = None) -> str:
         """Run `command` to its end; stop it where this process is interrupted.
 
         Args:
@@ -176,15 +176,16 @@ def apt_install(commands: Commands, packages: Sequence[str], what: str) -> None:
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     failed = f"{what} is missing and was not installed ({by_hand})"
     commands.run(["dpkg", "--configure", "-a"], failed, quiet)  # a killed apt-get leaves this to do
-    commands.run(["apt-get", "update"], failed, quiet)
+    updated = commands.run(["apt-get", "update"], failed, quiet)
     # Slim images lack this folder, and Java's own installation then fails to link its pages.
     Path("/usr/share/man/man1").mkdir(parents=True, exist_ok=True)
+    install: Words = ["apt-get", "install", "-y", "--no-install-recommends"]
     for package in packages:
         try:
-            commands.run(
-                ["apt-get", "install", "-y", "--no-install-recommends", package], failed, quiet
-            )
+            commands.run([*install, package], failed, quiet)
             return
         except SetupError as error:
-            if "not offered" not in str(error) or package == packages[-1]:
+            if fault := explain(updated):  # without network apt-get update only warns
+                raise SetupError(f"{failed}: {fault}") from None
+            if NOT_OFFERED not in str(error) or package == packages[-1]:
                 raise

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.commands import Commands, SetupError, apt_install
+from tools.commands import Commands, SetupError, Words, apt_install
 
 CMAKE_FILE = "horovod/tensorflow/CMakeLists.txt"
 XLA_SOURCE = "xla_mpi_ops.cc"
@@ -85,7 +85,7 @@ def build_wheel(commands: Commands, python: Path, version: str, folder: Path) ->
     source = _unpack(_download(commands, python, version, work), work)
     cmake_path = source / CMAKE_FILE
     cmake_path.write_text(without_xla_operations(cmake_path.read_text()))
-    pip_wheel = [python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
+    pip_wheel: Words = [python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
     variables = {
         **BUILD_VARIABLES,
         # pip finds the cmake of the lock there, before an older or newer one of the system.
@@ -110,7 +110,7 @@ def compile_jobs() -> int:
 
 
 def _download(commands: Commands, python: Path, version: str, work: Path) -> Path:
-    pip_download = [python, "-m", "pip", "download", "--no-deps", "--no-build-isolation"]
+    pip_download: Words = [python, "-m", "pip", "download", "--no-deps", "--no-build-isolation"]
     commands.run(
         [*pip_download, "--no-binary", ":all:", "--dest", work, f"horovod=={version}"],
         f"the source package of Horovod {version} was not downloaded",

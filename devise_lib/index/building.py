@@ -25,6 +25,7 @@ from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
 from devise_lib.numerics.index_size import choose_nlist
 from devise_lib.numerics.retrieval import drop_own, merge_top_k, top_k
 
+IDS_GROUP_ROWS = 100_000
 IDS_SCHEMA = pa.schema([("row", pa.int64()), ("photo_id", pa.string())])
 
 
@@ -162,26 +163,39 @@ def write_shard(
 def merge_shards(plan: Building) -> Merged:
     """One index of all shards, with the nprobe that reaches the recall. Holds it in memory."""
     set_threads(len(os.sched_getaffinity(0)))  # this task runs alone
+    plan.result.mkdir(exist_ok=True)
     index = IvfIndex.load(plan.trained_path)
     with np.load(plan.queries_path) as saved:
         queries = saved["vectors"]
     own = np.full(len(queries), -1, dtype=np.int64)
     exact: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
-    plan.result.mkdir(exist_ok=True)
-    with pq.ParquetWriter(plan.result / IDS_FILE, IDS_SCHEMA) as ids:
-        for path in sorted(plan.shards.glob("*.faiss")):
-            offset = index.n
-            index.merge(IvfIndex.load(path), offset)
-            table = pq.read_table(path.with_suffix(".parquet"))
-            rows = pa.array(np.arange(offset, offset + len(table)))
-            ids.write_table(table.add_column(0, "row", rows).cast(IDS_SCHEMA))
-            with np.load(path.with_suffix(".npz")) as found:
-                exact = [
-                    merge_top_k([*exact, (found["rows"] + offset, found["scores"])], plan.k + 1)
-                ]
-                own = np.where(found["own"] >= 0, found["own"] + offset, own)
+    paths = sorted(plan.shards.glob("*.faiss"))
+    for path in paths:
+        offset = index.n
+        index.merge(IvfIndex.load(path), offset)
+        with np.load(path.with_suffix(".npz")) as found:
+            exact = [merge_top_k([*exact, (found["rows"] + offset, found["scores"])], plan.k + 1)]
+            own = np.where(found["own"] >= 0, found["own"] + offset, own)
+    _write_ids([path.with_suffix(".parquet") for path in paths], plan.result / IDS_FILE)
     _, scores = drop_own(*exact[0], own)
     return _tune(plan, index, queries, own, scores)
+
+
+def _write_ids(shards: Iterable[Path], path: Path) -> None:
+    """The ids of all shards as one table, in row groups of one size, whatever the shards'."""
+    row = 0
+    waiting = IDS_SCHEMA.empty_table()
+    with pq.ParquetWriter(path, IDS_SCHEMA) as writer:
+        for shard in shards:
+            table = pq.read_table(shard)
+            rows = pa.array(np.arange(row, row + len(table)))
+            row += len(table)
+            waiting = pa.concat_tables([waiting, table.add_column(0, "row", rows).cast(IDS_SCHEMA)])
+            while len(waiting) >= IDS_GROUP_ROWS:
+                writer.write_table(waiting.slice(0, IDS_GROUP_ROWS))
+                waiting = waiting.slice(IDS_GROUP_ROWS)
+        if len(waiting):
+            writer.write_table(waiting)
 
 
 def _tune(

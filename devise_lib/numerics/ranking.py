@@ -1,5 +1,7 @@
 """DeViSE's hinge rank loss in numpy: what the training loss is tested against."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from devise_lib.numerics.vectors import FloatArray
 
 
 def violations(
-    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer], margin: float = 0.1
+    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer[Any]], margin: float = 0.1
 ) -> FloatArray:
     """How far each wrong label comes within `margin` of the right one.
 
@@ -41,14 +43,14 @@ def violations(
 
 
 def hinge_rank_loss(
-    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer], margin: float = 0.1
+    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer[Any]], margin: float = 0.1
 ) -> FloatArray:
     """Equation 1: the sum of the violations, (n,), >= 0; not averaged over images."""
     return violations(images, labels, truth, margin).sum(axis=1)
 
 
 def expected_one_violator_loss(
-    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer], margin: float = 0.1
+    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer[Any]], margin: float = 0.1
 ) -> FloatArray:
     """The mean, (n,), of the paper's truncated sum over all orders of the wrong labels.
 

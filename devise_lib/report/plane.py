@@ -59,12 +59,14 @@ def place_names(points: FloatArray, sizes: FloatArray, frame: Box, gap: float) -
         points: (m, 2).
         sizes: (m, 2) width and height of each name, in the unit of the points.
         frame: boxes stay within it.
-        gap: distance of a box from its point.
+        gap: distance of a box from its point, to the sides and above or below.
 
     Returns:
-        Boxes that neither overlap one another nor leave the frame.
+        Boxes that neither leave the frame nor overlap one another, nor come nearer than half
+        the gap to any point.
     """
-    placed: list[Box] = []
+    half = gap / 2
+    placed: list[Box] = [(x - half, y - half, x + half, y + half) for x, y in points.tolist()]
     result: list[Box | None] = []
     for (x, y), (width, height) in zip(points.tolist(), sizes.tolist(), strict=True):
         corners = _corners(x, y, width, height, gap)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -11,11 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from devise_lib.report.content import IndexFigures, MapPoints
-from devise_lib.report.plane import Plane, place_names
+from devise_lib.report.plane import Box, Plane, place_names
 
 INK, SOFT, FAINT, ACCENT, WARM = "#1f2933", "#52606d", "#d9e0e6", "#0b6e75", "#b45309"
 # Told apart with the common kinds of colour blindness, too; each has its own marker.
-COLOURS = ("#0b6e75", "#d1495b", "#e0a100", "#3f61b5", "#6a994e", "#9c4f96", "#7f5539", "#4aa8d8")
+COLOURS = ("#0b6e75", "#c8374b", "#946800", "#3f61b5", "#4f7a34", "#8f4591", "#c2571a", "#2b7fb3")
 MARKERS = "osD^vPX*"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MAX_NAMES = 60
@@ -36,8 +37,7 @@ def draw_map(points: MapPoints, plane: Plane) -> bytes:
         _draw_photos(axes, photos, points.photo_labels, shown)
         chosen = _choose_names(points, shown)
         _draw_labels(axes, labels, points, chosen, shown)
-        axes.set_aspect("equal", adjustable="datalim")
-        axes.margins(0.06)
+        axes.margins(x=0.08, y=0.04)
         figure.draw_without_rendering()  # the limits are known only now
         _draw_names(axes, labels, points, chosen, shown)
         if shown:
@@ -73,6 +73,7 @@ def draw_recall(index: IndexFigures) -> bytes:
             va="top",
             color=WARM,
             weight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
         axes.set_xscale("log", base=2)
         axes.set_xticks(nprobe, [str(probes) for probes in nprobe], minor=False)
@@ -93,7 +94,7 @@ def _draw_photos(
     for name, colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
         x, y = photos[of == name].T
         axes.scatter(
-            x, y, s=20, c=colour, marker=marker, alpha=0.45, linewidths=0, label=_plain(name)
+            x, y, s=26, c=colour, marker=marker, alpha=0.5, linewidths=0, label=_plain(name)
         )
 
 
@@ -132,25 +133,31 @@ def _draw_names(
     scale = (axes.figure.dpi or 72.0) / 72.0  # pixels a point
     pixels = axes.transData.transform(at[chosen])
     names = [_plain(points.names[row]) for row in chosen]
-    sizes = np.array([(0.62 * len(name) + 0.4, 1.25) for name in names]) * NAME_SIZE * scale
+    sizes = np.array([(0.6 * len(name), 1.25) for name in names]) * NAME_SIZE * scale
     left, low, right, top = axes.get_window_extent().extents
-    boxes = place_names(pixels, sizes, (left, low, right, top), gap=5 * scale)
+    boxes = place_names(pixels, sizes, (left, low, right, top), gap=7 * scale)
     for row, name, box in zip(chosen, names, boxes, strict=True):
         if box is None:
             continue
         of_photos = points.names[row] in shown
-        x, y = axes.transData.inverted().transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+        side, anchor = _anchor(box, pixels[chosen.index(row)][0])
         axes.text(
-            x,
-            y,
+            *axes.transData.inverted().transform((anchor, (box[1] + box[3]) / 2)),
             name,
-            ha="center",
+            ha=side,
             va="center",
             size=NAME_SIZE,
             color=COLOURS[shown.index(points.names[row])] if of_photos else INK,
             weight="bold" if of_photos else "normal",
             parse_math=False,
         )
+
+
+def _anchor(box: Box, x: float) -> tuple[Literal["left", "center", "right"], float]:
+    """Where to hold a text whose width is only guessed, so that it stays beside its point."""
+    if box[0] >= x:
+        return "left", box[0]
+    return ("right", box[2]) if box[2] <= x else ("center", (box[0] + box[2]) / 2)
 
 
 def _plain(name: str) -> str:

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.numerics.linear import Moments
-from devise_lib.numerics.vectors import l2_normalize, stack_rows
+from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.labelled import has_vector
 from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
@@ -50,9 +50,7 @@ def training_labels(rows: DataFrame, vectors: dict[str, NDArray[np.float32]]) ->
     return labels
 
 
-def feature_moments(
-    rows: DataFrame, targets: Broadcast[dict[str, NDArray[np.float32]]]
-) -> Moments:
+def feature_moments(rows: DataFrame, targets: Broadcast[dict[str, NDArray[np.float32]]]) -> Moments:
     """Sums over features and the label vectors they belong to; each task sends one row of sums.
 
     Raises:
@@ -121,4 +119,3 @@ def train_on_ranks(
     log_path = Path(config.work_dir) / "logs" / "train_devise.log"
     trained = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
     return trained, control, moments.n
-

@@ -28,7 +28,7 @@ def embed_stream(
 
     def write_batch(batch: DataFrame, number: int) -> None:
         stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-        once = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
+        once: dict[str, str | int] = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
         results = embed_new(tables, batch, network, config.batch_size, model_id, run_id).persist()
         good = results.where("vector IS NOT NULL").withColumnRenamed("vector", "embedding")
         tables.append("embeddings", good, **once)
@@ -69,4 +69,6 @@ def embed_new(
 def count_results(tables: Tables, model_id: str) -> tuple[int, int]:
     """Photos that the model has embedded, and photos that it has refused."""
     mine = F.col("model_id") == model_id
-    return tables.read("embeddings").where(mine).count(), tables.read("quarantine").where(mine).count()
+    return tables.read("embeddings").where(mine).count(), tables.read("quarantine").where(
+        mine
+    ).count()

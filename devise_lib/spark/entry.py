@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import JobConfig
 from devise_lib.config_file import load_settings
+from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.spark.session import log_to, start_session
 
@@ -76,7 +76,11 @@ def job_parser(name: str, about: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=name, description=about)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE.toml")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="JOB.KEY=VALUE, or a common KEY"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="JOB.KEY=VALUE, or a common KEY",
     )
     return parser
 
@@ -86,9 +90,7 @@ def log_path(config: JobConfig) -> Path:
     return Path(config.work_dir) / "logs" / "spark.log"
 
 
-def execute(
-    spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str = ""
-) -> JobRecord:
+def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str = "") -> JobRecord:
     """Run a job inside an MLflow run of its own, and record that it finished."""
     started = time.monotonic()
     with tracking.job_run(config, parent_run_id) as run_id:
@@ -132,7 +134,7 @@ def _stat(path: str) -> tuple[str, int, float]:
     return path, status.st_size, status.st_mtime
 
 
-class speaking_errors:  # noqa: N801 - a context manager, read as a phrase
+class speaking_errors:
     """End the program with a message for the user's own mistakes; let other errors through."""
 
     def __init__(self, name: str) -> None:
@@ -141,7 +143,9 @@ class speaking_errors:  # noqa: N801 - a context manager, read as a phrase
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: Any
+    ) -> None:
         if error is None or not isinstance(error, Exception):
             return
         own = find_input_error(error)

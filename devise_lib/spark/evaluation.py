@@ -69,12 +69,16 @@ class Methods:
         }
 
 
-def candidate_sets(labels: DataFrame, control: dict[str, NDArray[np.float32]]) -> list[CandidateSet]:
+def candidate_sets(
+    labels: DataFrame, control: dict[str, NDArray[np.float32]]
+) -> list[CandidateSet]:
     """The unseen labels, the seen, and both, of each label set; only those with a vector."""
     rows = labels.where(has_vector()).select("label_set", "label", "seen", "vector").collect()
     sets = []
     for label_set in sorted({row["label_set"] for row in rows}):
-        mine = sorted((r for r in rows if r["label_set"] == label_set), key=lambda r: str(r["label"]))
+        mine = sorted(
+            (r for r in rows if r["label_set"] == label_set), key=lambda r: str(r["label"])
+        )
         unseen, seen = [r for r in mine if not r["seen"]], [r for r in mine if r["seen"]]
         choices = {"unseen_only": unseen, "seen_only": seen}
         if unseen and seen:
@@ -147,9 +151,7 @@ def hit_metrics(
     metrics: list[Metric] = []
     for row in ranks.groupBy(*by).agg(F.count("*").alias("photos"), *hits).orderBy(*by).collect():
         photo_set, candidate_set, method = row["photo_set"], row["candidate_set"], row["method"]
-        metrics += [
-            Metric(method, photo_set, candidate_set, "hit", k, row[f"hit_{k}"]) for k in ks
-        ]
+        metrics += [Metric(method, photo_set, candidate_set, "hit", k, row[f"hit_{k}"]) for k in ks]
         if method == METHODS[0]:  # the same for all, so once
             labels = size[row["label_set"], candidate_set]
             metrics += [

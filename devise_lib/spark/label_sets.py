@@ -7,9 +7,9 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.config import FolderLabels, ImageNetLabels, LabelSet
+from devise_lib.config_types import FolderLabels, ImageNetLabels, LabelSet
 from devise_lib.errors import InputError
-from devise_lib.spark.schemas import LABELS, SCHEMAS
+from devise_lib.spark.schemas import LABELS
 from devise_lib.text.labels import (
     Label,
     candidate_tokens,
@@ -70,9 +70,13 @@ def embed(spark: SparkSession, labels: Sequence[Label], word_vectors: DataFrame)
     return every.join(grouped, "number", "left").mapInPandas(choose, LABELS)
 
 
-def _row(label: Label, words: list[str] | None, vectors: list[list[float]] | None) -> tuple:
+def _row(
+    label: Label, words: list[str] | None, vectors: list[list[float]] | None
+) -> tuple[object, ...]:
     known = {} if words is None or vectors is None else dict(zip(words, vectors, strict=True))
-    chosen = choose_vector(label, {w: np.asarray(v, dtype=np.float32) for w, v in known.items()}.get)
+    chosen = choose_vector(
+        label, {w: np.asarray(v, dtype=np.float32) for w, v in known.items()}.get
+    )
     return (
         label.label,
         label.label_set,

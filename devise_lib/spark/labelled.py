@@ -19,7 +19,9 @@ def labelled_photos(
     where no set calls it unseen.
     """
     names = by_any_name(labels).select(F.col("name").alias("alias"), "label", "seen")
-    joined = photos.withColumnRenamed("label", "alias").join(F.broadcast(names), "alias").drop("alias")
+    joined = (
+        photos.withColumnRenamed("label", "alias").join(F.broadcast(names), "alias").drop("alias")
+    )
     held_back = F.coalesce("held_out", F.lit(False)) | ~F.col("seen")
     kept = _make_is_test(test_share, seed)(F.col("photo_id"))
     return joined.withColumn("split", F.when(held_back | kept, "test").otherwise("train"))

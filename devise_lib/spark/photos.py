@@ -12,9 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from devise_lib.config import PhotoSource
+from devise_lib.config import IngestPhotos
+from devise_lib.config_types import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import inspect
 
 FILES = "path string, modification_time timestamp, content binary"
@@ -30,6 +32,26 @@ CHECKED = StructType(
 )
 
 
+def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> DataFrame:
+    """The checked files of all sources, less those that an earlier run has taken."""
+    parts = [
+        check_photos(
+            read_source(spark, source),
+            source,
+            spark_root(source.path),
+            config.max_pixels,
+            config.min_side,
+        )
+        for source in config.sources()
+    ]
+    checked = parts[0]
+    for part in parts[1:]:
+        checked = checked.unionByName(part)
+    for name in filter(tables.exists, ("photos", "quarantine")):
+        checked = checked.join(tables.read(name).select("photo_id"), "photo_id", "left_anti")
+    return checked
+
+
 def read_source(spark: SparkSession, source: PhotoSource) -> DataFrame:
     """Every file of a source: path, modification_time, content; an archive's members as files.
 
@@ -38,7 +60,9 @@ def read_source(spark: SparkSession, source: PhotoSource) -> DataFrame:
     """
     path = Path(source.path)
     if "://" not in source.path and not path.exists():
-        raise InputError(f"ingest_photos.source: there is no {source.path!r}; give a path that exists")
+        raise InputError(
+            f"ingest_photos.source: there is no {source.path!r}; give a path that exists"
+        )
     if path.is_dir() and next((p for p in path.rglob("*") if p.is_file()), None) is None:
         raise InputError(f"ingest_photos.source: {source.path!r} has no file in it")
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", True)
@@ -119,5 +143,9 @@ def _unpack(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
                         when = pd.Timestamp(member.mtime, unit="s", tz="UTC")
                         path = f"{row.path}{MEMBER}{member.name}"
                         yield pd.DataFrame(
-                            {"path": [path], "modification_time": [when], "content": [opened.read()]}
+                            {
+                                "path": [path],
+                                "modification_time": [when],
+                                "content": [opened.read()],
+                            }
                         )

@@ -28,7 +28,7 @@ from devise_lib.text.tokens import words
 
 DEFAULT_QUERIES = 4
 TAGS = 5  # shown a photo
-NEIGHBOUR_ROWS, NEIGHBOURS = 6, 8  # photos with their neighbours, and neighbours of each
+NEIGHBOUR_ROWS, NEIGHBOURS = 6, 6  # photos with their neighbours, and neighbours of each
 MAP_LABELS = 8  # whose photos are on the map, half of them unseen where there are as many
 
 Pairs = Sequence[tuple[str, float]]  # photo_id, cosine
@@ -78,17 +78,19 @@ def collect_galleries(tables: Tables, config: Report, model_id: str) -> Gallerie
     ids = [*tags, *near, *(i for hits in found.values() for i, _ in hits)]
     ids += [row["neighbour_id"] for rows in near.values() for row in rows]
     photos = fetch_photos(tables.read("photos"), space.names, ids)
+    map_points = _map_points(space, config.map_photos)
+    space.names.unpersist()
     return Galleries(
         gallery=_tagged(tags, photos),
         gallery_is_unseen=is_unseen,
         queries=[_with_hits(query, found.get(query.text, []), photos, space) for query in asked],
         neighbours=_neighbours(near, photos),
-        map_points=_map_points(space, config.map_photos),
+        map_points=map_points,
     )
 
 
 def _read_space(tables: Tables, model_id: str) -> _Space:
-    names = by_any_name(tables.read("labels"))
+    names = by_any_name(tables.read("labels")).persist()  # as many as there are labels
     embeddings = with_truth(tables.read("embeddings").where(F.col("model_id") == model_id), names)
     first = embeddings.first()
     if first is None:

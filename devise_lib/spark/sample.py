@@ -11,11 +11,11 @@ from devise_lib.sample.files import write_photos
 PHOTOS_A_TASK = 250
 
 
-def write_in_tasks(
-    spark: SparkSession, folder: Path, articles: int, photos: int, seed: int
-) -> int:
+def write_in_tasks(spark: SparkSession, folder: Path, articles: int, photos: int, seed: int) -> int:
     """Write the dump in one task and the photos in many; returns the number of photos."""
-    jobs = [(start, min(start + PHOTOS_A_TASK, photos)) for start in range(0, photos, PHOTOS_A_TASK)]
+    jobs = [
+        (start, min(start + PHOTOS_A_TASK, photos)) for start in range(0, photos, PHOTOS_A_TASK)
+    ]
 
     def write(part: Iterator[tuple[int, int]]) -> Iterator[int]:
         for start, stop in part:

@@ -9,7 +9,7 @@ from delta import DeltaTable
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
-from devise_lib.config import JobConfig
+from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark.schemas import SCHEMAS
 
@@ -70,7 +70,7 @@ class Tables:
     def overwrite(
         self, name: str, df: DataFrame, where: str = "", **options: str | int | tuple[str, ...]
     ) -> int:
-        """Replace the table, or its rows that fulfil `where`, in one commit; returns rows written."""
+        """Replace the table, or its rows that fulfil `where`, in one commit; returns new rows."""
         writer = self._writer(name, df, options).mode("overwrite")
         writer = writer.option("replaceWhere", where) if where and self.exists(name) else writer
         return self._save(name, writer)

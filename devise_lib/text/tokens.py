@@ -30,8 +30,10 @@ _POSSESSIVE = re.compile(r"(?<=\w)'[sS]\b(?!')")
 _SENTENCE_END = re.compile(
     r"[.!?\u2026\u3002\uff01\uff1f\n\r\u2028\u2029]"
     r"(?:(?<=[\u3002\uff01\uff1f\n\r\u2028\u2029])"  # of Chinese and Japanese; line ends
-    r"|(?<!\b[^\W\d_]\.)[\"'\u201d)\]]*(?=\s))"
+    r"|(?<!\b[^\W\d_]\.)[\"')\]]*(?=\s))"
 )
+# Apostrophes; quotation marks and dashes.
+_PLAIN = {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": " ", "\u2014": " "}
 _ASCII_TO_WORDS = "".join(c if c.isalnum() else " " for c in map(chr, range(128)))
 
 
@@ -56,7 +58,9 @@ def words(text: str, lower: bool = True, numbers: bool = False) -> list[str]:
 
 def _normal(text: str, lower: bool) -> str:
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text).replace("\u2019", "'")
+        text = unicodedata.normalize("NFC", text)
+        for typographic, plain in _PLAIN.items():  # leaves most English sentences in ASCII
+            text = text.replace(typographic, plain)
     return text.lower() if lower else text
 
 

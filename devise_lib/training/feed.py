@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 warnings.filterwarnings("ignore", module="petastorm")  # it calls deprecated parts of pyarrow
 logging.getLogger("petastorm").setLevel(logging.ERROR)
 
-Batch = dict[str, NDArray]
+Batch = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Train the projection from features into the space of words: DeViSE's second phase, on one rank."""
+"""DeViSE's second phase on one rank: the projection from features into the space of words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

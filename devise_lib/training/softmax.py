@@ -10,6 +10,8 @@ import numpy as np
 
 from devise_lib.training.feed import Feed
 
+SHIFT = 4  # pixels
+
 
 @dataclass(frozen=True)
 class SoftmaxPlan:
@@ -54,11 +56,17 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     batch_rows = max(1, plan.batch_size // size)
     steps = max(1, plan.rows // (batch_rows * size))
     model = small_cnn(plan.classes, plan.image_size)
-    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps * plan.epochs)
+    total = steps * plan.epochs
+    schedule = keras.optimizers.schedules.CosineDecay(
+        plan.learning_rate / 30,
+        total - total // 8,
+        warmup_target=plan.learning_rate,
+        warmup_steps=total // 8,
+    )
     losses = train(
         model,
         _cross_entropy,
-        keras.optimizers.Adam(schedule),
+        keras.optimizers.AdamW(schedule, weight_decay=1e-4),
         _batches(plan, rank, size, batch_rows),
         steps,
         plan.epochs,
@@ -78,7 +86,7 @@ def _cross_entropy(probabilities: Any, truth: Any) -> Any:
 
 
 def _batches(plan: SoftmaxPlan, rank: int, size: int, rows: int) -> Iterator[tuple[Any, Any]]:
-    """Photos and classes; half of the photos are mirrored."""
+    """Photos and classes; half of the photos are mirrored, and each batch is shifted a little."""
     feed = Feed(plan.file_urls, ("pixels", "label_index"), rank, size, rows, 8 * rows, plan.seed)
     rng = np.random.default_rng([plan.seed, rank])
     shape = (-1, plan.image_size, plan.image_size, 3)
@@ -87,4 +95,5 @@ def _batches(plan: SoftmaxPlan, rank: int, size: int, rows: int) -> Iterator[tup
         photos = flat.reshape(shape).astype(np.float32)
         mirrored = rng.random(len(photos)) < 0.5
         photos[mirrored] = photos[mirrored, :, ::-1]
+        photos = np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
         yield photos, batch["label_index"].astype(np.int32)

@@ -40,7 +40,10 @@ def train(plan, n_queries=20, n=N):
 def build_in(plan, cuts, n=N, n_queries=20):
     train(plan, n_queries, n)
     for number, rows in enumerate(np.split(np.arange(n), cuts)):
-        batches = [(pa.array([IDS[i] for i in b]), VECTORS[b]) for b in np.array_split(rows, 3)]
+        batches = [
+            (pa.array([IDS[i] for i in b], pa.string()), VECTORS[b])
+            for b in np.array_split(rows, 3)
+        ]
         assert write_shard(plan, number, batches) == len(rows)
     return merge_shards(plan)
 
@@ -57,10 +60,15 @@ def test_the_index_has_every_vector_under_its_row(tmp_path):
     assert (merged.k, merged.queries) == (5, 20)
 
 
-def test_the_result_does_not_depend_on_the_shards(tmp_path):
+def test_the_result_does_not_depend_on_the_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr("devise_lib.index.building.IDS_GROUP_ROWS", 130)
     one = build_in(plan_for(tmp_path / "one"), [])
     many = build_in(plan_for(tmp_path / "many"), [7, 70, 300])
     assert one == many
+    ids = pq.ParquetFile(tmp_path / "many" / "bundle" / "ids.parquet")
+    groups = [ids.metadata.row_group(i).num_rows for i in range(ids.num_row_groups)]
+    assert groups == [130, 130, 130, 10]
+    assert ids.read().to_pydict() == {"row": list(range(N)), "photo_id": IDS}
 
 
 def test_recall_is_that_of_exact_search(tmp_path):

@@ -11,7 +11,7 @@ from devise_lib.text.dump import ByteRange, DumpDamagedError, Page, plan_ranges,
 from tests.text.dumps import HEAD, TAIL, page_xml, write_multistream, write_plain
 
 in_one_folder = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 titles = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300)

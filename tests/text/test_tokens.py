@@ -55,6 +55,10 @@ def test_joining_leaves_the_sentence_that_it_was_given_as_it_is():
         ("Don't take the dog's bone", [["don't", "take", "the", "dog", "bone"]]),
         ("O\u2019Brien\u2019s DOG", [["o'brien", "dog"]]),
         ("'quoted' words", [["quoted", "words"]]),
+        (
+            "\u201cIs it?\u201d she said \u2014 \u2018no\u2019",
+            [["is", "it"], ["she", "said", "no"]],
+        ),
         ("Ünïcode Straße Київ", [["ünïcode", "straße", "київ"]]),
         ("हिन्दी भाषा", [["हिन्दी", "भाषा"]]),
         ("e\u0301t\u00e9", [["été"]]),

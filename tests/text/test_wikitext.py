@@ -66,9 +66,9 @@ def test_words_without_markup_stay_as_they_are(text):
 )
 def test_open_markup_costs_no_more_than_its_length(piece):
     hostile = piece * (1_000_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     clean(hostile)
-    assert time.perf_counter() - start < 5  # a quadratic pass over it takes hours
+    assert time.process_time() - start < 5  # a quadratic pass over it takes hours
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,8 @@ def tree_words(wikitext: str) -> Counter[str]:
                 tree.remove(link)
             except ValueError:  # it was inside one that is gone
                 continue
-    for tag in tree.filter_tags(matches=lambda node: node.tag in ("table", "gallery", "math")):
+    apart = ("table", "gallery", "math", "ref")
+    for tag in tree.filter_tags(matches=lambda node: node.tag in apart):
         try:
             tree.remove(tag)
         except ValueError:
@@ -122,8 +123,8 @@ def test_has_the_words_of_a_full_parser_on_real_articles(devise_data):
         (Counter(re.findall(r"[^\W_]+", clean(t))) for t in articles), Counter()
     )
     theirs: Counter[str] = sum((tree_words(text) for text in articles), Counter())
-    assert (ours - theirs).total() < 0.01 * theirs.total()
-    assert (theirs - ours).total() < 0.03 * theirs.total()
+    assert (ours - theirs).total() < 0.002 * theirs.total()
+    assert (theirs - ours).total() < 0.002 * theirs.total()
 
 
 @pytest.mark.data

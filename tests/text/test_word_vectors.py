@@ -93,7 +93,7 @@ numbers = st.floats(-1e6, 1e6, width=32)
 some_vectors = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=numbers)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_vectors, st.data())
 def test_gensim_reads_what_was_written(tmp_path, matrix, data):
     word = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=9)

@@ -1,0 +1,89 @@
+"""What the configurations of the jobs are made of: common keys, label sets, photo sources."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+PARENT_FOLDER = r"([^/]+)/[^/]+$"
+
+
+class Frozen(BaseModel):
+    """Values are fixed once read; a key that no field has is a fault, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class LabelTable(Frozen):
+    """Labels of a table of text: label, terms, split and aliases, tab-separated."""
+
+    kind: Literal["table"]
+    name: str
+    path: str
+
+
+class ImageNetLabels(Frozen):
+    """Labels that are WordNet ids: a list of ids, and the terms of every id. All are seen."""
+
+    kind: Literal["imagenet"]
+    name: str
+    words: str
+    ids: str
+
+
+class FolderLabels(Frozen):
+    """Labels that are the folders of `folder`; `split` (JSON) tells terms and the unseen ones."""
+
+    kind: Literal["folders"]
+    name: str
+    folder: str
+    split: str
+
+
+LabelSet = Annotated[LabelTable | ImageNetLabels | FolderLabels, Field(discriminator="kind")]
+
+
+class PhotoSource(Frozen):
+    """A folder of photos, or a tar of them. Its name goes to the column `photo_set`."""
+
+    path: str
+    name: str = ""  # default: the last part of the path
+    label_pattern: str | None = None  # the first group is the label; "" for photos without one
+    include: str = ""  # a regular expression; only paths in which it is found are taken
+    held_out: bool = False  # no model is trained on these photos
+
+
+class JobConfig(Frozen):
+    """The keys that every job has; they stand at the top of the file."""
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()  # the jobs whose results this one reads
+    file_keys: ClassVar[tuple[str, ...]] = ()  # the keys that name files that must be there
+    opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
+
+    work_dir: str = "work"  # a folder that the driver and every executor see
+    seed: Seed = 0
+    tracking_uri: str = ""  # of MLflow; default: an SQLite file in the work folder
+    catalog: str = ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
+    label_sets: tuple[LabelSet, ...] = ()
+    test_share: Share = 0.25  # of the photos of seen labels; no model is trained on these
+
+    def input_files(self) -> dict[str, list[str]]:
+        """The files and folders that each of `file_keys` names."""
+        return {key: list(_paths(getattr(self, key))) for key in self.file_keys}
+
+
+def _paths(value: Any) -> Iterator[str]:
+    """The paths in a value: itself, its items, or the path fields of a source or label set."""
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, BaseModel):
+        fields = ("path", "words", "ids", "folder", "split")
+        yield from (getattr(value, name) for name in fields if hasattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _paths(item)

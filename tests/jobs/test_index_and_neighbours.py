@@ -1,0 +1,162 @@
+"""build_index, build_signatures and find_neighbours, run as the pipeline runs them."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import mlflow
+import pytest
+
+from devise_lib import tracking
+from devise_lib.config import BuildIndex, BuildSignatures, FindNeighbours
+from devise_lib.errors import InputError
+from devise_lib.index.bundle import read_current, verify
+from devise_lib.spark.entry import execute
+from devise_lib.spark.tables import Tables
+from jobs import build_index, build_signatures, find_neighbours
+from tests.embedded import (
+    MODEL,
+    as_rows,
+    clustered,
+    found_share,
+    names,
+    nearest_by_force,
+    write_embeddings,
+)
+
+pytestmark = pytest.mark.spark
+
+N = 300
+VECTORS = clustered(N)
+OTHER = clustered(40, d=8, seed=5)
+EXACT = nearest_by_force(names(N), VECTORS, 10)
+
+
+@pytest.fixture(scope="module")
+def tracking_uri(tmp_path_factory):
+    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"  # seconds to make
+
+
+@pytest.fixture
+def workplace(tmp_path, tracking_uri, monkeypatch):
+    """Makes configurations of one work folder; `use` sets the model that the registry names."""
+
+    def use(model_id):
+        found = SimpleNamespace(model_id=model_id)
+        monkeypatch.setattr(tracking, "load_registered", lambda *_: found)
+
+    def configure(config_type, **values):
+        config = config_type(work_dir=str(tmp_path), tracking_uri=tracking_uri, **values)
+        tracking.connect(config)
+        return config
+
+    use(MODEL)
+    return SimpleNamespace(configure=configure, use=use)
+
+
+@pytest.fixture
+def embedded(spark, workplace):
+    """The workplace with embeddings of two models."""
+    rows = as_rows(VECTORS) + as_rows(OTHER, "devise-v2")
+    write_embeddings(spark, workplace.configure(BuildIndex), rows)
+    return workplace
+
+
+def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
+    config = embedded.configure(BuildIndex, recall_target=0.9)
+    built = execute(spark, build_index.run, config)
+    assert built.rows["vectors"] == N
+    bundle = read_current(config.work_dir)
+    verify(bundle)
+    assert bundle.manifest.table_version == Tables.of(spark, config).version("embeddings")
+
+    config = embedded.configure(FindNeighbours)
+    found = execute(spark, find_neighbours.run, config)
+    assert found.rows == {"neighbours": 10 * N, "photos": N}
+    rows = Tables.of(spark, config).read("neighbours").collect()
+    assert found_share(rows, EXACT) >= 0.85
+    assert {row["source"] for row in rows} == {bundle.name}
+
+
+def test_recall_goes_to_metrics_and_to_the_run(spark, embedded):
+    config = embedded.configure(BuildIndex, k=7)
+    record = execute(spark, build_index.run, config)
+    made = read_current(config.work_dir).manifest
+    [row] = Tables.of(spark, config).read("metrics").collect()
+    assert (row["run_id"], row["value"]) == (record.run_id, made.recall)
+    run = mlflow.get_run(record.run_id)
+    assert run.data.metrics["recall_at_7"] == made.recall
+    assert run.data.metrics["nprobe"] == made.nprobe
+    assert run.data.params["index_key"] == made.index_key
+    assert made.run_id == record.run_id
+
+
+def test_neighbours_by_signatures_are_the_near_ones(spark, embedded):
+    config = embedded.configure(BuildSignatures, bits=4, tables=6)
+    signed = execute(spark, build_signatures.run, config)
+    assert signed.rows["signatures"] == N
+
+    config = embedded.configure(FindNeighbours, via="signatures")
+    execute(spark, find_neighbours.run, config)
+    tables = Tables.of(spark, config)
+    rows = tables.read("neighbours").collect()
+    assert found_share(rows, EXACT) >= 0.85
+    [made] = tables.read("hashes").collect()
+    assert {row["source"] for row in rows} == {made["hash_id"]}
+
+
+def test_each_model_has_rows_of_its_own_and_a_second_run_replaces_them(spark, embedded):
+    sign = embedded.configure(BuildSignatures, bits=2, tables=2)
+    find = embedded.configure(FindNeighbours, via="signatures", k=3)
+    for model in (MODEL, "devise-v2", MODEL):
+        embedded.use(model)
+        execute(spark, build_signatures.run, sign)
+        execute(spark, find_neighbours.run, find)
+    tables = Tables.of(spark, find)
+    for name, rows in [("signatures", (N, 40)), ("hashes", (1, 1)), ("neighbours", (3 * N, 120))]:
+        counts = {r[0]: r[1] for r in tables.read(name).groupBy("model_id").count().collect()}
+        assert counts == dict(zip((MODEL, "devise-v2"), rows, strict=True))
+
+
+def test_the_index_of_another_model_is_not_used(spark, embedded):
+    execute(spark, build_index.run, embedded.configure(BuildIndex))
+    embedded.use("devise-v2")
+    with pytest.raises(InputError, match="is of model devise-v1, and devise-v2 was asked for"):
+        execute(spark, find_neighbours.run, embedded.configure(FindNeighbours))
+
+
+@pytest.mark.parametrize("job", [build_index, build_signatures, find_neighbours])
+def test_a_model_without_embeddings_is_refused(spark, embedded, job):
+    config_type = {
+        build_index: BuildIndex,
+        build_signatures: BuildSignatures,
+        find_neighbours: FindNeighbours,
+    }[job]
+    embedded.use("devise-v9")
+    with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v9: run embed"):
+        execute(spark, job.run, embedded.configure(config_type))
+
+
+def test_without_a_table_or_an_index_the_job_to_run_is_named(spark, workplace):
+    with pytest.raises(InputError, match="no table embeddings"):
+        execute(spark, build_index.run, workplace.configure(BuildIndex))
+    config = workplace.configure(FindNeighbours)
+    write_embeddings(spark, config, as_rows(VECTORS[:3]))
+    with pytest.raises(InputError, match="run build_index first"):
+        execute(spark, find_neighbours.run, config)
+    with pytest.raises(InputError, match="no table signatures"):
+        execute(spark, find_neighbours.run, workplace.configure(FindNeighbours, via="signatures"))
+
+
+def test_one_photo_has_no_neighbour(spark, workplace):
+    write_embeddings(spark, workplace.configure(BuildIndex), as_rows(VECTORS[:1]))
+    built = execute(spark, build_index.run, workplace.configure(BuildIndex))
+    assert built.rows == {"vectors": 1, "lists": 1, "lists probed": 1}
+    found = execute(spark, find_neighbours.run, workplace.configure(FindNeighbours))
+    assert found.rows == {"neighbours": 0, "photos": 1}
+    sign = workplace.configure(BuildSignatures)
+    execute(spark, build_signatures.run, sign)
+    by_hash = workplace.configure(FindNeighbours, via="signatures")
+    assert execute(spark, find_neighbours.run, by_hash).rows["neighbours"] == 0
+    manifest = Path(read_current(sign.work_dir).folder, "manifest.json")
+    assert json.loads(manifest.read_text())["n"] == 1

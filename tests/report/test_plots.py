@@ -1,0 +1,55 @@
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from devise_lib.report.content import IndexFigures, MapPoints
+from devise_lib.report.plane import fit_plane
+from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
+
+
+def texts(svg: bytes) -> list[str]:
+    return ["".join(e.itertext()) for e in ET.fromstring(svg).iter() if e.tag.endswith("text")]
+
+
+def make_points(m: int, photo_labels: list[str], names: list[str] | None = None) -> MapPoints:
+    rng = np.random.default_rng(0)
+    return MapPoints(
+        names=names or [f"label {i}" for i in range(m)],
+        seen=[i % 2 == 0 for i in range(m)],
+        vectors=rng.normal(size=(m, 5)).astype(np.float32),
+        photo_labels=photo_labels,
+        embeddings=rng.normal(size=(len(photo_labels), 5)).astype(np.float32),
+    )
+
+
+def test_names_the_labels_of_the_photos_and_the_same_points_give_the_same_picture():
+    points = make_points(12, ["label 3"] * 4 + ["label 8"] * 4)
+    svg = draw_map(points, fit_plane(points.vectors))
+    assert {"label 3", "label 8"} <= set(texts(svg))
+    assert svg == draw_map(points, fit_plane(points.vectors))
+
+
+def test_of_many_labels_only_some_are_named():
+    points = make_points(500, ["label 499"])
+    found = [text for text in texts(draw_map(points, fit_plane(points.vectors))) if "label" in text]
+    assert "label 499" in found
+    assert 20 < len(found) <= MAX_NAMES + 1  # and the legend
+
+
+def test_names_from_outside_are_text_and_neither_markup_nor_formulas():
+    names = ["<script>x</script>", "$\\frac{", "a" * 99, "two\nlines"]
+    points = make_points(4, names, names)
+    found = texts(draw_map(points, fit_plane(points.vectors)))
+    assert "<script>x</script>" in found
+    assert "\N{FULLWIDTH DOLLAR SIGN}\\frac{" in found
+    assert max(map(len, found)) <= 28
+
+
+@pytest.mark.parametrize("target", [0.95, None])
+def test_the_recall_plot_marks_the_chosen_point_and_what_was_wanted(target):
+    curve = [(1, 0.6), (2, 0.96), (4, 1.0)]
+    found = texts(draw_recall(IndexFigures("b", "IVF4,Flat", 9, 2, 10, 0.96, curve, target)))
+    assert "chosen: 2" in found
+    assert ("wanted: 95%" in found) == (target is not None)
+    assert {"1", "2", "4"} <= set(found)

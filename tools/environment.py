@@ -1,0 +1,69 @@
+"""The environment that the set-up makes: where its parts lie, and what they are pinned to."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.commands import Commands
+from tools.horovod_wheel import cache_folder, wheel_key
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """One set-up of the sources in `root`.
+
+    Attributes:
+        root: folder of the sources; the environment is its `.venv`.
+        commands: runs and logs.
+        pins: requirements.lock as {package: version}.
+    """
+
+    root: Path
+    commands: Commands
+    pins: Mapping[str, str]
+
+    @property
+    def venv(self) -> Path:
+        return self.root / ".venv"
+
+    @property
+    def python(self) -> Path:
+        return self.venv / "bin" / "python"
+
+    @property
+    def spark_home(self) -> Path:
+        return self.venv / "lib" / "python3.11" / "site-packages" / "pyspark"
+
+    @property
+    def changing(self) -> Path:
+        """Exists while packages come in; one that is found tells of a set-up that was killed."""
+        return self.venv / ".changing"
+
+    @property
+    def horovod_folder(self) -> Path:
+        return cache_folder(os.environ) / wheel_key(self.pins)
+
+
+def is_environment(venv: Path) -> bool:
+    """Whether `venv` is whole, of a Python 3.11 that is still there, and was made at this path."""
+    config_path = venv / "pyvenv.cfg"
+    has_pip = (venv / "lib" / "python3.11" / "site-packages" / "pip").is_dir()
+    if not (config_path.exists() and has_pip and (venv / "bin" / "python").exists()):
+        return False
+    config = dict(re.findall(r"^(\w+) = (.*)$", config_path.read_text(), re.MULTILINE))
+    made_here = config.get("command", "").endswith(f" {venv}")  # scripts hold the path
+    return config.get("version", "").startswith("3.11.") and made_here
+
+
+def read_pins(lock: str) -> dict[str, str]:
+    """The packages of a lock file, {name: version}."""
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock, re.MULTILINE))
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put `text` at `path` at once; whoever reads sees the old file or the new one, whole."""
+    arriving = path.with_name(f".{path.name}.{os.getpid()}")
+    arriving.write_text(text)
+    os.replace(arriving, path)

@@ -1,0 +1,124 @@
+"""Steps of the set-up: the packages of the lock, Horovod and this project in `.venv`."""
+
+import ast
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.commands import SetupError, Words
+from tools.environment import SetUp, is_environment
+from tools.horovod_wheel import find_wheel
+
+FREE_BYTES = 6 * 10**9  # the environment, uv's cache on another disk, and Horovod's build
+# uv does not read pip's settings, and a mirror is usually named in those: the setting of pip, the
+# variable of uv, and what uv wants between several values.
+UV_FROM_PIP = {
+    "index-url": ("UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("UV_INDEX", " "),
+    "find-links": ("UV_FIND_LINKS", ","),
+    "cert": ("SSL_CERT_FILE", " "),
+    "trusted-host": ("UV_INSECURE_HOST", " "),
+}
+CHECK_IMPORTS = (
+    "import datasketch, delta, faiss, gensim, mlflow, petastorm, pyspark, tensorflow\n"
+    "import horovod.tensorflow as hvd\n"
+    "hvd.init()\n"
+    "assert hvd.size() == 1\n"
+)
+
+
+def install_packages(setup: SetUp) -> str:
+    """Step: `.venv` with every package of the lock, except Horovod."""
+    if setup.changing.exists() or not is_environment(setup.venv):
+        make_environment(setup)
+    setup.changing.touch()
+    pip: Words = [setup.python, "-m", "pip"]
+    uv_pin = f"uv=={setup.pins['uv']}"
+    setup.commands.run([*pip, "install", "--quiet", uv_pin], f"{uv_pin} was not installed")
+    wanted = setup.venv / "requirements-without-horovod.txt"
+    lock = (setup.root / "requirements.lock").read_text()
+    wanted.write_text(re.sub(r"^horovod==.*$", "", lock, flags=re.MULTILINE))
+    uv_install(setup, ["--requirements", wanted], "the packages were not installed")
+    setup.changing.unlink()
+    return f"{len(setup.pins) - 1} packages"
+
+
+def make_environment(setup: SetUp) -> None:
+    """An empty `.venv`, whatever was there; the set-up's own log and mark stay."""
+    require_space(setup.root)
+    setup.venv.mkdir(exist_ok=True)
+    setup.changing.touch()
+    for path in setup.venv.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path not in {setup.changing, setup.commands.log_path}:
+            path.unlink()
+    make: Words = [base_python(), "-m", "venv", setup.venv]
+    setup.commands.run(make, "the virtual environment was not made")
+
+
+def base_python() -> Path:
+    """The Python itself, also where an environment's is running (ours is, if it is active)."""
+    inside = sys.prefix != sys.base_prefix
+    return Path(sys.base_prefix, "bin", "python3.11") if inside else Path(sys.executable)
+
+
+def require_space(folder: Path) -> None:
+    """Stop early where the disk is too small.
+
+    Raises:
+        SetupError: less than FREE_BYTES are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        raise SetupError(
+            f"want {FREE_BYTES / 1e9:.0f} GB free on the disk of {folder}, found {free / 1e9:.1f} "
+            "GB: free some, or move the sources to a larger disk"
+        )
+
+
+def uv_install(setup: SetUp, arguments: Words, failed: str) -> None:
+    """Install into `.venv` exactly what is named, from where pip would take it."""
+    config = setup.commands.run([setup.python, "-m", "pip", "config", "list"], failed)
+    uv: Words = [setup.venv / "bin" / "uv", "pip", "install", "--python", setup.python]
+    setup.commands.run(
+        [*uv, "--no-deps", "--no-progress", *arguments], failed, uv_variables(config, os.environ)
+    )
+
+
+def uv_variables(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings of pip that uv should have too, as uv's environment variables.
+
+    Args:
+        pip_config: what `pip config list` prints; its lines for the environment win.
+        environ: a variable that is in here already is the user's own, and stays.
+    """
+    found = {"UV_HTTP_TIMEOUT": "180"}
+    for line in sorted(pip_config.splitlines(), key=lambda line: line.startswith(":env:")):
+        name, equals, value = line.partition("=")
+        setting = name.rpartition(".")[2]
+        if equals and setting in UV_FROM_PIP:
+            variable, between = UV_FROM_PIP[setting]
+            found[variable] = between.join(str(ast.literal_eval(value)).split())
+    return {name: value for name, value in found.items() if name not in environ}
+
+
+def install_project(setup: SetUp) -> str:
+    """Step: Horovod and this project are in `.venv`, and everything loads."""
+    wheel = find_wheel(setup.horovod_folder)
+    if wheel is None:
+        raise SetupError(f"{setup.horovod_folder} was emptied meanwhile: call again")
+    setup.changing.touch()
+    uv_install(setup, ["--reinstall", wheel], "Horovod was not installed")
+    editable: Words = ["--no-build-isolation", "--editable", setup.root]
+    uv_install(setup, editable, "this project was not installed")
+    setup.changing.unlink()
+    setup.commands.run(
+        [setup.python, "-c", CHECK_IMPORTS],
+        f"the packages do not load; if it is Horovod, delete {wheel.parent} and call again",
+        {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    return "all of them load"
