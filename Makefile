@@ -3,9 +3,11 @@
 SHELL := /bin/sh
 RUN := .venv/bin
 # The path of the program itself, since what is called python3.11 may be a version manager's script.
-PYTHON ?= $(shell for name in python3.11 python3 python; do $$name -c \
+ifndef PYTHON
+PYTHON := $(shell for name in python3.11 python3 python; do $$name -c \
 	'import sys; sys.version_info[:2] == (3, 11) or sys.exit(1); print(sys.executable)' \
 	2>/dev/null && break; done)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo real test check bench lock clean
@@ -15,10 +17,10 @@ help: ## this list
 	@echo 'ARGS="..." is passed on: make test ARGS="tests/text -x"'
 
 setup: ## the environment .venv: Python packages, Horovod, Java, Delta; a moment once it is there
-	@test -n "$(PYTHON)" || { \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
 	echo "Python 3.11 is missing. Install it (Debian 12: sudo apt-get install python3.11" \
 	"python3.11-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -m tools.setup_environment
+	@"$(PYTHON)" -m tools.setup_environment
 
 demo: setup ## the whole pipeline on the generated sample; ends in a report
 	@$(RUN)/python -m devise_lib.pipeline --config conf/local.toml $(ARGS)

@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import PredictLabels
-from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.predictions import predict, read_candidates
 from devise_lib.spark.tables import Tables
@@ -22,10 +21,9 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     candidates = read_candidates(tables.read("labels"), config.candidates)
     embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
-    if embeddings.isEmpty():
-        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     predictions = predict(embeddings, candidates, config.k)
     rows = tables.overwrite("predictions", predictions, where=f"model_id = '{model_id}'")
+    tracking.log_params({"model_id": model_id})
     return {"predictions": rows, "candidate labels": len(candidates.labels)}
 
 

@@ -136,7 +136,7 @@ def set_up(root: Path, lock: int) -> None:
 
 def main(root: Path = ROOT) -> int:
     """Set up unless it is done; the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to stop, as by Ctrl-C
     try:
         if is_up_to_date(root):
             return 0

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tools.commands import Words
 from tools.environment import SetUp, replace_file
+from tools.java_trust import java_options
 
 CHECK_SETTINGS = (  # one row in Delta within seconds
     "spark.ui.enabled=false",
@@ -55,26 +54,9 @@ def fetch_delta(setup: SetUp) -> str:
     output = setup.commands.run(
         [*submit, *settings, setup.root / "tools" / "fetch_delta.py", scratch],
         "Delta's jars were not fetched, or Spark does not work with them",
-        {"SPARK_SUBMIT_OPTS": " ".join(java_proxy_options(os.environ))},
+        {"SPARK_SUBMIT_OPTS": " ".join(java_options(os.environ, setup.venv / "java-trust.jks"))},
     )
     shutil.rmtree(scratch)
     jars = [line.removeprefix("jar ") for line in output.splitlines() if line.startswith("jar ")]
     replace_file(setup.venv / "delta-jars.txt", "\n".join(jars))
     return ", ".join(Path(jar).name for jar in jars)
-
-
-def java_proxy_options(environ: Mapping[str, str]) -> list[str]:
-    """The proxies of `environ` as Java's options; Java does not read those variables itself."""
-    options = []
-    for scheme in ("http", "https"):
-        proxy = environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY")
-        if not proxy:
-            continue
-        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-        options += [f"-D{scheme}.proxyHost={parts.hostname}"]
-        options += [f"-D{scheme}.proxyPort={parts.port}"] if parts.port else []
-    if options and (direct := environ.get("no_proxy") or environ.get("NO_PROXY")):
-        hosts = [host.strip() for host in direct.split(",")]
-        patterns = [f"*{host}" if host.startswith(".") else host for host in hosts]
-        options.append(f"-Dhttp.nonProxyHosts={'|'.join(patterns)}")
-    return options

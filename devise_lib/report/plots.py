@@ -1,8 +1,9 @@
 """Plots as SVG: text stays text, and nothing is drawn twice as large on a fine screen."""
 
 import io
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import matplotlib as mpl
@@ -141,15 +142,16 @@ def _draw_names(
             continue
         of_photos = points.names[row] in shown
         side, anchor = _anchor(box, pixels[chosen.index(row)][0])
+        x, y = axes.transData.inverted().transform((anchor, (box[1] + box[3]) / 2))
         axes.text(
-            *axes.transData.inverted().transform((anchor, (box[1] + box[3]) / 2)),
+            x,
+            y,
             name,
             ha=side,
             va="center",
             size=NAME_SIZE,
             color=COLOURS[shown.index(points.names[row])] if of_photos else INK,
             weight="bold" if of_photos else "normal",
-            parse_math=False,
         )
 
 
@@ -161,13 +163,14 @@ def _anchor(box: Box, x: float) -> tuple[Literal["left", "center", "right"], flo
 
 
 def _plain(name: str) -> str:
-    """A name on one line and of bounded length; $ would start a formula in a legend."""
-    text = " ".join(name.split()).replace("$", "\N{FULLWIDTH DOLLAR SIGN}")
+    """A name on one line and of bounded length; _ in front would keep it out of the legend."""
+    text = " ".join(name.replace("_", " ").split())
     return text if len(text) <= 28 else text[:27] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _style() -> AbstractContextManager[None]:
-    return mpl.rc_context(
+@contextmanager
+def _style() -> Iterator[None]:
+    settings = mpl.rc_context(
         {
             "svg.fonttype": "none",
             "svg.hashsalt": "devise",  # the same plot gives the same bytes
@@ -177,8 +180,13 @@ def _style() -> AbstractContextManager[None]:
             "axes.edgecolor": FAINT,
             "xtick.color": SOFT,
             "ytick.color": SOFT,
+            "text.parse_math": False,  # names come from outside; $ is no formula
         }
     )
+    with settings, warnings.catch_warnings():
+        # Letters that matplotlib's own font lacks are drawn by the reader's browser all the same.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _svg(figure: Figure) -> bytes:

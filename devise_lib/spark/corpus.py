@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark import Broadcast
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,6 +13,9 @@ from devise_lib.spark.schemas import SENTENCES
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
 from devise_lib.text.tokens import PhraseJoiner, sentences, words
 
+ARROW_SENTENCES = pa.schema(
+    [("page_id", pa.string()), ("position", pa.int32()), ("tokens", pa.list_(pa.string()))]
+)
 SIGNED = "page_id string, signature array<long>, bands array<long>"
 
 
@@ -66,16 +70,19 @@ def near_duplicates(
 def to_sentences(articles: DataFrame, joiner: Broadcast[PhraseJoiner]) -> DataFrame:
     """Each article's sentences, tokenised, with the phrases joined: rows of SENTENCES."""
 
-    def split(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def split(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         join = joiner.value.join
         for batch in batches:
-            for page_id, text in zip(batch["page_id"], batch["text"], strict=True):
-                found = [join(tokens) for tokens in sentences(text)]
-                yield pd.DataFrame(
-                    {"page_id": page_id, "position": range(len(found)), "tokens": found}
-                )
+            rows = [
+                (page_id, position, join(tokens))
+                for page_id, text in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+                for position, tokens in enumerate(sentences(text))
+            ]
+            columns = zip(*rows, strict=True) if rows else ([], [], [])
+            arrays = [pa.array(c, t) for c, t in zip(columns, ARROW_SENTENCES.types, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=ARROW_SENTENCES)
 
-    return articles.select("page_id", "text").mapInPandas(split, SENTENCES)
+    return articles.select("page_id", "text").mapInArrow(split, SENTENCES)
 
 
 def _place(page_id: str) -> Column:

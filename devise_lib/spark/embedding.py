@@ -57,11 +57,16 @@ def embed_new(
     model_id: str,
     run_id: str,
 ) -> DataFrame:
-    """The photos that neither table has for this model, with a vector or a reason."""
-    for name in ("embeddings", "quarantine"):
-        done = tables.read(name).where(F.col("model_id") == model_id).select("photo_id")
-        photos = photos.join(done, "photo_id", "left_anti")
-    return with_vectors(photos, network, KEEP, batch_size).withColumns(
+    """The photos that neither table has for this model, with a vector or a reason.
+
+    Only ids are compared; the photos' bytes stay in the tasks that read them. What is broadcast
+    is at most the ids of one micro-batch.
+    """
+    mine = F.col("model_id") == model_id
+    ids = [tables.read(n).where(mine).select("photo_id") for n in ("embeddings", "quarantine")]
+    done = ids[0].union(ids[1]).join(photos.select("photo_id"), "photo_id", "left_semi")
+    fresh = photos.join(F.broadcast(done), "photo_id", "left_anti")
+    return with_vectors(fresh, network, KEEP, batch_size).withColumns(
         {"model_id": F.lit(model_id), "run_id": F.lit(run_id), "stage": F.lit(STAGE)}
     )
 

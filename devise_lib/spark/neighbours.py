@@ -35,7 +35,7 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
     found = embeddings.select("photo_id", "embedding").mapInArrow(
         _make_search(bundle, k), "photo_id string, row long, score float"
     )
-    ids = embeddings.sparkSession.read.parquet(str(bundle.folder / IDS_FILE))
+    ids = embeddings.sparkSession.read.parquet(f"file:{bundle.folder / IDS_FILE}")
     named = found.join(ids.withColumnRenamed("photo_id", "neighbour_id"), "row")
     return rank(named, k, model_id, bundle.name)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
@@ -16,9 +16,10 @@ from devise_lib.numerics.vectors import stack_rows
 from devise_lib.search.tagging import best_labels
 from devise_lib.spark.label_names import one_row_a_label
 from devise_lib.spark.schemas import PREDICTIONS
+from devise_lib.spark.vector_columns import to_matrix
 
 CHOICES = {"all": "TRUE", "seen": "seen", "unseen": "NOT seen"}
-Frames = Iterator[pd.DataFrame]
+Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
@@ -68,33 +69,47 @@ def read_candidates(labels: DataFrame, candidates: str) -> Candidates:
 
 
 def predict(embeddings: DataFrame, candidates: Candidates, k: int) -> DataFrame:
-    """EMBEDDINGS to PREDICTIONS: the k labels of each photo with the greatest cosine."""
+    """EMBEDDINGS of one model to PREDICTIONS: the k labels with the greatest cosine of each photo.
+
+    Raises:
+        InputError: there is no photo, or the embeddings are not of the labels' dimension.
+    """
+    first = embeddings.first()
+    if first is None:
+        raise InputError("EMBEDDINGS has no photo of this model: run embed_photos with it")
+    have, want = len(first["embedding"]), candidates.vectors.shape[1]
+    if have != want:
+        raise InputError(
+            f"the embeddings have {have} dimensions and the label vectors {want}: the model was "
+            "trained on other word vectors; run train_devise and embed_photos after embed_labels"
+        )
     shared = embeddings.sparkSession.sparkContext.broadcast(candidates)
     chosen = embeddings.select("photo_id", "model_id", "embedding")
-    return chosen.mapInPandas(_make_tag(shared, k), PREDICTIONS)
+    return chosen.mapInArrow(_make_tag(shared, k), PREDICTIONS)
 
 
-def _make_tag(shared: Broadcast[Candidates], k: int) -> Callable[[Frames], Frames]:
+def _make_tag(shared: Broadcast[Candidates], k: int) -> Callable[[Batches], Batches]:
     """The function over batches of photos; `shared` travels once to an executor."""
 
-    def tag(batches: Frames) -> Frames:
+    def tag(batches: Batches) -> Batches:
         candidates = shared.value
+        columns = (candidates.labels, candidates.terms, candidates.seen)
+        labels, terms, seen = (pa.array(column.tolist()) for column in columns)
         for batch in batches:
-            rows = batch["embedding"].to_list()
-            dimension = candidates.vectors.shape[1] if not rows else len(rows[0])
-            indices, scores = best_labels(stack_rows(rows, dimension), candidates.vectors, k)
+            embeddings = to_matrix(batch.column("embedding"), candidates.vectors.shape[1])
+            indices, scores = best_labels(embeddings, candidates.vectors, k)
             n, width = indices.shape
-            flat = indices.ravel()
-            yield pd.DataFrame(
-                {
-                    "photo_id": np.repeat(batch["photo_id"].to_numpy(), width),
-                    "rank": np.tile(np.arange(1, width + 1, dtype=np.int32), n),
-                    "label": candidates.labels[flat],
-                    "term": candidates.terms[flat],
-                    "seen": candidates.seen[flat],
-                    "score": scores.ravel(),
-                    "model_id": np.repeat(batch["model_id"].to_numpy(), width),
-                }
-            )
+            found, photo = pa.array(indices.ravel()), pa.array(np.repeat(np.arange(n), width))
+            rank = np.tile(np.arange(1, width + 1, dtype=np.int32), n)
+            columns_of = {
+                "photo_id": batch.column("photo_id").take(photo),
+                "rank": pa.array(rank),
+                "label": labels.take(found),
+                "term": terms.take(found),
+                "seen": seen.take(found),
+                "score": pa.array(scores.ravel()),
+                "model_id": batch.column("model_id").take(photo),
+            }
+            yield pa.RecordBatch.from_pydict({name: columns_of[name] for name in PREDICTIONS.names})
 
     return tag

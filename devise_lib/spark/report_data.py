@@ -52,7 +52,6 @@ def collect(
         InputError: PHOTOS, LABELS or EMBEDDINGS is not there, or has nothing of the model.
     """
     shown = collect_galleries(tables, config, model_id)
-    mine = F.col("model_id") == model_id
     return Content(
         header=Header(
             model_id=model_id,
@@ -62,7 +61,7 @@ def collect(
             seed=config.seed,
             work_dir=str(Path(config.work_dir).absolute()),
             photos=tables.read("photos").count(),
-            embedded=tables.read("embeddings").where(mine).count(),
+            embedded=shown.embedded,
             articles=_count(tables, "articles", "redirect IS NULL"),
             words=_count(tables, "word_vectors", "TRUE"),
             versions=[("devise-spark", __version__), *_versions()],

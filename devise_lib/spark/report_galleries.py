@@ -36,8 +36,9 @@ Pairs = Sequence[tuple[str, float]]  # photo_id, cosine
 
 @dataclass(frozen=True)
 class Galleries:
-    """The fields of `devise_lib.report.content.Content` of the same names."""
+    """The fields of `devise_lib.report.content.Content` and of its header of the same names."""
 
+    embedded: int
     gallery: Sequence[TaggedPhoto]
     gallery_is_unseen: bool
     queries: Sequence[TextQuery]
@@ -55,7 +56,9 @@ class _Space:
     embeddings: DataFrame
     labels: Sequence[Row]  # label, terms, term, seen, vector; as many as there are labels
     dimension: int
-    common: Sequence[Row]  # labels with the most photos, unseen and seen: truth, truth_seen, count
+    embedded: int
+    unseen: Sequence[str]  # labels that have photos, those with the most of them first
+    seen: Sequence[str]
 
     def of_model(self, table: str) -> DataFrame | None:
         """The rows of this model; None where nothing was written yet."""
@@ -81,6 +84,7 @@ def collect_galleries(tables: Tables, config: Report, model_id: str) -> Gallerie
     map_points = _map_points(space, config.map_photos)
     space.names.unpersist()
     return Galleries(
+        embedded=space.embedded,
         gallery=_tagged(tags, photos),
         gallery_is_unseen=is_unseen,
         queries=[_with_hits(query, found.get(query.text, []), photos, space) for query in asked],
@@ -96,11 +100,8 @@ def _read_space(tables: Tables, model_id: str) -> _Space:
     if first is None:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     labels = one_row_a_label(tables.read("labels"))
-    counts = embeddings.where("truth IS NOT NULL").groupBy("truth", "truth_seen").count()
-    common = [
-        counts.where(kind).orderBy(F.desc("count"), "truth").limit(MAP_LABELS).collect()
-        for kind in ("NOT truth_seen", "truth_seen")
-    ]
+    counts = embeddings.groupBy("truth", "truth_seen").count().collect()  # as many as labels
+    counts.sort(key=lambda row: (-row["count"], row["truth"] or ""))
     return _Space(
         tables,
         model_id,
@@ -108,7 +109,9 @@ def _read_space(tables: Tables, model_id: str) -> _Space:
         embeddings,
         labels.select("label", "terms", "term", "seen", "vector").orderBy("label").collect(),
         len(first["embedding"]),
-        [row for rows in common for row in rows],
+        sum(row["count"] for row in counts),
+        [row["truth"] for row in counts if row["truth_seen"] is False],
+        [row["truth"] for row in counts if row["truth_seen"]],
     )
 
 
@@ -149,8 +152,7 @@ def _default_queries(space: _Space) -> list[str]:
     """The names of labels, those that no photo was trained on and that have photos first."""
     with_vector = {row["label"]: row["term"] for row in space.labels if row["vector"]}
     unseen = [row["label"] for row in space.labels if not row["seen"]]
-    common = sorted(space.common, key=lambda row: row["truth_seen"])
-    order = [*(r["truth"] for r in common if not r["truth_seen"]), *unseen]
+    order = [*space.unseen, *unseen]
     order = [label for label in dict.fromkeys(order) if label in with_vector] or list(with_vector)
     return [with_vector[label] for label in order[:DEFAULT_QUERIES]]
 
@@ -251,10 +253,8 @@ def _neighbours(
 def _map_points(space: _Space, n: int) -> MapPoints | None:
     """All labels with a vector, and photos of the labels that have most of them."""
     labels = [row for row in space.labels if row["vector"]]
-    unseen = [row["truth"] for row in space.common if not row["truth_seen"]]
-    seen = [row["truth"] for row in space.common if row["truth_seen"]]
-    half = max(MAP_LABELS // 2, MAP_LABELS - len(seen))
-    chosen = [*unseen[:half], *seen][:MAP_LABELS]
+    half = max(MAP_LABELS // 2, MAP_LABELS - len(space.seen))
+    chosen = [*space.unseen[:half], *space.seen][:MAP_LABELS]
     name_of = {row["label"]: row["term"] or row["terms"][0] for row in space.labels}
     of_chosen = space.embeddings.where(F.col("truth").isin(chosen))
     photos = sorted(

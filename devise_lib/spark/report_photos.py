@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, StructType
 
 from devise_lib.numerics.retrieval import merge_top_k, top_k
-from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.content import Photo
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
+from devise_lib.spark.vector_columns import to_matrix
 from devise_lib.vision.images import Refusal, decode
 
-Frames = Iterator[pd.DataFrame]
+Batches = Iterator[pa.RecordBatch]
 FOUND = StructType(
     [
         StructField("query", IntegerType()),
@@ -52,7 +53,7 @@ def best_photos(
 
     One pass over EMBEDDINGS: each task keeps n photos a query, and only those meet.
     """
-    best_of_tasks = embeddings.select("photo_id", "embedding").mapInPandas(
+    best_of_tasks = embeddings.select("photo_id", "embedding").mapInArrow(
         _make_search(queries, n), FOUND
     )
     place = Window.partitionBy("query").orderBy(F.desc("score"), "photo_id")
@@ -81,18 +82,19 @@ def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) 
     return {row["photo_id"]: Photo(**row.asDict()) for row in rows}
 
 
-def _make_search(queries: NDArray[np.float32], n: int) -> Callable[[Frames], Frames]:
-    def search(batches: Frames) -> Frames:
+def _make_search(queries: NDArray[np.float32], n: int) -> Callable[[Batches], Batches]:
+    def search(batches: Batches) -> Batches:
         best = None
         for batch in batches:
-            vectors = stack_rows(batch["embedding"].to_list(), queries.shape[1])
-            ids = batch["photo_id"].to_numpy(dtype=str)
+            vectors = to_matrix(batch.column("embedding"), queries.shape[1])
+            ids = np.array(batch.column("photo_id").to_pylist(), dtype=str)
             found = top_k(queries, [(ids, vectors)], n)
             best = found if best is None else merge_top_k([best, found], n)
         if best is not None:
             ids, scores = best
             query = np.repeat(np.arange(len(queries), dtype=np.int32), ids.shape[1])
-            yield pd.DataFrame({"query": query, "photo_id": ids.ravel(), "score": scores.ravel()})
+            columns = (query, ids.ravel().tolist(), scores.ravel().astype(np.float32))
+            yield pa.RecordBatch.from_arrays([pa.array(c) for c in columns], FOUND.names)
 
     return search
 

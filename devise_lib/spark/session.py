@@ -24,6 +24,8 @@ EVERY_SESSION = {  # Arrow batches hold whole photos: the default of 10,000 rows
 LOCAL_SETTINGS = {  # for tables of megabytes: Spark's defaults cost seconds a commit there
     "spark.sql.shuffle.partitions": "4",
     "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.files.openCostInBytes": str(256 * 1024),  # a local file opens at once
+    "spark.sql.files.maxPartitionBytes": str(16 * 1024**2),  # tasks enough to keep cores busy
 }
 OUR_SETTINGS = {
     "spark.driver.host": "localhost",  # resolves on a laptop off the network, too

@@ -43,7 +43,8 @@ def test_names_cover_neither_one_another_nor_a_point_nor_leave_the_frame(rows):
     sizes = np.array([row[2:] for row in rows]).reshape(-1, 2)
     boxes = [box for box in place_names(points, sizes, (-9, -9, 9, 9), gap=0.2) if box]
     for place, (left, low, right, top) in enumerate(boxes):
-        assert left >= -9 and low >= -9 and right <= 9 and top <= 9
+        assert min(left, low) >= -9
+        assert max(right, top) <= 9
         assert not any(left < x < right and low < y < top for x, y in points)
         for other in boxes[:place]:
             assert right <= other[0] or left >= other[2] or top <= other[1] or low >= other[3]

@@ -130,8 +130,8 @@ def test_an_interrupted_command_is_stopped_with_its_children(tmp_path, number):
         "import signal\n"
         "from pathlib import Path\n"
         "from tools.commands import Commands\n"
-        "signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "for number in (signal.SIGTERM, signal.SIGINT):\n"
+        "    signal.signal(number, signal.default_int_handler)\n"
         f"Commands(Path('{tmp_path}/log')).run(\n"
         f"    ['sh', '-c', '(while :; do touch {alive}; sleep 0.05; done) & wait'], 'failed')\n"
     )

@@ -159,8 +159,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(root, monkeypatch, capsys):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_set_up_says_so_and_leaves_no_stamp(root, number):
+    ignored = "SIGINT" if number == signal.SIGTERM else "SIGHUP"  # as a shell's background job has
     script = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        f"signal.signal(signal.{ignored}, signal.SIG_IGN)\n"
         "from pathlib import Path\n"
         "from tools import setup_environment as s\n"
         "s.STEPS = (('waiting', 'long', lambda _: time.sleep(60)),)\n"

@@ -8,7 +8,7 @@ import pytest
 
 from tools.commands import Commands
 from tools.environment import SetUp
-from tools.spark_settings import configure_spark, java_proxy_options
+from tools.spark_settings import configure_spark
 
 
 @pytest.fixture
@@ -72,27 +72,3 @@ def test_twice_is_the_same_as_once(setup):
     first = {path: path.read_bytes() for path in files}
     configure_spark(setup)
     assert {path: path.read_bytes() for path in files} == first
-
-
-@pytest.mark.parametrize(
-    ("environ", "options"),
-    [
-        ({}, []),
-        ({"no_proxy": "localhost"}, []),
-        (
-            {"HTTPS_PROXY": "http://proxy.example:3128"},
-            ["-Dhttps.proxyHost=proxy.example", "-Dhttps.proxyPort=3128"],
-        ),
-        ({"https_proxy": "proxy.example"}, ["-Dhttps.proxyHost=proxy.example"]),
-        (
-            {"http_proxy": "http://user:secret@p:80", "NO_PROXY": "localhost, .example.org"},
-            [
-                "-Dhttp.proxyHost=p",
-                "-Dhttp.proxyPort=80",
-                "-Dhttp.nonProxyHosts=localhost|*.example.org",
-            ],
-        ),
-    ],
-)
-def test_gives_java_the_proxies_of_the_environment(environ, options):
-    assert java_proxy_options(environ) == options

@@ -61,20 +61,31 @@ def test_the_short_side_is_scaled_and_the_middle_kept():
         pixels = decode(encode(picture, "PNG"), 50)
         assert pixels.shape == (50, 50, 3)
         assert pixels.dtype == np.uint8
-        assert (pixels == [0, 255, 0]).all()
+        inner = pixels[1:-1, 1:-1]  # the filter reaches a little beyond the square
+        assert (inner == [0, 255, 0]).all()
+
+
+def resized(line, start: float, side: int, size: int):
+    """`side` values of a line from `start` on as `size` values, by a triangle filter."""
+    scale = side / size
+    places = np.arange(len(line)) + 0.5
+    means = []
+    for i in range(size):
+        weights = np.maximum(0, 1 - np.abs(places - start - (i + 0.5) * scale) / max(scale, 1))
+        means.append(np.average(line, weights=weights))
+    return np.array(means)
 
 
 @given(st.integers(8, 70), st.integers(8, 70), st.integers(1, 50))
 def test_a_gradient_stays_a_gradient_of_the_middle_at_any_size(width, height, size):
-    pixels = decode(encode(draw_picture(width, height), "PNG"), size)
+    picture = draw_picture(width, height)
+    pixels = decode(encode(picture, "PNG"), size)
+    across, down = np.asarray(picture)[0, :, 0], np.asarray(picture)[:, 0, 1]
     side = min(width, height)
-    edges = [(width - side) / 2, (height - side) / 2]
-    centres = (np.arange(size) + 0.5) * side / size - 0.5
-    for axis, length in ((1, width), (0, height)):
-        wanted = 255 * np.clip(edges[1 - axis] + centres, 0, length - 1) / (length - 1)
-        found = pixels[..., 1 - axis].mean(axis=1 - axis)
-        # The filter averages past the border less, so half a source pixel a side is its own.
-        np.testing.assert_allclose(found, wanted, atol=255 / (length - 1) + 1.5)
+    wanted_across = resized(across, (width - side) / 2, side, size)
+    wanted_down = resized(down, (height - side) / 2, side, size)
+    np.testing.assert_allclose(pixels[..., 0], np.tile(wanted_across, (size, 1)), atol=1.01)
+    np.testing.assert_allclose(pixels[..., 1].T, np.tile(wanted_down, (size, 1)), atol=1.01)
 
 
 STORED = {  # EXIF orientation -> what a camera held that way does to the upright picture
@@ -204,11 +215,11 @@ def make_png(width: int, height: int, data: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-JPEG = encode(draw_picture(300, 200), "JPEG")
+JPEG, PNG = (encode(draw_picture(300, 200), fmt) for fmt in ("JPEG", "PNG"))
 REFUSED = {
     "no byte": (b"", Reason.EMPTY, "no bytes"),
     "half a JPEG": (JPEG[: len(JPEG) // 2], Reason.TRUNCATED, "truncated"),
-    "half a PNG": (encode(PICTURE, "PNG")[:150], Reason.TRUNCATED, "truncated"),
+    "half a PNG": (PNG[: len(PNG) // 2], Reason.TRUNCATED, "truncated"),
     "half a bitmap": (encode(PICTURE, "BMP")[:3000], Reason.TRUNCATED, "truncated"),
     "text": (b"The photo has moved.", Reason.NOT_AN_IMAGE, "starts with b'The phot'"),
     "noise": (random.Random(0).randbytes(999), Reason.NOT_AN_IMAGE, "no known format"),
@@ -266,8 +277,6 @@ def no_decoding(monkeypatch):
 
 @pytest.mark.usefixtures("no_decoding")
 def test_a_bomb_is_refused_before_any_pixel_is_decoded():
-    flat = zlib.compress(bytes(9000 * 3 + 1) * 9000)  # whole: 243 MB in 236 KB
-    assert_refused(decode(make_png(9000, 9000, flat), 32), Reason.TOO_LARGE)
     assert_refused(decode(REFUSED["bomb"][0], 32), Reason.TOO_LARGE)
     assert inspect(encode(PICTURE, "PNG")) is None  # a header never needs a pixel
 
@@ -277,7 +286,8 @@ def test_a_bomb_within_an_icon_is_not_even_tried():
     inner = make_png(9000, 9000, zlib.compress(bytes(100)))
     entry = struct.pack("<BBBBHHII", 64, 64, 0, 0, 1, 32, len(inner), 22)
     icon = struct.pack("<HHH", 0, 1, 1) + entry + inner
-    assert Image.open(io.BytesIO(icon)).size == (64, 64), "its header is harmless"
+    with pytest.raises(AssertionError, match="pixels were decoded"):
+        Image.open(io.BytesIO(icon))  # what Pillow does of itself, for the header alone
     assert_refused(decode(icon, 32), Reason.NOT_AN_IMAGE)
 
 

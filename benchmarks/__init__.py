@@ -1,0 +1,1 @@
+"""Ratios against peers on the same work; `make bench` runs them."""

@@ -1,0 +1,203 @@
+"""report on a small work folder: everything there, then as little as can be."""
+
+import json
+from types import SimpleNamespace
+
+import mlflow
+import numpy as np
+import pytest
+
+from devise_lib import tracking
+from devise_lib.config import Report
+from devise_lib.errors import InputError
+from devise_lib.index.bundle import MANIFEST_FILE, Manifest, index_root, point_to
+from devise_lib.index.tuning import RecallPoint
+from devise_lib.report.pictures import encode_jpeg
+from devise_lib.spark import schemas
+from devise_lib.spark.entry import execute
+from devise_lib.spark.tables import Tables
+from jobs import report
+from tests.embedded import MODEL
+from tests.report.pages import Page
+
+pytestmark = pytest.mark.spark
+
+EVIL = "<script>alert(1)</script>"
+COLOURS = {"rose": (230, 20, 60), "sky": (40, 120, 250), "grass": (30, 160, 40), EVIL: (9, 9, 9)}
+UNSEEN = ("rose", EVIL)
+EACH = 4  # photos of a label
+VECTORS = dict(zip(COLOURS, np.eye(4, 6, dtype=np.float32), strict=True))
+
+
+def as_table(spark, name, rows):
+    """Rows given as dictionaries; what they leave out is null."""
+    schema = schemas.SCHEMAS[name]
+    return spark.createDataFrame([tuple(row.get(c) for c in schema.names) for row in rows], schema)
+
+
+def make_photos():
+    rng = np.random.default_rng(0)
+    photos, embeddings = [], []
+    for label, colour in COLOURS.items():
+        for i in range(EACH):
+            name = f"{label[:4]}{i}"
+            pixels = np.clip(rng.normal(colour, 9, (90, 70, 3)), 0, 255).astype(np.uint8)
+            noisy = VECTORS[label] + rng.normal(0, 0.05, 6)
+            photo = {"photo_id": name, "photo_set": "s", "label": f"{label} photos"}
+            photos.append({**photo, "path": f"/{label}/{i}.jpg", "content": encode_jpeg(pixels)})
+            vector = (noisy / np.linalg.norm(noisy)).tolist()
+            embeddings.append({**photo, "model_id": MODEL, "embedding": vector})
+    photos[0]["content"] = b"no photo any more"
+    return photos, embeddings
+
+
+def make_results():
+    predictions = [
+        {"photo_id": f"rose{i}", "rank": rank, "label": label, "term": label, "seen": seen}
+        for i in range(EACH)
+        for rank, (label, seen) in enumerate([("sky", True), ("rose", False)], start=1)
+    ]
+    neighbours = [
+        {"photo_id": f"{label[:4]}{i}", "neighbour_id": f"{label[:4]}{j}", "rank": (j - i) % EACH}
+        for label in COLOURS
+        for i in range(EACH)
+        for j in range(EACH)
+        if i != j
+    ]
+    of_model = {"model_id": MODEL, "score": 0.5, "source": "bundle-x"}
+    return [row | of_model for row in predictions], [row | of_model for row in neighbours]
+
+
+def write_index(work_dir):
+    manifest = Manifest(
+        MODEL, "embeddings", 0, "r", 16, 6, "inner_product", "IVF2,Flat", 2, 1, 3, 8, 0.9, 0.925,
+        (RecallPoint(1, 0.925), RecallPoint(2, 1.0)), 0, "1", {},
+    )  # fmt: skip
+    folder = index_root(work_dir) / manifest.bundle_name()
+    folder.mkdir(parents=True)
+    values = {**vars(manifest), "curve": [vars(p) for p in manifest.curve], "how_to_query": []}
+    (folder / MANIFEST_FILE).write_text(json.dumps(values), encoding="utf-8")
+    point_to(index_root(work_dir), folder.name)
+
+
+@pytest.fixture(scope="module")
+def work(spark, tmp_path_factory):
+    """A work folder with the tables that the report cannot do without, and its configuration."""
+    config = Report(work_dir=str(tmp_path_factory.mktemp("work")), photos=3, map_photos=10)
+    photos, embeddings = make_photos()
+    labels = [
+        {
+            "label": name,
+            "label_set": "s",
+            "terms": [name],
+            "term": name,
+            "seen": name not in UNSEEN,
+            "aliases": [f"{name} photos"],
+            "vector": vector.tolist(),
+        }
+        for name, vector in VECTORS.items()
+    ]
+    tables = Tables.of(spark, config)
+    for name, rows in (("photos", photos), ("embeddings", embeddings), ("labels", labels)):
+        tables.overwrite(name, as_table(spark, name, rows))
+    return config
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch):
+    found = SimpleNamespace(model_id=MODEL, run_id="the-training-run")
+    monkeypatch.setattr(tracking, "load_registered", lambda *_: found)
+
+
+def write_page(spark, config):
+    tracking.connect(config)
+    record = execute(spark, report.run, config)
+    with open(f"{config.work_dir}/report/index.html", encoding="utf-8") as file:
+        source = file.read()
+    assert record.rows["bytes"] == len(source.encode())
+    return Page(source), source, record
+
+
+def test_what_is_not_there_yet_is_said_in_words(spark, work):
+    page, _, record = write_page(spark, work)
+    assert record.rows["tagged photos"] == 0
+    for section, text in {
+        "figures": "run evaluate",
+        "tags": "run predict_labels",
+        "text": "no word of the text has a vector: rose",
+        "neighbours": "run find_neighbours",
+        "index": "run build_index",
+        "quarantine": "No photo is in quarantine",
+        "jobs": "No job has left a record",
+    }.items():
+        assert text in page.sections[section]
+    assert "10 photos of some labels" in page.sections["map"]
+
+
+def test_the_page_shows_what_the_tables_have(spark, work):
+    predictions, neighbours = make_results()
+    words = [{"word": name, "vector": vector.tolist()} for name, vector in VECTORS.items()]
+    hit = {"method": "devise", "photo_set": "s unseen", "candidate_set": "unseen_only"}
+    metrics = [
+        {**hit, "model_id": MODEL, "metric": "hit", "k": 1, "value": 0.625},
+        {**hit, "model_id": "another", "metric": "hit", "k": 1, "value": 0.111},
+        {
+            "method": "word2vec",
+            "model_id": "",
+            "photo_set": "t",
+            "metric": "spearman",
+            "value": 0.5,
+        },
+    ]
+    bad = {"stage": "ingest_photos", "reason": "empty", "message": EVIL, "path": f"/{EVIL}.jpg"}
+    quarantine = [bad, bad, {**bad, "stage": "embed_photos", "model_id": "another"}]
+    tables = Tables.of(spark, work)
+    for name, rows in {
+        "predictions": predictions,
+        "neighbours": neighbours,
+        "word_vectors": words,
+        "metrics": metrics,
+        "quarantine": quarantine,
+    }.items():
+        tables.overwrite(name, as_table(spark, name, rows))
+    write_index(work.work_dir)
+    config = work.model_copy(update={"queries": ("rose", "Grass xyzzy", "plugh")})
+
+    page, source, record = write_page(spark, config)
+
+    assert "the-training-run" in page.sections[""] + page.sections.get("this-run", "")
+    assert "62.5\N{NO-BREAK SPACE}%" in page.sections["figures"]
+    assert "11.1" not in page.sections["figures"]  # of another model
+    assert page.sections["tags"].count("✓ rose") == record.rows["tagged photos"] > 0
+    assert "“rose”" in page.sections["text"]
+    assert page.sections["text"].count("✓ rose") == 3
+    assert page.sections["text"].count("✓ grass") == 0  # the query is more than that label
+    assert page.sections["text"].count("grass 0.9") + page.sections["text"].count("grass 1.0") == 3
+    assert "without a vector: xyzzy" in page.sections["text"]
+    assert "no word of the text has a vector: plugh" in page.sections["text"]
+    assert "as bundle-x found them" in page.sections["neighbours"]
+    assert page.sections["neighbours"].count("✓") == 3 * (EACH - 1)
+    assert "92.5\N{NO-BREAK SPACE}%" in page.sections["index"]
+    assert "0.500" in page.sections["words"]
+    assert "2 in all" in page.sections["quarantine"]  # the third is of another model
+    assert "mlflow ui --backend-store-uri sqlite:///" in page.sections["next"]
+    assert "<script" not in source
+    assert EVIL in page.sections["quarantine"]
+    assert EVIL in page.sections["neighbours"] + page.sections["text"] + page.sections["tags"]
+    assert all(address.startswith(("data:", "#")) for address in page.addresses())
+    artifacts = mlflow.artifacts.list_artifacts(run_id=record.run_id)
+    assert "index.html" in [artifact.path for artifact in artifacts]
+
+
+def test_texts_to_search_for_are_by_default_labels_that_no_photo_was_trained_on(spark, work):
+    page, _, _ = write_page(spark, work)
+    assert "“rose”" in page.sections["text"]
+    assert f"“{EVIL}”" in page.sections["text"]
+    assert "“sky”" not in page.sections["text"]
+
+
+def test_a_model_without_embeddings_is_refused(spark, work, monkeypatch):
+    found = SimpleNamespace(model_id="devise-v9", run_id="r")
+    monkeypatch.setattr(tracking, "load_registered", lambda *_: found)
+    with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v9: run embed"):
+        report.run(spark, work)

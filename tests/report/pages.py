@@ -1,0 +1,117 @@
+"""Contents of a page for the tests, full and empty, and the page as a browser reads it."""
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import numpy as np
+
+from devise_lib.report.content import (
+    Content,
+    Header,
+    Hit,
+    IndexFigures,
+    JobTime,
+    MapPoints,
+    Measurement,
+    Neighbours,
+    Photo,
+    Refused,
+    Tag,
+    TaggedPhoto,
+    TextQuery,
+)
+from devise_lib.report.pictures import encode_jpeg
+
+THEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+JPEG = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+HEADER = Header(
+    "devise-v1", "run1", "run2", THEN, 7, "/work", 90, 80, 1234, 567, [("numpy", "1.26")]
+)
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, its text, and the text of each section."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.sections: dict[str, str] = {}
+        self._section = ""
+        self._ignored = False
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        self._ignored = tag == "style"
+        if tag == "section":
+            self._section = dict(attrs).get("id") or ""
+
+    def handle_endtag(self, tag):
+        self._ignored = False
+        if tag == "section":
+            self._section = ""
+
+    def handle_data(self, data):
+        if not self._ignored:
+            self.sections[self._section] = self.sections.get(self._section, "") + data
+
+    def addresses(self):
+        """Every address that a browser may follow or fetch."""
+        names = ("src", "href", "srcset", "action", "data", "poster")
+        return [value for _, attrs in self.tags for name, value in attrs.items() if name in names]
+
+
+def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
+    """A page with every part; `name` and `path` are wherever names and paths can be."""
+    photo = Photo("p1", path, name, name, JPEG)
+    rng = np.random.default_rng(0)
+    return Content(
+        header=HEADER,
+        metrics=[
+            Measurement("devise", "a unseen", "unseen_only", "hit", 1, 0.4321),
+            Measurement("chance", "a unseen", "unseen_only", "hit", 1, 0.1),
+            Measurement("devise", "a unseen", "unseen_only", "photos", None, 225.0),
+            Measurement("word2vec", "analogies", "", "analogies", None, 0.3141),
+            Measurement("word2vec", "analogies", "", "questions", None, 812.0),
+            Measurement("word2vec", name, "", "spearman", None, 0.7131),
+            Measurement("labels", name, "exact", "coverage", None, 0.75),
+        ],
+        gallery=[TaggedPhoto(photo, [Tag(name, 0.9, False, True), Tag("cat", 0.8, True, False)])],
+        gallery_is_unseen=True,
+        queries=[
+            TextQuery(name, [name], ["xyzzy"], [Hit(photo, 0.77, True)]),
+            TextQuery("plugh", fault="no word has a vector"),
+        ],
+        neighbours=[Neighbours(photo, "bundle-1", [Hit(photo, 0.66, None)])],
+        map_points=MapPoints(
+            [name, "b", "c", "d"],
+            [True, False, True, True],
+            rng.normal(size=(4, 5)).astype(np.float32),
+            [name, name],
+            rng.normal(size=(2, 5)).astype(np.float32),
+        ),
+        index=IndexFigures(
+            "bundle-1", "IVF4,Flat", 80, 2, 10, 0.961, [(1, 0.7), (2, 0.961), (4, 1.0)], 0.95
+        ),
+        quarantine=[Refused("ingest_photos", "empty", 3, path, name)],
+        jobs=[JobTime("embed_photos", 75.0, "80 embeddings", THEN, "run0")],
+        mlflow_command="mlflow ui --backend-store-uri sqlite:////work/mlflow.db",
+    )
+
+
+def empty() -> Content:
+    """A page of a run that has nothing but a model."""
+    return Content(
+        header=Header("devise-v1", "", "", THEN, 0, "/work", 0, 0, None, None, []),
+        metrics=[],
+        gallery=[],
+        gallery_is_unseen=False,
+        queries=[],
+        neighbours=[],
+        map_points=None,
+        index=None,
+        quarantine=[],
+        jobs=[],
+        mlflow_command="",
+    )

@@ -1,0 +1,138 @@
+import threading
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from devise_lib.training.feed import Feed
+
+COLUMNS = ("number", "feature", "name", "pixels")
+
+
+def write_file(path, first: int, groups: list[int]) -> str:
+    """A file of rows numbered from `first`, with row groups of those lengths."""
+    numbers = np.arange(first, first + sum(groups))
+    table = pa.table(
+        {
+            "number": numbers,
+            "feature": pa.array([[float(n), n / 2, -1.0] for n in numbers], pa.list_(pa.float32())),
+            "name": [f"name {n}" for n in numbers],
+            "pixels": [b"%d" % n for n in numbers],
+            "unused": numbers,
+        }
+    )
+    with pq.ParquetWriter(path, table.schema, compression="none") as writer:
+        start = 0
+        for rows in groups:
+            writer.write_table(table.slice(start, rows), row_group_size=rows)
+            start += rows
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> list[str]:
+    """60 rows in row groups of 10, 4, 6, 17, 1 and 22: two in a file."""
+    folder = tmp_path_factory.mktemp("files")
+    return [
+        write_file(folder / "a.parquet", 0, [10, 4]),
+        write_file(folder / "b.parquet", 14, [6, 17]),
+        write_file(folder / "c.parquet", 37, [1, 22]),
+    ]
+
+
+def make_feed(files, rank=0, size=1, batch_rows=7, shuffle_rows=20, seed=3, columns=COLUMNS):
+    return Feed(files, columns, rank, size, batch_rows, shuffle_rows, seed)
+
+
+def take(feed: Feed, count: int):
+    batches = feed.batches()
+    try:
+        return list(islice(batches, count))
+    finally:
+        batches.close()
+
+
+def numbers_of(batches) -> list[int]:
+    return np.concatenate([batch["number"] for batch in batches]).tolist()
+
+
+def test_batches_have_the_columns_asked_for_the_exact_size_and_whole_rows(files):
+    for batch in take(make_feed(files), 20):
+        assert tuple(batch) == COLUMNS
+        assert {len(values) for values in batch.values()} == {7}
+        assert batch["feature"].shape == (7, 3)
+        assert batch["feature"].dtype == np.float32
+        for i, n in enumerate(batch["number"].tolist()):
+            assert batch["feature"][i].tolist() == [n, n / 2, -1]
+            assert (batch["name"][i], batch["pixels"][i]) == (f"name {n}", b"%d" % n)
+
+
+def test_every_row_comes_about_equally_often(files):
+    epochs = 14
+    counts = Counter(numbers_of(take(make_feed(files), epochs * 60 // 7)))
+    assert sorted(counts) == list(range(60))
+    # What is held back to be mixed may lack a row that others had, or have had one twice.
+    assert min(counts.values()) >= epochs - 2
+    assert max(counts.values()) <= epochs + 2
+
+
+def test_two_ranks_share_all_row_groups(files):
+    of_rank = [set(numbers_of(take(make_feed(files, rank, 2), 60))) for rank in (0, 1)]
+    assert of_rank[0] | of_rank[1] == set(range(60))
+    assert not of_rank[0] & of_rank[1]
+    assert all(of_rank)
+
+
+def test_a_rank_with_few_rows_gives_as_many_batches_as_one_with_many(tmp_path):
+    files = [
+        write_file(tmp_path / "small.parquet", 0, [2]),
+        write_file(tmp_path / "large.parquet", 2, [90]),
+    ]
+    of_rank = [take(make_feed(files, rank, 2, batch_rows=9), 40) for rank in (0, 1)]
+    assert [len(batches) for batches in of_rank] == [40, 40]
+    assert all(len(batch["number"]) == 9 for batches in of_rank for batch in batches)
+    assert sorted(len(set(numbers_of(batches))) for batches in of_rank) == [2, 90]
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others(files):
+    first = numbers_of(take(make_feed(files, seed=3), 25))
+    assert numbers_of(take(make_feed(files, seed=3), 25)) == first
+    assert numbers_of(take(make_feed(files, seed=4), 25)) != first
+
+
+def test_the_order_differs_from_epoch_to_epoch(files):
+    numbers = numbers_of(take(make_feed(files, batch_rows=60, shuffle_rows=60), 3))
+    epochs = [tuple(numbers[i : i + 60]) for i in (0, 60, 120)]
+    assert len(set(epochs)) == 3
+    assert sorted(epochs[0]) != list(epochs[0])
+
+
+def test_a_batch_is_mixed_from_several_row_groups(files):
+    groups = np.repeat(np.arange(6), [10, 4, 6, 17, 1, 22])
+    batches = take(make_feed(files, batch_rows=20, shuffle_rows=60), 6)
+    mixed = [len(set(groups[batch["number"]])) for batch in batches]
+    assert min(mixed) >= 3
+
+
+def test_nothing_is_held_back_longer_than_asked(files):
+    batches = take(make_feed(files, batch_rows=1, shuffle_rows=1), 60)
+    assert sorted(numbers_of(batches)) == list(range(60))
+
+
+def test_a_batch_may_be_larger_than_the_table(files):
+    [batch] = take(make_feed(files, batch_rows=150, shuffle_rows=0), 1)
+    counts = Counter(batch["number"].tolist())
+    assert len(batch["number"]) == 150
+    assert set(counts.values()) <= {1, 2, 3, 4}
+
+
+def test_a_feed_that_is_closed_leaves_no_thread(files):
+    before = threading.active_count()
+    batches = make_feed(files).batches()
+    next(batches)
+    assert threading.active_count() > before
+    batches.close()
+    assert threading.active_count() == before

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from devise_lib.numerics.ranking import (
+    expected_one_violator_loss,
+    hinge_rank_loss,
+    violations,
+)
+from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.training.loss import make_rank_loss
+
+margins = st.sampled_from([0.1, 0.5, 1.0])
+
+
+@st.composite
+def batches(draw):
+    """images (n, d) away from zero, unit labels (m, d), truth (n,)."""
+    n, m, d = draw(st.integers(1, 4)), draw(st.integers(2, 5)), draw(st.integers(2, 4))
+    numbers = st.floats(-3, 3, width=16)
+    images = draw(arrays(np.float64, (n, d), elements=numbers))
+    images[:, 0] += np.where(images[:, 0] >= 0, 0.5, -0.5)
+    labels = l2_normalize(draw(arrays(np.float64, (m, d), elements=numbers)))
+    return images, labels, draw(arrays(np.int32, n, elements=st.integers(0, m - 1)))
+
+
+def value(loss, images, truth) -> float:
+    return float(loss(tf.constant(images, dtype=tf.float32), tf.constant(truth)))
+
+
+def gradient(loss, images, truth):
+    """(n, d), of the loss to the images."""
+    variable = tf.Variable(images, dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        total = loss(variable, tf.constant(truth))
+    return tf.convert_to_tensor(tape.gradient(total, variable)).numpy()
+
+
+@given(batches(), margins, st.booleans())
+def test_with_all_violators_it_is_the_mean_of_the_hinge_rank_loss(batch, margin, normalize):
+    images, labels, truth = batch
+    loss = make_rank_loss(labels, margin, "all", normalize, seed=0)
+    scaled = l2_normalize(images) if normalize else images
+    wanted = hinge_rank_loss(scaled, labels, truth, margin).mean()
+    assert value(loss, images, truth) == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+
+
+@given(batches(), margins, st.booleans())
+def test_with_one_violator_each_image_adds_one_of_its_violations(batch, margin, normalize):
+    images, labels, truth = batch
+    loss = make_rank_loss(labels, margin, "one", normalize, seed=0)
+    scaled = l2_normalize(images) if normalize else images
+    for i in range(len(images)):
+        hinges = violations(scaled[i : i + 1], labels, truth[i : i + 1], margin)[0]
+        choices = hinges[hinges > 0] if (hinges > 0).any() else np.zeros(1)
+        found = value(loss, images[i : i + 1], truth[i : i + 1])
+        assert np.abs(choices - found).min() < 1e-3
+
+
+def clear_batch(normalize: bool):
+    """A batch none of whose hinges is near its kink, where a difference would be no slope."""
+    rng = np.random.default_rng(8)
+    labels = l2_normalize(rng.standard_normal((6, 4)))
+    truth = rng.integers(6, size=5).astype(np.int32)
+    images = rng.standard_normal((5, 4))
+    scaled = l2_normalize(images) if normalize else images
+    scores = scaled @ labels.T
+    assert np.abs(0.5 - scores[range(5), truth][:, None] + scores).min() > 2e-3
+    return images, labels, truth
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_gradient_is_the_slope_of_the_oracle(normalize):
+    images, labels, truth = clear_batch(normalize)
+
+    def oracle(x):
+        scaled = l2_normalize(x) if normalize else x
+        return hinge_rank_loss(scaled, labels, truth, 0.5).mean()
+
+    slopes = np.zeros_like(images)
+    for place in np.ndindex(*images.shape):
+        step = np.zeros_like(images)
+        step[place] = 1e-5
+        slopes[place] = (oracle(images + step) - oracle(images - step)) / 2e-5
+    loss = make_rank_loss(labels, 0.5, "all", normalize, seed=0)
+    found = gradient(loss, images, truth)
+    assert np.abs(slopes).max() > 0.1
+    np.testing.assert_allclose(found, slopes, atol=1e-4)
+
+
+# The right label is 0; 1, 2 and 3 come too near, 4 does not.
+LABELS = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.6, 0.8], [-1, 0]])
+IMAGE = np.array([0.5, 0.6])
+ROWS = 3000
+
+
+def drawn(loss) -> list[int]:
+    """The label that each of ROWS equal images was compared with, told by its gradient."""
+    images = np.tile(IMAGE, (ROWS, 1))
+    steps = gradient(loss, images, np.zeros(ROWS, dtype=np.int32)) * ROWS  # t_j - t_right
+    distances = np.linalg.norm(steps[:, None] + LABELS[0] - LABELS, axis=2)
+    assert distances.min(axis=1).max() < 1e-4
+    return distances.argmin(axis=1).tolist()
+
+
+def test_one_violator_is_drawn_uniformly_from_those_that_violate():
+    labels = drawn(make_rank_loss(LABELS, 0.1, "one", False, seed=5))
+    counts = np.bincount(labels, minlength=5)
+    assert counts[[0, 4]].tolist() == [0, 0]
+    expected = ROWS / 3
+    chi_square = ((counts[1:4] - expected) ** 2 / expected).sum()
+    assert chi_square < 13.8  # two degrees of freedom: chance 0.001
+
+
+def test_the_draw_is_new_at_every_step_of_a_compiled_function_and_repeats_with_the_seed():
+    def steps(seed: int) -> list[float]:
+        loss = make_rank_loss(LABELS, 0.1, "one", False, seed)
+        step = tf.function(loss)
+        images = tf.constant(np.tile(IMAGE, (50, 1)), dtype=tf.float32)
+        return [float(step(images, tf.zeros(50, dtype=tf.int32))) for _ in range(6)]
+
+    first = steps(1)
+    assert len(set(first)) > 3
+    assert steps(1) == first
+    assert steps(2) != first
+
+
+def test_the_mean_over_draws_is_the_expected_loss():
+    wanted = expected_one_violator_loss(IMAGE[None], LABELS, np.zeros(1, dtype=int), 0.1)[0]
+    loss = make_rank_loss(LABELS, 0.1, "one", False, seed=2)
+    found = value(loss, np.tile(IMAGE, (ROWS, 1)), np.zeros(ROWS, dtype=np.int32))
+    assert found == pytest.approx(wanted, abs=0.02)
+
+
+def test_a_batch_without_a_violator_has_no_loss_and_no_gradient():
+    for violators in ("all", "one"):
+        loss = make_rank_loss(np.eye(3), 0.5, violators, True, seed=0)
+        assert value(loss, np.eye(3), np.arange(3)) == 0
+        assert not gradient(loss, np.eye(3), np.arange(3)).any()

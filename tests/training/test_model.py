@@ -1,0 +1,48 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from devise_lib.numerics.linear import Projection
+from devise_lib.training.model import assemble, requirements
+from devise_lib.vision.backbones import Backbone, small_cnn
+from devise_lib.vision.inference import Network
+
+PHOTOS = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    keras.utils.set_random_seed(0)
+    return Backbone("small_cnn", small_cnn(4, 32), list("abcd"), 32)
+
+
+@pytest.fixture(scope="module")
+def projection(backbone) -> Projection:
+    rng = np.random.default_rng(1)
+    d = backbone.features().output_shape[-1]
+    matrix = rng.standard_normal((7, d)).astype(np.float32)
+    return Projection(matrix, rng.standard_normal(7).astype(np.float32))
+
+
+def test_the_model_is_features_then_projection_then_unit_norm(backbone, projection):
+    features = np.asarray(backbone.features()(PHOTOS))
+    embedded = np.asarray(assemble(backbone, projection)(PHOTOS))
+    np.testing.assert_allclose(embedded, projection.embed(features), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1, rtol=1e-5)
+
+
+def test_its_keras_file_is_a_network_for_the_workers(backbone, projection, tmp_path):
+    model = assemble(backbone, projection)
+    model.save(tmp_path / "model.keras")
+    network = Network((tmp_path / "model.keras").read_bytes(), threads=1)
+    assert (network.image_size, network.dimension) == (32, 7)
+    found = network(PHOTOS.astype(np.uint8))
+    np.testing.assert_allclose(found, np.asarray(model(PHOTOS)), atol=1e-5)
+
+
+def test_its_requirements_are_what_is_installed():
+    named = dict(line.split("==") for line in requirements())
+    assert named["keras"] == keras.__version__
+    assert named["numpy"] == np.__version__
+    assert tf.__version__ in (named.get("tensorflow"), named.get("tensorflow-cpu"))

@@ -1,0 +1,108 @@
+import io
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from devise_lib.vision import inference
+from devise_lib.vision.images import Reason, Refusal, decode
+from devise_lib.vision.inference import Network, embed_photos, load_network
+
+
+def make_file(tmp_path_factory, seed: int) -> bytes:
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((16, 16, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    path = tmp_path_factory.mktemp("network") / "network.keras"
+    keras.Model(inputs, keras.layers.Dense(5)(pooled)).save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory) -> bytes:
+    return make_file(tmp_path_factory, 0)
+
+
+@pytest.fixture(scope="module")
+def network(keras_file) -> Network:
+    return Network(keras_file, threads=1)
+
+
+def photo_of(level: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 24), (level, 255 - level, 7)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class MeanColour:
+    """A network that is easily checked; a black photo breaks it."""
+
+    image_size = 16
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def __call__(self, photos):
+        self.calls.append(len(photos))
+        means = photos.mean(axis=(1, 2)).astype(np.float32)
+        return np.where(means[:, :1] == 0, np.nan, means)
+
+
+contents = st.lists(
+    st.integers(0, 255).map(photo_of) | st.sampled_from([b"", b"no photo"]), max_size=9
+)
+
+
+@given(contents, st.integers(1, 5))
+def test_each_photo_gets_its_own_vector_or_reason_however_the_batches_are_cut(photos, size):
+    network = MeanColour()
+    results = embed_photos(network, photos, size)
+    assert len(results) == len(photos)
+    for content, result in zip(photos, results, strict=True):
+        pixels = decode(content, 16)
+        if isinstance(pixels, Refusal):
+            assert result == pixels
+        elif pixels[0, 0, 0] == 0:
+            assert result == Refusal(
+                Reason.NOT_FINITE, "the network gave a number that is not finite"
+            )
+        else:
+            np.testing.assert_allclose(result, pixels.mean(axis=(0, 1)), rtol=1e-6)
+    assert all(1 <= calls <= size for calls in network.calls)
+
+
+def test_a_batch_without_a_photo_does_not_run_the_network():
+    network = MeanColour()
+    assert [r.reason for r in embed_photos(network, [b"", b"x"], 2)] == ["empty", "not_an_image"]
+    assert network.calls == []
+
+
+def test_a_network_gives_what_its_keras_model_gives(network, keras_file, tmp_path):
+    path = tmp_path / "network.keras"
+    path.write_bytes(keras_file)
+    photos = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3)).astype(np.uint8)
+    wanted = keras.models.load_model(path).predict(photos.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(network(photos), wanted, rtol=1e-5, atol=1e-4)
+    assert (network.image_size, network.dimension) == (16, 5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 64])
+def test_a_network_takes_batches_of_any_length(network, count):
+    vectors = network(np.zeros((count, 16, 16, 3), dtype=np.uint8))
+    assert (vectors.shape, vectors.dtype) == ((count, 5), np.float32)
+
+
+def test_a_network_refuses_photos_of_another_size(network):
+    with pytest.raises((TypeError, ValueError), match=r"16, 16, 3"):
+        network(np.zeros((2, 24, 24, 3), dtype=np.uint8))
+
+
+def test_a_process_loads_a_network_once_and_holds_one(keras_file, tmp_path_factory):
+    first = load_network(keras_file)
+    assert load_network(bytes(keras_file)) is first
+    other = load_network(make_file(tmp_path_factory, 1))
+    assert other is not first
+    assert list(inference._LOADED.values()) == [other]
