@@ -27,7 +27,7 @@ setup(
     packages=find_namespace_packages(
         include=["devise_lib", "devise_lib.*"], exclude=["*.__pycache__"]
     ),
-    package_data={"": ["py.typed", "*.html", "*.css", "*.js", "*.json", "*.toml", "*.txt"]},
+    package_data={"": ["py.typed", "*.j2", "*.css"]},
     install_requires=[
         # Spark 4.1 wants pyarrow >= 15, and the newest delta-spark pairs with it.
         "pyspark==4.0.5",
@@ -46,8 +46,7 @@ setup(
         "horovod==0.28.1",
         "gensim==4.4.0",
         "datasketch==2.0.0",
-        "mwparserfromhell",
-        "defusedxml",
+        "scipy",  # rank correlation of the word tests
         "mlflow==3.17.*",
         "pydantic>=2",
         "pillow",
@@ -61,9 +60,11 @@ setup(
             "pytest",
             "pytest-cov",
             "hypothesis",
+            "mwparserfromhell",  # an oracle of the tests
             "ruff",
             "mypy",
             "uv",
+            "mwparserfromhell",  # the oracle of the wikitext tests
             # Readers of the tables, as users have them.
             "deltalake",
             "duckdb",

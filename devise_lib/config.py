@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from devise_lib.config_types import (
     PARENT_FOLDER,
     JobConfig,
+    ModelName,
     PhotoSource,
     PositiveInt,
     Share,
@@ -166,7 +167,7 @@ class TrainDevise(JobConfig):
 
     name = "train_devise"
     needs = ("embed_labels", "train_backbone", "extract_features")
-    model_name: str = "devise"
+    model_name: ModelName = "devise"
     ranks: PositiveInt = 2
     epochs: PositiveInt = 20
     batch_size: PositiveInt = 256  # features a step, over all ranks together
@@ -186,7 +187,7 @@ class TrainDevise(JobConfig):
 class ModelJobConfig(JobConfig):
     """The keys of the jobs that use a registered model."""
 
-    model_name: str = "devise"
+    model_name: ModelName = "devise"
     model: str = "champion"  # an alias of the registry, or a version number
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+ModelName = Annotated[str, Field(pattern=r"^[\w.-]+$")]  # it stands in paths and in SQL
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 PARENT_FOLDER = r"([^/]+)/[^/]+$"

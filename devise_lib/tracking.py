@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a job at night calls nobody
 
@@ -19,6 +19,8 @@ from mlflow.tracking import MlflowClient
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
 
+T = TypeVar("T")
+
 EXPERIMENT = "devise"
 MODEL_FOLDER = "model"
 EXTRAS_FOLDER = "projection"
@@ -27,19 +29,21 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """A version of a model in the registry, fetched to this machine.
+    """A version of a model in the registry.
 
     Attributes:
-        model_id: name and version, e.g. "devise-v3"; the id that rows and bundles carry.
+        name, version: as the registry has them.
         run_id: the run that trained it.
-        keras_path: the Keras file, from encoded pixels to unit embeddings.
-        extras_path: the folder of what was written beside it.
     """
 
-    model_id: str
+    name: str
+    version: str
     run_id: str
-    keras_path: Path
-    extras_path: Path
+
+    @property
+    def model_id(self) -> str:
+        """Name and version, e.g. "devise-v3"; the id that rows and bundles carry."""
+        return f"{self.name}-v{self.version}"
 
 
 def connect(config: JobConfig) -> None:
@@ -140,14 +144,14 @@ def register_keras(
         mlflow.log_artifacts(folder, EXTRAS_FOLDER)
     version = str(info.registered_model_version)
     MlflowClient().set_registered_model_alias(name, CHAMPION, version)
-    return f"{name}-v{version}"
+    return RegisteredModel(name, version, current_run_id()).model_id
 
 
-def load_registered(name: str, alias_or_version: str) -> RegisteredModel:
-    """Fetch a registered model's files: its Keras file, and the extras beside it.
+def find_registered(name: str, alias_or_version: str) -> RegisteredModel:
+    """What the registry says of a model; none of its files is fetched.
 
     Raises:
-        InputError: the registry has no such model; names what it has.
+        InputError: the registry has no such model.
     """
     client = MlflowClient()
     try:
@@ -157,14 +161,24 @@ def load_registered(name: str, alias_or_version: str) -> RegisteredModel:
             found = client.get_model_version_by_alias(name, alias_or_version)
     except MlflowException as error:
         raise InputError(
-            f"the registry at {mlflow.get_tracking_uri()} has no model {name!r} with alias or "
-            f"version {alias_or_version!r}: run train_devise first, or name another ({error})"
+            f"the registry has no model {name!r} with alias or version {alias_or_version!r}: run "
+            f"train_devise first, or name another ({error})"
         ) from error
-    folder = Path(tempfile.mkdtemp(prefix="devise-model-"))
-    fetch = mlflow.artifacts.download_artifacts
-    files = Path(fetch(f"models:/{name}/{found.version}", dst_path=str(folder / MODEL_FOLDER)))
-    extras = fetch(run_id=found.run_id, artifact_path=EXTRAS_FOLDER, dst_path=str(folder))
-    [keras_path] = files.rglob("*.keras")
-    return RegisteredModel(
-        f"{name}-v{found.version}", str(found.run_id), keras_path, Path(str(extras))
-    )
+    return RegisteredModel(name, str(found.version), str(found.run_id))
+
+
+def fetch_keras(model: RegisteredModel) -> bytes:
+    """The model's Keras file, from pixels to unit embeddings."""
+    with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
+        uri = f"models:/{model.name}/{model.version}"
+        [path] = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)).rglob("*.keras")
+        return path.read_bytes()
+
+
+def fetch_extras(model: RegisteredModel, read: Callable[[Path], T]) -> T:
+    """What was written beside the model, by the function that reads its folder."""
+    with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
+        path = mlflow.artifacts.download_artifacts(
+            run_id=model.run_id, artifact_path=EXTRAS_FOLDER, dst_path=folder
+        )
+        return read(Path(str(path)))

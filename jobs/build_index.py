@@ -17,7 +17,7 @@ from devise_lib.spark.tables import Tables
 
 
 def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
-    model_id = tracking.load_registered(config.model_name, config.model).model_id
+    model_id = tracking.find_registered(config.model_name, config.model).model_id
     run_id = tracking.current_run_id()
     tables = Tables.of(spark, config, run_id=run_id, model_id=model_id)
     tables.read("embeddings")  # says which job writes it where it is missing

@@ -21,8 +21,8 @@ from devise_lib.spark.tables import Tables
 def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
     tables = Tables.of(spark, config)
     photos = tables.read("photos").count()
-    model = tracking.load_registered(config.model_name, config.model)
-    network = spark.sparkContext.broadcast(model.keras_path.read_bytes())
+    model = tracking.find_registered(config.model_name, config.model)
+    network = spark.sparkContext.broadcast(tracking.fetch_keras(model))
     embed_stream(spark, config, model.model_id, network, tracking.current_run_id())
     embedded, refused = count_results(tables, model.model_id)
     if embedded + refused != photos:

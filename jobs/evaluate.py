@@ -22,8 +22,8 @@ from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
-    model = tracking.load_registered(config.model_name, config.model)
-    bundle = load_bundle(model.extras_path)
+    model = tracking.find_registered(config.model_name, config.model)
+    bundle = tracking.fetch_extras(model, load_bundle)
     tables = Tables.of(spark, config, model_id=model.model_id)
     features, labels = tables.read("features"), tables.read("labels")
     if features.where(features["backbone_id"] != bundle.backbone_id).limit(1).count():

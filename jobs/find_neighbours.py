@@ -19,7 +19,7 @@ from devise_lib.spark.tables import Tables
 
 
 def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
-    model_id = tracking.load_registered(config.model_name, config.model).model_id
+    model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
     photos = embeddings.count()

@@ -19,7 +19,7 @@ from devise_lib.spark.tables import Tables
 
 
 def run(spark: SparkSession, config: Report) -> dict[str, int]:
-    model = tracking.load_registered(config.model_name, config.model)
+    model = tracking.find_registered(config.model_name, config.model)
     tables = Tables.of(spark, config)
     content = collect(tables, config, model.model_id, model.run_id, tracking.current_run_id())
     page = Path(config.work_dir) / "report" / "index.html"

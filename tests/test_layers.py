@@ -50,6 +50,8 @@ HOMES = {
     "horovod.spark": {"spark"},
     "faiss": {"index"},
     "mlflow": {"tracking"},
+    "matplotlib": {"report"},
+    "jinja2": {"report"},
     "PIL": {"vision", "sample", "report"},
 }
 NUMERICS_MAY_USE = {"numpy", "devise_lib"} | sys.stdlib_module_names

@@ -68,7 +68,7 @@ def percent(share: float) -> str:
 
 def count(number: float) -> str:
     """A whole number with separators."""
-    return f"{round(number):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{round(number):,}"
 
 
 def duration(seconds: float) -> str:

@@ -21,5 +21,5 @@ def assemble(backbone: Backbone, projection: Projection) -> keras.Model:
 def requirements() -> list[str]:
     """What a program needs to load the model: Keras and TensorFlow, as they are here."""
     names = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
-    installed = {d.metadata["Name"]: d.version for d in distributions()}
+    installed = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions()}
     return [f"{name}=={installed[name]}" for name in names if name in installed]

@@ -43,7 +43,7 @@ def workplace(tmp_path, tracking_uri, monkeypatch):
 
     def use(model_id):
         found = SimpleNamespace(model_id=model_id)
-        monkeypatch.setattr(tracking, "load_registered", lambda *_: found)
+        monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
 
     def configure(config_type, **values):
         config = config_type(work_dir=str(tmp_path), tracking_uri=tracking_uri, **values)

@@ -24,7 +24,7 @@ VECTORS[5] = VECTORS[2]  # two labels with one vector tie
 @pytest.fixture
 def config(spark, tmp_path, monkeypatch):
     found = SimpleNamespace(model_id=MODEL)
-    monkeypatch.setattr(tracking, "load_registered", lambda *_: found)
+    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
     monkeypatch.setattr(tracking, "log_params", lambda _: None)
     config = PredictLabels(work_dir=str(tmp_path), k=3)
     rows = [
@@ -45,7 +45,7 @@ def test_every_photo_gets_its_nearest_labels_and_other_models_keep_theirs(spark,
     predict_labels.run(spark, config)
     other = SimpleNamespace(model_id="devise-v0")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "load_registered", lambda *_: other)
+        patch.setattr(tracking, "find_registered", lambda *_: other)
         assert predict_labels.run(spark, config)["predictions"] == 4 * 3
 
     counts = predict_labels.run(spark, config)  # a second time: replaced, not doubled

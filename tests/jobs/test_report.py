@@ -106,7 +106,7 @@ def work(spark, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def model(monkeypatch):
     found = SimpleNamespace(model_id=MODEL, run_id="the-training-run")
-    monkeypatch.setattr(tracking, "load_registered", lambda *_: found)
+    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
 
 
 def write_page(spark, config):
@@ -165,7 +165,7 @@ def test_the_page_shows_what_the_tables_have(spark, work):
 
     page, source, record = write_page(spark, config)
 
-    assert "the-training-run" in page.sections[""] + page.sections.get("this-run", "")
+    assert "the-training-run" in page.sections[""]
     assert "62.5\N{NO-BREAK SPACE}%" in page.sections["figures"]
     assert "11.1" not in page.sections["figures"]  # of another model
     assert page.sections["tags"].count("✓ rose") == record.rows["tagged photos"] > 0
@@ -198,6 +198,6 @@ def test_texts_to_search_for_are_by_default_labels_that_no_photo_was_trained_on(
 
 def test_a_model_without_embeddings_is_refused(spark, work, monkeypatch):
     found = SimpleNamespace(model_id="devise-v9", run_id="r")
-    monkeypatch.setattr(tracking, "load_registered", lambda *_: found)
+    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v9: run embed"):
         report.run(spark, work)

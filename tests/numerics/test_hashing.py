@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,6 +56,17 @@ def test_a_vector_has_the_same_buckets_alone_and_in_a_batch():
     together = buckets(vectors, planes, 24)
     alone = np.concatenate([buckets(vectors[i : i + 1], planes, 24) for i in range(300)])
     assert (together == alone).all()
+
+
+def test_a_vector_almost_in_a_plane_is_on_its_true_side():
+    planes = hyperplanes(50, 40, 1, seed=2)
+    wide = planes.astype(np.float64)
+    vectors = np.random.default_rng(0).standard_normal((40, 50))
+    inside = vectors - np.sum(vectors * wide, 1, keepdims=True) / np.sum(wide**2, 1)[:, None] * wide
+    close = inside.astype(np.float32)  # rounding puts vector i a little off plane i
+    found = [int(b) >> i & 1 for i, b in enumerate(buckets(close, planes, 40)[:, 0])]
+    exact = [math.fsum(v * p) > 0 for v, p in zip(close.astype(np.float64), wide, strict=True)]
+    assert found == exact
 
 
 def test_hyperplanes_are_standard_normal_and_depend_on_the_seed_alone():

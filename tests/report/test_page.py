@@ -103,7 +103,7 @@ def test_two_labels_make_no_map():
 
 def test_numbers_read_well():
     assert percent(0.12345) == "12.3\N{NO-BREAK SPACE}%"
-    assert count(1234567.0) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
+    assert count(1234567.0) == "1,234,567"
     assert [duration(s) for s in (0.04, 59.9, 61.0, 3600.0 * 2 + 60)] == [
         "0.0 s",
         "59.9 s",

@@ -9,6 +9,9 @@ import pytest
 
 from devise_lib.training.feed import Feed
 
+# Petastorm calls deprecated parts of pyarrow; the module itself ignores that, pytest shows it.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
+
 COLUMNS = ("number", "feature", "name", "pixels")
 
 

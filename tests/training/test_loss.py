@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -48,6 +48,7 @@ def test_with_all_violators_it_is_the_mean_of_the_hinge_rank_loss(batch, margin,
     assert value(loss, images, truth) == pytest.approx(wanted, rel=1e-4, abs=1e-4)
 
 
+@settings(max_examples=40)
 @given(batches(), margins, st.booleans())
 def test_with_one_violator_each_image_adds_one_of_its_violations(batch, margin, normalize):
     images, labels, truth = batch

@@ -27,7 +27,7 @@ def projection(backbone) -> Projection:
 
 def test_the_model_is_features_then_projection_then_unit_norm(backbone, projection):
     features = np.asarray(backbone.features()(PHOTOS))
-    embedded = np.asarray(assemble(backbone, projection)(PHOTOS))
+    embedded = assemble(backbone, projection).predict(PHOTOS, verbose=0)
     np.testing.assert_allclose(embedded, projection.embed(features), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1, rtol=1e-5)
 

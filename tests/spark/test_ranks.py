@@ -1,0 +1,231 @@
+"""Real runs of two Horovod ranks on the session."""
+
+import io
+import time
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from devise_lib.errors import InputError
+from devise_lib.numerics.ranking import hinge_rank_loss
+from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.spark import ranks
+from devise_lib.spark.ranks import require_row_groups, run_ranks
+from devise_lib.training.projection import ProjectionPlan, train_projections
+from devise_lib.training.softmax import SoftmaxPlan, train_softmax
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+LABELS = [f"label {i}" for i in range(6)]
+RNG = np.random.default_rng(11)
+CENTRES = RNG.standard_normal((6, 10)) * 3
+TARGETS = {
+    "devise": l2_normalize(RNG.standard_normal((6, 4)).astype(np.float32)),
+    "random_embeddings": l2_normalize(RNG.standard_normal((6, 4)).astype(np.float32)),
+}
+TRUTH = np.arange(300) % 6
+FEATURES = (CENTRES[TRUTH] + RNG.standard_normal((300, 10)) * 0.5 + 5).astype(np.float32)
+PHOTO_CLASS = np.arange(96) % 2
+PHOTOS = (PHOTO_CLASS[:, None, None, None] * 90 + RNG.integers(0, 120, (96, 32, 32, 3))).astype(
+    np.uint8
+)
+
+# The loop by itself: a linear map by plain gradient descent, each rank with data of its own.
+STEPS, EPOCHS, RATE = 3, 2, 0.1
+INPUTS = RNG.standard_normal((2, STEPS * EPOCHS, 8, 5)).astype(np.float32)  # by rank and step
+ANSWERS = RNG.standard_normal((2, STEPS * EPOCHS, 8, 1)).astype(np.float32)
+
+
+def write_parts(folder, columns: dict, parts: int) -> list[str]:
+    folder.mkdir()
+    table = pa.table(columns)
+    urls = []
+    for i in range(parts):
+        path = folder / f"{i}.parquet"
+        pq.write_table(table.take(list(range(i, len(table), parts))), path)
+        urls.append(path.as_uri())
+    return urls
+
+
+def projection_plan(folder) -> ProjectionPlan:
+    feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
+    columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
+    return ProjectionPlan(
+        file_urls=write_parts(folder / "features", columns, 3),
+        rows=300,
+        labels=LABELS,
+        targets=TARGETS,
+        mean=FEATURES.mean(0).astype(np.float64),
+        deviation=FEATURES.std(0).astype(np.float64),
+        epochs=8,
+        batch_size=32,
+        learning_rate=0.1,
+        margin=0.5,
+        violators="all",
+        normalize=True,
+        dropout=0.0,
+        seed=1,
+        threads=1,
+    )
+
+
+def softmax_plan(folder) -> SoftmaxPlan:
+    columns = {"pixels": [photo.tobytes() for photo in PHOTOS], "label_index": PHOTO_CLASS}
+    return SoftmaxPlan(
+        file_urls=write_parts(folder / "pixels", columns, 4),
+        rows=96,
+        classes=2,
+        image_size=32,
+        epochs=3,
+        batch_size=16,
+        learning_rate=2e-3,
+        seed=1,
+        threads=1,
+    )
+
+
+def make_job():
+    """What each rank runs; a closure, since ranks cannot import this file."""
+    inputs, answers, steps, epochs, rate = INPUTS, ANSWERS, STEPS, EPOCHS, RATE
+
+    def job(plans):
+        import horovod.tensorflow as hvd
+        import keras
+
+        from devise_lib.training.loop import train
+
+        projections, photos = plans
+        trained = train_projections(projections)
+        network = train_softmax(photos)
+
+        rank = hvd.rank()
+
+        def run(model, optimizer):
+            first = [w.copy() for w in model.get_weights()]
+            batches = zip(inputs[rank], answers[rank], strict=True)
+
+            def loss(outputs, targets):
+                return keras.ops.mean(keras.ops.square(outputs - targets))
+
+            curve = train(model, loss, optimizer, batches, steps, epochs)
+            return first, model.get_weights(), curve
+
+        keras.utils.set_random_seed(50 + rank)  # ranks start apart, unless they are told
+        dense = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, use_bias=False)])
+        linear = run(dense, keras.optimizers.SGD(rate))
+        layers = [keras.Input((5,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+        normed = run(keras.Sequential(layers), keras.optimizers.Adam(rate))
+        return {
+            "rank": rank,
+            "projections": trained,
+            "network": network,
+            "linear": linear,
+            "normed": normed,
+        }
+
+    return job
+
+
+@pytest.fixture(scope="module")
+def results(spark, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ranks")
+    plans = projection_plan(folder), softmax_plan(folder)
+    return run_ranks(spark, make_job(), plans, 2, folder / "logs" / "ranks.log")
+
+
+def test_there_are_two_ranks_in_order(results):
+    assert [result["rank"] for result in results] == [0, 1]
+    assert {t.size for result in results for t in result["projections"].values()} == {2}
+    assert results[0]["network"].size == 2
+
+
+def test_all_ranks_end_with_the_same_projection(results):
+    first, second = (result["projections"] for result in results)
+    for method in TARGETS:
+        assert (first[method].projection.matrix == second[method].projection.matrix).all()
+        assert (first[method].projection.offset == second[method].projection.offset).all()
+        assert first[method].losses == second[method].losses
+
+
+def test_the_projection_learns(results):
+    for method, trained in results[0]["projections"].items():
+        assert len(trained.losses) == 8
+        assert trained.losses[-1] < 0.5 * trained.losses[0]
+        embedded = trained.projection.embed(FEATURES)
+        scores = embedded @ TARGETS[method].T
+        assert (scores.argmax(axis=1) == TRUTH).mean() > 0.9
+        reached = hinge_rank_loss(embedded, TARGETS[method], TRUTH, 0.5).mean()
+        assert reached == pytest.approx(trained.losses[-1], rel=0.2)
+
+
+def test_the_first_rank_alone_hands_over_the_network_and_its_loss_falls(results):
+    network = results[0]["network"]
+    assert results[1]["network"] is None
+    assert len(network.losses) == 3
+    assert network.losses[-1] < network.losses[0]
+    assert "model.weights.h5" in zipfile.ZipFile(io.BytesIO(network.keras_file)).namelist()
+
+
+def test_gradients_are_averaged_as_if_one_rank_had_taken_all_batches(results):
+    [start] = results[0]["linear"][0]
+    weights, losses = start.astype(np.float64), []
+    for step in range(STEPS * EPOCHS):
+        x, y = np.concatenate(INPUTS[:, step]), np.concatenate(ANSWERS[:, step])
+        error = x @ weights - y
+        losses.append((error**2).mean())
+        weights = weights - RATE * 2 * x.T @ error / len(x)
+    for result in results:
+        _, [found], curve = result["linear"]
+        np.testing.assert_allclose(found, weights, rtol=1e-4)
+        np.testing.assert_allclose(curve, np.reshape(losses, (EPOCHS, STEPS)).mean(1), rtol=1e-4)
+    assert (results[1]["linear"][0][0] != start).any(), "ranks began apart"
+
+
+def test_ranks_agree_on_the_statistics_of_batch_normalisation_too(results):
+    (_, first, _), (_, second, _) = (result["normed"] for result in results)
+    for one, other in zip(first, second, strict=True):
+        assert (one == other).all()
+    moving_mean = first[2]
+    assert np.abs(moving_mean).max() > 1e-3
+
+
+def test_a_rank_that_fails_stops_the_run_and_the_log_says_why(spark, tmp_path):
+    def job(seconds):
+        import os
+        import time as clock
+
+        if os.environ["HOROVOD_RANK"] == "1":
+            raise ValueError("this rank has no data")
+        clock.sleep(seconds)
+
+    log = tmp_path / "ranks.log"
+    started = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"a rank failed; .* is in .*ranks\.log"):
+        run_ranks(spark, job, 300, 2, log)
+    assert time.monotonic() - started < 120
+    assert "ValueError: this rank has no data" in log.read_text()
+    assert spark.range(3).count() == 3, "the session still works"
+
+
+def refuse(plan):
+    raise AssertionError(f"a rank was started with {plan}")
+
+
+def test_more_ranks_than_slots_are_refused_before_any_is_started(spark, tmp_path):
+    with pytest.raises(InputError, match=r"ranks is 3, but Spark has 2 task slots.*lower ranks"):
+        run_ranks(spark, refuse, None, 3, tmp_path / "log")
+
+
+def test_too_little_memory_is_refused_before_any_rank_is_started(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "memory_available_bytes", lambda: 3 * 2**29)
+    with pytest.raises(InputError, match=r"too little memory: 1\.5 GiB .* 2 ranks want 2\.0 GiB"):
+        run_ranks(spark, refuse, None, 2, tmp_path / "log")
+
+
+def test_fewer_files_than_ranks_are_refused():
+    require_row_groups(["a", "b"], 2, "features", "key")
+    with pytest.raises(InputError, match=r"features has 1 files .* for 2 ranks.*lower some\.key"):
+        require_row_groups(["a"], 2, "features", "some.key")

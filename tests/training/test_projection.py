@@ -1,0 +1,52 @@
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from devise_lib.training.projection import ProjectionPlan, _batches
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
+
+LABELS = ["ant", "bee", "cat"]
+FEATURES = np.random.default_rng(0).normal(4.0, 3.0, (40, 5)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory) -> ProjectionPlan:
+    path = tmp_path_factory.mktemp("features") / "a.parquet"
+    columns = {
+        "feature": pa.array(FEATURES.tolist(), pa.list_(pa.float32())),
+        "label": [LABELS[i % 3] for i in range(40)],
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=10)
+    return ProjectionPlan(
+        file_urls=[path.as_uri()],
+        rows=40,
+        labels=LABELS,
+        targets={},
+        mean=FEATURES.mean(0).astype(np.float64),
+        deviation=FEATURES.std(0).astype(np.float64),
+        epochs=1,
+        batch_size=8,
+        learning_rate=0.1,
+        margin=0.1,
+        violators="all",
+        normalize=True,
+        dropout=0.0,
+        seed=0,
+        threads=1,
+    )
+
+
+def test_the_network_gets_standardised_features_and_the_row_of_each_label(plan):
+    batches = list(islice(_batches(plan, 0, 1, 8), 20))
+    inputs = np.concatenate([x for x, _ in batches])
+    truth = np.concatenate([y for _, y in batches])
+    assert (inputs.dtype, truth.dtype) == (np.float32, np.int32)
+    standardised = (FEATURES - FEATURES.mean(0)) / FEATURES.std(0)
+    distances = np.linalg.norm(inputs[:, None] - standardised, axis=2)
+    assert distances.min(axis=1).max() < 1e-4
+    assert (truth == distances.argmin(axis=1) % 3).all()
+    assert {len(x) for x, _ in batches} == {8}
