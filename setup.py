@@ -60,7 +60,6 @@ setup(
             "pytest",
             "pytest-cov",
             "hypothesis",
-            "mwparserfromhell",  # an oracle of the tests
             "ruff",
             "mypy",
             "uv",

@@ -4,11 +4,12 @@ import ast
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.commands import SetupError, Words
+from tools.commands import SetupError, Words, clean_environment
 from tools.environment import SetUp, is_environment
 from tools.horovod_wheel import find_wheel
 
@@ -82,11 +83,19 @@ def require_space(folder: Path) -> None:
 
 def uv_install(setup: SetUp, arguments: Words, failed: str) -> None:
     """Install into `.venv` exactly what is named, from where pip would take it."""
-    config = setup.commands.run([setup.python, "-m", "pip", "config", "list"], failed)
     uv: Words = [setup.venv / "bin" / "uv", "pip", "install", "--python", setup.python]
     setup.commands.run(
-        [*uv, "--no-deps", "--no-progress", *arguments], failed, uv_variables(config, os.environ)
+        [*uv, "--no-deps", "--no-progress", *arguments],
+        failed,
+        uv_variables(pip_config(setup.python), os.environ),
     )
+
+
+def pip_config(python: Path) -> str:
+    """What `pip config list` prints; not logged, since an index's address may hold a password."""
+    command = [python, "-m", "pip", "config", "list"]
+    environ = clean_environment(os.environ)
+    return subprocess.run(command, env=environ, capture_output=True, text=True).stdout
 
 
 def uv_variables(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:

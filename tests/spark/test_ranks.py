@@ -54,7 +54,7 @@ def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
     return ProjectionPlan(
-        file_urls=write_parts(folder / "features", columns, 3),
+        file_urls=write_parts(folder / "features", columns, 4),
         rows=300,
         labels=LABELS,
         targets=TARGETS,
@@ -158,7 +158,7 @@ def test_the_projection_learns(results):
         scores = embedded @ TARGETS[method].T
         assert (scores.argmax(axis=1) == TRUTH).mean() > 0.9
         reached = hinge_rank_loss(embedded, TARGETS[method], TRUTH, 0.5).mean()
-        assert reached == pytest.approx(trained.losses[-1], rel=0.2)
+        assert 0.5 * trained.losses[-1] < reached < 1.01 * trained.losses[-1]  # and still falls
 
 
 def test_the_first_rank_alone_hands_over_the_network_and_its_loss_falls(results):
@@ -193,18 +193,22 @@ def test_ranks_agree_on_the_statistics_of_batch_normalisation_too(results):
 
 
 def test_a_rank_that_fails_stops_the_run_and_the_log_says_why(spark, tmp_path):
-    def job(seconds):
-        import os
-        import time as clock
+    def job(_):
+        import horovod.tensorflow as hvd
+        import tensorflow as tf
 
-        if os.environ["HOROVOD_RANK"] == "1":
+        from devise_lib.training.loop import start_rank
+
+        rank, _ = start_rank(1, 0)
+        hvd.allreduce(tf.constant(1.0), name="both are here")
+        if rank == 1:
             raise ValueError("this rank has no data")
-        clock.sleep(seconds)
+        return float(hvd.allreduce(tf.constant(1.0), name="one is missing"))
 
     log = tmp_path / "ranks.log"
     started = time.monotonic()
     with pytest.raises(RuntimeError, match=r"a rank failed; .* is in .*ranks\.log"):
-        run_ranks(spark, job, 300, 2, log)
+        run_ranks(spark, job, None, 2, log)
     assert time.monotonic() - started < 120
     assert "ValueError: this rank has no data" in log.read_text()
     assert spark.range(3).count() == 3, "the session still works"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.commands import SetupError
-from tools.python_packages import base_python, require_space, uv_variables
+from tools.commands import Commands, SetupError
+from tools.environment import SetUp
+from tools.python_packages import base_python, require_space, uv_install, uv_variables
 
 PIP_CONFIG = """\
 :env:.index-url='https://mirror.example/from-environment'
@@ -52,3 +53,20 @@ def test_environments_are_made_by_the_python_below_an_active_environment(monkeyp
     monkeypatch.setattr(sys, "prefix", "/opt/python")
     monkeypatch.setattr(sys, "executable", "/opt/python/bin/python3")
     assert base_python() == Path("/opt/python/bin/python3")
+
+
+def test_installs_from_pips_mirror_and_keeps_its_password_out_of_the_log(tmp_path):
+    setup = SetUp(tmp_path, Commands(tmp_path / "log"), {})
+    setup.python.parent.mkdir(parents=True)
+    for name, body in [
+        ("python", """echo "global.index-url='https://user:secret@mirror.example'" """),
+        ("uv", f'echo "$@" > {tmp_path}/arguments; echo "$UV_DEFAULT_INDEX" > {tmp_path}/index'),
+    ]:
+        program = setup.python.with_name(name)
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+    uv_install(setup, ["six==1.17.0"], "not installed")
+    wanted = f"pip install --python {setup.python} --no-deps --no-progress six==1.17.0"
+    assert (tmp_path / "arguments").read_text().strip() == wanted
+    assert (tmp_path / "index").read_text().strip() == "https://user:secret@mirror.example"
+    assert "secret" not in setup.commands.log_path.read_text()

@@ -1,15 +1,15 @@
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.softmax import SoftmaxPlan, _batches
+from devise_lib.training.softmax import SHIFT, SoftmaxPlan, _batches
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
 
-PHOTOS = np.random.default_rng(0).integers(0, 256, (30, 6, 6, 3)).astype(np.uint8)
+PHOTOS = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def plan(tmp_path_factory) -> SoftmaxPlan:
         file_urls=[path.as_uri()],
         rows=30,
         classes=200,
-        image_size=6,
+        image_size=16,
         epochs=1,
         batch_size=10,
         learning_rate=0.1,
@@ -30,14 +30,23 @@ def plan(tmp_path_factory) -> SoftmaxPlan:
     )
 
 
-def test_photos_come_with_their_class_and_half_of_them_mirrored(plan):
-    mirrored = straight = 0
+def test_photos_come_with_their_class_shifted_by_the_batch_and_half_of_them_mirrored(plan):
+    places = np.arange(-SHIFT, SHIFT + 1)
+    shifts, mirrored = set(), 0
     for photos, classes in islice(_batches(plan, 0, 1, 10), 60):
-        assert (photos.shape, photos.dtype) == ((10, 6, 6, 3), np.float32)
+        assert (photos.shape, photos.dtype) == ((10, 16, 16, 3), np.float32)
         assert classes.dtype == np.int32
-        for photo, number in zip(photos, classes, strict=True):
-            original = PHOTOS[number - 100]
-            mirrored += (photo == original[:, ::-1]).all()
-            straight += (photo == original).all()
-    assert mirrored + straight == 600
+        originals = PHOTOS[classes - 100]
+        turned = originals[:, :, ::-1]
+        for shift in product(places, places):
+            back = np.roll(photos, [-s for s in shift], axis=(1, 2))
+            straight = (back == originals).all(axis=(1, 2, 3))
+            flipped = (back == turned).all(axis=(1, 2, 3))
+            if (straight | flipped).all():
+                shifts.add(shift)
+                mirrored += flipped.sum()
+                break
+        else:
+            raise AssertionError("a photo is not the one of its class")
     assert 240 < mirrored < 360  # five deviations about a half
+    assert {s for shift in shifts for s in shift} == set(places)
