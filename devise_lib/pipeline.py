@@ -13,6 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from devise_lib import tracking
 from devise_lib.config import JOBS
@@ -52,7 +53,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             parent = tracking.start_pipeline_run(args.config)
 
             def run_one(name: str) -> JobRecord:
-                return execute(spark, load_job(folder, name).run, settings.jobs[name], parent)
+                def run(session: Any, config: JobConfig) -> dict[str, int]:
+                    return dict(load_job(folder, name).run(session, config))
+
+                return execute(spark, run, settings.jobs[name], parent)  # counts the imports, too
 
             _run_all(run_one, settings, jobs, args)
     _say(f"done in {_clock(time.monotonic() - started)}")

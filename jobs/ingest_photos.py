@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import IngestPhotos
+from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.photos import new_photos
 from devise_lib.spark.quarantine import refuse_too_many
@@ -22,8 +23,11 @@ def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     fresh = new_photos(spark, config, tables).persist()
     bad = fresh.where("reason IS NOT NULL")
-    refuse_too_many(bad, fresh.count(), config.max_bad_share, "ingest_photos")
-    photos = tables.append("photos", fresh.where("reason IS NULL"))
+    total = fresh.count()
+    if not total and not tables.exists("photos"):
+        raise InputError("ingest_photos.source holds no file to take: check its `include`")
+    refuse_too_many(bad, total, config.max_bad_share, config.name)
+    # The bad ones first: were they left over by a kill, they alone would be too large a share.
     refused = tables.append(
         "quarantine",
         bad.withColumns(
@@ -34,6 +38,7 @@ def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
             }
         ),
     )
+    photos = tables.append("photos", fresh.where("reason IS NULL"))
     fresh.unpersist()
     return {"photos": photos, "quarantined": refused}
 

@@ -93,7 +93,7 @@ def uv_install(setup: SetUp, arguments: Words, failed: str) -> None:
 
 def pip_config(python: Path) -> str:
     """What `pip config list` prints; not logged, since an index's address may hold a password."""
-    command = [python, "-m", "pip", "config", "list"]
+    command: Words = [python, "-m", "pip", "config", "list"]
     environ = clean_environment(os.environ)
     return subprocess.run(command, env=environ, capture_output=True, text=True).stdout
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from devise_lib.vision.images import inspect
 
 FILES = "path string, modification_time timestamp, content binary"
 MEMBER = "!"  # between an archive's path and the path of a member
+GLOB = re.compile(r"[][{}*?\\]")  # what Spark would take as a pattern
+SKIPPED = re.compile(r"_[^=]*$")  # names that Spark takes for its own bookkeeping
 MAX_ARCHIVE_BYTES = 2**30  # an archive is held in memory by the task that unpacks it
 
 CHECKED = StructType(
@@ -55,30 +58,70 @@ def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> Dat
 def read_source(spark: SparkSession, source: PhotoSource) -> DataFrame:
     """Every file of a source: path, modification_time, content; an archive's members as files.
 
+    Hidden files, those below a name that begins with a dot, are no photos and are left out.
+
     Raises:
         InputError: the path is missing, or too large an archive, or there is no file.
     """
-    path = Path(source.path)
-    if "://" not in source.path and not path.exists():
+    path = local_path(source.path)
+    if path is not None and not path.exists():
         raise InputError(
             f"ingest_photos.source: there is no {source.path!r}; give a path that exists"
         )
-    if path.is_dir() and next((p for p in path.rglob("*") if p.is_file()), None) is None:
+    is_folder = path is not None and path.is_dir()
+    if path is not None and is_folder and next(_visible_files(str(path), True), None) is None:
         raise InputError(f"ingest_photos.source: {source.path!r} has no file in it")
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", True)
-    files = reader.load(source.path).select(
-        "path", F.col("modificationTime").alias("modification_time"), "length", "content"
+    files = reader.load(source.path if path is None else GLOB.sub(r"\\\g<0>", str(path))).select(
+        "path", F.col("modificationTime").alias("modification_time"), "content"
     )
-    if source.path.endswith(".tar"):
-        if path.exists() and path.stat().st_size > MAX_ARCHIVE_BYTES:
+    if path is not None and is_folder:
+        files = files.unionByName(_passed_over(spark, path))
+    elif source.path.endswith(".tar"):
+        if path is not None and path.stat().st_size > MAX_ARCHIVE_BYTES:
             raise InputError(
                 f"ingest_photos.source: {source.path!r} has {path.stat().st_size:,} bytes, and a "
                 f"tar of at most {MAX_ARCHIVE_BYTES:,} is read; give several smaller ones"
             )
-        members = files.drop("length").mapInPandas(_unpack, FILES)
+        members = files.mapInPandas(_unpack, FILES)
         files = members.repartition(spark.sparkContext.defaultParallelism * 4)
-    chosen = files.where(F.col("path").rlike(source.include)) if source.include else files
-    return chosen.drop("length")
+    return files.where(F.col("path").rlike(source.include)) if source.include else files
+
+
+def _passed_over(spark: SparkSession, folder: Path) -> DataFrame:
+    """What Spark's reader leaves out of a folder without a word: rows of FILES.
+
+    These are files without a byte, and what lies below a name that begins with _ , as cameras
+    name photos (_MG_0001.JPG).
+    """
+    root = str(folder)
+
+    def find(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            for top, deep in batch.itertuples(index=False):
+                for path in _visible_files(top, deep):
+                    status, parts = os.stat(path), path.removeprefix(root).split("/")
+                    if status.st_size and not any(map(SKIPPED.match, parts)):
+                        continue
+                    when = pd.Timestamp(status.st_mtime, unit="s", tz="UTC")
+                    yield _file_row("file:" + path, when, Path(path).read_bytes())
+
+    # By subfolder, so that a listing as long as the photos are many is never on the driver.
+    below = [(str(p), True) for p in folder.iterdir() if p.is_dir() and not is_hidden(p.name)]
+    plan = spark.createDataFrame([(root, False), *below], "top string, deep boolean")
+    return plan.repartition(spark.sparkContext.defaultParallelism).mapInPandas(find, FILES)
+
+
+def _visible_files(top: str, deep: bool) -> Iterator[str]:
+    """Paths of the files of a folder, and where `deep` of those below it; none that is hidden."""
+    for folder, below, names in os.walk(top, followlinks=True):
+        below[:] = [name for name in below if deep and not is_hidden(name)]
+        yield from (f"{folder}/{name}" for name in names if not is_hidden(name))
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a dot, as .DS_Store and ._photo.jpg do."""
+    return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
 
 
 def check_photos(
@@ -101,7 +144,7 @@ def check_photos(
             for row in batch.itertuples(index=False):
                 refusal = inspect(row.content, max_pixels, min_side)
                 relative = row.path.removeprefix(root).lstrip("/" + MEMBER)
-                match = label_of.search(row.path) if label_of else None
+                match = label_of.search(f"{root}/{relative}") if label_of else None
                 rows.append(
                     (
                         make_photo_id(name, relative),
@@ -127,25 +170,37 @@ def make_photo_id(photo_set: str, relative_path: str) -> str:
     return hashlib.sha256(f"{photo_set}/{relative_path}".encode()).hexdigest()[:32]
 
 
+def local_path(path: str) -> Path | None:
+    """The absolute path of a source on this machine; None for one in another store."""
+    plain = path.removeprefix("file://").removeprefix("file:")
+    return None if "://" in plain else Path(os.path.abspath(plain))  # keeps links, as Spark does
+
+
 def spark_root(path: str) -> str:
     """A source's path as Spark's file sources write it, so that it can be cut off."""
-    return path if "://" in path else "file:" + str(Path(path).resolve())
+    local = local_path(path)
+    return path.rstrip("/") if local is None else f"file:{local}"
 
 
 def _unpack(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """The files of each archive; nothing is written to disk, links and devices are passed over."""
     for batch in batches:
         for row in batch.itertuples(index=False):
-            with tarfile.open(fileobj=io.BytesIO(row.content)) as archive:
-                for member in archive:
-                    opened = archive.extractfile(member) if member.isfile() else None
-                    if opened is not None:
-                        when = pd.Timestamp(member.mtime, unit="s", tz="UTC")
-                        path = f"{row.path}{MEMBER}{member.name}"
-                        yield pd.DataFrame(
-                            {
-                                "path": [path],
-                                "modification_time": [when],
-                                "content": [opened.read()],
-                            }
-                        )
+            try:
+                with tarfile.open(fileobj=io.BytesIO(row.content)) as archive:
+                    for member in archive:
+                        opened = archive.extractfile(member) if member.isfile() else None
+                        if opened is not None and not is_hidden(member.name):
+                            when = pd.Timestamp(member.mtime, unit="s", tz="UTC")
+                            path = f"{row.path}{MEMBER}{os.path.normpath(member.name)}"
+                            yield _file_row(path, when, opened.read())
+            except tarfile.TarError as error:
+                raise InputError(
+                    f"ingest_photos.source: {row.path} cannot be read as a tar ({error}); "
+                    "give a whole, uncompressed tar"
+                ) from error
+
+
+def _file_row(path: str, modification_time: pd.Timestamp, content: bytes) -> pd.DataFrame:
+    columns = {"path": [path], "modification_time": [modification_time], "content": [content]}
+    return pd.DataFrame(columns)

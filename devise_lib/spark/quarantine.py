@@ -16,7 +16,7 @@ def refuse_too_many(bad: DataFrame, total: int, max_share: float, job: str) -> d
         job: for the message.
 
     Raises:
-        InputError: nothing came, or the share of bad rows is above `max_share`.
+        InputError: the share of bad rows is above `max_share`.
     """
     reasons = count_by(bad, "reason")
     count = sum(reasons.values())

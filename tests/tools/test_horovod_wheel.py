@@ -123,7 +123,7 @@ def test_what_a_killed_build_left_is_in_nobodys_way(tmp_path, python):
     assert wheel.exists()
 
 
-@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt"])
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt"])
 def test_refuses_a_source_package_that_leaves_its_folder(tmp_path, python, name):
     with tarfile.open(tmp_path / "served" / "horovod-0.28.1.tar.gz", "w:gz") as tar:
         add_file(tar, name, "")

@@ -1,0 +1,281 @@
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pyspark.errors import PythonException
+
+from devise_lib.config import IngestPhotos
+from devise_lib.errors import InputError
+from devise_lib.spark import photos as reading
+from devise_lib.spark.entry import find_input_error
+from devise_lib.spark.tables import Tables
+from jobs import ingest_photos
+
+pytestmark = pytest.mark.spark
+
+
+def picture(level: int, fmt: str = "PNG", size: int = 16) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size), (level * 20, 0, 99)).save(buffer, fmt)
+    return buffer.getvalue()
+
+
+GOOD = {  # what a folder holds -> the label that its path tells
+    "cat/a.png": (picture(1), "cat"),
+    "cat/b.jpg": (picture(2, "JPEG"), "cat"),
+    "dog/_MG_0001.JPG": (picture(3, "JPEG"), "dog"),  # as cameras name photos
+    "_archive/dog/c.gif": (picture(4, "GIF"), "dog"),
+    "sea otter/ü %20+#.png": (picture(5), "sea otter"),
+    "year=2020/_taken=1.png": (picture(6), "year=2020"),
+    "top.png": (picture(7), "SOURCE"),
+}
+BAD = {
+    "cat/empty.jpg": (b"", "empty"),
+    "cat/_empty.jpg": (b"", "empty"),
+    "dog/notes.jpg": (b"no photo", "not_an_image"),
+    "dog/tiny.png": (picture(8, size=4), "too_small"),
+}
+HIDDEN = {
+    ".DS_Store": b"",
+    "cat/._a.png": b"Mac",
+    ".thumbnails/a.png": picture(1),
+    "dog/.b.jpg": picture(2),
+}
+FILES = {name: content for name, (content, _) in {**GOOD, **BAD}.items()} | HIDDEN
+
+
+def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def write_tar(path: Path, files: dict[str, bytes], prefix: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(prefix + name)
+            member.size, member.mtime = len(content), 1_600_000_000
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("cat/link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return path
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("in") / "SOURCE", FILES)
+
+
+def configure(work: Path, *sources, **values) -> IngestPhotos:
+    given = [s if isinstance(s, dict) else {"path": str(s)} for s in sources]
+    return IngestPhotos(work_dir=str(work), source=given, **{"max_bad_share": 0.5, **values})
+
+
+def read(spark, config, name):
+    return [row.asDict() for row in Tables.of(spark, config).read(name).collect()]
+
+
+@pytest.fixture(scope="module")
+def taken(spark, source, tmp_path_factory):
+    """The configuration, and the tables as one run left them."""
+    config = configure(tmp_path_factory.mktemp("work"), {"path": str(source), "name": "mine"})
+    counts = ingest_photos.run(spark, config)
+    assert counts == {"photos": len(GOOD), "quarantined": len(BAD)}
+    return config, read(spark, config, "photos"), read(spark, config, "quarantine")
+
+
+def below(source: Path, rows):
+    """The rows by their paths below the source."""
+    return {row["path"].removeprefix(f"file:{source}/"): row for row in rows}
+
+
+def test_each_photo_is_a_row_with_its_bytes_and_the_label_of_its_folder(taken, source):
+    _, photos, _ = taken
+    rows = below(source, photos)
+    assert set(rows) == set(GOOD)
+    for name, (content, label) in GOOD.items():
+        row = rows[name]
+        assert (bytes(row["content"]), row["size_bytes"]) == (content, len(content))
+        assert (row["label"], row["photo_set"], row["held_out"]) == (label, "mine", False)
+        changed = os.stat(source / name).st_mtime
+        assert abs(row["modification_time"].timestamp() - changed) < 0.01
+        assert row["sha256"] == hashlib.sha256(content).hexdigest()
+    assert len({row["photo_id"] for row in photos}) == len(GOOD)
+
+
+def test_what_is_no_photo_is_in_quarantine_with_its_reason(taken, source):
+    _, _, refused = taken
+    rows = below(source, refused)
+    assert {name: row["reason"] for name, row in rows.items()} == {
+        name: reason for name, (_, reason) in BAD.items()
+    }
+    assert {(row["stage"], row["model_id"]) for row in refused} == {("ingest_photos", None)}
+    assert rows["dog/tiny.png"]["message"] == "4x4 pixels, want 8 a side at least"
+
+
+def test_a_second_run_adds_nothing_and_a_later_photo_is_added(spark, source, tmp_path):
+    folder = shutil.copytree(source, tmp_path / "SOURCE")
+    config = configure(tmp_path / "work", folder)
+    ingest_photos.run(spark, config)
+    assert ingest_photos.run(spark, config) == {"photos": 0, "quarantined": 0}
+    write_folder(folder, {"cat/later.png": picture(9), "cat/later.txt": b"text"})
+    assert ingest_photos.run(spark, config) == {"photos": 1, "quarantined": 1}
+    assert len(read(spark, config, "photos")) == len(GOOD) + 1
+    assert len(read(spark, config, "quarantine")) == len(BAD) + 1
+
+
+def ids(rows) -> set[str]:
+    return {row["photo_id"] for row in rows}
+
+
+def test_photo_ids_do_not_depend_on_where_the_source_lies(spark, taken, source, tmp_path):
+    _, photos, refused = taken
+    elsewhere = shutil.copytree(source, tmp_path / "a [new] disk" / "copy")
+    (tmp_path / "link").symlink_to(source)
+    for path in (
+        elsewhere,
+        tmp_path / "link",
+        f"{source}/",
+        f"file://{source}",
+        os.path.relpath(source),
+        write_tar(tmp_path / "SOURCE.tar", FILES),
+        write_tar(tmp_path / "dots.tar", FILES, prefix="./"),
+    ):
+        given = {"path": str(path), "name": "mine"}
+        config = configure(tmp_path / "w", given)
+        rows = reading.new_photos(spark, config, Tables.of(spark, config)).collect()
+        assert ids(row for row in rows if row["reason"] is None) == ids(photos), path
+        assert ids(row for row in rows if row["reason"]) == ids(refused), path
+
+
+def test_a_tar_gives_labels_and_bytes_and_no_link_is_followed(spark, tmp_path):
+    archive = write_tar(tmp_path / "set1.tar", {n: c for n, (c, _) in GOOD.items() if "/" in n})
+    config = configure(tmp_path / "work", archive)
+    ingest_photos.run(spark, config)
+    photos = read(spark, config, "photos")
+    found = {
+        row["path"].removeprefix(f"file:{archive}!"): (bytes(row["content"]), row["label"])
+        for row in photos
+    }
+    assert found == {name: want for name, want in GOOD.items() if "/" in name}
+    assert {row["photo_set"] for row in photos} == {"set1"}
+    assert {row["modification_time"].timestamp() for row in photos} == {1_600_000_000}
+
+
+def test_a_source_may_be_held_out_cut_down_and_labelled_its_own_way(spark, source, tmp_path):
+    config = configure(
+        tmp_path,
+        {"path": str(source), "name": "a", "include": "/cat/", "held_out": True},
+        {"path": str(source), "name": "b", "include": r"\.gif$", "label_pattern": r"/_(\w+)/"},
+        {"path": str(source), "name": "c", "include": "top", "label_pattern": ""},
+        max_bad_share=1,
+    )
+    ingest_photos.run(spark, config)
+    photos = read(spark, config, "photos")
+    rows = sorted((p["photo_set"], p["label"] or "", p["held_out"]) for p in photos)
+    assert rows == [
+        ("a", "cat", True),
+        ("a", "cat", True),
+        ("b", "archive", False),
+        ("c", "", False),
+    ]
+    assert [p["label"] for p in photos if p["photo_set"] == "c"] == [None]
+
+
+def missing(folder: Path):
+    assert not folder.exists()
+
+
+def nothing(folder: Path):
+    folder.mkdir()
+
+
+def only_hidden(folder: Path):
+    write_folder(folder, HIDDEN)
+
+
+def only_text(folder: Path):
+    write_folder(folder, {"a.jpg": b"text", "b.jpg": b"more text", "c.jpg": b""})
+
+
+def two_of_three(folder: Path):
+    write_folder(folder, {"a.jpg": b"text", "b.jpg": b"more", "c.png": picture(1)})
+
+
+REFUSED = {
+    "missing": (missing, "there is no '.*new'; give a path that exists"),
+    "empty": (nothing, "'.*new' has no file in it"),
+    "hidden files alone": (only_hidden, "'.*new' has no file in it"),
+    "no image": (only_text, r"3 of 3 photos are refused, .* most often not_an_image \(2\)"),
+    "too many bad": (two_of_three, r"2 of 3 .* above max_bad_share = 0\.5.*Mend the source"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_source_that_cannot_be_used_is_told_and_the_tables_stay(spark, taken, tmp_path, name):
+    config, _, _ = taken
+    prepare, message = REFUSED[name]
+    prepare(tmp_path / "new")
+    log = "tables/*/_delta_log/*.json"
+    before = sorted(Path(config.work_dir).glob(log))
+    assert before
+    for work in (Path(config.work_dir), tmp_path / "a first run"):
+        with pytest.raises(InputError, match=message):
+            ingest_photos.run(spark, configure(work, tmp_path / "new"))
+    assert sorted(Path(config.work_dir).glob(log)) == before
+    assert not list((tmp_path / "a first run").glob(log))
+
+
+def test_a_source_of_which_nothing_is_taken_is_refused_in_a_first_run(spark, source, tmp_path):
+    config = configure(tmp_path, {"path": str(source), "include": "no such name"})
+    with pytest.raises(InputError, match="no file"):
+        ingest_photos.run(spark, config)
+    assert not (tmp_path / "tables").exists()
+
+
+def test_a_tar_that_is_too_large_or_damaged_is_told(spark, tmp_path, monkeypatch):
+    archive = write_tar(tmp_path / "a.tar", FILES)
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "MAX_ARCHIVE_BYTES", 1000)
+        with pytest.raises(InputError, match=r"a\.tar' has [\d,]+ bytes, and a tar of at most 1,0"):
+            ingest_photos.run(spark, configure(tmp_path / "work", archive))
+    archive.write_bytes(b"no tar at all" * 100)
+    with pytest.raises(PythonException) as raised:
+        ingest_photos.run(spark, configure(tmp_path / "work", archive))
+    own = find_input_error(raised.value)
+    assert own is not None
+    assert "a.tar cannot be read as a tar" in str(own)
+    assert not (tmp_path / "work" / "tables").exists()
+
+
+def test_a_run_killed_between_its_two_tables_goes_on(spark, taken, source, tmp_path, monkeypatch):
+    config = configure(tmp_path, {"path": str(source), "name": "mine"}, max_bad_share=0.4)
+    append, calls = Tables.append, []
+
+    def killed(self, name, df, **options):
+        calls.append(name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return append(self, name, df, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tables, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ingest_photos.run(spark, config)
+    assert sum(ingest_photos.run(spark, config).values()) in (len(GOOD), len(BAD))
+    _, photos, refused = taken
+    assert by_id(read(spark, config, "photos")) == by_id(photos)
+    assert by_id(read(spark, config, "quarantine")) == by_id(refused)
+
+
+def by_id(rows):
+    return sorted(rows, key=lambda row: row["photo_id"])
