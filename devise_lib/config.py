@@ -123,7 +123,7 @@ class IngestPhotos(JobConfig):
                 name=s.name or s.path.rstrip("/").split("/")[-1].split(".")[0],
                 label_pattern=self.label_pattern if s.label_pattern is None else s.label_pattern,
                 include=s.include,
-                held_out=s.held_out,
+                test_share=s.test_share,
             )
             for s in self.source
         ]

@@ -55,7 +55,7 @@ class PhotoSource(Frozen):
     name: str = ""  # default: the last part of the path
     label_pattern: str | None = None  # the first group is the label; "" for photos without one
     include: str = ""  # a regular expression; only paths in which it is found are taken
-    held_out: bool = False  # no model is trained on these photos
+    test_share: Share | None = None  # of its photos of seen labels; default: the common key
 
 
 class JobConfig(Frozen):

@@ -1,6 +1,6 @@
 """Photos joined with their labels, and split into those to train on and those to test with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame
@@ -22,16 +22,17 @@ def labelled_photos(
     joined = (
         photos.withColumnRenamed("label", "alias").join(F.broadcast(names), "alias").drop("alias")
     )
-    held_back = F.coalesce("held_out", F.lit(False)) | ~F.col("seen")
-    kept = _make_is_test(test_share, seed)(F.col("photo_id"))
-    return joined.withColumn("split", F.when(held_back | kept, "test").otherwise("train"))
+    share = F.coalesce("test_share", F.lit(test_share))
+    kept = ~F.col("seen") | _make_is_test(seed)("photo_id", share)
+    return joined.withColumn("split", F.when(kept, "test").otherwise("train"))
 
 
-def _make_is_test(share: float, seed: int):  # type: ignore[no-untyped-def]  # pyspark's own type
+def _make_is_test(seed: int) -> Callable[[str, Column], Column]:
     @F.pandas_udf("boolean")
-    def test(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        for batch in batches:
-            yield batch.map(lambda photo_id: is_test(photo_id, share, seed)).astype(bool)
+    def test(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Series]:
+        for ids, shares in batches:
+            chosen = [is_test(i, share, seed) for i, share in zip(ids, shares, strict=True)]
+            yield pd.Series(chosen, dtype=bool)
 
     return test
 

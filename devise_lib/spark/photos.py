@@ -135,7 +135,7 @@ def check_photos(
         root: the source's path as Spark writes it.
         max_pixels, min_side: see devise_lib.vision.images.
     """
-    name, pattern, held_out = source.name, source.label_pattern, source.held_out
+    name, pattern, test_share = source.name, source.label_pattern, source.test_share
 
     def check(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         label_of = re.compile(pattern) if pattern else None
@@ -151,7 +151,7 @@ def check_photos(
                         name,
                         row.path,
                         match.group(1) if match else None,
-                        held_out,
+                        test_share,
                         len(row.content),
                         row.modification_time,
                         hashlib.sha256(row.content).hexdigest(),

@@ -70,7 +70,7 @@ PHOTOS = _table(
     ("photo_set", STRING, "Name of the source that the photo came from"),
     ("path", STRING, "Where the file was; for an archive, ARCHIVE!MEMBER"),
     ("label", STRING, "Label that the path tells; null where it tells none"),
-    ("held_out", BOOLEAN, "No model is trained on this photo"),
+    ("test_share", DOUBLE, "Share of its source kept for testing; null: as the run says"),
     ("size_bytes", LONG, "Size of the file"),
     ("modification_time", TIMESTAMP, "Time of the file's last change, UTC"),
     ("sha256", STRING, "SHA-256 of the file, hexadecimal"),
@@ -98,7 +98,7 @@ FEATURES = _table(
     ("photo_set", STRING, "Name of the source that the photo came from"),
     ("label", STRING, "LABELS.label, aliases resolved"),
     ("seen", BOOLEAN, "LABELS.seen"),
-    ("split", STRING, "train, or test: held out, of an unseen label, or in the share for testing"),
+    ("split", STRING, "train, or test: of an unseen label, or in the share for testing"),
     ("backbone_id", STRING, "Backbone that made the feature"),
     ("feature", VECTOR, "Pooled features of the backbone, as they come"),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyspark
 from delta import configure_spark_with_delta_pip
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
@@ -75,6 +76,7 @@ def _own_builder(app_name: str, given: Mapping[str, str]) -> SparkSession.Builde
     master = given.get("spark.master", "local[*]")
     conf = {**OUR_SETTINGS, "spark.master": master, **given}
     if master.startswith("local"):
+        os.environ["SPARK_HOME"] = str(Path(pyspark.__file__).parent)  # not another Spark's
         driver = driver_memory_bytes(
             memory_available_bytes(), _cores(master), given.get("spark.driver.memory", "")
         )

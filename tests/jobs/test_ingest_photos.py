@@ -105,7 +105,7 @@ def test_each_photo_is_a_row_with_its_bytes_and_the_label_of_its_folder(taken, s
     for name, (content, label) in GOOD.items():
         row = rows[name]
         assert (bytes(row["content"]), row["size_bytes"]) == (content, len(content))
-        assert (row["label"], row["photo_set"], row["held_out"]) == (label, "mine", False)
+        assert (row["label"], row["photo_set"], row["test_share"]) == (label, "mine", None)
         changed = os.stat(source / name).st_mtime
         assert abs(row["modification_time"].timestamp() - changed) < 0.01
         assert row["sha256"] == hashlib.sha256(content).hexdigest()
@@ -174,19 +174,19 @@ def test_a_tar_gives_labels_and_bytes_and_no_link_is_followed(spark, tmp_path):
 def test_a_source_may_be_held_out_cut_down_and_labelled_its_own_way(spark, source, tmp_path):
     config = configure(
         tmp_path,
-        {"path": str(source), "name": "a", "include": "/cat/", "held_out": True},
+        {"path": str(source), "name": "a", "include": "/cat/", "test_share": 1.0},
         {"path": str(source), "name": "b", "include": r"\.gif$", "label_pattern": r"/_(\w+)/"},
         {"path": str(source), "name": "c", "include": "top", "label_pattern": ""},
         max_bad_share=1,
     )
     ingest_photos.run(spark, config)
     photos = read(spark, config, "photos")
-    rows = sorted((p["photo_set"], p["label"] or "", p["held_out"]) for p in photos)
+    rows = sorted((p["photo_set"], p["label"] or "", p["test_share"]) for p in photos)
     assert rows == [
-        ("a", "cat", True),
-        ("a", "cat", True),
-        ("b", "archive", False),
-        ("c", "", False),
+        ("a", "cat", 1.0),
+        ("a", "cat", 1.0),
+        ("b", "archive", None),
+        ("c", "", None),
     ]
     assert [p["label"] for p in photos if p["photo_set"] == "c"] == [None]
 
