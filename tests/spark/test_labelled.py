@@ -1,0 +1,67 @@
+import pytest
+
+from devise_lib.numerics.splits import is_test
+from devise_lib.spark.labelled import has_vector, labelled_photos
+from devise_lib.spark.schemas import LABELS, PHOTOS
+
+pytestmark = pytest.mark.spark
+
+VECTOR = [1.0, 0.0]
+LABEL_ROWS = [  # label, label_set, terms, term, coverage, seen, aliases, vector
+    ("cat", "a", ["cat"], "cat", "exact", True, ["tabby", "kitten"], VECTOR),
+    ("dog", "a", ["dog"], "dog", "exact", False, None, VECTOR),
+    ("owl", "a", ["owl"], "owl", "exact", True, [], VECTOR),
+    ("owl", "b", ["owl"], "owl", "exact", False, [], VECTOR),
+    ("elk", "a", ["elk"], None, "missing", True, [], None),
+]
+NAMES = {"cat": "cat", "tabby": "cat", "kitten": "cat", "dog": "dog", "owl": "owl", "elk": "elk"}
+
+
+@pytest.fixture(scope="module")
+def labels(spark):
+    return spark.createDataFrame(LABEL_ROWS, LABELS)
+
+
+def make_photos(spark, names, share=None):
+    rows = [
+        (f"p{i}", "set", f"/p{i}", name, share, 1, None, "0", b"x") for i, name in enumerate(names)
+    ]
+    return spark.createDataFrame(rows, PHOTOS)
+
+
+def by_id(df):
+    rows = df.collect()
+    assert len({row["photo_id"] for row in rows}) == len(rows), "each photo once"
+    return {row["photo_id"]: row for row in rows}
+
+
+def test_each_photo_of_a_known_label_comes_once_under_the_labels_own_name(spark, labels):
+    names = [*NAMES, "unicorn", None, "CAT"]
+    found = by_id(labelled_photos(make_photos(spark, names), labels, 0.5, 0))
+    assert {pid: row["label"] for pid, row in found.items()} == {
+        f"p{i}": NAMES[name] for i, name in enumerate(names) if name in NAMES
+    }
+    assert {row["content"] for row in found.values()} == {b"x"}
+    assert "alias" not in found["p0"].asDict()
+
+
+def test_photos_of_unseen_labels_are_for_testing_and_a_share_of_the_others(spark, labels):
+    photos = make_photos(spark, ["cat", "dog", "owl", "elk"] * 25)
+    found = by_id(labelled_photos(photos.repartition(5), labels, 0.3, 4))
+    assert len(found) == 100
+    for photo_id, row in found.items():
+        kept = row["label"] in ("dog", "owl") or is_test(photo_id, 0.3, 4)
+        assert row["split"] == ("test" if kept else "train")
+        assert row["seen"] == (row["label"] in ("cat", "elk"))
+    assert {row["split"] for row in found.values() if row["label"] == "cat"} == {"test", "train"}
+
+
+@pytest.mark.parametrize(("share", "split"), [(0.0, "train"), (1.0, "test")])
+def test_the_share_of_a_source_goes_before_the_common_one(spark, labels, share, split):
+    photos = make_photos(spark, ["cat", "elk"] * 10, share)
+    found = by_id(labelled_photos(photos, labels, 0.5, 0))
+    assert {row["split"] for row in found.values()} == {split}
+
+
+def test_a_label_without_a_vector_is_no_candidate(labels):
+    assert {row["label"] for row in labels.where(has_vector()).collect()} == {"cat", "dog", "owl"}

@@ -1,0 +1,72 @@
+import re
+
+import pytest
+
+from devise_lib.config import Evaluate
+from devise_lib.spark.metrics import Metric, replace_metrics
+from devise_lib.spark.tables import Tables
+
+pytestmark = pytest.mark.spark
+
+
+def hit(method: str, value: float, k: int | None = 1) -> Metric:
+    return Metric(method, "photos seen", "unseen_only", "hit", k, value)
+
+
+@pytest.fixture(scope="module")
+def tables(spark, tmp_path_factory) -> Tables:
+    return Tables.of(spark, Evaluate(work_dir=str(tmp_path_factory.mktemp("work"))))
+
+
+def stored(tables):
+    rows = tables.read("metrics").collect()
+    return sorted((r["model_id"], r["method"], r["value"], r["run_id"], r["seed"]) for r in rows)
+
+
+def test_figures_replace_those_of_the_same_methods_and_model_alone(tables):
+    assert replace_metrics(tables, [hit("devise", 0.1), hit("ridge", 0.2)], "r1", "m-v1", 0) == 2
+    assert replace_metrics(tables, [hit("devise", 0.3)], "r2", "m-v2", 1) == 1
+    assert replace_metrics(tables, [hit("word2vec", 0.4, None)], "r3", "", 0) == 1
+    assert (
+        replace_metrics(tables, [hit("devise", 0.5), hit("devise", 0.6, 5)], "r4", "m-v1", 0) == 2
+    )
+    assert stored(tables) == [
+        ("", "word2vec", 0.4, "r3", 0),
+        ("m-v1", "devise", 0.5, "r4", 0),
+        ("m-v1", "devise", 0.6, "r4", 0),
+        ("m-v1", "ridge", 0.2, "r1", 0),
+        ("m-v2", "devise", 0.3, "r2", 1),
+    ]
+    replace_metrics(tables, [hit("word2vec", 0.7, None)], "r5", "", 0)
+    assert stored(tables)[0] == ("", "word2vec", 0.7, "r5", 0)
+    assert len(stored(tables)) == 5
+
+
+def test_no_figure_writes_nothing(tables):
+    before = tables.version("metrics") if tables.exists("metrics") else None
+    assert replace_metrics(tables, [], "r", "m-v1", 0) == 0
+    assert (tables.version("metrics") if tables.exists("metrics") else None) == before
+
+
+def test_columns_have_the_meanings_of_the_fields(spark, tmp_path):
+    tables = Tables.of(spark, Evaluate(work_dir=str(tmp_path)))
+    replace_metrics(tables, [Metric("conse", "p", "c", "photos", None, 7)], "run", "m-v3", 9)
+    [row] = tables.read("metrics").collect()
+    assert row.asDict() == {
+        "run_id": "run",
+        "model_id": "m-v3",
+        "method": "conse",
+        "photo_set": "p",
+        "candidate_set": "c",
+        "metric": "photos",
+        "k": None,
+        "value": 7.0,
+        "seed": 9,
+    }
+
+
+def test_a_flat_name_tells_all_but_the_value_in_characters_that_mlflow_takes():
+    assert hit("devise", 0.5, 5).flat_name() == "hit_at_5/devise/photos_seen/unseen_only"
+    assert Metric("word2vec", "", "", "words", None, 3.0).flat_name() == "words/word2vec"
+    odd = Metric("a(b)", "ü é", "x:y", "m", None, 0.0).flat_name()
+    assert re.fullmatch(r"[\w./ -]+", odd)

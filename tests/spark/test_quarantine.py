@@ -1,0 +1,31 @@
+import pytest
+
+from devise_lib.errors import InputError
+from devise_lib.spark.quarantine import refuse_too_many
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def bad(spark):
+    reasons = ["truncated"] * 3 + ["empty"] + ["too_large"] * 2
+    return spark.createDataFrame([(reason,) for reason in reasons], "reason string")
+
+
+def test_up_to_the_share_the_bad_rows_are_counted_by_reason(bad):
+    counts = {"truncated": 3, "empty": 1, "too_large": 2}
+    assert refuse_too_many(bad, 20, 0.3, "job") == counts
+    assert refuse_too_many(bad, 6, 1.0, "job") == counts
+
+
+def test_above_it_the_commonest_reason_and_the_key_to_change_are_told(bad):
+    with pytest.raises(InputError) as raised:
+        refuse_too_many(bad, 19, 0.3, "ingest_photos")
+    assert str(raised.value) == (
+        "6 of 19 photos are refused, above max_bad_share = 0.3; most often truncated (3). "
+        "Mend the source, or raise ingest_photos.max_bad_share"
+    )
+
+
+def test_nothing_new_is_not_too_many(bad):
+    assert refuse_too_many(bad.where("reason = 'none'"), 0, 0.0, "job") == {}

@@ -1,0 +1,177 @@
+import json
+
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from devise_lib.config import EmbedLabels
+from devise_lib.errors import InputError, SchemaError
+from devise_lib.spark.schemas import METRICS, SCHEMAS, WORD_VECTORS
+from devise_lib.spark.tables import Tables, conform, count_by
+
+pytestmark = pytest.mark.spark
+
+NAME = "word_vectors"
+
+
+@pytest.fixture
+def tables(spark, tmp_path) -> Tables:
+    return Tables.of(spark, EmbedLabels(work_dir=f"{tmp_path}/", seed=5), run_id="run-1")
+
+
+def words(spark, *rows):
+    """A row of WORD_VECTORS for each (word, count)."""
+    return spark.createDataFrame([(w, n, [float(n), 0.5]) for w, n in rows], WORD_VECTORS)
+
+
+def read(tables, version=None, name=NAME):
+    rows = tables.read(name, version).orderBy("word").collect()
+    return [(row["word"], row["count"]) for row in rows]
+
+
+def test_a_table_that_is_not_there_is_told_with_its_place(tables, tmp_path):
+    assert not tables.exists(NAME)
+    with pytest.raises(InputError, match=f"no table word_vectors at {tmp_path}/tables/word_ve"):
+        tables.read(NAME)
+
+
+def test_a_table_that_no_schema_names_is_a_fault_of_ours(tables):
+    with pytest.raises(KeyError, match="no table 'wordvectors'"):
+        tables.path("wordvectors")
+
+
+def test_a_wrong_schema_lists_every_fault_at_once_and_writes_nothing(tables, spark):
+    wrong = spark.createDataFrame([("a", "7", True)], "word string, count string, extra boolean")
+    with pytest.raises(SchemaError) as raised:
+        tables.overwrite(NAME, wrong)
+    assert str(raised.value) == (
+        "table word_vectors: count is string, want bigint; vector is missing, want array<float>"
+    )
+    assert not tables.exists(NAME)
+
+
+def test_columns_come_in_the_order_of_the_schema_and_others_are_dropped(spark):
+    df = spark.createDataFrame([(1, "a")], "count long, word string")
+    df = df.withColumns({"vector": F.array(F.lit(1.0).cast("float")), "x": F.lit(3)})
+    assert conform(df, WORD_VECTORS, NAME).columns == WORD_VECTORS.names
+
+
+def test_rows_are_replaced_added_and_counted_and_old_versions_stay(tables, spark):
+    assert tables.overwrite(NAME, words(spark, ("a", 1), ("b", 2))) == 2
+    assert tables.append(NAME, words(spark, ("c", 3))) == 1
+    assert tables.overwrite(NAME, words(spark, ("d", 4))) == 1
+    assert tables.version(NAME) == 2
+    assert read(tables) == [("d", 4)]
+    assert read(tables, version=1) == [("a", 1), ("b", 2), ("c", 3)]
+    assert read(tables, version=0) == [("a", 1), ("b", 2)]
+
+
+def test_a_part_of_a_table_is_replaced_in_one_commit(tables, spark):
+    tables.overwrite(NAME, words(spark, ("a", 1), ("b", 2)), where="count = 1")  # the first write
+    assert tables.overwrite(NAME, words(spark, ("c", 1), ("d", 1)), where="count = 1") == 2
+    assert read(tables) == [("b", 2), ("c", 1), ("d", 1)]
+    assert tables.version(NAME) == 1
+
+
+def test_a_part_is_replaced_by_rows_of_that_part_only(tables, spark):
+    tables.overwrite(NAME, words(spark, ("a", 1), ("b", 2)))
+    with pytest.raises(Exception, match="count = 1"):
+        tables.overwrite(NAME, words(spark, ("c", 2)), where="count = 1")
+    assert read(tables) == [("a", 1), ("b", 2)]
+
+
+def test_a_transaction_written_twice_adds_its_rows_once(tables, spark):
+    once = {"txnAppId": "stream", "txnVersion": 3}
+    assert tables.append(NAME, words(spark, ("a", 1)), **once) == 1
+    assert tables.append(NAME, words(spark, ("a", 1)), **once) == 0
+    assert tables.append(NAME, words(spark, ("z", 1)), **{**once, "txnVersion": 2}) == 0
+    assert tables.append(NAME, words(spark, ("b", 1)), **{**once, "txnVersion": 4}) == 1
+    assert tables.append(NAME, words(spark, ("c", 1)), **{**once, "txnAppId": "other"}) == 1
+    assert read(tables) == [("a", 1), ("b", 1), ("c", 1)]
+
+
+def test_a_table_is_made_empty_once(tables, spark):
+    tables.create_if_missing(NAME)
+    assert tables.read(NAME).count() == 0
+    tables.append(NAME, words(spark, ("a", 1)))
+    tables.create_if_missing(NAME)
+    assert read(tables) == [("a", 1)]
+
+
+def comments(schema: StructType) -> dict[str, str]:
+    return {field.name: field.metadata.get("comment", "") for field in schema}
+
+
+def test_every_column_keeps_its_comment_through_every_kind_of_write(tables, spark):
+    plain = words(spark, ("a", 1)).select(  # as a computed column comes: without a comment
+        *(F.col(name).alias(name, metadata={}) for name in WORD_VECTORS.names)
+    )
+    assert set(comments(plain.schema).values()) == {""}
+    for write in (
+        lambda: tables.append(NAME, plain),
+        lambda: tables.overwrite(NAME, plain),
+        lambda: tables.append(NAME, plain),
+        lambda: tables.overwrite(NAME, plain, where="count = 1"),
+    ):
+        write()
+        stored = spark.read.format("delta").load(tables.path(NAME)).schema
+        assert comments(stored) == comments(WORD_VECTORS)
+    assert all(comments(schema)[name] for schema in SCHEMAS.values() for name in schema.names)
+
+
+def test_the_log_of_a_commit_says_what_made_it(tables, spark):
+    tables.overwrite(NAME, words(spark, ("a", 1)))
+    path = tables.path(NAME)
+    [entry] = spark.sql(f"DESCRIBE HISTORY delta.`{path}`").collect()
+    assert json.loads(entry["userMetadata"]) == {
+        "job": "embed_labels",
+        "seed": 5,
+        "run_id": "run-1",
+    }
+
+
+def test_files_may_be_partitioned_uncompressed_and_short(tables, spark, tmp_path):
+    rows = words(spark, *((f"w{i}", i % 2) for i in range(9))).coalesce(1)
+    tables.overwrite(
+        NAME, rows, partition_by=("count",), compression="uncompressed", maxRecordsPerFile=2
+    )
+    files = list((tmp_path / "tables" / NAME).glob("count=*/*.parquet"))
+    assert len(files) == 3 + 2  # five rows of count 0 and four of count 1, two a file
+    assert not any("snappy" in file.name for file in files)
+    assert len(read(tables)) == 9
+
+
+@pytest.fixture
+def in_catalog(spark, tmp_path):
+    """Tables with a prefix of the session's catalog; their files lie in the work folder."""
+    spark.sql("CREATE DATABASE IF NOT EXISTS devise_test")
+    yield Tables.of(spark, EmbedLabels(work_dir=str(tmp_path), catalog="devise_test"))
+    spark.sql("DROP DATABASE devise_test CASCADE")
+
+
+def test_with_a_catalog_tables_have_names_and_are_the_same_by_path(in_catalog, tables, spark):
+    assert in_catalog.overwrite(NAME, words(spark, ("a", 1))) == 1
+    assert in_catalog.append(NAME, words(spark, ("b", 2))) == 1
+    assert in_catalog.overwrite(NAME, words(spark, ("c", 2)), where="count = 2") == 1
+    by_name = spark.sql("SELECT word, count FROM devise_test.word_vectors ORDER BY word")
+    assert [tuple(row) for row in by_name.collect()] == [("a", 1), ("c", 2)]
+    assert read(in_catalog) == read(tables) == [("a", 1), ("c", 2)]
+    assert in_catalog.version(NAME) == 2
+    in_catalog.create_if_missing("labels")
+    assert spark.sql("SELECT * FROM devise_test.labels").columns == SCHEMAS["labels"].names
+    once = {"txnAppId": "stream", "txnVersion": 1}
+    assert [in_catalog.append(NAME, words(spark, ("d", 4)), **once) for _ in "ab"] == [1, 0]
+
+
+def test_a_table_made_by_path_gets_its_name_later(in_catalog, tables, spark):
+    tables.overwrite(NAME, words(spark, ("a", 1)))
+    in_catalog.append(NAME, words(spark, ("b", 2)))
+    assert spark.table("devise_test.word_vectors").count() == 2
+    tables.overwrite("metrics", spark.createDataFrame([], METRICS))
+    in_catalog.overwrite("metrics", spark.createDataFrame([], METRICS))
+    assert spark.table("devise_test.metrics").count() == 0
+
+
+def test_rows_are_counted_by_a_column(spark):
+    df = spark.createDataFrame([("a",), ("b",), ("a",), (None,)], "x string")
+    assert count_by(df, "x") == {"a": 2, "b": 1, "None": 1}
