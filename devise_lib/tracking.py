@@ -67,15 +67,20 @@ def connect(config: JobConfig) -> None:
             client.create_experiment(EXPERIMENT, None if config.tracking_uri else root)
         mlflow.set_experiment(EXPERIMENT)
     except MlflowException as error:
-        raise InputError(f"MLflow at tracking_uri {uri!r} does not answer: {error}") from error
+        place = uri.split("@")[-1]  # a user and a password may stand before it
+        said = str(error).replace(uri, place)
+        raise InputError(f"MLflow at tracking_uri {place!r} does not answer: {said}") from error
 
 
 @contextmanager
 def job_run(config: JobConfig, parent_run_id: str = "") -> Iterator[str]:
-    """A run named after the job, with its configuration; failed if the body raises."""
+    """A run named after the job, with its configuration; failed if the body raises.
+
+    The tracking URI stays out of it: it may hold a password.
+    """
     tags = {"mlflow.parentRunId": parent_run_id} if parent_run_id else {}
     with mlflow.start_run(run_name=config.name, tags=tags) as run:
-        values = config.model_dump(mode="json", exclude={"label_sets"})
+        values = config.model_dump(mode="json", exclude={"label_sets", "tracking_uri"})
         mlflow.log_params({key: str(value)[:6000] for key, value in values.items()})
         yield run.info.run_id
 

@@ -28,6 +28,10 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     labels = tables.read("labels").where(has_vector())  # the others can be no target
     photos = labelled_photos(tables.read("photos"), labels, config.test_share, config.seed)
+    if photos.isEmpty():  # before a table is replaced
+        raise InputError(
+            "no photo has a label of the label sets: check label_pattern and label_sets"
+        )
     network = spark.sparkContext.broadcast(features_file(backbone))
     features = (
         with_vectors(photos, network, KEEP, config.batch_size)
@@ -42,10 +46,6 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         compression="uncompressed",
         maxRecordsPerFile=config.max_records_per_file,
     )
-    if not rows:
-        raise InputError(
-            "no photo has a label of the label sets: check label_pattern and label_sets"
-        )
     return {"features": rows}
 
 

@@ -24,9 +24,10 @@ def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:
     index = str(Path(config.index).absolute()) if config.index else None
     ranges = plan_ranges(dump, index, config.tasks)
     tables = Tables.of(spark, config, dump=dump, run_id=tracking.current_run_id())
-    rows = tables.overwrite("articles", read_articles(spark, ranges, config.namespaces))
-    if not rows:
+    articles = read_articles(spark, ranges, config.namespaces)
+    if articles.isEmpty():  # before a table is replaced
         raise InputError(f"{dump} has no page of namespaces {list(config.namespaces)}")
+    rows = tables.overwrite("articles", articles)
     tracking.log_params({"ranges": len(ranges)})
     return {"articles": rows, "byte ranges": len(ranges)}
 

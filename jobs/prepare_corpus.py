@@ -23,6 +23,10 @@ def run(spark: SparkSession, config: PrepareCorpus) -> dict[str, int]:
     joiner = PhraseJoiner(phrases(read_label_sets(config.label_sets)))
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     articles = running_text(tables.read("articles"), config.min_words)
+    if articles.isEmpty():  # before a table is replaced
+        raise InputError(
+            "ARTICLES hold no sentence: check the dump, or lower prepare_corpus.min_words"
+        )
     repeats = near_duplicates(
         articles, config.near_duplicate_threshold, config.num_perm, config.shingle
     )
@@ -30,10 +34,6 @@ def run(spark: SparkSession, config: PrepareCorpus) -> dict[str, int]:
     kept = articles.join(tables.read("near_duplicates"), "page_id", "left_anti")
     sentences = to_sentences(kept, spark.sparkContext.broadcast(joiner))
     rows = tables.overwrite("sentences", sentences)
-    if not rows:
-        raise InputError(
-            "ARTICLES hold no sentence: check the dump, or lower prepare_corpus.min_words"
-        )
     return {"sentences": rows, "near duplicates left out": dropped}
 
 

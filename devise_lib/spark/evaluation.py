@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from devise_lib.errors import InputError
 from devise_lib.numerics.conse import conse, softmax
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.retrieval import rank_of_truth
@@ -72,8 +73,17 @@ class Methods:
 def candidate_sets(
     labels: DataFrame, control: dict[str, NDArray[np.float32]]
 ) -> list[CandidateSet]:
-    """The unseen labels, the seen, and both, of each label set; only those with a vector."""
+    """The unseen labels, the seen, and both, of each label set; only those with a vector.
+
+    Raises:
+        InputError: a label came after the model, so its control knows nothing of it.
+    """
     rows = labels.where(has_vector()).select("label_set", "label", "seen", "vector").collect()
+    if strange := sorted({row["label"] for row in rows} - control.keys()):
+        raise InputError(
+            f"LABELS have labels that the model's control lacks ({', '.join(strange[:5])}): LABELS "
+            "changed since it was trained; run train_devise again"
+        )
     sets = []
     for label_set in sorted({row["label_set"] for row in rows}):
         mine = sorted(

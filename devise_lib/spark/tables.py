@@ -100,13 +100,18 @@ class Tables:
     def _save(self, name: str, writer: DataFrameWriter) -> int:
         before = self.version(name) if self.exists(name) else -1
         if self.catalog:
-            writer.option("path", self.path(name)).saveAsTable(f"{self.catalog}.{name}")
+            full_name = f"{self.catalog}.{name}"
+            if before >= 0:  # perhaps made by path alone: Delta takes no second table there
+                place = f"USING delta LOCATION '{self.path(name)}'"
+                self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
+            writer.option("path", self.path(name)).saveAsTable(full_name)
         else:
             writer.save(self.path(name))
         last = self._delta(name).history(1).collect()[0]
         if last["version"] == before:
             return 0  # Delta has seen this transaction and skipped it
-        return int(last["operationMetrics"].get("numOutputRows", 0))
+        written = last["operationMetrics"]
+        return int(written.get("numOutputRows", 0)) - int(written.get("numCopiedRows", 0))
 
     def _delta(self, name: str) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(name))

@@ -68,7 +68,8 @@ def test_rows_are_replaced_added_and_counted_and_old_versions_stay(tables, spark
 
 def test_a_part_of_a_table_is_replaced_in_one_commit(tables, spark):
     tables.overwrite(NAME, words(spark, ("a", 1), ("b", 2)), where="count = 1")  # the first write
-    assert tables.overwrite(NAME, words(spark, ("c", 1), ("d", 1)), where="count = 1") == 2
+    rows = words(spark, ("c", 1), ("d", 1))
+    assert tables.overwrite(NAME, rows, where="count = 1") == 2  # b, copied, is not counted
     assert read(tables) == [("b", 2), ("c", 1), ("d", 1)]
     assert tables.version(NAME) == 1
 
@@ -103,9 +104,8 @@ def comments(schema: StructType) -> dict[str, str]:
 
 
 def test_every_column_keeps_its_comment_through_every_kind_of_write(tables, spark):
-    plain = words(spark, ("a", 1)).select(  # as a computed column comes: without a comment
-        *(F.col(name).alias(name, metadata={}) for name in WORD_VECTORS.names)
-    )
+    types = "word string, count long, vector array<float>"  # as computed: without comments
+    plain = spark.createDataFrame([("a", 1, [0.5])], types)
     assert set(comments(plain.schema).values()) == {""}
     for write in (
         lambda: tables.append(NAME, plain),

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from devise_lib.config import EmbedLabels
+from devise_lib.config_types import LabelTable
+from devise_lib.errors import InputError
+from devise_lib.spark.label_sets import read_label_sets
+from devise_lib.spark.schemas import WORD_VECTORS
+from devise_lib.spark.tables import Tables
+from devise_lib.text.labels import choose_vector
+from jobs import embed_labels
+
+pytestmark = pytest.mark.spark
+
+RNG = np.random.default_rng(0)
+WORDS = ["cat", "polar_bear", "kitty", "sea", "otter", "boat", "house", "owl"]
+VECTORS = {word: RNG.standard_normal(6).astype(np.float32) for word in WORDS}
+LINES = {
+    "zoo": [
+        "cat\tcat\tseen\ttabby",
+        "bear\tpolar bear,cat\tunseen\t",
+        "kitten\tpussycat,kitty\tseen\t",
+        "otter\tsea otter\tseen\tlutra,enhydra",
+        "yeti\tyeti,bigfoot\tunseen\t",
+    ],
+    "farm": ["owl\towl\tseen\t", "unicorn\tunicorn\tseen\t"],
+}
+
+
+def label_set(folder: Path, name: str, lines: list[str]) -> LabelTable:
+    path = folder / f"{name}.tsv"
+    path.write_text("\n".join(["label\tterms\tsplit\taliases", *lines]) + "\n")
+    return LabelTable(kind="table", name=name, path=str(path))
+
+
+@pytest.fixture(scope="module")
+def config(spark, tmp_path_factory) -> EmbedLabels:
+    folder = tmp_path_factory.mktemp("work")
+    sets = tuple(label_set(folder, name, lines) for name, lines in LINES.items())
+    config = EmbedLabels(work_dir=str(folder), label_sets=sets, min_coverage=0.5)
+    rows = [(word, 5, vector.tolist()) for word, vector in VECTORS.items()]
+    Tables.of(spark, config).overwrite("word_vectors", spark.createDataFrame(rows, WORD_VECTORS))
+    return config
+
+
+@pytest.fixture(scope="module")
+def embedded(spark, config):
+    assert embed_labels.run(spark, config) == {"labels": 7, "without a vector": 2}
+    rows = Tables.of(spark, config).read("labels").collect()
+    return {(row["label_set"], row["label"]): row for row in rows}
+
+
+def test_each_label_has_the_vector_that_a_look_at_all_words_chooses(embedded, config):
+    labels = read_label_sets(config.label_sets)
+    assert embedded.keys() == {(label.label_set, label.label) for label in labels}
+    for label in labels:
+        row, wanted = embedded[label.label_set, label.label], choose_vector(label, VECTORS)
+        assert (row["coverage"], row["term"]) == (wanted.coverage, wanted.term)
+        assert (row["terms"], row["seen"]) == (list(label.terms), label.seen)
+        assert row["aliases"] == list(label.aliases)
+        if wanted.vector is None:
+            assert row["vector"] is None
+        else:
+            np.testing.assert_allclose(row["vector"], wanted.vector, rtol=1e-6)
+            assert np.linalg.norm(row["vector"]) == pytest.approx(1, rel=1e-5)
+    found = {row["coverage"] for row in embedded.values()}
+    assert found == {"exact", "synonym", "averaged", "missing"}
+
+
+@pytest.mark.usefixtures("embedded")
+def test_the_coverage_of_each_set_is_in_metrics(spark, config):
+    rows = Tables.of(spark, config).read("metrics").collect()
+    assert {(r["method"], r["metric"]) for r in rows} == {("labels", "coverage")}
+    found = {(r["photo_set"], r["candidate_set"]): r["value"] for r in rows}
+    assert found == {
+        ("zoo", "exact"): 0.4,
+        ("zoo", "synonym"): 0.2,
+        ("zoo", "averaged"): 0.2,
+        ("zoo", "missing"): 0.2,
+        ("farm", "exact"): 0.5,
+        ("farm", "synonym"): 0.0,
+        ("farm", "averaged"): 0.0,
+        ("farm", "missing"): 0.5,
+    }
+
+
+@pytest.mark.usefixtures("embedded")
+def test_a_set_with_too_few_vectors_is_told_and_labels_stay(spark, config, tmp_path):
+    tables = Tables.of(spark, config)
+    before = [tables.version(name) for name in ("labels", "metrics")]
+    none = label_set(tmp_path, "none", ["yeti\tyeti\tseen\t", "ufo\tufo\tunseen\t"])
+    for sets, share in (((*config.label_sets, none), "none: 100%"), ((none,), "none: 100%")):
+        with pytest.raises(InputError, match=f"label set {share} of its labels have no word vec"):
+            embed_labels.run(spark, config.model_copy(update={"label_sets": sets}))
+    strict = config.model_copy(update={"min_coverage": 0.75})
+    with pytest.raises(InputError, match="label set farm: 50% of its labels have no word vector"):
+        embed_labels.run(spark, strict)
+    assert [tables.version(name) for name in ("labels", "metrics")] == before
+
+
+def test_no_label_set_is_told(spark, config):
+    with pytest.raises(InputError, match=r"no label set: give \[\[label_sets\]\]"):
+        embed_labels.run(spark, config.model_copy(update={"label_sets": ()}))

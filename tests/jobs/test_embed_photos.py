@@ -1,0 +1,217 @@
+"""embed_photos, killed and run again: each photo is in EMBEDDINGS or in QUARANTINE, once."""
+
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from pyspark.errors import StreamingQueryException
+
+from devise_lib import tracking
+from devise_lib.config import EmbedPhotos
+from devise_lib.errors import InputError
+from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark.tables import Tables
+from devise_lib.vision.images import Refusal, decode
+from jobs import embed_photos
+
+pytestmark = pytest.mark.spark
+
+MODEL = "devise-v1"
+MATRIX = np.random.default_rng(2).standard_normal((3, 4)).astype(np.float32)
+
+
+def picture(level: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 18), (level, 255 - level, level // 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+CONTENTS = {f"p{i:02d}": picture(20 * i + 5) for i in range(12)}
+CONTENTS |= {"p03": CONTENTS["p03"][:50], "p08": b"\xff\xd8 no JPEG"}
+BAD = {"p03", "p08"}
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory) -> bytes:
+    inputs = keras.Input((16, 16, 3))
+    dense = keras.layers.Dense(4, use_bias=False)
+    outputs = dense(keras.layers.GlobalAveragePooling2D()(inputs))
+    model = keras.Model(inputs, keras.layers.UnitNormalization()(outputs))
+    dense.set_weights([MATRIX])
+    path = tmp_path_factory.mktemp("network") / "network.keras"
+    model.save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def model(keras_file, monkeypatch):
+    """The model that the registry names; a test may rename it."""
+    model = SimpleNamespace(model_id=MODEL)
+    monkeypatch.setattr(tracking, "find_registered", lambda *_: model)
+    monkeypatch.setattr(tracking, "fetch_keras", lambda _: keras_file)
+    for name in ("log_params", "log_metrics"):
+        monkeypatch.setattr(tracking, name, lambda _: None)
+    return model
+
+
+def add_photos(spark, config, ids):
+    rows = [
+        (i, "set", f"/{i}.png", "cat", None, len(CONTENTS[i]), None, "0", CONTENTS[i]) for i in ids
+    ]
+    Tables.of(spark, config).append("photos", spark.createDataFrame(rows, PHOTOS).coalesce(1))
+
+
+def photo_ids(*numbers) -> list[str]:
+    return [f"p{i:02d}" for i in numbers]
+
+
+@pytest.fixture(scope="module")
+def three_files(spark, tmp_path_factory) -> Path:
+    """A work folder whose PHOTOS lie in three files, so that they make three micro-batches."""
+    config = EmbedPhotos(work_dir=str(tmp_path_factory.mktemp("photos")))
+    for part in (range(0, 4), range(4, 8), range(8, 12)):
+        add_photos(spark, config, photo_ids(*part))
+    return Path(config.work_dir)
+
+
+@pytest.fixture
+def config(three_files, tmp_path) -> EmbedPhotos:
+    shutil.copytree(three_files, tmp_path / "work")
+    return EmbedPhotos(
+        work_dir=str(tmp_path / "work"), files_per_batch=1, batch_size=3, max_bad_share=0.5
+    )
+
+
+def rows_of(spark, config, name, model_id=MODEL):
+    df = Tables.of(spark, config).read(name).where(f"model_id = '{model_id}'")
+    return sorted((row.asDict() for row in df.collect()), key=lambda row: row["photo_id"])
+
+
+def assert_each_once(spark, config, model_id=MODEL, wanted=tuple(CONTENTS)):
+    """Every photo has its vector or its reason, once, and they are what one loop would give."""
+    embedded = rows_of(spark, config, "embeddings", model_id)
+    refused = rows_of(spark, config, "quarantine", model_id)
+    assert [row["photo_id"] for row in embedded] == [i for i in wanted if i not in BAD]
+    assert [row["photo_id"] for row in refused] == [i for i in wanted if i in BAD]
+    for row in embedded:
+        mean = decode(CONTENTS[row["photo_id"]], 16).mean(axis=(0, 1))
+        np.testing.assert_allclose(
+            row["embedding"], l2_normalize(mean[None] @ MATRIX)[0], atol=1e-5
+        )
+        assert (row["photo_set"], row["label"]) == ("set", "cat")
+    for row in refused:
+        refusal = decode(CONTENTS[row["photo_id"]], 16)
+        assert isinstance(refusal, Refusal)
+        assert (row["reason"], row["message"]) == (refusal.reason.value, refusal.message)
+        assert (row["stage"], row["path"]) == ("embed_photos", f"/{row['photo_id']}.png")
+
+
+def versions(spark, config):
+    return [Tables.of(spark, config).version(name) for name in ("embeddings", "quarantine")]
+
+
+def transactions(config, name) -> list[dict]:
+    folder = Path(config.work_dir) / "tables" / name / "_delta_log"
+    actions = (
+        json.loads(line)
+        for path in sorted(folder.glob("*.json"))
+        for line in path.read_text().splitlines()
+    )
+    return [action["txn"] for action in actions if "txn" in action]
+
+
+def test_every_photo_is_embedded_or_refused_and_a_second_run_has_nothing_to_do(spark, config):
+    counts = embed_photos.run(spark, config)
+    assert counts == {"embeddings": 10, "quarantined": 2}
+    assert_each_once(spark, config)
+    before = versions(spark, config)
+    assert embed_photos.run(spark, config) == counts
+    assert versions(spark, config) == before
+
+    for name in ("embeddings", "quarantine"):  # the stream's id and the batch's number
+        [stream] = {txn["appId"] for txn in transactions(config, name)}
+        assert re.fullmatch(r"embed_photos:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", stream)
+        assert [txn["version"] for txn in transactions(config, name)] == [0, 1, 2]
+
+    CONTENTS.update({"p12": picture(250), "p13": picture(251)})
+    try:
+        add_photos(spark, config, ["p12", "p13"])
+        assert embed_photos.run(spark, config) == {"embeddings": 12, "quarantined": 2}
+        assert_each_once(spark, config, wanted=tuple(CONTENTS))
+    finally:
+        del CONTENTS["p12"], CONTENTS["p13"]
+
+
+@pytest.fixture
+def checkpoint(config) -> Path:
+    return Path(config.work_dir) / "checkpoints" / "embed_photos" / MODEL
+
+
+def test_with_a_lost_checkpoint_nothing_is_doubled(spark, config, checkpoint):
+    embed_photos.run(spark, config)
+    before = [rows_of(spark, config, name) for name in ("embeddings", "quarantine")]
+    shutil.rmtree(checkpoint)
+    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
+    assert [rows_of(spark, config, name) for name in ("embeddings", "quarantine")] == before
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["checkpoint kept", "checkpoint lost"])
+@pytest.mark.parametrize("fatal_write", [2, 5], ids=["in the first batch", "before the last"])
+def test_a_run_that_is_killed_goes_on_as_if_nothing_had_been(
+    spark, config, checkpoint, monkeypatch, fatal_write, lost
+):
+    append, written = Tables.append, []
+
+    def dying(self, name, df, **options):
+        if "txnVersion" in options:
+            written.append(name)
+            if len(written) == fatal_write:
+                raise OSError("the machine went down")
+        return append(self, name, df, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tables, "append", dying)
+        with pytest.raises(StreamingQueryException, match="the machine went down"):
+            embed_photos.run(spark, config)
+    assert len(rows_of(spark, config, "embeddings")) in range(1, 10), "it died half way"
+    if lost:
+        shutil.rmtree(checkpoint)
+    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
+    assert_each_once(spark, config)
+
+
+def test_another_model_embeds_every_photo_anew_beside_the_first(spark, config, model):
+    embed_photos.run(spark, config)
+    before = rows_of(spark, config, "embeddings")
+    model.model_id = "devise-v2"
+    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
+    assert_each_once(spark, config, "devise-v2")
+    assert rows_of(spark, config, "embeddings") == before
+
+
+def test_too_many_bad_photos_fail_the_job_after_they_are_on_record(spark, config):
+    strict = config.model_copy(update={"max_bad_share": 0.1})
+    with pytest.raises(InputError, match=r"2 of 12 photos are refused, .*raise embed_photos\.max"):
+        embed_photos.run(spark, strict)
+    assert_each_once(spark, config)
+
+
+def test_a_sum_that_does_not_add_up_is_told(spark, config):
+    embed_photos.run(spark, config)
+    path = Tables.of(spark, config).path("embeddings")
+    spark.sql(f"DELETE FROM delta.`{path}` WHERE photo_id = 'p05'")
+    with pytest.raises(InputError, match="12 photos, but devise-v1 embedded 9, refused 2"):
+        embed_photos.run(spark, config)
+
+
+def test_without_photos_the_job_that_makes_them_is_asked_for(spark, tmp_path):
+    with pytest.raises(InputError, match="no table photos at"):
+        embed_photos.run(spark, EmbedPhotos(work_dir=str(tmp_path)))
