@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from devise_lib.config_types import (
     PARENT_FOLDER,
     JobConfig,
+    LabelPattern,
     ModelName,
     PhotoSource,
     PositiveInt,
@@ -104,7 +105,7 @@ class IngestPhotos(JobConfig):
     source: Annotated[
         tuple[PhotoSource, ...], Field(min_length=1)
     ]  # or one path, or a list of them
-    label_pattern: str = PARENT_FOLDER  # for the sources that do not give their own
+    label_pattern: LabelPattern = PARENT_FOLDER  # for the sources that do not give their own
     max_pixels: PositiveInt = 64_000_000
     min_side: PositiveInt = 8
     max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
@@ -114,6 +115,16 @@ class IngestPhotos(JobConfig):
     def _from_paths(cls, value: Any) -> Any:
         given = value if isinstance(value, list | tuple) else [value]
         return [{"path": item} if isinstance(item, str) else item for item in given]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [source.name for source in self.sources()]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"several sources have the name {doubled[0]!r}, and it is part of a photo's id: "
+                "give each a `name` of its own"
+            )
+        return self
 
     def sources(self) -> list[PhotoSource]:
         """Every source with its name and its label pattern filled in."""
@@ -146,8 +157,14 @@ class TrainBackbone(JobConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.backbone == "small_cnn" and (self.weights or self.classes):
+            raise ValueError(
+                "backbone small_cnn is trained here: leave out `weights` and `classes`"
+            )
         if self.backbone == "mobilenet_0.75_224" and not (self.weights and self.classes):
             raise ValueError("backbone mobilenet_0.75_224 wants `weights` and `classes`")
+        if self.backbone == "mobilenet_0.75_224" and self.image_size != 224:
+            raise ValueError(f"image_size is {self.image_size}: mobilenet_0.75_224 wants 224")
         if self.batch_size < self.ranks:
             raise ValueError(f"batch_size is {self.batch_size}, fewer than {self.ranks} ranks")
         return self

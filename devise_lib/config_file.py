@@ -53,7 +53,12 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
     faults: list[str] = []
     for override in overrides:
         faults += _apply(tree, override)
-    spark = {key: _text(value) for key, value in _flatten(tree.pop("spark", {}))}
+    spark_table = tree.pop("spark", {})
+    if not isinstance(spark_table, dict):
+        faults.append(
+            f"spark is {spark_table!r}, want a table [spark], as in 'driver.memory' = '2g'"
+        )
+    spark = {key: _text(value) for key, value in _flatten(spark_table)}
     work_dir = str(tree.get("work_dir", JobConfig.model_fields["work_dir"].default))
     tree["work_dir"], found = _shared_folder(work_dir)
     faults += found

@@ -1,12 +1,31 @@
 """What the configurations of the jobs are made of: common keys, label sets, photo sources."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return text
+
+
+def _with_a_group(text: str) -> str:
+    if text and not re.compile(text).groups:
+        raise ValueError('want a group (...) that matches the label, or "" for no label')
+    return text
+
+
+RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
+LabelPattern = Annotated[RegularExpression, AfterValidator(_with_a_group)]
 ModelName = Annotated[str, Field(pattern=r"^[\w.-]+$")]  # it stands in paths and in SQL
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -53,8 +72,12 @@ class PhotoSource(Frozen):
 
     path: str
     name: str = ""  # default: the last part of the path
-    label_pattern: str | None = None  # the first group is the label; "" for photos without one
-    include: str = ""  # a regular expression; only paths in which it is found are taken
+    label_pattern: LabelPattern | None = (
+        None  # the first group is the label; "" for photos without one
+    )
+    include: RegularExpression = (
+        ""  # a regular expression; only paths in which it is found are taken
+    )
     test_share: Share | None = None  # of its photos of seen labels; default: the common key
 
 

@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         jobs = choose_jobs(args.from_job, args.to_job, args.only)
         settings = load_settings(args.config, args.set, jobs)
         jobs = [job for job in jobs if job in settings.jobs]
+        if not jobs:
+            raise ConfigError(f"{args.config} has no table [{args.only or args.from_job}]: add it")
         folder = find_jobs_folder()
         log = log_path(settings.common)
         _say(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
@@ -112,7 +114,13 @@ def resume_command(argv: Sequence[str], job: str) -> str:
             kept.append(arg)
     only = "--only" in argv or any(arg.startswith("--only=") for arg in argv)
     start = [] if only else ["--from", job]
-    return shlex.join([Path(sys.executable).name, "-m", "devise_lib.pipeline", *kept, *start])
+    return shlex.join([_this_python(), "-m", "devise_lib.pipeline", *kept, *start])
+
+
+def _this_python() -> str:
+    """The Python that runs, as it is called from the current folder."""
+    python, here = Path(sys.executable), Path.cwd()
+    return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
 
 def _parser_args(argv: Sequence[str] | None) -> Namespace:

@@ -42,8 +42,11 @@ class RegisteredModel:
 
     @property
     def model_id(self) -> str:
-        """Name and version, e.g. "devise-v3"; the id that rows and bundles carry."""
-        return f"{self.name}-v{self.version}"
+        """The id that rows and bundles carry, e.g. "devise-v3-1b9f0c".
+
+        With the first digits of the run, so that another registry's third version is another id.
+        """
+        return f"{self.name}-v{self.version}-{self.run_id[:6]}"
 
 
 def connect(config: JobConfig) -> None:
@@ -66,7 +69,7 @@ def connect(config: JobConfig) -> None:
             root = (Path(config.work_dir).absolute() / "mlartifacts").as_uri()
             client.create_experiment(EXPERIMENT, None if config.tracking_uri else root)
         mlflow.set_experiment(EXPERIMENT)
-    except MlflowException as error:
+    except Exception as error:  # whatever the store raises: a driver missing, a name unknown
         place = uri.split("@")[-1]  # a user and a password may stand before it
         said = str(error).replace(uri, place)
         raise InputError(f"MLflow at tracking_uri {place!r} does not answer: {said}") from error

@@ -11,10 +11,13 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import BuildSignatures
+from devise_lib.numerics.hashing import collision_probability
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.indexing import measure
 from devise_lib.spark.lsh import make_hash, sign
 from devise_lib.spark.tables import Tables
+
+COSINES = (0.95, 0.9, 0.8, 0.7)
 
 
 def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
@@ -27,6 +30,10 @@ def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
     rows = tables.overwrite("signatures", sign(embeddings, hash_row), where=of_model)
     tables.overwrite("hashes", hash_row, where=of_model)
     tracking.log_params({"model_id": model_id})
+    meet = {
+        f"meet_at_cosine_{c}": collision_probability(c, config.bits, config.tables) for c in COSINES
+    }
+    tracking.log_metrics(meet)  # how probably two photos share a bucket
     return {"signatures": rows, "buckets each": config.tables}
 
 

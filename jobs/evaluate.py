@@ -24,13 +24,14 @@ from devise_lib.training.bundle import load_bundle
 def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     model = tracking.find_registered(config.model_name, config.model)
     bundle = tracking.fetch_extras(model, load_bundle)
-    tables = Tables.of(spark, config, model_id=model.model_id)
+    tables = Tables.of(spark, config, model_id=model.model_id, run_id=tracking.current_run_id())
     features, labels = tables.read("features"), tables.read("labels")
     if features.where(features["backbone_id"] != bundle.backbone_id).limit(1).count():
         raise InputError(
             f"FEATURES are not of {model.model_id}'s backbone {bundle.backbone_id}: run "
             "extract_features and train_devise again, or name another model"
         )
+    candidates = candidate_sets(labels, dict(bundle.control_vectors))
     vectors = label_vectors(labels)
     moments = feature_moments(
         features.where("split = 'train'"), spark.sparkContext.broadcast(vectors)
@@ -38,7 +39,6 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     nothing = np.zeros(len(moments.y), dtype=np.float32)
     class_vectors = np.stack([vectors.get(label, nothing) for label in bundle.classes])
     methods = Methods(bundle, ridge(moments, config.ridge_lambda), class_vectors, config.conse_t)
-    candidates = candidate_sets(labels, dict(bundle.control_vectors))
     ranks = ranks_of_truth(spark, features.where("split = 'test'"), methods, candidates)
     metrics = hit_metrics(ranks, candidates, config.k)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)

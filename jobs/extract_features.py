@@ -26,8 +26,10 @@ KEEP = ("photo_id", "photo_set", "label", "seen", "split")
 def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
-    labels = tables.read("labels").where(has_vector())  # the others can be no target
+    labels = tables.read("labels")
     photos = labelled_photos(tables.read("photos"), labels, config.test_share, config.seed)
+    targets = labels.where(has_vector()).select("label").distinct()
+    photos = photos.join(F.broadcast(targets), "label", "left_semi")  # the others can be no target
     if photos.isEmpty():  # before a table is replaced
         raise InputError(
             "no photo has a label of the label sets: check label_pattern and label_sets"

@@ -14,7 +14,7 @@ from devise_lib import tracking
 from devise_lib.config import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.photos import new_photos
+from devise_lib.spark.photos import earlier_results, new_photos, refuse_changed
 from devise_lib.spark.quarantine import refuse_too_many
 from devise_lib.spark.tables import Tables
 
@@ -22,11 +22,13 @@ from devise_lib.spark.tables import Tables
 def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     fresh = new_photos(spark, config, tables).persist()
+    refuse_changed(fresh)
     bad = fresh.where("reason IS NOT NULL")
-    total = fresh.count()
-    if not total and not tables.exists("photos"):
+    taken, refused_before = earlier_results(tables)
+    if not fresh.count() and not taken:
         raise InputError("ingest_photos.source holds no file to take: check its `include`")
-    refuse_too_many(bad, total, config.max_bad_share, config.name)
+    tried = bad.select("reason").union(refused_before)  # one bad photo a night is no bad night
+    refuse_too_many(tried, taken + fresh.count(), config.max_bad_share, config.name)
     # The bad ones first: were they left over by a kill, they alone would be too large a share.
     refused = tables.append(
         "quarantine",

@@ -23,15 +23,16 @@ from devise_lib.vision.backbones import load_backbone
 
 def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     tables = Tables.of(spark, config)
-    trained, control_vectors, rows = train_on_ranks(spark, config, tables)
-    devise = trained["devise"]
-    tracking.log_params(
-        {"horovod_size": devise.size, "features_version": tables.version("features")}
+    backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
+    version = tables.version("features")
+    trained, control_vectors, rows = train_on_ranks(
+        spark, config, tables, version, backbone.identity()
     )
+    devise = trained["devise"]
+    tracking.log_params({"horovod_size": devise.size, "features_version": version})
     for method, result in trained.items():
         for epoch, loss in enumerate(result.losses):
             tracking.log_metrics({f"loss_{method}": loss}, step=epoch)
-    backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     kernel, bias = backbone.classifier()
     bundle = ProjectionBundle(
         {method: result.projection for method, result in trained.items()},

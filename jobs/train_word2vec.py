@@ -7,6 +7,7 @@ out  WORD_VECTORS, export/word_vectors.bin (word2vec's format), METRICS of the w
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -45,6 +46,7 @@ def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     words = tables.overwrite("word_vectors", staged)
     for name in ("word_vectors.bin", "word_vectors.bin.vocab"):
         (staging / name).replace(folder / name)
+    shutil.rmtree(staging)
     replace_metrics(tables, scores.metrics(), tracking.current_run_id(), "", config.seed)
     return {"words": words}
 

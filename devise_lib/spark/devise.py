@@ -1,5 +1,6 @@
 """The projection, trained on FEATURES by Horovod's ranks, with its control."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
@@ -30,9 +32,15 @@ def label_vectors(labels: DataFrame) -> dict[str, NDArray[np.float32]]:
 
 def random_vectors(labels: list[str], dimension: int, seed: int) -> dict[str, NDArray[np.float32]]:
     """A random unit vector for each label: the control that knows nothing of words."""
-    rng = np.random.default_rng([seed, len(labels)])
-    vectors = l2_normalize(rng.standard_normal((len(labels), dimension)).astype(np.float32))
-    return dict(zip(sorted(labels), vectors, strict=True))
+    vectors = np.stack([_draw(label, dimension, seed) for label in labels])
+    return dict(zip(labels, l2_normalize(vectors), strict=True))
+
+
+def _draw(label: str, dimension: int, seed: int) -> NDArray[np.float32]:
+    """Numbers that depend on the label and the seed alone, not on the other labels."""
+    digest = hashlib.sha256(label.encode()).digest()
+    rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
+    return rng.standard_normal(dimension).astype(np.float32)
 
 
 def training_labels(rows: DataFrame, vectors: dict[str, NDArray[np.float32]]) -> list[str]:
@@ -85,14 +93,32 @@ def feature_moments(rows: DataFrame, targets: Broadcast[dict[str, NDArray[np.flo
 
 
 def train_on_ranks(
-    spark: SparkSession, config: TrainDevise, tables: Tables
+    spark: SparkSession, config: TrainDevise, tables: Tables, version: int, backbone_id: str
 ) -> tuple[dict[str, Trained], dict[str, NDArray[np.float32]], int]:
-    """The trained projections by method, the control's label vectors, and the rows trained on."""
+    """The trained projections by method, the control's label vectors, and the rows trained on.
+
+    Args:
+        version: of FEATURES.
+        backbone_id: the network that the projection will stand on.
+
+    Raises:
+        InputError: FEATURES are of another network, or there are too few files or slots.
+    """
     vectors = label_vectors(tables.read("labels"))
-    rows = tables.read("features", tables.version("features")).where("split = 'train'")
+    rows = tables.read("features", version).where("split = 'train'")
+    if rows.where(F.col("backbone_id") != backbone_id).limit(1).count():
+        raise InputError(
+            f"FEATURES are not of the backbone {backbone_id}: it was trained anew since; run "
+            "extract_features again"
+        )
     trained_on = training_labels(rows, vectors)
     files = rows.inputFiles()  # of that version, and of its training partition alone
-    require_row_groups(files, config.ranks, "features", "extract_features.max_records_per_file")
+    require_row_groups(
+        files,
+        config.ranks,
+        "features",
+        "lower extract_features.max_records_per_file, or train_devise.ranks",
+    )
     moments = feature_moments(rows, spark.sparkContext.broadcast(vectors))
     mean, deviation = moments.mean_and_deviation()
     control = random_vectors(sorted(vectors), len(moments.y), config.seed)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import __version__, tracking
 from devise_lib.config_file import load_settings
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError, InputError
@@ -93,13 +93,15 @@ def log_path(config: JobConfig) -> Path:
 def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str = "") -> JobRecord:
     """Run a job inside an MLflow run of its own, and record that it finished."""
     started = time.monotonic()
+    read_from = fingerprint(config)  # before the run: what changes meanwhile was not read
+    path = _record_path(config.work_dir, config.name)
+    path.unlink(missing_ok=True)  # a run that fails half-way leaves no record of an earlier one
     with tracking.job_run(config, parent_run_id) as run_id:
         rows = run(spark, config)
         seconds = time.monotonic() - started
         counts = {f"rows_{name.replace(' ', '_')}": float(n) for name, n in rows.items()}
         tracking.log_metrics({"seconds": seconds, **counts})
-    record = JobRecord(config.name, run_id, fingerprint(config), seconds, rows, time.time())
-    path = _record_path(config.work_dir, config.name)
+    record = JobRecord(config.name, run_id, read_from, seconds, rows, time.time())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
     return record
@@ -115,6 +117,7 @@ def fingerprint(config: JobConfig) -> str:
     """A digest of what a job's result depends on: configuration, input files, earlier jobs."""
     upstream = {job: read_record(config.work_dir, job) for job in config.needs}
     parts = {
+        "version": __version__,
         "config": config.model_dump(mode="json", exclude={"work_dir", "tracking_uri"}),
         "inputs": [_stat(path) for paths in config.input_files().values() for path in paths],
         "upstream": {job: record and record.run_id for job, record in upstream.items()},
@@ -126,12 +129,13 @@ def _record_path(work_dir: str, job: str) -> Path:
     return Path(work_dir) / "runs" / f"{job}.json"
 
 
-def _stat(path: str) -> tuple[str, int, float]:
-    found = Path(path)
-    if not found.exists():
-        return path, -1, 0.0
-    status = found.stat()
-    return path, status.st_size, status.st_mtime
+def _stat(path: str) -> tuple[str, int, int, float]:
+    """A path with the number, bytes and newest change of its files; a folder's with all below."""
+    root = Path(path)
+    files = [p for p in root.rglob("*") if p.is_file()] if root.is_dir() else [root]
+    found = [p.stat() for p in files if p.exists()]
+    newest = max((status.st_mtime for status in found), default=0.0)
+    return path, len(found), sum(status.st_size for status in found), newest
 
 
 class speaking_errors:

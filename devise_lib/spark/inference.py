@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StringType, StructField, StructType
 
 from devise_lib.spark.schemas import VECTOR
-from devise_lib.vision.images import Refusal, decode
+from devise_lib.vision.images import Refusal, decode_inspected
 from devise_lib.vision.inference import embed_photos, load_network
 
 RESULT = (
@@ -42,7 +42,7 @@ def with_pixels(photos: DataFrame, keep: Sequence[str], image_size: int) -> Data
 
     def to_pixels(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            decoded = [decode(content, image_size) for content in batch["content"]]
+            decoded = [decode_inspected(content, image_size) for content in batch["content"]]
             batch = batch[kept].assign(
                 pixels=[None if isinstance(d, Refusal) else d.tobytes() for d in decoded]
             )

@@ -18,7 +18,8 @@ def one_row_a_label(labels: DataFrame) -> DataFrame:
 def by_any_name(labels: DataFrame) -> DataFrame:
     """Columns name, label, term, seen: each label by its own id and by its aliases.
 
-    What is one label's id and another's alias means the label of that id.
+    What is one label's id and another's alias means the label of that id; it is seen only where
+    no label of that name is unseen.
     """
     rows = one_row_a_label(labels).select(
         F.explode(F.array_union(F.array("label"), F.coalesce("aliases", F.array()))).alias("name"),
@@ -26,5 +27,7 @@ def by_any_name(labels: DataFrame) -> DataFrame:
         F.coalesce("term", F.element_at("terms", 1), "label").alias("term"),
         "seen",
     )
-    best = Window.partitionBy("name").orderBy(F.col("label") != F.col("name"), "label")
-    return rows.withColumn("place", F.row_number().over(best)).where("place = 1").drop("place")
+    same = Window.partitionBy("name")
+    best = same.orderBy(F.col("label") != F.col("name"), "label")
+    rows = rows.withColumns({"place": F.row_number().over(best), "seen": F.min("seen").over(same)})
+    return rows.where("place = 1").drop("place")

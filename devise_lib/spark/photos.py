@@ -36,7 +36,10 @@ CHECKED = StructType(
 
 
 def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> DataFrame:
-    """The checked files of all sources, less those that an earlier run has taken."""
+    """The checked files of all sources, less those that an earlier run has taken.
+
+    Column `known` is the digest of a photo that has the same id and other bytes, else null.
+    """
     parts = [
         check_photos(
             read_source(spark, source),
@@ -50,9 +53,40 @@ def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> Dat
     checked = parts[0]
     for part in parts[1:]:
         checked = checked.unionByName(part)
-    for name in filter(tables.exists, ("photos", "quarantine")):
-        checked = checked.join(tables.read(name).select("photo_id"), "photo_id", "left_anti")
-    return checked
+    if tables.exists("quarantine"):
+        checked = checked.join(
+            tables.read("quarantine").select("photo_id"), "photo_id", "left_anti"
+        )
+    if not tables.exists("photos"):
+        return checked.withColumn("known", F.lit(None).cast("string"))
+    known = tables.read("photos").select("photo_id", F.col("sha256").alias("known"))
+    joined = checked.join(known, "photo_id", "left")
+    return joined.where("known IS NULL OR known <> sha256")
+
+
+def earlier_results(tables: Tables) -> tuple[int, DataFrame]:
+    """Files that earlier runs have taken, refused ones included, and the reasons of those."""
+    refused = tables.spark.createDataFrame([], "reason string")
+    if tables.exists("quarantine"):
+        refused = tables.read("quarantine").where("stage = 'ingest_photos'")
+    photos = tables.read("photos").count() if tables.exists("photos") else 0
+    return photos + refused.count(), refused.select("reason")
+
+
+def refuse_changed(fresh: DataFrame) -> None:
+    """Stop where a file has the id of a photo that is there already, but other bytes.
+
+    Raises:
+        InputError: names one such file.
+    """
+    changed = fresh.where("known IS NOT NULL").select("path", "photo_set").limit(1).collect()
+    if changed:
+        path, name = changed[0]
+        raise InputError(
+            f"{path} has the id of a photo of the set {name!r} that was ingested with other bytes: "
+            "it was changed since, or another folder was ingested under this name. Give the "
+            'source a name of its own, as in ingest_photos.source=[{path="...", name="..."}]'
+        )
 
 
 def read_source(spark: SparkSession, source: PhotoSource) -> DataFrame:
@@ -187,14 +221,17 @@ def _unpack(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     for batch in batches:
         for row in batch.itertuples(index=False):
             try:
-                with tarfile.open(fileobj=io.BytesIO(row.content)) as archive:
-                    for member in archive:
-                        opened = archive.extractfile(member) if member.isfile() else None
-                        if opened is not None and not is_hidden(member.name):
+                with tarfile.open(fileobj=io.BytesIO(row.content), mode="r:") as archive:
+                    # As tar does: of members of one name the last one counts. A sparse member
+                    # may claim more bytes than the archive has: it is no photo, but a bomb.
+                    files = (m for m in archive if m.isfile() and not m.issparse())
+                    by_name = {os.path.normpath(m.name): m for m in files}
+                    for name, member in by_name.items():
+                        opened = archive.extractfile(member)
+                        if opened is not None and not is_hidden(name):
                             when = pd.Timestamp(member.mtime, unit="s", tz="UTC")
-                            path = f"{row.path}{MEMBER}{os.path.normpath(member.name)}"
-                            yield _file_row(path, when, opened.read())
-            except tarfile.TarError as error:
+                            yield _file_row(f"{row.path}{MEMBER}{name}", when, opened.read())
+            except (tarfile.TarError, EOFError, OSError) as error:
                 raise InputError(
                     f"ingest_photos.source: {row.path} cannot be read as a tar ({error}); "
                     "give a whole, uncompressed tar"

@@ -68,14 +68,14 @@ def run_ranks(
             raise RuntimeError(f"a rank failed; what the ranks printed is in {log_path}") from error
 
 
-def require_row_groups(files: list[str], ranks: int, table: str, key: str) -> None:
+def require_row_groups(files: list[str], ranks: int, table: str, remedy: str) -> None:
     """Refuse a table that cannot be dealt: each rank wants a file of its own at least.
 
     Raises:
-        InputError: says which key makes more files.
+        InputError: with what to do.
     """
     if len(files) < ranks:
         raise InputError(
             f"table {table} has {len(files)} files of training rows for {ranks} ranks, and each "
-            f"rank wants one at least: lower {key}, or run with fewer ranks"
+            f"rank wants one at least: {remedy}"
         )

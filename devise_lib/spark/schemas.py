@@ -143,7 +143,7 @@ PREDICTIONS = _table(
     ("rank", INT, "1 is the best"),
     ("label", STRING, "LABELS.label"),
     ("term", STRING, "The label's name"),
-    ("seen", BOOLEAN, "Photos of the label were trained on"),
+    ("seen", BOOLEAN, "Photos of the label may be trained on"),
     ("score", FloatType(), "Cosine of the photo's embedding and the label's vector"),
     ("model_id", STRING, "Model of the embedding"),
 )

@@ -37,7 +37,7 @@ def fit_small_cnn(
         )
     rows = write_pixels(spark, photos, classes, config, tables)
     files = tables.read("pixels").inputFiles()
-    require_row_groups(files, config.ranks, "pixels", "train_backbone.ranks")
+    require_row_groups(files, config.ranks, "pixels", "lower train_backbone.ranks")
     plan = SoftmaxPlan(
         file_urls=files,
         rows=rows,
@@ -69,7 +69,8 @@ def write_pixels(
 ) -> int:
     """Decode once what every epoch reads; the rows lie in random order."""
     index = spark.createDataFrame(list(enumerate(classes)), "label_index long, label string")
-    indexed = photos.join(F.broadcast(index), "label").orderBy(F.sha2("photo_id", 256))
-    decoded = with_pixels(indexed, ["label_index"], config.image_size)
-    files = config.ranks * FILES_PER_RANK
-    return tables.overwrite("pixels", decoded.repartition(files), compression="uncompressed")
+    indexed = photos.join(F.broadcast(index), "label")
+    decoded = with_pixels(indexed, ["label_index", "photo_id"], config.image_size)
+    order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
+    mixed = decoded.repartitionByRange(config.ranks * FILES_PER_RANK, order)
+    return tables.overwrite("pixels", mixed.sortWithinPartitions(order), compression="uncompressed")

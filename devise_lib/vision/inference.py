@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.vision.images import Reason, Refusal, decode
+from devise_lib.vision.images import Reason, Refusal, decode_inspected
 
 _LOADED: dict[str, "Network"] = {}  # one network a worker process, whatever the number of tasks
 
@@ -60,7 +60,8 @@ def embed_photos(
     """A vector, or the reason why not, for each photo, in order."""
     results: list[NDArray[np.float32] | Refusal] = []
     for start in range(0, len(contents), batch_size):
-        decoded = [decode(c, network.image_size) for c in contents[start : start + batch_size]]
+        chosen = contents[start : start + batch_size]
+        decoded = [decode_inspected(content, network.image_size) for content in chosen]
         good = [photo for photo in decoded if not isinstance(photo, Refusal)]
         vectors = iter(network(np.stack(good)) if good else ())
         for photo in decoded:

@@ -51,15 +51,16 @@ def keras_file(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
-@pytest.fixture(autouse=True)
-def model(keras_file, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def model(keras_file):
     """The model that the registry names; a test may rename it."""
     model = SimpleNamespace(model_id=MODEL)
-    monkeypatch.setattr(tracking, "find_registered", lambda *_: model)
-    monkeypatch.setattr(tracking, "fetch_keras", lambda _: keras_file)
-    for name in ("log_params", "log_metrics"):
-        monkeypatch.setattr(tracking, name, lambda _: None)
-    return model
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "find_registered", lambda *_: model)
+        patch.setattr(tracking, "fetch_keras", lambda _: keras_file)
+        for name in ("log_params", "log_metrics"):
+            patch.setattr(tracking, name, lambda _: None)
+        yield model
 
 
 def add_photos(spark, config, ids):
@@ -69,25 +70,32 @@ def add_photos(spark, config, ids):
     Tables.of(spark, config).append("photos", spark.createDataFrame(rows, PHOTOS).coalesce(1))
 
 
-def photo_ids(*numbers) -> list[str]:
-    return [f"p{i:02d}" for i in numbers]
+def configure(work_dir: Path) -> EmbedPhotos:
+    return EmbedPhotos(work_dir=str(work_dir), files_per_batch=1, batch_size=3, max_bad_share=0.5)
 
 
 @pytest.fixture(scope="module")
-def three_files(spark, tmp_path_factory) -> Path:
-    """A work folder whose PHOTOS lie in three files, so that they make three micro-batches."""
-    config = EmbedPhotos(work_dir=str(tmp_path_factory.mktemp("photos")))
-    for part in (range(0, 4), range(4, 8), range(8, 12)):
-        add_photos(spark, config, photo_ids(*part))
+def to_do(spark, tmp_path_factory) -> Path:
+    """A work folder whose PHOTOS lie in two files, so that they make two micro-batches."""
+    config = configure(tmp_path_factory.mktemp("photos"))
+    ids = list(CONTENTS)
+    for part in (ids[:5], ids[5:]):
+        add_photos(spark, config, part)
     return Path(config.work_dir)
 
 
+@pytest.fixture(scope="module")
+def done(spark, to_do, tmp_path_factory) -> Path:
+    """The same work folder after a run."""
+    folder = shutil.copytree(to_do, tmp_path_factory.mktemp("done") / "work")
+    assert embed_photos.run(spark, configure(folder)) == {"embeddings": 10, "quarantined": 2}
+    return folder
+
+
 @pytest.fixture
-def config(three_files, tmp_path) -> EmbedPhotos:
-    shutil.copytree(three_files, tmp_path / "work")
-    return EmbedPhotos(
-        work_dir=str(tmp_path / "work"), files_per_batch=1, batch_size=3, max_bad_share=0.5
-    )
+def config(done, tmp_path) -> EmbedPhotos:
+    """Of a work folder of the test's own in which a run has finished."""
+    return configure(shutil.copytree(done, tmp_path / "work"))
 
 
 def rows_of(spark, config, name, model_id=MODEL):
@@ -128,46 +136,45 @@ def transactions(config, name) -> list[dict]:
     return [action["txn"] for action in actions if "txn" in action]
 
 
-def test_every_photo_is_embedded_or_refused_and_a_second_run_has_nothing_to_do(spark, config):
-    counts = embed_photos.run(spark, config)
-    assert counts == {"embeddings": 10, "quarantined": 2}
-    assert_each_once(spark, config)
+def test_every_photo_is_embedded_or_refused(spark, done):
+    assert_each_once(spark, configure(done))
+
+
+def test_a_micro_batch_is_written_under_the_streams_id_and_its_own_number(done):
+    for name in ("embeddings", "quarantine"):
+        written = transactions(configure(done), name)
+        [stream] = {txn["appId"] for txn in written}
+        assert re.fullmatch(r"embed_photos:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", stream)
+        assert [txn["version"] for txn in written] == [0, 1]
+
+
+def test_a_second_run_has_nothing_to_do_until_there_are_new_photos(spark, config, monkeypatch):
     before = versions(spark, config)
-    assert embed_photos.run(spark, config) == counts
+    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
     assert versions(spark, config) == before
 
-    for name in ("embeddings", "quarantine"):  # the stream's id and the batch's number
-        [stream] = {txn["appId"] for txn in transactions(config, name)}
-        assert re.fullmatch(r"embed_photos:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", stream)
-        assert [txn["version"] for txn in transactions(config, name)] == [0, 1, 2]
-
-    CONTENTS.update({"p12": picture(250), "p13": picture(251)})
-    try:
-        add_photos(spark, config, ["p12", "p13"])
-        assert embed_photos.run(spark, config) == {"embeddings": 12, "quarantined": 2}
-        assert_each_once(spark, config, wanted=tuple(CONTENTS))
-    finally:
-        del CONTENTS["p12"], CONTENTS["p13"]
+    monkeypatch.setitem(CONTENTS, "p12", picture(250))
+    add_photos(spark, config, ["p12"])
+    assert embed_photos.run(spark, config) == {"embeddings": 11, "quarantined": 2}
+    assert_each_once(spark, config, wanted=tuple(CONTENTS))
 
 
-@pytest.fixture
-def checkpoint(config) -> Path:
-    return Path(config.work_dir) / "checkpoints" / "embed_photos" / MODEL
-
-
-def test_with_a_lost_checkpoint_nothing_is_doubled(spark, config, checkpoint):
-    embed_photos.run(spark, config)
+def test_with_a_lost_checkpoint_nothing_is_doubled(spark, config):
     before = [rows_of(spark, config, name) for name in ("embeddings", "quarantine")]
-    shutil.rmtree(checkpoint)
+    shutil.rmtree(Path(config.work_dir) / "checkpoints")
     assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
     assert [rows_of(spark, config, name) for name in ("embeddings", "quarantine")] == before
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["checkpoint kept", "checkpoint lost"])
-@pytest.mark.parametrize("fatal_write", [2, 5], ids=["in the first batch", "before the last"])
+@pytest.mark.parametrize(
+    ("fatal_write", "checkpoint_lost"),
+    [(2, False), (4, True)],
+    ids=["between the tables", "in the second batch, with its checkpoint"],
+)
 def test_a_run_that_is_killed_goes_on_as_if_nothing_had_been(
-    spark, config, checkpoint, monkeypatch, fatal_write, lost
+    spark, to_do, tmp_path, monkeypatch, fatal_write, checkpoint_lost
 ):
+    config = configure(shutil.copytree(to_do, tmp_path / "work"))
     append, written = Tables.append, []
 
     def dying(self, name, df, **options):
@@ -181,31 +188,30 @@ def test_a_run_that_is_killed_goes_on_as_if_nothing_had_been(
         patch.setattr(Tables, "append", dying)
         with pytest.raises(StreamingQueryException, match="the machine went down"):
             embed_photos.run(spark, config)
-    assert len(rows_of(spark, config, "embeddings")) in range(1, 10), "it died half way"
-    if lost:
-        shutil.rmtree(checkpoint)
+    assert len(written) == fatal_write
+    assert rows_of(spark, config, "embeddings"), "it died half way"
+    if checkpoint_lost:
+        shutil.rmtree(Path(config.work_dir) / "checkpoints")
     assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
     assert_each_once(spark, config)
 
 
-def test_another_model_embeds_every_photo_anew_beside_the_first(spark, config, model):
-    embed_photos.run(spark, config)
+def test_another_model_embeds_every_photo_anew_beside_the_first(spark, config, model, monkeypatch):
     before = rows_of(spark, config, "embeddings")
-    model.model_id = "devise-v2"
+    monkeypatch.setattr(model, "model_id", "devise-v2")
     assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
     assert_each_once(spark, config, "devise-v2")
     assert rows_of(spark, config, "embeddings") == before
 
 
-def test_too_many_bad_photos_fail_the_job_after_they_are_on_record(spark, config):
+def test_too_many_bad_photos_fail_the_job_and_are_on_record(spark, config):
     strict = config.model_copy(update={"max_bad_share": 0.1})
     with pytest.raises(InputError, match=r"2 of 12 photos are refused, .*raise embed_photos\.max"):
         embed_photos.run(spark, strict)
-    assert_each_once(spark, config)
+    assert len(rows_of(spark, config, "quarantine")) == 2
 
 
 def test_a_sum_that_does_not_add_up_is_told(spark, config):
-    embed_photos.run(spark, config)
     path = Tables.of(spark, config).path("embeddings")
     spark.sql(f"DELETE FROM delta.`{path}` WHERE photo_id = 'p05'")
     with pytest.raises(InputError, match="12 photos, but devise-v1 embedded 9, refused 2"):
@@ -214,4 +220,4 @@ def test_a_sum_that_does_not_add_up_is_told(spark, config):
 
 def test_without_photos_the_job_that_makes_them_is_asked_for(spark, tmp_path):
     with pytest.raises(InputError, match="no table photos at"):
-        embed_photos.run(spark, EmbedPhotos(work_dir=str(tmp_path)))
+        embed_photos.run(spark, configure(tmp_path))

@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+
+from devise_lib import tracking
+from devise_lib.config import Evaluate, TrainDevise
+from devise_lib.errors import InputError
+
+pytestmark = pytest.mark.slow  # MLflow makes a store, and loads TensorFlow
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> TrainDevise:
+    return TrainDevise(work_dir=str(tmp_path_factory.mktemp("tracking") / "work"), epochs=7)
+
+
+@pytest.fixture(autouse=True)
+def connected(config):
+    tracking.connect(config)
+
+
+def make_model(seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+
+
+def write_extras(folder: Path) -> None:
+    (folder / "about.json").write_text(json.dumps({"made": "here"}))
+
+
+def register(config, name, seed) -> str:
+    with tracking.job_run(config):
+        example = np.zeros((1, 3), dtype=np.float32)
+        return tracking.register_keras(make_model(seed), name, example, ["numpy"], write_extras)
+
+
+def test_by_default_runs_are_in_an_sqlite_file_of_the_work_folder(config):
+    assert (Path(config.work_dir) / "mlflow.db").exists()
+    assert mlflow.get_tracking_uri() == f"sqlite:///{config.work_dir}/mlflow.db"
+
+
+def test_a_job_has_a_run_with_its_configuration_in_that_of_the_pipeline(config):
+    parent = tracking.start_pipeline_run(Path("conf/some.toml"))
+    assert tracking.current_run_id() == ""
+    with tracking.job_run(config, parent) as run_id:
+        assert tracking.current_run_id() == run_id
+        tracking.log_params({"ranks_found": 2})
+        for epoch, loss in enumerate((0.5, 0.25)):
+            tracking.log_metrics({"loss": loss}, step=epoch)
+    assert tracking.current_run_id() == ""
+    run = mlflow.get_run(run_id)
+    assert (run.info.run_name, run.info.status) == ("train_devise", "FINISHED")
+    assert run.data.tags["mlflow.parentRunId"] == parent
+    assert run.data.params["epochs"] == "7"
+    assert run.data.params["ranks_found"] == "2"
+    assert run.data.metrics["loss"] == 0.25
+    assert mlflow.get_run(parent).data.tags["config"] == "conf/some.toml"
+
+
+def test_a_job_that_fails_has_a_failed_run(config):
+    with pytest.raises(KeyError), tracking.job_run(config) as run_id:
+        raise KeyError("ours")
+    assert mlflow.get_run(run_id).info.status == "FAILED"
+    assert tracking.current_run_id() == ""
+
+
+def test_a_run_does_not_hold_the_tracking_uri_which_may_hold_a_password(config):
+    secret = Evaluate(work_dir=config.work_dir, tracking_uri="postgresql://me:pa55@host/db")
+    with tracking.job_run(secret) as run_id:
+        pass
+    assert not any("pa55" in value for value in mlflow.get_run(run_id).data.params.values())
+
+
+def test_the_newest_model_is_the_champion_and_older_ones_are_found_by_number(config, tmp_path):
+    assert [register(config, "pair", seed) for seed in (1, 2)] == ["pair-v1", "pair-v2"]
+    champion, first = (tracking.find_registered("pair", key) for key in ("champion", "1"))
+    assert (champion.model_id, first.model_id) == ("pair-v2", "pair-v1")
+    for model, seed in ((first, 1), (champion, 2)):
+        path = tmp_path / f"{seed}.keras"
+        path.write_bytes(tracking.fetch_keras(model))
+        [kernel, _] = keras.models.load_model(path, safe_mode=True).get_weights()
+        assert (kernel == make_model(seed).get_weights()[0]).all()
+        read = tracking.fetch_extras(model, lambda folder: (folder / "about.json").read_text())
+        assert json.loads(read) == {"made": "here"}
+
+
+def test_fetching_leaves_nothing_behind(config, tmp_path, monkeypatch):
+    register(config, "tidy", 1)
+    monkeypatch.setattr(tracking.tempfile, "tempdir", str(tmp_path))
+    model = tracking.find_registered("tidy", "champion")
+    tracking.fetch_keras(model)
+    tracking.fetch_extras(model, list)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["champion", "3", "best"])
+def test_a_model_that_is_not_there_is_told(key):
+    with pytest.raises(InputError, match=f"no model 'none' with .* '{key}': run train_devise"):
+        tracking.find_registered("none", key)
+
+
+def test_a_store_that_does_not_answer_is_told_without_its_password(config, tmp_path):
+    uri = f"sqlite:///{tmp_path}/no/such/folder/me:pa55@mlflow.db"
+    try:
+        with pytest.raises(InputError, match="does not answer") as raised:
+            tracking.connect(config.model_copy(update={"tracking_uri": uri}))
+        assert "pa55" not in str(raised.value)
+    finally:
+        tracking.connect(config)
