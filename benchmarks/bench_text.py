@@ -44,4 +44,11 @@ def _compare(path: Path, kind: str) -> Rate:
             peer_words += len(process_article((text, title, page_id))[0])
     peer = peer_pages / (time.process_time() - started)
     quality = f"{words / pages:,.0f} words an article, WikiCorpus {peer_words / peer_pages:,.0f}"
-    return Rate(f"{path.name} ({kind}) to tokens", "articles/s", ours, peer, "WikiCorpus", quality)
+    return Rate(
+        f"{path.name} ({kind}) to tokens",
+        "articles per CPU second",
+        ours,
+        peer,
+        "WikiCorpus",
+        quality,
+    )
