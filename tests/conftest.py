@@ -1,7 +1,9 @@
 """One Spark session for the whole run; a test starts its own only where that is its subject."""
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,4 +45,48 @@ def devise_data() -> Path:
     folder = Path(os.environ.get("DEVISE_DATA", ROOT / ".." / "shared" / "data")).resolve()
     if not folder.is_dir():
         pytest.skip(f"no real inputs at {folder}: set DEVISE_DATA")
+    return folder
+
+
+SMALL = (  # the demo's configuration, cut down to what can be made in two minutes
+    "make_sample.articles=300",
+    "make_sample.photos=300",
+    "train_word2vec.epochs=2",
+    "train_word2vec.min_similarity=-1.0",
+    "train_backbone.epochs=2",
+    "train_devise.epochs=3",
+    "build_index.queries=20",
+    "spark.master=local[2]",
+    "spark.driver.memory=2g",
+)
+
+
+def run_program(*words: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
+    """Run this Python on `words` from the repository's root, as a user would."""
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout_s,
+    )
+
+
+def run_pipeline(
+    *words: str, overrides: Sequence[str] = (), timeout_s: float = 600
+) -> subprocess.CompletedProcess[str]:
+    """Run the pipeline on the demo's configuration with overrides."""
+    settings = [word for override in overrides for word in ("--set", override)]
+    config = ("--config", "conf/local.toml")
+    return run_program("-m", "devise_lib.pipeline", *config, *words, *settings, timeout_s=timeout_s)
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work folder of one whole run of the pipeline on a small sample; nobody changes it."""
+    folder = tmp_path_factory.mktemp("small_run") / "work"
+    done = run_pipeline(overrides=(*SMALL, f"work_dir={folder}"), timeout_s=1_800)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
     return folder

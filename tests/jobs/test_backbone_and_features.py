@@ -1,0 +1,171 @@
+"""train_backbone with weights that are given, extract_features, and what they refuse."""
+
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from devise_lib import tracking
+from devise_lib.config import ExtractFeatures, TrainBackbone
+from devise_lib.errors import InputError
+from devise_lib.numerics.splits import is_test
+from devise_lib.spark import softmax
+from devise_lib.spark.schemas import LABELS, PHOTOS
+from devise_lib.spark.tables import Tables
+from devise_lib.vision.backbones import Backbone, load_backbone, small_cnn
+from devise_lib.vision.images import decode
+from jobs import extract_features, train_backbone
+
+pytestmark = pytest.mark.spark
+
+SEEN = {"cat": True, "dog": True, "owl": False, "elk": True}
+
+
+def picture(level: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 33), (level, 255 - level, 90)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+NAMES = ["cat", "dog", "owl", "elk", "tabby", None, "unicorn"]
+CONTENTS = {f"p{i:02d}": (picture(9 * i), NAMES[i % 7]) for i in range(28)}
+CONTENTS["bad"] = (picture(3)[:60], "cat")
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setattr(tracking, "log_params", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def work(spark, tmp_path_factory) -> str:
+    """A work folder with PHOTOS, LABELS (the elk has no vector) and a backbone."""
+    folder = tmp_path_factory.mktemp("work")
+    tables = Tables.of(spark, ExtractFeatures(work_dir=str(folder)))
+    photos = [
+        (i, "set", f"/{i}", name, None, len(content), None, "0", content)
+        for i, (content, name) in CONTENTS.items()
+    ]
+    tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))
+    labels = [
+        (name, "s", [name], name, "exact", seen, ["tabby"] if name == "cat" else [], vector)
+        for (name, seen), vector in zip(SEEN.items(), [[1.0], [1.0], [1.0], None], strict=True)
+    ]
+    tables.overwrite("labels", spark.createDataFrame(labels, LABELS))
+    keras.utils.set_random_seed(0)
+    backbone = Backbone("small_cnn", small_cnn(3, 32), ["cat", "dog", "elk"], 32)
+    backbone.save(folder / "checkpoints" / "train_backbone")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def features(spark, work):
+    config = ExtractFeatures(work_dir=work, test_share=0.4, max_records_per_file=3, batch_size=4)
+    counts = extract_features.run(spark, config)
+    df = Tables.of(spark, config).read("features")
+    rows = df.collect()
+    assert counts == {"features": len(rows)}
+    return {row["photo_id"]: row for row in rows}, df
+
+
+def test_labelled_photos_that_can_be_targets_get_the_backbones_features(features, work):
+    rows, _ = features
+    label_of = {"cat": "cat", "dog": "dog", "owl": "owl", "tabby": "cat"}
+    wanted = {i: label_of[n] for i, (_, n) in CONTENTS.items() if n in label_of and i != "bad"}
+    assert {i: row["label"] for i, row in rows.items()} == wanted
+    backbone = load_backbone(extract_features.Path(work) / "checkpoints" / "train_backbone")
+    ids = sorted(rows)
+    pixels = np.stack([decode(CONTENTS[i][0], 32) for i in ids]).astype(np.float32)
+    expected = np.asarray(backbone.features()(pixels))
+    np.testing.assert_allclose([rows[i]["feature"] for i in ids], expected, rtol=1e-3, atol=1e-5)
+    assert {row["backbone_id"] for row in rows.values()} == {backbone.identity()}
+
+
+def test_unseen_labels_are_for_testing_only(features):
+    for photo_id, row in features[0].items():
+        kept = row["label"] == "owl" or is_test(photo_id, 0.4, 0)
+        assert row["split"] == ("test" if kept else "train")
+        assert row["seen"] == SEEN[row["label"]]
+
+
+def test_files_lie_by_split_and_are_short_and_plain_for_petastorm(features, work):
+    files = list(extract_features.Path(work).glob("tables/features/split=*/*.parquet"))
+    train = [f for f in files if f.parent.name == "split=train"]
+    assert len(train) >= sum(r["split"] == "train" for r in features[0].values()) / 3
+    assert not any("snappy" in f.name for f in files)
+
+
+def test_without_a_photo_of_a_label_nothing_is_replaced(spark, features, work):
+    config = ExtractFeatures(work_dir=work)
+    tables = Tables.of(spark, config)
+    before, labels = tables.version("features"), tables.version("labels")
+    tables.overwrite("labels", spark.createDataFrame([], LABELS))
+    try:
+        with pytest.raises(InputError, match="no photo has a label of the label sets"):
+            extract_features.run(spark, config)
+        assert tables.version("features") == before
+    finally:
+        tables.overwrite("labels", tables.read("labels", labels))
+
+
+def test_without_a_backbone_the_job_that_makes_it_is_named(spark, tmp_path):
+    with pytest.raises(InputError, match="run train_backbone first"):
+        extract_features.run(spark, ExtractFeatures(work_dir=str(tmp_path)))
+
+
+def test_a_network_that_is_given_is_taken_as_it_is(spark, tmp_path):
+    keras.utils.set_random_seed(1)
+    net = keras.applications.MobileNet(
+        input_shape=(224, 224, 3), alpha=0.75, weights=None, classes=1000, dropout=0.0
+    )
+    net.save_weights(tmp_path / "net.weights.h5")
+    names = {str(i): [f"n{i:08d}", f"thing {i}"] for i in range(1000)}
+    (tmp_path / "classes.json").write_text(json.dumps(names))
+    config = TrainBackbone(
+        work_dir=str(tmp_path / "w"),
+        backbone="mobilenet_0.75_224",
+        weights=str(tmp_path / "net.weights.h5"),
+        classes=str(tmp_path / "classes.json"),
+        image_size=224,
+    )
+    assert train_backbone.run(spark, config) == {"photos": 0, "classes": 1000}
+    backbone = load_backbone(tmp_path / "w" / "checkpoints" / "train_backbone")
+    assert (backbone.name, backbone.image_size) == ("mobilenet_0.75_224", 224)
+    assert backbone.classes[7] == "n00000007"
+    np.testing.assert_array_equal(backbone.classifier()[1], net.get_weights()[-1])
+
+
+def test_one_label_alone_is_nothing_to_learn(spark, work, monkeypatch):
+    def never(*_):
+        raise AssertionError("a rank was started")
+
+    monkeypatch.setattr(softmax, "run_ranks", never)
+    config = TrainBackbone(work_dir=work)
+    tables = Tables.of(spark, config)
+    one = tables.read("labels").where("label = 'cat'")
+    version = tables.version("labels")
+    tables.overwrite("labels", one)
+    try:
+        with pytest.raises(InputError, match="photos of 1 seen labels to train on, want 2"):
+            train_backbone.run(spark, config)
+    finally:
+        tables.overwrite("labels", tables.read("labels", version))
+
+
+def test_pixels_are_the_training_photos_decoded_once(spark, work, tmp_path):
+    config = TrainBackbone(work_dir=work, image_size=32, ranks=2)
+    tables = Tables.of(spark, config)
+    photos = tables.read("photos").where("label IN ('cat', 'dog')")
+    rows = softmax.write_pixels(spark, photos, ["cat", "dog"], config, tables)
+    stored = {(row["label_index"], bytes(row["pixels"])) for row in tables.read("pixels").collect()}
+    wanted = {
+        (["cat", "dog"].index(name), decode(content, 32).tobytes())
+        for i, (content, name) in CONTENTS.items()
+        if name in ("cat", "dog") and i != "bad"
+    }
+    assert stored == wanted
+    assert rows == len(wanted) == 8
+    assert len(tables.read("pixels").inputFiles()) >= 2

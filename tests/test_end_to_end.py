@@ -1,0 +1,163 @@
+"""What one run of the whole pipeline leaves behind: every job's result, every package's work."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from deltalake import DeltaTable
+
+from devise_lib.config import JOBS
+from devise_lib.spark.schemas import SCHEMAS
+from devise_lib.text.labels import read_label_table
+
+pytestmark = pytest.mark.slow
+
+
+def table(work: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+    return DeltaTable(work / "tables" / name).to_pandas(columns=columns)
+
+
+def params(work: Path, job: str) -> dict[str, str]:
+    query = """SELECT p.key, p.value FROM params p JOIN runs r USING (run_uuid)
+               WHERE r.name = ? AND r.status = 'FINISHED'"""
+    with sqlite3.connect(work / "mlflow.db") as store:
+        return dict(store.execute(query, (job,)).fetchall())
+
+
+def test_every_job_leaves_its_record_with_time_and_rows(small_run):
+    for job in JOBS:
+        record = json.loads((small_run / "runs" / f"{job.name}.json").read_text())
+        assert record["seconds"] > 0
+        assert record["rows"]
+
+
+def test_progress_is_a_line_a_job_and_nothing_else(small_run):
+    lines = (small_run / "stdout.txt").read_text().splitlines()
+    finished = [line for line in lines if line.startswith("[") and not line.endswith("...")]
+    assert len(finished) == len(JOBS)
+    assert [next(j.name for j in JOBS if j.name in line) for line in finished] == [
+        j.name for j in JOBS
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_every_table_is_delta_with_comments_and_says_what_made_it(small_run, name):
+    delta = DeltaTable(small_run / "tables" / name)
+    fields = {field.name: field.metadata.get("comment") for field in delta.schema().fields}
+    assert fields == {field.name: field.metadata["comment"] for field in SCHEMAS[name]}
+    writes = [
+        c for c in delta.history() if c.get("operation") in ("WRITE", "CREATE TABLE AS SELECT")
+    ]
+    assert all(json.loads(commit["userMetadata"])["job"] for commit in writes)
+
+
+def test_pyspark_and_delta_account_for_every_photo_once(small_run):
+    photos = table(small_run, "photos", ["photo_id"])["photo_id"]
+    quarantine = table(small_run, "quarantine")
+    embedded = table(small_run, "embeddings", ["photo_id", "model_id"])
+    refused = quarantine[quarantine["stage"] == "embed_photos"]["photo_id"]
+    assert embedded["model_id"].nunique() == 1
+    done = sorted([*embedded["photo_id"], *refused])
+    assert done == sorted(photos)
+    assert len(set(done)) == len(done)
+
+
+def test_broken_files_are_in_quarantine_with_their_reason(small_run):
+    expected = pd.read_csv(small_run / "sample/broken.tsv", sep="\t", keep_default_na=False)
+    quarantine = table(small_run, "quarantine")
+    reason_of = {path.split("/sample/")[-1]: r for path, r in quarantine[["path", "reason"]].values}
+    for path, reason in expected.itertuples(index=False):
+        assert reason_of.get(path, "") == reason, path
+
+
+def test_gensim_trained_the_vectors_that_it_can_load(small_run):
+    from gensim.models import KeyedVectors
+
+    vectors = KeyedVectors.load_word2vec_format(small_run / "export/word_vectors.bin", binary=True)
+    words = table(small_run, "word_vectors").set_index("word")["vector"]
+    assert len(vectors) == len(words) > 100
+    np.testing.assert_allclose(vectors["dolphin"], words["dolphin"], rtol=1e-6)
+
+
+def test_datasketch_found_the_articles_that_repeat_others(small_run):
+    repeats = table(small_run, "near_duplicates")
+    assert len(repeats) > 0
+    assert (repeats["jaccard"] >= 0.8).all()
+    kept = set(table(small_run, "sentences", ["page_id"])["page_id"])
+    assert not kept & set(repeats["page_id"])
+
+
+def test_horovod_trained_on_two_ranks_fed_by_petastorm(small_run):
+    for job in ("train_backbone", "train_devise"):
+        assert params(small_run, job)["horovod_size"] == "2", job
+    features = DeltaTable(small_run / "tables" / "features")
+    assert int(params(small_run, "train_devise")["features_version"]) <= features.version()
+
+
+def test_tensorflow_model_in_the_registry_gives_the_embeddings_of_the_table(small_run):
+    import mlflow
+
+    from devise_lib.vision.images import decode
+
+    mlflow.set_tracking_uri(f"sqlite:///{small_run / 'mlflow.db'}")
+    model = mlflow.tensorflow.load_model("models:/devise@champion")
+    photos = table(small_run, "photos", ["photo_id", "content"]).head(8)
+    kept = table(small_run, "embeddings", ["photo_id", "embedding"]).set_index("photo_id")
+    chosen = photos[photos["photo_id"].isin(kept.index)]
+    pixels = np.stack([decode(content, 64) for content in chosen["content"]]).astype(np.float32)
+    embeddings = np.asarray(model(pixels))
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, rtol=1e-5)
+    wanted = np.stack(kept.loc[chosen["photo_id"], "embedding"])
+    np.testing.assert_allclose(embeddings, wanted, atol=1e-4)
+
+
+def test_faiss_opens_the_published_index(small_run):
+    import faiss
+
+    bundle = small_run / "index" / (small_run / "index/CURRENT").read_text().strip()
+    index = faiss.read_index(str(bundle / "index.faiss"))
+    assert index.ntotal == len(table(small_run, "embeddings", ["photo_id"]))
+    assert index.nlist > 1
+
+
+def test_mlflow_has_a_run_a_job_inside_the_pipelines_and_the_metrics(small_run):
+    with sqlite3.connect(small_run / "mlflow.db") as store:
+        runs = dict(store.execute("SELECT name, run_uuid FROM runs WHERE status = 'FINISHED'"))
+        flows = {run for (run,) in store.execute("SELECT run_uuid FROM runs WHERE name='pipeline'")}
+        parents = dict(
+            store.execute("SELECT run_uuid, value FROM tags WHERE key = 'mlflow.parentRunId'")
+        )
+        aliases = store.execute("SELECT name, alias FROM registered_model_aliases").fetchall()
+        keys = {key for (key,) in store.execute("SELECT DISTINCT key FROM latest_metrics")}
+    assert {job.name for job in JOBS} <= set(runs)
+    [parent] = {parents[runs[job.name]] for job in JOBS}
+    assert parent in flows
+    assert aliases == [("devise", "champion")]
+    assert "hit_at_1/devise/sample_unseen/unseen_only" in keys
+
+
+def test_zero_shot_figures_stand_beside_their_controls(small_run):
+    metrics = table(small_run, "metrics")
+    hits = metrics[(metrics["metric"] == "hit") & (metrics["photo_set"] == "sample unseen")]
+    by_method = hits[hits["candidate_set"] == "unseen_only"].groupby("method")["k"].agg(set)
+    methods = {"devise", "ridge", "conse", "random_embeddings", "chance"}
+    assert set(by_method.index) == methods
+    assert all(ks == {1, 5, 10} for ks in by_method)
+    unseen = [x for x in read_label_table(str(small_run / "sample/labels.tsv"), "s") if not x.seen]
+    chance = hits[(hits["method"] == "chance") & (hits["k"] == 1)]
+    of_unseen = chance[chance["candidate_set"] == "unseen_only"]["value"]
+    assert of_unseen.tolist() == [pytest.approx(1 / len(unseen))]
+
+
+def test_no_photo_of_an_unseen_label_was_trained_on(spark, small_run):
+    features = spark.read.format("delta").load(str(small_run / "tables/features"))
+    assert features.where("NOT seen AND split = 'train'").count() == 0
+    assert features.where("NOT seen").count() > 0
+    assert features.where("split = 'train'").count() > 0
+
+
+def test_the_report_is_there(small_run):
+    assert (small_run / "report/index.html").stat().st_size > 100_000
