@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -25,6 +26,17 @@ def params(work: Path, job: str) -> dict[str, str]:
                WHERE r.name = ? AND r.status = 'FINISHED'"""
     with sqlite3.connect(work / "mlflow.db") as store:
         return dict(store.execute(query, (job,)).fetchall())
+
+
+def curves(work: Path, job: str) -> dict[str, list[tuple[int, float]]]:
+    """By the name of the loss, (epoch, value) in order."""
+    query = """SELECT m.key, m.step, m.value FROM metrics m JOIN runs r USING (run_uuid)
+               WHERE r.name = ? AND m.key LIKE 'loss%' ORDER BY m.key, m.step"""
+    found: dict[str, list[tuple[int, float]]] = {}
+    with sqlite3.connect(work / "mlflow.db") as store:
+        for key, step, value in store.execute(query, (job,)):
+            found.setdefault(key, []).append((step, value))
+    return found
 
 
 def test_every_job_leaves_its_record_with_time_and_rows(small_run):
@@ -76,10 +88,14 @@ def test_broken_files_are_in_quarantine_with_their_reason(small_run):
 def test_gensim_trained_the_vectors_that_it_can_load(small_run):
     from gensim.models import KeyedVectors
 
-    vectors = KeyedVectors.load_word2vec_format(small_run / "export/word_vectors.bin", binary=True)
-    words = table(small_run, "word_vectors").set_index("word")["vector"]
-    assert len(vectors) == len(words) > 100
-    np.testing.assert_allclose(vectors["dolphin"], words["dolphin"], rtol=1e-6)
+    path = str(small_run / "export/word_vectors.bin")
+    vectors = KeyedVectors.load_word2vec_format(path, fvocab=f"{path}.vocab", binary=True)
+    words = table(small_run, "word_vectors").set_index("word")
+    assert set(vectors.index_to_key) == set(words.index)
+    assert len(words) > 100
+    for word, row in words.iterrows():
+        np.testing.assert_allclose(vectors[word], row["vector"], rtol=1e-6)
+        assert vectors.get_vecattr(word, "count") == row["count"]
 
 
 def test_datasketch_found_the_articles_that_repeat_others(small_run):
@@ -93,6 +109,11 @@ def test_datasketch_found_the_articles_that_repeat_others(small_run):
 def test_horovod_trained_on_two_ranks_fed_by_petastorm(small_run):
     for job in ("train_backbone", "train_devise"):
         assert params(small_run, job)["horovod_size"] == "2", job
+        losses = curves(small_run, job)
+        assert losses, "a point an epoch"
+        for curve in losses.values():
+            assert [step for step, _ in curve] == list(range(int(params(small_run, job)["epochs"])))
+            assert all(np.isfinite(loss) and loss > 0 for _, loss in curve)
     features = DeltaTable(small_run / "tables" / "features")
     assert int(params(small_run, "train_devise")["features_version"]) <= features.version()
 
@@ -114,13 +135,23 @@ def test_tensorflow_model_in_the_registry_gives_the_embeddings_of_the_table(smal
     np.testing.assert_allclose(embeddings, wanted, atol=1e-4)
 
 
-def test_faiss_opens_the_published_index(small_run):
+def test_faiss_opens_the_published_index_and_finds_each_photo_by_its_own_vector(small_run):
     import faiss
 
     bundle = small_run / "index" / (small_run / "index/CURRENT").read_text().strip()
+    manifest = json.loads((bundle / "manifest.json").read_text())
     index = faiss.read_index(str(bundle / "index.faiss"))
-    assert index.ntotal == len(table(small_run, "embeddings", ["photo_id"]))
-    assert index.nlist > 1
+    embedded = table(small_run, "embeddings", ["photo_id", "embedding", "model_id"])
+    assert index.ntotal == manifest["n"] == len(embedded)
+    assert index.nlist == manifest["nlist"] > 1
+    assert manifest["model_id"] == embedded["model_id"][0]
+    ids = pq.read_table(bundle / "ids.parquet").to_pandas().set_index("row")["photo_id"]
+    index.nprobe = index.nlist
+    vectors = np.stack(embedded["embedding"])
+    scores, rows = index.search(vectors, 1)
+    np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
+    found = np.stack(embedded.set_index("photo_id").loc[ids[rows[:, 0]], "embedding"])
+    np.testing.assert_allclose(found, vectors, atol=1e-3)  # itself, or its like to a hair
 
 
 def test_mlflow_has_a_run_a_job_inside_the_pipelines_and_the_metrics(small_run):
@@ -150,6 +181,16 @@ def test_zero_shot_figures_stand_beside_their_controls(small_run):
     chance = hits[(hits["method"] == "chance") & (hits["k"] == 1)]
     of_unseen = chance[chance["candidate_set"] == "unseen_only"]["value"]
     assert of_unseen.tolist() == [pytest.approx(1 / len(unseen))]
+
+
+def test_every_kind_of_figure_is_in_metrics(small_run):
+    metrics = table(small_run, "metrics")
+    kinds = set(zip(metrics["method"], metrics["metric"], strict=True))
+    assert {("labels", "coverage"), ("word2vec", "spearman"), ("ivf", "recall")} <= kinds
+    shares = metrics[metrics["metric"].isin(["hit", "coverage", "recall"])]["value"]
+    assert shares.between(0, 1).all()
+    coverage = metrics[metrics["metric"] == "coverage"]["value"]
+    assert coverage.sum() == pytest.approx(1)
 
 
 def test_no_photo_of_an_unseen_label_was_trained_on(spark, small_run):

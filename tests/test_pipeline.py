@@ -1,13 +1,17 @@
 """The pipeline and the jobs as programs: choices, messages and exit statuses."""
 
+import re
+import shlex
 import shutil
 import socket
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from deltalake import DeltaTable
 
-from devise_lib.errors import ConfigError
+from devise_lib import pipeline
+from devise_lib.errors import ConfigError, InputError
 from devise_lib.pipeline import NAMES, choose_jobs, resume_command
 from tests.conftest import SMALL, run_pipeline, run_program
 
@@ -30,6 +34,125 @@ def test_the_resume_command_keeps_the_other_arguments():
         "-m devise_lib.pipeline --config c.toml --set 'a.b=x y' --resume --from evaluate"
     )
     assert resume_command(["--only", "report"], "report").endswith("--only report")
+
+
+PART = ["build_index", "build_signatures", "find_neighbours", "predict_labels"]
+
+
+class Flow:
+    """The pipeline with jobs of the test's own, in this process and on the running session."""
+
+    def __init__(self, folder, store):
+        self.config = folder / "c.toml"
+        self.config.write_text(f"work_dir = '{folder}/w'\ntracking_uri = '{store}'\n")
+        self.ran: list[str] = []
+        self.errors: dict[str, BaseException] = {}
+
+    def load_job(self, _, name):
+        def run(session, config):
+            assert session.range(2).count() == 2
+            assert config.name == name
+            self.ran.append(name)
+            if name in self.errors:
+                raise self.errors[name]
+            return {"rows": 1234}
+
+        return SimpleNamespace(run=run)
+
+    def start(self, *words) -> list[str]:
+        """The jobs that this start ran."""
+        self.ran.clear()
+        pipeline.main(["--config", str(self.config), *words])
+        return list(self.ran)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture
+def flow(spark, tmp_path, store, monkeypatch) -> Flow:
+    flow = Flow(tmp_path, store)
+    monkeypatch.setattr(pipeline, "load_job", flow.load_job)
+    assert spark.range(1).count() == 1
+    return flow
+
+
+ENDS = ("--from", PART[0], "--to", PART[-1])
+
+
+@pytest.mark.spark
+def test_jobs_run_in_their_order_each_with_its_line(flow, capsys):
+    assert flow.start(*ENDS) == PART
+    lines = capsys.readouterr().out.replace("\r", "\n").splitlines()
+    assert lines[0].startswith("4 jobs, work folder ")
+    assert re.fullmatch(r"done in 0 min \d+ s", lines[-1])
+    done = [line for line in lines if "1,234 rows" in line]
+    for number, (line, name) in enumerate(zip(done, PART, strict=True), start=1):
+        assert re.fullmatch(rf"\[ {number}/4\] {name} +\d+\.\d s  1,234 rows", line)
+    assert flow.start("--only", "build_signatures") == ["build_signatures"]
+
+
+@pytest.mark.spark
+def test_resume_runs_again_only_what_changed_and_what_reads_from_it(flow, capsys):
+    assert flow.start(*ENDS) == PART
+    assert flow.start(*ENDS, "--resume") == []
+    assert capsys.readouterr().out.count("done before, unchanged") == 4
+    changed = ("--set", "build_signatures.bits=5")
+    wanted = ["build_signatures", "find_neighbours"]
+    assert flow.start(*ENDS, "--resume", *changed) == wanted
+    assert flow.start(*ENDS, "--resume", *changed) == []
+    assert flow.start("--only", "build_index", *changed) == ["build_index"]  # asked for: it runs
+    assert flow.start(*ENDS, "--resume", *changed) == ["find_neighbours"]
+
+
+@pytest.mark.spark
+def test_a_mistake_of_the_users_ends_the_flow_with_the_command_that_goes_on(flow, capsys):
+    flow.errors["build_signatures"] = InputError("no photo of this model: run embed_photos")
+    with pytest.raises(SystemExit) as left:
+        flow.start(*ENDS, "--set", "evaluate.k=[1, 2]")
+    assert left.value.code == 1
+    assert flow.ran == PART[:2]
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    head, message, hint, command = out.replace("\r", "\n").splitlines()[-4:]
+    assert head == "[ 2/4] build_signatures  FAILED"
+    assert message == "no photo of this model: run embed_photos"
+    assert hint == "to go on after mending it:"
+    words = shlex.split(command)[1:]
+    assert words[:2] == ["-m", "devise_lib.pipeline"]
+
+    flow.errors.clear()
+    assert flow.start(*words[words.index(str(flow.config)) + 1 :]) == PART[1:]
+    assert "evaluate.k=[1, 2]" in words
+
+
+@pytest.mark.spark
+def test_a_fault_of_ours_keeps_its_stack_trace_and_has_the_command_too(flow, capsys):
+    flow.errors["find_neighbours"] = ZeroDivisionError("ours")
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        flow.start(*ENDS)
+    assert "--from find_neighbours" in capsys.readouterr().out
+    assert flow.ran == PART[:3]
+
+
+@pytest.mark.spark
+def test_a_job_that_failed_half_way_is_not_taken_for_finished(flow):
+    flow.start(*ENDS)
+    flow.errors["predict_labels"] = KeyError("ours")
+    with pytest.raises(KeyError):
+        flow.start("--only", "predict_labels")
+    flow.errors.clear()
+    assert flow.start(*ENDS, "--resume") == ["predict_labels"]
+
+
+@pytest.mark.parametrize("words", [("--only", "nojob"), ("--from",), ("--until", "report")])
+def test_words_that_the_command_line_does_not_know_end_with_2(words, capsys):
+    with pytest.raises(SystemExit) as left:
+        pipeline.main(["--config", "conf/local.toml", *words])
+    assert left.value.code == 2
+    assert "usage: pipeline" in capsys.readouterr().err
 
 
 def complaint(done, status):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -76,7 +77,7 @@ def test_labelled_photos_that_can_be_targets_get_the_backbones_features(features
     label_of = {"cat": "cat", "dog": "dog", "owl": "owl", "tabby": "cat"}
     wanted = {i: label_of[n] for i, (_, n) in CONTENTS.items() if n in label_of and i != "bad"}
     assert {i: row["label"] for i, row in rows.items()} == wanted
-    backbone = load_backbone(extract_features.Path(work) / "checkpoints" / "train_backbone")
+    backbone = load_backbone(Path(work) / "checkpoints" / "train_backbone")
     ids = sorted(rows)
     pixels = np.stack([decode(CONTENTS[i][0], 32) for i in ids]).astype(np.float32)
     expected = np.asarray(backbone.features()(pixels))
@@ -92,13 +93,14 @@ def test_unseen_labels_are_for_testing_only(features):
 
 
 def test_files_lie_by_split_and_are_short_and_plain_for_petastorm(features, work):
-    files = list(extract_features.Path(work).glob("tables/features/split=*/*.parquet"))
+    files = list(Path(work).glob("tables/features/split=*/*.parquet"))
     train = [f for f in files if f.parent.name == "split=train"]
     assert len(train) >= sum(r["split"] == "train" for r in features[0].values()) / 3
     assert not any("snappy" in f.name for f in files)
 
 
-def test_without_a_photo_of_a_label_nothing_is_replaced(spark, features, work):
+@pytest.mark.usefixtures("features")
+def test_without_a_photo_of_a_label_nothing_is_replaced(spark, work):
     config = ExtractFeatures(work_dir=work)
     tables = Tables.of(spark, config)
     before, labels = tables.version("features"), tables.version("labels")
@@ -155,7 +157,7 @@ def test_one_label_alone_is_nothing_to_learn(spark, work, monkeypatch):
         tables.overwrite("labels", tables.read("labels", version))
 
 
-def test_pixels_are_the_training_photos_decoded_once(spark, work, tmp_path):
+def test_pixels_are_the_training_photos_decoded_once(spark, work):
     config = TrainBackbone(work_dir=work, image_size=32, ranks=2)
     tables = Tables.of(spark, config)
     photos = tables.read("photos").where("label IN ('cat', 'dog')")

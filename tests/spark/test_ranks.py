@@ -231,5 +231,5 @@ def test_too_little_memory_is_refused_before_any_rank_is_started(spark, tmp_path
 
 def test_fewer_files_than_ranks_are_refused():
     require_row_groups(["a", "b"], 2, "features", "do this")
-    with pytest.raises(InputError, match="features has 1 files .* for 2 ranks.*: do this$"):
+    with pytest.raises(InputError, match=r"features has 1 files .* for 2 ranks.*: do this$"):
         require_row_groups(["a"], 2, "features", "do this")
