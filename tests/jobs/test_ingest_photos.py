@@ -220,19 +220,52 @@ REFUSED = {
 }
 
 
+def commits(work: Path) -> list[Path]:
+    return sorted(work.glob("tables/*/_delta_log/*.json"))
+
+
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_source_that_cannot_be_used_is_told_and_the_tables_stay(spark, taken, tmp_path, name):
-    config, _, _ = taken
+def test_a_source_that_cannot_be_used_is_told_and_no_table_is_made(spark, tmp_path, name):
     prepare, message = REFUSED[name]
     prepare(tmp_path / "new")
-    log = "tables/*/_delta_log/*.json"
-    before = sorted(Path(config.work_dir).glob(log))
-    assert before
-    for work in (Path(config.work_dir), tmp_path / "a first run"):
-        with pytest.raises(InputError, match=message):
-            ingest_photos.run(spark, configure(work, tmp_path / "new"))
-    assert sorted(Path(config.work_dir).glob(log)) == before
-    assert not list((tmp_path / "a first run").glob(log))
+    with pytest.raises(InputError, match=message):
+        ingest_photos.run(spark, configure(tmp_path / "work", tmp_path / "new"))
+    assert commits(tmp_path / "work") == []
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_source_that_cannot_be_used_leaves_the_tables(spark, taken, tmp_path, name):
+    prepare, message = REFUSED[name]
+    prepare(tmp_path / "new")
+    work = Path(taken[0].work_dir)
+    before = commits(work)
+    with pytest.raises(InputError, match=message):
+        ingest_photos.run(spark, configure(work, tmp_path / "new"))
+    assert commits(work) == before != []
+
+
+def test_bad_files_are_counted_together_with_those_of_earlier_runs(spark, taken, tmp_path):
+    work = shutil.copytree(taken[0].work_dir, tmp_path / "work")  # 7 photos, 4 bad files
+    only_text(tmp_path / "new")
+    with pytest.raises(InputError, match=r"7 of 14 photos are refused, .* most often empty \(3\)"):
+        ingest_photos.run(spark, configure(work, tmp_path / "new", max_bad_share=0.49))
+    assert commits(work) == commits(work)[: len(commits(Path(taken[0].work_dir)))]
+    assert ingest_photos.run(spark, configure(work, tmp_path / "new", max_bad_share=0.5)) == {
+        "photos": 0,
+        "quarantined": 3,
+    }
+
+
+def test_a_photo_that_was_changed_and_a_folder_under_a_taken_name_are_told(
+    spark, taken, source, tmp_path
+):
+    work = Path(taken[0].work_dir)
+    before = commits(work)
+    changed = shutil.copytree(source, tmp_path / "SOURCE")
+    (changed / "cat" / "a.png").write_bytes(picture(11))
+    with pytest.raises(InputError, match=r"cat/a\.png has the id of a photo of the set 'mine'"):
+        ingest_photos.run(spark, configure(work, {"path": str(changed), "name": "mine"}))
+    assert commits(work) == before
 
 
 def test_a_source_of_which_nothing_is_taken_is_refused_in_a_first_run(spark, source, tmp_path):
