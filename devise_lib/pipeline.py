@@ -33,6 +33,7 @@ from devise_lib.spark.entry import (
 )
 from devise_lib.spark.session import log_to, start_session
 
+EXIT_INTERRUPTED = 130  # as shells have it
 NAMES = [job.name for job in JOBS]
 
 
@@ -62,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
             _run_all(run_one, settings, jobs, args)
     _say(f"done in {_clock(time.monotonic() - started)}")
+    if "report" in jobs:
+        _say(f"report: {settings.common.work_dir}/report/index.html")
 
 
 def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[str]:
@@ -148,14 +151,25 @@ def _run_all(
         try:
             record = run_one(name)
         except BaseException as error:
+            go_on = resume_command(args.argv, name)
+            if _is_interrupt(error):
+                _say(f"\r{head} interrupted; to go on:\n  {go_on}")
+                sys.exit(EXIT_INTERRUPTED)
             _say(f"\r{head} FAILED")
             own = find_input_error(error) if isinstance(error, Exception) else None
             message = f"{own}\n" if own else ""
-            _say(f"{message}to go on after mending it:\n  {resume_command(args.argv, name)}")
+            _say(f"{message}to go on after mending it:\n  {go_on}")
             if own:
                 sys.exit(EXIT_FAILED)
             raise
         _say(f"\r{head} {record.seconds:7.1f} s  {record.row_text()}")
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error; Spark's own clean-up may raise another on top of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _is_finished(config: JobConfig) -> bool:

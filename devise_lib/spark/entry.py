@@ -64,6 +64,7 @@ def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None =
         if config_type.name not in settings.jobs:
             raise ConfigError(f"{args.config} has no table [{config_type.name}]: add it")
         config = settings.jobs[config_type.name]
+        print(f"{config.name}  started, log {log_path(config)}", flush=True)  # noqa: T201
         with log_to(log_path(config)):
             spark = start_session(config.name, settings.spark)
             tracking.connect(config)
