@@ -31,7 +31,7 @@ def test_labels_are_found_by_id_and_alias_and_an_id_wins_over_an_alias(labels):
     }
     assert rows == {
         "jaguar": ("jaguar", "jaguar", False),
-        "n01": ("n01", "cat", True),  # and not the jaguar, whose alias it is, too
+        "n01": ("n01", "cat", False),  # not the jaguar, whose alias it is, too: but unseen as that
         "xyzzy": ("xyzzy", "xyzzy plugh", True),
         "plugh": ("xyzzy", "xyzzy plugh", True),
     }
