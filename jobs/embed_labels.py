@@ -9,7 +9,7 @@ out  LABELS, METRICS of their coverage (exact, synonym, averaged, missing)
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import EmbedLabels
+from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.label_sets import coverage, embed, read_label_sets

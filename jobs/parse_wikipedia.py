@@ -11,7 +11,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import ParseWikipedia
+from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import InputError
 from devise_lib.spark.articles import read_articles
 from devise_lib.spark.entry import run_job

@@ -9,7 +9,7 @@ out  SENTENCES, NEAR_DUPLICATES
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import PrepareCorpus
+from devise_lib.config_words import PrepareCorpus
 from devise_lib.errors import InputError
 from devise_lib.spark.corpus import near_duplicates, running_text, to_sentences
 from devise_lib.spark.entry import run_job

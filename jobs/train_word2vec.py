@@ -13,7 +13,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import TrainWord2vec
+from devise_lib.config_words import TrainWord2vec
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables

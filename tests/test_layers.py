@@ -24,7 +24,8 @@ MAY_USE = {
     "sample": {"numerics"},
     "report": {"numerics"},
     "config_types": set(),
-    "config": {"config_types"},
+    "config_words": {"config_types"},
+    "config": {"config_types", "config_words"},
     "config_file": {"config", "config_types"},
     "tracking": {"config_types"},
 }

@@ -8,7 +8,7 @@ import pytest
 from gensim.models import KeyedVectors
 
 from devise_lib import tracking
-from devise_lib.config import TrainWord2vec
+from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.schemas import SENTENCES
 from devise_lib.spark.tables import Tables

@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.config import ParseWikipedia
+from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import InputError
 from devise_lib.sample.dump import write_dump
 from devise_lib.spark.articles import read_articles

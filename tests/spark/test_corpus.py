@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from devise_lib.config import PrepareCorpus
+from devise_lib.config_words import PrepareCorpus
 from devise_lib.config_types import LabelTable
 from devise_lib.errors import InputError
 from devise_lib.spark.corpus import near_duplicates, running_text, to_sentences

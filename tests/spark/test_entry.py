@@ -6,7 +6,8 @@ import mlflow
 import pytest
 
 from devise_lib import tracking
-from devise_lib.config import EmbedPhotos, Evaluate, MakeSample, ParseWikipedia
+from devise_lib.config import EmbedPhotos, Evaluate, MakeSample
+from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import ConfigError, InputError, SchemaError
 from devise_lib.spark import entry
 from devise_lib.spark.entry import (

@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from devise_lib.config import EmbedLabels
+from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark.schemas import METRICS, SCHEMAS, WORD_VECTORS
 from devise_lib.spark.tables import Tables, conform, count_by
