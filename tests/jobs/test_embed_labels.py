@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devise_lib.config_words import EmbedLabels
 from devise_lib.config_types import LabelTable
+from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError
 from devise_lib.spark.label_sets import read_label_sets
 from devise_lib.spark.schemas import WORD_VECTORS

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from devise_lib.config_words import PrepareCorpus
 from devise_lib.config_types import LabelTable
+from devise_lib.config_words import PrepareCorpus
 from devise_lib.errors import InputError
 from devise_lib.spark.corpus import near_duplicates, running_text, to_sentences
 from devise_lib.spark.schemas import ARTICLES
