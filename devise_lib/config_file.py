@@ -17,6 +17,7 @@ from devise_lib.errors import ConfigError
 
 COMMON_KEYS = tuple(JobConfig.model_fields)
 JOB_TYPES = {job.name: job for job in JOBS}
+STORE = re.compile(r"(?!file:)[A-Za-z][\w+.-]+:/")  # a URI such as s3a://b/x, dbfs:/x
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 TREE = dict[str, Any]
 
@@ -205,11 +206,16 @@ def _text(value: Any) -> str:
 
 
 def _missing_files(config: JobConfig) -> list[str]:
-    """Input files that are not there, less those that the run itself makes in the work folder."""
+    """Input files that are not there, less those that the run itself makes in the work folder.
+
+    What lies in a store is looked for by the job, once Spark runs.
+    """
     made_here = config.work_dir.rstrip("/") + "/"
     return [
         f"{config.name}.{key}: there is no {path!r}; give a path that exists"
         for key, paths in config.input_files().items()
         for path in paths
-        if "://" not in path and not path.startswith(made_here) and not Path(path).exists()
+        if not STORE.match(path)
+        and not path.startswith(made_here)
+        and not Path(re.sub(r"^file:(//(?=/))?", "", path)).exists()
     ]

@@ -10,25 +10,19 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.config_words import EmbedLabels
-from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.label_sets import coverage, embed, read_label_sets
+from devise_lib.spark.label_sets import embed, read_label_sets, require_coverage
 from devise_lib.spark.metrics import Metric, replace_metrics
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import id_of_words
 
 
 def run(spark: SparkSession, config: EmbedLabels) -> dict[str, int]:
     labels = read_label_sets(config.label_sets)
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    embedded = embed(spark, labels, tables.read("word_vectors")).persist()
-    shares = coverage(embedded)
-    for label_set, share in shares.items():
-        if 1.0 - share.get("missing", 0.0) < config.min_coverage:
-            raise InputError(
-                f"label set {label_set}: {share['missing']:.0%} of its labels have no word vector, "
-                f"and min_coverage is {config.min_coverage}; train on text that speaks "
-                "of them, lower train_word2vec.min_count, or give them other terms"
-            )
+    vectors = tables.read("word_vectors")
+    embedded = embed(spark, labels, vectors, id_of_words(vectors), config.seed).persist()
+    shares = require_coverage(embedded, config.min_coverage)
     rows = tables.overwrite("labels", embedded)
     missing = embedded.where("coverage = 'missing'").count()
     embedded.unpersist()

@@ -18,6 +18,7 @@ from devise_lib.spark.entry import run_job
 from devise_lib.spark.evaluation import Methods, candidate_sets, hit_metrics, ranks_of_truth
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import require_same_words
 from devise_lib.training.bundle import load_bundle
 
 
@@ -31,7 +32,8 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
             f"FEATURES are not of {model.model_id}'s backbone {bundle.backbone_id}: run "
             "extract_features and train_devise again, or name another model"
         )
-    candidates = candidate_sets(labels, dict(bundle.control_vectors))
+    require_same_words(labels, bundle.words_id, model.model_id)
+    candidates = candidate_sets(labels, bundle.control_vectors)
     vectors = label_vectors(labels)
     moments = feature_moments(
         features.where("split = 'train'"), spark.sparkContext.broadcast(vectors)

@@ -2,34 +2,47 @@
 
 in   parse_wikipedia.dump   pages-articles: .xml.bz2 (multistream or not), .xml, a folder of such
 out  ARTICLES               one row a page of the namespaces, with its clean text
+     REFUSED_RANGES         what was damaged and left out, where parse_wikipedia.damaged=refuse
 
     python jobs/parse_wikipedia.py --config conf/local.toml --set parse_wikipedia.dump=FILE
 """
 
-from pathlib import Path
-
+from pyspark import StorageLevel
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import lit
 
 from devise_lib import tracking
 from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import InputError
-from devise_lib.spark.articles import read_articles
+from devise_lib.spark.articles import articles_of, read_articles, refused_of
 from devise_lib.spark.entry import run_job
+from devise_lib.spark.hadoop_files import absolute, session_files
 from devise_lib.spark.tables import Tables
 from devise_lib.text.dump import plan_ranges
 
 
 def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:
-    dump = str(Path(config.dump).absolute())  # executors may have another current folder
-    index = str(Path(config.index).absolute()) if config.index else None
-    ranges = plan_ranges(dump, index, config.tasks)
-    tables = Tables.of(spark, config, dump=dump, run_id=tracking.current_run_id())
-    articles = read_articles(spark, ranges, config.namespaces)
-    if articles.isEmpty():  # before a table is replaced
-        raise InputError(f"{dump} has no page of namespaces {list(config.namespaces)}")
-    rows = tables.overwrite("articles", articles)
+    dump = absolute(config.dump)
+    index = absolute(config.index) if config.index else None
+    files, worker_files = session_files(spark, dump, index or "")
+    parallelism = spark.sparkContext.defaultParallelism
+    ranges = plan_ranges(dump, index, config.tasks, files, parallelism)
+    run_id = tracking.current_run_id()
+    tables = Tables.of(spark, config, dump=dump, run_id=run_id)
+    read = read_articles(spark, ranges, config.namespaces, config.damaged, worker_files)
+    read.persist(StorageLevel.DISK_ONLY)  # both tables are of one reading
+    try:
+        articles = articles_of(read)
+        if articles.isEmpty():  # before a table is replaced
+            raise InputError(f"{dump} has no page of namespaces {list(config.namespaces)}")
+        rows = tables.overwrite("articles", articles)
+        refused = tables.overwrite(
+            "refused_ranges", refused_of(read).withColumn("run_id", lit(run_id))
+        )
+    finally:
+        read.unpersist()
     tracking.log_params({"ranges": len(ranges)})
-    return {"articles": rows, "byte ranges": len(ranges)}
+    return {"articles": rows, "byte ranges": len(ranges), "refused ranges": refused}
 
 
 if __name__ == "__main__":

@@ -14,12 +14,17 @@ from devise_lib.config import PredictLabels
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.predictions import predict, read_candidates
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import require_same_words
+from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
-    model_id = tracking.find_registered(config.model_name, config.model).model_id
+    model = tracking.find_registered(config.model_name, config.model)
+    model_id = model.model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
-    candidates = read_candidates(tables.read("labels"), config.candidates)
+    labels = tables.read("labels")
+    candidates = read_candidates(labels, config.candidates)
+    require_same_words(labels, tracking.fetch_extras(model, load_bundle).words_id, model_id)
     embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
     predictions = predict(embeddings, candidates, config.k)
     rows = tables.overwrite("predictions", predictions, where=f"model_id = '{model_id}'")

@@ -1,7 +1,7 @@
-"""ARTICLES to SENTENCES, near-duplicates left out and the terms of labels joined.
+"""ARTICLES (or a table of texts, or of the tags of photos) to SENTENCES.
 
-in   ARTICLES, the label sets
-out  SENTENCES, NEAR_DUPLICATES
+in   ARTICLES or the user's table; the label sets
+out  SENTENCES, NEAR_DUPLICATES, PHRASES
 
     python jobs/prepare_corpus.py --config conf/local.toml
 """
@@ -10,31 +10,46 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.config_words import PrepareCorpus
-from devise_lib.errors import InputError
-from devise_lib.spark.corpus import near_duplicates, running_text, to_sentences
+from devise_lib.spark import corpus
+from devise_lib.spark import corpus_sources as sources
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.label_sets import read_label_sets
+from devise_lib.spark.phrases import PhraseRules
 from devise_lib.spark.tables import Tables
-from devise_lib.text.labels import phrases
-from devise_lib.text.tokens import PhraseJoiner
 
 
 def run(spark: SparkSession, config: PrepareCorpus) -> dict[str, int]:
-    joiner = PhraseJoiner(phrases(read_label_sets(config.label_sets)))
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    articles = running_text(tables.read("articles"), config.min_words)
-    if articles.isEmpty():  # before a table is replaced
-        raise InputError(
-            "ARTICLES hold no sentence: check the dump, or lower prepare_corpus.min_words"
-        )
-    repeats = near_duplicates(
-        articles, config.near_duplicate_threshold, config.num_perm, config.shingle
-    )
-    dropped = tables.overwrite("near_duplicates", repeats)
-    kept = articles.join(tables.read("near_duplicates"), "page_id", "left_anti")
-    sentences = to_sentences(kept, spark.sparkContext.broadcast(joiner))
-    rows = tables.overwrite("sentences", sentences)
-    return {"sentences": rows, "near duplicates left out": dropped}
+    prepare = prepare_tags if config.kind == "tags" else prepare_texts
+    return prepare(spark, tables, config)
+
+
+def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[str, int]:
+    joiner = corpus.label_joiner(spark, read_label_sets(c.label_sets), c.join_plurals)
+    splitting = corpus.Splitting(c.lower, c.numbers, c.min_sentence_words, c.min_words)
+    signing = corpus.Signing(c.near_duplicate_threshold, c.num_perm, c.shingle)
+    scores = (c.phrase_min_count, c.phrase_threshold, c.phrase_scoring)
+    rules = PhraseRules(c.phrase_passes, *scores, c.max_phrases)
+    if c.kind == "text":
+        table = sources.read_source(spark, c.source, c.catalog)
+        texts, left_out = sources.read_texts(table, c.id_column, c.text_column), {}
+    else:
+        articles = tables.read("articles")
+        texts, left_out = sources.running_text(articles), sources.count_left_out(articles)
+    written = corpus.write_texts(tables, texts, joiner, splitting, signing, rules)
+    left_out = {**left_out, **written.left_out}
+    tracking.log_metrics({f"left_out_{reason}": float(n) for reason, n in left_out.items()})
+    repeats = {"near duplicates left out": left_out["near_duplicate"]}
+    phrases = {"phrases": written.phrases} if rules.passes else {}
+    return {"sentences": written.sentences, **repeats, **phrases}
+
+
+def prepare_tags(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[str, int]:
+    table = sources.read_source(spark, c.source, c.catalog)
+    photos = sources.read_tags(table, c.id_column, c.tags_column, c.tag_separator, c.owner_column)
+    tagged = corpus.tag_sentences(photos, c.lower, c.numbers, max(2, c.min_sentence_words))
+    rows = corpus.write_tags(tables, tagged)
+    return {"sentences": rows, "photos left out": photos.count() - rows}
 
 
 if __name__ == "__main__":

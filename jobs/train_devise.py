@@ -25,22 +25,21 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     tables = Tables.of(spark, config)
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     version = tables.version("features")
-    trained, control_vectors, rows = train_on_ranks(
-        spark, config, tables, version, backbone.identity()
-    )
-    devise = trained["devise"]
+    training = train_on_ranks(spark, config, tables, version, backbone.identity())
+    devise = training.trained["devise"]
     tracking.log_params({"horovod_size": devise.size, "features_version": version})
-    for method, result in trained.items():
+    for method, result in training.trained.items():
         for epoch, loss in enumerate(result.losses):
             tracking.log_metrics({f"loss_{method}": loss}, step=epoch)
     kernel, bias = backbone.classifier()
     bundle = ProjectionBundle(
-        {method: result.projection for method, result in trained.items()},
-        control_vectors,
+        {method: result.projection for method, result in training.trained.items()},
+        training.control_vectors,
         kernel,
         bias,
         backbone.classes,
         backbone.identity(),
+        training.words_id,
     )
     size = backbone.image_size
     tracking.register_keras(
@@ -50,7 +49,7 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
         requirements(),
         bundle.save,
     )
-    return {"features": rows, "ranks": devise.size, "epochs": config.epochs}
+    return {"features": training.rows, "ranks": devise.size, "epochs": config.epochs}
 
 
 if __name__ == "__main__":

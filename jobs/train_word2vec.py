@@ -1,12 +1,11 @@
-"""SENTENCES to WORD_VECTORS, if they pass the quality gate.
+"""SENTENCES, or a file of word vectors, to WORD_VECTORS, if they pass the quality gate.
 
-in   SENTENCES
-out  WORD_VECTORS, export/word_vectors.bin (word2vec's format), METRICS of the word tests
+in   SENTENCES, or train_word2vec.vectors (word2vec, fastText, GloVe); the label sets
+out  WORD_VECTORS, export/word_vectors.* (word2vec's formats), METRICS of the word tests
 
     python jobs/train_word2vec.py --config conf/local.toml --set train_word2vec.epochs=10
 """
 
-import os
 import shutil
 from pathlib import Path
 
@@ -15,40 +14,43 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.config_words import TrainWord2vec
 from devise_lib.spark.entry import run_job
+from devise_lib.spark.label_sets import share_with_vector
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables
-from devise_lib.spark.words import WordTests, read_scores, refuse_bad_vectors, train_in_one_task
-from devise_lib.text.word_vectors import Word2VecParams
-
-PARAMS = tuple(name for name in Word2VecParams.__dataclass_fields__ if name != "workers")
+from devise_lib.spark.vocabulary import count_words
+from devise_lib.spark.word_export import export_vectors
+from devise_lib.spark.word_files import vectors_from_file
+from devise_lib.spark.word_quality import WordTests, measure, refuse_bad_vectors
+from devise_lib.spark.words import ENGINES, TrainingPlan
 
 
 def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    folder = Path(config.work_dir) / "export"
-    staging = folder / "staging"
-    staging.mkdir(parents=True, exist_ok=True)
-    params = Word2VecParams(
-        **{name: getattr(config, name) for name in PARAMS},
-        workers=config.workers or os.cpu_count() or 1,
-    )
-    tests = WordTests(
-        os.path.abspath(config.analogies) if config.analogies else "",
-        config.restrict_vocab,
-        [os.path.abspath(path) for path in config.similarities],
-    )
-    vectors = train_in_one_task(tables.read("sentences"), params, tests, staging)
-    vectors.write.mode("overwrite").parquet(str(staging / "word_vectors"))  # trains
-    scores = read_scores(staging)
-    tracking.log_metrics(scores.flat())
-    refuse_bad_vectors(scores, config.min_analogies, config.min_similarity)
+    export = Path(config.work_dir) / "export"
+    staging = export / "staging"
+    shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+    left_out = {}
+    if config.vectors:
+        file = vectors_from_file(
+            spark, config.vectors, config.max_vocab, lower=True, skip_broken_words=True
+        )
+        vectors = file.rows
+    else:
+        said = tables.read("sentences")
+        words = count_words(said, config.min_count, config.max_vocab, staging / "vocabulary")
+        vectors = ENGINES[config.engine](said, words, TrainingPlan.of(config))
+    vectors.write.parquet(str(staging / "word_vectors"))  # trains, or reads the file
     staged = spark.read.parquet(str(staging / "word_vectors"))
-    words = tables.overwrite("word_vectors", staged)
-    for name in ("word_vectors.bin", "word_vectors.bin.vocab"):
-        (staging / name).replace(folder / name)
+    scores = measure(staged, WordTests.of(config), share_with_vector(spark, config, staged))
+    tracking.log_metrics(scores.flat())
+    refuse_bad_vectors(scores, config)
+    count = tables.overwrite("word_vectors", staged)
+    export_vectors(staged, config.exports, export)
     shutil.rmtree(staging)
     replace_metrics(tables, scores.metrics(), tracking.current_run_id(), "", config.seed)
-    return {"words": words}
+    if config.vectors:
+        left_out = {"doubled words": file.doubled.value, "unreadable words": file.broken.value}
+    return {"words": count, **left_out}
 
 
 if __name__ == "__main__":

@@ -102,6 +102,21 @@ def test_an_input_that_is_not_there_is_a_fault_unless_the_run_makes_it(write, tm
     ]
 
 
+@pytest.mark.parametrize("uri", ["s3a://bucket/d.xml", "dbfs:/d.xml", "hdfs://host:8020/d.xml"])
+def test_an_input_in_a_store_is_left_to_the_job_that_has_spark(write, uri):
+    path = write(f"[parse_wikipedia]\ndump = '{uri}'\n")
+    assert load_settings(path, [], ["parse_wikipedia"]).jobs["parse_wikipedia"].dump == uri
+
+
+@pytest.mark.parametrize("scheme", ["file:", "file://"])
+def test_an_input_by_a_file_uri_must_be_there(write, dump, scheme):
+    path = write(f"[parse_wikipedia]\ndump = '{scheme}{dump}'\n")
+    assert load_settings(path, [], ["parse_wikipedia"])
+    assert faults_of(path, [f"parse_wikipedia.dump={scheme}{dump}x"], ["parse_wikipedia"]) == [
+        f"parse_wikipedia.dump: there is no '{scheme}{dump}x'; give a path that exists"
+    ]
+
+
 def test_variables_of_the_environment_are_filled_in(write, monkeypatch, dump):
     monkeypatch.setenv("DUMPS", str(dump.parent))
     path = write("[parse_wikipedia]\ndump = '${DUMPS}/${NAME:-dump}.xml'\n")

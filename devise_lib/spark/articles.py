@@ -1,38 +1,82 @@
 """A Wikipedia dump to ARTICLES: each task reads byte ranges of whole streams."""
 
 from collections.abc import Iterator
+from typing import Literal
 
-import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructField, StructType
 
-from devise_lib.spark.schemas import ARTICLES
-from devise_lib.text.dump import ByteRange, Page, read_pages
+from devise_lib.spark.hadoop_files import WorkerFiles
+from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
+from devise_lib.text.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
 from devise_lib.text.wikitext import clean, is_disambiguation
 
-ROWS = 200  # pages a batch: the longest have a megabyte of text
-RANGES = "path string, start long, stop long, kind string"
+BATCH_ROWS = 200
+BATCH_CHARACTERS = 8_000_000  # the longest pages have a megabyte of text
+RANGES = "path string, start long, stop long, is_last boolean, kind string, pages long"
+
+# A task gives pages and refused ranges in one stream of rows: a range is read once.
+_REFUSED_COLUMNS = [name for name in REFUSED_RANGES.names if name != "run_id"]
+READ = StructType(
+    [StructField(f.name, f.dataType) for f in ARTICLES]
+    + [StructField(f.name, f.dataType) for f in REFUSED_RANGES if f.name in _REFUSED_COLUMNS]
+)
+
+Row = tuple[object, ...]
 
 
 def read_articles(
-    spark: SparkSession, ranges: list[ByteRange], namespaces: tuple[int, ...]
+    spark: SparkSession,
+    ranges: list[ByteRange],
+    namespaces: tuple[int, ...],
+    damaged: Literal["fail", "refuse"] = "fail",
+    files: WorkerFiles | None = None,
 ) -> DataFrame:
-    """The pages of `namespaces`, one task a range, as rows of ARTICLES."""
-    plan = spark.createDataFrame([(r.path, r.start, r.stop, r.kind) for r in ranges], RANGES)
+    """The pages of `namespaces` and the ranges that were refused, one task a range.
 
-    def read(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    Columns of READ; `articles_of` and `refused_of` tell the two kinds of rows apart.
+    """
+    plan = spark.createDataFrame(
+        [(r.path, r.start, r.stop, r.is_last, r.kind, r.pages) for r in ranges], RANGES
+    )
+    opener = files or WorkerFiles()
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        read_range = read_pages if damaged == "fail" else read_whole_pages
         for batch in batches:
-            for path, start, stop, kind in batch.itertuples(index=False):
-                end = None if pd.isna(stop) else int(stop)
-                source = f"{path}:{start}-{'' if end is None else end}"
-                pages = read_pages(ByteRange(path, int(start), end, kind))
-                chosen = (_row(page, source) for page in pages if page.namespace in namespaces)
-                yield from _batches(chosen)
+            for row in batch.to_pylist():
+                found = read_range(ByteRange(**row), opener.open())
+                yield from _batches(
+                    _rows(found, namespaces, f"{row['path']}:{row['start']}-{row['stop']}")
+                )
 
     # A range a task: Spark would otherwise put small rows such as these into one.
-    return plan.repartitionByRange(len(ranges), "path", "start").mapInPandas(read, ARTICLES)
+    return plan.repartitionByRange(len(ranges), "path", "start").mapInArrow(read, READ)
 
 
-def _row(page: Page, source: str) -> tuple[object, ...]:
+def articles_of(read: DataFrame) -> DataFrame:
+    """The rows of ARTICLES."""
+    return read.where("reason IS NULL").select(*ARTICLES.names)
+
+
+def refused_of(read: DataFrame) -> DataFrame:
+    """The rows of REFUSED_RANGES, less their run."""
+    return read.where("reason IS NOT NULL").select(*_REFUSED_COLUMNS)
+
+
+def _rows(
+    found: Iterator[Page | Damage] | Iterator[Page], namespaces: tuple[int, ...], source: str
+) -> Iterator[Row]:
+    for each in found:
+        if isinstance(each, Damage):
+            yield (*[None] * len(ARTICLES), *_refused(each))
+        elif each.namespace in namespaces:
+            yield (*_article(each), source, *[None] * len(_REFUSED_COLUMNS))
+
+
+def _article(page: Page) -> Row:
     text = "" if page.redirect else clean(page.text)
     return (
         page.page_id,
@@ -43,21 +87,39 @@ def _row(page: Page, source: str) -> tuple[object, ...]:
         not page.redirect and is_disambiguation(page.text, page.title),
         page.timestamp,
         text,
-        source,
     )
 
 
-def _batches(rows: Iterator[tuple[object, ...]]) -> Iterator[pd.DataFrame]:
-    held: list[tuple[object, ...]] = []
+def _refused(damage: Damage) -> Row:
+    last, first = damage.last_page, damage.first_page
+    return (
+        damage.path,
+        damage.start,
+        damage.stop,
+        damage.reason,
+        damage.message,
+        last and last.page_id,
+        last and last.title,
+        first and first.page_id,
+        first and first.title,
+        damage.pages_lost,
+    )
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+    held: list[Row] = []
+    characters = 0
     for row in rows:
         held.append(row)
-        if len(held) == ROWS:
-            yield _frame(held)
-            held = []
+        characters += sum(len(value) for value in row if isinstance(value, str))
+        if len(held) == BATCH_ROWS or characters > BATCH_CHARACTERS:
+            yield _batch(held)
+            held, characters = [], 0
     if held:
-        yield _frame(held)
+        yield _batch(held)
 
 
-def _frame(rows: list[tuple[object, ...]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=ARTICLES.names)
-    return frame.assign(timestamp=pd.to_datetime(frame["timestamp"], utc=True))
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    schema = to_arrow_schema(READ)
+    columns = [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), schema, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

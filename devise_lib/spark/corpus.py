@@ -1,96 +1,249 @@
-"""ARTICLES to SENTENCES: near-duplicates left out, label phrases joined."""
+"""Texts and tags to SENTENCES.
 
-from collections.abc import Iterator
+A text is tokenised and signed in one pass of Python. Between that and SENTENCES it is one string,
+its sentences on lines: a tenth of what lists of words cost between Python and Spark.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-from pyspark import Broadcast
-from pyspark.sql import Column, DataFrame
+from pyspark import Broadcast, StorageLevel
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
-from devise_lib.spark.schemas import SENTENCES
+from devise_lib.errors import InputError
+from devise_lib.spark.near_duplicates import find_repeats, name_the_kept
+from devise_lib.spark.phrases import PhraseRules, find_phrases
+from devise_lib.spark.schemas import SCHEMAS, SENTENCES
+from devise_lib.spark.tables import Tables
+from devise_lib.text.labels import Label
+from devise_lib.text.labels import phrases as phrases_of
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
-from devise_lib.text.tokens import PhraseJoiner, sentences, words
+from devise_lib.text.phrases import PhraseJoiner, joined_sentences, plural_forms
+from devise_lib.text.tokens import tag_token
 
-ARROW_SENTENCES = pa.schema(
-    [("page_id", pa.string()), ("position", pa.int32()), ("tokens", pa.list_(pa.string()))]
+TOKENISED = "page_id string, words int, lines string, signature array<long>, bands array<long>"
+ARROW_TOKENISED = pa.schema(
+    [
+        ("page_id", pa.string()),
+        ("words", pa.int32()),
+        ("lines", pa.string()),
+        ("signature", pa.list_(pa.int64())),
+        ("bands", pa.list_(pa.int64())),
+    ]
 )
-SIGNED = "page_id string, signature array<long>, bands array<long>"
+ARROW_TAGGED = pa.schema(
+    [
+        ("page_id", pa.string()),
+        ("position", pa.int32()),
+        ("tokens", pa.list_(pa.string())),
+        ("owner", pa.string()),
+    ]
+)
+BATCH_CHARS = 1 << 22  # of text that one batch from Python to Spark holds, and one article more
 
 
-def running_text(articles: DataFrame, min_words: int) -> DataFrame:
-    """The articles that hold sentences: no redirect, no disambiguation, not too short."""
-    spaces = F.length("text") - F.length(F.replace("text", F.lit(" "), F.lit("")))
-    is_text = F.col("redirect").isNull() & ~F.col("is_disambiguation")
-    return articles.where(is_text & (spaces + 1 >= min_words)).select("page_id", "text")
+@contextmanager
+def on_disk(df: DataFrame) -> Iterator[DataFrame]:
+    """Keep the rows on the executors' disks, so that what reads them again makes none anew."""
+    kept = df.persist(StorageLevel.DISK_ONLY)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
 
 
-def near_duplicates(
-    articles: DataFrame, threshold: float, num_perm: int, shingle: int
-) -> DataFrame:
-    """The articles that repeat another, as rows of NEAR_DUPLICATES.
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """How a text becomes tokens.
 
-    MinHash signatures cut into bands; articles that share a band meet in its bucket, and each is
-    compared with the bucket's first. No bucket, however full, makes more pairs than members.
+    Attributes:
+        lower, numbers, min_sentence_words: see devise_lib.text.phrases.joined_sentences.
+        min_words: tokens of a text; shorter ones are left out.
+    """
+
+    lower: bool = True
+    numbers: bool = False
+    min_sentence_words: int = 1
+    min_words: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How a text is signed, see devise_lib.text.near_duplicates."""
+
+    threshold: float
+    num_perm: int
+    shingle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What `write_texts` wrote: rows of SENTENCES and PHRASES; texts left out, by the reason."""
+
+    sentences: int
+    phrases: int
+    left_out: dict[str, int]
+
+
+def write_texts(
+    tables: Tables,
+    texts: DataFrame,
+    joiner: Broadcast[PhraseJoiner],
+    splitting: Splitting,
+    signing: Signing,
+    rules: PhraseRules,
+) -> Written:
+    """Texts to NEAR_DUPLICATES, PHRASES and SENTENCES; each text is tokenised once.
 
     Args:
-        articles: page_id, text.
-        threshold: Jaccard similarity of the shingles from which on an article is left out.
-        num_perm, shingle: see devise_lib.text.near_duplicates.
+        tables: where they go.
+        texts: page_id (each once), text.
+        joiner: of the terms of labels.
+        splitting, signing, rules: see there.
+
+    Raises:
+        InputError: no text is long enough; no table is touched then.
     """
-    bands, rows = band_and_rows(threshold, num_perm)
-
-    def sign(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for batch in batches:
-            signed = [signature(words(text), num_perm, shingle) for text in batch["text"]]
-            yield pd.DataFrame(
-                {
-                    "page_id": batch["page_id"],
-                    "signature": [s.view(np.int64) for s in signed],
-                    "bands": [band_hashes(s, bands, rows) for s in signed],
-                }
+    with on_disk(tokenise(texts, joiner, splitting, signing)) as tokenised:
+        short, long = _count_short(tokenised)
+        if not long:
+            raise InputError(
+                f"none of {short:,} texts has a sentence and prepare_corpus.min_words words "
+                f"({splitting.min_words}): check the texts, or lower it"
             )
-
-    signed = articles.mapInPandas(sign, SIGNED).withColumn("place", _place("page_id"))
-    member = F.struct("place", "page_id", "signature")
-    buckets = signed.select(F.explode("bands").alias("bucket"), member.alias("member"))
-    first = buckets.groupBy("bucket").agg(F.min("member").alias("first"))
-    pairs = buckets.join(first, "bucket").where("member.place > first.place")
-    close = pairs.select(
-        F.col("member.page_id").alias("page_id"),
-        F.col("first.page_id").alias("kept_page_id"),
-        F.col("first.place").alias("place"),
-        _jaccard("member.signature", "first.signature", num_perm).alias("jaccard"),
-    ).where(F.col("jaccard") >= threshold)
-    best = F.min_by(F.struct("kept_page_id", "jaccard"), "place")
-    return close.groupBy("page_id").agg(best.alias("kept")).select("page_id", "kept.*")
+        signed = tokenised.where("lines IS NOT NULL")
+        repeats = name_the_kept(find_repeats(signed, signing.threshold, signing.num_perm))
+        dropped = tables.overwrite("near_duplicates", repeats)
+        kept = signed.join(repeats, "page_id", "left_anti").select("page_id", "lines")
+        phrases, lines = find_phrases(kept, rules, joiner)
+        joined = tables.overwrite("phrases", phrases)
+        rows = tables.overwrite("sentences", to_sentences(lines))
+        repeats.unpersist()
+    return Written(rows, joined, {"too_short": short, "near_duplicate": dropped})
 
 
-def to_sentences(articles: DataFrame, joiner: Broadcast[PhraseJoiner]) -> DataFrame:
-    """Each article's sentences, tokenised, with the phrases joined: rows of SENTENCES."""
+def _count_short(tokenised: DataFrame) -> tuple[int, int]:
+    """How many texts have too few words, and how many have enough."""
+    [row] = tokenised.agg(F.count("*").alias("all"), F.count("lines").alias("long")).collect()
+    return row["all"] - row["long"], row["long"]
 
-    def split(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        join = joiner.value.join
+
+def write_tags(tables: Tables, tagged: DataFrame) -> int:
+    """Rows of `tag_sentences` to SENTENCES; returns how many.
+
+    NEAR_DUPLICATES and PHRASES become empty: neither is looked for among tags.
+
+    Raises:
+        InputError: there is no row; no table is touched then.
+    """
+    with on_disk(tagged) as sentences:
+        if sentences.isEmpty():
+            raise InputError(
+                "no photo has two different tags, or prepare_corpus.min_sentence_words of them: "
+                "check prepare_corpus.tags_column and tag_separator"
+            )
+        for name in ("near_duplicates", "phrases"):
+            tables.overwrite(name, tables.spark.createDataFrame([], SCHEMAS[name]))
+        return tables.overwrite("sentences", sentences)
+
+
+def label_joiner(
+    spark: SparkSession, labels: Sequence[Label], plurals: bool
+) -> Broadcast[PhraseJoiner]:
+    """Joins the terms of labels, and their English plurals to the same tokens where asked."""
+    terms = phrases_of(labels)
+    return spark.sparkContext.broadcast(PhraseJoiner(terms, plural_forms(terms) if plurals else {}))
+
+
+def tokenise(
+    texts: DataFrame, joiner: Broadcast[PhraseJoiner], splitting: Splitting, signing: Signing
+) -> DataFrame:
+    """Each text's sentences and signature: page_id, words, lines, signature, bands.
+
+    `lines` is a sentence a line, with spaces between its tokens. A text of fewer than
+    `splitting.min_words` tokens has its number of words only.
+
+    Args:
+        texts: page_id, text.
+        joiner: of the terms of labels.
+        splitting, signing: see there.
+    """
+    bands, rows = band_and_rows(signing.threshold, signing.num_perm)
+
+    def row(page_id: str, text: str) -> tuple[object, ...]:
+        options = (splitting.lower, splitting.numbers, splitting.min_sentence_words)
+        found = list(joined_sentences(text, joiner.value, *options))
+        words = sum(map(len, found))
+        if words < max(1, splitting.min_words):
+            return page_id, words, None, None, None
+        signed = signature(list(chain.from_iterable(found)), signing.num_perm, signing.shingle)
+        lines = "\n".join(map(" ".join, found))
+        return page_id, words, lines, signed.view(np.int64), band_hashes(signed, bands, rows)
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held, chars = [], 0
         for batch in batches:
-            rows = [
-                (page_id, position, join(tokens))
-                for page_id, text in zip(*(c.to_pylist() for c in batch.columns), strict=True)
-                for position, tokens in enumerate(sentences(text))
-            ]
-            columns = zip(*rows, strict=True) if rows else ([], [], [])
-            arrays = [pa.array(c, t) for c, t in zip(columns, ARROW_SENTENCES.types, strict=True)]
-            yield pa.RecordBatch.from_arrays(arrays, schema=ARROW_SENTENCES)
+            for page_id, value in zip(*batch.columns, strict=True):
+                text = value.as_py() or ""
+                held.append(row(page_id.as_py(), text))
+                chars += len(text)
+                if chars >= BATCH_CHARS:
+                    yield _arrow_batch(held, ARROW_TOKENISED)
+                    held, chars = [], 0
+        yield _arrow_batch(held, ARROW_TOKENISED)
 
-    return articles.select("page_id", "text").mapInArrow(split, SENTENCES)
-
-
-def _place(page_id: str) -> Column:
-    """Orders ids by their number where they are numbers, and by their letters otherwise."""
-    return F.struct(F.length(page_id), F.col(page_id))
+    return texts.select("page_id", "text").mapInArrow(run, TOKENISED)
 
 
-def _jaccard(one: str, other: str, num_perm: int) -> Column:
-    """The share of equal places of two signatures."""
-    equal = F.zip_with(one, other, lambda a, b: (a == b).cast("int"))
-    return F.aggregate(equal, F.lit(0), lambda total, same: total + same) / num_perm
+def to_sentences(lines: DataFrame) -> DataFrame:
+    """page_id and lines to rows of SENTENCES."""
+    cut = lines.select("page_id", F.posexplode(F.split("lines", "\n")).alias("position", "line"))
+    return cut.select("page_id", "position", F.split("line", " ").alias("tokens"))
+
+
+def tag_sentences(photos: DataFrame, lower: bool, numbers: bool, min_tags: int) -> DataFrame:
+    """Each photo's tags as one sentence, in their order and each once: rows of SENTENCES.
+
+    Photos of fewer than `min_tags` different tags are left out. The same tags on several photos of
+    one owner, as on a series of shots, count once, for the first photo by its id.
+
+    Args:
+        photos: page_id, owner (null: every photo counts) and tags (array of strings).
+        lower: whether tags are lower-cased.
+        numbers: whether tags without any letter are kept.
+        min_tags: see above.
+    """
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows: list[tuple[object, ...]] = []
+            for values in zip(*batch.columns, strict=True):
+                page_id, owner, tags = (value.as_py() for value in values)
+                tokens = _tag_tokens(tags or [], lower, numbers)
+                if len(tokens) >= min_tags:
+                    rows.append((page_id, 0, tokens, owner))
+            yield _arrow_batch(rows, ARROW_TAGGED)
+
+    schema = StructType([*SENTENCES.fields, StructField("owner", StringType())])
+    tagged = photos.select("page_id", "owner", "tags").mapInArrow(run, schema)
+    series = tagged.where("owner IS NOT NULL").groupBy("owner", "tokens")
+    first = series.agg(F.min("page_id").alias("page_id")).withColumn("position", F.lit(0))
+    alone = tagged.where("owner IS NULL")
+    return alone.select(SENTENCES.names).union(first.select(SENTENCES.names))
+
+
+def _tag_tokens(tags: list[str | None], lower: bool, numbers: bool) -> list[str]:
+    tokens = dict.fromkeys(tag_token(tag, lower) for tag in tags if tag)
+    return [token for token in tokens if token and (numbers or not token.isnumeric())]
+
+
+def _arrow_batch(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(c, t) for c, t in zip(columns, schema.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

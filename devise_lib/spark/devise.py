@@ -1,7 +1,7 @@
 """The projection, trained on FEATURES by Horovod's ranks, with its control."""
 
-import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,33 +14,42 @@ from pyspark.sql import functions as F
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.numerics.linear import Moments
-from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.labelled import has_vector
 from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.projection import ProjectionPlan, Trained, train_projections
 
 MOMENTS = "n long, x binary, xx binary, y binary, xy binary"
 CONTROL = "random_embeddings"
 
 
-def label_vectors(labels: DataFrame) -> dict[str, NDArray[np.float32]]:
-    """The vector of every label that has one; as many as labels, never as photos."""
-    rows = labels.where(has_vector()).select("label", "vector").distinct().collect()
-    return {row["label"]: np.array(row["vector"], dtype=np.float32) for row in rows}
+@dataclass(frozen=True)
+class DeviseTraining:
+    """What training gives.
+
+    Attributes:
+        trained: the projections by method: "devise", and its control.
+        control_vectors: by label, the random vectors that the control was trained towards.
+        rows: features trained on.
+        words_id: the word vectors that the labels' vectors were from.
+    """
+
+    trained: dict[str, Trained]
+    control_vectors: dict[str, NDArray[np.float32]]
+    rows: int
+    words_id: str
 
 
-def random_vectors(labels: list[str], dimension: int, seed: int) -> dict[str, NDArray[np.float32]]:
-    """A random unit vector for each label: the control that knows nothing of words."""
-    vectors = np.stack([_draw(label, dimension, seed) for label in labels])
-    return dict(zip(labels, l2_normalize(vectors), strict=True))
+def label_vectors(labels: DataFrame, column: str = "vector") -> dict[str, NDArray[np.float32]]:
+    """The vector of every label that has one; as many as labels, never as photos.
 
-
-def _draw(label: str, dimension: int, seed: int) -> NDArray[np.float32]:
-    """Numbers that depend on the label and the seed alone, not on the other labels."""
-    digest = hashlib.sha256(label.encode()).digest()
-    rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
-    return rng.standard_normal(dimension).astype(np.float32)
+    Args:
+        labels: LABELS.
+        column: "vector", or "random_vector" for the control.
+    """
+    rows = labels.where(has_vector()).select("label", column).distinct().collect()
+    return {row["label"]: np.array(row[column], dtype=np.float32) for row in rows}
 
 
 def training_labels(rows: DataFrame, vectors: dict[str, NDArray[np.float32]]) -> list[str]:
@@ -94,8 +103,8 @@ def feature_moments(rows: DataFrame, targets: Broadcast[dict[str, NDArray[np.flo
 
 def train_on_ranks(
     spark: SparkSession, config: TrainDevise, tables: Tables, version: int, backbone_id: str
-) -> tuple[dict[str, Trained], dict[str, NDArray[np.float32]], int]:
-    """The trained projections by method, the control's label vectors, and the rows trained on.
+) -> DeviseTraining:
+    """Train the projection and its control on the rows of FEATURES that are for training.
 
     Args:
         version: of FEATURES.
@@ -104,7 +113,8 @@ def train_on_ranks(
     Raises:
         InputError: FEATURES are of another network, or there are too few files or slots.
     """
-    vectors = label_vectors(tables.read("labels"))
+    labels = tables.read("labels")
+    vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
     rows = tables.read("features", version).where("split = 'train'")
     if rows.where(F.col("backbone_id") != backbone_id).limit(1).count():
         raise InputError(
@@ -121,7 +131,6 @@ def train_on_ranks(
     )
     moments = feature_moments(rows, spark.sparkContext.broadcast(vectors))
     mean, deviation = moments.mean_and_deviation()
-    control = random_vectors(sorted(vectors), len(moments.y), config.seed)
     plan = ProjectionPlan(
         file_urls=files,
         rows=moments.n,
@@ -144,4 +153,4 @@ def train_on_ranks(
     )
     log_path = Path(config.work_dir) / "logs" / "train_devise.log"
     trained = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
-    return trained, control, moments.n
+    return DeviseTraining(trained, control, moments.n, id_of_labels(labels))

@@ -1,12 +1,12 @@
 """Where each method puts the right label of each test photo: METRICS of the zero-shot tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
@@ -71,19 +71,20 @@ class Methods:
 
 
 def candidate_sets(
-    labels: DataFrame, control: dict[str, NDArray[np.float32]]
+    labels: DataFrame, control: Mapping[str, NDArray[np.float32]]
 ) -> list[CandidateSet]:
     """The unseen labels, the seen, and both, of each label set; only those with a vector.
 
+    Args:
+        labels: LABELS; labels may have come since the model was trained.
+        control: by label, the random vectors that the model's control was trained towards.
+
     Raises:
-        InputError: a label came after the model, so its control knows nothing of it.
+        InputError: LABELS have another random vector for a label of the control's.
     """
-    rows = labels.where(has_vector()).select("label_set", "label", "seen", "vector").collect()
-    if strange := sorted({row["label"] for row in rows} - control.keys()):
-        raise InputError(
-            f"LABELS have labels that the model's control lacks ({', '.join(strange[:5])}): LABELS "
-            "changed since it was trained; run train_devise again"
-        )
+    columns = ("label_set", "label", "seen", "vector", "random_vector")
+    rows = labels.where(has_vector()).select(*columns).collect()
+    _refuse_another_control(rows, control)
     sets = []
     for label_set in sorted({row["label_set"] for row in rows}):
         mine = sorted(
@@ -97,9 +98,27 @@ def candidate_sets(
             if chosen:
                 vectors = np.array([r["vector"] for r in chosen], dtype=np.float32)
                 names = [r["label"] for r in chosen]
-                randoms = np.stack([control[label] for label in names])
+                randoms = np.array([r["random_vector"] for r in chosen], dtype=np.float32)
                 sets.append(CandidateSet(name, label_set, names, vectors, randoms))
     return sets
+
+
+def _refuse_another_control(rows: list[Row], control: Mapping[str, NDArray[np.float32]]) -> None:
+    """Raise InputError where the control was trained towards other random vectors."""
+    other = sorted(
+        row["label"]
+        for row in rows
+        if row["label"] in control
+        and not np.array_equal(
+            np.array(row["random_vector"], dtype=np.float32), control[row["label"]]
+        )
+    )
+    if other:
+        raise InputError(
+            f"LABELS have other random vectors than the model's control ({', '.join(other[:5])}): "
+            "embed_labels ran with another seed since; run it with the seed of then, or run "
+            "train_devise again"
+        )
 
 
 def ranks_of_truth(

@@ -7,19 +7,15 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.config_types import FolderLabels, ImageNetLabels, LabelSet
+from devise_lib.config_types import FolderLabels, ImageNetLabels, JobConfig, LabelSet
 from devise_lib.errors import InputError
+from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.schemas import LABELS
-from devise_lib.text.labels import (
-    Label,
-    candidate_tokens,
-    choose_vector,
-    read_folder_split,
-    read_imagenet,
-    read_label_table,
-)
+from devise_lib.text.label_vectors import candidate_tokens, choose_vector
+from devise_lib.text.labels import Label, read_folder_split, read_imagenet, read_label_table
 
 WANTED = "number long, token string"
+NAMED = 10  # labels that an error message names
 
 
 def read_label_sets(label_sets: Sequence[LabelSet]) -> list[Label]:
@@ -41,11 +37,24 @@ def _read(label_set: LabelSet) -> list[Label]:
     return read_label_table(label_set.path, label_set.name)
 
 
-def embed(spark: SparkSession, labels: Sequence[Label], word_vectors: DataFrame) -> DataFrame:
+def embed(
+    spark: SparkSession,
+    labels: Sequence[Label],
+    word_vectors: DataFrame,
+    words_id: str = "",
+    seed: int = 0,
+) -> DataFrame:
     """The labels as rows of LABELS.
 
     Only the vectors of words that a label asks for are joined; the rest of the vocabulary stays
     where it is.
+
+    Args:
+        spark: the session.
+        labels: a few thousand; they come from the driver.
+        word_vectors: word, vector; of WORD_VECTORS, or of what may become it.
+        words_id: `word_space.id_of_words` of them.
+        seed: of the control's random vectors.
     """
     wanted = [(i, token) for i, label in enumerate(labels) for token in candidate_tokens(label)]
     tokens = spark.createDataFrame(wanted, WANTED).distinct()
@@ -58,7 +67,7 @@ def embed(spark: SparkSession, labels: Sequence[Label], word_vectors: DataFrame)
         for batch in batches:
             yield pd.DataFrame(
                 [
-                    _row(shared.value[number], words, vectors)
+                    _row(shared.value[number], words, vectors, words_id, seed)
                     for number, words, vectors in batch.itertuples(index=False)
                 ],
                 columns=LABELS.names,
@@ -71,12 +80,17 @@ def embed(spark: SparkSession, labels: Sequence[Label], word_vectors: DataFrame)
 
 
 def _row(
-    label: Label, words: list[str] | None, vectors: list[list[float]] | None
+    label: Label,
+    words: list[str] | None,
+    vectors: list[list[float]] | None,
+    words_id: str,
+    seed: int,
 ) -> tuple[object, ...]:
     known = {} if words is None or vectors is None else dict(zip(words, vectors, strict=True))
     chosen = choose_vector(
         label, {w: np.asarray(v, dtype=np.float32) for w, v in known.items()}.get
     )
+    vector = chosen.vector
     return (
         label.label,
         label.label_set,
@@ -85,7 +99,9 @@ def _row(
         chosen.coverage,
         label.seen,
         list(label.aliases),
-        chosen.vector,
+        vector,
+        None if vector is None else random_unit_vector(label.label, len(vector), seed),
+        words_id,
     )
 
 
@@ -99,3 +115,46 @@ def coverage(labels: DataFrame) -> dict[str, dict[str, float]]:
     for row in counts:
         shares[row["label_set"]][row["coverage"]] = row["count"] / total[row["label_set"]]
     return shares
+
+
+def share_with_vector(
+    spark: SparkSession, config: JobConfig, word_vectors: DataFrame
+) -> dict[str, float]:
+    """By label set of the configuration, the share of its labels that would have a vector.
+
+    One pass over the words and vectors, before they replace WORD_VECTORS; LABELS is not touched.
+
+    Raises:
+        InputError: a file of a label set is not as it must be.
+    """
+    if not config.label_sets:
+        return {}
+    shares = coverage(embed(spark, read_label_sets(config.label_sets), word_vectors))
+    return {name: 1.0 - classes.get("missing", 0.0) for name, classes in shares.items()}
+
+
+def require_coverage(labels: DataFrame, least: float) -> dict[str, dict[str, float]]:
+    """`coverage` of LABELS, of which `least` of each set must have a vector.
+
+    Raises:
+        InputError: fewer have; names the share and some that have none.
+    """
+    shares = coverage(labels)
+    for label_set, classes in sorted(shares.items()):
+        missing = classes.get("missing", 0.0)
+        if 1.0 - missing < least:
+            raise InputError(
+                f"label set {label_set}: {missing:.0%} of its labels have no word vector "
+                f"({_without_vector(labels, label_set)}), and min_coverage is {least}; train on "
+                "text that speaks of them, lower train_word2vec.min_count, or give them other terms"
+            )
+    return shares
+
+
+def _without_vector(labels: DataFrame, label_set: str) -> str:
+    """The first labels of a set that have no vector, with their first terms."""
+    lost = labels.where((F.col("label_set") == label_set) & (F.col("coverage") == "missing"))
+    rows = lost.select("label", F.element_at("terms", 1).alias("term")).orderBy("label")
+    found = rows.limit(NAMED + 1).collect()
+    names = [f"{row['label']} {row['term']!r}" for row in found[:NAMED]]
+    return ", ".join(names) + (", ..." if len(found) > NAMED else "")

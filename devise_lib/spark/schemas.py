@@ -36,21 +36,46 @@ ARTICLES = _table(
     ("source", STRING, "Dump file, with the byte range it was read in"),
 )
 
+REFUSED_RANGES = _table(
+    ("path", STRING, "Dump file that is damaged"),
+    ("start", LONG, "First byte of the damaged bz2 stream, in plain XML of the damaged page"),
+    ("stop", LONG, "Byte from which reading went on, or where the range ended"),
+    ("reason", STRING, "Class: truncated, corrupt, not_well_formed, count_differs"),
+    ("message", STRING, "What was wrong"),
+    ("last_page_id", STRING, "Last whole page before, in its byte range; null if none"),
+    ("last_title", STRING, "Title of the last whole page before"),
+    ("first_page_id", STRING, "First whole page after, in its byte range; null if none"),
+    ("first_title", STRING, "Title of the first whole page after"),
+    ("pages_lost", LONG, "Pages of the index that were not found; null without an index"),
+    ("run_id", STRING, "MLflow run that wrote the row"),
+)
+
 SENTENCES = _table(
-    ("page_id", STRING, "ARTICLES.page_id"),
-    ("position", INT, "Place of the sentence in its article, from 0"),
-    ("tokens", STRINGS, "Words in lower case; the terms of labels are joined by _"),
+    ("page_id", STRING, "Id of the article, text or photo that the sentence is of"),
+    ("position", INT, "Place of the sentence in its text, from 0; the tags of a photo are one"),
+    ("tokens", STRINGS, "Words, or tags; the words of a label's term, phrase or tag joined by _"),
 )
 
 NEAR_DUPLICATES = _table(
-    ("page_id", STRING, "Article that was left out of SENTENCES"),
-    ("kept_page_id", STRING, "Article that stands for it"),
-    ("jaccard", DOUBLE, "Estimated Jaccard similarity of their shingles, from MinHash"),
+    ("page_id", STRING, "Article or text that was left out of SENTENCES"),
+    ("kept_page_id", STRING, "The one in SENTENCES that stands for it"),
+    ("similar_page_id", STRING, "The one that it was compared with; it may be left out as well"),
+    ("jaccard", DOUBLE, "Estimated similarity to similar_page_id: Jaccard of their shingles"),
+    ("reason", STRING, "Why it was left out: near_duplicate"),
+)
+
+PHRASES = _table(
+    ("phrase", STRING, "Token of the phrase: its words joined by _"),
+    ("words", STRINGS, "Its words"),
+    ("count", LONG, "How often its two parts stood side by side in the pass that found it"),
+    ("score", DOUBLE, "Score of gensim's Phrases; comparable within one pass of one corpus"),
+    ("pass", INT, "Pass that found it, from 1; later ones join what earlier ones have joined"),
 )
 
 WORD_VECTORS = _table(
     ("word", STRING, "Token; the words of a phrase are joined by _"),
-    ("count", LONG, "Occurrences in SENTENCES"),
+    ("count", LONG, "Occurrences in SENTENCES; null where a file of vectors told none"),
+    ("rank", INT, "Place by count, 1 is the commonest; in a file's order where it has no counts"),
     ("vector", VECTOR, "Word vector as trained, not normalised"),
 )
 
@@ -63,6 +88,8 @@ LABELS = _table(
     ("seen", BOOLEAN, "Photos of the label may be trained on"),
     ("aliases", STRINGS, "Other labels of photos that mean this one"),
     ("vector", VECTOR, "Word vector of the label, unit L2 norm; null where coverage is missing"),
+    ("random_vector", VECTOR, "Random unit vector: the control without words; null as vector is"),
+    ("words_id", STRING, "Id of the word vectors that vector is from"),
 )
 
 PHOTOS = _table(
@@ -162,8 +189,10 @@ METRICS = _table(
 
 SCHEMAS: dict[str, StructType] = {
     "articles": ARTICLES,
+    "refused_ranges": REFUSED_RANGES,
     "sentences": SENTENCES,
     "near_duplicates": NEAR_DUPLICATES,
+    "phrases": PHRASES,
     "word_vectors": WORD_VECTORS,
     "labels": LABELS,
     "photos": PHOTOS,

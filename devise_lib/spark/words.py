@@ -1,155 +1,187 @@
-"""SENTENCES to word vectors: one task trains with gensim on all threads of its machine."""
+"""SENTENCES to word vectors with gensim: in one task, or in several that merge as they go."""
 
-import json
+import os
+import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from pyspark import BarrierTaskContext, TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
-from devise_lib.spark.metrics import Metric
+from devise_lib.spark.machine import GIB, memory_available_bytes
 from devise_lib.spark.schemas import WORD_VECTORS
-from devise_lib.text.word_vectors import (
-    KeyedVectors,
-    Word2VecParams,
-    analogies,
-    iter_words,
-    save_word2vec,
-    similarity,
-    train,
-)
+from devise_lib.spark.vocabulary import Vocabulary
+from devise_lib.text.exchange import Exchange
+from devise_lib.text.word2vec import KeyedVectors, Word2VecParams, train
+from devise_lib.text.word2vec_workers import Learner, learn_together, write_pieces
 
 ROWS = 1_000  # vectors a batch
 ARROW_ROWS = pa.schema(
-    [("word", pa.string()), ("count", pa.int64()), ("vector", pa.list_(pa.float32()))]
+    [
+        ("word", pa.string()),
+        ("count", pa.int64()),
+        ("rank", pa.int32()),
+        ("vector", pa.list_(pa.float32())),
+    ]
 )
+Batches = Iterator[pa.RecordBatch]
+
+# Gensim's threads lower their rate by a thread's share of a pass only, and start the next pass
+# where it should be: with two threads a quarter above a straight fall. The distributed engine's
+# rate falls straight, so it starts higher for the same vectors.
+ALPHA = {"one_machine": 0.025, "distributed": 0.03}
 
 
 @dataclass(frozen=True)
-class WordTests:
-    """Files of word tests; absolute paths that every executor sees."""
-
-    analogies: str
-    restrict_vocab: int
-    similarities: Sequence[str]
-
-
-@dataclass(frozen=True)
-class WordScores:
-    """How good the vectors are.
+class TrainingPlan:
+    """How word vectors are trained.
 
     Attributes:
-        words: distinct words that have a vector.
-        analogies: share right in [0, 1] of the questions whose words are known; None: not asked.
-        questions: how many those are.
-        spearman: by the name of the test file, rank correlation with the human scores.
-        pairs: by the name of the test file, the pairs whose words are known.
+        params: gensim's; `workers` is the threads of a task, 0: as many as it has cores.
+        partitions: tasks that train together.
+        merge_words: words that they read together between two merges.
     """
 
-    words: int
-    analogies: float | None
-    questions: int
-    spearman: dict[str, float]
-    pairs: dict[str, int]
+    params: Word2VecParams
+    partitions: int
+    merge_words: int
 
-    def flat(self) -> dict[str, float]:
-        """The scores by name, as MLflow wants them."""
-        values = {f"spearman_{Path(name).stem}": value for name, value in self.spearman.items()}
-        asked = {} if self.analogies is None else {"analogies": self.analogies}
-        return {"words": float(self.words), **asked, **values}
+    @classmethod
+    def of(cls, config: TrainWord2vec) -> "TrainingPlan":
+        """What a configuration asks for."""
+        names = Word2VecParams.__dataclass_fields__
+        given = {name: getattr(config, name) for name in names}
+        given["alpha"] = config.alpha or ALPHA[config.engine]
+        return cls(Word2VecParams(**given), config.partitions, config.merge_words)
 
-    def metrics(self) -> list[Metric]:
-        """The scores as rows of METRICS."""
 
-        def row(test: str, metric: str, value: float) -> Metric:
-            return Metric("word2vec", test, "", metric, None, value)
-
-        rows = [row("", "words", self.words)]
-        if self.analogies is not None:
-            rows.append(row("analogies", "analogies", self.analogies))
-            rows.append(row("analogies", "questions", self.questions))
-        for name, value in self.spearman.items():
-            rows += [row(name, "spearman", value), row(name, "pairs", self.pairs[name])]
-        return rows
+Engine = Callable[[DataFrame, Vocabulary, TrainingPlan], DataFrame]
 
 
 def train_in_one_task(
-    sentences: DataFrame, params: Word2VecParams, tests: WordTests, folder: Path
+    sentences: DataFrame, vocabulary: Vocabulary, plan: TrainingPlan
 ) -> DataFrame:
     """Word vectors as rows of WORD_VECTORS, trained when the result is read.
 
-    The task streams the sentences to its own disk, so its memory holds the vectors (twice
-    words x vector_size x 4 bytes) and never the corpus. It leaves `word_vectors.bin` (word2vec's
-    format) and `scores.json` in `folder`, which all machines see.
+    The task streams the sentences, in random order, to its own disk; its memory holds the weights
+    and the vocabulary (`Word2VecParams.memory_bytes`), never the corpus.
     """
 
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def run(batches: Batches) -> Batches:
+        params = replace(plan.params, workers=plan.params.workers or len(os.sched_getaffinity(0)))
+        _require_memory(params.memory_bytes(vocabulary.words), vocabulary.words, params, 1)
         with tempfile.TemporaryDirectory(prefix="devise-corpus-") as scratch:
             corpus = Path(scratch) / "corpus.txt"
-            with corpus.open("w", encoding="utf-8") as lines:
-                for batch in batches:
-                    lines.writelines(f"{line}\n" for line in batch.column(0).to_pylist())
-            vectors = train(str(corpus), params)
-        save_word2vec(
-            ((word, count, vector) for word, count, vector in iter_words(vectors)),
-            len(vectors),
-            params.vector_size,
-            str(folder / "word_vectors.bin"),
-        )
-        scores = json.dumps(asdict(measure(vectors, tests)))
-        (folder / "scores.json").write_text(scores, encoding="utf-8")
-        yield from _arrow_rows(vectors)
+            with corpus.open("w", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in _lines(batches))
+            vectors = train(str(corpus), vocabulary.read(), vocabulary.size, params)
+        yield from _rows(vectors, 0, 1)
 
-    lines = sentences.select(F.concat_ws(" ", "tokens").alias("line"))
+    lines = _in_random_order(sentences, plan.params.seed)
     return lines.coalesce(1).mapInArrow(run, WORD_VECTORS)
 
 
-def measure(vectors: KeyedVectors, tests: WordTests) -> WordScores:
-    """The scores of the word tests that there are files for."""
-    asked = analogies(vectors, tests.analogies, tests.restrict_vocab) if tests.analogies else None
-    similar = {Path(path).name: similarity(vectors, path) for path in tests.similarities}
-    return WordScores(
-        words=len(vectors),
-        analogies=asked.total_percent / 100 if asked else None,
-        questions=asked.used if asked else 0,
-        spearman={name: score.spearman for name, score in similar.items()},
-        pairs={name: score.used for name, score in similar.items()},
-    )
+def train_in_many_tasks(
+    sentences: DataFrame, vocabulary: Vocabulary, plan: TrainingPlan
+) -> DataFrame:
+    """Word vectors as rows of WORD_VECTORS, trained when the result is read.
 
-
-def read_scores(folder: Path) -> WordScores:
-    """What the training task left in `folder`."""
-    return WordScores(**json.loads((folder / "scores.json").read_text(encoding="utf-8")))
-
-
-def refuse_bad_vectors(scores: WordScores, min_analogies: float, min_similarity: float) -> None:
-    """The quality gate.
+    The tasks run at once (a barrier stage) and hold the weights each, twice. Sentences come to
+    them at random, in an order that the seed gives. The changes go from task to task, none of them
+    through the driver.
 
     Raises:
-        InputError: a score is below its floor; says both.
+        InputError: Spark has fewer task slots than partitions.
     """
-    faults = []
-    if scores.analogies is not None and scores.analogies < min_analogies:
-        faults.append(f"analogies {scores.analogies:.3f} < min_analogies {min_analogies}")
-    first = next(iter(scores.spearman.items()), None)
-    if first is not None and not first[1] >= min_similarity:  # nan is below every floor
-        faults.append(f"Spearman of {first[0]} {first[1]:.3f} < min_similarity {min_similarity}")
-    if faults:
+    slots = sentences.sparkSession.sparkContext.defaultParallelism
+    if slots < plan.partitions:
         raise InputError(
-            f"word vectors below the quality gate ({'; '.join(faults)}); the old ones stay. "
-            "Train on more text or for more epochs, or lower the gate of train_word2vec"
+            f"train_word2vec.partitions is {plan.partitions}, but Spark has {slots} task slots, "
+            "and all partitions must train at once: lower it, or give Spark more cores"
+        )
+    key = secrets.token_bytes(32)
+
+    def run(batches: Batches) -> Batches:
+        context = BarrierTaskContext.get()
+        rank, peers = context.partitionId(), [t.address for t in context.getTaskInfos()]
+        host = peers[rank].rpartition(":")[0]
+        here = sum(peer.rpartition(":")[0] == host for peer in peers)
+        params = replace(plan.params, workers=plan.params.workers or _cores_of_the_task())
+        _require_memory(params.memory_bytes(vocabulary.words, 2), vocabulary.words, params, here)
+        with tempfile.TemporaryDirectory(prefix="devise-corpus-") as scratch:
+            words = max(1, plan.merge_words // len(peers))
+            pieces = list(write_pieces(_lines(batches), Path(scratch), words, params.workers))
+            merges = max(1, *map(int, context.allGather(str(len(pieces)))))
+            learner = Learner(vocabulary.read(), params, rank, merges, words)
+            exchange = Exchange(rank, host, context.allGather, key)
+            learn_together(learner, exchange, pieces)
+            exchange.close()
+        yield from _rows(learner.vectors, rank, len(peers))
+
+    shares = _in_random_order(sentences, plan.params.seed, plan.partitions)
+    return shares.mapInArrow(run, WORD_VECTORS, barrier=True)
+
+
+ENGINES: dict[str, Engine] = {
+    "one_machine": train_in_one_task,
+    "distributed": train_in_many_tasks,
+}
+
+
+def _in_random_order(sentences: DataFrame, seed: int, partitions: int | None = None) -> DataFrame:
+    """The sentences as lines, dealt to partitions and ordered by a hash of their place.
+
+    In the order of the articles the vectors drift with their topics: 3 points of the analogies.
+    """
+    place = F.xxhash64("page_id", "position", F.lit(seed)).alias("place")
+    lines = sentences.where(F.size("tokens") > 0).select(
+        F.concat_ws(" ", "tokens").alias("line"), place
+    )
+    dealt = lines.repartition(partitions, "place") if partitions else lines.repartition("place")
+    return dealt.sortWithinPartitions("place").select("line")
+
+
+def _lines(batches: Batches) -> Iterator[str]:
+    for batch in batches:
+        yield from batch.column(0).to_pylist()
+
+
+def _cores_of_the_task() -> int:
+    context = TaskContext.get()
+    return context.cpus() if context else 1
+
+
+def _require_memory(needed: int, words: int, params: Word2VecParams, tasks: int) -> None:
+    """Refuse what this machine cannot hold, before it is asked for."""
+    free = memory_available_bytes()
+    if needed * tasks > free:
+        raise InputError(
+            f"too little memory for word vectors: {words:,} words x {params.vector_size} numbers "
+            f"want {needed / GIB:.1f} GiB in each of {tasks} tasks on this machine, and "
+            f"{free / GIB:.1f} GiB are free: raise train_word2vec.min_count, lower max_vocab, "
+            "vector_size or partitions, or take machines with more memory"
         )
 
 
-def _arrow_rows(vectors: KeyedVectors) -> Iterator[pa.RecordBatch]:
-    rows: Iterator[tuple[Any, ...]] = iter_words(vectors)
-    while block := list(islice(rows, ROWS)):
-        words, counts, values = zip(*block, strict=True)
-        columns = {"word": words, "count": counts, "vector": [v.tolist() for v in values]}
-        yield pa.RecordBatch.from_pydict(columns, schema=ARROW_ROWS)
+def _rows(vectors: KeyedVectors, first: int, step: int) -> Batches:
+    """Every step-th word from the first as rows of WORD_VECTORS, the commonest first."""
+    places = np.arange(first, len(vectors), step)
+    counts = vectors.expandos["count"]
+    for start in range(0, len(places), ROWS):
+        block = places[start : start + ROWS]
+        values = np.ascontiguousarray(vectors.vectors[block], dtype=np.float32)
+        ends = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
+        columns = [
+            pa.array([vectors.index_to_key[place] for place in block]),
+            pa.array(counts[block], pa.int64()),
+            pa.array(block + 1, pa.int32()),
+            pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel())),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=ARROW_ROWS)

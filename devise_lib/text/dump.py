@@ -1,214 +1,172 @@
-"""Read MediaWiki export dumps in pieces that can be worked on apart.
+"""Read one byte range of a MediaWiki export dump.
 
 A multistream dump (`X-multistream.xml.bz2`) is a row of complete bz2 streams of about 100
 pages each, so it can be cut between streams without decompressing what lies before the cut.
-`plan_ranges` makes the cuts, on the driver; `read_pages` reads one piece, on a worker, and
-holds one page in memory at a time.
+`dump_plan.plan_ranges` makes the cuts, on the driver; here a range is read, on a worker. At
+most 47 MB of it are held in memory (see streams.py).
 
 Source: MediaWiki's export format, https://www.mediawiki.org/wiki/Help:Export
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
 from devise_lib.errors import InputError
+from devise_lib.text.damage import Damage, DumpDamagedError, PageName, with_pages_lost
+from devise_lib.text.dump_plan import ByteRange, plan_ranges
 from devise_lib.text.dump_xml import BrokenXmlError, Page, PageParser, RefusedXmlError
-from devise_lib.text.streams import (
-    BrokenStreamError,
-    bz2_chunks,
-    first_bytes,
-    indexed_heads,
-    plain_chunks,
-    scan_stream_heads,
-)
+from devise_lib.text.files import LOCAL_FILES, Files
+from devise_lib.text.streams import Chunk, Gap, Reason, bz2_chunks, plain_chunks
 
-__all__ = ["ByteRange", "DumpDamagedError", "Page", "plan_ranges", "read_pages"]
+__all__ = [
+    "ByteRange",
+    "Damage",
+    "DumpDamagedError",
+    "Page",
+    "plan_ranges",
+    "read_pages",
+    "read_whole_pages",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class ByteRange:
-    """A piece of one dump file: bytes `start` to `stop`, to the end where `stop` is None."""
-
-    path: str
-    start: int
-    stop: int | None
-    kind: Literal["bz2", "xml"]
+_PAGE = re.compile(rb"<page[\s>]")  # not found in a page's text, where "<" is escaped
+_PAGE_BYTES = 6
 
 
-class DumpDamagedError(InputError):
-    """A dump ends or breaks off inside; every whole page before that has been given.
-
-    Attributes:
-        path: the dump file.
-        offset: how many bytes of it had been read when the damage showed.
-        last_title: title of the last whole page before the damage, None if there was none.
-    """
-
-    def __init__(self, path: str, offset: int, last_title: str | None, what: str) -> None:
-        self.path, self.offset, self.last_title = path, offset, last_title
-        last = "no whole page before it" if last_title is None else f"last page {last_title!r}"
-        super().__init__(
-            f"{path}: damaged near byte {offset} ({last}): {what}; fetch the dump again and "
-            "compare its checksum"
-        )
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # By default only the message would be given back to __init__, which takes four
-        # arguments, and the error could not travel from a worker to the driver.
-        return _rebuilt_damage, (str(self),), dict(self.__dict__)
-
-
-def _rebuilt_damage(message: str) -> DumpDamagedError:
-    error = DumpDamagedError.__new__(DumpDamagedError)
-    error.args = (message,)
-    return error
-
-
-def plan_ranges(dump_path: str, index_path: str | None, tasks: int) -> list[ByteRange]:
-    """Cut a dump into at most about `tasks` ranges that together hold each page once.
-
-    Args:
-        dump_path: a `.xml.bz2` or `.xml` file, or a folder of such parts. A multistream
-            file is cut between streams; any other file is one range.
-        index_path: the multistream index (`offset:page id:title` lines, bz2 or plain). None:
-            the one beside the dump by Wikipedia's naming, else the dump is scanned for
-            stream heads. Not for folders, whose parts have an index each.
-        tasks: how many ranges are wanted; at least 1.
-
-    Raises:
-        InputError: nothing is there, it is no dump, or the index belongs to another file.
-    """
-    if tasks < 1:
-        raise InputError(f"tasks is {tasks}, want at least 1")
-    path = Path(dump_path)
-    if path.is_dir():
-        return _plan_folder(path, index_path, tasks)
-    if not path.exists():
-        raise InputError(
-            f"no dump at {dump_path}; set parse_wikipedia.dump to a MediaWiki dump "
-            "(.xml or .xml.bz2, multistream or not) or to a folder of its parts"
-        )
-    return _plan_file(path, index_path, tasks)
-
-
-def _plan_folder(folder: Path, index_path: str | None, tasks: int) -> list[ByteRange]:
-    parts = sorted(p for p in folder.iterdir() if p.is_file() and _is_part(p.name))
-    if not parts:
-        raise InputError(
-            f"no dump part (.xml, .xml.bz2, .xml-p1p2.bz2) in the folder {folder}; "
-            "set parse_wikipedia.dump"
-        )
-    if index_path is not None:
-        raise InputError(
-            f"{folder} is a folder of dump parts, so parse_wikipedia.index ({index_path}) cannot "
-            "be used: leave it out, and lay each part's index beside the part"
-        )
-    total = sum(p.stat().st_size for p in parts) or 1
-    return [
-        byte_range
-        for part in parts
-        for byte_range in _plan_file(part, None, max(1, round(tasks * part.stat().st_size / total)))
-    ]
-
-
-def _is_part(name: str) -> bool:
-    stem = name.removesuffix(".bz2")
-    return stem.endswith(".xml") or ".xml-p" in stem
-
-
-def _plan_file(path: Path, index_path: str | None, tasks: int) -> list[ByteRange]:
-    kind = _kind(path)
-    cuts: list[int] = []
-    if kind == "bz2" and tasks > 1:
-        cuts = _cuts(path, _index_of(path, index_path), tasks)
-    starts = [0, *cuts]
-    return [
-        ByteRange(str(path), start, stop, kind)
-        for start, stop in zip(starts, [*cuts, None], strict=True)
-    ]
-
-
-def _kind(path: Path) -> Literal["bz2", "xml"]:
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"BZh"):
-        return "bz2"
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return "xml"
-    raise InputError(
-        f"{path} is no MediaWiki dump: want bz2 or XML, it starts with {head[:8]!r} "
-        f"({path.stat().st_size} bytes)"
-    )
-
-
-def _index_of(path: Path, index_path: str | None) -> Path | None:
-    if index_path is not None:
-        if not Path(index_path).is_file():
-            raise InputError(
-                f"no index at {index_path}; set parse_wikipedia.index to the dump's "
-                "multistream index, or leave it out and the dump is scanned"
-            )
-        return Path(index_path)
-    name = path.name
-    names = [name.replace(".xml", "-index.txt", 1)]
-    if "-multistream" in name:  # so too -multistream1.xml-p1p9 to -multistream-index1.txt-p1p9
-        indexed = name.replace("-multistream", "-multistream-index", 1)
-        names.insert(0, indexed.replace(".xml", ".txt", 1))
-    for wanted in names:
-        for candidate in (wanted, wanted.removesuffix(".bz2")):
-            if candidate != name and (path.parent / candidate).is_file():
-                return path.parent / candidate
-    return None
-
-
-def _cuts(path: Path, index: Path | None, tasks: int) -> list[int]:
-    """At most tasks - 1 offsets, ascending and above 0, where a stream of whole pages starts."""
-    size = path.stat().st_size
-    task = 1  # the next that wants a start, at the first stream from its share of the bytes on
-    cuts: list[int] = []
-    for head in indexed_heads(index) if index else scan_stream_heads(path):
-        if task >= tasks:
-            break
-        if head < max(1, size * task // tasks):
-            continue
-        opening = first_bytes(path, head)
-        if opening is None and index:
-            raise InputError(
-                f"{index} is not the index of {path} ({size} bytes): it names byte {head}, where "
-                "no bz2 stream starts; set parse_wikipedia.index to the index of the same date"
-            )
-        # Compressors that work in parallel write many streams as well, cut inside pages.
-        if opening is not None and opening.lstrip().startswith(b"<page"):
-            cuts.append(head)
-        task = head * tasks // size + 1
-    return cuts
-
-
-def read_pages(byte_range: ByteRange) -> Iterator[Page]:
+def read_pages(byte_range: ByteRange, files: Files = LOCAL_FILES) -> Iterator[Page]:
     """The pages of a range in their order, one at a time.
 
     Raises:
-        DumpDamagedError: the range is cut off or broken inside; raised after the last whole
-            page before the damage.
+        DumpDamagedError: the range is cut off or broken inside, or holds other than the number of
+            pages that the index says; raised after the last whole page before the damage.
         InputError: the file is no MediaWiki export, or holds what only an attack on its
             reader holds (a DTD, entities, a page beyond every size).
     """
-    path, start, stop = byte_range.path, byte_range.start, byte_range.stop
-    chunks = bz2_chunks if byte_range.kind == "bz2" else plain_chunks
-    parser = PageParser(inside_root=start > 0)
-    offset, last_title = start, None
-    try:
-        for read_to, data in chunks(path, start, stop):
-            offset = read_to
-            for page in parser.feed(data):
-                last_title = page.title
-                yield page
-        parser.close(at_end=stop is None)
-    except BrokenStreamError as error:
-        raise DumpDamagedError(path, error.offset, last_title, str(error)) from None
-    except BrokenXmlError as error:
-        raise DumpDamagedError(path, offset, last_title, str(error)) from None
-    except RefusedXmlError as error:
-        raise InputError(f"{path}, near byte {offset}: {error}") from None
+    for found in _Reader(byte_range, files, refuse=False).read():
+        if isinstance(found, Page):
+            yield found
+
+
+def read_whole_pages(byte_range: ByteRange, files: Files = LOCAL_FILES) -> Iterator[Page | Damage]:
+    """The pages of a range that are whole, and what was left out between them.
+
+    Reading goes on behind damage: at the next bz2 stream; where the bytes are whole but not
+    the XML, at the next page. Damage is told once the page after it is known; all of it at
+    the end of the range where an index tells how many pages are lost.
+
+    Raises:
+        InputError: as of read_pages.
+    """
+    yield from _Reader(byte_range, files, refuse=True).read()
+
+
+class _Reader:
+    """One reading of a range."""
+
+    def __init__(self, byte_range: ByteRange, files: Files, refuse: bool) -> None:
+        self._range, self._files, self._refuse = byte_range, files, refuse
+        # None while a page is looked for behind damage.
+        self._parser: PageParser | None = PageParser(inside_root=byte_range.start > 0)
+        self._tail = b""  # of bytes without a page, in which one may begin
+        self._base = byte_range.start  # of plain XML: where the parser's bytes begin
+        self._at = byte_range.start  # how far the file has been read
+        self._origin = byte_range.start  # of the chunk being read
+        self._last: PageName | None = None
+        self._pages = 0
+        self._damage: Damage | None = None  # the page after it is not known yet
+        self._told: list[Damage] = []  # until the end of the range, where an index counts
+
+    def read(self) -> Iterator[Page | Damage]:
+        path, start, stop = self._range.path, self._range.start, self._range.stop
+        chunks = bz2_chunks if self._range.kind == "bz2" else plain_chunks
+        try:
+            for piece in chunks(self._files, path, start, stop):
+                if isinstance(piece, Gap):
+                    self._break(piece.start, piece.fault, piece.reason, piece.message)
+                else:
+                    yield from self._feed(piece)
+            yield from self._finish()
+        except RefusedXmlError as error:
+            raise InputError(f"{path}, near byte {self._at}: {error}") from None
+
+    def _feed(self, chunk: Chunk) -> Iterator[Page | Damage]:
+        self._at, self._origin = chunk.offset, chunk.origin
+        data = chunk.data
+        is_plain = self._range.kind == "xml"
+        while True:
+            resumed = self._parser is None
+            if self._parser is None:
+                data = self._tail + data
+                if (page := _PAGE.search(data)) is None:
+                    self._tail = data[1 - _PAGE_BYTES :]
+                    return
+                data = data[page.start() :]
+                self._parser, self._tail = PageParser(inside_root=True), b""
+                self._base = chunk.offset - len(data)
+                self._resume_at(self._base if is_plain else chunk.origin)
+            try:
+                for whole in self._parser.feed(data):
+                    yield from self._give(whole)
+                return
+            except BrokenXmlError as error:
+                at = max(error.at, int(resumed))  # so that the same page is not tried again
+                start = self._base + self._parser.page_start if is_plain else chunk.origin
+                fault = chunk.offset - len(data) + at if is_plain else chunk.offset
+                self._break(start, fault, "not_well_formed", str(error))
+                data = data[at:]
+
+    def _give(self, page: Page) -> Iterator[Page | Damage]:
+        name = PageName.of(page)
+        if self._damage is not None:
+            yield from self._tell(replace(self._damage, first_page=name))
+        self._last = name
+        self._pages += 1
+        yield page
+
+    def _break(self, start: int, fault: int, reason: Reason, message: str) -> None:
+        """Note damage, or raise it; what follows more of it without a page between is one."""
+        path, stop = self._range.path, self._range.stop
+        damage = Damage(path, start, stop, fault, reason, message, self._last)
+        if not self._refuse:
+            raise DumpDamagedError(damage)
+        self._damage = replace(self._damage, stop=stop) if self._damage else damage
+        self._parser, self._tail = None, b""
+
+    def _resume_at(self, offset: int) -> None:
+        """Note where reading goes on; inside the damaged stream, how far it had been read."""
+        if self._damage is not None:
+            stop = offset if offset > self._damage.start else self._at
+            self._damage = replace(self._damage, stop=stop)
+
+    def _tell(self, damage: Damage) -> Iterator[Damage]:
+        self._damage = None
+        if self._range.pages is None:
+            yield damage
+        else:
+            self._told.append(damage)
+
+    def _finish(self) -> Iterator[Damage]:
+        if self._parser is not None:
+            try:
+                self._parser.close(at_end=self._range.is_last)
+            except BrokenXmlError as error:
+                start = self._origin
+                if self._range.kind == "xml":
+                    start = self._base + self._parser.page_start
+                self._break(start, self._at, "truncated", str(error))
+        if self._damage is not None:
+            yield from self._tell(self._damage)
+        if self._range.pages is not None:
+            yield from self._count(self._range.pages)
+
+    def _count(self, indexed: int) -> Iterator[Damage]:
+        if not self._told and self._pages != indexed:
+            message = (
+                f"bytes {self._range.start} to {self._range.stop} hold {self._pages} pages, the "
+                f"index says {indexed}: it may be of another date than the dump"
+            )
+            self._break(self._range.start, self._at, "count_differs", message)
+            if self._damage is not None:
+                yield from self._tell(self._damage)
+        if self._told:
+            yield from with_pages_lost(self._told, indexed - self._pages)

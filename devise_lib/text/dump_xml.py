@@ -36,7 +36,15 @@ class Page:
 
 
 class BrokenXmlError(Exception):
-    """The XML is cut off or not well formed."""
+    """The XML is cut off or not well formed.
+
+    Attributes:
+        at: the byte of the data just fed at which that showed; 0 if it is an earlier one.
+    """
+
+    def __init__(self, what: str, at: int = 0) -> None:
+        super().__init__(what)
+        self.at = at
 
 
 class RefusedXmlError(Exception):
@@ -57,6 +65,7 @@ class PageParser:
         self._parts: list[str] | None = None  # of the field being read
         self._chars = 0
         self._fed = 0
+        self.page_start = 0  # byte at which the last page begins, of all bytes fed
         self._pages: list[Page] = []
         self._expat = parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -64,8 +73,8 @@ class PageParser:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = self._refuse_dtd
-        if inside_root:
-            parser.Parse(b"<mediawiki>", False)
+        self._before = b"<mediawiki>" if inside_root else b""
+        parser.Parse(self._before, False)
 
     def feed(self, data: bytes) -> Iterator[Page]:
         """Pages that are whole after these bytes.
@@ -75,19 +84,25 @@ class PageParser:
             RefusedXmlError: they are no MediaWiki export, or hold a DTD or a giant page.
         """
         fault: Exception | None = None
-        self._fed += len(data)
+        fed_before, self._fed = self._fed, self._fed + len(data)
         try:
             self._expat.Parse(data, False)
-            if self._fed - max(self._expat.CurrentByteIndex, 0) > _MAX_PAGE_CHARS:
+            if self._fed - self._index() > _MAX_PAGE_CHARS:
                 fault = RefusedXmlError(f"a tag longer than {_MAX_PAGE_CHARS} bytes")
         except expat.ExpatError as error:
-            fault = BrokenXmlError(f"not well-formed XML ({error})")
+            fault = BrokenXmlError(f"not well-formed XML ({error})", self._index() - fed_before)
+        except BrokenXmlError as error:
+            fault = BrokenXmlError(str(error), error.at - fed_before)
         except RefusedXmlError as error:
             fault = error
         pages, self._pages = self._pages, []
         yield from pages
         if fault is not None:
             raise fault
+
+    def _index(self) -> int:
+        """The byte where expat stands, of all bytes fed."""
+        return max(self._expat.CurrentByteIndex - len(self._before), 0)
 
     def close(self, at_end: bool) -> None:
         """Check that the bytes ended between two pages, or `at_end` after the root element.
@@ -113,7 +128,9 @@ class PageParser:
             raise RefusedXmlError(f"elements nested deeper than {_MAX_DEPTH}")
         self._open.append(local)
         if local == "page":
-            self._fields, self._chars = {}, 0
+            if len(self._open) != 2:  # bytes between two pages are missing
+                raise BrokenXmlError("a page begins inside another one", self._index())
+            self._fields, self._chars, self.page_start = {}, 0, self._index()
         elif local == "redirect":
             self._fields["redirect"] = attributes.get("title", "")
         elif tuple(self._open[2:]) in _FIELDS and self._open[1] == "page":
@@ -136,6 +153,8 @@ class PageParser:
             self._parts = None
             self._expat.CharacterDataHandler = None
         if self._open.pop() == "page":
+            if not {"page_id", "title"} <= self._fields.keys():
+                raise BrokenXmlError("a page without an id or a title", self._index())
             self._pages.append(_page(self._fields))
 
     def _refuse_dtd(self, *_declaration: object) -> None:

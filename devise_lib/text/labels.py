@@ -1,29 +1,17 @@
-"""Labels: read label sets, and find a word vector for each label.
-
-Source: Frome et al., DeViSE, NIPS 2013, appendix A.2: the target of a synset is the vector of
-its first term as one token. The fall-backs below are ours, and every vector says which it took.
-"""
+"""Labels: read label sets, and the words of their terms."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from devise_lib.errors import InputError
 from devise_lib.text.tokens import words
 
-Lookup = Mapping[str, NDArray[np.float32]] | Callable[[str], NDArray[np.float32] | None]
-Coverage = Literal["exact", "synonym", "averaged", "missing"]
-
 _TABLE_HEADER = ["label", "terms", "split", "aliases"]
-# Words that say nothing of what a term is ("bird of prey"); left out of averages.
-_FUNCTION_WORDS = frozenset(
-    ["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"]
-)
+_IN_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +23,6 @@ class Label:
     seen: bool  # False: no photo of it may be trained on
     label_set: str
     aliases: tuple[str, ...] = ()  # other ids that photos of this label carry
-
-
-@dataclass(frozen=True, slots=True)
-class LabelVector:
-    """The vector (d_word,) of a label, unit L2 norm, None where coverage is "missing"."""
-
-    term: str | None  # the term that gave it
-    vector: NDArray[np.float32] | None
-    coverage: Coverage
 
 
 def read_label_table(path: str, label_set: str) -> list[Label]:
@@ -151,8 +130,11 @@ def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Labe
 
 
 def term_tokens(term: str) -> tuple[str, ...]:
-    """The words of a term as a corpus has them, numbers too: "boeing 747" is not "boeing"."""
-    return tuple(words(term, numbers=True))
+    """The words of a term as a corpus has them, numbers too: "boeing 747" is not "boeing".
+
+    What stands in brackets explains the term and is no part of it: "drake (duck)" is "drake".
+    """
+    return tuple(words(name_of(term), numbers=True))
 
 
 def phrases(labels: Iterable[Label]) -> list[tuple[str, ...]]:
@@ -161,55 +143,10 @@ def phrases(labels: Iterable[Label]) -> list[tuple[str, ...]]:
     return sorted(tokens for tokens in found if len(tokens) > 1)
 
 
-def candidate_tokens(label: Label) -> list[str]:
-    """Every token whose vector `choose_vector` may ask for, each once."""
-    found: dict[str, None] = {}
-    for term in label.terms:
-        tokens = term_tokens(term)
-        if tokens:
-            found["_".join(tokens)] = None
-            found.update(dict.fromkeys(_content_words(tokens)))
-    return list(found)
-
-
-def choose_vector(label: Label, lookup: Lookup) -> LabelVector:
-    """The vector of a label, and how it was come by.
-
-    `exact`: the first term is in the vocabulary as one token; `synonym`: a later term is;
-    `averaged`: the mean of the unit vectors of the content words of the first term that has
-    any in the vocabulary; `missing`: none has. A vector of length 0 counts as not there.
-
-    Args:
-        label: the label.
-        lookup: token -> its vector (d_word,), as a mapping or as a function that returns None
-            for tokens that are not in the vocabulary.
-    """
-    tokens_of = [(term, term_tokens(term)) for term in label.terms]
-    for place, (term, tokens) in enumerate(tokens_of):
-        vector = _unit_vector("_".join(tokens), lookup) if tokens else None
-        if vector is not None:
-            return LabelVector(term, vector, "exact" if place == 0 else "synonym")
-    for term, tokens in tokens_of:
-        found = [_unit_vector(token, lookup) for token in _content_words(tokens)]
-        vectors = [vector for vector in found if vector is not None]
-        mean = _unit(np.mean(vectors, axis=0)) if vectors else None
-        if mean is not None:
-            return LabelVector(term, mean, "averaged")
-    return LabelVector(None, None, "missing")
-
-
-def _content_words(tokens: tuple[str, ...]) -> list[str]:
-    return [token for token in tokens if token not in _FUNCTION_WORDS] or list(tokens)
-
-
-def _unit_vector(token: str, lookup: Lookup) -> NDArray[np.float32] | None:
-    vector = lookup.get(token) if isinstance(lookup, Mapping) else lookup(token)
-    return None if vector is None else _unit(vector)
-
-
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    norm = float(np.linalg.norm(vector))
-    return np.asarray(vector / norm, dtype=np.float32) if norm > 0 else None
+def name_of(term: str) -> str:
+    """A term without what stands in brackets, if a word is left then."""
+    bare = _IN_BRACKETS.sub("", term).strip()
+    return bare if words(bare, numbers=True) else term
 
 
 def _spoken(name: str) -> str:

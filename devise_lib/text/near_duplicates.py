@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 
 _SEED = 1
+_WEIGHTS = (0.1, 0.9)  # of false and of missed pairs, see `band_and_rows`
 _BATCH = 1 << 12  # shingles hashed at once: 64 permutations of them fill 2 MB, a cache's worth
 # Odd 64-bit multiplier (2^64 / golden ratio) of the rolling hash of a shingle's words.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -66,7 +67,9 @@ def band_and_rows(threshold: float, num_perm: int) -> tuple[int, int]:
     """(bands, rows) that datasketch finds best for texts of Jaccard `threshold` and above.
 
     Two texts of similarity s share a band with probability 1 - (1 - s^rows)^bands;
-    bands * rows is at most num_perm.
+    bands * rows is at most num_perm. Texts that share one are compared by their signatures
+    anyway, so what is missed counts nine times as much as what is compared in vain: at threshold
+    0.8 and 64 permutations 99.7 % of the texts of similarity 0.9 meet (weighed alike: 85 %).
 
     Raises:
         InputError: threshold is not in (0, 1], or num_perm below 2.
@@ -77,7 +80,7 @@ def band_and_rows(threshold: float, num_perm: int) -> tuple[int, int]:
             "want at least 2"
         )
     try:
-        lsh = MinHashLSH(threshold=threshold, num_perm=num_perm)
+        lsh = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=_WEIGHTS)
     except ValueError:  # it takes no single band, which a threshold near 1 would ask for
         return 2, num_perm // 2
     return int(lsh.b), int(lsh.r)

@@ -1,4 +1,4 @@
-"""Sentences of lower-case words out of plain text, with label phrases joined to one token.
+"""Sentences of words out of plain text.
 
 A word is a run of letters, digits and combining marks. Scripts that set no spaces between
 words (Chinese, Japanese, Thai) come out as one token for each run between punctuation.
@@ -6,8 +6,7 @@ words (Chinese, Japanese, Thai) come out as one token for each run between punct
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 
 def _combining_marks() -> str:
@@ -76,62 +75,6 @@ def _words(text: str, numbers: bool) -> list[str]:
     return [word for word in found if not word.isnumeric()]
 
 
-@dataclass(slots=True)
-class _Node:
-    """A place in the tree of phrases: where the next word leads, and a phrase that ends here."""
-
-    then: dict[str, "_Node"] = field(default_factory=dict)
-    joined: str | None = None
-
-
-class PhraseJoiner:
-    """Joins given phrases to single tokens: snow, leopard -> snow_leopard.
-
-    At each word the longest phrase that starts there is taken, then reading goes on behind it.
-
-    Args:
-        phrases: word sequences; those of fewer than two words change nothing.
-    """
-
-    def __init__(self, phrases: Iterable[Sequence[str]]) -> None:
-        self._first: dict[str, _Node] = {}
-        for phrase in phrases:
-            if len(phrase) < 2:
-                continue
-            node, branches = None, self._first
-            for word in phrase:
-                node = branches.setdefault(word, _Node())
-                branches = node.then
-            if node is not None:
-                node.joined = "_".join(phrase)
-
-    def join(self, tokens: Sequence[str]) -> list[str]:
-        """The tokens of a sentence with its phrases joined."""
-        first = self._first
-        starts = [place for place, token in enumerate(tokens) if token in first]
-        if not starts:
-            return list(tokens)
-        joined: list[str] = []
-        at = 0  # up to here the tokens are in `joined`
-        for start in starts:
-            if start < at:
-                continue
-            phrase, end = self._longest(tokens, start)
-            if phrase is not None:
-                joined += tokens[at:start]
-                joined.append(phrase)
-                at = end
-        joined += tokens[at:]
-        return joined
-
-    def _longest(self, tokens: Sequence[str], start: int) -> tuple[str | None, int]:
-        """The longest phrase that starts at `start`, joined, and the place behind it."""
-        node: _Node | None = self._first[tokens[start]]
-        phrase, end = None, start + 1
-        for ahead in range(start + 1, len(tokens)):
-            node = node.then.get(tokens[ahead]) if node is not None else None
-            if node is None:
-                break
-            if node.joined is not None:
-                phrase, end = node.joined, ahead + 1
-        return phrase, end
+def tag_token(tag: str, lower: bool = True) -> str:
+    """A tag as one token, its words joined: "New York" -> new_york; "" for one without a word."""
+    return "_".join(words(tag, lower, numbers=True))

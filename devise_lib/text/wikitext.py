@@ -4,6 +4,12 @@ The scanner is our own. On 106 English articles with their wikitext (5.7M charac
 it took 0.27 s; gensim's filter_wiki took 0.88 s and left bold and italic quotes, the signs of
 headings and the ends of file links in the text; mwparserfromhell took 5.1 s and its strip_code
 left the captions and options of files. The tests hold it against mwparserfromhell's tree.
+
+Templates are dropped with all that they show: what a template shows is known to its wiki alone.
+On 130 English articles (550,000 words) those that only format what they are given (convert,
+lang, nowrap, small, nihongo, as of ...) stand in running text for 0.2 % of the words, most of
+them numbers, units and words of other languages; as many words in such places are of sfn, refn, efn
+and IPAc-en, which readers do not see in the text.
 """
 
 import html
@@ -14,7 +20,8 @@ from dataclasses import dataclass, field
 # of which they see the inside as it stands.
 _ELEMENT = re.compile(
     r"<!--|<(ref|references|math|chem|gallery|nowiki|pre|source|syntaxhighlight|timeline|score"
-    r"|imagemap|templatedata|graph|mapframe|maplink|style|script)\b[^<>]*>",
+    r"|imagemap|templatedata|graph|mapframe|maplink|style|script|hiero|ce|inputbox|indicator"
+    r"|categorytree|includeonly)\b[^<>]*>",
     re.IGNORECASE,
 )
 _AS_IT_STANDS = {"nowiki", "pre"}
@@ -44,9 +51,13 @@ _BLOCK_TAG = re.compile(
 _LINE_BREAK = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _QUOTES = re.compile(r"'{2,}")
-_MAGIC_WORD = re.compile(r"__[A-Z]{3,}__")
+_MAGIC_WORD = re.compile(r"__([^\W\d_]{3,})__")  # __NOTOC__, in the wiki's own language, too
+_VARIANTS = re.compile(r"-\{(?:([^{}|]*)\|)?([^{}|]*)\}-")  # -{zh-hans:一; zh-hant:二}-
 _STRAY_BRACKETS = re.compile(r"\{\{+|\}\}+|\[\[+|\]\]+|\{\||\|\}")
+# What templates leave in parentheses, as in "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
 _EMPTY_PARENTHESES = re.compile(r"\([\s,;:]*\)")
+_OPENING_COMMAS = re.compile(r"\(\s*[,;](?:\s*[,;])*\s*")
+_COMMAS = re.compile(r"[,;](?:\s*[,;])*(\s*[;)])")
 _GAPS = {" ,": ",", " ;": ";", " )": ")", "( ": "(", " . ": ". ", " .\n": ".\n"}
 _MARKUP = ("[", "]", "{", "}", "<", "''", "&", "__", "://")
 
@@ -71,7 +82,8 @@ def clean(text: str) -> str:
     """
     if any(mark in text for mark in _MARKUP):
         text = _without_markup("\n" + text)
-    text = _EMPTY_PARENTHESES.sub("", text)  # what stood in them was markup
+    text = _EMPTY_PARENTHESES.sub("", text)
+    text = _COMMAS.sub(r"\1", _OPENING_COMMAS.sub("(", text))
     lines: list[str] = []
     for raw in text.split("\n"):
         line = _clean_line(raw)
@@ -104,7 +116,9 @@ def _without_markup(text: str) -> str:
     if "''" in text:
         text = _QUOTES.sub(_apostrophe, text)
     if "__" in text:
-        text = _MAGIC_WORD.sub("", text)
+        text = _MAGIC_WORD.sub(lambda word: word[0] if word[1] != word[1].upper() else "", text)
+    if "-{" in text:
+        text = _VARIANTS.sub(_variant, text)
     if any(bracket in text for bracket in "[]{}"):
         text = _STRAY_BRACKETS.sub("", text)
     return html.unescape(text)  # last, so that what was escaped is not taken for markup
@@ -112,6 +126,14 @@ def _without_markup(text: str) -> str:
 
 def _apostrophe(quotes: re.Match[str]) -> str:
     return "'" if len(quotes[0]) == 4 else ""  # one apostrophe, then bold
+
+
+def _variant(conversion: re.Match[str]) -> str:
+    """Of a text in several scripts the first; nothing where it only sets a rule or a title."""
+    flags, text = conversion[1] or "", conversion[2]
+    if {"H", "T", "-"} & set(flags):
+        return ""
+    return re.sub(r"^\s*[a-z]+(?:-[a-z]+)*:", "", text.partition(";")[0]).strip()
 
 
 def _clean_line(raw: str) -> str:

@@ -107,6 +107,11 @@ def similarity(vectors: KeyedVectors, pairs_path: str) -> SimilarityScore:
     return SimilarityScore(spearman, len(scores), unknown)
 
 
+def words_of_pairs(pairs_path: str) -> set[str]:
+    """Every word of a file for `similarity`, in lower case; errors as there."""
+    return {word for *pair, _ in _pairs(pairs_path) for word in pair}
+
+
 def _rows(vectors: KeyedVectors, restrict_vocab: int) -> dict[str, int]:
     """Row of each word in lower case; of words that differ in case alone, the commonest."""
     row_of: dict[str, int] = {}

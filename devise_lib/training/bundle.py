@@ -28,6 +28,7 @@ class ProjectionBundle:
         kernel, bias: (d_visual, classes), (classes,) of the backbone's softmax.
         classes: the label of each class of the softmax.
         backbone_id: the backbone whose features the projections take.
+        words_id: the word vectors that the projections were trained towards, as LABELS have it.
     """
 
     projections: Mapping[str, Projection]
@@ -36,6 +37,7 @@ class ProjectionBundle:
     bias: NDArray[np.float32]
     classes: list[str]
     backbone_id: str
+    words_id: str
 
     def save(self, folder: Path) -> None:
         """Write it into `folder`, without pickles."""
@@ -51,6 +53,7 @@ class ProjectionBundle:
             "control_labels": labels,
             "classes": self.classes,
             "backbone_id": self.backbone_id,
+            "words_id": self.words_id,
         }
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
@@ -59,12 +62,14 @@ def load_bundle(folder: Path) -> ProjectionBundle:
     """Read what `ProjectionBundle.save` wrote.
 
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing, or tells less than it should.
     """
     for name in (ARRAYS, ABOUT):
         if not (folder / name).exists():
             raise InputError(f"{folder} holds no {name}: the model was not made by train_devise")
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    if "words_id" not in about:
+        raise InputError(f"{folder / ABOUT} is of an older train_devise: run train_devise again")
     with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
         projections = {
             method: Projection(arrays[f"matrix:{method}"], arrays[f"offset:{method}"])
@@ -78,4 +83,5 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             arrays["bias"],
             about["classes"],
             about["backbone_id"],
+            about["words_id"],
         )

@@ -52,7 +52,18 @@ def work(spark, tmp_path_factory) -> str:
     ]
     tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))
     labels = [
-        (name, "s", [name], name, "exact", seen, ["tabby"] if name == "cat" else [], vector)
+        (
+            name,
+            "s",
+            [name],
+            name,
+            "exact",
+            seen,
+            ["tabby"] if name == "cat" else [],
+            vector,
+            vector,
+            "",
+        )
         for (name, seen), vector in zip(SEEN.items(), [[1.0], [1.0], [1.0], None], strict=True)
     ]
     tables.overwrite("labels", spark.createDataFrame(labels, LABELS))

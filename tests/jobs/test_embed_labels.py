@@ -6,10 +6,12 @@ import pytest
 from devise_lib.config_types import LabelTable
 from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError
+from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.label_sets import read_label_sets
 from devise_lib.spark.schemas import WORD_VECTORS
 from devise_lib.spark.tables import Tables
-from devise_lib.text.labels import choose_vector
+from devise_lib.spark.word_space import id_of_words
+from devise_lib.text.label_vectors import choose_vector
 from jobs import embed_labels
 
 pytestmark = pytest.mark.spark
@@ -40,7 +42,7 @@ def config(spark, tmp_path_factory) -> EmbedLabels:
     folder = tmp_path_factory.mktemp("work")
     sets = tuple(label_set(folder, name, lines) for name, lines in LINES.items())
     config = EmbedLabels(work_dir=str(folder), label_sets=sets, min_coverage=0.5)
-    rows = [(word, 5, vector.tolist()) for word, vector in VECTORS.items()]
+    rows = [(w, 5, i, v.tolist()) for i, (w, v) in enumerate(VECTORS.items(), start=1)]
     Tables.of(spark, config).overwrite("word_vectors", spark.createDataFrame(rows, WORD_VECTORS))
     return config
 
@@ -61,12 +63,36 @@ def test_each_label_has_the_vector_that_a_look_at_all_words_chooses(embedded, co
         assert (row["terms"], row["seen"]) == (list(label.terms), label.seen)
         assert row["aliases"] == list(label.aliases)
         if wanted.vector is None:
-            assert row["vector"] is None
+            assert row["vector"] is row["random_vector"] is None
         else:
+            control = random_unit_vector(label.label, 6, config.seed)
+            assert row["random_vector"] == control.tolist()
             np.testing.assert_allclose(row["vector"], wanted.vector, rtol=1e-6)
             assert np.linalg.norm(row["vector"]) == pytest.approx(1, rel=1e-5)
     found = {row["coverage"] for row in embedded.values()}
     assert found == {"exact", "synonym", "averaged", "missing"}
+
+
+def test_labels_know_the_word_vectors_that_they_are_from(spark, embedded, config):
+    vectors = Tables.of(spark, config).read("word_vectors")
+    assert {row["words_id"] for row in embedded.values()} == {id_of_words(vectors)}
+
+
+def test_the_control_of_a_label_stays_when_others_come_and_changes_with_the_seed(
+    spark, config, embedded, tmp_path
+):
+    work = {"work_dir": str(tmp_path), "min_coverage": 0.0}
+    tables = Tables.of(spark, config)
+    fewer = (label_set(tmp_path, "zoo", LINES["zoo"][3:0:-1]),)
+    for seed in (config.seed, config.seed + 1):
+        small = config.model_copy(update={**work, "label_sets": fewer, "seed": seed})
+        Tables.of(spark, small).overwrite("word_vectors", tables.read("word_vectors"))
+        embed_labels.run(spark, small)
+        rows = Tables.of(spark, small).read("labels").collect()
+        assert len(rows) == 3
+        for row in rows:
+            same = row["random_vector"] == embedded["zoo", row["label"]]["random_vector"]
+            assert same == (seed == config.seed)
 
 
 @pytest.mark.usefixtures("embedded")
@@ -95,7 +121,10 @@ def test_a_set_with_too_few_vectors_is_told_and_labels_stay(spark, config, tmp_p
         with pytest.raises(InputError, match=f"label set {share} of its labels have no word vec"):
             embed_labels.run(spark, config.model_copy(update={"label_sets": sets}))
     strict = config.model_copy(update={"min_coverage": 0.75})
-    with pytest.raises(InputError, match="label set farm: 50% of its labels have no word vector"):
+    message = (
+        r"label set farm: 50% of its labels have no word vector \(unicorn 'unicorn'\), and min"
+    )
+    with pytest.raises(InputError, match=message):
         embed_labels.run(spark, strict)
     assert [tables.version(name) for name in ("labels", "metrics")] == before
 

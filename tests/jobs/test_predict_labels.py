@@ -21,17 +21,22 @@ VECTORS = clustered(M, D, seed=3)
 VECTORS[5] = VECTORS[2]  # two labels with one vector tie
 
 
+def label_row(label, seen, vector, words_id="words"):
+    name = label.replace("label", "name ")
+    values = vector.tolist()
+    return label, "s", [name], name, "exact", seen, [], values, values[::-1], words_id
+
+
 @pytest.fixture
 def config(spark, tmp_path, monkeypatch):
     found = SimpleNamespace(model_id=MODEL)
     monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
+    extras = SimpleNamespace(words_id="words")
+    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: extras)
     monkeypatch.setattr(tracking, "log_params", lambda _: None)
     config = PredictLabels(work_dir=str(tmp_path), k=3)
-    rows = [
-        (f"label{i}", "s", [f"name {i}"], f"name {i}", "exact", i % 2 == 0, [], vector.tolist())
-        for i, vector in enumerate(VECTORS)
-    ]
-    rows.append(("no_vector", "s", ["xyzzy"], None, "missing", True, [], None))
+    rows = [label_row(f"label{i}", i % 2 == 0, v) for i, v in enumerate(VECTORS)]
+    rows.append(("no_vector", "s", ["xyzzy"], None, "missing", True, [], None, None, "words"))
     Tables.of(spark, config).overwrite("labels", spark.createDataFrame(rows, LABELS))
     return config
 
@@ -86,9 +91,11 @@ def test_says_what_is_missing_and_leaves_the_predictions_as_they_were(spark, con
     write_embeddings(spark, config, as_rows(PHOTOS[:3], "another-model"))
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of this model: run embed_photos"):
         predict_labels.run(spark, config)
-    only_seen = spark.createDataFrame(
-        [("a", "s", ["a"], "a", "exact", True, [], VECTORS[0].tolist())], LABELS
-    )
+    other_words = spark.createDataFrame([label_row("a", True, VECTORS[0], "newer words")], LABELS)
+    Tables.of(spark, config).overwrite("labels", other_words)
+    with pytest.raises(InputError, match=rf"\(newer words\) than the model {MODEL} \(words\): run"):
+        predict_labels.run(spark, config)
+    only_seen = spark.createDataFrame([label_row("a", True, VECTORS[0])], LABELS)
     Tables.of(spark, config).overwrite("labels", only_seen)
     with pytest.raises(InputError, match="LABELS has no unseen label with a vector"):
         predict_labels.run(spark, config.model_copy(update={"candidates": "unseen"}))

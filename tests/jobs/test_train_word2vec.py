@@ -8,11 +8,13 @@ import pytest
 from gensim.models import KeyedVectors
 
 from devise_lib import tracking
+from devise_lib.config_types import LabelTable
 from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
-from devise_lib.spark.schemas import SENTENCES
+from devise_lib.spark.schemas import SENTENCES, WORD_VECTORS
 from devise_lib.spark.tables import Tables
-from devise_lib.spark.words import WordScores, refuse_bad_vectors
+from devise_lib.spark.word_export import export_vectors
+from devise_lib.spark.word_quality import WordScores, refuse_bad_vectors
 from jobs import train_word2vec
 
 pytestmark = pytest.mark.spark
@@ -42,6 +44,10 @@ def config(spark, tmp_path_factory) -> TrainWord2vec:
     pairs = [(a, b, 9) for words in TOPICS.values() for a, b in pairwise(words)]
     pairs += [(a, b, 1) for a, b in zip(*TOPICS.values(), strict=True)]
     similar.write_text("".join(f"{a}\t{b}\t{score}\n" for a, b, score in pairs))
+    labels = folder / "labels.tsv"
+    labels.write_text(
+        "label\tterms\tsplit\taliases\nfish\t\tseen\t\nbarn\t\tunseen\t\nmoon\t\tunseen\t\n"
+    )
     config = TrainWord2vec(
         work_dir=str(folder),
         vector_size=8,
@@ -51,7 +57,10 @@ def config(spark, tmp_path_factory) -> TrainWord2vec:
         epochs=4,
         workers=1,
         similarities=[str(similar)],
-        min_similarity=0.3,
+        min_similarities=[0.3],
+        label_sets=[LabelTable(kind="table", name="things", path=str(labels))],
+        min_coverage=0.5,
+        exports=("binary", "text"),
     )
     Tables.of(spark, config).overwrite("sentences", spark.createDataFrame(ROWS, SENTENCES))
     return config
@@ -89,10 +98,13 @@ def test_words_of_one_topic_lie_together(trained):
     assert within > across + 0.2
 
 
-def test_the_export_is_read_by_gensim_and_holds_the_same(trained, config):
-    path = str(Path(config.work_dir) / "export" / "word_vectors.bin")
-    exported = KeyedVectors.load_word2vec_format(path, fvocab=f"{path}.vocab", binary=True)
-    assert set(exported.index_to_key) == {row["word"] for row in trained[1]}
+@pytest.mark.parametrize(
+    ("name", "binary"), [("word_vectors.bin", True), ("word_vectors.vec", False)]
+)
+def test_the_exports_are_read_by_gensim_and_hold_the_same(trained, config, name, binary):
+    path = str(Path(config.work_dir) / "export" / name)
+    exported = KeyedVectors.load_word2vec_format(path, fvocab=f"{path}.vocab", binary=binary)
+    assert exported.index_to_key == [r["word"] for r in sorted(trained[1], key=lambda r: r["rank"])]
     for row in trained[1]:
         assert exported[row["word"]].tolist() == row["vector"]
         assert exported.get_vecattr(row["word"], "count") == row["count"]
@@ -107,7 +119,8 @@ def test_the_scores_are_in_metrics_and_in_the_run(spark, config, logged):
         ("word2vec", "pairs.tsv", "spearman"),
         ("word2vec", "pairs.tsv", "pairs"),
     }
-    assert found["word2vec", "", "words"] == 12
+    assert found["word2vec", "", "words"] == logged["words"] == 12
+    assert logged["coverage_things"] == pytest.approx(2 / 3)
     assert found["word2vec", "pairs.tsv", "pairs"] == 16
     assert found["word2vec", "pairs.tsv", "spearman"] == logged["spearman_pairs"] > 0.3
 
@@ -117,26 +130,85 @@ def test_vectors_below_the_gate_do_not_replace_the_old_ones(spark, config, monke
     monkeypatch.setattr(tracking, "log_metrics", lambda _: None)
     tables, export = Tables.of(spark, config), Path(config.work_dir) / "export"
     before = [tables.version(name) for name in ("word_vectors", "metrics")]
-    files = {path: path.read_bytes() for path in export.glob("word_vectors.bin*")}
-    assert len(files) == 2
-    strict = config.model_copy(update={"min_similarity": 0.999, "seed": 1})
-    with pytest.raises(InputError, match=r"Spearman of pairs\.tsv .* < min_similarity 0\.999"):
+    files = {path: path.read_bytes() for path in export.glob("word_vectors.*")}
+    assert len(files) == 4
+    strict = config.model_copy(update={"min_similarities": (0.999,), "min_coverage": 0.7})
+    message = r"Spearman of pairs\.tsv .* < 0\.999 of min_similarities; coverage of things 0\.667"
+    with pytest.raises(InputError, match=message):
         train_word2vec.run(spark, strict)
     assert [tables.version(name) for name in ("word_vectors", "metrics")] == before
     assert {path: path.read_bytes() for path in files} == files
 
 
-SCORES = {"words": 10, "questions": 5, "pairs": {"a": 3, "b": 3}}
+def test_a_file_of_vectors_goes_through_the_same_gate_and_is_exported(
+    spark, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tracking, "log_metrics", lambda _: None)
+    lines = [
+        f"{word} {place} {1 - place} 0.5"
+        for place, topic in enumerate(TOPICS.values())
+        for word in topic
+    ]
+    file = tmp_path / "glove.txt"
+    file.write_text("\n".join([*lines, "Fish 9 9 9", "moon 1 1 1"]) + "\n", encoding="utf-8")
+    changes = {"work_dir": str(tmp_path / "work"), "vectors": str(file), "max_vocab": 12}
+    theirs = config.model_copy(update=changes)
+    assert train_word2vec.run(spark, theirs) == {
+        "words": 12,
+        "doubled words": 0,
+        "unreadable words": 0,
+    }
+    rows = Tables.of(spark, theirs).read("word_vectors").collect()
+    assert {(r["word"], r["count"]) for r in rows} == {
+        (w, None) for t in TOPICS.values() for w in t
+    }
+    assert {r["rank"] for r in rows} == set(range(1, 13))
+    exported = Path(theirs.work_dir) / "export" / "word_vectors.vec"
+    known = KeyedVectors.load_word2vec_format(str(exported), binary=False)
+    assert known["fish"].tolist() == [0.0, 1.0, 0.5]
+    everything = theirs.model_copy(update={"max_vocab": 0})
+    assert train_word2vec.run(spark, everything)["doubled words"] == 1  # Fish, after fish
 
 
-def test_the_gate_looks_at_analogies_and_at_the_first_file_of_pairs():
+@pytest.mark.parametrize(
+    ("exports", "left"), [(("text",), {"word_vectors.vec", "word_vectors.vec.vocab"}), ((), set())]
+)
+def test_only_the_formats_that_are_asked_for_are_left(spark, tmp_path, exports, left):
+    rows = [("b", 2, 1, [0.25, 1.0]), ("a", 1, 2, [-1.0, 3.5])]
+    vectors = spark.createDataFrame(rows, WORD_VECTORS)
+    export_vectors(vectors, ("binary", "text"), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+    export_vectors(vectors, exports, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
+SCORES = {"words": 10, "questions": 5, "pairs": {"a": 3, "b": 3}, "coverage": {"set": 0.8}}
+
+
+def gate(**floors):
+    files = {"analogies": "file", "similarities": ["a", "b"]}
+    return TrainWord2vec(**files, **floors)
+
+
+def test_the_gate_has_a_floor_for_each_test():
     scores = WordScores(analogies=0.5, spearman={"a": 0.4, "b": 0.1}, **SCORES)
-    refuse_bad_vectors(scores, 0.5, 0.4)
-    with pytest.raises(InputError, match=r"\(analogies 0\.500 < min_analogies 0\.6; Spearman of a"):
-        refuse_bad_vectors(scores, 0.6, 0.45)
+    refuse_bad_vectors(scores, gate(min_analogies=0.5, min_similarities=[0.4, 0.1]))
+    refuse_bad_vectors(scores, gate(min_similarities=[0.4], min_coverage=0.8))
+    for floors, message in [
+        ({"min_analogies": 0.6}, r"\(analogies 0\.500 < min_analogies 0\.6\)"),
+        ({"min_similarities": [0.4, 0.2]}, r"\(Spearman of b 0\.100 < 0\.2 of min_similarities\)"),
+        ({"min_coverage": 0.9}, r"\(coverage of set 0\.800 < min_coverage 0\.9\)"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            refuse_bad_vectors(scores, gate(**floors))
 
 
 def test_a_score_that_is_no_number_does_not_pass():
     scores = WordScores(analogies=None, spearman={"a": float("nan")}, **SCORES)
     with pytest.raises(InputError, match="Spearman of a nan"):
-        refuse_bad_vectors(scores, 0.0, 0.1)
+        refuse_bad_vectors(scores, gate(min_similarities=[0.1]))
+
+
+def test_more_floors_than_files_are_a_fault_of_the_configuration():
+    with pytest.raises(ValueError, match="min_similarities has 3 floors, and similarities 2 files"):
+        gate(min_similarities=[0.1, 0.2, 0.3])

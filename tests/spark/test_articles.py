@@ -1,22 +1,21 @@
 import pytest
 
-from devise_lib.config_words import ParseWikipedia
-from devise_lib.errors import InputError
 from devise_lib.sample.dump import write_dump
-from devise_lib.spark.articles import read_articles
-from devise_lib.spark.tables import Tables
-from devise_lib.text.dump import plan_ranges, read_pages
+from devise_lib.spark.articles import articles_of, read_articles, refused_of
+from devise_lib.spark.entry import find_input_error
+from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
+from devise_lib.text.dump import DumpDamagedError, plan_ranges, read_pages
 from devise_lib.text.wikitext import clean, is_disambiguation
-from jobs import parse_wikipedia
+from tests.text.dumps import numbered, write_multistream
 
 pytestmark = pytest.mark.spark
 
-ARTICLES = 60
+ARTICLE_COUNT = 60
 
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory) -> str:
-    path, _ = write_dump(tmp_path_factory.mktemp("dump"), ARTICLES, seed=2, pages_a_stream=7)
+    path, _ = write_dump(tmp_path_factory.mktemp("dump"), ARTICLE_COUNT, seed=2, pages_a_stream=7)
     return str(path)
 
 
@@ -29,7 +28,7 @@ def wanted(dump):
         text = "" if page.redirect else clean(page.text)
         meanings = not page.redirect and is_disambiguation(page.text, page.title)
         rows[page.page_id] = (page.namespace, page.title, page.redirect, meanings, text)
-    assert len(rows) > ARTICLES
+    assert len(rows) > ARTICLE_COUNT
     return rows
 
 
@@ -44,7 +43,8 @@ def as_dict(rows):
 def test_any_number_of_tasks_gives_the_pages_of_a_plain_loop(spark, dump, wanted, tasks):
     ranges = plan_ranges(dump, None, tasks)
     assert len(ranges) == tasks
-    articles = read_articles(spark, ranges, (0, 1, 10, 14))
+    articles = articles_of(read_articles(spark, ranges, (0, 1, 10, 14)))
+    assert articles.schema.names == ARTICLES.names
     assert articles.rdd.getNumPartitions() == tasks
     rows = articles.collect()
     kept = {i: row for i, row in wanted.items() if row[0] in (0, 1, 10, 14)}
@@ -56,7 +56,7 @@ def test_any_number_of_tasks_gives_the_pages_of_a_plain_loop(spark, dump, wanted
 def test_only_the_namespaces_asked_for_are_kept_with_redirects_and_disambiguations(
     spark, dump, wanted
 ):
-    rows = read_articles(spark, plan_ranges(dump, None, 2), (0,)).collect()
+    rows = articles_of(read_articles(spark, plan_ranges(dump, None, 2), (0,))).collect()
     assert as_dict(rows) == {i: row for i, row in wanted.items() if row[0] == 0}
     assert any(row["redirect"] for row in rows)
     assert any(row["is_disambiguation"] for row in rows)
@@ -65,19 +65,44 @@ def test_only_the_namespaces_asked_for_are_kept_with_redirects_and_disambiguatio
     assert all(row["revision_id"].isdigit() for row in rows)
 
 
-def test_the_job_replaces_articles_and_leaves_them_where_the_dump_has_none(
-    spark, dump, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(parse_wikipedia.tracking, "log_params", lambda _: None)
-    config = ParseWikipedia(dump=dump, work_dir=str(tmp_path), tasks=3)
-    tables = Tables.of(spark, config)
-    assert parse_wikipedia.run(spark, config)["byte ranges"] == 3
-    first = sorted(tables.read("articles").collect())
-    assert len(first) > ARTICLES
-    parse_wikipedia.run(spark, config)
-    assert sorted(tables.read("articles").collect()) == first
+def test_pages_beyond_a_batch_and_of_great_length_all_arrive(spark, tmp_path):
+    pages = [(f"page {n}", "word " * (10 if n % 50 else 500_000)) for n in range(450)]
+    dump = write_multistream(tmp_path / "d.xml.bz2", numbered(pages))
+    rows = articles_of(read_articles(spark, plan_ranges(str(dump), None, 1), (0,))).collect()
+    assert [(row["title"], len(row["text"])) for row in rows] == [
+        (title, len(text) - 1) for title, text in pages
+    ]
 
-    nothing = config.model_copy(update={"namespaces": (99,)})
-    with pytest.raises(InputError, match=r"has no page of namespaces \[99\]"):
-        parse_wikipedia.run(spark, nothing)
-    assert sorted(tables.read("articles").collect()) == first
+
+@pytest.fixture
+def damaged(tmp_path) -> str:
+    """A dump of 10 streams of 3 pages, in the sixth of which a bit is flipped."""
+    groups = numbered(*([(f"page {3 * n + k}", "text " * 40) for k in range(3)] for n in range(10)))
+    index = tmp_path / "d-index.txt"
+    dump = write_multistream(tmp_path / "d.xml.bz2", groups, index)
+    head = int(index.read_text(encoding="utf-8").splitlines()[15].partition(":")[0])
+    data = bytearray(dump.read_bytes())
+    data[head + 60] ^= 8
+    dump.write_bytes(data)
+    return str(dump)
+
+
+@pytest.mark.parametrize("tasks", [1, 4])
+def test_damage_fails_the_reading_with_its_place_or_is_a_row_of_its_own(spark, damaged, tasks):
+    ranges = plan_ranges(damaged, None, tasks)
+    with pytest.raises(Exception, match="DumpDamagedError") as raised:
+        read_articles(spark, ranges, (0,)).collect()
+    error = find_input_error(raised.value)
+    assert f"{damaged}: damaged near byte" in str(error)
+    assert "damaged=refuse" in str(error)
+    assert not isinstance(error, DumpDamagedError)  # it came as text
+
+    read = read_articles(spark, ranges, (0,), "refuse")
+    titles = {row["title"] for row in articles_of(read).collect()}
+    assert titles == {f"page {n}" for n in range(30) if n not in (15, 16, 17)}
+    [row] = refused_of(read).collect()
+    assert row.asDict().keys() == set(REFUSED_RANGES.names) - {"run_id"}
+    assert (row["path"], row["reason"], row["pages_lost"]) == (damaged, "corrupt", 3)
+    assert row["first_title"] == "page 18"
+    assert row["last_title"] in ({"page 14"} if tasks == 1 else {"page 14", None})
+    assert 0 < row["start"] < row["stop"]

@@ -1,138 +1,121 @@
-import random
+from itertools import chain
 
 import pytest
 
-from devise_lib.config_types import LabelTable
-from devise_lib.config_words import PrepareCorpus
-from devise_lib.errors import InputError
-from devise_lib.spark.corpus import near_duplicates, running_text, to_sentences
-from devise_lib.spark.schemas import ARTICLES
-from devise_lib.spark.tables import Tables
-from devise_lib.text.tokens import PhraseJoiner, sentences
-from jobs import prepare_corpus
+from devise_lib.spark.corpus import (
+    BATCH_CHARS,
+    Signing,
+    Splitting,
+    label_joiner,
+    tag_sentences,
+    to_sentences,
+    tokenise,
+)
+from devise_lib.spark.schemas import SENTENCES
+from devise_lib.spark.tables import conform
+from devise_lib.text.labels import Label
+from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
+from devise_lib.text.phrases import PhraseJoiner, joined_sentences
 
 pytestmark = pytest.mark.spark
 
-THRESHOLD, NUM_PERM, SHINGLE = 0.7, 256, 3
-
-
-def make_words(seed: str, count: int) -> list[str]:
-    rng = random.Random(seed)
-    return ["".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(count)]
-
-
-def changed(words: list[str], share: float, seed: str) -> list[str]:
-    """The words with a run of them, in the middle, replaced: few shingles are touched."""
-    length = int(len(words) * share)
-    start = len(words) // 2
-    return words[:start] + make_words(seed, length) + words[start + length :]
-
-
-BASE = make_words("base", 300)
+SIGNING = Signing(0.8, 64, 3)
 TEXTS = {
-    "9": BASE,
-    "10": changed(BASE, 0.05, "near"),  # Jaccard about 0.9 with 9
-    "11": BASE,
-    "12": changed(BASE, 0.6, "far"),  # about 0.25
-    "200": make_words("other", 300),
-    "31": [*make_words("other", 300), "more"],
-    "40": make_words("alone", 300),
+    "5": "A polar bear swims. The Polar Bear eats 3 seals.\nA new line! Then nothing",
+    "6": "",
+    "7": "1999. 2000",
+    "8": "Straße und Київ. 日本語。言葉",
+    "9": "one two three",
+}
+BEAR = PhraseJoiner([("polar", "bear")])
+
+
+def tokenised(spark, splitting, texts=TEXTS):
+    rows = spark.createDataFrame(list(texts.items()), "page_id string, text string")
+    return tokenise(rows, spark.sparkContext.broadcast(BEAR), splitting, SIGNING)
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_sentences_are_tokenised_numbered_and_their_phrases_joined(spark, numbers):
+    lines = tokenised(spark, Splitting(numbers=numbers))
+    sentences = conform(to_sentences(lines.where("lines IS NOT NULL")), SENTENCES, "sentences")
+    wanted = [
+        (page, position, tokens)
+        for page, text in TEXTS.items()
+        for position, tokens in enumerate(joined_sentences(text, BEAR, numbers=numbers))
+    ]
+    assert sorted(tuple(row) for row in sentences.collect()) == sorted(wanted)
+    assert wanted[0] == ("5", 0, ["a", "polar_bear", "swims"])
+    assert ("7" in {page for page, _, _ in wanted}) == numbers
+
+
+def test_texts_are_signed_as_their_tokens_are(spark):
+    bands, rows = band_and_rows(SIGNING.threshold, SIGNING.num_perm)
+    for row in tokenised(spark, Splitting(min_words=3)).collect():
+        tokens = list(chain.from_iterable(joined_sentences(TEXTS[row["page_id"]], BEAR)))
+        assert row["words"] == len(tokens)
+        if len(tokens) < 3:
+            assert (row["lines"], row["signature"], row["bands"]) == (None, None, None)
+        else:
+            signed = signature(tokens, 64, 3)
+            assert row["signature"] == signed.view("int64").tolist()
+            assert row["bands"] == band_hashes(signed, bands, rows)
+
+
+def test_short_sentences_and_short_texts_are_left_out(spark):
+    rows = tokenised(spark, Splitting(min_sentence_words=4, min_words=4)).collect()
+    lines = {row["page_id"]: row["lines"] for row in rows}
+    assert lines == {"5": "the polar_bear eats seals", **dict.fromkeys("6789")}
+
+
+def test_long_texts_go_to_spark_in_more_than_one_batch(spark):
+    text = "word " * (BATCH_CHARS // 10)  # half a batch
+    rows = tokenised(spark, Splitting(), {str(i): text for i in range(5)}).select("words")
+    assert [row["words"] for row in rows.collect()] == [BATCH_CHARS // 10] * 5
+
+
+def test_plurals_of_labels_are_joined_to_the_same_token_where_asked(spark):
+    labels = [Label("b", ("polar bear", "ice"), True, "s"), Label("o", ("fox",), True, "s")]
+    tokens = ["polar", "bears", "polar", "bear", "foxes"]
+    with_plurals = label_joiner(spark, labels, True).value.join(tokens)
+    assert with_plurals == ["polar_bear", "polar_bear", "foxes"]
+    without = label_joiner(spark, labels, False).value.join(tokens)
+    assert without == ["polar", "bears", "polar_bear", "foxes"]
+
+
+def tagged(spark, photos, **options):
+    rows = [(page, owner, tags) for page, (owner, tags) in photos.items()]
+    df = spark.createDataFrame(rows, "page_id string, owner string, tags array<string>")
+    found = tag_sentences(df, **{"lower": True, "numbers": False, "min_tags": 2, **options})
+    rows = conform(found, SENTENCES, "sentences").collect()
+    assert all(row["position"] == 0 for row in rows)
+    return {row["page_id"]: row["tokens"] for row in rows}
+
+
+PHOTOS = {
+    "1": (None, ["Sea", "New York", "sea", None, "2015", "!!"]),
+    "2": (None, ["sea", "new_york"]),
+    "3": (None, ["sea", "SEA"]),
+    "4": (None, None),
+    "5": (None, []),
 }
 
 
-def exact_jaccard(one, other):
-    sets = [{tuple(w[i : i + SHINGLE]) for i in range(len(w) - SHINGLE + 1)} for w in (one, other)]
-    return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+def test_tags_are_a_sentence_in_their_order_and_each_once(spark):
+    assert tagged(spark, PHOTOS) == {"1": ["sea", "new_york"], "2": ["sea", "new_york"]}
+    assert tagged(spark, PHOTOS, numbers=True)["1"] == ["sea", "new_york", "2015"]
+    cased = tagged(spark, PHOTOS, lower=False)
+    assert (cased["1"], cased["3"]) == (["Sea", "New_York", "sea"], ["sea", "SEA"])
+    assert tagged(spark, PHOTOS, min_tags=3) == {}
 
 
-@pytest.fixture(scope="module")
-def articles(spark):
-    rows = [(page_id, " ".join(words)) for page_id, words in TEXTS.items()]
-    return spark.createDataFrame(rows, "page_id string, text string").cache()
-
-
-def found(articles):
-    rows = near_duplicates(articles, THRESHOLD, NUM_PERM, SHINGLE).collect()
-    return {row["page_id"]: (row["kept_page_id"], row["jaccard"]) for row in rows}
-
-
-def test_articles_that_repeat_an_earlier_one_are_found_with_their_similarity(articles):
-    rows = found(articles)
-    assert {page: kept for page, (kept, _) in rows.items()} == {"10": "9", "11": "9", "200": "31"}
-    for page, (kept, jaccard) in rows.items():
-        assert jaccard == pytest.approx(exact_jaccard(TEXTS[page], TEXTS[kept]), abs=0.1)
-
-
-def test_what_is_found_does_not_depend_on_the_partitions(articles):
-    assert found(articles.repartition(6)) == found(articles)
-
-
-def test_of_many_equal_articles_the_first_by_number_is_kept(spark):
-    rows = [(str(i), " ".join(BASE)) for i in (100, 7, 30, 8, 1000)]
-    equal = spark.createDataFrame(rows, "page_id string, text string")
-    assert found(equal) == {page: ("7", 1.0) for page in ("8", "30", "100", "1000")}
-
-
-def article(page_id, text, redirect=None, meanings=False):
-    return page_id, "1", 0, f"title {page_id}", redirect, meanings, None, text, "dump"
-
-
-def test_running_text_is_neither_redirect_nor_disambiguation_nor_short(spark):
-    rows = [
-        article("1", "one two three four"),
-        article("2", "one two three"),
-        article("3", "one two three four", redirect="other"),
-        article("4", "one two three four", meanings=True),
-    ]
-    df = running_text(spark.createDataFrame(rows, ARTICLES), 4)
-    assert [row.asDict() for row in df.collect()] == [{"page_id": "1", "text": rows[0][7]}]
-
-
-TEXT = "A polar bear swims. The Polar Bear eats 3 seals.\nA new line! Then nothing"
-
-
-def test_sentences_are_tokenised_numbered_and_their_phrases_joined(spark):
-    joiner = PhraseJoiner([("polar", "bear")])
-    df = spark.createDataFrame([("5", TEXT), ("6", "")], "page_id string, text string")
-    rows = to_sentences(df, spark.sparkContext.broadcast(joiner)).collect()
-    wanted = [("5", i, joiner.join(tokens)) for i, tokens in enumerate(sentences(TEXT))]
-    assert sorted(tuple(row) for row in rows) == wanted
-    assert wanted[0][2] == ["a", "polar_bear", "swims"]
-
-
-@pytest.fixture
-def config(tmp_path) -> PrepareCorpus:
-    path = tmp_path / "labels.tsv"
-    path.write_text("label\tterms\tsplit\taliases\nbear\tpolar bear\tseen\t\n")
-    labels = LabelTable(kind="table", name="s", path=str(path))
-    return PrepareCorpus(
-        work_dir=str(tmp_path),
-        label_sets=(labels,),
-        min_words=5,
-        near_duplicate_threshold=THRESHOLD,
-        num_perm=NUM_PERM,
-        shingle=SHINGLE,
-    )
-
-
-def test_the_job_leaves_out_what_repeats_and_joins_the_terms_of_labels(spark, config):
-    tables = Tables.of(spark, config)
-    rows = [article(page_id, " ".join(words) + ".") for page_id, words in TEXTS.items()]
-    rows.append(article("50", TEXT))
-    tables.overwrite("articles", spark.createDataFrame(rows, ARTICLES))
-    counts = prepare_corpus.run(spark, config)
-    stored = tables.read("sentences").collect()
-    assert counts == {"sentences": len(stored), "near duplicates left out": 3}
-    assert {row["page_id"] for row in stored} == {"9", "12", "31", "40", "50"}
-    assert {row["page_id"] for row in tables.read("near_duplicates").collect()} == {
-        "10",
-        "11",
-        "200",
+def test_the_same_tags_of_one_owner_count_once(spark):
+    photos = {
+        "10": ("ann", ["sea", "sun"]),
+        "2": ("ann", ["Sea", "sun"]),
+        "3": ("ann", ["sun", "sea"]),
+        "4": ("bob", ["sea", "sun"]),
+        "5": (None, ["sea", "sun"]),
+        "6": (None, ["sea", "sun"]),
     }
-    assert "polar_bear" in next(r["tokens"] for r in stored if r["page_id"] == "50")
-
-    none = config.model_copy(update={"min_words": 10_000})
-    with pytest.raises(InputError, match=r"hold no sentence.*prepare_corpus\.min_words"):
-        prepare_corpus.run(spark, none)
-    assert sorted(tables.read("sentences").collect()) == sorted(stored)
-    assert tables.read("near_duplicates").count() == 3
+    assert tagged(spark, photos).keys() == {"10", "3", "4", "5", "6"}

@@ -6,7 +6,6 @@ from devise_lib.numerics.linear import Moments
 from devise_lib.spark.devise import (
     feature_moments,
     label_vectors,
-    random_vectors,
     training_labels,
 )
 from devise_lib.spark.schemas import LABELS
@@ -15,6 +14,7 @@ pytestmark = pytest.mark.spark
 
 RNG = np.random.default_rng(4)
 VECTORS = {name: RNG.standard_normal(3).astype(np.float32) for name in ("ant", "bee", "cat")}
+RANDOM = {"ant": [1.0, 0.0, 0.0], "bee": [0.0, 1.0, 0.0], "cat": [0.0, 0.0, 1.0]}
 FEATURES = RNG.standard_normal((50, 5)).astype(np.float32)
 NAMES = [list(VECTORS)[i % 3] for i in range(50)]
 
@@ -27,26 +27,19 @@ def rows(spark):
 
 def test_the_vectors_of_labels_are_those_that_there_are(spark):
     rows = [
-        (name, label_set, [name], name, "exact", True, [], vector.tolist())
+        (name, label_set, [name], name, "exact", True, [], vector.tolist(), RANDOM[name], "words")
         for name, vector in VECTORS.items()
         for label_set in ("a", "b")
     ]
-    rows.append(("dodo", "a", ["dodo"], None, "missing", True, [], None))
-    found = label_vectors(spark.createDataFrame(rows, LABELS))
+    rows.append(("dodo", "a", ["dodo"], None, "missing", True, [], None, None, "words"))
+    labels = spark.createDataFrame(rows, LABELS)
+    found = label_vectors(labels)
     assert set(found) == set(VECTORS)
     for name, vector in VECTORS.items():
         assert found[name].dtype == np.float32
         assert (found[name] == vector).all()
-
-
-def test_random_vectors_are_unit_and_the_same_for_the_same_labels_in_any_order():
-    one, other = (random_vectors(names, 40, seed=3) for names in (["b", "a", "c"], ["c", "b", "a"]))
-    assert set(one) == {"a", "b", "c"}
-    for name, vector in one.items():
-        assert np.linalg.norm(vector) == pytest.approx(1, rel=1e-5)
-        assert (vector == other[name]).all()
-    assert abs(one["a"] @ one["b"]) < 0.6
-    assert (random_vectors(["a", "b", "c"], 40, seed=4)["a"] != one["a"]).any()
+    controls = label_vectors(labels, "random_vector")
+    assert {name: vector.tolist() for name, vector in controls.items()} == RANDOM
 
 
 def test_training_labels_are_sorted_and_each_must_have_a_vector(rows):

@@ -43,6 +43,7 @@ BUNDLE = ProjectionBundle(
     RNG.standard_normal(3).astype(np.float32),
     SEEN,
     "backbone",
+    "words",
 )
 MAPS = Methods(BUNDLE, draw_map(), np.stack([VECTORS[name] for name in SEEN]), conse_t=2)
 FEATURE = RNG.standard_normal((40, D)).astype(np.float32)
@@ -51,7 +52,9 @@ TRUTH = [(SEEN + UNSEEN)[i % 5] for i in range(40)]
 
 def label_row(name, seen, label_set="s", vector=True):
     values = VECTORS[name].tolist() if vector else None
-    return name, label_set, [name], name, "exact" if vector else "missing", seen, [], values
+    control = CONTROLS[name].tolist() if vector else None
+    coverage = "exact" if vector else "missing"
+    return name, label_set, [name], name, coverage, seen, [], values, control, "words"
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +81,17 @@ def test_the_sets_to_choose_from_are_the_unseen_the_seen_and_both(candidates):
         assert (c.control_vectors == np.stack([CONTROLS[name] for name in c.labels])).all()
 
 
-def test_labels_that_came_after_the_model_are_told(labels):
-    with pytest.raises(InputError, match=r"elk.*run train_devise again"):
-        candidate_sets(labels, {name: v for name, v in CONTROLS.items() if name != "elk"})
+def test_labels_that_came_after_the_model_have_a_control_vector_too(labels, candidates):
+    of_then = {name: v for name, v in CONTROLS.items() if name != "elk"}
+    for found, wanted in zip(candidate_sets(labels, of_then), candidates, strict=True):
+        assert (found.labels, found.name) == (wanted.labels, wanted.name)
+        assert (found.control_vectors == wanted.control_vectors).all()
+
+
+def test_another_control_than_the_one_that_was_trained_towards_is_told(labels):
+    other = CONTROLS | {"elk": -CONTROLS["elk"]}
+    with pytest.raises(InputError, match=r"\(elk\): embed_labels ran with another seed since"):
+        candidate_sets(labels, other)
 
 
 @pytest.fixture(scope="module")

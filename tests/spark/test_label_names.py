@@ -14,7 +14,7 @@ def labels(spark):
         ("n01", "a", ["big cat", "cat"], "cat", "synonym", True, None, [0.0, 1.0]),
         ("xyzzy", "a", ["xyzzy plugh"], None, "missing", True, ["plugh"], None),
     ]
-    return spark.createDataFrame(rows, LABELS)
+    return spark.createDataFrame([(*row, row[-1], "words") for row in rows], LABELS)
 
 
 def test_a_label_of_two_sets_comes_once_with_its_vector_and_unseen_where_any_set_says_so(labels):

@@ -19,7 +19,7 @@ NAMES = {"cat": "cat", "tabby": "cat", "kitten": "cat", "dog": "dog", "owl": "ow
 
 @pytest.fixture(scope="module")
 def labels(spark):
-    return spark.createDataFrame(LABEL_ROWS, LABELS)
+    return spark.createDataFrame([(*row, row[-1], "words") for row in LABEL_ROWS], LABELS)
 
 
 def make_photos(spark, names, share=None):

@@ -21,7 +21,7 @@ def tables(spark, tmp_path) -> Tables:
 
 def words(spark, *rows):
     """A row of WORD_VECTORS for each (word, count)."""
-    return spark.createDataFrame([(w, n, [float(n), 0.5]) for w, n in rows], WORD_VECTORS)
+    return spark.createDataFrame([(w, n, n, [float(n), 0.5]) for w, n in rows], WORD_VECTORS)
 
 
 def read(tables, version=None, name=NAME):
@@ -45,13 +45,14 @@ def test_a_wrong_schema_lists_every_fault_at_once_and_writes_nothing(tables, spa
     with pytest.raises(SchemaError) as raised:
         tables.overwrite(NAME, wrong)
     assert str(raised.value) == (
-        "table word_vectors: count is string, want bigint; vector is missing, want array<float>"
+        "table word_vectors: count is string, want bigint; rank is missing, want int; "
+        "vector is missing, want array<float>"
     )
     assert not tables.exists(NAME)
 
 
 def test_columns_come_in_the_order_of_the_schema_and_others_are_dropped(spark):
-    df = spark.createDataFrame([(1, "a")], "count long, word string")
+    df = spark.createDataFrame([(1, "a", 1)], "count long, word string, rank int")
     df = df.withColumns({"vector": F.array(F.lit(1.0).cast("float")), "x": F.lit(3)})
     assert conform(df, WORD_VECTORS, NAME).columns == WORD_VECTORS.names
 

@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +7,6 @@ from hypothesis import strategies as st
 from devise_lib.errors import InputError
 from devise_lib.text.labels import (
     Label,
-    candidate_tokens,
-    choose_vector,
     phrases,
     read_folder_split,
     read_imagenet,
@@ -17,13 +14,6 @@ from devise_lib.text.labels import (
     term_tokens,
 )
 
-vectors = {
-    "dog": np.array([3, 4], dtype=np.float32),
-    "snow_leopard": np.array([0, 2], dtype=np.float32),
-    "bird": np.array([5, 0], dtype=np.float32),
-    "prey": np.array([0, 7], dtype=np.float32),
-    "nothing": np.array([0, 0], dtype=np.float32),
-}
 terms = st.lists(
     st.lists(
         st.sampled_from(["dog", "snow", "leopard", "bird", "of", "prey", "nothing", "yak"]),
@@ -39,42 +29,6 @@ def label(*terms_of_it):
     return Label("n1", terms_of_it, True, "set")
 
 
-@pytest.mark.parametrize(
-    ("terms_of_it", "term", "vector", "coverage"),
-    [
-        (("Snow leopard", "dog"), "Snow leopard", [0, 1], "exact"),
-        (("yak", "dog", "bird"), "dog", [0.6, 0.8], "synonym"),
-        (("bird of prey", "bird"), "bird", [1, 0], "synonym"),
-        (("yak calf", "bird of prey"), "bird of prey", [0.5**0.5, 0.5**0.5], "averaged"),
-        (("yak", "nothing"), None, None, "missing"),
-    ],
-)
-def test_takes_the_first_term_then_a_synonym_then_a_mean(terms_of_it, term, vector, coverage):
-    chosen = choose_vector(label(*terms_of_it), vectors)
-    assert (chosen.term, chosen.coverage) == (term, coverage)
-    if vector is None:
-        assert chosen.vector is None
-    else:
-        np.testing.assert_allclose(chosen.vector, vector, rtol=1e-6)
-
-
-@given(terms)
-def test_a_vector_has_unit_length_and_comes_from_the_candidate_tokens_alone(terms_of_it):
-    asked = []
-
-    def lookup(token):
-        asked.append(token)
-        return vectors.get(token)
-
-    one = label(*terms_of_it)
-    chosen = choose_vector(one, lookup)
-    assert set(asked) <= set(candidate_tokens(one))
-    assert (chosen.vector is None) == (chosen.coverage == "missing") == (chosen.term is None)
-    if chosen.vector is not None:
-        assert np.linalg.norm(chosen.vector) == pytest.approx(1, abs=1e-6)
-        assert chosen.vector.dtype == np.float32
-
-
 @given(terms)
 def test_phrases_are_the_terms_of_several_words(terms_of_it):
     want = {tuple(t.split()) for t in terms_of_it if " " in t}
@@ -84,6 +38,24 @@ def test_phrases_are_the_terms_of_several_words(terms_of_it):
 def test_the_words_of_a_term_keep_its_numbers():
     assert term_tokens("Boeing 747") == ("boeing", "747")
     assert term_tokens("jack-o'-lantern") == ("jack", "o", "lantern")
+    assert term_tokens("St. John's wort") == ("st", "john", "wort")
+    assert term_tokens("Caf\u00e9 au lait") == ("caf\u00e9", "au", "lait")
+
+
+@pytest.mark.parametrize(
+    ("term", "tokens"),
+    [
+        ("drake (duck)", ("drake",)),
+        ("crane [bird] (grey)", ("crane",)),
+        ("(duck)", ("duck",)),
+        ("drake (duck", ("drake", "duck")),
+        ("", ()),
+        ("?!", ()),
+    ],
+)
+def test_what_stands_in_brackets_is_no_part_of_a_term(term, tokens):
+    assert term_tokens(term) == tokens
+    assert phrases([label(term)]) == ([tokens] if len(tokens) > 1 else [])
 
 
 def write(path, *lines):

@@ -2,46 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devise_lib.text.tokens import PhraseJoiner, sentences, words
+from devise_lib.text.tokens import sentences, tag_token, words
 
-some_words = st.sampled_from(["snow", "leopard", "cat", "sea", "a"])
-token_lists = st.lists(some_words, max_size=12)
-phrase_lists = st.lists(st.lists(some_words, max_size=4), max_size=8)
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
-
-
-def join_slowly(tokens, phrases):
-    """At each place try the phrases, the longest first."""
-    joined = []
-    while tokens:
-        fitting = [p for p in phrases if len(p) > 1 and tokens[: len(p)] == p]
-        longest = max(fitting, key=len, default=tokens[:1])
-        joined.append("_".join(longest))
-        tokens = tokens[len(longest) :]
-    return joined
-
-
-@given(token_lists, phrase_lists)
-def test_joins_the_longest_phrase_at_each_word(tokens, phrases):
-    assert PhraseJoiner(phrases).join(tokens) == join_slowly(tokens, phrases)
-
-
-@given(token_lists, phrase_lists)
-def test_joining_keeps_every_word_and_its_order(tokens, phrases):
-    assert "_".join(PhraseJoiner(phrases).join(tokens)).split("_") == "_".join(tokens).split("_")
-
-
-@given(token_lists, phrase_lists, st.randoms(use_true_random=False))
-def test_joining_does_not_depend_on_the_order_of_the_phrases(tokens, phrases, random):
-    shuffled = random.sample(phrases, len(phrases))
-    assert PhraseJoiner(phrases).join(tokens) == PhraseJoiner(shuffled).join(tokens)
-
-
-def test_joining_leaves_the_sentence_that_it_was_given_as_it_is():
-    tokens = ["the", "snow", "leopard"]
-    joined = PhraseJoiner([("snow", "leopard")]).join(tokens)
-    assert (joined, tokens) == (["the", "snow_leopard"], ["the", "snow", "leopard"])
-    assert PhraseJoiner([]).join(tokens) is not tokens
 
 
 @pytest.mark.parametrize(
@@ -96,3 +59,30 @@ def test_words_hold_nothing_that_separates_words(text, numbers):
 def test_the_fast_way_for_ascii_gives_the_words_of_the_pattern(text):
     marked = words(text + " \u00e9", numbers=True)  # one letter that is not ASCII: the slow way
     assert words(text, numbers=True) == marked[:-1]
+
+
+@pytest.mark.parametrize(
+    ("tag", "want"),
+    [
+        ("New York", "new_york"),
+        ("new_york", "new_york"),
+        ("  Snow-Leopard! ", "snow_leopard"),
+        ("Boeing 747", "boeing_747"),
+        ("2015", "2015"),
+        ("dog's", "dog"),
+        ("#!", ""),
+        ("", ""),
+    ],
+)
+def test_makes_a_tag_one_token(tag, want):
+    assert tag_token(tag) == want
+
+
+def test_a_tag_keeps_its_case_where_asked():
+    assert tag_token("New York", lower=False) == "New_York"
+
+
+@given(any_text)
+def test_a_tag_of_one_word_is_that_word(text):
+    for word in words(text, numbers=True):
+        assert tag_token(word) == word

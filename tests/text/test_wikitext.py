@@ -42,6 +42,17 @@ pieces_of_markup = st.sampled_from(
         ("{{open template\n[[a|b]] text", "open template\nb text"),
         ("[[open link\n\ntext [[a]]", "open link\n\ntext a"),
         ("<ref>open reference. Text", "open reference. Text"),
+        ("Achilles ({{IPA|x}}; {{lang|grc|y}}, ''Akhilleus'',) of", "Achilles (Akhilleus) of"),
+        ("a ({{lang|x}}, {{b}}; born 1950 ({{c}})), b", "a (born 1950), b"),
+        ("A, B,{{x}}; C ({{x}}, D; E {{x}}, {{y}})", "A, B; C (D; E)"),
+        ("a __NOTOC__ b __目次強制__ __ÄÖÜ__ c __init__", "a b c __init__"),
+        ("A<hiero>N5:Z1</hiero> b<includeonly>c</includeonly><ce>H2O</ce> d", "A b d"),
+        ("-{zh-hans:一; zh-hant:二}- -{三}--{H|zh-cn:四}- 5-{{x}}-6 -{A|zh:七}-", "一 三 5--6 七"),
+        ("{{a|\n{| class=b\n|-\n| c {{d|e}}\n|}\n}}f <ref name=x/>g<ref name='y' />", "f g"),
+        (
+            "ISBN 978-3-16-148410-0 and 5&nbsp;km<br />6&#8211;7",
+            "ISBN 978-3-16-148410-0 and 5 km 6\u20137",
+        ),
         ("1 < 2 and 3 > 2; {x}", "1 < 2 and 3 > 2; {x}"),
         ("plain text.\n\n\n\nMore  of\tit ", "plain text.\n\nMore of it"),
         ("", ""),
@@ -49,6 +60,71 @@ pieces_of_markup = st.sampled_from(
 )
 def test_keeps_the_text_and_leaves_the_markup_out(wikitext, want):
     assert clean(wikitext) == want
+
+
+FELINE = """{{Short description|Species of cat}}
+{{Infobox animal
+| name = Marsh cat
+| image = {{#if:x|Marsh cat.jpg}}
+| range = {| class="wikitable"
+|-
+! Land !! Since
+|-
+| [[Poland]] || {{circa|1900}}
+|}
+}}
+[[File:Marsh cat.jpg|thumb|upright=1.2|A [[marsh|wetland]] cat{{efn|In winter.}} near [[Plock]]]]
+The '''marsh cat''' (''Felis palustris''; {{lang-pl|kot błotny}}) is a small [[wild cat]] of
+[[Europe|eastern Europe]]an marshes.<ref name="smith">{{cite book |title=[[Cats]] |year=1999}}
+</ref><ref name=jones/> It weighs {{convert|5|kg|lb}}<!-- check --> &amp; more.
+
+== Behaviour{{anchor|Life}} ==
+{{Main|Cat behaviour}}
+It hunts:
+* [[vole]]s&nbsp;and '''mice''';
+* [[Coot (bird)|coots]].<br />At night, or {{nowrap|after dusk}}, it sleeps.
+
+{| class="wikitable sortable"
+|+ Sightings
+! Year !! Cats
+|-
+| 1990 || 12<ref>Survey.</ref>
+|}
+
+=== In culture ===
+<blockquote>Soft as reeds.</blockquote>
+<gallery mode=packed>
+File:Coat.jpg|Coat of arms
+</gallery>
+A speed of <math>v = {s \\over t}</math> was [https://example.org/cat measured] once.
+
+== References ==
+{{reflist|2}}
+[[Category:Cats]]
+[[Category:Mammals of Europe|Marsh]]
+[[pl:Kot błotny]]
+"""
+
+FELINE_TEXT = """The marsh cat (Felis palustris) is a small wild cat of
+eastern European marshes. It weighs & more.
+
+Behaviour
+
+It hunts:
+voles and mice;
+coots. At night, or, it sleeps.
+
+In culture
+
+Soft as reeds.
+
+A speed of was measured once.
+
+References"""
+
+
+def test_of_an_article_its_text_its_headings_and_its_lists_are_left():
+    assert clean(FELINE) == FELINE_TEXT
 
 
 @given(st.lists(pieces_of_markup, max_size=40).map("".join))

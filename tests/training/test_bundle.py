@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ BUNDLE = ProjectionBundle(
     draw(2),
     ["n02", "Äsche, fish"],
     "small_cnn-0123abcd",
+    "816-6e0b8d2f41a3c957",
 )
 
 
@@ -35,7 +38,8 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path):
         assert (loaded.control_vectors[label] == vector).all()
     assert (loaded.kernel == BUNDLE.kernel).all()
     assert (loaded.bias == BUNDLE.bias).all()
-    assert (loaded.classes, loaded.backbone_id) == (BUNDLE.classes, BUNDLE.backbone_id)
+    for name in ("classes", "backbone_id", "words_id"):
+        assert getattr(loaded, name) == getattr(BUNDLE, name)
 
 
 def test_its_files_hold_no_pickle(tmp_path):
@@ -71,4 +75,13 @@ def test_a_missing_file_is_told(tmp_path, name):
     BUNDLE.save(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(InputError, match=f"holds no {name}: the model was not made by train_dev"):
+        load_bundle(tmp_path)
+
+
+def test_a_bundle_without_the_id_of_its_words_is_of_an_older_model(tmp_path):
+    BUNDLE.save(tmp_path)
+    about = json.loads((tmp_path / ABOUT).read_text(encoding="utf-8"))
+    del about["words_id"]
+    (tmp_path / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(InputError, match="is of an older train_devise: run train_devise again"):
         load_bundle(tmp_path)

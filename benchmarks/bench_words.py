@@ -1,0 +1,164 @@
+"""Word vectors of both engines against gensim alone and Spark MLlib, on the same sentences.
+
+Half of the 12,980 articles of conf/real.toml, two passes; `measure_whole` has the setting of
+conf/real.toml itself, against gensim alone.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gensim.models import KeyedVectors, Word2Vec
+from pyspark.ml.feature import Word2Vec as MLlibWord2Vec
+from pyspark.sql import DataFrame
+
+from benchmarks.corpus import (
+    ANALOGIES,
+    DATA,
+    PAIRS,
+    RESTRICT_VOCAB,
+    make_sentences,
+    share_of,
+    write_lines,
+)
+from benchmarks.rate import Rate
+from devise_lib.spark.session import start_session
+from devise_lib.spark.vocabulary import count_words
+from devise_lib.spark.words import ALPHA, ENGINES, TrainingPlan
+from devise_lib.text.word2vec import Word2VecParams
+from devise_lib.text.word_tests import analogies, similarity
+
+MIN_COUNT = 5
+HALF = Word2VecParams(
+    vector_size=100,
+    window=5,
+    negative=5,
+    hs=0,
+    sg=1,
+    sample=1e-4,
+    epochs=2,
+    alpha=0.025,
+    seed=0,
+    workers=0,
+)
+WHOLE = replace(HALF, window=10, negative=10, epochs=3)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How long a training took, from sentences to vectors, and what they are worth."""
+
+    seconds: float
+    quality: str
+
+
+def measure() -> list[Rate]:
+    """Words a second, each word counted once a pass; none where DEVISE_DATA is absent."""
+    return _compare(HALF, 0.5, with_mllib=True) if DATA.is_dir() else []
+
+
+def measure_whole() -> list[Rate]:
+    """The same for the whole text and the setting of conf/real.toml, without MLlib."""
+    return _compare(WHOLE, 1.0, with_mllib=False) if DATA.is_dir() else []
+
+
+def _compare(params: Word2VecParams, articles: float, with_mllib: bool) -> list[Rate]:
+    with tempfile.TemporaryDirectory(prefix="devise-bench-") as scratch:
+        folder = Path(scratch)
+        table = make_sentences(folder / "work")
+        spark = start_session("bench_words", {"master": "local[2]", "driver.memory": "4g"})
+        sentences = share_of(spark, table, articles)
+        lines = folder / "lines.txt"
+        words = write_lines(sentences, lines)
+        runs: dict[str, Callable[[], Trained]] = {
+            "gensim": lambda: _gensim(lines, params),
+            "one machine": lambda: _ours("one_machine", sentences, params, folder),
+            "2 partitions": lambda: _ours("distributed", sentences, params, folder),
+        }
+        if with_mllib:
+            runs["MLlib"] = lambda: _mllib(sentences, params)
+        trained = {name: run() for name, run in runs.items()}
+        spark.stop()
+    rate = {name: words * params.epochs / run.seconds for name, run in trained.items()}
+    return [
+        Rate(
+            f"word2vec, {words / 1e6:.1f}M words, {params.epochs} passes: {ours}",
+            "words/s",
+            rate[ours],
+            rate[peer],
+            peer,
+            f"{trained[ours].quality}; {peer} {trained[peer].quality}",
+        )
+        for ours in ("one machine", "2 partitions")
+        for peer in ("gensim", "MLlib")
+        if peer in trained
+    ]
+
+
+def _gensim(lines: Path, params: Word2VecParams) -> Trained:
+    started = time.perf_counter()
+    model = Word2Vec(
+        corpus_file=str(lines),
+        vector_size=params.vector_size,
+        window=params.window,
+        negative=params.negative,
+        sg=params.sg,
+        sample=params.sample,
+        epochs=params.epochs,
+        alpha=params.alpha,
+        min_count=MIN_COUNT,
+        workers=2,
+    )
+    seconds = time.perf_counter() - started
+    return Trained(seconds, quality(model.wv))
+
+
+def _ours(engine: str, sentences: DataFrame, params: Word2VecParams, folder: Path) -> Trained:
+    cores = {"one_machine": 2, "distributed": 1}[engine]  # two threads in all
+    ours = replace(params, workers=cores, alpha=ALPHA[engine])
+    plan = TrainingPlan(ours, partitions=2, merge_words=50_000)
+    started = time.perf_counter()
+    vocabulary = count_words(sentences, MIN_COUNT, 0, folder / "vocabulary")
+    vectors = ENGINES[engine](sentences, vocabulary, plan)
+    vectors.write.mode("overwrite").parquet(str(folder / "vectors"))
+    seconds = time.perf_counter() - started
+    written = sentences.sparkSession.read.parquet(str(folder / "vectors"))
+    return Trained(seconds, quality(_keyed(written.orderBy("rank"))))
+
+
+def _mllib(sentences: DataFrame, params: Word2VecParams) -> Trained:
+    """MLlib has no negative sampling and no subsampling; the rest is set as ours."""
+    trainer = MLlibWord2Vec(
+        vectorSize=params.vector_size,
+        minCount=MIN_COUNT,
+        numPartitions=2,
+        maxIter=params.epochs,
+        windowSize=params.window,
+        stepSize=params.alpha,
+        seed=params.seed,
+        inputCol="tokens",
+        outputCol="vector",
+    )
+    started = time.perf_counter()
+    vectors = trainer.fit(sentences).getVectors()
+    seconds = time.perf_counter() - started
+    counts = sentences.selectExpr("explode(tokens) AS word").groupBy("word").count()
+    return Trained(
+        seconds, quality(_keyed(vectors.join(counts, "word").orderBy("count", ascending=False)))
+    )
+
+
+def _keyed(vectors: DataFrame) -> KeyedVectors:
+    rows = vectors.select("word", "vector").collect()
+    known = KeyedVectors(len(rows[0]["vector"]))
+    known.add_vectors([row["word"] for row in rows], [list(row["vector"]) for row in rows])
+    return known
+
+
+def quality(vectors: KeyedVectors) -> str:
+    """What the word tests say."""
+    asked = analogies(vectors, ANALOGIES, RESTRICT_VOCAB)
+    pairs = [similarity(vectors, path).spearman for path in PAIRS]
+    return f"analogies {asked.total_percent:.1f} %, WS353 {pairs[0]:.3f}, SimLex {pairs[1]:.3f}"

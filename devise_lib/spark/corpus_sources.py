@@ -1,0 +1,151 @@
+"""What SENTENCES are made of: ARTICLES, or a table of texts or of tags that the user has."""
+
+import re
+from collections.abc import Sequence
+
+from delta import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib.errors import InputError
+
+
+def running_text(articles: DataFrame) -> DataFrame:
+    """The articles that may hold sentences, as page_id and text: no redirect, no disambiguation."""
+    return articles.where(~_is_redirect() & ~_is_disambiguation()).select("page_id", "text")
+
+
+def count_left_out(articles: DataFrame) -> dict[str, int]:
+    """How many articles `running_text` leaves out, by the reason; a redirect counts as one only."""
+    reasons = {
+        "redirect": _is_redirect(),
+        "disambiguation": ~_is_redirect() & _is_disambiguation(),
+    }
+    [row] = articles.agg(*(F.count_if(c).alias(name) for name, c in reasons.items())).collect()
+    return {name: int(row[name]) for name in reasons}
+
+
+def _is_redirect() -> Column:
+    return F.col("redirect").isNotNull()
+
+
+def _is_disambiguation() -> Column:
+    return F.coalesce(F.col("is_disambiguation"), F.lit(False))
+
+
+def read_source(spark: SparkSession, source: str, catalog: str) -> DataFrame:
+    """A table of the user's.
+
+    Args:
+        spark: the session.
+        source: a folder of a Delta table or of Parquet files; with a catalog, what has no "/"
+            is the full name of a table.
+        catalog: the configuration's key.
+
+    Raises:
+        InputError: there is no such table.
+    """
+    if is_table_name(source, catalog):
+        if not spark.catalog.tableExists(source):
+            raise InputError(
+                f"there is no table {source!r}: give prepare_corpus.source as the full name of a "
+                'table, or as a path with a "/" in it'
+            )
+        return spark.table(source)
+    kind = "delta" if DeltaTable.isDeltaTable(spark, source) else "parquet"
+    try:
+        return spark.read.format(kind).load(source)
+    except AnalysisException as error:
+        raise InputError(
+            f"{source} cannot be read as a Delta table or as Parquet files "
+            f"({str(error).splitlines()[0]}): give prepare_corpus.source the folder of one"
+        ) from None
+
+
+def is_table_name(source: str, catalog: str) -> bool:
+    """Whether a source is a table of the catalog and not a path."""
+    return bool(catalog) and "/" not in source
+
+
+def read_texts(table: DataFrame, id_column: str, text_column: str) -> DataFrame:
+    """The texts of a user's table as page_id and text, each id once.
+
+    Raises:
+        InputError: a column is not there, the text is no string, or an id is null or comes twice.
+    """
+    _require_columns(table, {"id_column": id_column, "text_column": text_column})
+    kind = table.schema[text_column].dataType.simpleString()
+    if kind != "string":
+        raise InputError(
+            f"prepare_corpus.text_column {text_column!r} is {kind}, want string: give the column "
+            'of the text, or kind = "tags" for lists of tags'
+        )
+    texts = table.select(
+        F.col(id_column).cast("string").alias("page_id"),
+        F.coalesce(F.col(text_column), F.lit("")).alias("text"),
+    )
+    _require_ids(texts, id_column)
+    return texts
+
+
+def read_tags(
+    table: DataFrame, id_column: str, tags_column: str, separator: str, owner_column: str
+) -> DataFrame:
+    """The tags of a user's table as page_id, owner and tags (array of strings), each id once.
+
+    Args:
+        table: one row a photo.
+        id_column: its ids, of any type.
+        tags_column: an array of strings, or a string that is cut at `separator`.
+        separator: "" for an array.
+        owner_column: whose photo it is; "" for none, then `owner` is null.
+
+    Raises:
+        InputError: a column is not there or of another type, or an id is null or comes twice.
+    """
+    wanted = {"id_column": id_column, "tags_column": tags_column, "owner_column": owner_column}
+    _require_columns(table, {key: name for key, name in wanted.items() if name})
+    kind = table.schema[tags_column].dataType.simpleString()
+    if kind != ("string" if separator else "array<string>"):
+        raise InputError(
+            f"prepare_corpus.tags_column {tags_column!r} is {kind}: want array<string>, or string "
+            f"with prepare_corpus.tag_separator, which is {separator!r}"
+        )
+    tags = F.col(tags_column)
+    if separator:
+        tags = F.split(tags, re.escape(separator))  # it takes a pattern
+    owner = F.col(owner_column).cast("string") if owner_column else F.lit(None).cast("string")
+    photos = table.select(
+        F.col(id_column).cast("string").alias("page_id"),
+        owner.alias("owner"),
+        tags.alias("tags"),
+    )
+    _require_ids(photos, id_column)
+    return photos
+
+
+def _require_columns(table: DataFrame, wanted: dict[str, str]) -> None:
+    faults = [f"{key} is {name!r}" for key, name in wanted.items() if name not in table.columns]
+    if faults:
+        raise InputError(
+            f"prepare_corpus.{' and '.join(faults)}, but the source has the columns "
+            f"{_listed(table.columns)}: give one of these"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:40])
+    return shown if len(names) <= 40 else f"{shown} and {len(names) - 40} more"
+
+
+def _require_ids(rows: DataFrame, id_column: str) -> None:
+    """Each id names one row: near-duplicates are told apart, and left out, by it."""
+    counts = rows.groupBy("page_id").count()
+    doubled = counts.where(F.col("page_id").isNull() | (F.col("count") > 1)).limit(1).collect()
+    if doubled:
+        found, times = doubled[0]
+        raise InputError(
+            f"prepare_corpus.id_column {id_column!r} holds {found or 'null'!r} in {times:,} rows, "
+            "want every row to have an id of its own"
+        )

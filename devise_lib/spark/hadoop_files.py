@@ -1,0 +1,226 @@
+"""Files of any file system that the session's Hadoop opens, by ranges, on executors too.
+
+On the driver Spark's own JVM reads them. A Python worker cannot reach its executor's JVM, so the
+first task that needs such a file starts a small JVM on Spark's jars, once a worker process, and
+gives it the session's Hadoop configuration. That configuration holds the keys of stores: it
+travels with the task, and is neither printed nor written anywhere.
+"""
+
+import functools
+import io
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyspark
+from py4j.java_gateway import (  # type: ignore[import-untyped]
+    GatewayParameters,
+    JavaGateway,
+    launch_gateway,
+)
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark import SparkFiles
+from pyspark.sql import SparkSession
+
+from devise_lib.errors import InputError
+from devise_lib.spark.java import find_java
+from devise_lib.text.files import LOCAL_FILES, Files, FileStatus
+
+PIECE_BYTES = 64 << 20  # fetched at once; what a task takes of the local disk
+WORKER_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+_SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a letter alone is a drive
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URI of another file system than the local one."""
+    return _SCHEME.match(path) is not None
+
+
+def absolute(path: str) -> str:
+    """A URI as it is; a local path, or file: URI, as an absolute path.
+
+    Executors may have another current folder.
+    """
+    if is_remote(path):
+        return path
+    return str(Path(re.sub(r"^file:(//(?=/))?", "", path)).absolute())
+
+
+@dataclass(frozen=True)
+class WorkerFiles:
+    """What a task needs to open the files of a dump; goes to executors.
+
+    Attributes:
+        settings: the session's Hadoop configuration as XML; None where all files are local.
+    """
+
+    settings: str | None = field(repr=False, default=None)
+
+    def open(self) -> Files:
+        """The files, on a worker. Starts no JVM for local ones."""
+        return LOCAL_FILES if self.settings is None else _files_of_worker(self.settings)
+
+
+def session_files(spark: SparkSession, *paths: str) -> tuple[Files, WorkerFiles]:
+    """What opens `paths` on the driver and in tasks."""
+    if not any(is_remote(path) for path in paths):
+        return LOCAL_FILES, WorkerFiles()
+    jvm: Any = spark._jvm
+    configuration = spark._jsparkSession.sessionState().newHadoopConf()  # as spark.read has it
+    writer = jvm.java.io.StringWriter()
+    configuration.writeXml(writer)
+    return HadoopFiles(jvm, configuration), WorkerFiles(writer.toString())
+
+
+class HadoopFiles:
+    """Files by Hadoop's own file systems, through a JVM; local paths are read without it.
+
+    Args:
+        jvm: a py4j view of a JVM on this machine that has Hadoop's classes.
+        configuration: a Hadoop Configuration there.
+        piece_bytes: how much of a range is fetched at once.
+    """
+
+    def __init__(self, jvm: Any, configuration: Any, piece_bytes: int = PIECE_BYTES) -> None:
+        self._jvm, self._configuration = jvm, configuration
+        self._piece_bytes = piece_bytes
+        self._systems: dict[str, Any] = {}
+
+    def status(self, path: str) -> FileStatus | None:
+        if not is_remote(path):
+            return LOCAL_FILES.status(path)
+        try:
+            system, name = self._system(path)
+            return _status(system.getFileStatus(name))
+        except Py4JJavaError as error:
+            if _java_class(error) == "java.io.FileNotFoundException":
+                return None
+            raise _cannot_open(path, error) from None
+
+    def children(self, folder: str) -> list[FileStatus]:
+        if not is_remote(folder):
+            return LOCAL_FILES.children(folder)
+        try:
+            system, name = self._system(folder)
+            found = [_status(each) for each in system.listStatus(name)]
+        except Py4JJavaError as error:
+            raise _cannot_open(folder, error) from None
+        return sorted(found, key=lambda status: status.name)
+
+    def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
+        if not is_remote(path):
+            return LOCAL_FILES.open_range(path, start, stop)
+        status = self.status(path)
+        if status is None:
+            raise InputError(f"{path} is gone: it was there when the dump was looked at")
+        return _Fetched(self, path, start, min(stop, status.size), self._piece_bytes)
+
+    def fetch(self, path: str, start: int, count: int, into: str) -> None:
+        """Copy `count` bytes of a file from `start` on to a local file, inside the JVM."""
+        try:
+            system, name = self._system(path)
+            source = system.open(name)
+            try:
+                source.seek(start)
+                target = self._jvm.java.io.FileOutputStream(into)
+                # Hadoop's own IOUtils.copyBytes takes a count or, as an int, a buffer's size:
+                # py4j would pass a small count as the latter.
+                self._jvm.org.apache.commons.io.IOUtils.copyLarge(source, target, 0, count)
+                target.close()
+            finally:
+                source.close()
+        except Py4JJavaError as error:
+            raise _cannot_open(path, error) from None
+
+    def _system(self, path: str) -> tuple[Any, Any]:
+        """The file system of a path, and the path for it."""
+        name = self._jvm.org.apache.hadoop.fs.Path(path)
+        uri = name.toUri()
+        key = f"{uri.getScheme()}://{uri.getAuthority()}"
+        if key not in self._systems:  # not Hadoop's cache, which may hold other settings
+            system = self._jvm.org.apache.hadoop.fs.FileSystem.newInstance(uri, self._configuration)
+            self._systems[key] = system
+        return self._systems[key], name
+
+
+class _Fetched(io.RawIOBase):
+    """A range of a file, fetched to a scratch file piece by piece."""
+
+    def __init__(self, files: HadoopFiles, path: str, start: int, stop: int, piece: int) -> None:
+        self._files, self._path, self._at, self._stop = files, path, start, stop
+        self._piece_bytes = piece
+        # No buffer in between: the JVM writes to the file anew for each piece.
+        self._scratch = tempfile.NamedTemporaryFile(prefix="devise-", buffering=0)  # noqa: SIM115
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = self._scratch.readinto(buffer)
+        if not size and self._at < self._stop:
+            count = min(self._piece_bytes, self._stop - self._at)
+            self._files.fetch(self._path, self._at, count, self._scratch.name)
+            self._at += count
+            self._scratch.seek(0)
+            size = self._scratch.readinto(buffer)
+        return int(size)
+
+    def close(self) -> None:
+        self._scratch.close()
+        super().close()
+
+
+@functools.cache
+def _files_of_worker(settings: str) -> HadoopFiles:
+    """Once a worker process and session."""
+    jvm = _launch_jvm()
+    configuration = jvm.org.apache.hadoop.conf.Configuration(False)
+    configuration.addResource(jvm.java.io.ByteArrayInputStream(settings.encode()))
+    return HadoopFiles(jvm, configuration)
+
+
+@functools.cache
+def _launch_jvm() -> Any:
+    """A JVM on Spark's jars and those of the session, which ends with this process.
+
+    Raises:
+        InputError: this machine has no Java, or no Spark with its jars.
+    """
+    home = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+    py4j = next(home.glob("jars/py4j-*.jar"), None)
+    if py4j is None:
+        raise InputError(
+            f"no Spark jars in {home}/jars on an executor, and the dump's file system needs them: "
+            "set SPARK_HOME there, or give parse_wikipedia.dump a path of a mounted file system"
+        )
+    folders = [os.environ.get("HADOOP_CONF_DIR", ""), f"{home}/jars/*"]
+    folders.append(f"{SparkFiles.getRootDirectory()}/*")  # of spark.jars and spark.jars.packages
+    port, token = launch_gateway(
+        jarpath=str(py4j),
+        classpath=os.pathsep.join(filter(None, folders)),
+        javaopts=WORKER_JVM,
+        java_path=str(find_java() / "bin" / "java"),
+        die_on_exit=True,
+        enable_auth=True,
+    )
+    return JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token)).jvm
+
+
+def _status(status: Any) -> FileStatus:
+    path = status.getPath()
+    return FileStatus(path.toString(), path.getName(), status.getLen(), status.isDirectory())
+
+
+def _java_class(error: Py4JJavaError) -> str:
+    return str(error.java_exception.getClass().getName())
+
+
+def _cannot_open(path: str, error: Py4JJavaError) -> InputError:
+    what = (error.java_exception.getMessage() or "").partition("\n")[0]
+    return InputError(
+        f"{path} cannot be read: {_java_class(error).rpartition('.')[2]}: {what}; see that Spark "
+        "has this file system's connector (spark.jars.packages) and settings (spark.hadoop.*)"
+    )

@@ -1,0 +1,64 @@
+"""WORD_VECTORS to files that gensim's KeyedVectors and other tools load."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+
+from devise_lib.text.vector_export import save_word2vec, save_word2vec_text
+
+FORMATS: dict[str, tuple[str, Callable[..., None]]] = {
+    "binary": ("word_vectors.bin", save_word2vec),
+    "text": ("word_vectors.vec", save_word2vec_text),
+}
+
+
+def export_vectors(vectors: DataFrame, formats: tuple[str, ...], folder: Path) -> list[Path]:
+    """Write the vectors in each format, the commonest word first; returns the files.
+
+    One task streams them to `folder`, which all machines see. A file of an earlier run in a format
+    that is not asked for goes: it would hold other vectors.
+
+    Args:
+        vectors: rows of WORD_VECTORS; at least one.
+        formats: of `FORMATS`.
+        folder: where the files go; their names are those of `FORMATS`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, _ in FORMATS.values():
+        for old in (folder / name, folder / f"{name}.vocab"):
+            old.unlink(missing_ok=True)
+    count = vectors.count()
+    [size] = vectors.selectExpr("size(vector)").head() or [0]
+    in_order = vectors.select("word", "count", "vector").orderBy("rank").coalesce(1)
+    for form in formats:
+        name, save = FORMATS[form]
+        path = str(folder / name)
+
+        def write(
+            batches: Iterator[pa.RecordBatch],
+            save: Callable[..., None] = save,
+            path: str = path,
+        ) -> Iterator[pa.RecordBatch]:
+            save(_rows(batches), count, size, path)
+            yield pa.RecordBatch.from_pydict({"path": [path]})
+
+        in_order.mapInArrow(write, "path string").collect()
+    return [folder / FORMATS[form][0] for form in formats]
+
+
+def _rows(
+    batches: Iterator[pa.RecordBatch],
+) -> Iterator[tuple[str, int | None, NDArray[np.float32]]]:
+    for batch in batches:
+        words, counts, vectors = (batch.column(i) for i in range(3))
+        for word, count, vector in zip(
+            words.to_pylist(),
+            counts.to_pylist(),
+            vectors.to_numpy(zero_copy_only=False),
+            strict=True,
+        ):
+            yield word, count, vector

@@ -1,0 +1,90 @@
+"""A file of word vectors as rows of WORD_VECTORS: read by one task, never by the driver."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+from pyspark import Accumulator
+from pyspark.sql import DataFrame, SparkSession
+
+from devise_lib.spark.schemas import WORD_VECTORS
+from devise_lib.text.vector_files import VectorFile, read_vectors
+
+ROWS = 1_000  # vectors a batch
+ARROW_ROWS = pa.schema(
+    [
+        ("word", pa.string()),
+        ("count", pa.int64()),
+        ("rank", pa.int32()),
+        ("vector", pa.list_(pa.float32())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class FileVectors:
+    """Word vectors that a file holds.
+
+    Attributes:
+        rows: WORD_VECTORS, without counts; the file is read when they are.
+        dimension: numbers a vector.
+        doubled: words left out since the same word had come before; known once the rows were
+            read, and counted again by each reading.
+        broken: likewise, words left out since they cannot be read.
+    """
+
+    rows: DataFrame
+    dimension: int
+    doubled: Accumulator[int]
+    broken: Accumulator[int]
+
+
+def vectors_from_file(
+    spark: SparkSession,
+    path: str,
+    max_words: int = 0,
+    format: str = "auto",
+    lower: bool = False,
+    skip_broken_words: bool = False,
+) -> FileVectors:
+    """The vectors of a file, `rank` by its order; its head is looked at here, for early errors.
+
+    One task reads it, since packed and binary files have no place to cut; it holds the words that
+    it has seen and a batch of vectors.
+
+    Args:
+        path: a file that the driver and every executor see.
+        max_words: read the first so many words that are not left out; 0: all.
+        format, lower, skip_broken_words: as `vector_files.read_vectors` has them.
+
+    Raises:
+        InputError: here, if it is no file of word vectors; by the task, if it is damaged.
+    """
+    file = read_vectors(path, format, max_words or None, lower, skip_broken_words)
+    doubled, broken = (spark.sparkContext.accumulator(0) for _ in range(2))
+
+    def read(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from _batches(file)
+        doubled.add(file.doubled)
+        broken.add(file.broken)
+
+    rows = spark.range(1, numPartitions=1).mapInArrow(read, WORD_VECTORS)
+    return FileVectors(rows, file.dimension, doubled, broken)
+
+
+def _batches(file: VectorFile) -> Iterator[pa.RecordBatch]:
+    rows, rank = file.rows(), 0
+    while block := list(islice(rows, ROWS)):
+        words, vectors = zip(*block, strict=True)
+        values = np.concatenate(vectors)
+        ends = np.arange(0, values.size + 1, file.dimension, dtype=np.int32)
+        columns = [
+            pa.array(words, pa.string()),
+            pa.nulls(len(words), pa.int64()),
+            pa.array(np.arange(rank + 1, rank + 1 + len(words), dtype=np.int32)),
+            pa.ListArray.from_arrays(pa.array(ends), pa.array(values)),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=ARROW_ROWS)
+        rank += len(words)

@@ -1,0 +1,48 @@
+"""Which word vectors something was made from: models and LABELS of different ones do not fit."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.errors import InputError
+
+
+def id_of_words(word_vectors: DataFrame) -> str:
+    """A digest of WORD_VECTORS: its words and vectors in any order, e.g. "816-6e0b8d2f41a3c957".
+
+    One pass over the table, of which one row comes to the driver.
+    """
+    # xor and not a sum, which would overflow; a word comes once, so no two rows cancel out.
+    digest = F.bit_xor(F.xxhash64("word", "vector"))
+    [row] = word_vectors.agg(F.count("*").alias("words"), digest.alias("digest")).collect()
+    return f"{row['words']}-{(row['digest'] or 0) % 2**64:016x}"
+
+
+def id_of_labels(labels: DataFrame) -> str:
+    """The words_id of LABELS.
+
+    Raises:
+        InputError: LABELS has no row.
+    """
+    row = labels.select("words_id").first()
+    if row is None:
+        raise InputError("LABELS has no label: run embed_labels")
+    return str(row["words_id"])
+
+
+def require_same_words(labels: DataFrame, words_id: str, model_id: str) -> None:
+    """Refuse LABELS whose vectors lie in another space than the model's embeddings.
+
+    Args:
+        labels: LABELS.
+        words_id: of the LABELS that the model was trained on.
+        model_id: the model, for the message.
+
+    Raises:
+        InputError: the two differ, so every cosine between them would be meaningless.
+    """
+    found = id_of_labels(labels)
+    if found != words_id:
+        raise InputError(
+            f"LABELS were made from other word vectors ({found}) than the model {model_id} "
+            f"({words_id}): run train_devise and embed_photos again"
+        )

@@ -1,0 +1,143 @@
+import pytest
+from pydantic import ValidationError
+
+from devise_lib import tracking
+from devise_lib.config_types import LabelTable
+from devise_lib.config_words import PrepareCorpus
+from devise_lib.errors import InputError
+from devise_lib.spark.schemas import ARTICLES
+from devise_lib.spark.tables import Tables
+from jobs import prepare_corpus
+
+TEXT = "Two polar bears swim.\nA dog runs in San Marino after a San Marino cat"
+COPY = " ".join(f"word{i}" for i in range(60))
+
+
+def article(page_id, text, redirect=None, meanings=False):
+    return page_id, "1", 0, f"title {page_id}", redirect, meanings, None, text, "dump"
+
+
+ROWS = [
+    article("1", COPY),
+    article("2", COPY + " end"),
+    article("3", COPY + "\nend"),
+    article("50", TEXT),
+    article("51", "too short"),
+    article("52", "", redirect="other"),
+    article("53", COPY, meanings=True),
+]
+
+
+@pytest.fixture
+def config(tmp_path) -> PrepareCorpus:
+    path = tmp_path / "labels.tsv"
+    path.write_text("label\tterms\tsplit\taliases\nbear\tpolar bear\tseen\t\n")
+    labels = LabelTable(kind="table", name="s", path=str(path))
+    return PrepareCorpus(work_dir=str(tmp_path), label_sets=(labels,), min_words=5)
+
+
+def run(spark, config):
+    """What the job returns, and the metrics that it logs."""
+    tracking.connect(config)
+    with tracking.job_run(config) as run_id:
+        counts = prepare_corpus.run(spark, config)
+    metrics = tracking.MlflowClient().get_run(run_id).data.metrics
+    return counts, {key: int(value) for key, value in metrics.items()}
+
+
+@pytest.mark.spark
+def test_articles_become_sentences_and_what_is_left_out_is_told(spark, config):
+    tables = Tables.of(spark, config)
+    tables.overwrite("articles", spark.createDataFrame(ROWS, ARTICLES))
+    counts, metrics = run(spark, config)
+    stored = tables.read("sentences").collect()
+    assert counts == {"sentences": 3, "near duplicates left out": 2}
+    assert metrics == {
+        "left_out_redirect": 1,
+        "left_out_disambiguation": 1,
+        "left_out_too_short": 1,
+        "left_out_near_duplicate": 2,
+    }
+    assert {row["page_id"] for row in stored} == {"1", "50"}
+    assert {tuple(row)[:3] for row in tables.read("near_duplicates").collect()} == {
+        ("2", "1", "1"),
+        ("3", "1", "1"),
+    }
+    assert ["two", "polar_bear", "swim"] in [row["tokens"] for row in stored]
+    assert tables.read("phrases").isEmpty()
+
+    phrased = config.model_copy(
+        update={"phrase_passes": 1, "phrase_min_count": 1, "phrase_threshold": 1.0}
+    )
+    counts, _ = run(spark, phrased)
+    found = {row["phrase"] for row in tables.read("phrases").collect()}
+    assert counts == {"sentences": 3, "near duplicates left out": 2, "phrases": len(found)}
+    assert found == {"san_marino"}
+    assert any("san_marino" in row["tokens"] for row in tables.read("sentences").collect())
+
+    none = config.model_copy(update={"min_words": 10_000})
+    before = {name: tables.version(name) for name in ("sentences", "near_duplicates", "phrases")}
+    with pytest.raises(InputError, match=r"none of 5 texts.*prepare_corpus\.min_words"):
+        run(spark, none)
+    assert before == {name: tables.version(name) for name in before}
+
+
+@pytest.mark.spark
+def test_a_table_of_texts_becomes_sentences(spark, config, tmp_path):
+    rows = [(1, COPY), (2, TEXT), (3, COPY), (4, None)]
+    source = str(tmp_path / "texts")
+    spark.createDataFrame(rows, "doc long, body string").write.parquet(source)
+    values = config.model_dump(exclude_unset=True)
+    values |= {"kind": "text", "source": source, "id_column": "doc", "text_column": "body"}
+    texts = PrepareCorpus(**values)
+    counts, metrics = run(spark, texts)
+    assert counts == {"sentences": 3, "near duplicates left out": 1}
+    assert metrics == {"left_out_too_short": 1, "left_out_near_duplicate": 1}
+    kept = Tables.of(spark, config).read("sentences").select("page_id").distinct().collect()
+    assert {row["page_id"] for row in kept} == {"1", "2"}
+
+
+@pytest.mark.spark
+def test_tags_become_sentences_and_leave_no_older_near_duplicates_or_phrases(spark, tmp_path):
+    source = str(tmp_path / "photos")
+    rows = [(1, ["Sea", "New York"]), (2, ["sea"]), (3, ["sea", "snow"])]
+    spark.createDataFrame(rows, "id long, tags array<string>").write.format("delta").save(source)
+    config = PrepareCorpus(work_dir=str(tmp_path), kind="tags", source=source)
+    counts, _ = run(spark, config)
+    tables = Tables.of(spark, config)
+    assert counts == {"sentences": 2, "photos left out": 1}
+    stored = {row["page_id"]: row["tokens"] for row in tables.read("sentences").collect()}
+    assert stored == {"1": ["sea", "new_york"], "3": ["sea", "snow"]}
+    assert tables.read("near_duplicates").isEmpty()
+    assert tables.read("phrases").isEmpty()
+    with pytest.raises(InputError, match="no photo has two different tags"):
+        run(spark, config.model_copy(update={"min_sentence_words": 9}))
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ({"kind": "text"}, "kind is 'text': give source"),
+        ({"kind": "tags"}, "kind is 'tags': give source"),
+        ({"source": "t"}, "kind is 'articles', which has no use for source"),
+        ({"text_column": "t"}, "no use for text_column"),
+        ({"kind": "text", "source": "t", "tags_column": "x"}, "no use for tags_column"),
+        ({"kind": "tags", "source": "t", "text_column": "x"}, "no use for text_column"),
+        ({"kind": "tags", "source": "t", "num_perm": 32}, "no use for num_perm"),
+        ({"kind": "tags", "source": "t", "phrase_passes": 1}, "no use for phrase_passes"),
+        ({"phrase_threshold": 3.0}, "phrase_threshold does nothing without phrase_passes"),
+        ({"phrase_passes": 1, "phrase_scoring": "npmi"}, r"npmi scores lie in \[-1, 1\]"),
+        ({"phrase_passes": 1, "phrase_threshold": 0.0}, "want above 0"),
+    ],
+)
+def test_a_key_that_would_do_nothing_or_that_is_missing_is_refused(keys, fault):
+    with pytest.raises(ValidationError, match=fault):
+        PrepareCorpus(**keys)
+
+
+def test_keys_that_fit_their_kind_are_taken():
+    PrepareCorpus(phrase_passes=0, phrase_threshold=3.0)  # as --set phrase_passes=0 leaves it
+    PrepareCorpus(phrase_passes=2, phrase_scoring="npmi", phrase_threshold=0.4)
+    text = {"kind": "text", "source": "main.texts", "text_column": "x"}
+    assert "source" not in PrepareCorpus(catalog="main", **text).input_files()
+    assert PrepareCorpus(**text).input_files()["source"] == ["main.texts"]
