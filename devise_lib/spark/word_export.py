@@ -54,11 +54,5 @@ def _rows(
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[tuple[str, int | None, NDArray[np.float32]]]:
     for batch in batches:
-        words, counts, vectors = (batch.column(i) for i in range(3))
-        for word, count, vector in zip(
-            words.to_pylist(),
-            counts.to_pylist(),
-            vectors.to_numpy(zero_copy_only=False),
-            strict=True,
-        ):
-            yield word, count, vector
+        words, counts = batch.column(0).to_pylist(), batch.column(1).to_pylist()
+        yield from zip(words, counts, batch.column(2).to_numpy(zero_copy_only=False), strict=True)

@@ -44,7 +44,7 @@ def test_replaces_articles_and_leaves_them_where_the_dump_has_none(spark, dump, 
     with pytest.raises(InputError, match=r"has no page of namespaces \[99\]"):
         parse_wikipedia.run(spark, nothing)
     assert sorted(tables.read("articles").collect()) == first
-    assert not spark.sparkContext._jsc.getPersistentRDDs()
+    assert spark._jsparkSession.sharedState().cacheManager().isEmpty()  # nothing stays on the disk
 
 
 def test_by_default_the_dump_is_cut_for_the_cores_of_the_session(spark, dump, tmp_path):

@@ -359,6 +359,22 @@ def test_changed_bytes_are_told_or_change_a_row_at_their_place_alone(tmp_path, f
         assert told or len(found) >= untouched
 
 
+@pytest.mark.parametrize("packing", [".gz", ".bz2"])
+def test_a_changed_bit_of_a_packed_file_is_told_or_harmless(tmp_path, packing):
+    data = FILES["word2vec_text"]
+    wanted = rows_of(file_of(tmp_path, data))
+    packed = PACKERS[packing](data)
+    told = 0
+    for bit in range(8 * len(packed)):
+        changed = bytearray(packed)
+        changed[bit // 8] ^= 1 << bit % 8
+        try:
+            assert rows_of(file_of(tmp_path, bytes(changed))) == wanted
+        except InputError:
+            told += 1
+    assert told > 7 * len(packed)
+
+
 def rows_before(data, form, place):
     """The number of rows that end before the byte at `place`."""
     if form == "word2vec":
