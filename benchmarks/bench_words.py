@@ -24,9 +24,9 @@ from benchmarks.corpus import (
     write_lines,
 )
 from benchmarks.rate import Rate
+from devise_lib.config_words import TrainWord2vec
 from devise_lib.spark.session import start_session
-from devise_lib.spark.vocabulary import count_words
-from devise_lib.spark.words import ALPHA, ENGINES, TrainingPlan
+from devise_lib.spark.words import train_vectors
 from devise_lib.text.word2vec import Word2VecParams
 from devise_lib.text.word_tests import analogies, similarity
 
@@ -116,15 +116,14 @@ def _gensim(lines: Path, params: Word2VecParams) -> Trained:
 
 
 def _ours(engine: str, sentences: DataFrame, params: Word2VecParams, folder: Path) -> Trained:
-    cores = {"one_machine": 2, "distributed": 1}[engine]  # two threads in all
-    ours = replace(params, workers=cores, alpha=ALPHA[engine])
-    plan = TrainingPlan(ours, partitions=2, merge_words=50_000)
+    given = {name: getattr(params, name) for name in Word2VecParams.__dataclass_fields__}
+    given |= {"alpha": 0.0, "workers": {"one_machine": 2, "distributed": 1}[engine]}
+    config = TrainWord2vec(**given, min_count=MIN_COUNT, engine=engine, partitions=2)
+    out = folder / engine
     started = time.perf_counter()
-    vocabulary = count_words(sentences, MIN_COUNT, 0, folder / "vocabulary")
-    vectors = ENGINES[engine](sentences, vocabulary, plan)
-    vectors.write.mode("overwrite").parquet(str(folder / "vectors"))
+    train_vectors(sentences, config, out)
     seconds = time.perf_counter() - started
-    written = sentences.sparkSession.read.parquet(str(folder / "vectors"))
+    written = sentences.sparkSession.read.parquet(str(out / "word_vectors"))
     return Trained(seconds, quality(_keyed(written.orderBy("rank"))))
 
 

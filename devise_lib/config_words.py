@@ -62,7 +62,7 @@ class PrepareCorpus(JobConfig):
     phrase_scoring: Literal["default", "npmi"] = "default"  # the names are gensim's
     phrase_min_count: PositiveInt = 5
     phrase_threshold: float = 10.0  # of npmi scores in [-1, 1]
-    max_phrases: PositiveInt = 200_000  # a pass, the commonest; 40 MB in every worker process
+    max_phrases: PositiveInt = 200_000  # a pass, the commonest; 70 MB in every worker process
 
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Self:
@@ -116,7 +116,8 @@ class TrainWord2vec(JobConfig):
     workers: Annotated[int, Field(ge=0)] = 0  # threads of a task; 0: as many as it has cores
     engine: Literal["one_machine", "distributed"] = "one_machine"
     partitions: PositiveInt = 2  # distributed: tasks that train at once and merge what they learn
-    merge_words: Annotated[int, Field(ge=1_000)] = 50_000  # that they read together between merges
+    # Words that the partitions read, all together, between two merges; 0: 200,000 / partitions.
+    merge_words: Annotated[int, Field(ge=0)] = 0
     exports: tuple[Literal["binary", "text"], ...] = ("binary",)  # word2vec's formats
     analogies: str = ""  # questions-words.txt; "" leaves the test out
     restrict_vocab: PositiveInt = 30_000

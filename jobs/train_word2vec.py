@@ -17,11 +17,10 @@ from devise_lib.spark.entry import run_job
 from devise_lib.spark.label_sets import share_with_vector
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables
-from devise_lib.spark.vocabulary import count_words
 from devise_lib.spark.word_export import export_vectors
 from devise_lib.spark.word_files import vectors_from_file
 from devise_lib.spark.word_quality import WordTests, measure, refuse_bad_vectors
-from devise_lib.spark.words import ENGINES, TrainingPlan
+from devise_lib.spark.words import train_vectors
 
 
 def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
@@ -29,17 +28,15 @@ def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     export = Path(config.work_dir) / "export"
     staging = export / "staging"
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
-    left_out = {}
     if config.vectors:
         file = vectors_from_file(
             spark, config.vectors, config.max_vocab, lower=True, skip_broken_words=True
         )
-        vectors = file.rows
+        file.rows.write.parquet(str(staging / "word_vectors"))
+        left_out = {"doubled words": file.doubled.value, "unreadable words": file.broken.value}
     else:
-        said = tables.read("sentences")
-        words = count_words(said, config.min_count, config.max_vocab, staging / "vocabulary")
-        vectors = ENGINES[config.engine](said, words, TrainingPlan.of(config))
-    vectors.write.parquet(str(staging / "word_vectors"))  # trains, or reads the file
+        train_vectors(tables.read("sentences"), config, staging)
+        left_out = {}
     staged = spark.read.parquet(str(staging / "word_vectors"))
     scores = measure(staged, WordTests.of(config), share_with_vector(spark, config, staged))
     tracking.log_metrics(scores.flat())
@@ -48,8 +45,6 @@ def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     export_vectors(staged, config.exports, export)
     shutil.rmtree(staging)
     replace_metrics(tables, scores.metrics(), tracking.current_run_id(), "", config.seed)
-    if config.vectors:
-        left_out = {"doubled words": file.doubled.value, "unreadable words": file.broken.value}
     return {"words": count, **left_out}
 
 

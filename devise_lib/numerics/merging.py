@@ -9,7 +9,7 @@ distributed memory, 2016. The damping is ours.
 import numpy as np
 from numpy.typing import NDArray
 
-OFTEN_ROWS = 8192  # the commonest rows, which every merge covers
+OFTEN_ROWS = 4096  # the commonest rows, which every merge covers
 
 
 def rows_to_merge(merge: int, rows: int) -> int:

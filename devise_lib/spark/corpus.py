@@ -1,7 +1,7 @@
 """Texts and tags to SENTENCES.
 
 A text is tokenised and signed in one pass of Python. Between that and SENTENCES it is one string,
-its sentences on lines: a tenth of what lists of words cost between Python and Spark.
+its sentences on lines, which Spark cuts into tokens by itself.
 """
 
 from collections.abc import Iterator, Sequence

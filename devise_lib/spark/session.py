@@ -126,6 +126,18 @@ def _require_delta(spark: SparkSession) -> None:
 
 
 @contextmanager
+def arrow_rows(spark: SparkSession, rows: int) -> Iterator[None]:
+    """Arrow batches of another length than fits photos, for the actions inside."""
+    key = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(key)
+    spark.conf.set(key, str(rows))
+    try:
+        yield
+    finally:
+        spark.conf.set(key, str(before))
+
+
+@contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Send standard error to a file: Spark's log, the workers', TensorFlow's.
 

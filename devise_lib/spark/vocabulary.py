@@ -1,14 +1,22 @@
 """The words of SENTENCES that get a vector, counted by Spark and read by the tasks that train."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.text.word2vec import CorpusSize
+
+COUNTS = "word string, count long"
+HELD_WORDS = 500_000  # distinct words that a task holds, about 100 MB
 
 
 @dataclass(frozen=True)
@@ -40,14 +48,16 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
     Raises:
         InputError: no word comes that often.
     """
-    words = sentences.select(F.explode("tokens").alias("word")).groupBy("word").count()
-    chosen = words.where(F.col("count") >= min_count).orderBy(F.desc("count"), "word")
+    counted = sentences.select("tokens").mapInArrow(_count, COUNTS).groupBy("word")
+    counts = counted.agg(F.sum("count").alias("count")).persist(StorageLevel.DISK_ONLY)
+    chosen = counts.where(F.col("count") >= min_count).orderBy(F.desc("count"), "word")
     if max_vocab:
         chosen = chosen.limit(max_vocab)
     chosen.coalesce(1).write.mode("overwrite").parquet(str(folder))
     number = sentences.sparkSession.read.parquet(str(folder)).count()
-    total = sentences.agg(F.count("*"), F.coalesce(F.sum(F.size("tokens")), F.lit(0))).head()
-    size = CorpusSize(int(total[0]), int(total[1])) if total else CorpusSize(0, 0)
+    total = counts.agg(F.coalesce(F.sum("count"), F.lit(0)).alias("words")).collect()[0]
+    counts.unpersist()
+    size = CorpusSize(sentences.count(), int(total["words"]))
     if not number:
         raise InputError(
             f"no word to train on: SENTENCES have {size.sentences} sentences and {size.words} "
@@ -55,3 +65,22 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
             "train_word2vec.min_count lower"
         )
     return Vocabulary(str(folder), number, size)
+
+
+def _count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Counts of words, added up here first: Spark alone takes three times as long."""
+    held: Counter[str] = Counter()
+    for batch in batches:
+        counts = pc.value_counts(batch.column(0).flatten())
+        words, numbers = counts.flatten()
+        for word, number in zip(words.to_pylist(), numbers.to_pylist(), strict=True):
+            held[word] += number
+        if len(held) > HELD_WORDS:
+            yield _rows(held)
+            held = Counter()
+    yield _rows(held)
+
+
+def _rows(counts: Counter[str]) -> pa.RecordBatch:
+    columns = [pa.array(list(counts), pa.string()), pa.array(list(counts.values()), pa.int64())]
+    return pa.RecordBatch.from_arrays(columns, names=["word", "count"])

@@ -17,12 +17,14 @@ from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.machine import GIB, memory_available_bytes
 from devise_lib.spark.schemas import WORD_VECTORS
-from devise_lib.spark.vocabulary import Vocabulary
+from devise_lib.spark.session import arrow_rows
+from devise_lib.spark.vocabulary import Vocabulary, count_words
 from devise_lib.text.exchange import Exchange
 from devise_lib.text.word2vec import KeyedVectors, Word2VecParams, train
 from devise_lib.text.word2vec_workers import Learner, learn_together, write_pieces
 
 ROWS = 1_000  # vectors a batch
+SENTENCES_A_BATCH = 5_000  # about a megabyte
 ARROW_ROWS = pa.schema(
     [
         ("word", pa.string()),
@@ -37,6 +39,7 @@ Batches = Iterator[pa.RecordBatch]
 # where it should be: with two threads a quarter above a straight fall. The distributed engine's
 # rate falls straight, so it starts higher for the same vectors.
 ALPHA = {"one_machine": 0.025, "distributed": 0.03}
+MERGE_WORDS = 200_000  # by the number of partitions: the more there are, the sooner they overshoot
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,23 @@ class TrainingPlan:
         names = Word2VecParams.__dataclass_fields__
         given = {name: getattr(config, name) for name in names}
         given["alpha"] = config.alpha or ALPHA[config.engine]
-        return cls(Word2VecParams(**given), config.partitions, config.merge_words)
+        merge_words = config.merge_words or MERGE_WORDS // config.partitions
+        return cls(Word2VecParams(**given), config.partitions, merge_words)
 
 
 Engine = Callable[[DataFrame, Vocabulary, TrainingPlan], DataFrame]
+
+
+def train_vectors(sentences: DataFrame, config: TrainWord2vec, folder: Path) -> None:
+    """Count the words of SENTENCES, train, and write rows of WORD_VECTORS to folder/word_vectors.
+
+    Raises:
+        InputError: there is no word to train on, or the machines cannot hold the training.
+    """
+    with arrow_rows(sentences.sparkSession, SENTENCES_A_BATCH):
+        words = count_words(sentences, config.min_count, config.max_vocab, folder / "vocabulary")
+        vectors = ENGINES[config.engine](sentences, words, TrainingPlan.of(config))
+        vectors.write.parquet(str(folder / "word_vectors"))
 
 
 def train_in_one_task(

@@ -7,13 +7,13 @@ back) whatever the number of workers, and no process holds what all of them sent
 import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = tuple[NDArray[np.int32], NDArray[np.float32]]  # places (n,), ascending; values (n, d)
 Gather = Callable[[str], list[str]]  # each worker gives a text, and gets those of all, by rank
 
 
@@ -55,52 +55,53 @@ class Exchange:
         for connection in self._peers.values():
             connection.close()
 
-    def sum_rows(self, change: NDArray[np.float32]) -> Rows:
-        """The sum of every worker's `change`, as the rows in which any of them is not zero.
+    def sum_rows(self, change: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The sum of every worker's `change`, shape (rows, d) as theirs, the same bits for all.
 
-        All workers call it with the same shape (rows, d), and get the same bits.
+        Only rows that are not zero travel. All workers call it with the same shape.
         """
-        changed = np.flatnonzero(change.any(axis=1)).astype(np.int32)
-        rows, dimension = change.shape
-        mine = np.zeros((len(range(self.rank, rows, self.workers)), dimension), dtype=np.float32)
-        touched = np.zeros(len(mine), dtype=bool)
-        parts = [changed[changed % self.workers == owner] for owner in range(self.workers)]
+        bounds = [len(change) * worker // self.workers for worker in range(self.workers + 1)]
+        parts = [slice(*pair) for pair in pairwise(bounds)]  # the rows that each worker sums
+        changed = change.any(axis=1)
         sent = [
-            self._senders.submit(_send, self._peers[peer], parts[peer], change[parts[peer]])
-            for peer in self._peers
+            self._senders.submit(_send, peer, change[parts[worker]], changed[parts[worker]])
+            for worker, peer in self._peers.items()
         ]
+        total = np.zeros_like(change)
+        mine, touched = total[parts[self.rank]], changed[parts[self.rank]]
         for worker in range(self.workers):  # in the order of ranks: sums of floats depend on it
             if worker == self.rank:
-                places, values = parts[worker], change[parts[worker]]
+                mine += change[parts[worker]]
             else:
-                places, values = _receive(self._peers[worker], dimension)
-            mine[places // self.workers] += values
-            touched[places // self.workers] = True
-        summed = np.flatnonzero(touched).astype(np.int32)
-        result = (summed * self.workers + self.rank, mine[summed])
+                touched = touched | _receive(self._peers[worker], mine, add=True)
         _wait(sent)
-        sent = [self._senders.submit(_send, peer, *result) for peer in self._peers.values()]
-        results = {self.rank: result}
+        sent = [self._senders.submit(_send, peer, mine, touched) for peer in self._peers.values()]
         for worker, peer in self._peers.items():
-            results[worker] = _receive(peer, dimension)
+            _receive(peer, total[parts[worker]], add=False)
         _wait(sent)
-        places = np.concatenate([results[worker][0] for worker in range(self.workers)])
-        values = np.concatenate([results[worker][1] for worker in range(self.workers)])
-        return places, values
+        return total
 
 
-def _send(connection: Connection, places: NDArray[np.int32], values: NDArray[np.float32]) -> None:
-    connection.send_bytes(np.ascontiguousarray(places).data)
-    if len(places):
+def _send(connection: Connection, rows: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+    """Send the rows of the mask, and the mask."""
+    connection.send_bytes(np.packbits(mask).data)
+    values = rows if mask.all() else rows[mask]
+    if len(values):
         connection.send_bytes(np.ascontiguousarray(values).data)
 
 
-def _receive(connection: Connection, dimension: int) -> Rows:
-    places = np.frombuffer(connection.recv_bytes(), dtype=np.int32)
-    values = np.empty((len(places), dimension), dtype=np.float32)
-    if len(places):
+def _receive(connection: Connection, rows: NDArray[np.float32], add: bool) -> NDArray[np.bool_]:
+    """Put what `_send` sent into `rows`, or add it to them; returns the mask."""
+    packed = np.frombuffer(connection.recv_bytes(), dtype=np.uint8)
+    mask = np.unpackbits(packed, count=len(rows)).view(np.bool_)
+    values = np.empty((int(mask.sum()), rows.shape[1]), dtype=np.float32)
+    if len(values):
         connection.recv_bytes_into(values.reshape(-1))
-    return places, values
+    if mask.all():
+        rows[:] = rows + values if add else values
+    else:
+        rows[mask] = rows[mask] + values if add else values
+    return mask
 
 
 def _wait(sent: Sequence[Future[None]]) -> None:

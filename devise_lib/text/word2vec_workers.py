@@ -130,9 +130,9 @@ class Learner:
             part = damping(_PROGRESS * alpha * steps[:rows], exchange.workers).astype(np.float32)
             for start in range(0, min(rows, len(common)), _BLOCK_ROWS):
                 block = slice(start, min(start + _BLOCK_ROWS, rows))
-                places, change = exchange.sum_rows(trained[block] - common[block])
-                common[block][places] += change * part[block][places, None]
-                trained[block][places] = common[block][places]
+                total = exchange.sum_rows(trained[block] - common[block])
+                common[block] += total * part[block, None]
+                trained[block] = common[block]
 
 
 def learn_together(learner: Learner, exchange: Exchange, pieces: Sequence[Piece]) -> None:

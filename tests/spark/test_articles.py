@@ -103,6 +103,7 @@ def test_damage_fails_the_reading_with_its_place_or_is_a_row_of_its_own(spark, d
     [row] = refused_of(read).collect()
     assert row.asDict().keys() == set(REFUSED_RANGES.names) - {"run_id"}
     assert (row["path"], row["reason"], row["pages_lost"]) == (damaged, "corrupt", 3)
-    assert row["first_title"] == "page 18"
-    assert row["last_title"] in ({"page 14"} if tasks == 1 else {"page 14", None})
+    at_an_edge = set() if tasks == 1 else {None}  # of a range: what is beyond is not known there
+    assert row["first_title"] in {"page 18"} | at_an_edge
+    assert row["last_title"] in {"page 14"} | at_an_edge
     assert 0 < row["start"] < row["stop"]

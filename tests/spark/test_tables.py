@@ -105,8 +105,9 @@ def comments(schema: StructType) -> dict[str, str]:
 
 
 def test_every_column_keeps_its_comment_through_every_kind_of_write(tables, spark):
-    types = "word string, count long, vector array<float>"  # as computed: without comments
-    plain = spark.createDataFrame([("a", 1, [0.5])], types)
+    # As computed: without comments.
+    types = "word string, count long, rank int, vector array<float>"
+    plain = spark.createDataFrame([("a", 1, 1, [0.5])], types)
     assert set(comments(plain.schema).values()) == {""}
     for write in (
         lambda: tables.append(NAME, plain),

@@ -106,3 +106,28 @@ def numbered(*groups: Sequence[tuple[str, str]]) -> list[list[Draft]]:
 
 def whole_file(path: Path, kind: str = "bz2", pages: int | None = None) -> ByteRange:
     return ByteRange(str(path), 0, path.stat().st_size, True, kind, pages)  # type: ignore[arg-type]
+
+
+_BLOCK_MAGIC = f"{0x314159265359:048b}"
+
+
+def with_another_letter(packed: bytes, block: int, old: str, new: str) -> bytes:
+    """bz2 data in a block of which one letter is another throughout; its checksum stays.
+
+    The worst that bits can do: libbz2 notices it only behind the last byte of the block. A block
+    has its magic number, its checksum (32 bits), 25 bits more, a bit for each 16 characters of
+    which one occurs, and for each of these 16 bits. Give letters that are neighbours, of which
+    only the old one occurs.
+    """
+    bits = list(f"{int.from_bytes(packed, 'big'):0{8 * len(packed)}b}")
+    at = -1
+    for _ in range(block + 1):
+        at = "".join(bits).index(_BLOCK_MAGIC, at + 1)
+    used = at + 48 + 32 + 25
+    for letter, before, after in ((old, "1", "0"), (new, "0", "1")):
+        group, place = divmod(ord(letter), 16)
+        assert bits[used + group] == "1"
+        bit = used + 16 + 16 * bits[used : used + group].count("1") + place
+        assert bits[bit] == before
+        bits[bit] = after
+    return int("".join(bits), 2).to_bytes(len(packed), "big")

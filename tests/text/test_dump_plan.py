@@ -180,6 +180,10 @@ def test_does_not_cut_where_a_parallel_compressor_cut_inside_a_page(tmp_path):
     ranges = plan_ranges(str(dump), None, 10)
     assert len(ranges) == 1
     assert [page.title for page in read_all(ranges)] == ["a"]
+    index = tmp_path / "i.txt"
+    index.write_text(f"{len(bz2.compress(xml[:700]))}:1:a\n", encoding="utf-8")
+    with pytest.raises(InputError, match="is not the index"):
+        plan_ranges(str(dump), str(index), 10)
 
 
 def test_reads_a_folder_of_parts_in_the_order_of_their_names(tmp_path):
