@@ -70,9 +70,15 @@ class Tables:
     def overwrite(
         self, name: str, df: DataFrame, where: str = "", **options: str | int | tuple[str, ...]
     ) -> int:
-        """Replace the table, or its rows that fulfil `where`, in one commit; returns new rows."""
+        """Replace the table, or its rows that fulfil `where`, in one commit; returns new rows.
+
+        A table that is replaced as a whole takes on the schema of today.
+        """
         writer = self._writer(name, df, options).mode("overwrite")
-        writer = writer.option("replaceWhere", where) if where and self.exists(name) else writer
+        if not where:
+            writer = writer.option("overwriteSchema", "true")
+        elif self.exists(name):
+            writer = writer.option("replaceWhere", where)
         return self._save(name, writer)
 
     def append(self, name: str, df: DataFrame, **options: str | int | tuple[str, ...]) -> int:

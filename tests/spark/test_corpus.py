@@ -68,7 +68,7 @@ def test_short_sentences_and_short_texts_are_left_out(spark):
     assert lines == {"5": "the polar_bear eats seals", **dict.fromkeys("6789")}
 
 
-def test_long_texts_go_to_spark_in_more_than_one_batch(spark):
+def test_texts_of_several_batches_come_through_once(spark):
     text = "word " * (BATCH_CHARS // 10)  # half a batch
     rows = tokenised(spark, Splitting(), {str(i): text for i in range(5)}).select("words")
     assert [row["words"] for row in rows.collect()] == [BATCH_CHARS // 10] * 5

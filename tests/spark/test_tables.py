@@ -51,6 +51,14 @@ def test_a_wrong_schema_lists_every_fault_at_once_and_writes_nothing(tables, spa
     assert not tables.exists(NAME)
 
 
+def test_a_table_of_an_older_schema_takes_on_todays_when_it_is_replaced(tables, spark):
+    old = spark.createDataFrame([("a", 7)], "word string, count long")
+    old.write.format("delta").save(tables.path(NAME))
+    assert tables.overwrite(NAME, words(spark, ("b", 8))) == 1
+    assert read(tables) == [("b", 8)]
+    assert spark.read.format("delta").load(tables.path(NAME)).columns == WORD_VECTORS.names
+
+
 def test_columns_come_in_the_order_of_the_schema_and_others_are_dropped(spark):
     df = spark.createDataFrame([(1, "a", 1)], "count long, word string, rank int")
     df = df.withColumns({"vector": F.array(F.lit(1.0).cast("float")), "x": F.lit(3)})
