@@ -45,6 +45,7 @@ ARROW_TAGGED = pa.schema(
         ("owner", pa.string()),
     ]
 )
+NEW_COLUMNS = {"overwriteSchema": "true"}  # the table of an older work folder has fewer
 BATCH_CHARS = 1 << 22  # of text that one batch from Python to Spark holds, and one article more
 
 
@@ -119,7 +120,7 @@ def write_texts(
             )
         signed = tokenised.where("lines IS NOT NULL")
         repeats = name_the_kept(find_repeats(signed, signing.threshold, signing.num_perm))
-        dropped = tables.overwrite("near_duplicates", repeats)
+        dropped = tables.overwrite("near_duplicates", repeats, **NEW_COLUMNS)
         kept = signed.join(repeats, "page_id", "left_anti").select("page_id", "lines")
         phrases, lines = find_phrases(kept, rules, joiner)
         joined = tables.overwrite("phrases", phrases)
@@ -149,7 +150,7 @@ def write_tags(tables: Tables, tagged: DataFrame) -> int:
                 "check prepare_corpus.tags_column and tag_separator"
             )
         for name in ("near_duplicates", "phrases"):
-            tables.overwrite(name, tables.spark.createDataFrame([], SCHEMAS[name]))
+            tables.overwrite(name, tables.spark.createDataFrame([], SCHEMAS[name]), **NEW_COLUMNS)
         return tables.overwrite("sentences", sentences)
 
 

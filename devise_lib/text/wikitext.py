@@ -57,7 +57,7 @@ _STRAY_BRACKETS = re.compile(r"\{\{+|\}\}+|\[\[+|\]\]+|\{\||\|\}")
 # What templates leave in parentheses, as in "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
 _EMPTY_PARENTHESES = re.compile(r"\([\s,;:]*\)")
 _OPENING_COMMAS = re.compile(r"\(\s*[,;](?:\s*[,;])*\s*")
-_COMMAS = re.compile(r"[,;](?:\s*[,;])*(\s*[;)])")
+_COMMAS = re.compile(r"[,;]+([;)])")
 _GAPS = {" ,": ",", " ;": ";", " )": ")", "( ": "(", " . ": ". ", " .\n": ".\n"}
 _MARKUP = ("[", "]", "{", "}", "<", "''", "&", "__", "://")
 
@@ -83,7 +83,7 @@ def clean(text: str) -> str:
     if any(mark in text for mark in _MARKUP):
         text = _without_markup("\n" + text)
     text = _EMPTY_PARENTHESES.sub("", text)
-    text = _COMMAS.sub(r"\1", _OPENING_COMMAS.sub("(", text))
+    text = _OPENING_COMMAS.sub("(", text)
     lines: list[str] = []
     for raw in text.split("\n"):
         line = _clean_line(raw)
@@ -92,6 +92,8 @@ def clean(text: str) -> str:
     text = "\n".join(lines).rstrip("\n")
     for gap, closed in _GAPS.items():
         text = text.replace(gap, closed)
+    if any(pair in text for pair in (",;", ",)", ";)")):  # the search costs more than the look
+        text = _COMMAS.sub(r"\1", text)
     return text
 
 
