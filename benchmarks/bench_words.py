@@ -77,8 +77,12 @@ def _compare(params: Word2VecParams, articles: float, with_mllib: bool) -> list[
             "one machine": lambda: _ours("one_machine", sentences, params, folder),
             "2 partitions": lambda: _ours("distributed", sentences, params, folder),
         }
-        if with_mllib:
+        pairs = [("one machine", "gensim"), ("2 partitions", "gensim")]
+        if with_mllib:  # it has hierarchical softmax alone
+            softmax = replace(params, hs=1, negative=0)
+            runs["2 partitions, hs"] = lambda: _ours("distributed", sentences, softmax, folder)
             runs["MLlib"] = lambda: _mllib(sentences, params)
+            pairs.append(("2 partitions, hs", "MLlib"))
         trained = {name: run() for name, run in runs.items()}
         spark.stop()
     rate = {name: words * params.epochs / run.seconds for name, run in trained.items()}
@@ -91,9 +95,7 @@ def _compare(params: Word2VecParams, articles: float, with_mllib: bool) -> list[
             peer,
             f"{trained[ours].quality}; {peer} {trained[peer].quality}",
         )
-        for ours in ("one machine", "2 partitions")
-        for peer in ("gensim", "MLlib")
-        if peer in trained
+        for ours, peer in pairs
     ]
 
 
@@ -119,7 +121,7 @@ def _ours(engine: str, sentences: DataFrame, params: Word2VecParams, folder: Pat
     given = {name: getattr(params, name) for name in Word2VecParams.__dataclass_fields__}
     given |= {"alpha": 0.0, "workers": {"one_machine": 2, "distributed": 1}[engine]}
     config = TrainWord2vec(**given, min_count=MIN_COUNT, engine=engine, partitions=2)
-    out = folder / engine
+    out = folder / f"{engine}-{params.hs}"
     started = time.perf_counter()
     train_vectors(sentences, config, out)
     seconds = time.perf_counter() - started
@@ -128,7 +130,7 @@ def _ours(engine: str, sentences: DataFrame, params: Word2VecParams, folder: Pat
 
 
 def _mllib(sentences: DataFrame, params: Word2VecParams) -> Trained:
-    """MLlib has no negative sampling and no subsampling; the rest is set as ours."""
+    """MLlib, with two partitions; it has no subsampling. The rest is set as ours."""
     trainer = MLlibWord2Vec(
         vectorSize=params.vector_size,
         minCount=MIN_COUNT,
