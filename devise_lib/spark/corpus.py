@@ -45,7 +45,6 @@ ARROW_TAGGED = pa.schema(
         ("owner", pa.string()),
     ]
 )
-NEW_COLUMNS = {"overwriteSchema": "true"}  # the table of an older work folder has fewer
 BATCH_CHARS = 1 << 22  # of text that one batch from Python to Spark holds, and one article more
 
 
@@ -120,7 +119,7 @@ def write_texts(
             )
         signed = tokenised.where("lines IS NOT NULL")
         repeats = name_the_kept(find_repeats(signed, signing.threshold, signing.num_perm))
-        dropped = tables.overwrite("near_duplicates", repeats, **NEW_COLUMNS)
+        dropped = tables.overwrite("near_duplicates", repeats)
         kept = signed.join(repeats, "page_id", "left_anti").select("page_id", "lines")
         phrases, lines = find_phrases(kept, rules, joiner)
         joined = tables.overwrite("phrases", phrases)
@@ -150,7 +149,7 @@ def write_tags(tables: Tables, tagged: DataFrame) -> int:
                 "check prepare_corpus.tags_column and tag_separator"
             )
         for name in ("near_duplicates", "phrases"):
-            tables.overwrite(name, tables.spark.createDataFrame([], SCHEMAS[name]), **NEW_COLUMNS)
+            tables.overwrite(name, tables.spark.createDataFrame([], SCHEMAS[name]))
         return tables.overwrite("sentences", sentences)
 
 

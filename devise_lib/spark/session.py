@@ -21,6 +21,7 @@ DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
 EVERY_SESSION = {  # Arrow batches hold whole photos: the default of 10,000 rows would be a gigabyte
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(64 * 1024**2),
 }
 LOCAL_SETTINGS = {  # for tables of megabytes: Spark's defaults cost seconds a commit there
     "spark.sql.shuffle.partitions": "4",

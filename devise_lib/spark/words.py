@@ -4,6 +4,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,20 +20,12 @@ from devise_lib.spark.machine import GIB, memory_available_bytes
 from devise_lib.spark.schemas import WORD_VECTORS
 from devise_lib.spark.session import arrow_rows
 from devise_lib.spark.vocabulary import Vocabulary, count_words
+from devise_lib.spark.word_rows import ROWS, word_batch
 from devise_lib.text.exchange import Exchange
 from devise_lib.text.word2vec import KeyedVectors, Word2VecParams, train
 from devise_lib.text.word2vec_workers import Learner, learn_together, write_pieces
 
-ROWS = 1_000  # vectors a batch
 SENTENCES_A_BATCH = 5_000  # about a megabyte
-ARROW_ROWS = pa.schema(
-    [
-        ("word", pa.string()),
-        ("count", pa.int64()),
-        ("rank", pa.int32()),
-        ("vector", pa.list_(pa.float32())),
-    ]
-)
 Batches = Iterator[pa.RecordBatch]
 
 # Gensim's threads lower their rate by a thread's share of a pass only, and start the next pass
@@ -136,9 +129,8 @@ def train_in_many_tasks(
             pieces = list(write_pieces(_lines(batches), Path(scratch), words, params.workers))
             merges = max(1, *map(int, context.allGather(str(len(pieces)))))
             learner = Learner(vocabulary.read(), params, rank, merges, words)
-            exchange = Exchange(rank, host, context.allGather, key)
-            learn_together(learner, exchange, pieces)
-            exchange.close()
+            with closing(Exchange(rank, host, context.allGather, key)) as exchange:
+                learn_together(learner, exchange, pieces)
         yield from _rows(learner.vectors, rank, len(peers))
 
     shares = _in_random_order(sentences, plan.params.seed, plan.partitions)
@@ -192,12 +184,5 @@ def _rows(vectors: KeyedVectors, first: int, step: int) -> Batches:
     counts = vectors.expandos["count"]
     for start in range(0, len(places), ROWS):
         block = places[start : start + ROWS]
-        values = np.ascontiguousarray(vectors.vectors[block], dtype=np.float32)
-        ends = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
-        columns = [
-            pa.array([vectors.index_to_key[place] for place in block]),
-            pa.array(counts[block], pa.int64()),
-            pa.array(block + 1, pa.int32()),
-            pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel())),
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=ARROW_ROWS)
+        words = [vectors.index_to_key[place] for place in block]
+        yield word_batch(words, counts[block].tolist(), block + 1, vectors.vectors[block])

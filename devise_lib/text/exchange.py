@@ -4,15 +4,25 @@ Every row has one worker that sums it, so a merge moves a changed row twice a wo
 back) whatever the number of workers, and no process holds what all of them sent.
 """
 
-import contextlib
+import queue
+import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import (
+    Client,
+    Connection,
+    Listener,
+    answer_challenge,
+    deliver_challenge,
+)
+from threading import Event, Thread
 
 import numpy as np
 from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
 
 Gather = Callable[[str], list[str]]  # each worker gives a text, and gets those of all, by rank
 
@@ -25,33 +35,53 @@ class Exchange:
 
     Args:
         rank: this worker's number, from 0.
-        host: a name of this machine that the others reach.
+        host: the name by which the others reach this machine.
         gather: exchanges the addresses; called once, by all workers.
         key: a secret that all workers share.
+        patience: seconds to wait for the others.
 
     Raises:
-        OSError, EOFError: another worker cannot be reached, or has gone; also by `sum_rows`.
+        InputError: the others cannot be reached.
+        OSError, EOFError: by `sum_rows`, if another worker has gone.
     """
 
-    def __init__(self, rank: int, host: str, gather: Gather, key: bytes) -> None:
-        with Listener((host, 0), backlog=1024, authkey=key) as listener:
-            addresses = gather(f"{listener.address[0]} {listener.address[1]}")
-            self.rank, self.workers = rank, len(addresses)
-            self._peers: dict[int, Connection] = {}
-            for peer in range(rank):
-                address, _, port = addresses[peer].partition(" ")
-                connection = Client((address, int(port)), authkey=key)
-                connection.send_bytes(str(rank).encode())
-                self._peers[peer] = connection
-            while len(self._peers) < self.workers - 1:
-                with contextlib.suppress(AuthenticationError, EOFError, ConnectionError):
-                    connection = listener.accept()  # whoever lacks the key is turned away
-                    self._peers[int(connection.recv_bytes(16))] = connection
+    def __init__(
+        self, rank: int, host: str, gather: Gather, key: bytes, patience: float = 300.0
+    ) -> None:
+        self.rank = rank
+        self._peers: dict[int, Connection] = {}
+        with Listener(("", 0), backlog=1024) as listener:
+            port = listener.address[1]
+            met: queue.SimpleQueue[tuple[int, Connection]] = queue.SimpleQueue()
+            complete = Event()
+            Thread(target=_admit_all, args=(listener, key, met, complete), daemon=True).start()
+            addresses = gather(f"{host} {port}")
+            self.workers = len(addresses)
+            try:
+                for peer in range(rank):
+                    self._peers[peer] = _call(addresses[peer], rank, key)
+                while len(self._peers) < self.workers - 1:
+                    peer, connection = met.get(timeout=patience)
+                    self._peers[peer] = connection
+            except (OSError, EOFError, AuthenticationError, queue.Empty) as error:
+                self._hang_up()
+                raise InputError(
+                    f"{self.workers} tasks train word vectors together, and number {rank} on "
+                    f"{host} has reached {len(self._peers)} of the others in {patience:.0f} s "
+                    f"({type(error).__name__} {error}): let the executors open TCP connections to "
+                    'one another, or take train_word2vec.engine = "one_machine"'
+                ) from error
+            finally:
+                complete.set()
+                socket.create_connection(("localhost", port)).close()  # lets accept() return
         self._senders = ThreadPoolExecutor(max(1, self.workers - 1))
 
     def close(self) -> None:
         """Close the connections."""
+        self._hang_up()
         self._senders.shutdown()
+
+    def _hang_up(self) -> None:
         for connection in self._peers.values():
             connection.close()
 
@@ -80,6 +110,39 @@ class Exchange:
             _receive(peer, total[parts[worker]], add=False)
         _wait(sent)
         return total
+
+
+def _call(address: str, rank: int, key: bytes) -> Connection:
+    host, _, port = address.partition(" ")
+    connection = Client((host, int(port)), authkey=key)
+    connection.send_bytes(str(rank).encode())
+    return connection
+
+
+def _admit_all(
+    listener: Listener,
+    key: bytes,
+    met: "queue.SimpleQueue[tuple[int, Connection]]",
+    complete: Event,
+) -> None:
+    """Answer whoever calls, each in a thread of its own: a stranger may never say a word."""
+    while not complete.is_set():
+        try:
+            connection = listener.accept()
+        except OSError:
+            return  # closed meanwhile
+        Thread(target=_admit, args=(connection, key, met), daemon=True).start()
+
+
+def _admit(
+    connection: Connection, key: bytes, met: "queue.SimpleQueue[tuple[int, Connection]]"
+) -> None:
+    try:
+        deliver_challenge(connection, key)
+        answer_challenge(connection, key)
+        met.put((int(connection.recv_bytes(16)), connection))
+    except (OSError, EOFError, AuthenticationError, ValueError):
+        connection.close()
 
 
 def _send(connection: Connection, rows: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:

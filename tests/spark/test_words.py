@@ -1,6 +1,7 @@
 import os
 import random
 import signal
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -113,24 +114,28 @@ def test_what_the_machine_cannot_hold_is_refused_with_the_figure(sentences, voca
     assert "raise train_word2vec.min_count" in message
 
 
-def test_a_task_that_is_killed_ends_the_training_and_leaves_nobody_waiting(
-    sentences, vocabulary, tmp_path
+def test_a_task_that_is_killed_while_it_merges_leaves_nobody_waiting(
+    sentences, vocabulary, monkeypatch
 ):
-    once = str(tmp_path / "killed")
+    together = engines.learn_together
 
-    def kill_one(batches):
-        for batch in batches:
-            try:
-                os.close(os.open(once, os.O_CREAT | os.O_EXCL))
-            except FileExistsError:
-                pass
-            else:
+    def die_at_the_third_merge(learner, exchange, pieces):
+        merge = learner.merge
+
+        def merge_or_die(exchange, number):
+            if number == 3 and exchange.rank == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
-            yield batch
+            merge(exchange, number)
 
-    dying = sentences.mapInArrow(kill_one, SENTENCES)
-    with pytest.raises(Exception, match=r"exited unexpectedly|crashed"):
-        train_in_many_tasks(dying, vocabulary, PLAN).collect()
+        learner.merge = merge_or_die
+        together(learner, exchange, pieces)
+
+    monkeypatch.setattr(engines, "learn_together", die_at_the_third_merge)
+    started = time.monotonic()
+    with pytest.raises(Exception, match=r"Job aborted|barrier"):
+        train_in_many_tasks(sentences, vocabulary, PLAN).collect()
+    assert time.monotonic() - started < 120
+    monkeypatch.undo()
     assert len(train_in_many_tasks(sentences, vocabulary, PLAN).collect()) == 12
 
 

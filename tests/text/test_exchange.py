@@ -1,3 +1,5 @@
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devise_lib.errors import InputError
 from devise_lib.text import exchange as exchange_module
 from devise_lib.text.exchange import Exchange
 from tests.text.workers import run_workers
@@ -80,8 +83,25 @@ def test_a_worker_that_has_gone_is_an_error_for_the_others():
     assert run_workers(3, work) == ["told", "gone", "told"]
 
 
-def test_a_stranger_without_the_key_is_turned_away_and_the_workers_still_meet():
+def say_nothing(address):
+    return socket.create_connection(address)  # and stays
+
+
+def say_something_else(address):
+    connection = socket.create_connection(address)
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection
+
+
+def say_the_wrong_key(address):
+    with pytest.raises((AuthenticationError, EOFError, OSError)):
+        Client(address, authkey=b"another")
+
+
+@pytest.mark.parametrize("call", [say_nothing, say_something_else, say_the_wrong_key])
+def test_strangers_are_turned_away_and_the_workers_still_meet(call):
     addresses, all_there = ["", ""], Barrier(2)
+    strangers = []
 
     def gather_of(rank):
         def gather(address):
@@ -89,17 +109,26 @@ def test_a_stranger_without_the_key_is_turned_away_and_the_workers_still_meet():
             all_there.wait(timeout=30)
             if rank == 1:  # before it connects, somebody else does
                 host, _, port = addresses[0].partition(" ")
-                with pytest.raises((AuthenticationError, EOFError, OSError)):
-                    Client((host, int(port)), authkey=b"another")
+                strangers.append(call((host, int(port))))
             return addresses
 
         return gather
 
     def meet(rank):
-        exchange = Exchange(rank, "localhost", gather_of(rank), b"right")
+        exchange = Exchange(rank, "localhost", gather_of(rank), b"right", patience=30)
         total = exchange.sum_rows(np.ones((1, 1), dtype=np.float32))
         exchange.close()
         return float(total[0, 0])
 
     with ThreadPoolExecutor(2) as threads:
         assert list(threads.map(meet, range(2))) == [2.0, 2.0]
+    assert not any("_admit_all" in thread.name for thread in threading.enumerate())
+
+
+def test_workers_that_cannot_be_reached_are_an_error_that_says_so():
+    with pytest.raises(
+        InputError, match="number 0 on localhost has reached 0 of the others in 0 s"
+    ):
+        Exchange(0, "localhost", lambda address: [address, "localhost 1"], b"key", patience=0.2)
+    with pytest.raises(InputError, match=r"number 1 .*ConnectionRefusedError"):
+        Exchange(1, "localhost", lambda address: ["localhost 1", address], b"key")
