@@ -3,6 +3,7 @@
 As in devise_lib.config, each class is one table of a configuration file.
 """
 
+from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -132,11 +133,16 @@ class TrainWord2vec(JobConfig):
             raise ValueError("hs is 0 and negative is 0: nothing to train; set one of them")
         if self.min_analogies > 0 and not self.analogies:
             raise ValueError("min_analogies is set, but no file of analogies")
-        if len(self.min_similarities) > len(self.similarities):
+        if self.min_coverage > 0 and not self.label_sets:
+            raise ValueError("min_coverage is set, but no [[label_sets]]")
+        if self.min_similarities and len(self.min_similarities) != len(self.similarities):
             raise ValueError(
                 f"min_similarities has {len(self.min_similarities)} floors, and similarities "
                 f"{len(self.similarities)} files: give a floor for each file, in their order"
             )
+        names = [PurePath(path).stem for path in self.similarities]
+        if len(set(names)) < len(names):  # the scores go by these names
+            raise ValueError(f"two files of similarities have one name: {', '.join(names)}")
         return self
 
 

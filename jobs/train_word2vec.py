@@ -17,7 +17,7 @@ from devise_lib.spark.entry import run_job
 from devise_lib.spark.label_sets import share_with_vector
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables
-from devise_lib.spark.word_export import export_vectors
+from devise_lib.spark.word_export import export_vectors, publish_exports
 from devise_lib.spark.word_files import vectors_from_file
 from devise_lib.spark.word_quality import WordTests, measure, refuse_bad_vectors
 from devise_lib.spark.words import train_vectors
@@ -41,8 +41,9 @@ def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     scores = measure(staged, WordTests.of(config), share_with_vector(spark, config, staged))
     tracking.log_metrics(scores.flat())
     refuse_bad_vectors(scores, config)
+    export_vectors(staged, config.exports, staging / "export")
     count = tables.overwrite("word_vectors", staged)
-    export_vectors(staged, config.exports, export)
+    publish_exports(staging / "export", export)
     shutil.rmtree(staging)
     replace_metrics(tables, scores.metrics(), tracking.current_run_id(), "", config.seed)
     return {"words": count, **left_out}

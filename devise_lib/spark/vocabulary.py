@@ -50,10 +50,12 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
     """
     counted = sentences.select("tokens").mapInArrow(_count, COUNTS).groupBy("word")
     counts = counted.agg(F.sum("count").alias("count")).persist(StorageLevel.DISK_ONLY)
-    chosen = counts.where(F.col("count") >= min_count).orderBy(F.desc("count"), "word")
+    order = (F.desc("count"), F.col("word"))
+    chosen = counts.where(F.col("count") >= min_count)
     if max_vocab:
-        chosen = chosen.limit(max_vocab)
-    chosen.coalesce(1).write.mode("overwrite").parquet(str(folder))
+        chosen = chosen.orderBy(*order).limit(max_vocab)
+    in_order = chosen.coalesce(1).sortWithinPartitions(*order)
+    in_order.write.mode("overwrite").parquet(str(folder))
     number = sentences.sparkSession.read.parquet(str(folder)).count()
     total = counts.agg(F.coalesce(F.sum("count"), F.lit(0)).alias("words")).collect()[0]
     counts.unpersist()

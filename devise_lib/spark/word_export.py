@@ -16,24 +16,21 @@ FORMATS: dict[str, tuple[str, Callable[..., None]]] = {
 }
 
 
-def export_vectors(vectors: DataFrame, formats: tuple[str, ...], folder: Path) -> list[Path]:
-    """Write the vectors in each format, the commonest word first; returns the files.
+def export_vectors(vectors: DataFrame, formats: tuple[str, ...], folder: Path) -> None:
+    """Write the vectors in each format, the commonest word first.
 
-    One task streams them to `folder`, which all machines see. A file of an earlier run in a format
-    that is not asked for goes: it would hold other vectors.
+    One task streams them to `folder`, which all machines see.
 
     Args:
         vectors: rows of WORD_VECTORS; at least one.
-        formats: of `FORMATS`.
-        folder: where the files go; their names are those of `FORMATS`.
+        formats: of `FORMATS`, which has the files' names.
+        folder: where the files go.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, _ in FORMATS.values():
-        for old in (folder / name, folder / f"{name}.vocab"):
-            old.unlink(missing_ok=True)
     count = vectors.count()
     [size] = vectors.selectExpr("size(vector)").head() or [0]
-    in_order = vectors.select("word", "count", "vector").orderBy("rank").coalesce(1)
+    in_order = vectors.select("word", "count", "vector", "rank").coalesce(1)
+    in_order = in_order.sortWithinPartitions("rank").drop("rank")
     for form in formats:
         name, save = FORMATS[form]
         path = str(folder / name)
@@ -47,7 +44,20 @@ def export_vectors(vectors: DataFrame, formats: tuple[str, ...], folder: Path) -
             yield pa.RecordBatch.from_pydict({"path": [path]})
 
         in_order.mapInArrow(write, "path string").collect()
-    return [folder / FORMATS[form][0] for form in formats]
+
+
+def publish_exports(drafts: Path, folder: Path) -> None:
+    """Put the files that `export_vectors` wrote to `drafts` in place of those in `folder`.
+
+    A file of an earlier run that has no successor goes: it holds other vectors.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, _ in FORMATS.values():
+        for file in (name, f"{name}.vocab"):
+            if (drafts / file).exists():
+                (drafts / file).replace(folder / file)
+            else:
+                (folder / file).unlink(missing_ok=True)
 
 
 def _rows(

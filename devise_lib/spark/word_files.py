@@ -1,5 +1,6 @@
 """A file of word vectors as rows of WORD_VECTORS: read by one task, never by the driver."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -10,17 +11,8 @@ from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib.spark.schemas import WORD_VECTORS
+from devise_lib.spark.word_rows import ROWS, word_batch
 from devise_lib.text.vector_files import VectorFile, read_vectors
-
-ROWS = 1_000  # vectors a batch
-ARROW_ROWS = pa.schema(
-    [
-        ("word", pa.string()),
-        ("count", pa.int64()),
-        ("rank", pa.int32()),
-        ("vector", pa.list_(pa.float32())),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ def vectors_from_file(
     Raises:
         InputError: here, if it is no file of word vectors; by the task, if it is damaged.
     """
-    file = read_vectors(path, format, max_words or None, lower, skip_broken_words)
+    file = read_vectors(os.path.abspath(path), format, max_words or None, lower, skip_broken_words)
     doubled, broken = (spark.sparkContext.accumulator(0) for _ in range(2))
 
     def read(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -78,13 +70,6 @@ def _batches(file: VectorFile) -> Iterator[pa.RecordBatch]:
     rows, rank = file.rows(), 0
     while block := list(islice(rows, ROWS)):
         words, vectors = zip(*block, strict=True)
-        values = np.concatenate(vectors)
-        ends = np.arange(0, values.size + 1, file.dimension, dtype=np.int32)
-        columns = [
-            pa.array(words, pa.string()),
-            pa.nulls(len(words), pa.int64()),
-            pa.array(np.arange(rank + 1, rank + 1 + len(words), dtype=np.int32)),
-            pa.ListArray.from_arrays(pa.array(ends), pa.array(values)),
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=ARROW_ROWS)
+        ranks = np.arange(rank + 1, rank + 1 + len(words))
+        yield word_batch(words, [None] * len(words), ranks, np.stack(vectors))
         rank += len(words)

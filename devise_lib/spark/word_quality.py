@@ -121,8 +121,8 @@ def refuse_bad_vectors(scores: WordScores, config: TrainWord2vec) -> None:
     faults = []
     if scores.analogies is not None and scores.analogies < config.min_analogies:
         faults.append(f"analogies {scores.analogies:.3f} < min_analogies {config.min_analogies}")
-    floors = zip(scores.spearman.items(), config.min_similarities, strict=False)
-    for (name, value), floor in floors:
+    floors = config.min_similarities or [-1.0] * len(scores.spearman)
+    for (name, value), floor in zip(scores.spearman.items(), floors, strict=True):
         if not value >= floor:  # nan is below every floor
             faults.append(f"Spearman of {name} {value:.3f} < {floor} of min_similarities")
     for name, value in scores.coverage.items():

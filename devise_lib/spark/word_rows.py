@@ -16,7 +16,7 @@ ARROW_ROWS = pa.schema([(f.name, f.type) for f in to_arrow_schema(WORD_VECTORS)]
 def word_batch(
     words: Sequence[str],
     counts: Sequence[int | None],
-    ranks: NDArray[np.integer],
+    ranks: NDArray[np.int64],
     vectors: NDArray[np.float32],
 ) -> pa.RecordBatch:
     """A batch of words with their counts, ranks (n,) and vectors (n, d)."""

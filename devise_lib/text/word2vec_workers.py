@@ -165,7 +165,8 @@ def _steps_a_word(model: Word2Vec) -> list[NDArray[np.float64]]:
     """Gradient steps that a row is expected to take for each word of text, matrix by matrix."""
     counts = model.wv.expandos["count"].astype(np.float64)
     kept = model.wv.expandos["sample_int"] / 2.0**32 if model.sample else 1.0
-    pairs = counts / counts.sum() * kept * (model.window + 1)  # the mean of windows 1 to `window`
+    # Skip-gram pairs a word with each around it, window + 1 in the mean; CBOW once with their mean.
+    pairs = counts / counts.sum() * kept * (model.window + 1 if model.sg else 1)
     steps = 0.0
     outputs = []
     if model.negative:

@@ -13,7 +13,7 @@ from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.schemas import SENTENCES, WORD_VECTORS
 from devise_lib.spark.tables import Tables
-from devise_lib.spark.word_export import export_vectors
+from devise_lib.spark.word_export import export_vectors, publish_exports
 from devise_lib.spark.word_quality import WordScores, refuse_bad_vectors
 from jobs import train_word2vec
 
@@ -176,24 +176,29 @@ def test_a_file_of_vectors_goes_through_the_same_gate_and_is_exported(
 def test_only_the_formats_that_are_asked_for_are_left(spark, tmp_path, exports, left):
     rows = [("b", 2, 1, [0.25, 1.0]), ("a", 1, 2, [-1.0, 3.5])]
     vectors = spark.createDataFrame(rows, WORD_VECTORS)
-    export_vectors(vectors, ("binary", "text"), tmp_path)
-    assert len(list(tmp_path.iterdir())) == 4
-    export_vectors(vectors, exports, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == left
+    drafts, folder = tmp_path / "drafts", tmp_path / "export"
+    export_vectors(vectors, ("binary", "text"), drafts)
+    publish_exports(drafts, folder)
+    assert len(list(folder.iterdir())) == 4
+    export_vectors(vectors, exports, drafts)
+    publish_exports(drafts, folder)
+    assert {path.name for path in folder.iterdir()} == left
+    assert list(drafts.iterdir()) == []
 
 
 SCORES = {"words": 10, "questions": 5, "pairs": {"a": 3, "b": 3}, "coverage": {"set": 0.8}}
 
 
 def gate(**floors):
-    files = {"analogies": "file", "similarities": ["a", "b"]}
-    return TrainWord2vec(**files, **floors)
+    labels = {"kind": "table", "name": "set", "path": "labels.tsv"}
+    files = {"analogies": "file", "similarities": ["a", "b"], "label_sets": [labels]}
+    return TrainWord2vec(**{**files, **floors})
 
 
 def test_the_gate_has_a_floor_for_each_test():
     scores = WordScores(analogies=0.5, spearman={"a": 0.4, "b": 0.1}, **SCORES)
     refuse_bad_vectors(scores, gate(min_analogies=0.5, min_similarities=[0.4, 0.1]))
-    refuse_bad_vectors(scores, gate(min_similarities=[0.4], min_coverage=0.8))
+    refuse_bad_vectors(scores, gate(min_coverage=0.8))
     for floors, message in [
         ({"min_analogies": 0.6}, r"\(analogies 0\.500 < min_analogies 0\.6\)"),
         ({"min_similarities": [0.4, 0.2]}, r"\(Spearman of b 0\.100 < 0\.2 of min_similarities\)"),
@@ -204,11 +209,21 @@ def test_the_gate_has_a_floor_for_each_test():
 
 
 def test_a_score_that_is_no_number_does_not_pass():
-    scores = WordScores(analogies=None, spearman={"a": float("nan")}, **SCORES)
+    scores = WordScores(analogies=None, spearman={"a": float("nan"), "b": 1.0}, **SCORES)
     with pytest.raises(InputError, match="Spearman of a nan"):
-        refuse_bad_vectors(scores, gate(min_similarities=[0.1]))
+        refuse_bad_vectors(scores, gate(min_similarities=[-1.0, -1.0]))
 
 
-def test_more_floors_than_files_are_a_fault_of_the_configuration():
-    with pytest.raises(ValueError, match="min_similarities has 3 floors, and similarities 2 files"):
-        gate(min_similarities=[0.1, 0.2, 0.3])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"min_similarities": [0.1]}, "min_similarities has 1 floors, and similarities 2 files"),
+        ({"similarities": ["en/pairs.tsv", "de/pairs.txt"]}, "two files of similarities have one"),
+        ({"analogies": "", "min_analogies": 0.1}, "min_analogies is set, but no file of analogies"),
+        ({"label_sets": [], "min_coverage": 0.1}, "min_coverage is set, but no"),
+        ({"hs": 0, "negative": 0}, "nothing to train"),
+    ],
+)
+def test_a_gate_that_could_not_close_is_a_fault_of_the_configuration(given, message):
+    with pytest.raises(ValueError, match=message):
+        gate(**given)
