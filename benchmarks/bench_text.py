@@ -15,9 +15,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # it runs itself in sessions of their own
 
+from benchmarks.corpus import DATA  # noqa: E402 - found by the line above
 from benchmarks.rate import Rate  # noqa: E402 - found by the line above
 
-DATA = Path(os.environ.get("DEVISE_DATA", "../shared/data"))
 DUMPS = {"enwiki-shortened": "wikitext", "enwiki-text-multistream": "extracted text"}
 TASKS = {"enwiki-shortened": (1,), "enwiki-text-multistream": (1, 2, 4)}  # the first: one stream
 PAGES = 1_000  # of the comparison on one core

@@ -1,6 +1,5 @@
 """What is left of wikitext after cleaning, and which words, against gensim's filter_wiki."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -8,12 +7,12 @@ from pathlib import Path
 
 from gensim.corpora.wikicorpus import filter_wiki
 
+from benchmarks.corpus import DATA
 from benchmarks.rate import Rate
 from devise_lib.text.dump import Page, plan_ranges, read_whole_pages
 from devise_lib.text.tokens import words
 from devise_lib.text.wikitext import clean
 
-DATA = Path(os.environ.get("DEVISE_DATA", "../shared/data"))
 DUMPS = ("enwiki-shortened", "enwiki-minidump")
 MARKUP = ("[[", "{{", "<ref", "|thumb", "==")
 

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from devise_lib.errors import InputError
-from devise_lib.spark.near_duplicates import find_repeats, name_the_kept
+from devise_lib.spark.near_duplicates import find_repeats, name_the_kept, place
 from devise_lib.spark.phrases import PhraseRules, find_phrases
 from devise_lib.spark.schemas import SCHEMAS, SENTENCES
 from devise_lib.spark.tables import Tables
@@ -232,8 +232,10 @@ def tag_sentences(photos: DataFrame, lower: bool, numbers: bool, min_tags: int) 
 
     schema = StructType([*SENTENCES.fields, StructField("owner", StringType())])
     tagged = photos.select("page_id", "owner", "tags").mapInArrow(run, schema)
-    series = tagged.where("owner IS NOT NULL").groupBy("owner", "tokens")
-    first = series.agg(F.min("page_id").alias("page_id")).withColumn("position", F.lit(0))
+    series = tagged.where("owner IS NOT NULL").groupBy("owner", F.array_sort("tokens"))
+    first = series.agg(
+        F.min_by(F.struct("page_id", "tokens"), place("page_id")).alias("first")
+    ).select("first.*", F.lit(0).alias("position"))
     alone = tagged.where("owner IS NULL")
     return alone.select(SENTENCES.names).union(first.select(SENTENCES.names))
 

@@ -10,6 +10,7 @@ import functools
 import io
 import os
 import re
+import shlex
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,13 +56,19 @@ class WorkerFiles:
 
     Attributes:
         settings: the session's Hadoop configuration as XML; None where all files are local.
+        class_path: of connectors that lie beside Spark's jars: spark.executor.extraClassPath.
+        options: of executors' JVMs: spark.executor.extraJavaOptions.
     """
 
     settings: str | None = field(repr=False, default=None)
+    class_path: str = ""
+    options: str = field(repr=False, default="")
 
     def open(self) -> Files:
         """The files, on a worker. Starts no JVM for local ones."""
-        return LOCAL_FILES if self.settings is None else _files_of_worker(self.settings)
+        if self.settings is None:
+            return LOCAL_FILES
+        return _files_of_worker(self.settings, self.class_path, self.options)
 
 
 def session_files(spark: SparkSession, *paths: str) -> tuple[Files, WorkerFiles]:
@@ -72,7 +79,10 @@ def session_files(spark: SparkSession, *paths: str) -> tuple[Files, WorkerFiles]
     configuration = spark._jsparkSession.sessionState().newHadoopConf()  # as spark.read has it
     writer = jvm.java.io.StringWriter()
     configuration.writeXml(writer)
-    return HadoopFiles(jvm, configuration), WorkerFiles(writer.toString())
+    executor = (
+        spark.conf.get(f"spark.executor.extra{name}", "") for name in ("ClassPath", "JavaOptions")
+    )
+    return HadoopFiles(jvm, configuration), WorkerFiles(writer.toString(), *executor)
 
 
 class HadoopFiles:
@@ -126,10 +136,12 @@ class HadoopFiles:
             try:
                 source.seek(start)
                 target = self._jvm.java.io.FileOutputStream(into)
-                # Hadoop's own IOUtils.copyBytes takes a count or, as an int, a buffer's size:
-                # py4j would pass a small count as the latter.
-                self._jvm.org.apache.commons.io.IOUtils.copyLarge(source, target, 0, count)
-                target.close()
+                try:
+                    # Hadoop's own IOUtils.copyBytes takes a count or, as an int, a buffer's size:
+                    # py4j would pass a small count as the latter.
+                    self._jvm.org.apache.commons.io.IOUtils.copyLarge(source, target, 0, count)
+                finally:
+                    target.close()
             finally:
                 source.close()
         except Py4JJavaError as error:
@@ -174,16 +186,16 @@ class _Fetched(io.RawIOBase):
 
 
 @functools.cache
-def _files_of_worker(settings: str) -> HadoopFiles:
+def _files_of_worker(settings: str, class_path: str, options: str) -> HadoopFiles:
     """Once a worker process and session."""
-    jvm = _launch_jvm()
+    jvm = _launch_jvm(class_path, options)
     configuration = jvm.org.apache.hadoop.conf.Configuration(False)
     configuration.addResource(jvm.java.io.ByteArrayInputStream(settings.encode()))
     return HadoopFiles(jvm, configuration)
 
 
 @functools.cache
-def _launch_jvm() -> Any:
+def _launch_jvm(class_path: str, options: str) -> Any:
     """A JVM on Spark's jars and those of the session, which ends with this process.
 
     Raises:
@@ -196,12 +208,12 @@ def _launch_jvm() -> Any:
             f"no Spark jars in {home}/jars on an executor, and the dump's file system needs them: "
             "set SPARK_HOME there, or give parse_wikipedia.dump a path of a mounted file system"
         )
-    folders = [os.environ.get("HADOOP_CONF_DIR", ""), f"{home}/jars/*"]
+    folders = [class_path, os.environ.get("HADOOP_CONF_DIR", ""), f"{home}/jars/*"]
     folders.append(f"{SparkFiles.getRootDirectory()}/*")  # of spark.jars and spark.jars.packages
     port, token = launch_gateway(
         jarpath=str(py4j),
         classpath=os.pathsep.join(filter(None, folders)),
-        javaopts=WORKER_JVM,
+        javaopts=[*WORKER_JVM, *shlex.split(options)],
         java_path=str(find_java() / "bin" / "java"),
         die_on_exit=True,
         enable_auth=True,

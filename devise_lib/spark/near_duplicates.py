@@ -26,7 +26,7 @@ def find_repeats(signed: DataFrame, threshold: float, num_perm: int) -> DataFram
         .withColumn("jaccard", _jaccard("signature", "other_signature", num_perm))
         .where(F.col("jaccard") >= threshold)
     )
-    earliest = F.min_by(F.struct("similar_page_id", "jaccard"), _place("similar_page_id"))
+    earliest = F.min_by(F.struct("similar_page_id", "jaccard"), place("similar_page_id"))
     return close.groupBy("page_id").agg(earliest.alias("found")).select("page_id", "found.*")
 
 
@@ -40,7 +40,7 @@ def pairs_to_compare(signed: DataFrame) -> DataFrame:
     Args:
         signed: page_id, bands.
     """
-    members = signed.select(F.explode("bands").alias("bucket"), _place("page_id").alias("place"))
+    members = signed.select(F.explode("bands").alias("bucket"), place("page_id").alias("place"))
     first = members.groupBy("bucket").agg(F.min("place").alias("first"), F.count("*").alias("n"))
     shared = first.where("n > 1").drop("n")  # nearly every bucket has one member
     later = members.join(shared, "bucket").where("place > first")
@@ -79,7 +79,7 @@ def name_the_kept(repeats: DataFrame) -> DataFrame:
     return links
 
 
-def _place(page_id: str) -> Column:
+def place(page_id: str) -> Column:
     """Orders ids by their number where they are numbers, and by their letters otherwise."""
     return F.struct(F.length(page_id).alias("length"), F.col(page_id).alias("id"))
 

@@ -57,9 +57,10 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
     in_order = chosen.coalesce(1).sortWithinPartitions(*order)
     in_order.write.mode("overwrite").parquet(str(folder))
     number = sentences.sparkSession.read.parquet(str(folder)).count()
-    total = counts.agg(F.coalesce(F.sum("count"), F.lit(0)).alias("words")).collect()[0]
+    length = F.col("count") * (F.octet_length("word") + 1)
+    total = counts.agg(F.sum("count").alias("words"), F.sum(length).alias("bytes")).collect()[0]
     counts.unpersist()
-    size = CorpusSize(sentences.count(), int(total["words"]))
+    size = CorpusSize(sentences.count(), total["words"] or 0, total["bytes"] or 0)
     if not number:
         raise InputError(
             f"no word to train on: SENTENCES have {size.sentences} sentences and {size.words} "

@@ -2,9 +2,10 @@
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,8 +87,8 @@ def train_in_one_task(
     def run(batches: Batches) -> Batches:
         params = replace(plan.params, workers=plan.params.workers or len(os.sched_getaffinity(0)))
         _require_memory(params.memory_bytes(vocabulary.words), vocabulary.words, params, 1)
-        with tempfile.TemporaryDirectory(prefix="devise-corpus-") as scratch:
-            corpus = Path(scratch) / "corpus.txt"
+        with _scratch(vocabulary.size.text_bytes) as scratch:
+            corpus = scratch / "corpus.txt"
             with corpus.open("w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in _lines(batches))
             vectors = train(str(corpus), vocabulary.read(), vocabulary.size, params)
@@ -124,9 +125,9 @@ def train_in_many_tasks(
         here = sum(peer.rpartition(":")[0] == host for peer in peers)
         params = replace(plan.params, workers=plan.params.workers or _cores_of_the_task())
         _require_memory(params.memory_bytes(vocabulary.words, 2), vocabulary.words, params, here)
-        with tempfile.TemporaryDirectory(prefix="devise-corpus-") as scratch:
+        with _scratch(vocabulary.size.text_bytes * here // len(peers)) as scratch:
             words = max(1, plan.merge_words // len(peers))
-            pieces = list(write_pieces(_lines(batches), Path(scratch), words, params.workers))
+            pieces = list(write_pieces(_lines(batches), scratch, words, params.workers))
             merges = max(1, *map(int, context.allGather(str(len(pieces)))))
             learner = Learner(vocabulary.read(), params, rank, merges, words)
             with closing(Exchange(rank, host, context.allGather, key)) as exchange:
@@ -176,6 +177,24 @@ def _require_memory(needed: int, words: int, params: Word2VecParams, tasks: int)
             f"{free / GIB:.1f} GiB are free: raise train_word2vec.min_count, lower max_vocab, "
             "vector_size or partitions, or take machines with more memory"
         )
+
+
+@contextmanager
+def _scratch(wanted: int) -> Iterator[Path]:
+    """A folder for the corpus on this machine's disk, among Spark's own, which Spark clears away.
+
+    Raises:
+        InputError: the disk has less than `wanted` bytes.
+    """
+    folder = os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0]
+    free = shutil.disk_usage(folder).free
+    if wanted > free:
+        raise InputError(
+            f"too little disk: the text to train on takes {wanted / GIB:.1f} GiB in {folder}, and "
+            f"{free / GIB:.1f} GiB are free: free some, or let spark.local.dir name another disk"
+        )
+    with tempfile.TemporaryDirectory(prefix="devise-corpus-", dir=folder) as scratch:
+        yield Path(scratch)
 
 
 def _rows(vectors: KeyedVectors, first: int, step: int) -> Batches:

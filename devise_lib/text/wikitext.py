@@ -33,7 +33,7 @@ _MAX_DEPTH = 64  # no article nests deeper; bounds the work for a hostile one
 
 # Links that show no text where they stand: files, categories, the page in other languages.
 _UNSHOWN_TARGET = re.compile(
-    r"(?:file|image|media|category)[ _]*:|[a-z]{2,3}(?:-[a-z]+)*:(?! )"
+    r"(?:file|image|media|category)[ _]*:|(?-i:[a-z]{2,3}(?:-[a-z]+)*:)(?! )"
     r"|[^:]+:.*\.(?:jpe?g|png|gif|svg|tiff?|webp|og[agv]|webm|mp3|wav|flac|pdf|djvu|midi?)$",
     re.IGNORECASE | re.DOTALL,
 )

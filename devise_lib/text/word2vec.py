@@ -47,6 +47,7 @@ class CorpusSize:
 
     sentences: int
     words: int  # also those that are too rare for a vector
+    text_bytes: int  # of its lines
 
 
 def new_model(vocabulary: Mapping[str, int], params: Word2VecParams) -> Word2Vec:

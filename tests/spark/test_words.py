@@ -1,5 +1,6 @@
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -114,6 +115,16 @@ def test_what_the_machine_cannot_hold_is_refused_with_the_figure(sentences, voca
     assert "raise train_word2vec.min_count" in message
 
 
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_a_disk_that_cannot_hold_the_text_is_refused_with_the_figure(sentences, vocabulary, engine):
+    huge = replace(vocabulary, size=replace(vocabulary.size, text_bytes=10**16))
+    with pytest.raises(Exception, match="too little disk") as raised:
+        ENGINES[engine](sentences, huge, PLAN).collect()
+    assert re.search(
+        r"takes \d+\.\d GiB in /.*, and .* GiB are free", str(find_input_error(raised.value))
+    )
+
+
 def test_a_task_that_is_killed_while_it_merges_leaves_nobody_waiting(
     sentences, vocabulary, monkeypatch
 ):
@@ -146,6 +157,8 @@ def test_the_vocabulary_is_the_commonest_words_with_their_counts(sentences, rows
     assert list(few.read().items()) == in_order[:5]
     assert few.words == 5
     assert (few.size.sentences, few.size.words) == (len(rows), sum(counted.values()))
+    text = "".join(" ".join(tokens) + "\n" for _, _, tokens in rows if tokens)
+    assert few.size.text_bytes == len(text)
     every = count_words(sentences, 1, 0, tmp_path / "every")
     assert list(every.read().items()) == in_order
 

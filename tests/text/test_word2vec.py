@@ -37,7 +37,7 @@ def count(path):
     text = Path(path).read_text(encoding="utf-8")
     counts = Counter(text.split())
     common = {word: n for word, n in counts.most_common() if n >= 2}
-    return common, CorpusSize(text.count("\n"), counts.total())
+    return common, CorpusSize(text.count("\n"), counts.total(), len(text))
 
 
 @pytest.mark.parametrize("changes", [{}, {"hs": 1, "negative": 0}, {"sg": 0}, {"hs": 1}])
@@ -94,9 +94,9 @@ def test_refuses_a_corpus_without_words_and_says_what_came(tmp_path, vocabulary,
     path = tmp_path / "sentences.txt"
     path.touch()
     with pytest.raises(InputError, match=f"0 sentences and {words} words, and the vocabulary has"):
-        train(str(path), vocabulary, CorpusSize(0, words), PARAMS)
+        train(str(path), vocabulary, CorpusSize(0, words, 0), PARAMS)
 
 
 def test_names_a_corpus_that_is_missing(tmp_path):
     with pytest.raises(InputError, match=r"no corpus at .*none"):
-        train(str(tmp_path / "none"), {"a": 1}, CorpusSize(1, 1), PARAMS)
+        train(str(tmp_path / "none"), {"a": 1}, CorpusSize(1, 1, 2), PARAMS)
