@@ -30,6 +30,7 @@ def flip_a_bit_in_the_middle(dump):
 
 
 def test_replaces_articles_and_leaves_them_where_the_dump_has_none(spark, dump, tmp_path):
+    spark.catalog.clearCache()  # of other tests
     config = ParseWikipedia(dump=f"file://{dump}", work_dir=str(tmp_path), tasks=3)
     tables = Tables.of(spark, config)
     counts = parse_wikipedia.run(spark, config)
