@@ -204,6 +204,48 @@ def test_has_the_words_of_a_full_parser_on_real_articles(devise_data):
 
 
 @pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "title", "before", "after"),
+    [
+        (
+            "enwiki-shortened",
+            "Albedo",
+            "or '''reflection coefficient''', derived from [[Latin]] ''albedo''",
+            'Albedo or reflection coefficient, derived from Latin albedo "whiteness"',
+        ),
+        (
+            "enwiki-shortened",
+            "Autism",
+            "impaired [[Interpersonal relationship|social interaction]]",
+            "Autism is a neurodevelopmental disorder characterized by impaired social interaction,",
+        ),
+        (
+            "enwiki-minidump",
+            "Arthur Schopenhauer",
+            "22 February 1788&nbsp;– 21 Sep",  # noqa: RUF001 - the page has this dash
+            "Arthur Schopenhauer (22 February 1788 – 21 September 1860) was a German",  # noqa: RUF001
+        ),
+    ],
+)
+def test_real_pages_read_as_their_readers_see_them(devise_data, name, title, before, after):
+    dump = devise_data / "wiki" / f"{name}.xml.bz2"
+    [page] = [p for p in read_pages(plan_ranges(str(dump), None, 1)[0]) if p.title == title]
+    assert before in page.text
+    assert after in clean(page.text)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["enwiki-shortened", "enwiki-minidump"])
+def test_no_real_article_keeps_the_marks_that_wikicorpus_leaves(devise_data, name):
+    dump = devise_data / "wiki" / f"{name}.xml.bz2"
+    pages = [p for p in read_pages(plan_ranges(str(dump), None, 1)[0]) if p.redirect is None]
+    marks = ("[[", "{{", "<ref", "|thumb", "==")
+    left = {page.title: [m for m in marks if m in clean(page.text)] for page in pages}
+    assert len(left) > 20
+    assert {title: found for title, found in left.items() if found} == {}
+
+
+@pytest.mark.data
 @pytest.mark.parametrize("name", ["enwiki-shortened", "enwiki-minidump", "ltgwiki-pages-articles"])
 def test_leaves_next_to_no_markup_in_real_articles(devise_data, name):
     dump = devise_data / "wiki" / f"{name}.xml.bz2"
