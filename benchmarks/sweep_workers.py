@@ -1,6 +1,7 @@
 """Quality of word vectors by the number of workers and of merges.
 
 python benchmarks/sweep_workers.py [--workers 1 2 4 8] [--merge-words 200000 50000]
+    [--alpha 0.03] [--undamped] [--in-order]
 
 Workers are processes of this machine that train as the tasks of the distributed engine do, on half
 of the articles of conf/real.toml, two passes; more of them than cores take turns, so only quality
@@ -24,6 +25,7 @@ from benchmarks.bench_words import HALF, MIN_COUNT, quality  # noqa: E402 - foun
 from benchmarks.corpus import make_sentences, share_of, write_lines  # noqa: E402
 from devise_lib.spark.session import start_session  # noqa: E402
 from devise_lib.spark.words import ALPHA  # noqa: E402
+from devise_lib.text import word2vec_workers  # noqa: E402
 from devise_lib.text.exchange import Exchange  # noqa: E402
 from devise_lib.text.word2vec import KeyedVectors, Word2VecParams  # noqa: E402
 from devise_lib.text.word2vec_workers import (  # noqa: E402
@@ -41,9 +43,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--merge-words", type=int, nargs="+", default=[1_000_000, 200_000, 50_000])
     parser.add_argument("--alpha", type=float, default=ALPHA["distributed"])
+    parser.add_argument("--undamped", action="store_true", help="take the whole sum of changes")
+    parser.add_argument("--in-order", action="store_true", help="no shuffling")
     args = parser.parse_args()
+    if args.undamped:
+        word2vec_workers.PROGRESS = 0.0
     with tempfile.TemporaryDirectory(prefix="devise-sweep-") as scratch:
         lines = _lines(Path(scratch))
+        if not args.in_order:
+            random.Random(0).shuffle(lines)
         counts = Counter(word for line in lines for word in line.split())
         vocabulary = {word: n for word, n in counts.most_common() if n >= MIN_COUNT}
         print(f"{counts.total():,} words, {len(vocabulary):,} distinct, alpha {args.alpha}")
@@ -62,14 +70,12 @@ def main() -> None:
 
 
 def _lines(folder: Path) -> list[str]:
-    """The sentences of half of the articles, in random order."""
+    """The sentences of half of the articles, in their order."""
     table = make_sentences(folder / "work")
     spark = start_session("sweep_workers", {"master": "local[2]", "driver.memory": "2g"})
     write_lines(share_of(spark, table, 0.5), folder / "lines.txt")
     spark.stop()
-    lines = (folder / "lines.txt").read_text(encoding="utf-8").splitlines()
-    random.Random(0).shuffle(lines)
-    return lines
+    return (folder / "lines.txt").read_text(encoding="utf-8").splitlines()
 
 
 def _pieces(lines: Sequence[str], folder: Path, words: int) -> list[Piece]:
@@ -85,7 +91,8 @@ def _train(
 ) -> KeyedVectors:
     workers = len(shares)
     addresses = FORK.Manager().list([""] * workers)
-    all_there, results = FORK.Barrier(workers), FORK.SimpleQueue()
+    all_there = FORK.Barrier(workers, timeout=60)
+    result, first = FORK.Pipe(duplex=False)
 
     def work(rank: int) -> None:
         def gather(address: str) -> list[str]:
@@ -98,12 +105,13 @@ def _train(
         learn_together(learner, exchange, shares[rank])
         exchange.close()
         if rank == 0:
-            results.put(learner.vectors)
+            first.send(learner.vectors)
 
     processes = [FORK.Process(target=work, args=(rank,)) for rank in range(workers)]
     for process in processes:
         process.start()
-    vectors = results.get()
+    first.close()  # so that the end of all workers ends the reading, should one fail
+    vectors = result.recv()
     for process in processes:
         process.join()
     return vectors

@@ -89,9 +89,14 @@ class PrepareCorpus(JobConfig):
     def input_files(self) -> dict[str, list[str]]:
         """The files of label sets, and the source where it is a path."""
         files = super().input_files()
-        if self.catalog and "/" not in self.source:  # a table's name
+        if self.source_is_table:
             files.pop("source")
         return files
+
+    @property
+    def source_is_table(self) -> bool:
+        """Whether the source is a table of the catalog and not a path."""
+        return bool(self.catalog) and "/" not in self.source
 
 
 class TrainWord2vec(JobConfig):

@@ -31,7 +31,7 @@ def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict
     scores = (c.phrase_min_count, c.phrase_threshold, c.phrase_scoring)
     rules = PhraseRules(c.phrase_passes, *scores, c.max_phrases)
     if c.kind == "text":
-        table = sources.read_source(spark, c.source, c.catalog)
+        table = sources.read_source(spark, c.source, c.source_is_table)
         texts, left_out = sources.read_texts(table, c.id_column, c.text_column), {}
     else:
         articles = tables.read("articles")
@@ -45,7 +45,7 @@ def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict
 
 
 def prepare_tags(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[str, int]:
-    table = sources.read_source(spark, c.source, c.catalog)
+    table = sources.read_source(spark, c.source, c.source_is_table)
     photos = sources.read_tags(table, c.id_column, c.tags_column, c.tag_separator, c.owner_column)
     tagged = corpus.tag_sentences(photos, c.lower, c.numbers, max(2, c.min_sentence_words))
     rows = corpus.write_tags(tables, tagged)

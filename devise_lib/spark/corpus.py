@@ -14,7 +14,15 @@ import pyarrow as pa
 from pyspark import Broadcast, StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import (
+    ArrayType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+)
 
 from devise_lib.errors import InputError
 from devise_lib.spark.near_duplicates import find_repeats, name_the_kept, place
@@ -27,24 +35,16 @@ from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signatur
 from devise_lib.text.phrases import PhraseJoiner, joined_sentences, plural_forms
 from devise_lib.text.tokens import tag_token
 
-TOKENISED = "page_id string, words int, lines string, signature array<long>, bands array<long>"
-ARROW_TOKENISED = pa.schema(
+TOKENISED = StructType(
     [
-        ("page_id", pa.string()),
-        ("words", pa.int32()),
-        ("lines", pa.string()),
-        ("signature", pa.list_(pa.int64())),
-        ("bands", pa.list_(pa.int64())),
+        StructField("page_id", StringType()),
+        StructField("words", IntegerType()),
+        StructField("lines", StringType()),
+        StructField("signature", ArrayType(LongType())),
+        StructField("bands", ArrayType(LongType())),
     ]
 )
-ARROW_TAGGED = pa.schema(
-    [
-        ("page_id", pa.string()),
-        ("position", pa.int32()),
-        ("tokens", pa.list_(pa.string())),
-        ("owner", pa.string()),
-    ]
-)
+TAGGED = StructType([*SENTENCES.fields, StructField("owner", StringType())])
 BATCH_CHARS = 1 << 22  # of text that one batch from Python to Spark holds, and one article more
 
 
@@ -194,9 +194,9 @@ def tokenise(
                 held.append(row(page_id.as_py(), text))
                 chars += len(text)
                 if chars >= BATCH_CHARS:
-                    yield _arrow_batch(held, ARROW_TOKENISED)
+                    yield _arrow_batch(held, TOKENISED)
                     held, chars = [], 0
-        yield _arrow_batch(held, ARROW_TOKENISED)
+        yield _arrow_batch(held, TOKENISED)
 
     return texts.select("page_id", "text").mapInArrow(run, TOKENISED)
 
@@ -228,10 +228,9 @@ def tag_sentences(photos: DataFrame, lower: bool, numbers: bool, min_tags: int) 
                 tokens = _tag_tokens(tags or [], lower, numbers)
                 if len(tokens) >= min_tags:
                     rows.append((page_id, 0, tokens, owner))
-            yield _arrow_batch(rows, ARROW_TAGGED)
+            yield _arrow_batch(rows, TAGGED)
 
-    schema = StructType([*SENTENCES.fields, StructField("owner", StringType())])
-    tagged = photos.select("page_id", "owner", "tags").mapInArrow(run, schema)
+    tagged = photos.select("page_id", "owner", "tags").mapInArrow(run, TAGGED)
     series = tagged.where("owner IS NOT NULL").groupBy("owner", F.array_sort("tokens"))
     first = series.agg(
         F.min_by(F.struct("page_id", "tokens"), place("page_id")).alias("first")
@@ -245,7 +244,8 @@ def _tag_tokens(tags: list[str | None], lower: bool, numbers: bool) -> list[str]
     return [token for token in tokens if token and (numbers or not token.isnumeric())]
 
 
-def _arrow_batch(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(c, t) for c, t in zip(columns, schema.types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+def _arrow_batch(rows: list[tuple[object, ...]], schema: StructType) -> pa.RecordBatch:
+    types = [field.type for field in to_arrow_schema(schema)]
+    columns = zip(*rows, strict=True) if rows else [()] * len(types)
+    arrays = [pa.array(c, t) for c, t in zip(columns, types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=schema.names)

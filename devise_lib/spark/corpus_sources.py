@@ -34,19 +34,19 @@ def _is_disambiguation() -> Column:
     return F.coalesce(F.col("is_disambiguation"), F.lit(False))
 
 
-def read_source(spark: SparkSession, source: str, catalog: str) -> DataFrame:
+def read_source(spark: SparkSession, source: str, is_table: bool) -> DataFrame:
     """A table of the user's.
 
     Args:
         spark: the session.
-        source: a folder of a Delta table or of Parquet files; with a catalog, what has no "/"
-            is the full name of a table.
-        catalog: the configuration's key.
+        source: the full name of a table of the catalog, or a folder of a Delta table or of
+            Parquet files.
+        is_table: whether it is the former.
 
     Raises:
         InputError: there is no such table.
     """
-    if is_table_name(source, catalog):
+    if is_table:
         if not spark.catalog.tableExists(source):
             raise InputError(
                 f"there is no table {source!r}: give prepare_corpus.source as the full name of a "
@@ -61,11 +61,6 @@ def read_source(spark: SparkSession, source: str, catalog: str) -> DataFrame:
             f"{source} cannot be read as a Delta table or as Parquet files "
             f"({str(error).splitlines()[0]}): give prepare_corpus.source the folder of one"
         ) from None
-
-
-def is_table_name(source: str, catalog: str) -> bool:
-    """Whether a source is a table of the catalog and not a path."""
-    return bool(catalog) and "/" not in source
 
 
 def read_texts(table: DataFrame, id_column: str, text_column: str) -> DataFrame:

@@ -27,7 +27,7 @@ from devise_lib.text.word2vec import Word2VecParams, new_model
 _BLOCK_ROWS = 1 << 15  # rows summed at once; bounds what a merge holds beside the weights
 # Share of the way that a row goes in one gradient step of learning rate 1; found by trial, with 8
 # workers, where a tenth of it lets common words overshoot and ten times it stops them from moving.
-_PROGRESS = 0.02
+PROGRESS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Learner:
             rows = rows_to_merge(merge, rows)
         alpha = self._params.alpha * (1.0 - (merge - 0.5) / self.all_merges)
         for trained, common, steps in zip(self._trained, self._common, self._steps, strict=True):
-            part = damping(_PROGRESS * alpha * steps[:rows], exchange.workers).astype(np.float32)
+            part = damping(PROGRESS * alpha * steps[:rows], exchange.workers).astype(np.float32)
             for start in range(0, min(rows, len(common)), _BLOCK_ROWS):
                 block = slice(start, min(start + _BLOCK_ROWS, rows))
                 total = exchange.sum_rows(trained[block] - common[block])

@@ -35,22 +35,22 @@ def test_a_source_is_delta_or_parquet_or_a_table_of_the_catalog(spark, tmp_path)
     rows = spark.createDataFrame([(7, "text")], "id int, body string")
     for kind in ("delta", "parquet"):
         rows.write.format(kind).save(str(tmp_path / kind))
-        assert read_source(spark, str(tmp_path / kind), "").collect() == rows.collect()
+        assert read_source(spark, str(tmp_path / kind), is_table=False).collect() == rows.collect()
     rows.createOrReplaceTempView("my_texts")
-    assert read_source(spark, "my_texts", "catalog").collect() == rows.collect()
+    assert read_source(spark, "my_texts", is_table=True).collect() == rows.collect()
     spark.catalog.dropTempView("my_texts")
 
 
 def test_a_source_that_is_not_there_is_named(spark, tmp_path):
     with pytest.raises(InputError, match=r"no table 'main\.none'"):
-        read_source(spark, "main.none", "main")
+        read_source(spark, "main.none", is_table=True)
     empty = tmp_path / "none"
     for name in (str(empty), "none"):
         with pytest.raises(InputError, match=r"none cannot be read as .*prepare_corpus\.source"):
-            read_source(spark, name, "")
+            read_source(spark, name, is_table=False)
     empty.mkdir()
     with pytest.raises(InputError, match="cannot be read as a Delta table or as Parquet"):
-        read_source(spark, str(empty), "main")
+        read_source(spark, str(empty), is_table=False)
 
 
 def test_texts_have_their_ids_as_strings_and_no_null(spark):

@@ -6,30 +6,15 @@ import numpy as np
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.text.word2vec import CorpusSize, Word2VecParams, new_model, train
-
-PARAMS = Word2VecParams(
-    vector_size=16,
-    window=3,
-    negative=5,
-    hs=0,
-    sg=1,
-    sample=0.0,
-    epochs=5,
-    alpha=0.05,
-    seed=1,
-    workers=1,
-)
+from devise_lib.text.word2vec import CorpusSize, new_model, train
+from tests.text.two_worlds import PARAMS, make_lines
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """Two worlds of 20 words that share no word, and one word that comes once."""
-    rng = np.random.default_rng(0)
-    worlds = [[f"{kind}{n}" for n in range(20)] for kind in ("animal", "vehicle")]
-    lines = [" ".join(rng.choice(worlds[n % 2], 6)) for n in range(3000)]
     path = tmp_path_factory.mktemp("corpus") / "sentences.txt"
-    path.write_text("\n".join([*lines, "rare"]) + "\n", encoding="utf-8")
+    path.write_text("\n".join([*make_lines(3_000), "rare"]) + "\n", encoding="utf-8")
     return str(path)
 
 

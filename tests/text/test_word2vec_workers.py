@@ -7,30 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.text import word2vec_workers
-from devise_lib.text.word2vec import Word2VecParams
 from devise_lib.text.word2vec_workers import Learner, learn_together, write_pieces
+from tests.text.two_worlds import PARAMS, make_lines
 from tests.text.workers import run_workers
-
-PARAMS = Word2VecParams(
-    vector_size=16,
-    window=3,
-    negative=5,
-    hs=0,
-    sg=1,
-    sample=0.0,
-    epochs=4,
-    alpha=0.05,
-    seed=1,
-    workers=1,
-)
-
-
-def make_lines(count):
-    """Sentences of two worlds of 20 words that share no word."""
-    rng = np.random.default_rng(0)
-    worlds = [[f"{kind}{n}" for n in range(20)] for kind in ("animal", "vehicle")]
-    return [" ".join(rng.choice(worlds[n % 2], 6)) for n in range(count)]
-
 
 LINES = make_lines(3_000)
 VOCABULARY = dict(Counter(word for line in LINES for word in line.split()).most_common())
@@ -118,7 +97,7 @@ def test_many_workers_stay_stable_because_common_words_are_damped(tmp_path, monk
 
     alone = np.linalg.norm(train(1, tmp_path / "alone")[0].vectors, axis=1).mean()
     damped = norm(tmp_path / "damped")
-    monkeypatch.setattr(word2vec_workers, "_PROGRESS", 0.0)
+    monkeypatch.setattr(word2vec_workers, "PROGRESS", 0.0)
     assert norm(tmp_path / "summed") > 2 * damped
     assert damped < 2 * alone
 
