@@ -109,7 +109,7 @@ def _in_spark(path: str, tasks: int) -> None:
     spark.conf.set("spark.sql.files.maxPartitionBytes", "4m")  # the XML source may split, if it can
 
     def ours(dump: str) -> Any:
-        ranges = plan_ranges(dump, None, 0, parallelism=tasks)
+        ranges = plan_ranges(dump, None, tasks)
         articles = articles_of(read_articles(spark, ranges, (0,)))
         return articles.where("redirect IS NULL").select("text").mapInArrow(_count(str), COUNTS)
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent))
 from benchmarks.bench_words import HALF, MIN_COUNT, quality  # noqa: E402 - found by the line above
 from benchmarks.corpus import make_sentences, share_of, write_lines  # noqa: E402
 from devise_lib.spark.session import start_session  # noqa: E402
-from devise_lib.spark.words import ALPHA  # noqa: E402
+from devise_lib.spark.words import ALPHA, MERGE_WORDS  # noqa: E402
 from devise_lib.text import word2vec_workers  # noqa: E402
 from devise_lib.text.exchange import Exchange  # noqa: E402
 from devise_lib.text.word2vec import KeyedVectors, Word2VecParams  # noqa: E402
@@ -58,7 +58,8 @@ def main() -> None:
         print("| workers | words between merges | merges a pass | quality |\n|---|---|---|---|")
         params = replace(HALF, alpha=args.alpha, workers=1)
         for workers in args.workers:
-            for words in args.merge_words if workers > 1 else args.merge_words[:1]:
+            grid = {*args.merge_words, MERGE_WORDS // workers}  # the engine's own default, too
+            for words in sorted(grid, reverse=True) if workers > 1 else args.merge_words[:1]:
                 folder = Path(scratch) / f"{workers}-{words}"
                 shares = [
                     _pieces(lines[rank::workers], folder / str(rank), words // workers)

@@ -11,11 +11,14 @@ from pydantic import Field, field_validator, model_validator
 
 from devise_lib.config_types import (
     PARENT_FOLDER,
+    Frozen,
     JobConfig,
     LabelPattern,
     ModelName,
+    OneOrMore,
     PhotoSource,
     PositiveInt,
+    Several,
     Share,
 )
 from devise_lib.config_words import EmbedLabels, ParseWikipedia, PrepareCorpus, TrainWord2vec
@@ -36,7 +39,7 @@ class IngestPhotos(JobConfig):
 
     name = "ingest_photos"
     needs = ("make_sample",)
-    file_keys = ("source",)
+    file_keys = store_keys = ("source",)
     source: Annotated[
         tuple[PhotoSource, ...], Field(min_length=1)
     ]  # or one path, or a list of them
@@ -100,8 +103,10 @@ class TrainBackbone(JobConfig):
             raise ValueError("backbone mobilenet_0.75_224 wants `weights` and `classes`")
         if self.backbone == "mobilenet_0.75_224" and self.image_size != 224:
             raise ValueError(f"image_size is {self.image_size}: mobilenet_0.75_224 wants 224")
-        if self.batch_size < self.ranks:
-            raise ValueError(f"batch_size is {self.batch_size}, fewer than {self.ranks} ranks")
+        if self.batch_size % self.ranks:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, want a multiple of {self.ranks} ranks"
+            )
         return self
 
 
@@ -115,24 +120,48 @@ class ExtractFeatures(JobConfig):
 
 
 class TrainDevise(JobConfig):
-    """FEATURES and LABELS to the projection, registered with its controls."""
+    """FEATURES and LABELS to the projection, registered with its controls.
+
+    Of several starts, margins, dropouts and learning rates, those are taken that do best on labels
+    held out (validation_share), and the epoch at which they did.
+    """
 
     name = "train_devise"
     needs = ("embed_labels", "train_backbone", "extract_features")
     model_name: ModelName = "devise"
     ranks: PositiveInt = 2
-    epochs: PositiveInt = 20
+    readers: Annotated[int, Field(ge=0)] = 0  # of FEATURES, shared by the ranks; 0: one a rank
+    seeds: PositiveInt = 1  # trainings from as many seeds; the first one's model is registered
+    epochs: PositiveInt = 20  # at the most, where there are labels held out
+    patience: PositiveInt = 3  # epochs without a better score that end a trial
     batch_size: PositiveInt = 256  # features a step, over all ranks together
-    learning_rate: Annotated[float, Field(gt=0.0)] = 0.01
-    margin: Annotated[float, Field(gt=0.0)] = 0.5  # 0.1 in the paper
-    violators: Literal["all", "one"] = "all"  # the paper stops at the first violator: "one"
+    optimizer: Literal["adagrad", "adam"] = "adagrad"
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    learning_rate: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.003,)
+    loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
+    margin: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.1,)  # the paper's
+    # Wrong labels that count: all within the margin, one drawn (the paper's), or the hardest.
+    violators: Literal["all", "one", "hardest"] = "all"
+    negatives: Literal["seen", "training"] = "seen"  # wrong labels: all seen, or those with photos
     normalize: bool = True  # scale u to unit norm inside the loss; the paper does not
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5  # of the features
+    dropout: OneOrMore[Annotated[float, Field(ge=0.0, lt=1.0)]] = (0.5,)  # of the features
+    hidden: Annotated[int, Field(ge=0)] = 0  # ReLU units between features and words; 0: linear
+    # Where the linear map starts: as the backbone's softmax sees its classes, or at random.
+    start: OneOrMore[Literal["softmax", "random"]] = ("softmax", "random")
+    start_strength: Annotated[float, Field(gt=0.0)] = 1.0  # of its ridge regression
+    validation_photos: PositiveInt = 5_000  # of the labels held out and of others, at the most
+    checkpoint_steps: PositiveInt = 1_000  # between two states that a killed training goes on from
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.batch_size < self.ranks:
-            raise ValueError(f"batch_size is {self.batch_size}, fewer than {self.ranks} ranks")
+        readers = self.readers or self.ranks
+        if readers % self.ranks or self.batch_size % readers:
+            raise ValueError(
+                f"want readers, a multiple of {self.ranks} ranks, and batch_size, a multiple of "
+                f"them; got {readers} readers, batch_size {self.batch_size}"
+            )
+        if self.hidden and "softmax" in self.start:
+            raise ValueError('hidden units start at random: give start = "random" with them')
         return self
 
 
@@ -194,14 +223,32 @@ class PredictLabels(ModelJobConfig):
     candidates: Literal["all", "seen", "unseen"] = "all"
 
 
+class Candidates(Frozen):
+    """Labels of several sets, to look for a photo's label among."""
+
+    name: str
+    label_sets: OneOrMore[str]
+    ids: str = ""  # a file, one label a line: of the unseen labels only these
+    photo_sets: Several[str] = ()  # the photos that are asked; default: all
+
+
 class Evaluate(ModelJobConfig):
-    """The model, its controls and the closed-form baselines to METRICS."""
+    """The model, its controls and the closed-form baselines to METRICS.
+
+    Of several strengths and numbers of classes, each method takes those that do best on labels
+    held out (validation_share).
+    """
 
     name = "evaluate"
     needs = ("embed_labels", "extract_features", "train_devise")
-    k: tuple[PositiveInt, ...] = (1, 5, 10)
-    ridge_lambda: Annotated[float, Field(gt=0.0)] = 1e3
-    conse_t: PositiveInt = 10
+    file_keys = ("hierarchy", "candidates")
+    k: OneOrMore[PositiveInt] = (1, 2, 5, 10, 20)
+    hierarchy: str = ""  # is-a edges, a parent and a child a line: gives hierarchical precision
+    candidates: tuple[Candidates, ...] = ()  # beside each label set's seen, unseen and all
+    strengths: OneOrMore[Annotated[float, Field(gt=0.0)]] = (1.0, 10.0, 1e2, 1e3, 1e4, 1e5)
+    conse_t: OneOrMore[PositiveInt] = (1, 10, 100)  # classes that ConSE takes a photo
+    bank: PositiveInt = 10_000  # training features that CSLS measures labels with, at the most
+    validation_photos: PositiveInt = 5_000  # of the labels held out and of others, at the most
 
 
 class Report(ModelJobConfig):
@@ -209,7 +256,7 @@ class Report(ModelJobConfig):
 
     name = "report"
     needs = ("find_neighbours", "predict_labels", "evaluate")
-    queries: tuple[str, ...] = ()  # text queries; default: some of the unseen labels
+    queries: Several[str] = ()  # text queries; default: some of the unseen labels
     photos: PositiveInt = 12  # shown in each gallery
     map_photos: PositiveInt = 400  # points of the map
 

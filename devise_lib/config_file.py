@@ -14,10 +14,10 @@ from pydantic import BaseModel, ValidationError
 from devise_lib.config import JOBS
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError
+from devise_lib.paths import is_remote, local
 
 COMMON_KEYS = tuple(JobConfig.model_fields)
 JOB_TYPES = {job.name: job for job in JOBS}
-STORE = re.compile(r"(?!file:)[A-Za-z][\w+.-]+:/")  # a URI such as s3a://b/x, dbfs:/x
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 TREE = dict[str, Any]
 
@@ -164,7 +164,7 @@ def _validate(
     except ValidationError as error:
         faults = []
         for fault in error.errors(include_url=False):
-            path = [str(part) for part in fault["loc"] if part not in ("str", "tuple")]
+            path = _place(fault["loc"], values)
             if table and path and path[0] in COMMON_KEYS:
                 continue  # told once, for the top of the file
             where = ".".join([table, *path] if table else path)
@@ -177,6 +177,13 @@ def _validate(
                 given = "" if isinstance(fault["input"], Mapping) else f" is {fault['input']!r}"
                 faults.append(f"{where}{given}: {fault['msg'].removeprefix('Value error, ')}")
         return None, faults
+
+
+def _place(loc: tuple[int | str, ...], values: TREE) -> list[str]:
+    """The keys that lead to a fault, as the file has them."""
+    if loc and not isinstance(values.get(str(loc[0])), list):
+        loc = tuple(part for part in loc if not isinstance(part, int))  # the model made it a list
+    return [str(part) for part in loc if part not in ("str", "tuple")]
 
 
 def _unknown(key: str, table: str, model: type[BaseModel] | None = None) -> str:
@@ -208,14 +215,14 @@ def _text(value: Any) -> str:
 def _missing_files(config: JobConfig) -> list[str]:
     """Input files that are not there, less those that the run itself makes in the work folder.
 
-    What lies in a store is looked for by the job, once Spark runs.
+    What Spark reads from a store is looked for by the job, once Spark runs; the rest is local.
     """
     made_here = config.work_dir.rstrip("/") + "/"
     return [
         f"{config.name}.{key}: there is no {path!r}; give a path that exists"
         for key, paths in config.input_files().items()
         for path in paths
-        if not STORE.match(path)
+        if not (key in config.store_keys and is_remote(path))
         and not path.startswith(made_here)
-        and not Path(re.sub(r"^file:(//(?=/))?", "", path)).exists()
+        and not local(path).exists()
     ]

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -24,6 +24,14 @@ def _with_a_group(text: str) -> str:
     return text
 
 
+def _several(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+T = TypeVar("T")
+# One alone may be given without brackets.
+Several = Annotated[tuple[T, ...], BeforeValidator(_several)]
+OneOrMore = Annotated[Several[T], Field(min_length=1)]
 RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
 LabelPattern = Annotated[RegularExpression, AfterValidator(_with_a_group)]
 ModelName = Annotated[str, Field(pattern=r"^[\w.-]+$")]  # it stands in paths and in SQL
@@ -47,12 +55,13 @@ class LabelTable(Frozen):
 
 
 class ImageNetLabels(Frozen):
-    """Labels that are WordNet ids: a list of ids, and the terms of every id. All are seen."""
+    """Labels that are WordNet ids: a list of ids, and the terms of every id."""
 
     kind: Literal["imagenet"]
     name: str
     words: str
     ids: str
+    seen: bool = True  # whether photos of them may be trained on
 
 
 class FolderLabels(Frozen):
@@ -87,6 +96,7 @@ class JobConfig(Frozen):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()  # the jobs whose results this one reads
     file_keys: ClassVar[tuple[str, ...]] = ()  # the keys that name files that must be there
+    store_keys: ClassVar[tuple[str, ...]] = ()  # those of them whose files Spark reads, wherever
     opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
 
     work_dir: str = "work"  # a folder that the driver and every executor see
@@ -95,6 +105,8 @@ class JobConfig(Frozen):
     catalog: str = ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
     label_sets: tuple[LabelSet, ...] = ()
     test_share: Share = 0.25  # of the photos of seen labels; no model is trained on these
+    # Of the labels with training photos: they play the unseen ones while settings are chosen.
+    validation_share: Share = 0.2
 
     def input_files(self) -> dict[str, list[str]]:
         """The files and folders that each of `file_keys` names."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config_types import JobConfig, PositiveInt, Share
+from devise_lib.config_types import JobConfig, OneOrMore, PositiveInt, Several, Share
 
 
 class ParseWikipedia(JobConfig):
@@ -16,11 +16,11 @@ class ParseWikipedia(JobConfig):
 
     name = "parse_wikipedia"
     needs = ("make_sample",)
-    file_keys = ("dump", "index")
+    file_keys = store_keys = ("dump", "index")
     dump: str  # a file or a folder of parts: a path, or a URI that Spark's Hadoop opens
     index: str = ""  # default: the file beside the dump that Wikipedia's naming gives
     tasks: Annotated[int, Field(ge=0)] = 0  # byte ranges to cut; 0: fitted to the dump's size
-    namespaces: tuple[int, ...] = (0,)
+    namespaces: OneOrMore[int] = (0,)
     damaged: Literal["fail", "refuse"] = "fail"  # refuse: leave out what is damaged, and list it
 
 
@@ -42,6 +42,7 @@ class PrepareCorpus(JobConfig):
     name = "prepare_corpus"
     needs = ("parse_wikipedia",)
     file_keys = ("label_sets", "source")
+    store_keys = ("source",)
     kind: Literal["articles", "text", "tags"] = "articles"
     source: str = ""  # of text and tags: a Delta or Parquet folder, or a table of the catalog
     id_column: str = "id"
@@ -109,6 +110,7 @@ class TrainWord2vec(JobConfig):
     needs = ("prepare_corpus",)
     file_keys = ("vectors", "analogies", "similarities", "label_sets")
     vectors: str = ""  # word2vec, fastText .vec or GloVe; given: nothing is trained
+    vectors_format: Literal["auto", "word2vec", "word2vec_text", "glove"] = "auto"
     vector_size: Annotated[int, Field(ge=2, le=2000)] = 100
     window: PositiveInt = 10
     min_count: PositiveInt = 5
@@ -121,19 +123,25 @@ class TrainWord2vec(JobConfig):
     epochs: PositiveInt = 3
     workers: Annotated[int, Field(ge=0)] = 0  # threads of a task; 0: as many as it has cores
     engine: Literal["one_machine", "distributed"] = "one_machine"
-    partitions: PositiveInt = 2  # distributed: tasks that train at once and merge what they learn
+    # distributed: tasks that train at once and merge what they learn; measured up to 8.
+    partitions: Annotated[int, Field(ge=1, le=16)] = 2
     # Words that the partitions read, all together, between two merges; 0: 200,000 / partitions.
     merge_words: Annotated[int, Field(ge=0)] = 0
-    exports: tuple[Literal["binary", "text"], ...] = ("binary",)  # word2vec's formats
+    exports: Several[Literal["binary", "text"]] = ("binary",)  # word2vec's formats
     analogies: str = ""  # questions-words.txt; "" leaves the test out
     restrict_vocab: PositiveInt = 30_000
-    similarities: tuple[str, ...] = ()  # word, word, score, tab-separated
+    similarities: Several[str] = ()  # word, word, score, tab-separated
     min_analogies: Share = 0.0  # the gate: below it the job fails and the old vectors stay
-    min_similarities: tuple[Annotated[float, Field(ge=-1.0, le=1.0)], ...] = ()  # of each file
+    min_similarities: Several[Annotated[float, Field(ge=-1.0, le=1.0)]] = ()  # of each file
     min_coverage: Share = 0.0  # of the labels of each set that must have a vector
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        given = self.model_fields_set
+        if "engine" not in given and (idle := sorted(given & {"partitions", "merge_words"})):
+            raise ValueError(
+                f'{", ".join(idle)} does nothing without engine = "distributed": give it'
+            )
         if not self.hs and not self.negative:
             raise ValueError("hs is 0 and negative is 0: nothing to train; set one of them")
         if self.min_analogies > 0 and not self.analogies:

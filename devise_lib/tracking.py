@@ -88,6 +88,13 @@ def job_run(config: JobConfig, parent_run_id: str = "") -> Iterator[str]:
         yield run.info.run_id
 
 
+@contextmanager
+def child_run(name: str) -> Iterator[None]:
+    """A run below the open one; what is logged in the body goes there."""
+    with mlflow.start_run(run_name=name, nested=True):
+        yield
+
+
 def start_pipeline_run(config_path: Path) -> str:
     """A run that the jobs of one pipeline call are nested in; returns its id."""
     with mlflow.start_run(run_name="pipeline", tags={"config": str(config_path)}) as run:

@@ -6,19 +6,20 @@ out  METRICS   flat hit@k by method, photo set and candidate set
     python jobs/evaluate.py --config conf/local.toml --set evaluate.k='[1,2,5,10,20]'
 """
 
-import numpy as np
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
-from devise_lib.numerics.linear import ridge
-from devise_lib.spark.devise import feature_moments, label_vectors
+from devise_lib.spark.candidates import read_choices
+from devise_lib.spark.contenders import find_contenders, log_contenders
+from devise_lib.spark.corpus import on_disk
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.evaluation import Methods, candidate_sets, hit_metrics, ranks_of_truth
+from devise_lib.spark.evaluation import ask_photos, make_questions
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import require_same_words
+from devise_lib.spark.zero_shot_metrics import zero_shot_metrics
 from devise_lib.training.bundle import load_bundle
 
 
@@ -33,19 +34,16 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
             "extract_features and train_devise again, or name another model"
         )
     require_same_words(labels, bundle.words_id, model.model_id)
-    candidates = candidate_sets(labels, bundle.control_vectors)
-    vectors = label_vectors(labels)
-    moments = feature_moments(
-        features.where("split = 'train'"), spark.sparkContext.broadcast(vectors)
-    )
-    nothing = np.zeros(len(moments.y), dtype=np.float32)
-    class_vectors = np.stack([vectors.get(label, nothing) for label in bundle.classes])
-    methods = Methods(bundle, ridge(moments, config.ridge_lambda), class_vectors, config.conse_t)
-    ranks = ranks_of_truth(spark, features.where("split = 'test'"), methods, candidates)
-    metrics = hit_metrics(ranks, candidates, config.k)
+    choices = read_choices(labels, bundle.control_vectors, config.candidates)
+    training, test = (features.where(features["split"] == split) for split in ("train", "test"))
+    contenders = find_contenders(training, labels, bundle, choices.labels, config)
+    log_contenders(contenders)
+    asked = make_questions(test, choices, contenders, config)
+    with on_disk(ask_photos(spark, test, asked)) as answers:
+        metrics = zero_shot_metrics(answers, asked)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
     tracking.log_metrics({metric.flat_name(): metric.value for metric in metrics})
-    return {"metrics": rows, "test photos": features.where("split = 'test'").count()}
+    return {"metrics": rows, "test photos": sum(asked.sizes.values())}
 
 
 if __name__ == "__main__":

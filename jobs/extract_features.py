@@ -16,11 +16,11 @@ from devise_lib.config import ExtractFeatures
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.inference import with_vectors
-from devise_lib.spark.labelled import has_vector, labelled_photos
+from devise_lib.spark.labelled import has_vector, labelled_photos, with_fold
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import features_file, load_backbone
 
-KEEP = ("photo_id", "photo_set", "label", "seen", "split")
+KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold")
 
 
 def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
@@ -34,6 +34,7 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         raise InputError(
             "no photo has a label of the label sets: check label_pattern and label_sets"
         )
+    photos = with_fold(photos, config.validation_share, config.seed)
     network = spark.sparkContext.broadcast(features_file(backbone))
     features = (
         with_vectors(photos, network, KEEP, config.batch_size)
@@ -44,7 +45,7 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
     rows = tables.overwrite(
         "features",
         features,
-        partition_by=("split",),
+        partition_by=("split", "fold"),
         compression="uncompressed",
         maxRecordsPerFile=config.max_records_per_file,
     )

@@ -14,9 +14,16 @@ from pyspark.sql.functions import lit
 from devise_lib import tracking
 from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import InputError
-from devise_lib.spark.articles import articles_of, read_articles, refused_of
+from devise_lib.paths import absolute
+from devise_lib.spark.articles import (
+    articles_of,
+    nothing_read,
+    read_articles,
+    refuse_doubled_pages,
+    refused_of,
+)
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.hadoop_files import absolute, session_files
+from devise_lib.spark.hadoop_files import session_files
 from devise_lib.spark.tables import Tables
 from devise_lib.text.dump import plan_ranges
 
@@ -34,7 +41,8 @@ def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:
     try:
         articles = articles_of(read)
         if articles.isEmpty():  # before a table is replaced
-            raise InputError(f"{dump} has no page of namespaces {list(config.namespaces)}")
+            raise InputError(nothing_read(read, dump, config.namespaces))
+        refuse_doubled_pages(articles)
         rows = tables.overwrite("articles", articles)
         refused = tables.overwrite(
             "refused_ranges", refused_of(read).withColumn("run_id", lit(run_id))

@@ -49,7 +49,7 @@ def prepare_tags(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[
     photos = sources.read_tags(table, c.id_column, c.tags_column, c.tag_separator, c.owner_column)
     tagged = corpus.tag_sentences(photos, c.lower, c.numbers, max(2, c.min_sentence_words))
     rows = corpus.write_tags(tables, tagged)
-    return {"sentences": rows, "photos left out": photos.count() - rows}
+    return {"sentences": rows, "photos of too few tags left out": photos.count() - rows}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ out  the model in MLflow's registry, from pixels to unit embeddings, alias champ
 """
 
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 from pyspark.sql import SparkSession
@@ -16,7 +17,7 @@ from devise_lib.config import TrainDevise
 from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.tables import Tables
-from devise_lib.training.bundle import ProjectionBundle
+from devise_lib.spark.training_runs import log_outcome
 from devise_lib.training.model import assemble, requirements
 from devise_lib.vision.backbones import load_backbone
 
@@ -25,31 +26,20 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     tables = Tables.of(spark, config)
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     version = tables.version("features")
-    training = train_on_ranks(spark, config, tables, version, backbone.identity())
-    devise = training.trained["devise"]
-    tracking.log_params({"horovod_size": devise.size, "features_version": version})
-    for method, result in training.trained.items():
-        for epoch, loss in enumerate(result.losses):
-            tracking.log_metrics({f"loss_{method}": loss}, step=epoch)
-    kernel, bias = backbone.classifier()
-    bundle = ProjectionBundle(
-        {method: result.projection for method, result in training.trained.items()},
-        training.control_vectors,
-        kernel,
-        bias,
-        backbone.classes,
-        backbone.identity(),
-        training.words_id,
-    )
+    training = train_on_ranks(spark, config, tables, version, backbone)
+    outcome = training.outcome
+    tracking.log_params({"horovod_size": outcome.size, "features_version": version})
+    log_outcome(outcome)
     size = backbone.image_size
     tracking.register_keras(
-        assemble(backbone, devise.projection),
+        assemble(backbone, training.bundle.trained[0].projection),
         config.model_name,
         np.zeros((1, size, size, 3), dtype=np.float32),
         requirements(),
-        bundle.save,
+        training.bundle.save,
     )
-    return {"features": training.rows, "ranks": devise.size, "epochs": config.epochs}
+    rmtree(training.checkpoints, ignore_errors=True)
+    return {"features": training.rows, "ranks": outcome.size, "epochs": outcome.settings.epochs}
 
 
 if __name__ == "__main__":

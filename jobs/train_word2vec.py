@@ -28,17 +28,16 @@ def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     export = Path(config.work_dir) / "export"
     staging = export / "staging"
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+    tests = WordTests.of(config)
     if config.vectors:
-        file = vectors_from_file(
-            spark, config.vectors, config.max_vocab, lower=True, skip_broken_words=True
-        )
+        file = vectors_from_file(spark, config.vectors, config.vectors_format, config.max_vocab)
         file.rows.write.parquet(str(staging / "word_vectors"))
         left_out = {"doubled words": file.doubled.value, "unreadable words": file.broken.value}
     else:
         train_vectors(tables.read("sentences"), config, staging)
         left_out = {}
     staged = spark.read.parquet(str(staging / "word_vectors"))
-    scores = measure(staged, WordTests.of(config), share_with_vector(spark, config, staged))
+    scores = measure(staged, tests, share_with_vector(spark, config, staged))
     tracking.log_metrics(scores.flat())
     refuse_bad_vectors(scores, config)
     export_vectors(staged, config.exports, staging / "export")

@@ -108,6 +108,32 @@ def test_an_input_in_a_store_is_left_to_the_job_that_has_spark(write, uri):
     assert load_settings(path, [], ["parse_wikipedia"]).jobs["parse_wikipedia"].dump == uri
 
 
+@pytest.mark.parametrize("key", ["analogies", "similarities", "vectors"])
+def test_an_input_that_spark_does_not_read_must_be_local(write, key):
+    path = write("[train_word2vec]\n")
+    [fault] = faults_of(path, [f"train_word2vec.{key}=s3a://b/q.txt"], ["train_word2vec"])
+    assert fault == f"train_word2vec.{key}: there is no 's3a://b/q.txt'; give a path that exists"
+
+
+def test_one_value_may_stand_for_a_list_of_one(write):
+    path = write("[train_devise]\nmargin = 0.3\nstart = ['random']\n[evaluate]\nk = 5\n")
+    wanted = ["train_devise", "evaluate"]
+    jobs = load_settings(path, ["evaluate.strengths=[1, 10]"], wanted).jobs
+    assert jobs["train_devise"].margin == (0.3,)
+    assert jobs["train_devise"].start == ("random",)
+    assert (jobs["evaluate"].k, jobs["evaluate"].strengths) == ((5,), (1.0, 10.0))
+    [fault] = faults_of(path, ["train_devise.margin=[0.1, -2]"], ["train_devise"])
+    assert fault.startswith("train_devise.margin.1 is -2: ")
+
+
+@pytest.mark.parametrize("key", ["partitions", "merge_words"])
+def test_keys_of_the_distributed_engine_are_refused_without_it(write, key):
+    path = write(f"[train_word2vec]\n{key} = 4\n")
+    [fault] = faults_of(path, [], ["train_word2vec"])
+    assert f'{key} does nothing without engine = "distributed"' in fault
+    assert load_settings(path, ["train_word2vec.engine=distributed"], ["train_word2vec"])
+
+
 @pytest.mark.parametrize("scheme", ["file:", "file://"])
 def test_an_input_by_a_file_uri_must_be_there(write, dump, scheme):
     path = write(f"[parse_wikipedia]\ndump = '{scheme}{dump}'\n")

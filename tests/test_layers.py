@@ -15,6 +15,7 @@ FILES = LIBRARY + JOBS
 # A folder or a top module of devise_lib -> the ones it may import, beside itself and errors.
 MAY_USE = {
     "errors": set(),
+    "paths": set(),
     "numerics": set(),
     "text": {"numerics"},
     "vision": {"numerics"},
@@ -26,7 +27,7 @@ MAY_USE = {
     "config_types": set(),
     "config_words": {"config_types"},
     "config": {"config_types", "config_words"},
-    "config_file": {"config", "config_types"},
+    "config_file": {"config", "config_types", "paths"},
     "tracking": {"config_types"},
 }
 LOWER = set(MAY_USE)

@@ -245,7 +245,7 @@ def test_resume_leaves_out_what_is_done(small_run):
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_a_cluster_of_two_workers_embeds_the_same(small_run, tmp_path):
+def test_a_cluster_of_two_workers_embeds_the_same_and_trains_words_together(small_run, tmp_path):
     work = tmp_path / "work"
     shutil.copytree(small_run, work)
     rows = ["photo_id", "model_id", "embedding"]
@@ -263,3 +263,10 @@ def test_a_cluster_of_two_workers_embeds_the_same(small_run, tmp_path):
     assert list(order[0]["photo_id"]) == list(order[1]["photo_id"])
     matrices = [np.stack(frame["embedding"]) for frame in order]
     np.testing.assert_allclose(*matrices, atol=1e-5)
+
+    engine = ("--set", "train_word2vec.engine=distributed")
+    done = run_program("jobs/train_word2vec.py", "--config", "conf/local.toml", *words, *engine)
+    known = DeltaTable(small_run / "tables/word_vectors").to_pandas(columns=["word"])["word"]
+    assert f"{len(known)} words" in complaint(done, 0)
+    trained = DeltaTable(work / "tables/word_vectors").to_pandas(columns=["word"])["word"]
+    assert sorted(trained) == sorted(known)

@@ -1,4 +1,4 @@
-"""Affine maps from features to the space of words, and ridge regression in closed form."""
+"""Maps from features to the space of words, and what is compared there."""
 
 from dataclasses import dataclass
 
@@ -9,85 +9,59 @@ from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
 
 @dataclass(frozen=True)
-class Projection:
-    """u = matrix @ feature + offset.
+class Affine:
+    """y = matrix @ x + offset.
 
     Attributes:
-        matrix: (d_word, d_visual), the M of the paper.
-        offset: (d_word,); zero but for the standardisation of the features, folded in.
+        matrix: (d_out, d_in).
+        offset: (d_out,).
     """
 
     matrix: NDArray[np.float32]
     offset: NDArray[np.float32]
 
-    def embed(self, features: FloatArray) -> NDArray[np.float32]:
-        """Features (n, d_visual) to unit embeddings (n, d_word)."""
-        return l2_normalize(features.astype(np.float32) @ self.matrix.T + self.offset)
+    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rows (n, d_in) to (n, d_out)."""
+        return rows @ self.matrix.T + self.offset
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Sums over rows of features X (n, d) and targets Y (n, m): all that ridge regression needs.
-
-    They add, so each task sums its rows and the sums are summed; none is of the data's size.
+class Projection:
+    """From features to the space of words: one affine map, or several with ReLU between them.
 
     Attributes:
-        n: rows.
-        x, xx: sum of X (d,), X'X (d, d).
-        y, xy: sum of Y (m,), X'Y (d, m).
+        layers: one alone is the M of the paper, with the features' standardisation folded in.
     """
 
-    n: int
-    x: FloatArray
-    xx: FloatArray
-    y: FloatArray
-    xy: FloatArray
+    layers: tuple[Affine, ...]
 
-    @classmethod
-    def of(cls, x: FloatArray, y: FloatArray) -> "Moments":
-        """The sums over the rows of (n, d) and (n, m)."""
-        x, y = x.astype(np.float64), y.astype(np.float64)
-        return cls(len(x), x.sum(0), x.T @ x, y.sum(0), x.T @ y)
-
-    def __add__(self, other: "Moments") -> "Moments":
-        return Moments(
-            self.n + other.n,
-            self.x + other.x,
-            self.xx + other.xx,
-            self.y + other.y,
-            self.xy + other.xy,
-        )
-
-    def mean_and_deviation(self) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard deviation (d,) of X; a constant column has deviation 1."""
-        mean = self.x / self.n
-        variance = np.maximum(np.diag(self.xx) / self.n - mean**2, 0.0)
-        deviation = np.sqrt(variance)
-        return mean, np.where(deviation > 1e-6, deviation, 1.0)
+    def embed(self, features: FloatArray) -> NDArray[np.float32]:
+        """Features (n, d_visual) to unit embeddings (n, d_word)."""
+        rows = self.layers[0](features.astype(np.float32))
+        for layer in self.layers[1:]:
+            rows = layer(np.maximum(rows, 0.0))
+        return l2_normalize(rows)
 
 
-def ridge(moments: Moments, strength: float) -> Projection:
-    """Ridge regression from standardised features to targets; the targets are not centred.
+@dataclass(frozen=True)
+class Compatibility:
+    """How well photos and labels fit: the cosine of what both are mapped to.
 
-    W = argmin ||Y - Z W'||^2 + strength ||W||^2 with Z = (X - mean) / deviation, folded back to
-    the features as they come.
-
-    Raises:
-        ValueError: there are no rows, or `strength` is not positive.
+    Attributes:
+        image: features to the space where they are compared.
+        label: (e, d_word) label vectors to that space; None where it is the space of words.
     """
-    if moments.n == 0 or strength <= 0:
-        raise ValueError(f"want rows and a positive strength; got {moments.n}, {strength}")
-    mean, deviation = moments.mean_and_deviation()
-    n = moments.n
-    zz = (moments.xx - n * np.outer(mean, mean)) / np.outer(deviation, deviation)
-    zy = (moments.xy - np.outer(mean, moments.y)) / deviation[:, None]
-    weights = np.linalg.solve(zz + strength * np.eye(len(mean)), zy).T  # (m, d)
-    return fold_standardisation(weights, mean, deviation)
+
+    image: Projection
+    label: NDArray[np.float32] | None = None
+
+    def scores(self, features: FloatArray, vectors: FloatArray) -> NDArray[np.float32]:
+        """Features (n, d_visual) and label vectors (m, d_word) to cosines (n, m)."""
+        mapped = vectors if self.label is None else vectors @ self.label.T
+        return self.image.embed(features) @ l2_normalize(mapped.astype(np.float32)).T
 
 
-def fold_standardisation(
-    weights: FloatArray, mean: FloatArray, deviation: FloatArray
-) -> Projection:
+def fold_standardisation(weights: FloatArray, mean: FloatArray, deviation: FloatArray) -> Affine:
     """The map of raw features that equals `weights` (m, d) on standardised ones."""
     matrix = weights / deviation
-    return Projection(matrix.astype(np.float32), (-matrix @ mean).astype(np.float32))
+    return Affine(matrix.astype(np.float32), (-matrix @ mean).astype(np.float32))

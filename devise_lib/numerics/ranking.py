@@ -1,11 +1,11 @@
-"""DeViSE's hinge rank loss in numpy: what the training loss is tested against."""
+"""DeViSE's losses in numpy: what the training losses are tested against."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.numerics.vectors import FloatArray
+from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
 
 def violations(
@@ -60,3 +60,24 @@ def expected_one_violator_loss(
     hinges = violations(images, labels, truth, margin)
     count = (hinges > 0).sum(axis=1)
     return np.divide(hinges.sum(axis=1), count, out=np.zeros(len(images)), where=count > 0)
+
+
+def hardest_violator_loss(
+    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer[Any]], margin: float = 0.1
+) -> FloatArray:
+    """The largest violation of each image, (n,): that of the wrong label that scores best."""
+    return violations(images, labels, truth, margin).max(axis=1, initial=0.0)
+
+
+def euclidean_distance(
+    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer[Any]]
+) -> FloatArray:
+    """||label - image||, (n,): how far each image (n, d) is from its label's vector (m, d)."""
+    return np.asarray(np.linalg.norm(labels[truth] - images, axis=1))
+
+
+def cosine_distance(
+    images: FloatArray, labels: FloatArray, truth: NDArray[np.integer[Any]]
+) -> FloatArray:
+    """1 - cos(image, label), (n,), of images (n, d) and label vectors (m, d) of unit norm."""
+    return 1.0 - np.sum(l2_normalize(images) * labels[truth], axis=1)

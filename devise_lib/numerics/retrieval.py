@@ -49,6 +49,14 @@ def top_k(
     return best
 
 
+def best_columns(scores: FloatArray, k: int) -> NDArray[np.int64]:
+    """The columns of the k greatest scores (q, m) of each row, the best first, (q, min(k, m)).
+
+    Equal scores are ordered by column.
+    """
+    return _best_of_block(scores, np.arange(scores.shape[1]), k)[0]
+
+
 def merge_top_k(parts: Iterable[tuple[Ids, FloatArray]], k: int) -> tuple[Ids, FloatArray]:
     """The best k of several lists for the same queries, as `top_k` gives them.
 

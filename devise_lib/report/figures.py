@@ -7,10 +7,22 @@ from devise_lib.report.content import Measurement
 
 METHODS = {  # in the order of the rows
     "devise": ("DeViSE", "the model of this page"),
+    "classifier_ridge": ("Classifier weights", "label vectors to the weights of the softmax"),
     "ridge": ("Ridge regression", "features to label vectors, in closed form"),
+    "ridge_reversed": ("Ridge, reversed", "label vectors to features, in closed form"),
+    "eszsl": ("ESZSL", "features times label vectors, in closed form"),
+    "sae": ("SAE", "a tied linear encoder and decoder, in the space of words"),
+    "sae_reversed": ("SAE, reversed", "the same, among the features"),
     "conse": ("ConSE", "mean of the label vectors of the likeliest seen classes"),
+    "softmax": ("Softmax", "the backbone's own classes"),
     "random_embeddings": ("Random vectors", "DeViSE trained on label vectors without meaning"),
     "chance": ("Chance", "labels drawn at random"),
+}
+VARIANTS = {  # of a method, in the order of the rows
+    "": "",
+    "+csls": " with CSLS",
+    "+calibrated": ", calibrated",
+    "+csls+calibrated": " with CSLS, calibrated",
 }
 CANDIDATES = {
     "unseen_only": "choosing among the unseen labels alone",
@@ -109,15 +121,11 @@ def _hit_table(
     here = [m for m in hits if (m.photo_set, m.candidate_set) == (photo_set, candidates)]
     ks = sorted({m.k for m in here if m.k is not None})
     value = {(m.method, m.k): m.value for m in here}
-    known = [method for method in METHODS if any(m.method == method for m in here)]
-    others = sorted({m.method for m in here} - METHODS.keys())
+    measured = {m.method for m in here}
+    known = [base + variant for base in METHODS for variant in VARIANTS]
+    order = [method for method in known if method in measured] + sorted(measured - {*known})
     rows = [
-        HitRow(
-            method,
-            *METHODS.get(method, (method.replace("_", " "), "")),
-            [value.get((method, k)) for k in ks],
-        )
-        for method in [*known, *others]
+        HitRow(method, *_spoken(method), [value.get((method, k)) for k in ks]) for method in order
     ]
     photos = [
         m.value
@@ -140,3 +148,10 @@ def _hit_table(
 
 def _times(value: float, other: float | None) -> float | None:
     return value / other if other else None
+
+
+def _spoken(method: str) -> tuple[str, str]:
+    """A method's name, and what it is; of a variant only the name."""
+    base, plus, rest = method.partition("+")
+    name, about = METHODS.get(base, (base.replace("_", " "), ""))
+    return (name + VARIANTS.get(plus + rest, plus + rest), "" if plus else about)

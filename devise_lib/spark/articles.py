@@ -5,9 +5,11 @@ from typing import Literal
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
+from devise_lib.errors import InputError
 from devise_lib.spark.hadoop_files import WorkerFiles
 from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
@@ -54,6 +56,31 @@ def read_articles(
 
     # A range a task: Spark would otherwise put small rows such as these into one.
     return plan.repartitionByRange(len(ranges), "path", "start").mapInArrow(read, READ)
+
+
+def nothing_read(read: DataFrame, dump: str, namespaces: tuple[int, ...]) -> str:
+    """Why a reading gave no article: the first damage, or no page of the namespaces."""
+    damage = refused_of(read).select("start", "reason", "message").limit(1).collect()
+    if not damage:
+        return f"{dump} has no page of namespaces {list(namespaces)}"
+    start, reason, message = damage[0]
+    return f"{dump}: no page could be read: damaged from byte {start} on ({reason}): {message}"
+
+
+def refuse_doubled_pages(articles: DataFrame) -> None:
+    """Each id names one page: a folder may hold the same wiki twice.
+
+    Raises:
+        InputError: with an id that comes twice, and where from.
+    """
+    counts = articles.groupBy("page_id").agg(F.count("*").alias("n"), F.collect_set("source"))
+    doubled = counts.where("n > 1").limit(1).collect()
+    if doubled:
+        page_id, times, sources = doubled[0]
+        raise InputError(
+            f"page id {page_id} comes {times} times, from {', '.join(sorted(sources)[:5])}: want "
+            "each page once; leave one packing of the dump, or of each wiki, in the folder"
+        )
 
 
 def articles_of(read: DataFrame) -> DataFrame:

@@ -1,27 +1,41 @@
 """The projection, trained on FEATURES by Horovod's ranks, with its control."""
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
-from devise_lib.numerics.linear import Moments
-from devise_lib.spark.labelled import has_vector
+from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.numerics.closed_form import classifier_weights
+from devise_lib.numerics.moments import ClassMoments
+from devise_lib.numerics.validation import Validation
+from devise_lib.spark.feature_rows import (
+    Vectors,
+    feature_moments,
+    label_vectors,
+    read_validation,
+    total_moments,
+    training_labels,
+)
+from devise_lib.spark.labelled import FIT, has_vector
 from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels
-from devise_lib.training.projection import ProjectionPlan, Trained, train_projections
+from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
+from devise_lib.training.projection import Outcome, ProjectionPlan, Rows, Run, train_projections
+from devise_lib.training.settings import Objective, Settings
+from devise_lib.vision.backbones import Backbone
 
-MOMENTS = "n long, x binary, xx binary, y binary, xy binary"
-CONTROL = "random_embeddings"
+METHOD, CONTROL = "devise", "random_embeddings"
 
 
 @dataclass(frozen=True)
@@ -29,128 +43,185 @@ class DeviseTraining:
     """What training gives.
 
     Attributes:
-        trained: the projections by method: "devise", and its control.
-        control_vectors: by label, the random vectors that the control was trained towards.
+        outcome: of the ranks.
+        bundle: what evaluation needs of it.
         rows: features trained on.
-        words_id: the word vectors that the labels' vectors were from.
+        checkpoints: the folder that is no longer wanted once the model is registered.
     """
 
-    trained: dict[str, Trained]
-    control_vectors: dict[str, NDArray[np.float32]]
+    outcome: Outcome
+    bundle: ProjectionBundle
     rows: int
-    words_id: str
+    checkpoints: Path
 
 
-def label_vectors(labels: DataFrame, column: str = "vector") -> dict[str, NDArray[np.float32]]:
-    """The vector of every label that has one; as many as labels, never as photos.
-
-    Args:
-        labels: LABELS.
-        column: "vector", or "random_vector" for the control.
-    """
-    rows = labels.where(has_vector()).select("label", column).distinct().collect()
-    return {row["label"]: np.array(row[column], dtype=np.float32) for row in rows}
-
-
-def training_labels(rows: DataFrame, vectors: dict[str, NDArray[np.float32]]) -> list[str]:
-    """The labels of the training rows, in order.
-
-    Raises:
-        InputError: one has no vector, so FEATURES were made with other LABELS.
-    """
-    labels = sorted(row["label"] for row in rows.select("label").distinct().collect())
-    if strange := [label for label in labels if label not in vectors]:
-        raise InputError(
-            f"FEATURES have labels without a vector in LABELS ({', '.join(strange[:5])}): LABELS "
-            "changed since; run extract_features again"
+def settings_to_try(config: TrainDevise) -> list[Settings]:
+    """Every combination of the configuration's values."""
+    return [
+        Settings(
+            Objective(config.loss, margin, config.violators, config.normalize),
+            hidden=config.hidden,
+            dropout=dropout,
+            optimizer=config.optimizer,
+            schedule=config.schedule,
+            learning_rate=rate,
+            start=start,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
         )
-    return labels
-
-
-def feature_moments(rows: DataFrame, targets: Broadcast[dict[str, NDArray[np.float32]]]) -> Moments:
-    """Sums over features and the label vectors they belong to; each task sends one row of sums.
-
-    Raises:
-        InputError: there is no row.
-    """
-
-    def sum_up(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        total: Moments | None = None
-        vectors = targets.value
-        for batch in batches:
-            x = np.stack(batch["feature"].to_list())
-            part = Moments.of(x, np.stack([vectors[label] for label in batch["label"]]))
-            total = part if total is None else total + part
-        if total is not None:
-            arrays = {n: [getattr(total, n).tobytes()] for n in ("x", "xx", "y", "xy")}
-            yield pd.DataFrame({"n": [total.n], **arrays})
-
-    total: Moments | None = None
-    for row in rows.select("label", "feature").mapInPandas(sum_up, MOMENTS).toLocalIterator():
-        x, y = np.frombuffer(row["x"]), np.frombuffer(row["y"])
-        part = Moments(
-            row["n"],
-            x,
-            np.frombuffer(row["xx"]).reshape(len(x), len(x)),
-            y,
-            np.frombuffer(row["xy"]).reshape(len(x), len(y)),
+        for start, margin, dropout, rate in product(
+            config.start, config.margin, config.dropout, config.learning_rate
         )
-        total = part if total is None else total + part
-    if total is None:
-        raise InputError("no feature to train on: no photo of a seen label that has a word vector")
-    return total
+    ]
 
 
 def train_on_ranks(
-    spark: SparkSession, config: TrainDevise, tables: Tables, version: int, backbone_id: str
+    spark: SparkSession, config: TrainDevise, tables: Tables, version: int, backbone: Backbone
 ) -> DeviseTraining:
-    """Train the projection and its control on the rows of FEATURES that are for training.
+    """Choose the settings, and train the projection and its control on the training FEATURES.
 
     Args:
         version: of FEATURES.
-        backbone_id: the network that the projection will stand on.
+        backbone: the network that the projection will stand on.
 
     Raises:
-        InputError: FEATURES are of another network, or there are too few files or slots.
+        InputError: FEATURES are of another network or of other LABELS, there are several settings
+            and no photos to choose by, or there are too few files or slots.
     """
     labels = tables.read("labels")
-    vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
     rows = tables.read("features", version).where("split = 'train'")
-    if rows.where(F.col("backbone_id") != backbone_id).limit(1).count():
+    if rows.where(F.col("backbone_id") != backbone.identity()).limit(1).count():
         raise InputError(
-            f"FEATURES are not of the backbone {backbone_id}: it was trained anew since; run "
-            "extract_features again"
+            f"FEATURES are not of the backbone {backbone.identity()}: it was trained anew since; "
+            "run extract_features again"
         )
-    trained_on = training_labels(rows, vectors)
-    files = rows.inputFiles()  # of that version, and of its training partition alone
-    require_row_groups(
-        files,
-        config.ranks,
-        "features",
-        "lower extract_features.max_records_per_file, or train_devise.ranks",
-    )
-    moments = feature_moments(rows, spark.sparkContext.broadcast(vectors))
-    mean, deviation = moments.mean_and_deviation()
+    vectors = {METHOD: label_vectors(labels), CONTROL: label_vectors(labels, "random_vector")}
+    trained_on = training_labels(rows, vectors[METHOD])
+    by_fold = feature_moments(rows)
+    validation = read_validation(rows, vectors[METHOD], vectors[CONTROL], config.validation_photos)
+    settings = settings_to_try(config)
+    if validation is None and len(settings) > 1:
+        raise InputError(
+            f"train_devise has {len(settings)} settings to choose from, but FEATURES have no "
+            "photos to choose by: give validation_share and run extract_features again, or give "
+            "one start, margin, dropout and learning_rate"
+        )
+    every = _Part(rows, total_moments(by_fold), set())
+    wrong = _further_labels(labels, trained_on) if config.negatives == "seen" else []
+    layer = SoftmaxLayer(*backbone.classifier(), backbone.classes)
+    trials: list[Run] = []
+    control_trial = None
+    if validation is not None:
+        fit = _Part(rows.where(F.col("fold") == FIT), by_fold[FIT], _held_out(validation))
+        of_method, of_control = (_rows(fit, wrong, vectors[m], layer, config) for m in vectors)
+        trials = [
+            Run(METHOD, f"trial {n}", of_method, tried, config.seed)
+            for n, tried in enumerate(settings)
+        ]
+        control_trial = Run(CONTROL, "control trial", of_control, settings[0], config.seed)
+    full = {method: _rows(every, wrong, vectors[method], layer, config) for method in vectors}
+    seeds = range(config.seed, config.seed + config.seeds)
+    runs = [Run(m, f"{m}-{seed}", full[m], settings[0], seed) for m in vectors for seed in seeds]
+    for part in {id(run.rows): run.rows for run in [*trials, *runs]}.values():
+        require_row_groups(
+            list(part.file_urls),
+            config.readers or config.ranks,
+            "features",
+            "lower extract_features.max_records_per_file, or train_devise.readers and ranks",
+        )
+    words_id = id_of_labels(labels)
     plan = ProjectionPlan(
-        file_urls=files,
-        rows=moments.n,
-        labels=trained_on,
-        targets={
-            method: np.stack([source[label] for label in trained_on])
-            for method, source in (("devise", vectors), (CONTROL, control))
-        },
-        mean=mean,
-        deviation=deviation,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        margin=config.margin,
-        violators=config.violators,
-        normalize=config.normalize,
-        dropout=config.dropout,
-        seed=config.seed,
+        trials=trials,
+        control_trial=control_trial,
+        validation=validation,
+        runs=runs,
+        patience=config.patience,
+        readers=config.readers or config.ranks,
+        folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
+        checkpoint_steps=config.checkpoint_steps,
         threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
     )
     log_path = Path(config.work_dir) / "logs" / "train_devise.log"
-    trained = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
-    return DeviseTraining(trained, control, moments.n, id_of_labels(labels))
+    outcome = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
+    bundle = ProjectionBundle(
+        _trained(outcome, plan), vectors[CONTROL], layer, backbone.identity(), words_id
+    )
+    return DeviseTraining(outcome, bundle, every.moments.rows, Path(plan.folder))
+
+
+def _trained(outcome: Outcome, plan: ProjectionPlan) -> list[TrainedProjection]:
+    """Every projection that evaluation looks at; the first is the model's own."""
+    found = [
+        TrainedProjection(run.method, run.seed, False, outcome.trained[run.name].projection)
+        for run in plan.runs
+    ]
+    trials = ((METHOD, outcome.best_trial), (CONTROL, outcome.control_trial))
+    return found + [
+        TrainedProjection(method, plan.runs[0].seed, True, trial.projection)
+        for method, trial in trials
+        if trial is not None
+    ]
+
+
+def checkpoint_folder(config: TrainDevise, version: int, words_id: str, backbone_id: str) -> Path:
+    """Where a training that was killed is gone on with: only by one of the same inputs."""
+    inputs = [config.model_dump(mode="json"), version, words_id, backbone_id]
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+    return Path(config.work_dir).absolute() / "checkpoints" / config.name / digest
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Training rows, their sums, and the labels that nothing of theirs may know."""
+
+    rows: DataFrame
+    moments: ClassMoments
+    held_out: set[str]
+
+
+def _held_out(validation: Validation) -> set[str]:
+    candidates = validation.candidates
+    return {x for x, seen in zip(candidates.labels, candidates.seen, strict=True) if not seen}
+
+
+def _further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:
+    """Seen labels with a vector that no training photo has."""
+    seen = labels.where(has_vector() & F.col("seen")).select("label").distinct().collect()
+    return sorted({row["label"] for row in seen} - set(trained_on))
+
+
+def _rows(
+    part: _Part, wrong: Sequence[str], vectors: Vectors, layer: SoftmaxLayer, config: TrainDevise
+) -> Rows:
+    labels = list(part.moments.labels)
+    targets = [*labels, *(label for label in wrong if label not in part.held_out)]
+    return Rows(
+        part.rows.inputFiles(),  # of that version, and of these partitions alone
+        part.moments.rows,
+        labels,
+        np.stack([vectors[label] for label in targets]),
+        _as_softmax(part, vectors, layer, config) if "softmax" in config.start else None,
+        part.moments.mean,
+        part.moments.deviation,
+    )
+
+
+def _as_softmax(
+    part: _Part, vectors: Vectors, layer: SoftmaxLayer, config: TrainDevise
+) -> NDArray[np.float32]:
+    """The linear map that sees labels as the backbone's softmax sees its classes."""
+    known = [
+        column
+        for column, label in enumerate(layer.classes)
+        if label in vectors and label not in part.held_out
+    ]
+    if not known:
+        raise InputError(
+            "no class of the backbone's softmax is a label with a vector: give "
+            'train_devise.start = "random"'
+        )
+    of_classes = np.stack([vectors[layer.classes[column]] for column in known])
+    weights = classifier_weights(
+        layer.kernel[:, known], part.moments.deviation, of_classes, config.start_strength
+    )
+    return weights.astype(np.float32)

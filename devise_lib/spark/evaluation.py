@@ -1,194 +1,151 @@
 """Where each method puts the right label of each test photo: METRICS of the zero-shot tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
-from devise_lib.errors import InputError
-from devise_lib.numerics.conse import conse, softmax
-from devise_lib.numerics.linear import Projection
-from devise_lib.numerics.retrieval import rank_of_truth
+from devise_lib.config import Evaluate
+from devise_lib.numerics.generalized import turning_points
+from devise_lib.numerics.hierarchy import CorrectSets, Hierarchy
+from devise_lib.numerics.retrieval import best_columns, rank_of_truth
 from devise_lib.numerics.vectors import FloatArray, stack_rows
-from devise_lib.spark.devise import CONTROL
-from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.metrics import Metric
-from devise_lib.training.bundle import ProjectionBundle
+from devise_lib.spark.candidates import LabelChoices
+from devise_lib.spark.contenders import Contender
+from devise_lib.text.hierarchy import read_edges
 
-RANKS = "photo_set string, label_set string, candidate_set string, method string, rank long"
-METHODS = ("devise", "ridge", "conse", CONTROL)
-
-
-@dataclass(frozen=True)
-class CandidateSet:
-    """Labels to choose from.
-
-    Attributes:
-        name: unseen_only, seen_only, unseen_and_seen.
-        label_set: the set that they are of.
-        labels: (m,) sorted.
-        vectors: (m, d_word) unit rows: their word vectors.
-        control_vectors: (m, d_word) unit rows: the control's random vectors.
-    """
-
-    name: str
-    label_set: str
-    labels: list[str]
-    vectors: NDArray[np.float32]
-    control_vectors: NDArray[np.float32]
+RESULTS = (
+    "photo_set string, seen boolean, label string, weight double, choice int, method string, "
+    "seed int, rank long, turn double, first array<int>, precision array<double>"
+)
+HUBS_K = 10  # of the lists that hubs are counted in
 
 
 @dataclass(frozen=True)
-class Methods:
-    """All that a task needs to embed features by every method.
+class Questions:
+    """What every task asks.
 
     Attributes:
-        bundle: the trained projection, its control and the softmax.
-        ridge: the closed-form map.
-        class_vectors: (classes, d_word) of the softmax's classes; zeros for one without a vector.
-        conse_t: classes that ConSE takes a photo.
+        labels: every label that may be the answer, and the choices among them.
+        contenders: the methods.
+        ks: lengths of the lists.
+        sizes: photos of each photo set and label.
+        correct: by choice and label, hCorrectSet; empty without a hierarchy.
     """
 
-    bundle: ProjectionBundle
-    ridge: Projection
-    class_vectors: NDArray[np.float32]
-    conse_t: int
-
-    def embed(self, features: FloatArray) -> dict[str, NDArray[np.float32]]:
-        """Features (n, d_visual) to unit embeddings (n, d_word) by method."""
-        bundle = self.bundle
-        probabilities = softmax(features @ bundle.kernel + bundle.bias)
-        return {
-            "devise": bundle.projections["devise"].embed(features),
-            "ridge": self.ridge.embed(features),
-            "conse": conse(probabilities, self.class_vectors, self.conse_t),
-            CONTROL: bundle.projections[CONTROL].embed(features),
-        }
+    labels: LabelChoices
+    contenders: Sequence[Contender]
+    ks: tuple[int, ...]
+    sizes: Mapping[tuple[str, str], int]
+    correct: Mapping[tuple[int, str], CorrectSets]
 
 
-def candidate_sets(
-    labels: DataFrame, control: Mapping[str, NDArray[np.float32]]
-) -> list[CandidateSet]:
-    """The unseen labels, the seen, and both, of each label set; only those with a vector.
+def make_questions(
+    features: DataFrame,
+    labels: LabelChoices,
+    contenders: Sequence[Contender],
+    config: Evaluate,
+) -> Questions:
+    """What the test photos are asked; what is collected is of the size of the labels.
 
-    Args:
-        labels: LABELS; labels may have come since the model was trained.
-        control: by label, the random vectors that the model's control was trained towards.
-
-    Raises:
-        InputError: LABELS have another random vector for a label of the control's.
-    """
-    columns = ("label_set", "label", "seen", "vector", "random_vector")
-    rows = labels.where(has_vector()).select(*columns).collect()
-    _refuse_another_control(rows, control)
-    sets = []
-    for label_set in sorted({row["label_set"] for row in rows}):
-        mine = sorted(
-            (r for r in rows if r["label_set"] == label_set), key=lambda r: str(r["label"])
-        )
-        unseen, seen = [r for r in mine if not r["seen"]], [r for r in mine if r["seen"]]
-        choices = {"unseen_only": unseen, "seen_only": seen}
-        if unseen and seen:
-            choices["unseen_and_seen"] = mine
-        for name, chosen in choices.items():
-            if chosen:
-                vectors = np.array([r["vector"] for r in chosen], dtype=np.float32)
-                names = [r["label"] for r in chosen]
-                randoms = np.array([r["random_vector"] for r in chosen], dtype=np.float32)
-                sets.append(CandidateSet(name, label_set, names, vectors, randoms))
-    return sets
-
-
-def _refuse_another_control(rows: list[Row], control: Mapping[str, NDArray[np.float32]]) -> None:
-    """Raise InputError where the control was trained towards other random vectors."""
-    other = sorted(
-        row["label"]
-        for row in rows
-        if row["label"] in control
-        and not np.array_equal(
-            np.array(row["random_vector"], dtype=np.float32), control[row["label"]]
-        )
-    )
-    if other:
-        raise InputError(
-            f"LABELS have other random vectors than the model's control ({', '.join(other[:5])}): "
-            "embed_labels ran with another seed since; run it with the seed of then, or run "
-            "train_devise again"
-        )
-
-
-def ranks_of_truth(
-    spark: SparkSession, features: DataFrame, methods: Methods, candidates: list[CandidateSet]
-) -> DataFrame:
-    """One row a test photo, method and candidate set: the rank of the right label, from 1.
+    hCorrectSets are of the labels that the hierarchy has. They may hold the choice's labels and
+    the seen ones of the same label sets, as in the paper's zero-shot tasks (table 5).
 
     Args:
         features: FEATURES of the test split.
-        methods: the maps.
-        candidates: label sets; a photo is ranked in those that hold its label.
+        labels, contenders: see `Questions`.
+        config: ks and the hierarchy.
     """
-    shared = spark.sparkContext.broadcast((methods, candidates))
+    counts = features.groupBy("photo_set", "label").count().collect()
+    sizes = {(row["photo_set"], row["label"]): row["count"] for row in counts}
+    known, correct = labels.labels, {}
+    hierarchy = Hierarchy(read_edges(config.hierarchy) if config.hierarchy else ())
+    for number, choice in enumerate(labels.choices):
+        valid = {known.labels[column] for column in choice.valid}
+        inside = {known.labels[column] for column in choice.columns}
+        for label in {label for _, label in sizes} & inside:
+            if label in hierarchy:
+                sets = hierarchy.correct_sets(label, valid, max(config.k))
+                correct[number, label] = sets
+    return Questions(labels, contenders, config.k, sizes, correct)
 
-    def rank(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        maps, sets = shared.value
+
+def ask_photos(spark: SparkSession, features: DataFrame, questions: Questions) -> DataFrame:
+    """One row a test photo, choice, method and variant: columns of RESULTS.
+
+    `weight` is one over the photos of the label, so sums with it are means over classes; `rank`
+    is that of the right label, from 1; `turn` the penalty on seen labels at which it is
+    lost or won; `first` the places of the first HUBS_K labels; `precision` hierarchical
+    precision at each k, null without a hierarchy.
+
+    Args:
+        features: FEATURES of the test split.
+        questions: see there. A photo is asked in the choices that hold its label.
+    """
+    shared = spark.sparkContext.broadcast(questions)
+
+    def ask(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        asked = shared.value
         for batch in batches:
             rows = batch["feature"].to_list()
-            embedded = maps.embed(stack_rows(rows, len(rows[0]))) if rows else {}
-            group = batch["photo_set"] + np.where(batch["seen"], " seen", " unseen")
-            for candidate_set in sets:
-                yield from _rank_in(candidate_set, batch["label"], group, embedded)
+            if not rows:
+                continue
+            vectors = stack_rows(rows, len(rows[0]))
+            for contender in asked.contenders:
+                scores = contender.method.scores(vectors, asked.labels.labels)
+                yield from _answers(batch, contender, scores, asked)
 
-    return features.select("photo_set", "seen", "label", "feature").mapInPandas(rank, RANKS)
+    return features.select("photo_set", "seen", "label", "feature").mapInPandas(ask, RESULTS)
 
 
-def _rank_in(
-    candidates: CandidateSet,
-    labels: "pd.Series[str]",
-    group: "pd.Series[str]",
-    embedded: dict[str, NDArray[np.float32]],
+def _answers(
+    batch: pd.DataFrame, contender: Contender, scores: FloatArray, asked: Questions
 ) -> Iterator[pd.DataFrame]:
-    place = {label: i for i, label in enumerate(candidates.labels)}
-    truth = labels.map(place)
-    inside = truth.notna().to_numpy()
-    if not inside.any():
-        return
-    for method, vectors in embedded.items():
-        targets = candidates.control_vectors if method == CONTROL else candidates.vectors
-        scores = vectors[inside] @ targets.T
-        yield pd.DataFrame(
-            {
-                "photo_set": group[inside],
-                "label_set": candidates.label_set,
-                "candidate_set": candidates.name,
-                "method": method,
-                "rank": rank_of_truth(scores, truth[inside].to_numpy().astype(np.int64)),
-            }
-        )
+    known = asked.labels.labels
+    column = batch["label"].map(known.place)
+    for place, choice in enumerate(asked.labels.choices):
+        inside = column.isin(choice.columns).to_numpy()
+        if choice.photo_sets:
+            inside &= batch["photo_set"].isin(choice.photo_sets).to_numpy()
+        if not inside.any():
+            continue
+        truth = np.searchsorted(choice.columns, column[inside].to_numpy().astype(np.int64))
+        seen = known.seen[choice.columns]
+        both = 0 < seen.sum() < len(seen)
+        kept = batch.loc[inside, ["photo_set", "seen", "label"]]
+        pairs = zip(kept["photo_set"], kept["label"], strict=True)
+        kept = kept.assign(weight=[1.0 / asked.sizes[pair] for pair in pairs])
+        for method, adjusted, gamma in contender.variants(scores[inside]):
+            if gamma is not None and not both:
+                continue
+            mine = adjusted[:, choice.columns]
+            turns = turning_points(mine, seen, truth) if both and gamma is None else None
+            mine = mine - (gamma or 0.0) * seen
+            first = best_columns(mine, max(asked.ks))
+            yield kept.assign(
+                choice=place,
+                method=method,
+                seed=contender.seed,
+                rank=rank_of_truth(mine, truth),
+                turn=turns,
+                first=list(first[:, :HUBS_K]),
+                precision=_precisions(first, kept["label"], place, asked),
+            )
 
 
-def hit_metrics(
-    ranks: DataFrame, candidates: list[CandidateSet], ks: tuple[int, ...]
-) -> list[Metric]:
-    """Flat hit@k of every method and of chance, with the number of photos: rows of METRICS."""
-    size = {(c.label_set, c.name): len(c.labels) for c in candidates}
-    hits = [F.avg((F.col("rank") <= k).cast("double")).alias(f"hit_{k}") for k in ks]
-    by = ("photo_set", "label_set", "candidate_set", "method")
-    metrics: list[Metric] = []
-    for row in ranks.groupBy(*by).agg(F.count("*").alias("photos"), *hits).orderBy(*by).collect():
-        photo_set, candidate_set, method = row["photo_set"], row["candidate_set"], row["method"]
-        metrics += [Metric(method, photo_set, candidate_set, "hit", k, row[f"hit_{k}"]) for k in ks]
-        if method == METHODS[0]:  # the same for all, so once
-            labels = size[row["label_set"], candidate_set]
-            metrics += [
-                Metric("chance", photo_set, candidate_set, "hit", k, min(1.0, k / labels))
-                for k in ks
-            ]
-            metrics += [
-                Metric(method, photo_set, candidate_set, "photos", None, row["photos"]),
-                Metric(method, photo_set, candidate_set, "candidates", None, labels),
-            ]
-    return metrics
+def _precisions(
+    first: NDArray[np.int64], labels: "pd.Series[str]", place: int, asked: Questions
+) -> list[list[float] | None]:
+    choice, known = asked.labels.choices[place], asked.labels.labels
+    found: list[list[float] | None] = []
+    for row, label in zip(first, labels, strict=True):
+        sets = asked.correct.get((place, label))
+        if sets is None:
+            found.append(None)
+            continue
+        names = [known.labels[choice.columns[column]] for column in row]
+        found.append([sets.precision(names, k) for k in asked.ks])
+    return found

@@ -9,7 +9,6 @@ travels with the task, and is neither printed nor written anywhere.
 import functools
 import io
 import os
-import re
 import shlex
 import tempfile
 from dataclasses import dataclass, field
@@ -27,27 +26,12 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 from devise_lib.errors import InputError
+from devise_lib.paths import is_remote
 from devise_lib.spark.java import find_java
 from devise_lib.text.files import LOCAL_FILES, Files, FileStatus
 
 PIECE_BYTES = 64 << 20  # fetched at once; what a task takes of the local disk
 WORKER_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-_SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a letter alone is a drive
-
-
-def is_remote(path: str) -> bool:
-    """Whether a path is a URI of another file system than the local one."""
-    return _SCHEME.match(path) is not None
-
-
-def absolute(path: str) -> str:
-    """A URI as it is; a local path, or file: URI, as an absolute path.
-
-    Executors may have another current folder.
-    """
-    if is_remote(path):
-        return path
-    return str(Path(re.sub(r"^file:(//(?=/))?", "", path)).absolute())
 
 
 @dataclass(frozen=True)

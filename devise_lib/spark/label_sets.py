@@ -31,7 +31,7 @@ def read_label_sets(label_sets: Sequence[LabelSet]) -> list[Label]:
 
 def _read(label_set: LabelSet) -> list[Label]:
     if isinstance(label_set, ImageNetLabels):
-        return read_imagenet(label_set.words, label_set.ids, label_set.name)
+        return read_imagenet(label_set.words, label_set.ids, label_set.name, label_set.seen)
     if isinstance(label_set, FolderLabels):
         return read_folder_split(label_set.split, label_set.folder, label_set.name)
     return read_label_table(label_set.path, label_set.name)

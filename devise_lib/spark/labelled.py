@@ -6,8 +6,11 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.numerics.splits import is_test
+from devise_lib.numerics.splits import is_test, validation_labels
 from devise_lib.spark.label_names import by_any_name
+
+FIT, SEEN_FOLD, UNSEEN_FOLD = "fit", "validation_seen", "validation_unseen"
+SEEN_SHARE = 0.1  # of the photos of labels to fit on, kept from fitting while settings are chosen
 
 
 def labelled_photos(
@@ -35,6 +38,30 @@ def _make_is_test(seed: int) -> Callable[[str, Column], Column]:
             yield pd.Series(chosen, dtype=bool)
 
     return test
+
+
+def with_fold(photos: DataFrame, share: float, seed: int) -> DataFrame:
+    """Photos with `fold`: what each is for while the settings of a method are chosen.
+
+    Training photos are for fitting, but for those of the labels that play the unseen ones then, and
+    a tenth of the others. What is chosen is trained on all of them.
+
+    Args:
+        photos: photo_id, label, split.
+        share: of the labels of training photos that play the unseen ones.
+        seed: of both choices.
+    """
+    train = F.col("split") == "train"
+    labels = [row["label"] for row in photos.where(train).select("label").distinct().collect()]
+    held_out = F.col("label").isin(validation_labels(labels, share, seed))
+    photo = _make_is_test(seed)(F.concat(F.lit("fold:"), "photo_id"), F.lit(SEEN_SHARE))
+    fold = (
+        F.when(~train, "test")
+        .when(held_out, UNSEEN_FOLD)
+        .when(photo & F.lit(share > 0), SEEN_FOLD)
+        .otherwise(FIT)
+    )
+    return photos.withColumn("fold", fold)
 
 
 def has_vector() -> Column:

@@ -10,7 +10,8 @@ from devise_lib.spark.schemas import METRICS
 from devise_lib.spark.tables import Tables
 
 VALUE_COLUMNS = (
-    "method string, photo_set string, candidate_set string, metric string, k int, value double"
+    "method string, photo_set string, candidate_set string, metric string, k int, value double, "
+    "seed int"
 )
 
 
@@ -24,11 +25,13 @@ class Metric:
     metric: str
     k: int | None
     value: float
+    seed: int | None = None  # of the training; None: as the run's
 
     def flat_name(self) -> str:
         """All but the value in one name, of the characters that MLflow allows."""
         at = "" if self.k is None else f"_at_{self.k}"
-        parts = (self.metric + at, self.method, self.photo_set, self.candidate_set)
+        seed = "" if self.seed is None else f"seed_{self.seed}"
+        parts = (self.metric + at, self.method, self.photo_set, self.candidate_set, seed)
         return "/".join(re.sub(r"[^\w.-]+", "_", part) for part in parts if part)
 
 
@@ -43,13 +46,14 @@ def replace_metrics(
     rows = list(metrics)
     if not rows:
         return 0
-    df = tables.spark.createDataFrame([_values(row) for row in rows], VALUE_COLUMNS).withColumns(
-        {"run_id": F.lit(run_id), "model_id": F.lit(model_id), "seed": F.lit(seed)}
-    )
+    df = tables.spark.createDataFrame(
+        [_values(row, seed) for row in rows], VALUE_COLUMNS
+    ).withColumns({"run_id": F.lit(run_id), "model_id": F.lit(model_id)})
     methods = ", ".join(f"'{method}'" for method in sorted({row.method for row in rows}))
     where = f"model_id = '{model_id}' AND method IN ({methods})"
     return tables.overwrite("metrics", df.select(*METRICS.names).coalesce(1), where=where)
 
 
-def _values(row: Metric) -> tuple[object, ...]:
-    return row.method, row.photo_set, row.candidate_set, row.metric, row.k, float(row.value)
+def _values(row: Metric, seed: int) -> tuple[object, ...]:
+    own = seed if row.seed is None else row.seed
+    return row.method, row.photo_set, row.candidate_set, row.metric, row.k, float(row.value), own

@@ -94,15 +94,18 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def _metrics(tables: Tables, model_id: str) -> list[Measurement]:
-    """The figures of the model, and those of words and labels, which belong to no model."""
+    """The figures of the model, and those of words and labels, which belong to no model.
+
+    Of several seeds the mean.
+    """
     if not tables.exists("metrics"):
         return []
     of_words = F.col("method").isin("word2vec", "labels")
     rows = tables.read("metrics").where((F.col("model_id") == model_id) | of_words)
-    rows = rows.limit(MAX_METRICS)
     columns = ("method", "photo_set", "candidate_set", "metric")
     texts = [F.coalesce(name, F.lit("")).alias(name) for name in columns]
-    return [Measurement(*row) for row in rows.select(*texts, "k", "value").collect()]
+    of_seeds = rows.groupBy(*texts, "k").agg(F.avg("value").alias("value")).limit(MAX_METRICS)
+    return [Measurement(*row) for row in of_seeds.collect()]
 
 
 def _index(work_dir: str, model_id: str) -> IndexFigures | None:

@@ -126,6 +126,7 @@ FEATURES = _table(
     ("label", STRING, "LABELS.label, aliases resolved"),
     ("seen", BOOLEAN, "LABELS.seen"),
     ("split", STRING, "train, or test: of an unseen label, or in the share for testing"),
+    ("fold", STRING, "While settings are chosen: fit, validation_seen, validation_unseen; or test"),
     ("backbone_id", STRING, "Backbone that made the feature"),
     ("feature", VECTOR, "Pooled features of the backbone, as they come"),
 )
@@ -178,7 +179,7 @@ PREDICTIONS = _table(
 METRICS = _table(
     ("run_id", STRING, "MLflow run that measured it"),
     ("model_id", STRING, "Model that was measured"),
-    ("method", STRING, "devise, random_embeddings, ridge, conse, chance, ivf, word2vec, labels"),
+    ("method", STRING, "devise, ridge, conse, chance ... with +csls, +calibrated; ivf, word2vec, labels"),
     ("photo_set", STRING, "Photos (or word test) that it was measured on"),
     ("candidate_set", STRING, "Labels to choose from: unseen_only, unseen_and_seen, ..."),
     ("metric", STRING, "hit, recall, coverage, analogies, spearman, photos, ..."),

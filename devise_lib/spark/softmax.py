@@ -45,6 +45,7 @@ def fit_small_cnn(
         image_size=config.image_size,
         epochs=config.epochs,
         batch_size=config.batch_size,
+        readers=config.ranks,
         learning_rate=config.learning_rate,
         seed=config.seed,
         threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),

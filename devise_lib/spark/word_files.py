@@ -21,40 +21,36 @@ class FileVectors:
 
     Attributes:
         rows: WORD_VECTORS, without counts; the file is read when they are.
-        dimension: numbers a vector.
         doubled: words left out since the same word had come before; known once the rows were
             read, and counted again by each reading.
         broken: likewise, words left out since they cannot be read.
     """
 
     rows: DataFrame
-    dimension: int
     doubled: Accumulator[int]
     broken: Accumulator[int]
 
 
 def vectors_from_file(
-    spark: SparkSession,
-    path: str,
-    max_words: int = 0,
-    format: str = "auto",
-    lower: bool = False,
-    skip_broken_words: bool = False,
+    spark: SparkSession, path: str, format: str = "auto", max_words: int = 0
 ) -> FileVectors:
     """The vectors of a file, `rank` by its order; its head is looked at here, for early errors.
 
-    One task reads it, since packed and binary files have no place to cut; it holds the words that
-    it has seen and a batch of vectors.
+    Words are lower-cased, as SENTENCES are, and those that cannot be read are left out. One task
+    reads the file, since packed and binary files have no place to cut; it holds the words that it
+    has seen and a batch of vectors.
 
     Args:
         path: a file that the driver and every executor see.
+        format: as `vector_files.read_vectors` has it.
         max_words: read the first so many words that are not left out; 0: all.
-        format, lower, skip_broken_words: as `vector_files.read_vectors` has them.
 
     Raises:
         InputError: here, if it is no file of word vectors; by the task, if it is damaged.
     """
-    file = read_vectors(os.path.abspath(path), format, max_words or None, lower, skip_broken_words)
+    file = read_vectors(
+        os.path.abspath(path), format, max_words or None, lower=True, skip_broken_words=True
+    )
     doubled, broken = (spark.sparkContext.accumulator(0) for _ in range(2))
 
     def read(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -63,7 +59,7 @@ def vectors_from_file(
         broken.add(file.broken)
 
     rows = spark.range(1, numPartitions=1).mapInArrow(read, WORD_VECTORS)
-    return FileVectors(rows, file.dimension, doubled, broken)
+    return FileVectors(rows, doubled, broken)
 
 
 def _batches(file: VectorFile) -> Iterator[pa.RecordBatch]:

@@ -15,7 +15,7 @@ from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.metrics import Metric
 from devise_lib.text.word2vec import KeyedVectors
-from devise_lib.text.word_tests import analogies, similarity, words_of_pairs
+from devise_lib.text.word_tests import analogies, check_tests, similarity, words_of_pairs
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,15 @@ class WordTests:
 
     @classmethod
     def of(cls, config: TrainWord2vec) -> "WordTests":
-        """The tests that a configuration names."""
-        return cls(
-            os.path.abspath(config.analogies) if config.analogies else "",
-            config.restrict_vocab,
-            [os.path.abspath(path) for path in config.similarities],
-        )
+        """The tests that a configuration names; their files are read here, for early errors.
+
+        Raises:
+            InputError: one of them is not as it must be.
+        """
+        asked = os.path.abspath(config.analogies) if config.analogies else ""
+        pairs = [os.path.abspath(path) for path in config.similarities]
+        check_tests(asked, pairs)
+        return cls(asked, config.restrict_vocab, pairs)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,9 @@ def train_in_many_tasks(
     Raises:
         InputError: Spark has fewer task slots than partitions.
     """
-    slots = sentences.sparkSession.sparkContext.defaultParallelism
+    spark = sentences.sparkSession
+    cores = int(spark.conf.get("spark.task.cpus", "1") or 1)
+    slots = spark.sparkContext.defaultParallelism // cores
     if slots < plan.partitions:
         raise InputError(
             f"train_word2vec.partitions is {plan.partitions}, but Spark has {slots} task slots, "
@@ -147,7 +149,7 @@ ENGINES: dict[str, Engine] = {
 def _in_random_order(sentences: DataFrame, seed: int, partitions: int | None = None) -> DataFrame:
     """The sentences as lines, dealt to partitions and ordered by a hash of their place.
 
-    In the order of the articles the vectors drift with their topics: 3 points of the analogies.
+    In the order of the articles the vectors drift with their topics: 4 points of the analogies.
     """
     place = F.xxhash64("page_id", "position", F.lit(seed)).alias("place")
     lines = sentences.where(F.size("tokens") > 0).select(

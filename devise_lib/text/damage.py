@@ -63,10 +63,11 @@ class DumpDamagedError(InputError):
 
     def __init__(self, damage: Damage) -> None:
         self.damage = damage
-        last = f"the last whole page is {damage.last_page}" if damage.last_page else "no whole page"
+        before, after = (page or "none" for page in (damage.last_page, damage.first_page))
         super().__init__(
-            f"{damage.path}: damaged near byte {damage.fault} ({damage.reason}; before it in its "
-            f"range {last}): {damage.message}; {MEND}"
+            f"{damage.path}: damaged from byte {damage.start} on, seen at {damage.fault} "
+            f"({damage.reason}; last whole page before it in its range: {before}; first one after "
+            f"it: {after}): {damage.message}; {MEND}"
         )
 
     def __reduce__(self) -> tuple[object, ...]:

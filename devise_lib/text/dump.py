@@ -124,11 +124,9 @@ class _Reader:
         yield page
 
     def _break(self, start: int, fault: int, reason: Reason, message: str) -> None:
-        """Note damage, or raise it; what follows more of it without a page between is one."""
+        """Note damage; what follows more of it without a page between is one."""
         path, stop = self._range.path, self._range.stop
         damage = Damage(path, start, stop, fault, reason, message, self._last)
-        if not self._refuse:
-            raise DumpDamagedError(damage)
         self._damage = replace(self._damage, stop=stop) if self._damage else damage
         self._parser, self._tail = None, b""
 
@@ -140,6 +138,8 @@ class _Reader:
 
     def _tell(self, damage: Damage) -> Iterator[Damage]:
         self._damage = None
+        if not self._refuse:
+            raise DumpDamagedError(damage)
         if self._range.pages is None:
             yield damage
         else:

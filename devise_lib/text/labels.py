@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devise_lib.errors import InputError
+from devise_lib.text.lines import numbered_lines
 from devise_lib.text.tokens import words
 
 _TABLE_HEADER = ["label", "terms", "split", "aliases"]
@@ -34,7 +35,7 @@ def read_label_table(path: str, label_set: str) -> list[Label]:
     Raises:
         InputError: the file, its header or a line is not like that, or a label comes twice.
     """
-    lines = _lines(path, "a label table")
+    lines = numbered_lines(path, "a label table")
     _, header = next(lines, (1, ""))
     if header.split("\t") != _TABLE_HEADER:
         raise InputError(
@@ -57,21 +58,24 @@ def read_label_table(path: str, label_set: str) -> list[Label]:
     return _without_doubles(labels, path)
 
 
-def read_imagenet(words_path: str, ids_path: str, label_set: str) -> list[Label]:
-    """Labels that are WordNet ids, all of them seen, in the order of the list of ids.
+def read_imagenet(words_path: str, ids_path: str, label_set: str, seen: bool = True) -> list[Label]:
+    """Labels that are WordNet ids, in the order of the list of ids.
 
     Args:
         words_path: lines of WordNet id, tab, terms separated by commas.
         ids_path: one WordNet id a line; the synsets to take.
         label_set: name of the set.
+        seen: whether photos of them may be trained on.
 
     Raises:
         InputError: a file is missing, a line is not like that, or an id has no terms.
     """
-    ids = [(number, line.strip()) for number, line in _lines(ids_path, "a list of WordNet ids")]
+    ids = [
+        (number, line.strip()) for number, line in numbered_lines(ids_path, "a list of WordNet ids")
+    ]
     wanted = {name for _, name in ids}
     terms: dict[str, tuple[str, ...]] = {}
-    for number, line in _lines(words_path, "the words of WordNet ids"):
+    for number, line in numbered_lines(words_path, "the words of WordNet ids"):
         name, tab, rest = line.partition("\t")
         if not tab or not _list(rest):
             raise InputError(
@@ -86,7 +90,7 @@ def read_imagenet(words_path: str, ids_path: str, label_set: str) -> list[Label]
                 f"{ids_path}, line {number}: {name!r} has no line in {words_path}; "
                 "want one WordNet id of that file a line"
             )
-    labels = [Label(name, terms[name], True, label_set) for _, name in ids]
+    labels = [Label(name, terms[name], seen, label_set) for _, name in ids]
     return _without_doubles(labels, ids_path)
 
 
@@ -157,19 +161,6 @@ def _list(field: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in field.split(",") if part.strip())
 
 
-def _lines(path: str, what: str) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not blank, with their numbers from 1."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line.rstrip("\r\n")
-    except OSError as error:
-        raise InputError(f"cannot read {path}, want {what}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: want {what} in UTF-8 ({error})") from None
-
-
 def _without_doubles(labels: list[Label], path: str) -> list[Label]:
     known: set[str] = set()
     for label in labels:
@@ -183,7 +174,7 @@ def _without_doubles(labels: list[Label], path: str) -> list[Label]:
 
 
 def _read_split(path: str) -> dict[str, Any]:
-    text = "\n".join(line for _, line in _lines(path, "a split of folders (JSON)"))
+    text = "\n".join(line for _, line in numbered_lines(path, "a split of folders (JSON)"))
     try:
         split = json.loads(text)
     except json.JSONDecodeError as error:

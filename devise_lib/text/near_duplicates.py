@@ -48,21 +48,6 @@ def signature(tokens: Sequence[str], num_perm: int, shingle: int) -> NDArray[np.
     return minhash.hashvalues.astype(np.uint64)
 
 
-def jaccard(signature_a: NDArray[np.uint64], signature_b: NDArray[np.uint64]) -> float:
-    """The Jaccard similarity, 0 to 1, that two signatures of the same length estimate.
-
-    Raises:
-        InputError: the lengths differ.
-    """
-    if len(signature_a) != len(signature_b):
-        raise InputError(
-            f"signatures of {len(signature_a)} and {len(signature_b)} permutations "
-            "cannot be compared; sign both with the same num_perm"
-        )
-    return float(np.mean(signature_a == signature_b))
-
-
-@cache
 def band_and_rows(threshold: float, num_perm: int) -> tuple[int, int]:
     """(bands, rows) that datasketch finds best for texts of Jaccard `threshold` and above.
 

@@ -63,7 +63,9 @@ _MARKUP = ("[", "]", "{", "}", "<", "''", "&", "__", "://")
 
 _DISAMBIGUATION_TITLE = re.compile(r"\((?:disambiguation|значення|αποσαφήνιση|曖昧さ回避)\)\s*$")
 _DISAMBIGUATION_TEMPLATE = re.compile(
-    r"\{\{\s*(?:disambig|disamb\b|dab\b|hndis|geodis|surname\b|given name\b|mathdab|letter-number c"
+    # Not {{disambiguation needed}} and its like, which stand behind a link within an article.
+    r"\{\{\s*(?!\w+[ _]+(?:link[ _]+)?needed\b)"
+    r"(?:disambig|disamb\b|dab\b|hndis|geodis|surname\b|given name\b|mathdab|letter-number c"
     r"|begriffsklärung|homonymie|desambig|неоднозначн|багатозначн|disambigua|aimai|曖昧さ回避"
     r"|αποσαφήνιση|nūzeimu šk)",
     re.IGNORECASE,

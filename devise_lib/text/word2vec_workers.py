@@ -25,8 +25,8 @@ from devise_lib.text.exchange import Exchange
 from devise_lib.text.word2vec import Word2VecParams, new_model
 
 _BLOCK_ROWS = 1 << 15  # rows summed at once; bounds what a merge holds beside the weights
-# Share of the way that a row goes in one gradient step of learning rate 1; found by trial, with 8
-# workers, where a tenth of it lets common words overshoot and ten times it stops them from moving.
+# Share of the way that a row goes in one gradient step of learning rate 1; found by trial with 8
+# workers, where far less lets common words overshoot and far more stops them from moving.
 PROGRESS = 0.02
 
 

@@ -3,7 +3,7 @@
 Source: T. Mikolov et al., Efficient estimation of word representations in vector space, 2013.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from devise_lib.errors import InputError
+from devise_lib.text.lines import numbered_lines
 
 _BATCH = 512  # questions answered in one matrix product
 
@@ -137,9 +138,22 @@ def _count_correct(questions: NDArray[np.intp], units: NDArray[np.float32]) -> i
     return correct
 
 
+def check_tests(analogies_path: str, pair_paths: Sequence[str]) -> None:
+    """Read the files of the tests, so that a fault in one shows before the vectors are trained.
+
+    Raises:
+        InputError: a file is missing, or a line is not as it must be.
+    """
+    if analogies_path:
+        _sections(analogies_path)
+    for path in pair_paths:
+        for _ in _pairs(path):
+            pass
+
+
 def _sections(path: str) -> list[tuple[str, list[list[str]]]]:
     found: list[tuple[str, list[list[str]]]] = []
-    for number, line in _lines(path, "analogies"):
+    for number, line in numbered_lines(path, "a file of analogies"):
         if line.startswith(":"):
             found.append((line[1:].strip(), []))
             continue
@@ -153,7 +167,7 @@ def _sections(path: str) -> list[tuple[str, list[list[str]]]]:
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str, float]]:
-    for number, line in _lines(path, "word pairs"):
+    for number, line in numbered_lines(path, "a file of word pairs"):
         fields = line.lower().split("\t")
         try:
             word_a, word_b, score = fields[0].strip(), fields[1].strip(), float(fields[2])
@@ -162,13 +176,3 @@ def _pairs(path: str) -> Iterator[tuple[str, str, float]]:
                 f"{path}, line {number}: want word, word, score, tab-separated, got {line!r}"
             ) from None
         yield word_a, word_b, score
-
-
-def _lines(path: str, what: str) -> Iterator[tuple[int, str]]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line.strip("\r\n")
-    except OSError as error:
-        raise InputError(f"cannot read {path}, want a file of {what}: {error.strerror}") from None

@@ -1,21 +1,41 @@
-"""What travels beside a registered model: its projection, its controls, its backbone's softmax.
+"""What travels beside a registered model: its projections, its controls, its backbone's softmax.
 
 Everything that evaluation needs besides FEATURES and LABELS, as plain numpy arrays.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.numerics.linear import Projection
+from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.numerics.linear import Affine, Projection
 
 ARRAYS = "projection.npz"
 ABOUT = "projection.json"
+FORM = 2  # of the files; raised when an older reader would read them wrong
+
+
+@dataclass(frozen=True)
+class TrainedProjection:
+    """A projection, and how it came about.
+
+    Attributes:
+        method: "devise", or its control "random_embeddings".
+        seed: of the training.
+        is_trial: whether it was trained without the labels that settings are chosen by.
+        projection: the map.
+    """
+
+    method: str
+    seed: int
+    is_trial: bool
+    projection: Projection
 
 
 @dataclass(frozen=True)
@@ -23,35 +43,46 @@ class ProjectionBundle:
     """A trained projection and what it is compared with.
 
     Attributes:
-        projections: by method: "devise", and its control "random_embeddings".
+        trained: the registered model's own first.
         control_vectors: by label, the random unit vectors that the control was trained towards.
-        kernel, bias: (d_visual, classes), (classes,) of the backbone's softmax.
-        classes: the label of each class of the softmax.
+        layer: the backbone's softmax.
         backbone_id: the backbone whose features the projections take.
         words_id: the word vectors that the projections were trained towards, as LABELS have it.
     """
 
-    projections: Mapping[str, Projection]
+    trained: Sequence[TrainedProjection]
     control_vectors: Mapping[str, NDArray[np.float32]]
-    kernel: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    classes: list[str]
+    layer: SoftmaxLayer
     backbone_id: str
     words_id: str
 
     def save(self, folder: Path) -> None:
         """Write it into `folder`, without pickles."""
         labels = sorted(self.control_vectors)
-        arrays = {"kernel": self.kernel, "bias": self.bias}
-        arrays["control_vectors"] = np.stack([self.control_vectors[label] for label in labels])
-        for method, projection in self.projections.items():
-            arrays[f"matrix:{method}"] = projection.matrix
-            arrays[f"offset:{method}"] = projection.offset
+        arrays: dict[str, NDArray[Any]] = {
+            "kernel": self.layer.kernel,
+            "bias": self.layer.bias,
+            "control_vectors": np.stack([self.control_vectors[label] for label in labels]),
+        }
+        entries = []
+        for number, one in enumerate(self.trained):
+            for place, affine in enumerate(one.projection.layers):
+                arrays[f"matrix:{number}:{place}"] = affine.matrix
+                arrays[f"offset:{number}:{place}"] = affine.offset
+            entries.append(
+                {
+                    "method": one.method,
+                    "seed": one.seed,
+                    "is_trial": one.is_trial,
+                    "layers": len(one.projection.layers),
+                }
+            )
         np.savez(folder / ARRAYS, **arrays)
         about = {
-            "methods": list(self.projections),
+            "form": FORM,
+            "trained": entries,
             "control_labels": labels,
-            "classes": self.classes,
+            "classes": self.layer.classes,
             "backbone_id": self.backbone_id,
             "words_id": self.words_id,
         }
@@ -62,26 +93,41 @@ def load_bundle(folder: Path) -> ProjectionBundle:
     """Read what `ProjectionBundle.save` wrote.
 
     Raises:
-        InputError: a file is missing, or tells less than it should.
+        InputError: a file is missing, or of another form.
     """
     for name in (ARRAYS, ABOUT):
         if not (folder / name).exists():
             raise InputError(f"{folder} holds no {name}: the model was not made by train_devise")
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    if "words_id" not in about:
-        raise InputError(f"{folder / ABOUT} is of an older train_devise: run train_devise again")
+    if about.get("form") != FORM:
+        raise InputError(
+            f"{folder / ABOUT} is of another version of train_devise: run train_devise again"
+        )
     with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-        projections = {
-            method: Projection(arrays[f"matrix:{method}"], arrays[f"offset:{method}"])
-            for method in about["methods"]
-        }
-        vectors = dict(zip(about["control_labels"], arrays["control_vectors"], strict=True))
+        trained = [
+            TrainedProjection(
+                entry["method"],
+                entry["seed"],
+                entry["is_trial"],
+                _projection(arrays, number, entry),
+            )
+            for number, entry in enumerate(about["trained"])
+        ]
         return ProjectionBundle(
-            projections,
-            vectors,
-            arrays["kernel"],
-            arrays["bias"],
-            about["classes"],
+            trained,
+            dict(zip(about["control_labels"], arrays["control_vectors"], strict=True)),
+            SoftmaxLayer(arrays["kernel"], arrays["bias"], about["classes"]),
             about["backbone_id"],
             about["words_id"],
         )
+
+
+def _projection(
+    arrays: Mapping[str, NDArray[np.float32]], number: int, entry: Mapping[str, Any]
+) -> Projection:
+    return Projection(
+        tuple(
+            Affine(arrays[f"matrix:{number}:{place}"], arrays[f"offset:{number}:{place}"])
+            for place in range(entry["layers"])
+        )
+    )

@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,17 @@ Batch = dict[str, NDArray[Any]]
 class Feed:
     """What a rank reads.
 
+    A table's row groups are dealt to readers, and the readers to the ranks. All readers together
+    make a batch, each the same share of it, so the batches that the ranks have between them are
+    the same however many ranks there are.
+
     Attributes:
-        file_urls: the Parquet files of one table version; each has a row group at least.
+        file_urls: the Parquet files of one table version, with a row group at least a reader.
         columns: the columns wanted.
-        rank, size: this reader's share: row groups are dealt to `size` readers.
-        batch_rows: rows of every batch.
-        shuffle_rows: rows held back and mixed before a batch is cut from them.
+        rank, size: whose share this is, of how many.
+        readers: a multiple of `size`.
+        batch_rows: rows of a batch of all ranks together, a multiple of `readers`.
+        shuffle_rows: rows that all readers together hold back and mix before they give any.
         seed: of the order.
     """
 
@@ -32,29 +38,50 @@ class Feed:
     columns: Sequence[str]
     rank: int
     size: int
+    readers: int
     batch_rows: int
     shuffle_rows: int
     seed: int
 
-    def batches(self) -> Iterator[Batch]:
-        """Batches without end; the caller decides how many make an epoch.
+    def __post_init__(self) -> None:
+        if self.readers % self.size or self.batch_rows % self.readers:
+            raise ValueError(
+                f"want readers, a multiple of {self.size} ranks, and batch_rows, a multiple of "
+                f"them; got {self.readers} readers, {self.batch_rows} rows"
+            )
 
-        Ranks hold unequal numbers of rows. If an epoch ended where a rank's rows end, ranks
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """This rank's share of an epoch's batches, without end; the caller decides on their number.
+
+        Readers have unequal numbers of rows. If an epoch ended where a reader's rows end, ranks
         would take unequal numbers of steps, and the all-reduce of the longer one would hang.
         """
+        with ExitStack() as stack:
+            mine = range(self.rank, self.readers, self.size)
+            streams = [stack.enter_context(closing(self._rows(n, number))) for n in mine]
+            while True:
+                parts = [next(stream) for stream in streams]
+                yield {
+                    name: np.concatenate([part[name] for part in parts]) for name in self.columns
+                }
+
+    def _rows(self, reader_number: int, epoch: int) -> Generator[Batch, None, None]:
+        """One reader's share of every batch."""
         from petastorm import make_batch_reader  # costs seconds to import
 
-        rng = np.random.default_rng([self.seed, self.rank])
+        rng = np.random.default_rng([self.seed, reader_number, epoch])
+        share = self.batch_rows // self.readers
+        wanted = max(self.shuffle_rows // self.readers, share)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             reader = make_batch_reader(
                 list(self.file_urls),
                 schema_fields=list(self.columns),
-                cur_shard=self.rank,
-                shard_count=self.size,
+                cur_shard=reader_number,
+                shard_count=self.readers,
                 num_epochs=None,
                 shuffle_row_groups=True,
-                seed=self.seed,
+                seed=int(rng.integers(2**31)),
                 workers_count=1,  # more would change the order from run to run
             )
         with reader:
@@ -63,23 +90,21 @@ class Feed:
             for group in reader:
                 held.append({name: np.asarray(getattr(group, name)) for name in self.columns})
                 rows += len(held[-1][self.columns[0]])
-                if rows < max(self.shuffle_rows, self.batch_rows):
-                    continue
-                held, rows, full = self._mix(held, rng)
-                yield from full
+                if rows >= wanted:
+                    held, rows, full = self._mix(held, share, rng)
+                    yield from full
 
     def _mix(
-        self, held: Sequence[Batch], rng: np.random.Generator
+        self, held: Sequence[Batch], share: int, rng: np.random.Generator
     ) -> tuple[list[Batch], int, list[Batch]]:
-        """What stays behind, its rows, and the full batches of what was held, in random order."""
+        """What stays behind, its rows, and full shares of what was held, in random order."""
         joined = {name: np.concatenate([part[name] for part in held]) for name in self.columns}
         rows = len(joined[self.columns[0]])
         order = rng.permutation(rows)
-        count = rows // self.batch_rows
-        cut = count * self.batch_rows
+        cut = rows // share * share
         full = [
-            {name: values[order[i : i + self.batch_rows]] for name, values in joined.items()}
-            for i in range(0, cut, self.batch_rows)
+            {name: values[order[i : i + share]] for name, values in joined.items()}
+            for i in range(0, cut, share)
         ]
         rest = {name: values[order[cut:]] for name, values in joined.items()}
         return [rest], rows - cut, full

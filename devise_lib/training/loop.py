@@ -7,7 +7,13 @@ import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
 
+from devise_lib.training.checkpoint import Checkpoint, State
+from devise_lib.training.schedule import OneCycle
+from devise_lib.training.settings import Settings
+
 Batches = Iterator[tuple[Any, Any]]
+Feed = Callable[[int], Batches]
+Loss = Callable[[Any, Any], Any]
 
 
 def start_rank(threads: int, seed: int) -> tuple[int, int]:
@@ -29,32 +35,93 @@ def start_rank(threads: int, seed: int) -> tuple[int, int]:
 
 def train(
     model: keras.Model,
-    loss: Callable[[Any, Any], Any],
+    loss: Loss,
     optimizer: keras.optimizers.Optimizer,
-    batches: Batches,
+    feed: Feed,
     steps_per_epoch: int,
     epochs: int,
+    checkpoint: Checkpoint | None = None,
+    after_epoch: Callable[[], bool] | None = None,
 ) -> list[float]:
     """Train with gradients averaged over all ranks.
 
-    Every rank takes `epochs * steps_per_epoch` steps, so none waits for another at the end.
+    Every rank takes `steps_per_epoch` steps an epoch, so none waits for another at the end.
 
     Args:
         model: takes the first part of a batch.
         loss: of the model's output and the second part of a batch, a scalar.
         optimizer: made anew for this model.
-        batches: (inputs, targets) without end, this rank's share.
+        feed: an epoch's number, from 0, to its batches (inputs, targets), at least
+            `steps_per_epoch` of them: this rank's share. The same batches whenever it is asked.
         steps_per_epoch: the same on every rank.
         epochs: passes over the data, all ranks together.
+        checkpoint: where the first rank keeps the state now and then; training goes on from the
+            state found there, in the middle of an epoch too.
+        after_epoch: called on the first rank behind each epoch; true ends the training on all.
 
     Returns:
         The mean loss of each epoch, over all ranks.
     """
     optimizer.build(model.trainable_variables)
-    hvd.broadcast_variables([v.value for v in model.variables], root_rank=0)
-    hvd.broadcast_variables([v.value for v in optimizer.variables], root_rank=0)
+    variables = [v.value for v in [*model.weights, *optimizer.variables]]  # TensorFlow's own
+    state = _start(variables, checkpoint)
+    step = _make_step(model, loss, optimizer)
+    curve = state.losses
+    for epoch in range(len(curve), epochs):
+        batches = feed(epoch)
+        total = tf.constant(state.total)
+        for _ in range(state.steps):
+            next(batches)  # taken before the state was kept
+        for number in range(state.steps + 1, steps_per_epoch + 1):
+            inputs, targets = next(batches)
+            total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
+            if checkpoint and number % checkpoint.every == 0 and number < steps_per_epoch:
+                _keep(checkpoint, variables, State(curve, number, _mean_of_ranks(total)))
+        state = State(curve, 0, 0.0)
+        curve.append(_mean_of_ranks(total) / steps_per_epoch)
+        average_statistics(model)
+        if checkpoint:
+            _keep(checkpoint, variables, state)
+        if after_epoch and of_first_rank(hvd.rank() == 0 and after_epoch()):
+            break
+    return curve
 
-    sources = [variable.value for variable in model.trainable_variables]  # TensorFlow's own
+
+def _start(variables: list[Any], checkpoint: Checkpoint | None) -> State:
+    """All ranks with the first rank's variables and state: what was kept, or the beginning."""
+    state = State([], 0, 0.0)
+    if checkpoint and hvd.rank() == 0 and (kept := checkpoint.load()):
+        state, values = kept
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    hvd.broadcast_variables(variables, root_rank=0)
+    found: State = of_first_rank(state)
+    return found
+
+
+def _keep(checkpoint: Checkpoint, variables: list[Any], state: State) -> None:
+    if hvd.rank() == 0:
+        checkpoint.save(state, [variable.numpy() for variable in variables])
+
+
+def of_first_rank(value: Any) -> Any:
+    """What the first rank gives, on every rank."""
+    return hvd.broadcast_object(value, root_rank=0, name="value")
+
+
+def make_optimizer(settings: Settings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """The optimizer of the settings, with its schedule."""
+    rate: Any = settings.learning_rate
+    if settings.schedule == "one_cycle":
+        rate = OneCycle(rate, steps_per_epoch * settings.epochs)
+    kinds = {"adagrad": keras.optimizers.Adagrad, "adam": keras.optimizers.Adam}
+    return kinds[settings.optimizer](rate)
+
+
+def _make_step(
+    model: keras.Model, loss: Loss, optimizer: keras.optimizers.Optimizer
+) -> Callable[[Any, Any], Any]:
+    sources = [variable.value for variable in model.trainable_variables]
 
     @tf.function(reduce_retracing=True, autograph=False)
     def step(inputs: Any, targets: Any) -> Any:
@@ -65,18 +132,14 @@ def train(
         optimizer.apply(gradients, model.trainable_variables)
         return value
 
-    curve = []
-    for _ in range(epochs):
-        total = tf.constant(0.0)
-        for _ in range(steps_per_epoch):
-            inputs, targets = next(batches)
-            total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
-        curve.append(float(hvd.allreduce(total / steps_per_epoch, name="epoch_loss")))
-    _average_statistics(model)
-    return curve
+    return step
 
 
-def _average_statistics(model: keras.Model) -> None:
+def _mean_of_ranks(total: Any) -> float:
+    return float(hvd.allreduce(total, name="loss"))
+
+
+def average_statistics(model: keras.Model) -> None:
     """Batch normalisation gathers its mean and variance rank by rank; all ranks must agree."""
     for i, variable in enumerate(model.non_trainable_variables):
         if variable.dtype.startswith("float"):

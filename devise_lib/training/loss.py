@@ -1,49 +1,64 @@
 """DeViSE's losses, differentiable; devise_lib.numerics.ranking is their oracle."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops
+
+from devise_lib.training.settings import Objective, Violators
 
 Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def make_rank_loss(
-    labels: Any, margin: float, violators: Literal["all", "one"], normalize: bool, seed: int
-) -> Loss:
-    """The hinge rank loss over a fixed set of labels.
+def make_loss(objective: Objective, labels: Any, seed: int) -> Loss:
+    """A loss over a fixed set of labels.
 
     Args:
-        labels: (m, d) label vectors of unit norm, the rows that `truth` names.
-        margin: how far the right label must lead, in the unit of a score.
-        violators: "all" sums over every violating label (eq. 1); "one" draws one of them
-            uniformly, which is the paper's truncated sum in random order (section 3.3).
-        normalize: scale each projected image to unit norm first, so scores are cosines.
-        seed: of the draw.
+        objective: which, and its margin.
+        labels: (m, d) label vectors of unit norm, the rows that `truth` names. Those that no
+            image has serve as wrong labels.
+        seed: of the draw of a violator.
 
     Returns:
         A function of projected (n, d) and truth (n,) to the mean loss over images, a scalar.
 
-    Source: Frome et al., "DeViSE" (2013), eq. 1.
+    Source: Frome et al., "DeViSE" (2013), eq. 1, for the rank loss.
     """
     matrix = ops.convert_to_tensor(labels, dtype="float32")  # (m, d)
     draw = keras.random.SeedGenerator(seed)
 
     def loss(projected: Tensor, truth: Tensor) -> Tensor:
-        if normalize:
+        if objective.normalize or objective.loss == "cosine":
             projected = ops.normalize(projected, axis=-1)
+        right = ops.take(matrix, truth, axis=0)  # (n, d)
+        if objective.loss == "cosine":
+            return ops.mean(1.0 - ops.sum(projected * right, axis=1))
         scores = ops.matmul(projected, ops.transpose(matrix))  # (n, m)
-        right = ops.take_along_axis(scores, truth[:, None], axis=1)  # (n, 1)
-        wrong = 1.0 - ops.one_hot(truth, matrix.shape[0], dtype="float32")
-        hinges = ops.relu(margin - right + scores) * wrong  # (n, m)
-        if violators == "one":
-            chosen = ops.stop_gradient(_draw_one(hinges, draw))
-            hinges = hinges * chosen
-        return ops.mean(ops.sum(hinges, axis=1))
+        hinges = _hinges(scores, truth, objective.margin)
+        value = ops.mean(_of_violators(hinges, objective.violators, draw))
+        if objective.loss == "rank_and_euclidean":
+            value += ops.mean(_length(right - projected))
+        return value
 
     return loss
+
+
+def _hinges(scores: Tensor, truth: Tensor, margin: float) -> Tensor:
+    """(n, m): how far each wrong label comes within the margin of the right one."""
+    right = ops.take_along_axis(scores, truth[:, None], axis=1)  # (n, 1)
+    wrong = 1.0 - ops.one_hot(truth, scores.shape[1], dtype="float32")
+    return ops.relu(margin - right + scores) * wrong
+
+
+def _of_violators(hinges: Tensor, violators: Violators, draw: keras.random.SeedGenerator) -> Tensor:
+    """(n,): what of its hinges (n, m) counts for each image."""
+    if violators == "hardest":
+        return ops.max(hinges, axis=1)
+    if violators == "one":
+        hinges = hinges * ops.stop_gradient(_draw_one(hinges, draw))
+    return ops.sum(hinges, axis=1)
 
 
 def _draw_one(hinges: Tensor, draw: keras.random.SeedGenerator) -> Tensor:
@@ -51,3 +66,8 @@ def _draw_one(hinges: Tensor, draw: keras.random.SeedGenerator) -> Tensor:
     lots = keras.random.uniform(ops.shape(hinges), seed=draw)
     lots = ops.where(hinges > 0, lots + 1.0, lots)
     return ops.one_hot(ops.argmax(lots, axis=1), hinges.shape[1], dtype="float32")
+
+
+def _length(rows: Tensor) -> Tensor:
+    """(n,); the gradient at a row of zeros is zero, where that of a plain root is not a number."""
+    return ops.sqrt(ops.maximum(ops.sum(ops.square(rows), axis=1), 1e-12))

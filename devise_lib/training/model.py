@@ -12,9 +12,17 @@ def assemble(backbone: Backbone, projection: Projection) -> keras.Model:
     """Backbone, projection and normalisation: (n, size, size, 3) RGB to (n, d_word) unit rows."""
     features = backbone.features()
     inputs = keras.Input(features.input_shape[1:], name="photo")
-    head = keras.layers.Dense(len(projection.offset), name="projection")
-    outputs = keras.layers.UnitNormalization(name="embedding")(head(features(inputs)))
-    head.set_weights([projection.matrix.T, projection.offset])
+    outputs = features(inputs)
+    last = len(projection.layers) - 1
+    for number, affine in enumerate(projection.layers):
+        dense = keras.layers.Dense(
+            len(affine.offset),
+            activation=None if number == last else "relu",
+            name="projection" if number == last else f"projection_{number}",
+        )
+        outputs = dense(outputs)
+        dense.set_weights([affine.matrix.T, affine.offset])
+    outputs = keras.layers.UnitNormalization(name="embedding")(outputs)
     return keras.Model(inputs, outputs, name="devise")
 
 

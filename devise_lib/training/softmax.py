@@ -1,7 +1,7 @@
 """Train a softmax network on pixels: DeViSE's first phase, on one rank."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ class SoftmaxPlan:
         rows: photos in them.
         classes: number of classes.
         image_size: side of a photo, pixels.
-        batch_size: photos a step, all ranks together.
+        batch_size: photos a step, all ranks together; a multiple of `readers`.
+        readers: of the feed; the ranks share them.
     """
 
     file_urls: Sequence[str]
@@ -31,6 +32,7 @@ class SoftmaxPlan:
     image_size: int
     epochs: int
     batch_size: int
+    readers: int
     learning_rate: float
     seed: int
     threads: int
@@ -53,8 +55,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     from devise_lib.vision.backbones import small_cnn
 
     rank, size = start_rank(plan.threads, plan.seed)
-    batch_rows = max(1, plan.batch_size // size)
-    steps = max(1, plan.rows // (batch_rows * size))
+    steps = max(1, plan.rows // plan.batch_size)
     model = small_cnn(plan.classes, plan.image_size)
     total = steps * plan.epochs
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -67,7 +68,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         model,
         _cross_entropy,
         keras.optimizers.AdamW(schedule, weight_decay=1e-4),
-        _batches(plan, rank, size, batch_rows),
+        make_feed(plan, rank, size),
         steps,
         plan.epochs,
     )
@@ -85,15 +86,22 @@ def _cross_entropy(probabilities: Any, truth: Any) -> Any:
     return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(truth, probabilities))
 
 
-def _batches(plan: SoftmaxPlan, rank: int, size: int, rows: int) -> Iterator[tuple[Any, Any]]:
+def make_feed(
+    plan: SoftmaxPlan, rank: int, size: int
+) -> Callable[[int], Iterator[tuple[Any, Any]]]:
     """Photos and classes; half of the photos are mirrored, and each batch is shifted a little."""
-    feed = Feed(plan.file_urls, ("pixels", "label_index"), rank, size, rows, 8 * rows, plan.seed)
-    rng = np.random.default_rng([plan.seed, rank])
+    columns, rows = ("pixels", "label_index"), plan.batch_size
+    feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
     shape = (-1, plan.image_size, plan.image_size, 3)
-    for batch in feed.batches():
-        flat = np.stack([np.frombuffer(photo, dtype=np.uint8) for photo in batch["pixels"]])
-        photos = flat.reshape(shape).astype(np.float32)
-        mirrored = rng.random(len(photos)) < 0.5
-        photos[mirrored] = photos[mirrored, :, ::-1]
-        photos = np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
-        yield photos, batch["label_index"].astype(np.int32)
+
+    def epoch(number: int) -> Iterator[tuple[Any, Any]]:
+        rng = np.random.default_rng([plan.seed, rank, number])
+        for batch in feed.epoch(number):
+            flat = np.stack([np.frombuffer(photo, dtype=np.uint8) for photo in batch["pixels"]])
+            photos = flat.reshape(shape).astype(np.float32)
+            mirrored = rng.random(len(photos)) < 0.5
+            photos[mirrored] = photos[mirrored, :, ::-1]
+            photos = np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
+            yield photos, batch["label_index"].astype(np.int32)
+
+    return epoch

@@ -64,7 +64,7 @@ def test_a_damaged_dump_fails_the_job_and_leaves_the_tables_or_is_listed_until_i
     before = sorted(tables.read("articles").collect())
 
     flip_a_bit_in_the_middle(dump)
-    with pytest.raises(Exception, match="damaged near byte"):
+    with pytest.raises(Exception, match="damaged from byte"):
         parse_wikipedia.run(spark, config)
     assert sorted(tables.read("articles").collect()) == before
 
@@ -87,3 +87,27 @@ def test_a_damaged_dump_fails_the_job_and_leaves_the_tables_or_is_listed_until_i
     assert parse_wikipedia.run(spark, refuse)["refused ranges"] == 0
     assert tables.read("refused_ranges").count() == 0
     assert sorted(tables.read("articles").collect()) == before
+
+
+def test_a_folder_that_holds_a_wiki_twice_is_refused_and_the_table_stays(spark, dump, tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name in ("w-pages-articles.xml.bz2", "w-pages-articles-multistream.xml.bz2"):
+        (folder / name).write_bytes(dump.read_bytes())
+    config = ParseWikipedia(dump=str(dump), work_dir=str(tmp_path))
+    tables = Tables.of(spark, config)
+    parse_wikipedia.run(spark, config)
+    before = sorted(tables.read("articles").collect())
+    with pytest.raises(
+        InputError, match=r"comes 2 times, from .*articles-multistream.*w-pages-art"
+    ):
+        parse_wikipedia.run(spark, config.model_copy(update={"dump": str(folder)}))
+    assert sorted(tables.read("articles").collect()) == before
+
+
+def test_a_dump_of_which_nothing_can_be_read_is_told_with_the_damage(spark, dump, tmp_path):
+    cut = tmp_path / "cut.xml.bz2"
+    cut.write_bytes(dump.read_bytes()[:60])
+    config = ParseWikipedia(dump=str(cut), work_dir=str(tmp_path), damaged="refuse")
+    with pytest.raises(InputError, match=r"no page could be read: damaged from byte 0 on \(trunc"):
+        parse_wikipedia.run(spark, config)

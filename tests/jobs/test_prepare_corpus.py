@@ -105,7 +105,7 @@ def test_tags_become_sentences_and_leave_no_older_near_duplicates_or_phrases(spa
     config = PrepareCorpus(work_dir=str(tmp_path), kind="tags", source=source)
     counts, _ = run(spark, config)
     tables = Tables.of(spark, config)
-    assert counts == {"sentences": 2, "photos left out": 1}
+    assert counts == {"sentences": 2, "photos of too few tags left out": 1}
     stored = {row["page_id"]: row["tokens"] for row in tables.read("sentences").collect()}
     assert stored == {"1": ["sea", "new_york"], "3": ["sea", "snow"]}
     assert tables.read("near_duplicates").isEmpty()

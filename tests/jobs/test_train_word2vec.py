@@ -227,3 +227,12 @@ def test_a_score_that_is_no_number_does_not_pass():
 def test_a_gate_that_could_not_close_is_a_fault_of_the_configuration(given, message):
     with pytest.raises(ValueError, match=message):
         gate(**given)
+
+
+def test_a_bad_test_file_is_told_before_anything_is_trained(spark, config, tmp_path):
+    path = tmp_path / "questions.txt"
+    path.write_text(": section\none two three\n")
+    bad = config.model_copy(update={"analogies": str(path)})
+    with pytest.raises(InputError, match=r"questions\.txt, line 2: want four words"):
+        train_word2vec.run(spark, bad)
+    assert not (Path(config.work_dir) / "export" / "staging").exists()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devise_lib.numerics.splits import is_test
+from devise_lib.numerics.splits import is_test, validation_labels
 
 IDS = [f"photo-{i}" for i in range(4000)]
 
@@ -39,3 +39,19 @@ def test_the_split_is_the_one_that_earlier_models_were_trained_with():
     assert kept == ["photo-0", "photo-1", "photo-13", "photo-16", "photo-27", "photo-32"]
     every = b"".join(b"%d" % is_test(photo_id, 0.25, 0) for photo_id in IDS)
     assert hashlib.sha256(every).hexdigest()[:16] == "75f29429768f5c07"
+
+
+@given(st.sets(st.text(max_size=3), max_size=40), st.floats(0, 1), st.integers(0, 9))
+def test_validation_labels_are_the_share_asked_for_and_change_little(labels, share, seed):
+    chosen = validation_labels(labels, share, seed)
+    assert chosen == sorted(set(chosen) & labels)
+    assert len(chosen) == round(share * len(labels))
+    assert validation_labels(sorted(labels, reverse=True), share, seed) == chosen
+    more = validation_labels(labels | {"a new one"}, share, seed)
+    assert len(set(chosen) ^ set(more)) <= 2
+
+
+def test_another_seed_chooses_other_validation_labels():
+    labels = [f"label {n}" for n in range(100)]
+    first, second = (set(validation_labels(labels, 0.2, seed)) for seed in (0, 1))
+    assert len(first & second) < 12

@@ -93,7 +93,7 @@ def test_damage_fails_the_reading_with_its_place_or_is_a_row_of_its_own(spark, d
     with pytest.raises(Exception, match="DumpDamagedError") as raised:
         read_articles(spark, ranges, (0,)).collect()
     error = find_input_error(raised.value)
-    assert f"{damaged}: damaged near byte" in str(error)
+    assert f"{damaged}: damaged from byte" in str(error)
     assert "damaged=refuse" in str(error)
     assert not isinstance(error, DumpDamagedError)  # it came as text
 

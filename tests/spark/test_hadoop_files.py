@@ -12,39 +12,12 @@ from devise_lib.spark.articles import articles_of, read_articles
 from devise_lib.spark.hadoop_files import (
     HadoopFiles,
     WorkerFiles,
-    absolute,
-    is_remote,
     session_files,
 )
 from devise_lib.text.dump import plan_ranges, read_pages
 from jobs import parse_wikipedia
 
 SECRET = "a-secret-key-of-a-store"
-
-
-@pytest.mark.parametrize(
-    ("path", "remote"),
-    [
-        ("s3a://bucket/d.xml", True),
-        ("dbfs:/dumps/d.xml", True),
-        ("abfss://c@account.dfs.core.windows.net/d", True),
-        ("viewfs://t/d", True),
-        ("/data/d.xml", False),
-        ("d-multistream1.xml-p1p9.bz2", False),
-        ("a:b/d.xml", False),
-        ("file:/data/d.xml", False),
-        ("file:///data/d.xml", False),
-    ],
-)
-def test_knows_what_is_not_a_local_path(path, remote):
-    assert is_remote(path) == remote
-
-
-def test_makes_local_paths_absolute_and_leaves_uris(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert absolute("d.xml") == absolute(f"file:{tmp_path}/d.xml") == f"{tmp_path}/d.xml"
-    assert absolute("file:///data/d.xml") == "/data/d.xml"
-    assert absolute("s3a://bucket/d.xml") == "s3a://bucket/d.xml"
 
 
 def test_the_settings_are_not_shown_with_the_object():

@@ -14,7 +14,8 @@ from devise_lib.numerics.ranking import hinge_rank_loss
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark import ranks
 from devise_lib.spark.ranks import require_row_groups, run_ranks
-from devise_lib.training.projection import ProjectionPlan, train_projections
+from devise_lib.training.projection import ProjectionPlan, Rows, Run, train_projections
+from devise_lib.training.settings import Objective, Settings
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -50,24 +51,28 @@ def write_parts(folder, columns: dict, parts: int) -> list[str]:
     return urls
 
 
+SETTINGS = Settings(Objective("rank", 0.5, "all", True), learning_rate=0.1, epochs=8, batch_size=32)
+
+
+def make_rows(files, targets, start=None) -> Rows:
+    mean, deviation = FEATURES.mean(0).astype(np.float64), FEATURES.std(0).astype(np.float64)
+    return Rows(files, 300, LABELS, targets, start, mean, deviation)
+
+
 def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
+    files = write_parts(folder / "features", columns, 4)
+    runs = [Run(m, m, make_rows(files, targets), SETTINGS, 1) for m, targets in TARGETS.items()]
     return ProjectionPlan(
-        file_urls=write_parts(folder / "features", columns, 4),
-        rows=300,
-        labels=LABELS,
-        targets=TARGETS,
-        mean=FEATURES.mean(0).astype(np.float64),
-        deviation=FEATURES.std(0).astype(np.float64),
-        epochs=8,
-        batch_size=32,
-        learning_rate=0.1,
-        margin=0.5,
-        violators="all",
-        normalize=True,
-        dropout=0.0,
-        seed=1,
+        trials=[],
+        control_trial=None,
+        validation=None,
+        runs=runs,
+        patience=0,
+        readers=2,
+        folder="",
+        checkpoint_steps=1,
         threads=1,
     )
 
@@ -81,6 +86,7 @@ def softmax_plan(folder) -> SoftmaxPlan:
         image_size=32,
         epochs=3,
         batch_size=16,
+        readers=2,
         learning_rate=2e-3,
         seed=1,
         threads=1,
@@ -105,12 +111,15 @@ def make_job():
 
         def run(model, optimizer):
             first = [w.copy() for w in model.get_weights()]
-            batches = zip(inputs[rank], answers[rank], strict=True)
+
+            def feed(epoch):
+                mine = slice(epoch * steps, (epoch + 1) * steps)
+                return zip(inputs[rank][mine], answers[rank][mine], strict=True)
 
             def loss(outputs, targets):
                 return keras.ops.mean(keras.ops.square(outputs - targets))
 
-            curve = train(model, loss, optimizer, batches, steps, epochs)
+            curve = train(model, loss, optimizer, feed, steps, epochs)
             return first, model.get_weights(), curve
 
         keras.utils.set_random_seed(50 + rank)  # ranks start apart, unless they are told
@@ -138,27 +147,43 @@ def results(spark, tmp_path_factory):
 
 def test_there_are_two_ranks_in_order(results):
     assert [result["rank"] for result in results] == [0, 1]
-    assert {t.size for result in results for t in result["projections"].values()} == {2}
+    assert {result["projections"].size for result in results} == {2}
     assert results[0]["network"].size == 2
 
 
+def assert_same(one, other):
+    for layer, same in zip(one.layers, other.layers, strict=True):
+        assert (layer.matrix == same.matrix).all()
+        assert (layer.offset == same.offset).all()
+
+
 def test_all_ranks_end_with_the_same_projection(results):
-    first, second = (result["projections"] for result in results)
+    first, second = (result["projections"].trained for result in results)
     for method in TARGETS:
-        assert (first[method].projection.matrix == second[method].projection.matrix).all()
-        assert (first[method].projection.offset == second[method].projection.offset).all()
+        assert_same(first[method].projection, second[method].projection)
         assert first[method].losses == second[method].losses
 
 
 def test_the_projection_learns(results):
-    for method, trained in results[0]["projections"].items():
+    for method, trained in results[0]["projections"].trained.items():
         assert len(trained.losses) == 8
         assert trained.losses[-1] < 0.5 * trained.losses[0]
         embedded = trained.projection.embed(FEATURES)
         scores = embedded @ TARGETS[method].T
-        assert (scores.argmax(axis=1) == TRUTH).mean() > 0.8  # dropout; the order is the files'
+        assert (scores.argmax(axis=1) == TRUTH).mean() > 0.8  # the order is the files'
         reached = hinge_rank_loss(embedded, TARGETS[method], TRUTH, 0.5).mean()
         assert 0.5 * trained.losses[-1] < reached < 1.2 * trained.losses[-1]  # and still falls
+
+
+def test_one_rank_has_the_loss_curve_of_two(results, spark, tmp_path):
+    """With as many readers the ranks have the same batches between them."""
+    plan = projection_plan(tmp_path)
+    [alone] = run_ranks(spark, train_projections, plan, 1, tmp_path / "ranks.log")
+    for method, trained in results[0]["projections"].trained.items():
+        same = alone.trained[method]
+        np.testing.assert_allclose(same.losses, trained.losses, rtol=1e-4)
+        [one], [two] = same.projection.layers, trained.projection.layers
+        np.testing.assert_allclose(one.matrix, two.matrix, atol=1e-3 * np.abs(two.matrix).max())
 
 
 def test_the_first_rank_alone_hands_over_the_network_and_its_loss_falls(results):

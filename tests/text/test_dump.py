@@ -271,20 +271,37 @@ def test_goes_on_behind_a_damaged_stream_and_names_the_pages_around_it(tmp_path)
     ]
 
 
-def test_the_error_names_path_offset_last_page_and_what_to_do(tmp_path):
+def test_the_error_names_path_offset_the_pages_around_it_and_what_to_do(tmp_path):
     dump = write_multistream(tmp_path / "d.xml.bz2", numbered([("a", "x")], [("b", "y" * 999)]))
     whole = dump.read_bytes()
-    dump.write_bytes(whole[: whole.rindex(b"BZh") - 20])  # inside the stream of b
+    closing = whole.rindex(b"BZh")
+    start = whole.rindex(b"BZh", 0, closing)
+    dump.write_bytes(whole[: closing - 20])  # inside the stream of b
 
     with pytest.raises(
         DumpDamagedError,
-        match=r"d\.xml\.bz2: damaged near byte \d+ \(truncated; .*the last whole page is 'a', id 1"
-        r"\): the file ends inside a bz2 stream; fetch the dump again.*damaged=refuse",
+        match=rf"d\.xml\.bz2: damaged from byte {start} on, "
+        r"seen at \d+ \(truncated; last whole page before it in its range: 'a', id 1; first one "
+        r"after it: none\): the file ends inside a bz2 stream; fetch the dump.*damaged=refuse",
     ) as raised:
         list(read_pages(whole_file(dump)))
 
     sent = pickle.loads(pickle.dumps(raised.value))  # as from a worker to the driver
     assert (str(sent), sent.damage) == (str(raised.value), raised.value.damage)
+
+
+def test_the_error_names_the_first_page_behind_the_damage_too(tmp_path):
+    groups = numbered([("a", "x")], [("b", "y" * 999)], [("c", "z")])
+    dump = write_multistream(tmp_path / "d.xml.bz2", groups)
+    whole = bytearray(dump.read_bytes())
+    last = whole.rindex(b"BZh", 0, whole.rindex(b"BZh"))  # of c; the closing tag is behind it
+    whole[last - 40] ^= 255
+    dump.write_bytes(whole)
+    given = []
+    with pytest.raises(DumpDamagedError, match=r"before it .*'a', id 1; first one after it: 'c'"):
+        given.extend(read_pages(whole_file(dump)))
+    given = [page for page in given if page.title != "a"]
+    assert not given, "nothing behind the damage"
 
 
 def test_a_page_over_several_streams_is_read_and_lost_whole(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.errors import InputError
-from devise_lib.text.near_duplicates import band_and_rows, band_hashes, jaccard, signature
+from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
 
 token_lists = st.lists(st.sampled_from("abcdefgh"), max_size=40)
 
@@ -24,7 +24,8 @@ def exact_jaccard(tokens_a, tokens_b, shingle):
 
 @given(token_lists.filter(bool), token_lists.filter(bool), st.integers(1, 4))
 def test_estimates_the_jaccard_similarity_of_the_shingles(tokens_a, tokens_b, shingle):
-    estimate = jaccard(signature(tokens_a, 512, shingle), signature(tokens_b, 512, shingle))
+    one, other = (signature(tokens, 512, shingle) for tokens in (tokens_a, tokens_b))
+    estimate = np.mean(one == other)
     # Standard deviation 0.5 / sqrt(512) = 0.022 at most.
     assert estimate == pytest.approx(exact_jaccard(tokens_a, tokens_b, shingle), abs=0.13)
 
@@ -32,7 +33,7 @@ def test_estimates_the_jaccard_similarity_of_the_shingles(tokens_a, tokens_b, sh
 @given(token_lists, st.integers(1, 4))
 def test_equal_texts_have_equal_signatures_and_bands(tokens, shingle):
     one, other = signature(tokens, 32, shingle), signature(list(tokens), 32, shingle)
-    assert jaccard(one, other) == 1.0
+    assert (one == other).all()
     assert band_hashes(one, 4, 8) == band_hashes(other, 4, 8)
 
 
@@ -114,5 +115,3 @@ def test_refuses_numbers_that_make_no_sense():
         band_and_rows(1.5, 64)
     with pytest.raises(InputError, match="want a signature of 12, got 4"):
         band_hashes(np.zeros(4, dtype=np.uint64), 4, 3)
-    with pytest.raises(InputError, match="4 and 5"):
-        jaccard(np.zeros(4, dtype=np.uint64), np.zeros(5, dtype=np.uint64))

@@ -165,6 +165,9 @@ def test_knows_disambiguation_pages(title, text):
     [
         ("Mercury (planet)", "Mercury is a planet. The name may refer to a god."),
         ("Disambiguation", "{{About|the word}} is the removal of ambiguity."),
+        ("Foo", "Foo was a [[Mercury]]{{disambiguation needed|date=May 2020}} worker."),
+        ("Foo", "Foo was a [[Mercury]]{{dab needed}} worker."),
+        ("Foo", "Foo was a [[Mercury]]{{Disambiguation link needed|date=May 2020}} worker."),
     ],
 )
 def test_takes_no_article_for_a_disambiguation_page(title, text):

@@ -4,23 +4,33 @@ import numpy as np
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.numerics.linear import Projection
-from devise_lib.training.bundle import ABOUT, ARRAYS, ProjectionBundle, load_bundle
+from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.numerics.linear import Affine, Projection
+from devise_lib.training.bundle import (
+    ABOUT,
+    ARRAYS,
+    ProjectionBundle,
+    TrainedProjection,
+    load_bundle,
+)
 
 
 def draw(*shape):
     return np.random.default_rng(shape).standard_normal(shape).astype(np.float32)
 
 
+def projection(*shapes):
+    return Projection(tuple(Affine(draw(*shape), draw(shape[0])) for shape in shapes))
+
+
 BUNDLE = ProjectionBundle(
-    {
-        "devise": Projection(draw(4, 6), draw(4)),
-        "random_embeddings": Projection(draw(5, 6)[:4], draw(4)),
-    },
+    [
+        TrainedProjection("devise", 3, False, projection((4, 6))),
+        TrainedProjection("devise", 4, False, projection((5, 6), (4, 5))),
+        TrainedProjection("random_embeddings", 3, True, projection((4, 6))),
+    ],
     {"zebra": draw(4), "aardvark": draw(5)[:4], "Äsche, fish": draw(6)[:4]},
-    draw(6, 2),
-    draw(2),
-    ["n02", "Äsche, fish"],
+    SoftmaxLayer(draw(6, 2), draw(2), ["n02", "Äsche, fish"]),
     "small_cnn-0123abcd",
     "816-6e0b8d2f41a3c957",
 )
@@ -29,16 +39,22 @@ BUNDLE = ProjectionBundle(
 def test_a_bundle_comes_back_as_it_was_saved(tmp_path):
     BUNDLE.save(tmp_path)
     loaded = load_bundle(tmp_path)
-    assert list(loaded.projections) == list(BUNDLE.projections)
-    for method, projection in BUNDLE.projections.items():
-        assert (loaded.projections[method].matrix == projection.matrix).all()
-        assert (loaded.projections[method].offset == projection.offset).all()
+    for found, wanted in zip(loaded.trained, BUNDLE.trained, strict=True):
+        assert (found.method, found.seed, found.is_trial) == (
+            wanted.method,
+            wanted.seed,
+            wanted.is_trial,
+        )
+        for one, other in zip(found.projection.layers, wanted.projection.layers, strict=True):
+            assert (one.matrix == other.matrix).all()
+            assert (one.offset == other.offset).all()
     assert set(loaded.control_vectors) == set(BUNDLE.control_vectors)
     for label, vector in BUNDLE.control_vectors.items():
         assert (loaded.control_vectors[label] == vector).all()
-    assert (loaded.kernel == BUNDLE.kernel).all()
-    assert (loaded.bias == BUNDLE.bias).all()
-    for name in ("classes", "backbone_id", "words_id"):
+    assert (loaded.layer.kernel == BUNDLE.layer.kernel).all()
+    assert (loaded.layer.bias == BUNDLE.layer.bias).all()
+    assert loaded.layer.classes == BUNDLE.layer.classes
+    for name in ("backbone_id", "words_id"):
         assert getattr(loaded, name) == getattr(BUNDLE, name)
 
 
@@ -78,10 +94,11 @@ def test_a_missing_file_is_told(tmp_path, name):
         load_bundle(tmp_path)
 
 
-def test_a_bundle_without_the_id_of_its_words_is_of_an_older_model(tmp_path):
+def test_a_bundle_of_another_version_is_told(tmp_path):
     BUNDLE.save(tmp_path)
     about = json.loads((tmp_path / ABOUT).read_text(encoding="utf-8"))
-    del about["words_id"]
-    (tmp_path / ABOUT).write_text(json.dumps(about), encoding="utf-8")
-    with pytest.raises(InputError, match="is of an older train_devise: run train_devise again"):
-        load_bundle(tmp_path)
+    for form in ({"form": 1}, {}):
+        changed = {key: value for key, value in about.items() if key != "form"} | form
+        (tmp_path / ABOUT).write_text(json.dumps(changed), encoding="utf-8")
+        with pytest.raises(InputError, match="another version of train_devise: run train_devise"):
+            load_bundle(tmp_path)

@@ -46,12 +46,14 @@ def files(tmp_path_factory) -> list[str]:
     ]
 
 
-def make_feed(files, rank=0, size=1, batch_rows=7, shuffle_rows=20, seed=3, columns=COLUMNS):
-    return Feed(files, columns, rank, size, batch_rows, shuffle_rows, seed)
+def make_feed(files, rank=0, size=1, batch_rows=7, shuffle_rows=20, seed=3, readers=0):
+    """Of `batch_rows` a rank; a reader a rank, where nothing else is said."""
+    shared = (readers or size, batch_rows * size, shuffle_rows * size, seed)
+    return Feed(files, COLUMNS, rank, size, *shared)
 
 
-def take(feed: Feed, count: int):
-    batches = feed.batches()
+def take(feed: Feed, count: int, epoch: int = 0):
+    batches = feed.epoch(epoch)
     try:
         return list(islice(batches, count))
     finally:
@@ -89,6 +91,22 @@ def test_two_ranks_share_all_row_groups(files):
     assert all(of_rank)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_ranks_together_have_the_same_batches_however_many_they_are(files, size):
+    """Six readers in all: each row group has one of its own."""
+    shared = {"readers": 6, "batch_rows": 12 // size, "shuffle_rows": 60 // size}
+    of_rank = [take(make_feed(files, rank, size, **shared), 9) for rank in range(size)]
+    together = [sorted(numbers_of(parts)) for parts in zip(*of_rank, strict=True)]
+    alone = take(make_feed(files, 0, 1, readers=6, batch_rows=12, shuffle_rows=60), 9)
+    assert together == [sorted(numbers_of([batch])) for batch in alone]
+
+
+@pytest.mark.parametrize(("size", "readers", "rows"), [(2, 3, 6), (2, 2, 5), (1, 2, 3)])
+def test_readers_and_rows_that_cannot_be_shared_are_refused(size, readers, rows):
+    with pytest.raises(ValueError, match=f"multiple of {size} ranks.*{readers} readers, {rows} r"):
+        Feed([], COLUMNS, 0, size, readers, rows, 10, 0)
+
+
 def test_a_rank_with_few_rows_gives_as_many_batches_as_one_with_many(tmp_path):
     files = [
         write_file(tmp_path / "small.parquet", 0, [2]),
@@ -107,8 +125,9 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others(files):
 
 
 def test_the_order_differs_from_epoch_to_epoch(files):
-    numbers = numbers_of(take(make_feed(files, batch_rows=60, shuffle_rows=60), 3))
-    epochs = [tuple(numbers[i : i + 60]) for i in (0, 60, 120)]
+    feed = make_feed(files, batch_rows=60, shuffle_rows=60)
+    epochs = [tuple(numbers_of(take(feed, 1, epoch))) for epoch in range(3)]
+    assert tuple(numbers_of(take(feed, 1, 1))) == epochs[1]
     assert len(set(epochs)) == 3
     assert sorted(epochs[0]) != list(epochs[0])
 
@@ -134,7 +153,7 @@ def test_a_batch_may_be_larger_than_the_table(files):
 
 def test_a_feed_that_is_closed_leaves_no_thread(files):
     before = threading.active_count()
-    batches = make_feed(files).batches()
+    batches = make_feed(files).epoch(0)
     next(batches)
     assert threading.active_count() > before
     batches.close()

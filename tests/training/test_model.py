@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from devise_lib.numerics.linear import Projection
+from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.training.model import assemble, requirements
 from devise_lib.vision.backbones import Backbone, small_cnn
 from devise_lib.vision.inference import Network
@@ -17,12 +17,16 @@ def backbone() -> Backbone:
     return Backbone("small_cnn", small_cnn(4, 32), list("abcd"), 32)
 
 
-@pytest.fixture(scope="module")
-def projection(backbone) -> Projection:
+@pytest.fixture(scope="module", params=[(7,), (9, 7)])
+def projection(backbone, request) -> Projection:
     rng = np.random.default_rng(1)
     d = backbone.features().output_shape[-1]
-    matrix = rng.standard_normal((7, d)).astype(np.float32)
-    return Projection(matrix, rng.standard_normal(7).astype(np.float32))
+    layers = []
+    for width in request.param:
+        matrix = rng.standard_normal((width, d)).astype(np.float32)
+        layers.append(Affine(matrix, rng.standard_normal(width).astype(np.float32)))
+        d = width
+    return Projection(tuple(layers))
 
 
 def test_the_model_is_features_then_projection_then_unit_norm(backbone, projection):

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.projection import ProjectionPlan, _batches
+from devise_lib.training.projection import Rows, Run, make_feed
+from devise_lib.training.settings import Objective, Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
 
@@ -14,34 +15,27 @@ FEATURES = np.random.default_rng(0).normal(4.0, 3.0, (40, 5)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory) -> ProjectionPlan:
+def run(tmp_path_factory) -> Run:
     path = tmp_path_factory.mktemp("features") / "a.parquet"
     columns = {
         "feature": pa.array(FEATURES.tolist(), pa.list_(pa.float32())),
         "label": [LABELS[i % 3] for i in range(40)],
     }
     pq.write_table(pa.table(columns), path, row_group_size=10)
-    return ProjectionPlan(
-        file_urls=[path.as_uri()],
-        rows=40,
-        labels=LABELS,
-        targets={},
-        mean=FEATURES.mean(0).astype(np.float64),
-        deviation=FEATURES.std(0).astype(np.float64),
-        epochs=1,
-        batch_size=8,
-        learning_rate=0.1,
-        margin=0.1,
-        violators="all",
-        normalize=True,
-        dropout=0.0,
-        seed=0,
-        threads=1,
+    rows = Rows(
+        [path.as_uri()],
+        40,
+        LABELS,
+        np.eye(3, dtype=np.float32),
+        None,
+        FEATURES.mean(0).astype(np.float64),
+        FEATURES.std(0).astype(np.float64),
     )
+    return Run("devise", "devise-0", rows, Settings(Objective(), batch_size=8), 0)
 
 
-def test_the_network_gets_standardised_features_and_the_row_of_each_label(plan):
-    batches = list(islice(_batches(plan, 0, 1, 8), 20))
+def test_the_network_gets_standardised_features_and_the_row_of_each_label(run):
+    batches = list(islice(make_feed(run, 0, 1, 1)(0), 20))
     inputs = np.concatenate([x for x, _ in batches])
     truth = np.concatenate([y for _, y in batches])
     assert (inputs.dtype, truth.dtype) == (np.float32, np.int32)

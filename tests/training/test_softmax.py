@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.softmax import SHIFT, SoftmaxPlan, _batches
+from devise_lib.training.softmax import SHIFT, SoftmaxPlan, make_feed
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
 
@@ -24,6 +24,7 @@ def plan(tmp_path_factory) -> SoftmaxPlan:
         image_size=16,
         epochs=1,
         batch_size=10,
+        readers=1,
         learning_rate=0.1,
         seed=0,
         threads=1,
@@ -33,7 +34,7 @@ def plan(tmp_path_factory) -> SoftmaxPlan:
 def test_photos_come_with_their_class_shifted_by_the_batch_and_half_of_them_mirrored(plan):
     places = np.arange(-SHIFT, SHIFT + 1)
     shifts, mirrored = set(), 0
-    for photos, classes in islice(_batches(plan, 0, 1, 10), 60):
+    for photos, classes in islice(make_feed(plan, 0, 1)(0), 60):
         assert (photos.shape, photos.dtype) == ((10, 16, 16, 3), np.float32)
         assert classes.dtype == np.int32
         originals = PHOTOS[classes - 100]

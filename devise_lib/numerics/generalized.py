@@ -1,0 +1,156 @@
+"""Generalised zero-shot learning: seen and unseen labels compete, and stacking is calibrated.
+
+Sources: Xian et al., "Zero-Shot Learning - the Good, the Bad and the Ugly" (2017), eq. 16; Chao et
+al., "An Empirical Study and Analysis of Generalized Zero-Shot Learning" (2016), eq. 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.numerics.vectors import FloatArray
+
+BoolArray = NDArray[np.bool_]
+
+
+def harmonic_mean(seen: float, unseen: float) -> float:
+    """H of two accuracies; 0 where both are."""
+    return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
+
+
+def per_class_mean(values: FloatArray, classes: NDArray[Any]) -> float:
+    """The mean over the classes of the mean over each class's photos.
+
+    Args:
+        values: (n,), such as 1 where the first label is right; n at least 1.
+        classes: (n,) of any type.
+    """
+    _, place = np.unique(classes, return_inverse=True)
+    return float(np.mean(np.bincount(place, weights=values) / np.bincount(place)))
+
+
+@dataclass(frozen=True)
+class SeenUnseenCurve:
+    """Accuracies as the penalty gamma on the scores of seen labels grows.
+
+    The curve is a step function: row i holds for gamma in [gammas[i], gammas[i + 1]).
+
+    Attributes:
+        gammas: (m,) rising; the first is -inf.
+        seen, unseen: (m,) accuracies of the photos of seen and of unseen labels.
+    """
+
+    gammas: FloatArray
+    seen: FloatArray
+    unseen: FloatArray
+
+    @classmethod
+    def of(cls, gammas: FloatArray, falls: FloatArray, rises: FloatArray) -> "SeenUnseenCurve":
+        """A curve from its steps.
+
+        Args:
+            gammas: (m,) rising. The last may be inf, for what is never lost, or never won.
+            falls, rises: (m,) by how much the accuracy of seen labels falls at each, and that of
+                unseen ones rises.
+        """
+        end = len(gammas) - int(np.isposinf(gammas[-1]))
+        seen = np.concatenate([[falls.sum()], falls.sum() - np.cumsum(falls[:end])])
+        unseen = np.concatenate([[0.0], np.cumsum(rises[:end])])
+        return cls(np.concatenate([[-np.inf], gammas[:end]]), np.maximum(seen, 0.0), unseen)
+
+    def area(self) -> float:
+        """AUSUC: the area under seen accuracy against unseen accuracy, in [0, 1]."""
+        heights = (self.seen[1:] + self.seen[:-1]) / 2.0
+        return float(heights @ np.diff(self.unseen))
+
+    def at(self, gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Seen and unseen accuracies with these penalties."""
+        rows = np.searchsorted(self.gammas, gammas, side="right") - 1
+        return self.seen[rows], self.unseen[rows]
+
+
+def best_penalty(curves: Sequence[SeenUnseenCurve]) -> tuple[float, float]:
+    """The penalty of the greatest mean of the curves' harmonic means, and that mean.
+
+    The penalty is the middle of the step that has it.
+    """
+    steps = np.unique(np.concatenate([curve.gammas for curve in curves]))  # the first is -inf
+    means = np.mean([_harmonic_means(*curve.at(steps)) for curve in curves], axis=0)
+    row = int(np.argmax(means))
+    first, last = steps[row], steps[row + 1] if row + 1 < len(steps) else np.inf
+    if np.isinf(first) or np.isinf(last):  # a step without an end, or the only one
+        gamma = first if np.isfinite(first) else last - 1.0 if np.isfinite(last) else 0.0
+    else:
+        gamma = (first + last) / 2.0
+    return float(gamma), float(means[row])
+
+
+def _harmonic_means(seen: FloatArray, unseen: FloatArray) -> FloatArray:
+    total = seen + unseen
+    return np.divide(2 * seen * unseen, total, out=np.zeros_like(total), where=total > 0)
+
+
+def turning_points(
+    scores: FloatArray, seen: BoolArray, truth: NDArray[np.integer[Any]], k: int = 1
+) -> FloatArray:
+    """The penalty at which each photo's label leaves the first k, or enters them.
+
+    A seen label is among the first k while gamma is below it, an unseen one from there on; ties
+    count against the label, as in `retrieval.rank_of_truth`, but for one at that very gamma.
+
+    Args:
+        scores: (n, m), greater is better.
+        seen: (m,) labels that gamma is taken from; there are some of both kinds.
+        truth: (n,) the column that is right.
+        k: at least 1.
+
+    Returns:
+        (n,). -inf for a seen label that is never among the first k, or an unseen one that always
+        is; inf for the other way round.
+    """
+    rows = np.arange(len(truth))
+    right = scores[rows, truth]
+    rivals = scores.copy()
+    rivals[rows, truth] = -np.inf
+    own_kind = seen[None, :] == seen[truth][:, None]  # (n, m)
+    # Rivals of its own kind stay where they are, so as many of the first k are gone.
+    ahead = np.count_nonzero(own_kind & (rivals >= right[:, None]), axis=1)
+    others = -np.sort(-np.where(own_kind, -np.inf, rivals), axis=1)  # (n, m) falling
+    place = k - 1 - ahead  # the best rival of the other kind that must stay behind
+    never = place < 0
+    rival = others[rows, np.clip(place, 0, others.shape[1] - 1)]
+    rival = np.where(place >= others.shape[1], -np.inf, rival)
+    is_seen = seen[truth]
+    with np.errstate(invalid="ignore"):
+        turn = np.where(is_seen, right - rival, rival - right)
+    return np.where(never, np.where(is_seen, -np.inf, np.inf), turn)
+
+
+def seen_unseen_curve(
+    turns: FloatArray, is_seen: BoolArray, classes: NDArray[Any]
+) -> SeenUnseenCurve:
+    """The exact curve of per-class accuracies.
+
+    Args:
+        turns: (n,) of `turning_points`.
+        is_seen: (n,) whether the photo's own label is seen; there are some of both kinds.
+        classes: (n,) its own label.
+
+    Raises:
+        ValueError: all photos are of one kind.
+    """
+    if is_seen.all() or not is_seen.any():
+        raise ValueError("want photos of seen and of unseen labels, got one kind only")
+    weights = np.empty(len(turns))  # of a right answer in the mean over classes
+    for kind in (is_seen, ~is_seen):
+        _, place, counts = np.unique(classes[kind], return_inverse=True, return_counts=True)
+        weights[kind] = 1.0 / counts[place] / len(counts)
+    never = is_seen & np.isneginf(turns)
+    gammas, step = np.unique(turns, return_inverse=True)
+    falls, rises = np.zeros(len(gammas)), np.zeros(len(gammas))
+    np.add.at(falls, step, np.where(is_seen & ~never, weights, 0.0))
+    np.add.at(rises, step, np.where(is_seen, 0.0, weights))
+    return SeenUnseenCurve.of(gammas, falls, rises)

@@ -1,0 +1,263 @@
+"""The methods of the zero-shot tables, each with the settings that did best on labels held out."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import Evaluate
+from devise_lib.errors import InputError
+from devise_lib.numerics import closed_form
+from devise_lib.numerics.candidates import (
+    ByConse,
+    BySoftmax,
+    ByWords,
+    CandidateSet,
+    Method,
+    SoftmaxLayer,
+)
+from devise_lib.numerics.hubness import csls, mean_of_nearest
+from devise_lib.numerics.linear import Compatibility
+from devise_lib.numerics.moments import ClassMoments
+from devise_lib.numerics.validation import Validation
+from devise_lib.numerics.vectors import FloatArray, stack_rows
+from devise_lib.spark.devise import CONTROL
+from devise_lib.spark.feature_rows import (
+    Vectors,
+    feature_moments,
+    label_vectors,
+    read_validation,
+    total_moments,
+    training_labels,
+)
+from devise_lib.spark.labelled import FIT
+from devise_lib.training.bundle import ProjectionBundle
+
+BLOCK = 1_000  # photos of a bank that are scored at once
+NEAREST = 10  # of them that a label's mean is over, as in the paper of CSLS
+CSLS, CALIBRATED = "+csls", "+calibrated"
+
+Make = Callable[["Basis", tuple[float, ...]], Method]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a method may know: all of the training, or the training without labels held out.
+
+    Attributes:
+        moments: of the features.
+        vectors: (c, d_word) of the moments' classes.
+        layer: the backbone's softmax.
+        class_vectors: (classes, d_word) of its classes; zeros for those without a vector, or held
+            out.
+        bank: (b, d_visual) a bounded sample of the features, for CSLS.
+    """
+
+    moments: ClassMoments
+    vectors: FloatArray
+    layer: SoftmaxLayer
+    class_vectors: NDArray[np.float32]
+    bank: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method as it enters the tables.
+
+    Attributes:
+        name: of METRICS' column `method`.
+        seed: of its training; None where it has none.
+        method: trained on all training photos.
+        gammas: the penalty on seen labels, plain and with CSLS; empty where none is known.
+        label_means: (m,) of CSLS, for all labels; None: no CSLS, as for a softmax.
+        settings: what was chosen on the labels held out.
+    """
+
+    name: str
+    seed: int | None
+    method: Method
+    gammas: Mapping[str, float] = field(default_factory=dict)
+    label_means: NDArray[np.float64] | None = None
+    settings: tuple[float, ...] = ()
+
+    def variants(self, scores: FloatArray) -> Iterator[tuple[str, FloatArray, float | None]]:
+        """Name, scores (n, m) and penalty: as it is, with CSLS, and calibrated."""
+        adjusted = {"": scores}
+        if self.label_means is not None:
+            adjusted[CSLS] = csls(scores, self.label_means)
+        for suffix, values in adjusted.items():
+            yield self.name + suffix, values, None
+            if suffix in self.gammas:
+                yield self.name + suffix + CALIBRATED, values, self.gammas[suffix]
+
+
+def find_contenders(
+    features: DataFrame,
+    labels: DataFrame,
+    bundle: ProjectionBundle,
+    known: CandidateSet,
+    config: Evaluate,
+) -> list[Contender]:
+    """Every method, trained and set: DeViSE and its control by seed, then those in closed form.
+
+    Args:
+        features: FEATURES of the training split.
+        labels: LABELS.
+        bundle: of the model.
+        known: every label that may be asked for.
+        config: the settings to choose from.
+
+    Raises:
+        InputError: there is something to choose, and no photos to choose by.
+    """
+    vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
+    training_labels(features, vectors)
+    by_fold = feature_moments(features)
+    validation = read_validation(features, vectors, control, config.validation_photos)
+    every = _basis(bundle.layer, features, total_moments(by_fold), vectors, config.bank)
+    fit = None
+    if validation is not None:
+        held_out = validation.candidates
+        trial_vectors = {
+            label: vector
+            for label, vector in vectors.items()
+            if label not in held_out.place or held_out.seen[held_out.place[label]]
+        }
+        fit_rows = features.where(F.col("fold") == FIT)
+        fit = _basis(bundle.layer, fit_rows, by_fold[FIT], trial_vectors, config.bank)
+    judge = _Judge(every, fit, validation, known)
+    found = [
+        judge.enter(
+            one.method,
+            one.seed,
+            ByWords(Compatibility(one.projection), one.method == CONTROL),
+            trial,
+        )
+        for one in bundle.trained
+        if not one.is_trial
+        for trial in [_trial_of(bundle, one.method)]
+    ]
+    for name, make, choices in _closed_forms(config):
+        found.append(judge.choose(name, make, choices))
+    return [*found, Contender("softmax", None, BySoftmax(bundle.layer))]
+
+
+def log_contenders(contenders: Sequence[Contender]) -> None:
+    """What was chosen for each, to the open run."""
+    for one in contenders:
+        if one.settings:
+            tracking.log_params({f"chosen_{one.name}": list(one.settings)})
+        seed = "" if one.seed is None else f"_seed_{one.seed}"
+        for suffix, gamma in one.gammas.items():
+            name = "gamma_" + (one.name + suffix).replace("+", "_")
+            tracking.log_metrics({name + seed: gamma})
+
+
+def _trial_of(bundle: ProjectionBundle, method: str) -> Method | None:
+    """The same method, trained without the labels held out."""
+    for one in bundle.trained:
+        if one.is_trial and one.method == method:
+            return ByWords(Compatibility(one.projection), method == CONTROL)
+    return None
+
+
+def _closed_forms(config: Evaluate) -> list[tuple[str, Make, list[tuple[float, ...]]]]:
+    """Name, how it is made, and the settings to choose from."""
+    one: list[tuple[float, ...]] = [(s,) for s in config.strengths]
+
+    def simple(solve: Callable[..., Compatibility]) -> Make:
+        return lambda basis, s: ByWords(solve(basis.moments, basis.vectors, *s))
+
+    return [
+        ("ridge", simple(closed_form.ridge), one),
+        ("ridge_reversed", simple(closed_form.ridge_reversed), one),
+        ("eszsl", simple(closed_form.eszsl), list(product(config.strengths, config.strengths))),
+        ("sae", simple(closed_form.sae), one),
+        ("sae_reversed", simple(closed_form.sae_reversed), one),
+        ("classifier_ridge", _by_classifier, one),
+        ("conse", _conse, [(float(t),) for t in config.conse_t]),
+    ]
+
+
+def _by_classifier(basis: Basis, settings: tuple[float, ...]) -> Method:
+    known = np.linalg.norm(basis.class_vectors, axis=1) > 0
+    weights = closed_form.classifier_weights(
+        basis.layer.kernel[:, known], basis.moments.deviation, basis.class_vectors[known], *settings
+    )
+    return ByWords(closed_form.by_classifier(basis.moments, weights))
+
+
+def _conse(basis: Basis, settings: tuple[float, ...]) -> Method:
+    return ByConse(basis.layer, basis.class_vectors, int(settings[0]))
+
+
+def _basis(
+    layer: SoftmaxLayer, rows: DataFrame, moments: ClassMoments, vectors: Vectors, bank: int
+) -> Basis:
+    nothing = np.zeros_like(next(iter(vectors.values())))
+    sample = rows.orderBy(F.xxhash64("photo_id")).limit(bank).select("feature").collect()
+    return Basis(
+        moments,
+        moments.matrix_of(vectors),
+        layer,
+        np.stack([vectors.get(label, nothing) for label in layer.classes]),
+        stack_rows([row["feature"] for row in sample], len(moments.mean)),
+    )
+
+
+class _Judge:
+    """Chooses settings on the labels held out, and measures what each method needs besides."""
+
+    def __init__(
+        self, every: Basis, fit: Basis | None, validation: Validation | None, known: CandidateSet
+    ) -> None:
+        self._every, self._fit, self._validation, self._known = every, fit, validation, known
+
+    def choose(self, name: str, make: Make, choices: Sequence[tuple[float, ...]]) -> Contender:
+        """The method with the settings of the best score."""
+        if self._fit is None or self._validation is None:
+            if len(choices) > 1:
+                raise InputError(
+                    f"evaluate has {len(choices)} settings of {name} to choose from, but FEATURES "
+                    "have no photos to choose by: give validation_share and run extract_features "
+                    "again, or give one of evaluate.strengths and conse_t"
+                )
+            return self.enter(name, None, make(self._every, choices[0]), None, choices[0])
+        trials = [make(self._fit, settings) for settings in choices]
+        values = [self._validation.score(trial).value for trial in trials]
+        best = int(np.argmax(values))
+        chosen = choices[best]
+        return self.enter(name, None, make(self._every, chosen), trials[best], chosen)
+
+    def enter(
+        self,
+        name: str,
+        seed: int | None,
+        method: Method,
+        trial: Method | None,
+        settings: tuple[float, ...] = (),
+    ) -> Contender:
+        """The method with its penalties, which its trial tells, and its label means."""
+        means = _label_means(method, self._every.bank, self._known)
+        gammas = {}
+        if trial is not None and self._fit is not None and self._validation is not None:
+            validation = self._validation
+            scores = trial.scores(validation.features, validation.candidates)
+            of_trial = _label_means(trial, self._fit.bank, validation.candidates)
+            for suffix, values in (("", scores), (CSLS, csls(scores, of_trial))):
+                gammas[suffix] = validation.score_of(values).gamma
+        return Contender(name, seed, method, gammas, means, settings)
+
+
+def _label_means(
+    method: Method, bank: NDArray[np.float32], known: CandidateSet
+) -> NDArray[np.float64]:
+    blocks = (
+        method.scores(bank[start : start + BLOCK], known) for start in range(0, len(bank), BLOCK)
+    )
+    return mean_of_nearest(blocks, NEAREST)

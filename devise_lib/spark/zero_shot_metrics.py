@@ -1,0 +1,157 @@
+"""Answers of photos to METRICS: the zero-shot tables, their controls and their ceilings."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from devise_lib.numerics.generalized import SeenUnseenCurve, harmonic_mean
+from devise_lib.numerics.hierarchy import chance_precision
+from devise_lib.numerics.hubness import hubness
+from devise_lib.spark.evaluation import HUBS_K, Questions
+from devise_lib.spark.metrics import Metric
+
+TURN_STEP = 1e-3  # to which the penalties of a curve are rounded
+METHOD = ("photo_set", "choice", "method", "seed")
+
+
+def zero_shot_metrics(answers: DataFrame, asked: Questions) -> list[Metric]:
+    """Every figure of the tables; what is collected is of the size of the labels.
+
+    Args:
+        answers: of `ask_photos`; read three times.
+        asked: what was asked.
+    """
+    return [
+        *_shares(answers, asked),
+        *_chance(asked),
+        *_hubs(answers, asked),
+        *_areas(answers, asked),
+    ]
+
+
+def _shares(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
+    """hit@k, hierarchical precision@k, per-class top-1, and the harmonic mean of both kinds."""
+    shares = [F.avg(_within(k)).alias(f"hit_{k}") for k in asked.ks]
+    shares += [F.avg(F.col("precision")[i]).alias(f"hp_{k}") for i, k in enumerate(asked.ks)]
+    shares.append((F.sum(F.col("weight") * _within(1)) / F.sum("weight")).alias("top1"))
+    rows = answers.groupBy(*METHOD, "seen").agg(*shares).orderBy(*METHOD, "seen").collect()
+    of_kind: dict[tuple[Any, ...], dict[bool, float]] = defaultdict(dict)
+    for row in rows:
+        for k in asked.ks:
+            yield _metric(asked, row, "hit", k, row[f"hit_{k}"])
+            if row[f"hp_{k}"] is not None:
+                yield _metric(asked, row, "hierarchical_precision", k, row[f"hp_{k}"])
+        yield _metric(asked, row, "per_class_top1", 1, row["top1"])
+        of_kind[tuple(row[name] for name in METHOD)][row["seen"]] = row["top1"]
+    for key, kinds in of_kind.items():
+        if len(kinds) == 2:
+            both = dict(zip(METHOD, key, strict=True))
+            mean = harmonic_mean(kinds[True], kinds[False])
+            yield _metric(asked, both, "harmonic_mean", 1, mean)
+
+
+def _within(k: int) -> Column:
+    return (F.col("rank") <= k).cast("double")
+
+
+def _metric(
+    asked: Questions, row: Row | dict[str, Any], metric: str, k: int | None, value: float
+) -> Metric:
+    """A figure of a photo set; of its seen or unseen labels, where the row is of one kind."""
+    photos = str(row["photo_set"])
+    if "seen" in row:
+        photos += " seen" if row["seen"] else " unseen"
+    choice = asked.labels.choices[row["choice"]].name
+    return Metric(str(row["method"]), photos, choice, metric, k, float(value), row["seed"])
+
+
+def _chance(asked: Questions) -> Iterator[Metric]:
+    """Guessing, and what the other figures are to be read with: photos, labels, set sizes."""
+    known = asked.labels.labels
+    for place, choice in enumerate(asked.labels.choices):
+        groups: dict[tuple[str, bool], dict[str, int]] = defaultdict(dict)
+        for (photo_set, label), photos in sorted(asked.sizes.items()):
+            column = known.place[label]
+            if column in choice.columns and (
+                not choice.photo_sets or photo_set in choice.photo_sets
+            ):
+                groups[photo_set, bool(known.seen[column])][label] = photos
+        candidates = {known.labels[column] for column in choice.columns}
+        for (photo_set, seen), sizes in groups.items():
+            row = {"photo_set": photo_set, "seen": seen, "choice": place}
+            row |= {"method": "chance", "seed": None}
+            yield _metric(asked, row, "photos", None, sum(sizes.values()))
+            yield _metric(asked, row, "candidates", None, len(candidates))
+            for k in asked.ks:
+                yield _metric(asked, row, "hit", k, min(1.0, k / len(candidates)))
+            sets = [
+                (asked.correct[place, label], photos)
+                for label, photos in sizes.items()
+                if (place, label) in asked.correct
+            ]
+            for k in asked.ks if sets else ():
+                chance = chance_precision(sets, k, candidates)
+                yield _metric(asked, row, "hierarchical_precision", k, chance)
+                size = sum(one.size(k) * n for one, n in sets) / sum(n for _, n in sets)
+                yield _metric(asked, row, "correct_set_size", k, size)
+
+
+def _hubs(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
+    """How unevenly unseen labels come among the first HUBS_K, where they are alone."""
+    choices = asked.labels.choices
+    alone = [place for place, choice in enumerate(choices) if choice.name == "unseen_only"]
+    listed = answers.where(F.col("choice").isin(alone)).select(
+        *METHOD, "seen", F.explode("first").alias("place")
+    )
+    occurrences: dict[Row, dict[int, int]] = defaultdict(dict)
+    for row in listed.groupBy(*METHOD, "seen", "place").count().orderBy(*METHOD, "place").collect():
+        group = Row(*METHOD, "seen")(*(row[name] for name in (*METHOD, "seen")))
+        occurrences[group][row["place"]] = row["count"]
+    for group, found in occurrences.items():
+        labels = len(choices[group["choice"]].columns)
+        counts = np.array([found.get(place, 0) for place in range(labels)])
+        figures = hubness(counts, min(HUBS_K, labels))
+        for metric, value in (
+            ("hubness_skewness", figures.skewness),
+            ("antihub_share", figures.antihub_share),
+            ("hub_occurrence", figures.hub_occurrence),
+            ("robin_hood", figures.robin_hood),
+        ):
+            yield _metric(asked, group, metric, HUBS_K, value)
+
+
+def _areas(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
+    """AUSUC, of per-class accuracies, with the penalties rounded to TURN_STEP."""
+    step = F.rint(F.col("turn") / TURN_STEP)
+    weights = (
+        answers.where("turn IS NOT NULL")
+        .groupBy(*METHOD, "seen", step.alias("step"))
+        .agg(F.sum("weight").alias("weight"))
+        .orderBy(*METHOD, "step")
+    )
+    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in weights.collect():
+        groups[tuple(row[name] for name in METHOD)].append(row)
+    for key, rows in groups.items():
+        curve = _curve(rows)
+        if curve is not None:
+            yield _metric(asked, dict(zip(METHOD, key, strict=True)), "ausuc", None, curve.area())
+
+
+def _curve(rows: list[Row]) -> SeenUnseenCurve | None:
+    """The curve of one method; None where it has photos of one kind only."""
+    totals = {kind: sum(r["weight"] for r in rows if r["seen"] == kind) for kind in (True, False)}
+    if not all(totals.values()):
+        return None
+    gammas = np.array(sorted({row["step"] for row in rows})) * TURN_STEP
+    steps = {kind: np.zeros(len(gammas)) for kind in (True, False)}
+    for row in rows:
+        if row["seen"] and np.isneginf(row["step"]):
+            continue  # never among the first
+        place = int(np.searchsorted(gammas, row["step"] * TURN_STEP))
+        steps[row["seen"]][place] += row["weight"] / totals[row["seen"]]
+    return SeenUnseenCurve.of(gammas, steps[True], steps[False])
