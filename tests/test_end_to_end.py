@@ -28,15 +28,12 @@ def params(work: Path, job: str) -> dict[str, str]:
         return dict(store.execute(query, (job,)).fetchall())
 
 
-def curves(work: Path, job: str) -> dict[str, list[tuple[int, float]]]:
-    """By the name of the loss, (epoch, value) in order."""
-    query = """SELECT m.key, m.step, m.value FROM metrics m JOIN runs r USING (run_uuid)
-               WHERE r.name = ? AND m.key LIKE 'loss%' ORDER BY m.key, m.step"""
-    found: dict[str, list[tuple[int, float]]] = {}
+def curve(work: Path, run: str, metric: str) -> list[tuple[int, float]]:
+    """(epoch, value) in order."""
+    query = """SELECT m.step, m.value FROM metrics m JOIN runs r USING (run_uuid)
+               WHERE r.name = ? AND m.key = ? ORDER BY m.step"""
     with sqlite3.connect(work / "mlflow.db") as store:
-        for key, step, value in store.execute(query, (job,)):
-            found.setdefault(key, []).append((step, value))
-    return found
+        return store.execute(query, (run, metric)).fetchall()
 
 
 def test_every_job_leaves_its_record_with_time_and_rows(small_run):
@@ -109,13 +106,29 @@ def test_datasketch_found_the_articles_that_repeat_others(small_run):
 def test_horovod_trained_on_two_ranks_fed_by_petastorm(small_run):
     for job in ("train_backbone", "train_devise"):
         assert params(small_run, job)["horovod_size"] == "2", job
-        losses = curves(small_run, job)
-        assert losses, "a point an epoch"
-        for curve in losses.values():
-            assert [step for step, _ in curve] == list(range(int(params(small_run, job)["epochs"])))
-            assert all(np.isfinite(loss) and loss > 0 for _, loss in curve)
+    losses = curve(small_run, "train_backbone", "loss")
+    assert len(losses) == int(params(small_run, "train_backbone")["epochs"])
+    assert all(np.isfinite(loss) and loss > 0 for _, loss in losses)
     features = DeltaTable(small_run / "tables" / "features")
     assert int(params(small_run, "train_devise")["features_version"]) <= features.version()
+
+
+def test_every_setting_was_tried_on_labels_held_out_and_the_best_one_trained(small_run):
+    chosen = params(small_run, "train_devise")
+    trials, name = {}, "trial 0"
+    while scores := curve(small_run, name, "validation_alone"):
+        harmonic = curve(small_run, name, "validation_harmonic")
+        values = [(a + b) / 2 for (_, a), (_, b) in zip(scores, harmonic, strict=True)]
+        assert [step for step, _ in scores] == list(range(len(scores))), "the start is epoch 0"
+        assert 1 < len(scores) <= 1 + int(chosen["epochs"])
+        assert int(params(small_run, name)["epochs"]) == int(np.argmax(values))
+        trials[name] = max(values)
+        name = f"trial {len(trials)}"
+    assert len(trials) == 2 * 2 * 2  # starts, margins and learning rates
+    best = params(small_run, max(trials, key=trials.get))
+    assert {key: chosen[f"chosen_{key}"] for key in best} == best
+    for method in ("devise", "random_embeddings"):
+        assert len(curve(small_run, f"{method}-0", "loss")) == int(best["epochs"])
 
 
 def test_tensorflow_model_in_the_registry_gives_the_embeddings_of_the_table(small_run):
@@ -167,16 +180,21 @@ def test_mlflow_has_a_run_a_job_inside_the_pipelines_and_the_metrics(small_run):
     [parent] = {parents[runs[job.name]] for job in JOBS}
     assert parent in flows
     assert aliases == [("devise", "champion")]
-    assert "hit_at_1/devise/sample_unseen/unseen_only" in keys
+    assert "hit_at_1/devise/sample_unseen/unseen_only/seed_0" in keys
 
 
 def test_zero_shot_figures_stand_beside_their_controls(small_run):
     metrics = table(small_run, "metrics")
     hits = metrics[(metrics["metric"] == "hit") & (metrics["photo_set"] == "sample unseen")]
     by_method = hits[hits["candidate_set"] == "unseen_only"].groupby("method")["k"].agg(set)
-    methods = {"devise", "ridge", "conse", "random_embeddings", "chance"}
-    assert set(by_method.index) == methods
-    assert all(ks == {1, 5, 10} for ks in by_method)
+    closed = ("ridge", "ridge_reversed", "eszsl", "sae", "sae_reversed", "classifier_ridge")
+    methods = {"devise", "random_embeddings", "conse", *closed}
+    variants = {f"{method}+csls" for method in methods}
+    assert set(by_method.index) == methods | variants | {"softmax", "chance"}
+    assert all(ks == {1, 2, 5, 10, 20} for ks in by_method)
+    both = hits[hits["candidate_set"] == "unseen_and_seen"]["method"]
+    calibrated = {f"{method}+calibrated" for method in methods | variants}
+    assert set(both) == methods | variants | calibrated | {"softmax", "chance"}
     unseen = [x for x in read_label_table(str(small_run / "sample/labels.tsv"), "s") if not x.seen]
     chance = hits[(hits["method"] == "chance") & (hits["k"] == 1)]
     of_unseen = chance[chance["candidate_set"] == "unseen_only"]["value"]
@@ -187,7 +205,12 @@ def test_every_kind_of_figure_is_in_metrics(small_run):
     metrics = table(small_run, "metrics")
     kinds = set(zip(metrics["method"], metrics["metric"], strict=True))
     assert {("labels", "coverage"), ("word2vec", "spearman"), ("ivf", "recall")} <= kinds
-    shares = metrics[metrics["metric"].isin(["hit", "coverage", "recall"])]["value"]
+    zero_shot = {"hit", "hierarchical_precision", "per_class_top1", "harmonic_mean", "ausuc"}
+    hubs = {"hubness_skewness", "antihub_share", "hub_occurrence", "robin_hood"}
+    assert {metric for method, metric in kinds if method == "devise"} == zero_shot | hubs
+    assert ("chance", "correct_set_size") in kinds
+    named = [*zero_shot, "coverage", "recall"]
+    shares = metrics[metrics["metric"].isin(named)]["value"]
     assert shares.between(0, 1).all()
     coverage = metrics[metrics["metric"] == "coverage"]["value"]
     assert coverage.sum() == pytest.approx(1)

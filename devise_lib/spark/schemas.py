@@ -179,7 +179,11 @@ PREDICTIONS = _table(
 METRICS = _table(
     ("run_id", STRING, "MLflow run that measured it"),
     ("model_id", STRING, "Model that was measured"),
-    ("method", STRING, "devise, ridge, conse, chance ... with +csls, +calibrated; ivf, word2vec, labels"),
+    (
+        "method",
+        STRING,
+        "devise, ridge, conse, chance ... with +csls, +calibrated; ivf, word2vec, labels",
+    ),
     ("photo_set", STRING, "Photos (or word test) that it was measured on"),
     ("candidate_set", STRING, "Labels to choose from: unseen_only, unseen_and_seen, ..."),
     ("metric", STRING, "hit, recall, coverage, analogies, spearman, photos, ..."),

@@ -103,10 +103,14 @@ def test_unseen_labels_are_for_testing_only(features):
         assert row["seen"] == SEEN[row["label"]]
 
 
-def test_files_lie_by_split_and_are_short_and_plain_for_petastorm(features, work):
-    files = list(Path(work).glob("tables/features/split=*/*.parquet"))
-    train = [f for f in files if f.parent.name == "split=train"]
-    assert len(train) >= sum(r["split"] == "train" for r in features[0].values()) / 3
+def test_files_lie_by_split_and_fold_and_are_short_and_plain_for_petastorm(features, work):
+    files = list(Path(work).glob("tables/features/split=*/fold=*/*.parquet"))
+    rows = features[0].values()
+    places = {(f.parent.parent.name, f.parent.name) for f in files}
+    assert places == {(f"split={r['split']}", f"fold={r['fold']}") for r in rows}
+    assert ("split=test", "fold=test") in places
+    train = [f for f in files if f.parent.parent.name == "split=train"]
+    assert len(train) >= sum(r["split"] == "train" for r in rows) / 3
     assert not any("snappy" in f.name for f in files)
 
 
