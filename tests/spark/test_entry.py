@@ -174,8 +174,8 @@ def config(tmp_path, store) -> Evaluate:
 def test_a_job_that_finishes_leaves_a_record_and_its_run(config):
     record = execute(None, lambda _, c: {"rows": len(c.k), "left out": 12345}, config, "parent")
     assert read_record(config.work_dir, "evaluate") == record
-    assert record.rows == {"rows": 3, "left out": 12345}
-    assert record.row_text() == "3 rows, 12,345 left out"
+    assert record.rows == {"rows": 5, "left out": 12345}
+    assert record.row_text() == "5 rows, 12,345 left out"
     assert record.fingerprint == fingerprint(config)
     run = mlflow.get_run(record.run_id)
     assert run.data.metrics["rows_left_out"] == 12345
