@@ -1,5 +1,6 @@
 """Labels to choose from, and what each method scores them with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -95,6 +96,11 @@ class SoftmaxLayer:
     def probabilities(self, features: FloatArray) -> FloatArray:
         """Features (n, d_visual) to (n, classes)."""
         return softmax(features @ self.kernel + self.bias)
+
+    def class_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The label vectors of the classes, (classes, d_word); zeros for one that has none."""
+        nothing = np.zeros_like(next(iter(vectors.values())))
+        return np.stack([vectors.get(label, nothing) for label in self.classes])
 
 
 @dataclass(frozen=True)

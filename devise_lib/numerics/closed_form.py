@@ -109,7 +109,7 @@ def classifier_weights(
     Args:
         kernel: (d, c) of a softmax over features as they come.
         deviation: (d,) of the features: the weights on standardised ones are the kernel times it.
-        vectors: S, (c, m), of the softmax's classes.
+        vectors: S, (c, m), of the softmax's classes; a class of zeros adds nothing.
         strength: l, above 0.
 
     Source: Changpinyo et al., "Synthesized Classifiers for Zero-Shot Learning" (2016), whose

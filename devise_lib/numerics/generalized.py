@@ -118,7 +118,9 @@ def turning_points(
     own_kind = seen[None, :] == seen[truth][:, None]  # (n, m)
     # Rivals of its own kind stay where they are, so as many of the first k are gone.
     ahead = np.count_nonzero(own_kind & (rivals >= right[:, None]), axis=1)
-    others = -np.sort(-np.where(own_kind, -np.inf, rivals), axis=1)  # (n, m) falling
+    width = min(k, scores.shape[1])
+    others = np.partition(np.where(own_kind, np.inf, -rivals), width - 1, axis=1)[:, :width]
+    others = -np.sort(others, axis=1)  # (n, width) falling: the best of the other kind
     place = k - 1 - ahead  # the best rival of the other kind that must stay behind
     never = place < 0
     rival = others[rows, np.clip(place, 0, others.shape[1] - 1)]

@@ -53,6 +53,12 @@ class Validation:
     truth: NDArray[np.int64]
     candidates: CandidateSet
 
+    @property
+    def held_out(self) -> set[str]:
+        """The labels that play the unseen ones."""
+        labels, seen = self.candidates.labels, self.candidates.seen
+        return {label for label, known in zip(labels, seen, strict=True) if not known}
+
     def score(self, method: Method) -> Score:
         """See `Score`."""
         return self.score_of(method.scores(self.features, self.candidates))

@@ -122,12 +122,8 @@ def find_contenders(
     every = _basis(bundle.layer, features, total_moments(by_fold), vectors, config.bank)
     fit = None
     if validation is not None:
-        held_out = validation.candidates
-        trial_vectors = {
-            label: vector
-            for label, vector in vectors.items()
-            if label not in held_out.place or held_out.seen[held_out.place[label]]
-        }
+        held_out = validation.held_out
+        trial_vectors = {label: v for label, v in vectors.items() if label not in held_out}
         fit_rows = features.where(F.col("fold") == FIT)
         fit = _basis(bundle.layer, fit_rows, by_fold[FIT], trial_vectors, config.bank)
     judge = _Judge(every, fit, validation, known)
@@ -185,9 +181,8 @@ def _closed_forms(config: Evaluate) -> list[tuple[str, Make, list[tuple[float, .
 
 
 def _by_classifier(basis: Basis, settings: tuple[float, ...]) -> Method:
-    known = np.linalg.norm(basis.class_vectors, axis=1) > 0
     weights = closed_form.classifier_weights(
-        basis.layer.kernel[:, known], basis.moments.deviation, basis.class_vectors[known], *settings
+        basis.layer.kernel, basis.moments.deviation, basis.class_vectors, *settings
     )
     return ByWords(closed_form.by_classifier(basis.moments, weights))
 
@@ -199,13 +194,12 @@ def _conse(basis: Basis, settings: tuple[float, ...]) -> Method:
 def _basis(
     layer: SoftmaxLayer, rows: DataFrame, moments: ClassMoments, vectors: Vectors, bank: int
 ) -> Basis:
-    nothing = np.zeros_like(next(iter(vectors.values())))
     sample = rows.orderBy(F.xxhash64("photo_id")).limit(bank).select("feature").collect()
     return Basis(
         moments,
         moments.matrix_of(vectors),
         layer,
-        np.stack([vectors.get(label, nothing) for label in layer.classes]),
+        layer.class_vectors(vectors),
         stack_rows([row["feature"] for row in sample], len(moments.mean)),
     )
 

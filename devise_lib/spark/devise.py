@@ -17,7 +17,6 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Validation
 from devise_lib.spark.feature_rows import (
     Vectors,
     feature_moments,
@@ -112,7 +111,7 @@ def train_on_ranks(
     trials: list[Run] = []
     control_trial = None
     if validation is not None:
-        fit = _Part(rows.where(F.col("fold") == FIT), by_fold[FIT], _held_out(validation))
+        fit = _Part(rows.where(F.col("fold") == FIT), by_fold[FIT], validation.held_out)
         of_method, of_control = (_rows(fit, wrong, vectors[m], layer, config) for m in vectors)
         trials = [
             Run(METHOD, f"trial {n}", of_method, tried, config.seed)
@@ -179,11 +178,6 @@ class _Part:
     held_out: set[str]
 
 
-def _held_out(validation: Validation) -> set[str]:
-    candidates = validation.candidates
-    return {x for x, seen in zip(candidates.labels, candidates.seen, strict=True) if not seen}
-
-
 def _further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:
     """Seen labels with a vector that no training photo has."""
     seen = labels.where(has_vector() & F.col("seen")).select("label").distinct().collect()
@@ -210,18 +204,14 @@ def _as_softmax(
     part: _Part, vectors: Vectors, layer: SoftmaxLayer, config: TrainDevise
 ) -> NDArray[np.float32]:
     """The linear map that sees labels as the backbone's softmax sees its classes."""
-    known = [
-        column
-        for column, label in enumerate(layer.classes)
-        if label in vectors and label not in part.held_out
-    ]
-    if not known:
+    known = {label: v for label, v in vectors.items() if label not in part.held_out}
+    if known.keys().isdisjoint(layer.classes):
         raise InputError(
             "no class of the backbone's softmax is a label with a vector: give "
             'train_devise.start = "random"'
         )
-    of_classes = np.stack([vectors[layer.classes[column]] for column in known])
+    of_classes = layer.class_vectors(known)
     weights = classifier_weights(
-        layer.kernel[:, known], part.moments.deviation, of_classes, config.start_strength
+        layer.kernel, part.moments.deviation, of_classes, config.start_strength
     )
     return weights.astype(np.float32)

@@ -15,7 +15,7 @@ from devise_lib.spark.entry import find_input_error
 from devise_lib.spark.schemas import SENTENCES
 from devise_lib.spark.vocabulary import count_words
 from devise_lib.spark.words import ENGINES, TrainingPlan, train_in_many_tasks, train_in_one_task
-from devise_lib.text.word2vec import Word2VecParams
+from tests.text import two_worlds
 
 pytestmark = pytest.mark.spark
 
@@ -23,18 +23,7 @@ TOPICS = {
     "sea": ["fish", "wave", "boat", "sail", "whale", "salt"],
     "land": ["tree", "road", "horse", "field", "barn", "hill"],
 }
-PARAMS = Word2VecParams(
-    vector_size=8,
-    window=4,
-    negative=5,
-    hs=0,
-    sg=1,
-    sample=0.0,
-    epochs=4,
-    alpha=0.05,
-    seed=1,
-    workers=1,
-)
+PARAMS = replace(two_worlds.PARAMS, vector_size=8, window=4)
 PLAN = TrainingPlan(PARAMS, partitions=2, merge_words=1_000)
 
 
