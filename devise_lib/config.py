@@ -122,8 +122,8 @@ class ExtractFeatures(JobConfig):
 class TrainDevise(JobConfig):
     """FEATURES and LABELS to the projection, registered with its controls.
 
-    Of several starts, margins, dropouts and learning rates, those are taken that do best on labels
-    held out (validation_share), and the epoch at which they did.
+    Of several starts, pulls, margins, dropouts and learning rates, the first are taken that do best
+    on labels held out (validation_folds), or as good as the best; and the epoch at which they did.
     """
 
     name = "train_devise"
@@ -149,7 +149,9 @@ class TrainDevise(JobConfig):
     # Where the linear map starts: as the backbone's softmax sees its classes, or at random.
     start: OneOrMore[Literal["softmax", "random"]] = ("softmax", "random")
     start_strength: Annotated[float, Field(gt=0.0)] = 1.0  # of its ridge regression
-    validation_photos: PositiveInt = 5_000  # of the labels held out and of others, at the most
+    pull: OneOrMore[Annotated[float, Field(ge=0.0)]] = (3.0,)  # back to the softmax's start
+    folds: Annotated[int, Field(ge=0)] = 0  # that settings are tried on; 0: all validation_folds
+    validation_photos: PositiveInt = 5_000  # of labels held out and others, a fold, at the most
     checkpoint_steps: PositiveInt = 1_000  # between two states that a killed training goes on from
 
     @model_validator(mode="after")
@@ -170,6 +172,15 @@ class ModelJobConfig(JobConfig):
 
     model_name: ModelName = "devise"
     model: str = "champion"  # an alias of the registry, or a version number
+
+
+class ExportModel(ModelJobConfig):
+    """The model to a Keras file, a SavedModel and a TFLite file, checked on some of PHOTOS."""
+
+    name = "export_model"
+    needs = ("ingest_photos", "train_devise")
+    opt_in = True
+    photos: PositiveInt = 100  # that each form is checked with
 
 
 class EmbedPhotos(ModelJobConfig):
@@ -235,8 +246,8 @@ class Candidates(Frozen):
 class Evaluate(ModelJobConfig):
     """The model, its controls and the closed-form baselines to METRICS.
 
-    Of several strengths and numbers of classes, each method takes those that do best on labels
-    held out (validation_share).
+    Of several strengths and numbers of classes, each method takes the first that do best on labels
+    held out (validation_folds), or as good as the best.
     """
 
     name = "evaluate"
@@ -245,10 +256,11 @@ class Evaluate(ModelJobConfig):
     k: OneOrMore[PositiveInt] = (1, 2, 5, 10, 20)
     hierarchy: str = ""  # is-a edges, a parent and a child a line: gives hierarchical precision
     candidates: tuple[Candidates, ...] = ()  # beside each label set's seen, unseen and all
-    strengths: OneOrMore[Annotated[float, Field(gt=0.0)]] = (1.0, 10.0, 1e2, 1e3, 1e4, 1e5)
-    conse_t: OneOrMore[PositiveInt] = (1, 10, 100)  # classes that ConSE takes a photo
+    strengths: OneOrMore[Annotated[float, Field(gt=0.0)]] = (1e5, 1e4, 1e3, 1e2, 10.0, 1.0)
+    conse_t: OneOrMore[PositiveInt] = (10, 1, 100)  # classes that ConSE takes a photo
     bank: PositiveInt = 10_000  # training features that CSLS measures labels with, at the most
-    validation_photos: PositiveInt = 5_000  # of the labels held out and of others, at the most
+    folds: Annotated[int, Field(ge=0)] = 0  # that settings are tried on; 0: all validation_folds
+    validation_photos: PositiveInt = 5_000  # of labels held out and others, a fold, at the most
 
 
 class Report(ModelJobConfig):
@@ -271,6 +283,7 @@ JOBS: tuple[type[JobConfig], ...] = (
     TrainBackbone,
     ExtractFeatures,
     TrainDevise,
+    ExportModel,
     EmbedPhotos,
     BuildIndex,
     BuildSignatures,

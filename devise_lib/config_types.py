@@ -76,6 +76,15 @@ class FolderLabels(Frozen):
 LabelSet = Annotated[LabelTable | ImageNetLabels | FolderLabels, Field(discriminator="kind")]
 
 
+def _none_or_several(folds: int) -> int:
+    if folds == 1:
+        raise ValueError("with 1 fold no label would be left to train on: give 0, or 2 at least")
+    return folds
+
+
+Folds = Annotated[int, Field(ge=0), AfterValidator(_none_or_several)]
+
+
 class PhotoSource(Frozen):
     """A folder of photos, or a tar of them. Its name goes to the column `photo_set`."""
 
@@ -105,8 +114,9 @@ class JobConfig(Frozen):
     catalog: str = ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
     label_sets: tuple[LabelSet, ...] = ()
     test_share: Share = 0.25  # of the photos of seen labels; no model is trained on these
-    # Of the labels with training photos: they play the unseen ones while settings are chosen.
-    validation_share: Share = 0.2
+    # Parts of the labels with training photos, which play the unseen ones in turn while settings
+    # are chosen; 0: nothing is chosen.
+    validation_folds: Folds = 5
 
     def input_files(self) -> dict[str, list[str]]:
         """The files and folders that each of `file_keys` names."""

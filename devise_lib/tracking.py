@@ -25,6 +25,7 @@ EXPERIMENT = "devise"
 MODEL_FOLDER = "model"
 EXTRAS_FOLDER = "projection"
 CHAMPION = "champion"
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model, no such alias
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,9 @@ def register_keras(
     input_example: Any,
     requirements: list[str],
     write_extras: Callable[[Path], None],
-) -> str:
-    """Log a Keras model to the open run, register it, and make it the champion.
+    tags: Mapping[str, str],
+) -> RegisteredModel:
+    """Log a Keras model to the open run, and register it.
 
     Args:
         model: a built Keras model.
@@ -137,9 +139,7 @@ def register_keras(
         input_example: a batch that the model takes; it fixes the signature.
         requirements: pip requirements; named here, since finding them out takes MLflow 20 s.
         write_extras: writes files into the folder it is given; they travel with the model.
-
-    Returns:
-        The model's id: name and version.
+        tags: of the version: what it was made from.
     """
     from mlflow.models import infer_signature  # these two import TensorFlow: only where needed
     from mlflow.tensorflow import log_model
@@ -157,9 +157,26 @@ def register_keras(
                 pip_requirements=requirements,
             )
         mlflow.log_artifacts(folder, EXTRAS_FOLDER)
-    version = str(info.registered_model_version)
-    MlflowClient().set_registered_model_alias(name, CHAMPION, version)
-    return RegisteredModel(name, version, current_run_id()).model_id
+    model = RegisteredModel(name, str(info.registered_model_version), current_run_id())
+    for key, value in tags.items():
+        MlflowClient().set_model_version_tag(name, model.version, key, value)
+    return model
+
+
+def promote(model: RegisteredModel) -> None:
+    """Make it the champion, which jobs use unless they are told otherwise."""
+    MlflowClient().set_registered_model_alias(model.name, CHAMPION, model.version)
+
+
+def find_champion(name: str) -> RegisteredModel | None:
+    """The champion of a registered model; None where there is none yet."""
+    try:
+        found = MlflowClient().get_model_version_by_alias(name, CHAMPION)
+    except MlflowException as error:
+        if error.error_code in NOT_THERE:
+            return None
+        raise
+    return RegisteredModel(name, str(found.version), str(found.run_id))
 
 
 def find_registered(name: str, alias_or_version: str) -> RegisteredModel:

@@ -20,7 +20,7 @@ from devise_lib.spark.labelled import has_vector, labelled_photos, with_fold
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import features_file, load_backbone
 
-KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold")
+KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold", "kept")
 
 
 def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
@@ -34,7 +34,7 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         raise InputError(
             "no photo has a label of the label sets: check label_pattern and label_sets"
         )
-    photos = with_fold(photos, config.validation_share, config.seed)
+    photos = with_fold(photos, config.validation_folds, config.seed)
     network = spark.sparkContext.broadcast(features_file(backbone))
     features = (
         with_vectors(photos, network, KEEP, config.batch_size)
@@ -45,7 +45,7 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
     rows = tables.overwrite(
         "features",
         features,
-        partition_by=("split", "fold"),
+        partition_by=("split", "fold", "kept"),
         compression="uncompressed",
         maxRecordsPerFile=config.max_records_per_file,
     )

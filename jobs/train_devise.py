@@ -1,7 +1,8 @@
 """The projection into the space of words: DeViSE's second phase, with its control.
 
 in   FEATURES, LABELS, checkpoints/train_backbone/
-out  the model in MLflow's registry, from pixels to unit embeddings, alias champion
+out  the model in MLflow's registry, from pixels to unit embeddings; alias champion where it
+     beats the present one on labels held out
 
     python jobs/train_devise.py --config conf/local.toml
 """
@@ -9,16 +10,15 @@ out  the model in MLflow's registry, from pixels to unit embeddings, alias champ
 from pathlib import Path
 from shutil import rmtree
 
-import numpy as np
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.config import TrainDevise
+from devise_lib.spark.champion import compare, register
 from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.training_runs import log_outcome
-from devise_lib.training.model import assemble, requirements
 from devise_lib.vision.backbones import load_backbone
 
 
@@ -30,16 +30,17 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     outcome = training.outcome
     tracking.log_params({"horovod_size": outcome.size, "features_version": version})
     log_outcome(outcome)
-    size = backbone.image_size
-    tracking.register_keras(
-        assemble(backbone, training.bundle.trained[0].projection),
-        config.model_name,
-        np.zeros((1, size, size, 3), dtype=np.float32),
-        requirements(),
-        training.bundle.save,
-    )
+    beside = compare(training.bundle, training.folds, config.model_name)
+    model = register(training.bundle, backbone, config.model_name, version, beside)
+    if beside.wins:
+        tracking.promote(model)
     rmtree(training.checkpoints, ignore_errors=True)
-    return {"features": training.rows, "ranks": outcome.size, "epochs": outcome.settings.epochs}
+    return {
+        "features": training.rows,
+        "ranks": outcome.size,
+        "epochs": outcome.settings.epochs,
+        "new champion": int(beside.wins),
+    }
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def test_horovod_trained_on_two_ranks_fed_by_petastorm(small_run):
     assert int(params(small_run, "train_devise")["features_version"]) <= features.version()
 
 
-def test_every_setting_was_tried_on_labels_held_out_and_the_best_one_trained(small_run):
+def test_every_setting_was_tried_on_labels_held_out_and_one_of_the_best_trained(small_run):
     chosen = params(small_run, "train_devise")
     trials, name = {}, "trial 0"
     while scores := curve(small_run, name, "validation_alone"):
@@ -124,11 +124,14 @@ def test_every_setting_was_tried_on_labels_held_out_and_the_best_one_trained(sma
         assert int(params(small_run, name)["epochs"]) == int(np.argmax(values))
         trials[name] = max(values)
         name = f"trial {len(trials)}"
-    assert len(trials) == 2 * 2 * 2  # starts, margins and learning rates
-    best = params(small_run, max(trials, key=trials.get))
-    assert {key: chosen[f"chosen_{key}"] for key in best} == best
+    assert len(trials) == 2 * 2  # starts and margins
+    settings = [params(small_run, name) for name in trials]
+    taken = {key: chosen[f"chosen_{key}"] for key in settings[0]}
+    assert taken in settings
+    behind = max(trials.values()) - trials[f"trial {settings.index(taken)}"]
+    assert behind <= 0.1, "as good as the best, but for one standard error of two folds"
     for method in ("devise", "random_embeddings"):
-        assert len(curve(small_run, f"{method}-0", "loss")) == int(best["epochs"])
+        assert len(curve(small_run, f"{method}-0", "loss")) == int(taken["epochs"])
 
 
 def test_tensorflow_model_in_the_registry_gives_the_embeddings_of_the_table(small_run):

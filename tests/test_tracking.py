@@ -32,10 +32,12 @@ def write_extras(folder: Path) -> None:
     (folder / "about.json").write_text(json.dumps({"made": "here"}))
 
 
-def register(config, name, seed) -> str:
+def register(config, name, seed) -> tracking.RegisteredModel:
     with tracking.job_run(config):
         example = np.zeros((1, 3), dtype=np.float32)
-        return tracking.register_keras(make_model(seed), name, example, ["numpy"], write_extras)
+        model = make_model(seed)
+        tags = {"seed": str(seed)}
+        return tracking.register_keras(model, name, example, ["numpy"], write_extras, tags)
 
 
 def test_by_default_runs_are_in_an_sqlite_file_of_the_work_folder(config):
@@ -75,12 +77,23 @@ def test_a_run_does_not_hold_the_tracking_uri_which_may_hold_a_password(config):
     assert not any("pa55" in value for value in mlflow.get_run(run_id).data.params.values())
 
 
-def test_the_newest_model_is_the_champion_and_older_ones_are_found_by_number(config, tmp_path):
-    ids = [register(config, "pair", seed) for seed in (1, 2)]
+def test_a_model_is_the_champion_when_it_is_made_so_and_others_are_found_by_number(
+    config, tmp_path
+):
+    assert tracking.find_champion("pair") is None
+    models = [register(config, "pair", 1)]
+    assert tracking.find_champion("pair") is None, "a model without the alias"
+    tracking.promote(models[0])
+    models.append(register(config, "pair", 2))
+    assert tracking.find_champion("pair") == models[0]
+    tracking.promote(models[1])
     first, champion = (tracking.find_registered("pair", key) for key in ("1", "champion"))
-    assert [first.model_id, champion.model_id] == ids
-    assert ids[0].startswith("pair-v1")
-    assert ids[1].startswith("pair-v2")
+    assert [first, champion] == models
+    assert tracking.find_champion("pair") == champion
+    assert first.model_id.startswith("pair-v1")
+    assert champion.model_id.startswith("pair-v2")
+    tags = mlflow.MlflowClient().get_model_version("pair", "2").tags
+    assert tags["seed"] == "2"
     for model, seed in ((first, 1), (champion, 2)):
         path = tmp_path / f"{seed}.keras"
         path.write_bytes(tracking.fetch_keras(model))
@@ -91,7 +104,7 @@ def test_the_newest_model_is_the_champion_and_older_ones_are_found_by_number(con
 
 
 def test_fetching_leaves_nothing_behind(config, tmp_path, monkeypatch):
-    register(config, "tidy", 1)
+    tracking.promote(register(config, "tidy", 1))
     monkeypatch.setattr(tracking.tempfile, "tempdir", str(tmp_path))
     model = tracking.find_registered("tidy", "champion")
     tracking.fetch_keras(model)

@@ -1,7 +1,6 @@
 """Which photos and labels a model trains on: by digests of ids, so that it never changes."""
 
 import hashlib
-from collections.abc import Iterable
 
 BUCKETS = 10_000
 
@@ -14,14 +13,9 @@ def is_test(photo_id: str, share: float, seed: int) -> bool:
     return _digest(photo_id, seed) % BUCKETS < share * BUCKETS
 
 
-def validation_labels(labels: Iterable[str], share: float, seed: int) -> list[str]:
-    """Seen labels that play the unseen ones while settings are chosen, sorted.
-
-    The nearest whole number to `share` of them, those of the least digests: a label that comes or
-    goes changes the choice by one label at most.
-    """
-    by_digest = sorted(set(labels), key=lambda label: (_digest(f"label:{label}", seed), label))
-    return sorted(by_digest[: round(share * len(by_digest))])
+def fold_of(label: str, folds: int, seed: int) -> int:
+    """Which part of the labels, from 0, this one belongs to: no other label changes it."""
+    return _digest(f"label:{label}", seed) % folds
 
 
 def _digest(text: str, seed: int) -> int:

@@ -1,5 +1,6 @@
 """How good a method is at labels that it was not trained on: what settings are chosen by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from devise_lib.numerics.candidates import CandidateSet, Method
 from devise_lib.numerics.generalized import (
+    SeenUnseenCurve,
     best_penalty,
     per_class_mean,
     seen_unseen_curve,
@@ -19,18 +21,42 @@ SCORED_KS = (1, 5)  # the lengths of the lists whose hits are averaged
 
 
 @dataclass(frozen=True)
-class Score:
-    """Per-class hit@k on the labels held out, the mean over SCORED_KS.
+class Answers:
+    """How a method did in one fold.
 
     Attributes:
-        alone: among the labels held out.
+        alone: per-class hit@k of the labels held out among themselves, the mean over SCORED_KS.
+        curves: among all labels, at each of SCORED_KS.
+    """
+
+    alone: float
+    curves: tuple[SeenUnseenCurve, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a method did in all folds; means over these and over SCORED_KS.
+
+    Attributes:
+        alone: per-class hit@k among the labels held out.
         harmonic: among all, the harmonic mean with the hit@k of the labels trained on, at gamma.
         gamma: the penalty on trained labels at which it is greatest.
+        by_fold: the value of each fold, with that penalty.
     """
 
     alone: float
     harmonic: float
     gamma: float
+    by_fold: tuple[float, ...]
+
+    @classmethod
+    def over(cls, folds: Sequence[Answers]) -> "Score":
+        """The score of a method's answers, one of each fold."""
+        gamma, _ = best_penalty([curve for fold in folds for curve in fold.curves])
+        alone = [fold.alone for fold in folds]
+        harmonic = [float(np.mean([c.harmonic_at(gamma) for c in f.curves])) for f in folds]
+        values = tuple((a + h) / 2.0 for a, h in zip(alone, harmonic, strict=True))
+        return cls(float(np.mean(alone)), float(np.mean(harmonic)), gamma, values)
 
     @property
     def value(self) -> float:
@@ -38,9 +64,29 @@ class Score:
         return (self.alone + self.harmonic) / 2.0
 
 
+def choose(scores: Sequence[Score]) -> int:
+    """The place of the first that is not clearly worse than the best.
+
+    Not clearly is by no more than one standard error of the difference, fold by fold; with
+    one fold only the best will do. So who lists settings puts the more careful ones first.
+
+    Source: Breiman et al., "Classification and Regression Trees" (1984), section 3.4.3, the rule
+    of one standard error; here of paired differences.
+    """
+    best = max(scores, key=lambda score: score.value)
+    return next(i for i, score in enumerate(scores) if _as_good(score, best))
+
+
+def _as_good(score: Score, best: Score) -> bool:
+    behind = np.subtract(best.by_fold, score.by_fold)
+    folds = len(behind)
+    error = float(np.std(behind, ddof=1)) / folds**0.5 if folds > 1 else 0.0
+    return float(np.mean(behind)) <= error
+
+
 @dataclass(frozen=True)
 class Validation:
-    """Photos of seen labels that methods under trial were not trained on.
+    """Photos of seen labels that methods under trial are not trained on, in one fold.
 
     Attributes:
         features: (n, d_visual) as they come.
@@ -59,11 +105,11 @@ class Validation:
         labels, seen = self.candidates.labels, self.candidates.seen
         return {label for label, known in zip(labels, seen, strict=True) if not known}
 
-    def score(self, method: Method) -> Score:
-        """See `Score`."""
-        return self.score_of(method.scores(self.features, self.candidates))
+    def ask(self, method: Method) -> Answers:
+        """How the method does on these photos."""
+        return self.answers(method.scores(self.features, self.candidates))
 
-    def score_of(self, scores: FloatArray) -> Score:
+    def answers(self, scores: FloatArray) -> Answers:
         """The same for scores (n, labels) of the photos, such as adjusted ones."""
         seen = self.candidates.seen
         held_out = ~seen[self.truth]
@@ -72,9 +118,8 @@ class Validation:
         alone = [
             per_class_mean((ranks <= k).astype(np.float64), self.truth[held_out]) for k in SCORED_KS
         ]
-        curves = [
+        curves = tuple(
             seen_unseen_curve(turning_points(scores, seen, self.truth, k), ~held_out, self.truth)
             for k in SCORED_KS
-        ]
-        gamma, harmonic = best_penalty(curves)
-        return Score(float(np.mean(alone)), harmonic, gamma)
+        )
+        return Answers(float(np.mean(alone)), curves)

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
@@ -22,20 +22,19 @@ from devise_lib.numerics.candidates import (
     SoftmaxLayer,
 )
 from devise_lib.numerics.hubness import csls, mean_of_nearest
-from devise_lib.numerics.linear import Compatibility
+from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Validation
+from devise_lib.numerics.validation import Score, choose
 from devise_lib.numerics.vectors import FloatArray, stack_rows
 from devise_lib.spark.devise import CONTROL
 from devise_lib.spark.feature_rows import (
     Vectors,
     feature_moments,
     label_vectors,
-    read_validation,
     total_moments,
     training_labels,
 )
-from devise_lib.spark.labelled import FIT
+from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.training.bundle import ProjectionBundle
 
 BLOCK = 1_000  # photos of a bank that are scored at once
@@ -117,26 +116,27 @@ def find_contenders(
     """
     vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
     training_labels(features, vectors)
-    by_fold = feature_moments(features)
-    validation = read_validation(features, vectors, control, config.validation_photos)
-    every = _basis(bundle.layer, features, total_moments(by_fold), vectors, config.bank)
-    fit = None
-    if validation is not None:
-        held_out = validation.held_out
-        trial_vectors = {label: v for label, v in vectors.items() if label not in held_out}
-        fit_rows = features.where(F.col("fold") == FIT)
-        fit = _basis(bundle.layer, fit_rows, by_fold[FIT], trial_vectors, config.bank)
-    judge = _Judge(every, fit, validation, known)
+    moments = feature_moments(features)
+    layer, photos = bundle.layer, config.validation_photos
+    folds = make_folds(features, moments, vectors, control, layer, photos, config.folds)
+    sample = features.orderBy(F.xxhash64("photo_id")).limit(config.bank)
+    bank = sample.select("fold", "kept", "feature").collect()
+    tries = []
+    for fold in folds:
+        fit_vectors = {k: v for k, v in vectors.items() if k not in fold.validation.held_out}
+        fit_bank = [row for row in bank if row["fold"] != fold.number and not row["kept"]]
+        tries.append((fold, _basis(layer, fit_bank, fold.moments, fit_vectors)))
+    judge = _Judge(_basis(layer, bank, total_moments(moments.values()), vectors), tries, known)
+    numbers = [fold.number for fold in folds]
     found = [
         judge.enter(
             one.method,
             one.seed,
-            ByWords(Compatibility(one.projection), one.method == CONTROL),
-            trial,
+            _by_words(one.projection, one.method),
+            [_by_words(p, one.method) for p in bundle.of_folds(one.method, numbers)],
         )
         for one in bundle.trained
-        if not one.is_trial
-        for trial in [_trial_of(bundle, one.method)]
+        if one.fold is None
     ]
     for name, make, choices in _closed_forms(config):
         found.append(judge.choose(name, make, choices))
@@ -154,12 +154,8 @@ def log_contenders(contenders: Sequence[Contender]) -> None:
             tracking.log_metrics({name + seed: gamma})
 
 
-def _trial_of(bundle: ProjectionBundle, method: str) -> Method | None:
-    """The same method, trained without the labels held out."""
-    for one in bundle.trained:
-        if one.is_trial and one.method == method:
-            return ByWords(Compatibility(one.projection), method == CONTROL)
-    return None
+def _by_words(projection: Projection, method: str) -> Method:
+    return ByWords(Compatibility(projection), method == CONTROL)
 
 
 def _closed_forms(config: Evaluate) -> list[tuple[str, Make, list[tuple[float, ...]]]]:
@@ -192,15 +188,14 @@ def _conse(basis: Basis, settings: tuple[float, ...]) -> Method:
 
 
 def _basis(
-    layer: SoftmaxLayer, rows: DataFrame, moments: ClassMoments, vectors: Vectors, bank: int
+    layer: SoftmaxLayer, bank: Sequence[Row], moments: ClassMoments, vectors: Vectors
 ) -> Basis:
-    sample = rows.orderBy(F.xxhash64("photo_id")).limit(bank).select("feature").collect()
     return Basis(
         moments,
         moments.matrix_of(vectors),
         layer,
         layer.class_vectors(vectors),
-        stack_rows([row["feature"] for row in sample], len(moments.mean)),
+        stack_rows([row["feature"] for row in bank], len(moments.mean)),
     )
 
 
@@ -208,44 +203,51 @@ class _Judge:
     """Chooses settings on the labels held out, and measures what each method needs besides."""
 
     def __init__(
-        self, every: Basis, fit: Basis | None, validation: Validation | None, known: CandidateSet
+        self, every: Basis, folds: Sequence[tuple[Fold, Basis]], known: CandidateSet
     ) -> None:
-        self._every, self._fit, self._validation, self._known = every, fit, validation, known
+        self._every, self._folds, self._known = every, folds, known
 
     def choose(self, name: str, make: Make, choices: Sequence[tuple[float, ...]]) -> Contender:
-        """The method with the settings of the best score."""
-        if self._fit is None or self._validation is None:
-            if len(choices) > 1:
-                raise InputError(
-                    f"evaluate has {len(choices)} settings of {name} to choose from, but FEATURES "
-                    "have no photos to choose by: give validation_share and run extract_features "
-                    "again, or give one of evaluate.strengths and conse_t"
-                )
-            return self.enter(name, None, make(self._every, choices[0]), None, choices[0])
-        trials = [make(self._fit, settings) for settings in choices]
-        values = [self._validation.score(trial).value for trial in trials]
-        best = int(np.argmax(values))
-        chosen = choices[best]
-        return self.enter(name, None, make(self._every, chosen), trials[best], chosen)
+        """The method with the settings that do best, or as good as the best."""
+        if not self._folds and len(choices) > 1:
+            raise InputError(
+                f"evaluate has {len(choices)} settings of {name} to choose from, but FEATURES "
+                "have no photos to choose by: give validation_folds and run extract_features "
+                "again, or give one of evaluate.strengths and conse_t"
+            )
+        settings, trials = choices[0], list[Method]()
+        if self._folds:
+            tried = [[make(basis, c) for _, basis in self._folds] for c in choices]
+            place = choose([self._score(each) for each in tried])
+            settings, trials = choices[place], tried[place]
+        return self.enter(name, None, make(self._every, settings), trials, settings)
 
     def enter(
         self,
         name: str,
         seed: int | None,
         method: Method,
-        trial: Method | None,
+        trials: Sequence[Method],
         settings: tuple[float, ...] = (),
     ) -> Contender:
-        """The method with its penalties, which its trial tells, and its label means."""
+        """The method with its penalties, which its trials tell, and its label means."""
         means = _label_means(method, self._every.bank, self._known)
         gammas = {}
-        if trial is not None and self._fit is not None and self._validation is not None:
-            validation = self._validation
-            scores = trial.scores(validation.features, validation.candidates)
-            of_trial = _label_means(trial, self._fit.bank, validation.candidates)
-            for suffix, values in (("", scores), (CSLS, csls(scores, of_trial))):
-                gammas[suffix] = validation.score_of(values).gamma
+        if trials:
+            gammas[""] = self._score(trials).gamma
+            gammas[CSLS] = self._score(trials, adjusted=True).gamma
         return Contender(name, seed, method, gammas, means, settings)
+
+    def _score(self, trials: Sequence[Method], adjusted: bool = False) -> Score:
+        """Of the trials, one a fold; adjusted: with CSLS."""
+        answers = []
+        for trial, (fold, basis) in zip(trials, self._folds, strict=True):
+            validation = fold.validation
+            scores = trial.scores(validation.features, validation.candidates)
+            if adjusted:
+                scores = csls(scores, _label_means(trial, basis.bank, validation.candidates))
+            answers.append(validation.answers(scores))
+        return Score.over(answers)
 
 
 def _label_means(

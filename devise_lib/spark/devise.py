@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,16 +21,23 @@ from devise_lib.spark.feature_rows import (
     Vectors,
     feature_moments,
     label_vectors,
-    read_validation,
     total_moments,
     training_labels,
 )
-from devise_lib.spark.labelled import FIT, has_vector
+from devise_lib.spark.folds import Fold, make_folds
+from devise_lib.spark.labelled import has_vector
 from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
-from devise_lib.training.projection import Outcome, ProjectionPlan, Rows, Run, train_projections
+from devise_lib.training.projection import (
+    Outcome,
+    ProjectionPlan,
+    Rows,
+    Run,
+    TrialFold,
+    train_projections,
+)
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.vision.backbones import Backbone
 
@@ -44,19 +51,21 @@ class DeviseTraining:
     Attributes:
         outcome: of the ranks.
         bundle: what evaluation needs of it.
+        folds: what its settings were chosen on.
         rows: features trained on.
         checkpoints: the folder that is no longer wanted once the model is registered.
     """
 
     outcome: Outcome
     bundle: ProjectionBundle
+    folds: Sequence[Fold]
     rows: int
     checkpoints: Path
 
 
 def settings_to_try(config: TrainDevise) -> list[Settings]:
-    """Every combination of the configuration's values."""
-    return [
+    """Every combination of the configuration's values; the pull is to the softmax's start alone."""
+    tried = [
         Settings(
             Objective(config.loss, margin, config.violators, config.normalize),
             hidden=config.hidden,
@@ -65,13 +74,15 @@ def settings_to_try(config: TrainDevise) -> list[Settings]:
             schedule=config.schedule,
             learning_rate=rate,
             start=start,
+            pull=pull if start == "softmax" else 0.0,
             epochs=config.epochs,
             batch_size=config.batch_size,
         )
-        for start, margin, dropout, rate in product(
-            config.start, config.margin, config.dropout, config.learning_rate
+        for start, pull, margin, dropout, rate in product(
+            config.start, config.pull, config.margin, config.dropout, config.learning_rate
         )
     ]
+    return list(dict.fromkeys(tried))
 
 
 def train_on_ranks(
@@ -96,32 +107,31 @@ def train_on_ranks(
         )
     vectors = {METHOD: label_vectors(labels), CONTROL: label_vectors(labels, "random_vector")}
     trained_on = training_labels(rows, vectors[METHOD])
-    by_fold = feature_moments(rows)
-    validation = read_validation(rows, vectors[METHOD], vectors[CONTROL], config.validation_photos)
+    layer = SoftmaxLayer(*backbone.classifier(), backbone.classes)
+    moments = feature_moments(rows)
+    of_labels = vectors[METHOD], vectors[CONTROL], layer
+    folds = make_folds(rows, moments, *of_labels, config.validation_photos, config.folds)
     settings = settings_to_try(config)
-    if validation is None and len(settings) > 1:
+    if not folds and len(settings) > 1:
         raise InputError(
             f"train_devise has {len(settings)} settings to choose from, but FEATURES have no "
-            "photos to choose by: give validation_share and run extract_features again, or give "
-            "one start, margin, dropout and learning_rate"
+            "photos to choose by: give validation_folds and run extract_features again, or give "
+            "one start, pull, margin, dropout and learning_rate"
         )
-    every = _Part(rows, total_moments(by_fold), set())
     wrong = _further_labels(labels, trained_on) if config.negatives == "seen" else []
-    layer = SoftmaxLayer(*backbone.classifier(), backbone.classes)
-    trials: list[Run] = []
-    control_trial = None
-    if validation is not None:
-        fit = _Part(rows.where(F.col("fold") == FIT), by_fold[FIT], validation.held_out)
-        of_method, of_control = (_rows(fit, wrong, vectors[m], layer, config) for m in vectors)
-        trials = [
-            Run(METHOD, f"trial {n}", of_method, tried, config.seed)
-            for n, tried in enumerate(settings)
-        ]
-        control_trial = Run(CONTROL, "control trial", of_control, settings[0], config.seed)
-    full = {method: _rows(every, wrong, vectors[method], layer, config) for method in vectors}
+    every = total_moments(moments.values())
+
+    def reads(rows: DataFrame, sums: ClassMoments, held_out: Collection[str], method: str) -> Rows:
+        return _rows(rows, sums, held_out, wrong, vectors[method], layer, config)
+
+    full = {method: reads(rows, every, (), method) for method in vectors}
+    tried = []
+    for fold in folds:
+        fit = fold.rows, fold.moments, fold.validation.held_out
+        tried.append(TrialFold(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
     seeds = range(config.seed, config.seed + config.seeds)
-    runs = [Run(m, f"{m}-{seed}", full[m], settings[0], seed) for m in vectors for seed in seeds]
-    for part in {id(run.rows): run.rows for run in [*trials, *runs]}.values():
+    runs = [Run(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
+    for part in (full[METHOD], *(fold.rows for fold in tried)):
         require_row_groups(
             list(part.file_urls),
             config.readers or config.ranks,
@@ -130,10 +140,10 @@ def train_on_ranks(
         )
     words_id = id_of_labels(labels)
     plan = ProjectionPlan(
-        trials=trials,
-        control_trial=control_trial,
-        validation=validation,
+        settings=settings,
+        folds=tried,
         runs=runs,
+        seed=config.seed,
         patience=config.patience,
         readers=config.readers or config.ranks,
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
@@ -142,24 +152,31 @@ def train_on_ranks(
     )
     log_path = Path(config.work_dir) / "logs" / "train_devise.log"
     outcome = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
+    trained = _trained(outcome, plan, [fold.number for fold in folds])
     bundle = ProjectionBundle(
-        _trained(outcome, plan), vectors[CONTROL], layer, backbone.identity(), words_id
+        trained,
+        vectors[CONTROL],
+        layer,
+        backbone.identity(),
+        words_id,
+        f"{config.validation_folds} of seed {config.seed}" if folds else "",
+        outcome.score.value if outcome.score else None,
     )
-    return DeviseTraining(outcome, bundle, every.moments.rows, Path(plan.folder))
+    return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder))
 
 
-def _trained(outcome: Outcome, plan: ProjectionPlan) -> list[TrainedProjection]:
+def _trained(
+    outcome: Outcome, plan: ProjectionPlan, folds: Sequence[int]
+) -> list[TrainedProjection]:
     """Every projection that evaluation looks at; the first is the model's own."""
     found = [
-        TrainedProjection(run.method, run.seed, False, outcome.trained[run.name].projection)
+        TrainedProjection(run.method, run.seed, None, outcome.trained[run.name].projection)
         for run in plan.runs
     ]
-    trials = ((METHOD, outcome.best_trial), (CONTROL, outcome.control_trial))
-    return found + [
-        TrainedProjection(method, plan.runs[0].seed, True, trial.projection)
-        for method, trial in trials
-        if trial is not None
-    ]
+    for method, trials in ((METHOD, outcome.chosen_folds), (CONTROL, outcome.control_folds)):
+        for fold, trial in zip(folds, trials, strict=True):
+            found.append(TrainedProjection(method, plan.seed, fold, trial.projection))
+    return found
 
 
 def checkpoint_folder(config: TrainDevise, version: int, words_id: str, backbone_id: str) -> Path:
@@ -169,15 +186,6 @@ def checkpoint_folder(config: TrainDevise, version: int, words_id: str, backbone
     return Path(config.work_dir).absolute() / "checkpoints" / config.name / digest
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Training rows, their sums, and the labels that nothing of theirs may know."""
-
-    rows: DataFrame
-    moments: ClassMoments
-    held_out: set[str]
-
-
 def _further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:
     """Seen labels with a vector that no training photo has."""
     seen = labels.where(has_vector() & F.col("seen")).select("label").distinct().collect()
@@ -185,33 +193,38 @@ def _further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:
 
 
 def _rows(
-    part: _Part, wrong: Sequence[str], vectors: Vectors, layer: SoftmaxLayer, config: TrainDevise
+    rows: DataFrame,
+    moments: ClassMoments,
+    held_out: Collection[str],
+    wrong: Sequence[str],
+    vectors: Vectors,
+    layer: SoftmaxLayer,
+    config: TrainDevise,
 ) -> Rows:
-    labels = list(part.moments.labels)
-    targets = [*labels, *(label for label in wrong if label not in part.held_out)]
+    """What a training on these FEATURES reads; nothing in it knows the labels held out."""
+    labels = list(moments.labels)
+    known = {label: vector for label, vector in vectors.items() if label not in held_out}
+    targets = [*labels, *(label for label in wrong if label in known)]
     return Rows(
-        part.rows.inputFiles(),  # of that version, and of these partitions alone
-        part.moments.rows,
+        rows.inputFiles(),  # of that version, and of these partitions alone
+        moments.rows,
         labels,
         np.stack([vectors[label] for label in targets]),
-        _as_softmax(part, vectors, layer, config) if "softmax" in config.start else None,
-        part.moments.mean,
-        part.moments.deviation,
+        _as_softmax(moments, known, layer, config) if "softmax" in config.start else None,
+        moments.mean,
+        moments.deviation,
     )
 
 
 def _as_softmax(
-    part: _Part, vectors: Vectors, layer: SoftmaxLayer, config: TrainDevise
+    moments: ClassMoments, known: Vectors, layer: SoftmaxLayer, config: TrainDevise
 ) -> NDArray[np.float32]:
     """The linear map that sees labels as the backbone's softmax sees its classes."""
-    known = {label: v for label, v in vectors.items() if label not in part.held_out}
     if known.keys().isdisjoint(layer.classes):
         raise InputError(
             "no class of the backbone's softmax is a label with a vector: give "
             'train_devise.start = "random"'
         )
     of_classes = layer.class_vectors(known)
-    weights = classifier_weights(
-        layer.kernel, part.moments.deviation, of_classes, config.start_strength
-    )
+    weights = classifier_weights(layer.kernel, moments.deviation, of_classes, config.start_strength)
     return weights.astype(np.float32)

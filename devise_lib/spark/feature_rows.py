@@ -1,21 +1,18 @@
-"""FEATURES for training: their sums by role, and the vectors of their labels."""
+"""FEATURES for training: their sums by part, and the vectors of their labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, Row
 
 from devise_lib.errors import InputError
-from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Validation
-from devise_lib.numerics.vectors import stack_rows
-from devise_lib.spark.labelled import FIT, UNSEEN_FOLD, has_vector
+from devise_lib.spark.labelled import has_vector
 
-MOMENTS = "fold string, labels array<string>, counts binary, sums binary, xx binary"
+MOMENTS = "fold int, kept boolean, labels array<string>, counts binary, sums binary, xx binary"
+Part = tuple[int | None, bool]  # columns fold and kept
 Vectors = dict[str, NDArray[np.float32]]
 
 
@@ -45,81 +42,55 @@ def training_labels(rows: DataFrame, vectors: Vectors) -> list[str]:
     return labels
 
 
-def feature_moments(rows: DataFrame) -> dict[str, ClassMoments]:
-    """Sums over the features of each fold; each task sends one row of sums a fold.
+def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
+    """Sums over the features of each part, which tasks add up in a tree.
 
     Args:
-        rows: fold, label, feature.
+        rows: fold, kept, label, feature.
 
     Raises:
         InputError: there is no row.
     """
 
     def sum_up(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        totals: dict[str, ClassMoments] = {}
+        totals: dict[Part, ClassMoments] = {}
         for batch in batches:
-            for fold, part in batch.groupby("fold"):
+            for (fold, kept), part in batch.groupby(["fold", "kept"], dropna=False):
                 features = np.stack(part["feature"].to_list())
-                _add(totals, str(fold), ClassMoments.of(features, part["label"].to_list()))
-        for fold, total in totals.items():
+                moments = ClassMoments.of(features, part["label"].to_list())
+                totals = _added(totals, {(None if pd.isna(fold) else int(fold), kept): moments})
+        for (fold, kept), total in totals.items():
             arrays = (total.counts, total.sums, total.xx)
-            values = [[fold], [total.labels], *([array.tobytes()] for array in arrays)]
-            yield pd.DataFrame(dict(zip(_COLUMNS, values, strict=True)))
+            values = [fold, kept, total.labels, *(array.tobytes() for array in arrays)]
+            yield pd.DataFrame(dict(zip(_COLUMNS, ([value] for value in values), strict=True)))
 
-    totals: dict[str, ClassMoments] = {}
-    for row in (
-        rows.select("fold", "label", "feature").mapInPandas(sum_up, MOMENTS).toLocalIterator()
-    ):
-        counts = np.frombuffer(row["counts"], dtype=np.int64)
-        sums = np.frombuffer(row["sums"]).reshape(len(counts), -1)
-        xx = np.frombuffer(row["xx"]).reshape(sums.shape[1], -1)
-        _add(totals, row["fold"], ClassMoments(row["labels"], counts, sums, xx))
+    sums = rows.select("fold", "kept", "label", "feature").mapInPandas(sum_up, MOMENTS)
+    totals = sums.rdd.map(_from_row).treeAggregate({}, _added, _added)
     if not totals:
         raise InputError("no feature to train on: no photo of a seen label that has a word vector")
     return totals
 
 
-_COLUMNS = ("fold", "labels", "counts", "sums", "xx")
+_COLUMNS = ("fold", "kept", "labels", "counts", "sums", "xx")
 
 
-def _add(totals: dict[str, ClassMoments], fold: str, part: ClassMoments) -> None:
-    totals[fold] = totals[fold] + part if fold in totals else part
+def _from_row(row: Row) -> dict[Part, ClassMoments]:
+    counts = np.frombuffer(row["counts"], dtype=np.int64)
+    sums = np.frombuffer(row["sums"]).reshape(len(counts), -1)
+    xx = np.frombuffer(row["xx"]).reshape(sums.shape[1], -1)
+    return {(row["fold"], row["kept"]): ClassMoments(row["labels"], counts, sums, xx)}
 
 
-def total_moments(by_fold: dict[str, ClassMoments]) -> ClassMoments:
-    """The sums over all folds."""
-    first, *others = by_fold.values()
+def _added(
+    totals: Mapping[Part, ClassMoments], more: Mapping[Part, ClassMoments]
+) -> dict[Part, ClassMoments]:
+    both = totals.keys() & more.keys()
+    return {**totals, **more, **{part: totals[part] + more[part] for part in both}}
+
+
+def total_moments(parts: Iterable[ClassMoments]) -> ClassMoments:
+    """The sums over all parts; there is one at least."""
+    first, *others = parts
     for other in others:
         first = first + other
     return first
-
-
-def read_validation(
-    rows: DataFrame, vectors: Vectors, control: Vectors, photos: int
-) -> Validation | None:
-    """A bounded sample of the features that trials are not trained on; None where there are none.
-
-    Args:
-        rows: FEATURES of the training split.
-        vectors, control: of all labels.
-        photos: the most that are taken, the same ones at each call.
-    """
-    fit = {
-        row["label"]
-        for row in rows.where(F.col("fold") == FIT).select("label").distinct().collect()
-    }
-    kept = rows.where(F.col("fold") != FIT).orderBy(F.xxhash64("photo_id")).limit(photos)
-    found = kept.select("fold", "label", "feature").collect()
-    if len({row["fold"] for row in found}) < 2:
-        return None
-    held_out = {row["label"] for row in found if row["fold"] == UNSEEN_FOLD}
-    labels = sorted(fit | held_out)
-    candidates = CandidateSet(
-        labels,
-        np.array([label in fit for label in labels]),
-        np.stack([vectors[label] for label in labels]),
-        np.stack([control[label] for label in labels]),
-    )
-    features = [row["feature"] for row in found]
-    truth = np.array([candidates.place[row["label"]] for row in found])
-    return Validation(stack_rows(features, len(features[0])), truth, candidates)

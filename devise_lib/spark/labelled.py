@@ -6,11 +6,10 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.numerics.splits import is_test, validation_labels
+from devise_lib.numerics.splits import fold_of, is_test
 from devise_lib.spark.label_names import by_any_name
 
-FIT, SEEN_FOLD, UNSEEN_FOLD = "fit", "validation_seen", "validation_unseen"
-SEEN_SHARE = 0.1  # of the photos of labels to fit on, kept from fitting while settings are chosen
+KEPT_SHARE = 0.1  # of the training photos, kept from fitting while settings are chosen
 
 
 def labelled_photos(
@@ -40,28 +39,34 @@ def _make_is_test(seed: int) -> Callable[[str, Column], Column]:
     return test
 
 
-def with_fold(photos: DataFrame, share: float, seed: int) -> DataFrame:
-    """Photos with `fold`: what each is for while the settings of a method are chosen.
+def with_fold(photos: DataFrame, folds: int, seed: int) -> DataFrame:
+    """Photos with `fold` and `kept`: what each is for while the settings of a method are chosen.
 
-    Training photos are for fitting, but for those of the labels that play the unseen ones then, and
-    a tenth of the others. What is chosen is trained on all of them.
+    The settings are tried once a fold: fitted without the photos of its labels, which play the
+    unseen ones, and without those that are kept, which ask for the other labels. What is chosen is
+    trained on all of them.
 
     Args:
         photos: photo_id, label, split.
-        share: of the labels of training photos that play the unseen ones.
+        folds: parts that the labels are dealt into; 0: nothing is held out.
         seed: of both choices.
     """
+    if not folds:
+        nothing = photos.withColumn("fold", F.lit(None).cast("int"))
+        return nothing.withColumn("kept", F.lit(False))
     train = F.col("split") == "train"
-    labels = [row["label"] for row in photos.where(train).select("label").distinct().collect()]
-    held_out = F.col("label").isin(validation_labels(labels, share, seed))
-    photo = _make_is_test(seed)(F.concat(F.lit("fold:"), "photo_id"), F.lit(SEEN_SHARE))
-    fold = (
-        F.when(~train, "test")
-        .when(held_out, UNSEEN_FOLD)
-        .when(photo & F.lit(share > 0), SEEN_FOLD)
-        .otherwise(FIT)
+    kept = _make_is_test(seed)(F.concat(F.lit("fold:"), "photo_id"), F.lit(KEPT_SHARE))
+    return photos.withColumn("fold", F.when(train, _make_fold_of(folds, seed)("label"))).withColumn(
+        "kept", F.when(train, kept).otherwise(False)
     )
-    return photos.withColumn("fold", fold)
+
+
+def _make_fold_of(folds: int, seed: int) -> Callable[[str], Column]:
+    @F.pandas_udf("int")
+    def fold(labels: pd.Series) -> pd.Series:
+        return pd.Series([fold_of(label, folds, seed) for label in labels], dtype="int32")
+
+    return fold
 
 
 def has_vector() -> Column:

@@ -126,7 +126,8 @@ FEATURES = _table(
     ("label", STRING, "LABELS.label, aliases resolved"),
     ("seen", BOOLEAN, "LABELS.seen"),
     ("split", STRING, "train, or test: of an unseen label, or in the share for testing"),
-    ("fold", STRING, "While settings are chosen: fit, validation_seen, validation_unseen; or test"),
+    ("fold", INT, "Part of the labels that this one is held out with while settings are chosen"),
+    ("kept", BOOLEAN, "Whether the photo itself is kept from fitting then"),
     ("backbone_id", STRING, "Backbone that made the feature"),
     ("feature", VECTOR, "Pooled features of the backbone, as they come"),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from statistics import fmean
 
 from devise_lib import tracking
 from devise_lib.training.projection import Outcome
@@ -14,7 +15,8 @@ def log_outcome(outcome: Outcome) -> None:
     for number, trial in enumerate(outcome.trials):
         with tracking.child_run(f"trial {number}"):
             tracking.log_params(_flat(trial.settings))
-            _log_curve("loss", trial.trained.losses, first=1)
+            losses = [fold.losses for fold in trial.folds]
+            _log_curve("loss", [fmean(epoch) for epoch in zip(*losses, strict=True)], first=1)
             for name in ("alone", "harmonic", "gamma"):
                 values = [getattr(score, name) for score in trial.scores]
                 _log_curve(f"validation_{name}", values, first=0)

@@ -18,7 +18,7 @@ from devise_lib.numerics.linear import Affine, Projection
 
 ARRAYS = "projection.npz"
 ABOUT = "projection.json"
-FORM = 2  # of the files; raised when an older reader would read them wrong
+FORM = 3  # of the files; raised when an older reader would read them wrong
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class TrainedProjection:
     Attributes:
         method: "devise", or its control "random_embeddings".
         seed: of the training.
-        is_trial: whether it was trained without the labels that settings are chosen by.
+        fold: FEATURES' `fold` whose labels it was trained without, to choose by; None: with all.
         projection: the map.
     """
 
     method: str
     seed: int
-    is_trial: bool
+    fold: int | None
     projection: Projection
 
 
@@ -48,6 +48,8 @@ class ProjectionBundle:
         layer: the backbone's softmax.
         backbone_id: the backbone whose features the projections take.
         words_id: the word vectors that the projections were trained towards, as LABELS have it.
+        folds_id: how labels were dealt into folds; "" where none was held out.
+        score: of the folds' own projections on the labels held out; None without any.
     """
 
     trained: Sequence[TrainedProjection]
@@ -55,6 +57,13 @@ class ProjectionBundle:
     layer: SoftmaxLayer
     backbone_id: str
     words_id: str
+    folds_id: str = ""
+    score: float | None = None
+
+    def of_folds(self, method: str, folds: Sequence[int]) -> list[Projection]:
+        """The method's projections trained without the labels of each fold; none if one lacks."""
+        found = {one.fold: one.projection for one in self.trained if one.method == method}
+        return [found[fold] for fold in folds] if found.keys() >= set(folds) else []
 
     def save(self, folder: Path) -> None:
         """Write it into `folder`, without pickles."""
@@ -73,7 +82,7 @@ class ProjectionBundle:
                 {
                     "method": one.method,
                     "seed": one.seed,
-                    "is_trial": one.is_trial,
+                    "fold": one.fold,
                     "layers": len(one.projection.layers),
                 }
             )
@@ -85,6 +94,8 @@ class ProjectionBundle:
             "classes": self.layer.classes,
             "backbone_id": self.backbone_id,
             "words_id": self.words_id,
+            "folds_id": self.folds_id,
+            "score": self.score,
         }
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
@@ -108,7 +119,7 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             TrainedProjection(
                 entry["method"],
                 entry["seed"],
-                entry["is_trial"],
+                entry["fold"],
                 _projection(arrays, number, entry),
             )
             for number, entry in enumerate(about["trained"])
@@ -119,6 +130,8 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             SoftmaxLayer(arrays["kernel"], arrays["bias"], about["classes"]),
             about["backbone_id"],
             about["words_id"],
+            about["folds_id"],
+            about["score"],
         )
 
 

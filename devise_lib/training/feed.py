@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +50,7 @@ class Feed:
                 f"them; got {self.readers} readers, {self.batch_rows} rows"
             )
 
-    def epoch(self, number: int) -> Iterator[Batch]:
+    def epoch(self, number: int) -> Generator[Batch, None, None]:
         """This rank's share of an epoch's batches, without end; the caller decides on their number.
 
         Readers have unequal numbers of rows. If an epoch ended where a reader's rows end, ranks

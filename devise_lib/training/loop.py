@@ -1,6 +1,7 @@
 """The training loop that every rank runs; it knows its rank and the number of ranks only."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -11,7 +12,7 @@ from devise_lib.training.checkpoint import Checkpoint, State
 from devise_lib.training.schedule import OneCycle
 from devise_lib.training.settings import Settings
 
-Batches = Iterator[tuple[Any, Any]]
+Batches = Generator[tuple[Any, Any], None, None]
 Feed = Callable[[int], Batches]
 Loss = Callable[[Any, Any], Any]
 
@@ -41,11 +42,11 @@ def train(
     steps_per_epoch: int,
     epochs: int,
     checkpoint: Checkpoint | None = None,
-    after_epoch: Callable[[], bool] | None = None,
-) -> list[float]:
-    """Train with gradients averaged over all ranks.
+) -> Iterator[list[float]]:
+    """Train with gradients averaged over all ranks, an epoch whenever the next value is asked for.
 
-    Every rank takes `steps_per_epoch` steps an epoch, so none waits for another at the end.
+    Every rank takes `steps_per_epoch` steps an epoch, so none waits for another at the end; all
+    must ask for as many values.
 
     Args:
         model: takes the first part of a batch.
@@ -57,34 +58,32 @@ def train(
         epochs: passes over the data, all ranks together.
         checkpoint: where the first rank keeps the state now and then; training goes on from the
             state found there, in the middle of an epoch too.
-        after_epoch: called on the first rank behind each epoch; true ends the training on all.
 
-    Returns:
-        The mean loss of each epoch, over all ranks.
+    Yields:
+        The mean loss of each epoch so far, over all ranks; at the start, and after each epoch.
     """
     optimizer.build(model.trainable_variables)
     variables = [v.value for v in [*model.weights, *optimizer.variables]]  # TensorFlow's own
     state = _start(variables, checkpoint)
     step = _make_step(model, loss, optimizer)
     curve = state.losses
+    yield curve
     for epoch in range(len(curve), epochs):
-        batches = feed(epoch)
         total = tf.constant(state.total)
-        for _ in range(state.steps):
-            next(batches)  # taken before the state was kept
-        for number in range(state.steps + 1, steps_per_epoch + 1):
-            inputs, targets = next(batches)
-            total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
-            if checkpoint and number % checkpoint.every == 0 and number < steps_per_epoch:
-                _keep(checkpoint, variables, State(curve, number, _mean_of_ranks(total)))
+        with closing(feed(epoch)) as batches:  # its readers end with the epoch
+            for _ in range(state.steps):
+                next(batches)  # taken before the state was kept
+            for number in range(state.steps + 1, steps_per_epoch + 1):
+                inputs, targets = next(batches)
+                total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
+                if checkpoint and number % checkpoint.every == 0 and number < steps_per_epoch:
+                    _keep(checkpoint, variables, State(curve, number, _mean_of_ranks(total)))
         state = State(curve, 0, 0.0)
         curve.append(_mean_of_ranks(total) / steps_per_epoch)
         average_statistics(model)
         if checkpoint:
             _keep(checkpoint, variables, state)
-        if after_epoch and of_first_rank(hvd.rank() == 0 and after_epoch()):
-            break
-    return curve
+        yield curve
 
 
 def _start(variables: list[Any], checkpoint: Checkpoint | None) -> State:

@@ -45,6 +45,21 @@ def make_loss(objective: Objective, labels: Any, seed: int) -> Loss:
     return loss
 
 
+def with_pull(loss: Loss, weights: keras.Variable, strength: float) -> Loss:
+    """The loss and a pull back to where the weights are now: strength / 2 times |W - W_0|^2.
+
+    Source: Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks"
+    (2018), L2-SP.
+    """
+    start = ops.copy(weights)
+
+    def pulled(projected: Tensor, truth: Tensor) -> Tensor:
+        away = ops.sum(ops.square(weights - start))
+        return loss(projected, truth) + strength / 2.0 * away
+
+    return pulled
+
+
 def _hinges(scores: Tensor, truth: Tensor, margin: float) -> Tensor:
     """(n, m): how far each wrong label comes within the margin of the right one."""
     right = ops.take_along_axis(scores, truth[:, None], axis=1)  # (n, 1)

@@ -1,7 +1,7 @@
 """DeViSE's second phase on one rank: the projection from features into the space of words."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from devise_lib.numerics.candidates import ByWords
 from devise_lib.numerics.linear import Compatibility, Projection
-from devise_lib.numerics.validation import Score, Validation
+from devise_lib.numerics.validation import Score, Validation, choose
 from devise_lib.training.checkpoint import Checkpoint
 from devise_lib.training.feed import Feed
 from devise_lib.training.settings import Settings
@@ -41,13 +41,27 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class TrialFold:
+    """What settings are tried on: rows without the labels held out, and the photos that ask.
+
+    Attributes:
+        rows: of the method.
+        control_rows: the same with the control's targets.
+        validation: photos of the labels held out, and of others.
+    """
+
+    rows: Rows
+    control_rows: Rows
+    validation: Validation
+
+
+@dataclass(frozen=True)
 class Run:
-    """One training: of which method, a name for its files, its rows, settings and seed."""
+    """A training whose projection is kept: a name for its files, its rows and seed."""
 
     method: str
     name: str
     rows: Rows
-    settings: Settings
     seed: int
 
 
@@ -56,22 +70,21 @@ class ProjectionPlan:
     """What every rank is given.
 
     Attributes:
-        trials: the settings to choose from, each on rows without the labels held out; none where
-            there is no validation.
-        control_trial: the control on the same rows; it takes the best trial's settings.
-        validation: what the trials are scored by.
-        runs: the trainings that are kept; with trials, they take the best one's settings.
-        patience: epochs without a better score that end a trial.
+        settings: to choose from; one where there are no folds.
+        folds: what they are tried on; may be none.
+        runs: the trainings that are kept, with the settings chosen.
+        seed: of the trials.
+        patience: epochs without a better score that end a trial; 0: none do.
         readers: of the feed; the ranks share them.
         folder: of checkpoints; "" for none.
         checkpoint_steps: steps between two of them.
         threads: cores of a rank.
     """
 
-    trials: Sequence[Run]
-    control_trial: Run | None
-    validation: Validation | None
+    settings: Sequence[Settings]
+    folds: Sequence[TrialFold]
     runs: Sequence[Run]
+    seed: int
     patience: int
     readers: int
     folder: str
@@ -89,17 +102,17 @@ class Trained:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial's scores by epoch, and its projection after the best one.
+    """How settings did.
 
     Attributes:
         settings: with the number of epochs that was best.
-        scores: of each epoch; the first is that of the start, before any.
-        trained: after the best epoch.
+        scores: over all folds, by epoch; the first is that of the start, before any.
+        folds: what was trained on each fold, after the best epoch.
     """
 
     settings: Settings
     scores: list[Score]
-    trained: Trained
+    folds: list[Trained]
 
     @property
     def score(self) -> Score:
@@ -112,136 +125,149 @@ class Outcome:
     """What training gives.
 
     Attributes:
-        trials: in the plan's order.
-        control_trial: with the best trial's settings.
+        trials: of each settings of the plan.
+        chosen_folds: by fold, the projection of the trial whose settings were chosen.
+        score: of that trial; None without folds.
+        control_folds: by fold, the control's with the same settings.
         trained: the runs by name.
         settings: of these.
         size: number of ranks.
     """
 
     trials: list[Trial]
-    control_trial: Trained | None
+    chosen_folds: list[Trained]
+    score: Score | None
+    control_folds: list[Trained]
     trained: dict[str, Trained]
     settings: Settings
     size: int
-
-    @property
-    def best_trial(self) -> Trained | None:
-        """The projection of the trial with the best score."""
-        best = max(self.trials, key=lambda trial: trial.score.value, default=None)
-        return best.trained if best else None
 
 
 def train_projections(plan: ProjectionPlan) -> Outcome:
     """Choose the settings and train with them; the same call on every rank."""
     from devise_lib.training.loop import start_rank  # TensorFlow belongs to the ranks
 
-    rank, size = start_rank(plan.threads, plan.runs[0].seed)
+    rank, size = start_rank(plan.threads, plan.seed)
     trainer = _Trainer(plan, rank, size)
-    trials = [trainer.try_out(run) for run in plan.trials]
-    settings = plan.runs[0].settings
-    if trials:
-        settings = max(trials, key=lambda trial: trial.score.value).settings
-    control = None
-    if plan.control_trial:
-        control = trainer.train(replace(plan.control_trial, settings=settings))
-    trained = {run.name: trainer.train(replace(run, settings=settings)) for run in plan.runs}
-    return Outcome(trials, control, trained, settings, size)
+    trials: list[Trial] = []
+    settings, folds, score, control = plan.settings[0], [], None, []
+    if plan.folds:
+        trials = [trainer.try_out(tried) for tried in plan.settings]
+        chosen = trials[choose([trial.score for trial in trials])]
+        settings, folds, score = chosen.settings, chosen.folds, chosen.score
+        control = [trainer.train(f.control_rows, settings, plan.seed) for f in plan.folds]
+    trained = {run.name: trainer.keep(run, settings) for run in plan.runs}
+    return Outcome(trials, folds, score, control, trained, settings, size)
 
 
 class _Trainer:
     def __init__(self, plan: ProjectionPlan, rank: int, size: int) -> None:
         self._plan, self._rank, self._size = plan, rank, size
 
-    def train(self, run: Run) -> Trained:
+    def keep(self, run: Run, settings: Settings) -> Trained:
         """Train for all epochs of the settings; goes on where a killed training was."""
         checkpoint = None
         if self._plan.folder:
-            chosen = hashlib.sha256(repr(run.settings).encode()).hexdigest()[:8]
+            chosen = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
             path = Path(self._plan.folder) / f"{run.name}-{chosen}.npz"
             checkpoint = Checkpoint(path, self._plan.checkpoint_steps)
-        return self._fit(run, checkpoint, None)
+        return self.train(run.rows, settings, run.seed, checkpoint)
 
-    def try_out(self, run: Run) -> Trial:
-        """Train until the score has got no better for `patience` epochs."""
+    def train(
+        self, rows: Rows, settings: Settings, seed: int, checkpoint: Checkpoint | None = None
+    ) -> Trained:
+        """Train for all epochs of the settings."""
+        training = self._start(rows, settings, seed, checkpoint)
+        *_, losses = training.epochs
+        return Trained(training.projection(), losses)
+
+    def try_out(self, settings: Settings) -> Trial:
+        """Train on all folds side by side, until the score is no better for `patience` epochs."""
         from devise_lib.training.loop import of_first_rank
 
-        validation, patience = self._plan.validation, self._plan.patience
-        if validation is None:
-            raise ValueError("trials want a validation")
+        folds = self._plan.folds
+        trainings = [self._start(fold.rows, settings, self._plan.seed) for fold in folds]
         scores: list[Score] = []
-        projections: list[Projection] = []  # small beside the features
-
-        def observe(projection: Projection) -> bool:
-            scores.append(validation.score(ByWords(Compatibility(projection))))
-            projections.append(projection)
-            return bool(patience) and len(scores) - 1 - _best(scores) >= patience
-
-        losses = self._fit(run, None, observe).losses
+        best: list[Trained] = []
+        for losses in zip(*(training.epochs for training in trainings), strict=True):
+            patience_ends = False
+            if self._rank == 0:
+                projections = [training.projection() for training in trainings]
+                scores.append(_score(folds, projections))
+                behind = len(scores) - 1 - _best(scores)
+                if not behind:
+                    pairs = zip(projections, losses, strict=True)
+                    best = [Trained(projection, list(curve)) for projection, curve in pairs]
+                patience_ends = 0 < self._plan.patience <= behind
+            if of_first_rank(patience_ends):
+                break
         trial = None
         if self._rank == 0:
-            epochs = _best(scores)
-            settings = replace(run.settings, epochs=epochs)
-            trial = Trial(settings, scores, Trained(projections[epochs], losses[:epochs]))
+            trial = Trial(replace(settings, epochs=_best(scores)), scores, best)
         return of_first_rank(trial)
 
-    def _fit(
-        self,
-        run: Run,
-        checkpoint: Checkpoint | None,
-        observe: Callable[[Projection], bool] | None,
-    ) -> Trained:
-        """Train; `observe` sees the projection on the first rank, at the start and each epoch."""
+    def _start(
+        self, rows: Rows, settings: Settings, seed: int, checkpoint: Checkpoint | None = None
+    ) -> "_Training":
         import keras
 
         from devise_lib.training.head import build_head, to_projection
         from devise_lib.training.loop import make_optimizer, train
-        from devise_lib.training.loss import make_loss
+        from devise_lib.training.loss import make_loss, with_pull
 
-        rows, settings = run.rows, run.settings
-        keras.utils.set_random_seed(run.seed)
-        head = build_head(len(rows.mean), rows.targets.shape[1], settings, run.seed + self._rank)
+        keras.utils.set_random_seed(seed)
+        head = build_head(len(rows.mean), rows.targets.shape[1], settings, seed + self._rank)
+        loss = make_loss(settings.objective, rows.targets, seed + self._rank)
         if settings.start == "softmax" and rows.softmax is not None:
-            kernel = head.layers[-1].get_weights()[0]
-            head.layers[-1].set_weights([_scaled_like(rows.softmax.T, kernel)])
-
-        def projection() -> Projection:
-            return to_projection(head, rows.mean, rows.deviation)
-
+            kernel = head.layers[-1].kernel
+            kernel.assign(_scaled_like(rows.softmax.T, kernel.numpy()))
+            if settings.pull:
+                loss = with_pull(loss, kernel, settings.pull)
         steps = max(1, rows.count // settings.batch_size)
-        if observe is not None and self._rank == 0:
-            observe(projection())
-        losses = train(
+        epochs = train(
             head,
-            make_loss(settings.objective, rows.targets, run.seed + self._rank),
+            loss,
             make_optimizer(settings, steps),
-            make_feed(run, self._rank, self._size, self._plan.readers),
+            make_feed(rows, settings.batch_size, seed, self._rank, self._size, self._plan.readers),
             steps,
             settings.epochs,
             checkpoint,
-            observe and (lambda: observe(projection())),
         )
-        return Trained(projection(), losses)
+        return _Training(lambda: to_projection(head, rows.mean, rows.deviation), epochs)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One that has begun: its projection as it is by now, and its losses, an epoch a step."""
+
+    projection: Callable[[], Projection]
+    epochs: Iterator[list[float]]
 
 
 def make_feed(
-    run: Run, rank: int, size: int, readers: int
-) -> Callable[[int], Iterator[tuple[Any, Any]]]:
+    rows: Rows, batch: int, seed: int, rank: int, size: int, readers: int
+) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
     """An epoch's number to batches of standardised features and the rows of their labels."""
-    rows, batch = run.rows, run.settings.batch_size
-    feed = Feed(
-        rows.file_urls, ("feature", "label"), rank, size, readers, batch, 8 * batch, run.seed
-    )
+    feed = Feed(rows.file_urls, ("feature", "label"), rank, size, readers, batch, 8 * batch, seed)
     row_of = {label: row for row, label in enumerate(rows.labels)}
     mean = rows.mean.astype(np.float32)
     scale = (1.0 / rows.deviation).astype(np.float32)
 
-    def epoch(number: int) -> Iterator[tuple[Any, Any]]:
+    def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         for part in feed.epoch(number):
             truth = np.array([row_of[label] for label in part["label"]], dtype=np.int32)
             yield (part["feature"] - mean) * scale, truth
 
     return epoch
+
+
+def _score(folds: Sequence[TrialFold], projections: Sequence[Projection]) -> Score:
+    return Score.over(
+        [
+            fold.validation.ask(ByWords(Compatibility(projection)))
+            for fold, projection in zip(folds, projections, strict=True)
+        ]
+    )
 
 
 def _best(scores: Sequence[Score]) -> int:

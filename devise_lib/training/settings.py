@@ -39,6 +39,7 @@ class Settings:
             the first three tenths of all steps, and down to nothing.
         learning_rate: the greatest.
         start: of a linear map: at "random", or where the backbone's "softmax" would put it.
+        pull: back to that start, of the softmax: the weight of half the squared distance.
         epochs: passes over the data.
         batch_size: features a step, all ranks together.
     """
@@ -50,5 +51,6 @@ class Settings:
     schedule: Literal["constant", "one_cycle"] = "constant"
     learning_rate: float = 0.01
     start: Literal["random", "softmax"] = "random"
+    pull: float = 0.0
     epochs: int = 20
     batch_size: int = 256

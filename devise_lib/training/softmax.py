@@ -1,7 +1,7 @@
 """Train a softmax network on pixels: DeViSE's first phase, on one rank."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         warmup_target=plan.learning_rate,
         warmup_steps=total // 8,
     )
-    losses = train(
+    *_, losses = train(
         model,
         _cross_entropy,
         keras.optimizers.AdamW(schedule, weight_decay=1e-4),
@@ -88,13 +88,13 @@ def _cross_entropy(probabilities: Any, truth: Any) -> Any:
 
 def make_feed(
     plan: SoftmaxPlan, rank: int, size: int
-) -> Callable[[int], Iterator[tuple[Any, Any]]]:
+) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
     """Photos and classes; half of the photos are mirrored, and each batch is shifted a little."""
     columns, rows = ("pixels", "label_index"), plan.batch_size
     feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
     shape = (-1, plan.image_size, plan.image_size, 3)
 
-    def epoch(number: int) -> Iterator[tuple[Any, Any]]:
+    def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         rng = np.random.default_rng([plan.seed, rank, number])
         for batch in feed.epoch(number):
             flat = np.stack([np.frombuffer(photo, dtype=np.uint8) for photo in batch["pixels"]])

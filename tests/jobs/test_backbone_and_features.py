@@ -104,12 +104,16 @@ def test_unseen_labels_are_for_testing_only(features):
 
 
 def test_files_lie_by_split_and_fold_and_are_short_and_plain_for_petastorm(features, work):
-    files = list(Path(work).glob("tables/features/split=*/fold=*/*.parquet"))
+    files = list(Path(work).glob("tables/features/split=*/fold=*/kept=*/*.parquet"))
     rows = features[0].values()
-    places = {(f.parent.parent.name, f.parent.name) for f in files}
-    assert places == {(f"split={r['split']}", f"fold={r['fold']}") for r in rows}
-    assert ("split=test", "fold=test") in places
-    train = [f for f in files if f.parent.parent.name == "split=train"]
+    places = {tuple(part.split("=")[1] for part in f.parts[-4:-1]) for f in files}
+    null = "__HIVE_DEFAULT_PARTITION__"
+    assert places == {
+        (r["split"], null if r["fold"] is None else str(r["fold"]), str(r["kept"]).lower())
+        for r in rows
+    }
+    assert ("test", null, "false") in places
+    train = [f for f in files if f.parts[-4] == "split=train"]
     assert len(train) >= sum(r["split"] == "train" for r in rows) / 3
     assert not any("snappy" in f.name for f in files)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devise_lib.numerics.splits import is_test, validation_labels
+from devise_lib.numerics.splits import fold_of, is_test
 
 IDS = [f"photo-{i}" for i in range(4000)]
 
@@ -41,17 +41,14 @@ def test_the_split_is_the_one_that_earlier_models_were_trained_with():
     assert hashlib.sha256(every).hexdigest()[:16] == "75f29429768f5c07"
 
 
-@given(st.sets(st.text(max_size=3), max_size=40), st.floats(0, 1), st.integers(0, 9))
-def test_validation_labels_are_the_share_asked_for_and_change_little(labels, share, seed):
-    chosen = validation_labels(labels, share, seed)
-    assert chosen == sorted(set(chosen) & labels)
-    assert len(chosen) == round(share * len(labels))
-    assert validation_labels(sorted(labels, reverse=True), share, seed) == chosen
-    more = validation_labels(labels | {"a new one"}, share, seed)
-    assert len(set(chosen) ^ set(more)) <= 2
+@given(st.text(max_size=9), st.integers(2, 9), st.integers(0, 9))
+def test_a_label_is_in_one_of_the_folds(label, folds, seed):
+    assert 0 <= fold_of(label, folds, seed) < folds
 
 
-def test_another_seed_chooses_other_validation_labels():
-    labels = [f"label {n}" for n in range(100)]
-    first, second = (set(validation_labels(labels, 0.2, seed)) for seed in (0, 1))
-    assert len(first & second) < 12
+def test_folds_hold_about_as_many_labels_and_another_seed_deals_anew():
+    labels = [f"label {n}" for n in range(2000)]
+    first, second = ([fold_of(label, 5, seed) for label in labels] for seed in (0, 1))
+    assert all(abs(first.count(fold) - 400) < 4 * (2000 * 0.2 * 0.8) ** 0.5 for fold in range(5))
+    same = sum(a == b for a, b in zip(first, second, strict=True))
+    assert abs(same - 400) < 4 * (2000 * 0.2 * 0.8) ** 0.5

@@ -3,7 +3,7 @@ import pytest
 
 from devise_lib.numerics.candidates import ByWords, CandidateSet
 from devise_lib.numerics.linear import Affine, Compatibility, Projection
-from devise_lib.numerics.validation import Validation
+from devise_lib.numerics.validation import Score, Validation, choose
 
 D = 14  # labels; the first two and every other one after them are held out
 VECTORS = np.eye(D, dtype=np.float32)
@@ -24,34 +24,80 @@ def validation(*features, truth):
     return Validation(np.array(features, dtype=np.float32), np.array(truth), LABELS)
 
 
+def score(*validations, method=IDENTITY):
+    return Score.over([each.ask(method) for each in validations])
+
+
 def test_a_method_that_finds_every_label_has_full_marks():
-    score = validation(*VECTORS, truth=np.arange(D)).score(IDENTITY)
-    assert (score.alone, score.harmonic, score.value) == pytest.approx((1.0, 1.0, 1.0))
+    found = score(validation(*VECTORS, truth=np.arange(D)))
+    assert (found.alone, found.harmonic, found.value) == pytest.approx((1.0, 1.0, 1.0))
+
+
+PHOTOS = validation(
+    photo(_0=3, _2=4),  # right among those held out; behind a trained label by 0.2
+    photo(_0=3, _1=4),  # behind another one held out
+    photo(_2=1),  # of a trained label: lost from a penalty of 1 on
+    truth=[0, 0, 2],
+)
 
 
 def test_the_score_by_hand():
-    photos = validation(
-        photo(_0=3, _2=4),  # right among those held out; behind a trained label by 0.2
-        photo(_0=3, _1=4),  # behind another one held out
-        photo(_2=1),  # of a trained label: lost from a penalty of 1 on
-        truth=[0, 0, 2],
-    )
-    score = photos.score(IDENTITY)
-    assert score.alone == pytest.approx((0.5 + 1) / 2)  # at 1, at 5
-    assert score.harmonic == pytest.approx((2 * 0.5 / 1.5 + 1) / 2)
-    assert 0.2 <= score.gamma < 1.0
+    found = score(PHOTOS)
+    assert found.alone == pytest.approx((0.5 + 1) / 2)  # at 1, at 5
+    assert found.harmonic == pytest.approx((2 * 0.5 / 1.5 + 1) / 2)
+    assert 0.2 <= found.gamma < 1.0
+
+
+def test_folds_count_alike_however_many_photos_they_have_and_have_one_penalty():
+    easy = validation(photo(_0=1), photo(_2=1), truth=[0, 2])  # right up to a penalty of 1
+    both = score(PHOTOS, easy)
+    alone = score(PHOTOS), score(easy)
+    assert both.alone == pytest.approx(np.mean([each.alone for each in alone]))
+    assert both.harmonic == pytest.approx(np.mean([each.harmonic for each in alone]))
+    assert 0.2 <= both.gamma < 1.0
+    far = validation(photo(_0=3, _2=9), photo(_2=1), truth=[0, 2])  # wants more: 6 / |(3, 9)|
+    assert score(far).gamma > 0.6
+    assert 0.2 <= score(PHOTOS, PHOTOS, far).gamma < 1.0
 
 
 def test_each_label_counts_as_much_however_many_photos_it_has():
     right, wrong = photo(_0=1), photo(_3=1)
     photos = validation(right, right, right, wrong, photo(_2=1), truth=[0, 0, 0, 1, 2])
     # At 5 the photo of label 1, which scores 0 there as most labels do, is not found either.
-    assert photos.score(IDENTITY).alone == pytest.approx(0.5)
+    assert score(photos).alone == pytest.approx(0.5)
 
 
 def test_scores_may_be_adjusted_before():
     photos = validation(photo(_0=3, _2=4), photo(_2=1), truth=[0, 2])
     scores = IDENTITY.scores(photos.features, LABELS)
-    plain, adjusted = (photos.score_of(scores - less * SEEN) for less in (0.0, 0.5))
+    plain, adjusted = (Score.over([photos.answers(scores - less * SEEN)]) for less in (0.0, 0.5))
     assert adjusted.gamma == pytest.approx(plain.gamma - 0.5)
     assert adjusted.harmonic == pytest.approx(plain.harmonic)
+
+
+def test_labels_held_out_are_those_that_are_not_seen():
+    assert PHOTOS.held_out == {f"label {n:02}" for n in range(D) if not SEEN[n]}
+
+
+def made(*by_fold):
+    mean = float(np.mean(by_fold))
+    return Score(mean, mean, 0.0, by_fold)
+
+
+def test_the_value_is_the_mean_over_folds():
+    found = score(PHOTOS, validation(photo(_0=1), photo(_2=1), truth=[0, 2]))
+    assert found.value == pytest.approx(np.mean(found.by_fold))
+    assert len(found.by_fold) == 2
+
+
+def test_the_first_is_chosen_that_is_not_clearly_worse_than_the_best():
+    best = made(0.5, 0.6, 0.7)
+    always_worse = made(0.45, 0.55, 0.65)  # by little, but in every fold
+    sometimes_worse = made(0.3, 0.65, 0.75)  # behind by 0.2, -0.05, -0.05: 0.033 +- 0.083
+    assert choose([always_worse, best]) == 1
+    assert choose([sometimes_worse, best]) == 0
+    assert choose([always_worse, best, sometimes_worse, made(0.1, 0.1, 0.1)]) == 1
+
+
+def test_with_one_fold_the_best_is_chosen_and_of_equals_the_first():
+    assert choose([made(0.3), made(0.5), made(0.5), made(0.4)]) == 1

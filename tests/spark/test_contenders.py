@@ -8,9 +8,10 @@ from devise_lib.numerics.candidates import ByConse, BySoftmax, ByWords, SoftmaxL
 from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.spark.contenders import find_contenders
-from devise_lib.spark.feature_rows import read_validation
-from devise_lib.spark.labelled import FIT, SEEN_FOLD, UNSEEN_FOLD
+from devise_lib.numerics.validation import Score
+from devise_lib.spark.contenders import CSLS, find_contenders
+from devise_lib.spark.feature_rows import feature_moments
+from devise_lib.spark.folds import make_folds
 from devise_lib.spark.schemas import FEATURES, LABELS
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from tests.spark.zero_shot_world import (
@@ -34,26 +35,27 @@ LAYER = SoftmaxLayer(
     ["cat", "bee", "yak", "ant"],  # yak has no vector
 )
 TRAINED = [
-    TrainedProjection("devise", 0, False, draw_map()),
-    TrainedProjection("devise", 1, False, draw_map()),
-    TrainedProjection("random_embeddings", 0, False, draw_map()),
-    TrainedProjection("devise", 0, True, draw_map()),
-    TrainedProjection("random_embeddings", 0, True, draw_map()),
+    TrainedProjection("devise", 0, None, draw_map()),
+    TrainedProjection("devise", 1, None, draw_map()),
+    TrainedProjection("random_embeddings", 0, None, draw_map()),
+    TrainedProjection("devise", 0, 0, draw_map()),
+    TrainedProjection("devise", 0, 1, draw_map()),
+    TrainedProjection("random_embeddings", 0, 0, draw_map()),
+    TrainedProjection("random_embeddings", 0, 1, draw_map()),
 ]
 BUNDLE = ProjectionBundle(TRAINED, CONTROLS, LAYER, "backbone", "words")
 NAMES = [SEEN[i % 3] for i in range(90)]
 CENTRES = RNG.standard_normal((3, D)) * 2
 VALUES = (CENTRES[np.arange(90) % 3] + RNG.standard_normal((90, D))).astype(np.float32)
-FOLDS = [
-    UNSEEN_FOLD if n == "bee" else SEEN_FOLD if i % 5 == 0 else FIT for i, n in enumerate(NAMES)
-]
+FOLD = {"ant": 0, "bee": 1, "cat": 0}
+PARTS = [(FOLD[name], i % 5 == 0) for i, name in enumerate(NAMES)]  # fold and kept
 CONFIG = Evaluate(strengths=[0.1, 10, 1000], conse_t=[1, 2], bank=40)
 
 
 @pytest.fixture(scope="module")
 def features(spark):
-    triples = zip(NAMES, VALUES, FOLDS, strict=True)
-    rows = [feature_row(i, n, v, "train", fold) for i, (n, v, fold) in enumerate(triples)]
+    triples = zip(NAMES, VALUES, PARTS, strict=True)
+    rows = [feature_row(i, n, v, "train", part) for i, (n, v, part) in enumerate(triples)]
     return spark.createDataFrame(rows, FEATURES).cache()
 
 
@@ -86,19 +88,23 @@ def test_every_method_enters_once_a_seed(contenders):
     assert contenders[-1].label_means is None
 
 
-def fitted():
-    """The sums that trials know, of ant and cat."""
-    mine = [i for i, fold in enumerate(FOLDS) if fold == FIT]
-    return ClassMoments.of(VALUES[mine], [NAMES[i] for i in mine])
+@pytest.fixture(scope="module")
+def folds(features):
+    photos = CONFIG.validation_photos
+    return make_folds(features, feature_moments(features), VECTORS, CONTROLS, LAYER, photos)
 
 
-def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(contenders, features):
-    validation = read_validation(features, VECTORS, CONTROLS, CONFIG.validation_photos)
-    moments, every = fitted(), ClassMoments.of(VALUES, NAMES)
+def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(contenders, folds):
+    every = ClassMoments.of(VALUES, NAMES)
+    assert len(folds) == 2
     values = []
     for strength in CONFIG.strengths:
-        trial = closed_form.ridge(moments, moments.matrix_of(VECTORS), strength)
-        values.append(validation.score(ByWords(trial)).value)
+        answers = []
+        for fold in folds:
+            vectors = fold.moments.matrix_of(VECTORS)
+            trial = ByWords(closed_form.ridge(fold.moments, vectors, strength))
+            answers.append(fold.validation.ask(trial))
+        values.append(Score.over(answers).value)
     chosen = CONFIG.strengths[int(np.argmax(values))]
     entry = next(c for c in contenders if c.name == "ridge")
     assert entry.settings == (chosen,)
@@ -108,18 +114,26 @@ def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(contender
     )
 
 
-def test_penalties_and_label_means_are_measured_apart_from_the_test(contenders, features):
-    validation = read_validation(features, VECTORS, CONTROLS, CONFIG.validation_photos)
-    trial = ByWords(Compatibility(TRAINED[3].projection))
-    plain = trial.scores(validation.features, validation.candidates)
-    first = contenders[0]
-    assert first.gammas[""] == pytest.approx(validation.score_of(plain).gamma)
-    assert set(first.gammas) == {"", "+csls"}
-    fit = features.where(features["fold"] == FIT).collect()
-    assert len(fit) > CONFIG.bank
-    means = [trial.scores(np.array([row["feature"]], dtype=np.float32), KNOWN)[0] for row in fit]
-    assert (first.label_means <= np.max(means, axis=0) + 1.5).all()
-    assert first.label_means.shape == (len(KNOWN.labels),)
+def test_penalties_are_those_of_the_trials_and_not_of_the_model_itself(contenders, folds):
+    trials = [ByWords(Compatibility(TRAINED[n].projection)) for n in (3, 4)]
+    pairs = zip(trials, folds, strict=True)
+    wanted = Score.over([fold.validation.ask(trial) for trial, fold in pairs]).gamma
+    assert set(contenders[0].gammas) == {"", CSLS}
+    assert contenders[0].gammas[""] == pytest.approx(wanted)
+
+
+def test_with_csls_the_penalty_is_that_of_adjusted_trials(features, labels, folds):
+    """With a bank of every training photo it is the sample of no one."""
+    config = CONFIG.model_copy(update={"bank": 1000})
+    entry = find_contenders(features, labels, BUNDLE, KNOWN, config)[0]
+    answers = []
+    for fold, number in zip(folds, (3, 4), strict=True):
+        trial = ByWords(Compatibility(TRAINED[number].projection))
+        mine = [i for i, (f, kept) in enumerate(PARTS) if f != fold.number and not kept]
+        photos, candidates = fold.validation.features, fold.validation.candidates
+        means = mean_of_nearest([trial.scores(VALUES[mine], candidates)], 10)
+        answers.append(fold.validation.answers(csls(trial.scores(photos, candidates), means)))
+    assert entry.gammas[CSLS] == pytest.approx(Score.over(answers).gamma, abs=1e-5)
 
 
 def test_the_label_means_are_those_of_the_bank(features, labels):
@@ -158,8 +172,8 @@ def test_classes_without_a_vector_are_left_out_of_conse_and_of_classifier_weight
 
 
 def test_without_photos_to_choose_by_one_setting_is_taken_and_several_are_refused(features, labels):
-    fit_only = features.where(features["fold"] == FIT)
-    with pytest.raises(InputError, match=r"3 settings of ridge to choose from.*validation_share"):
+    fit_only = features.where("NOT kept")
+    with pytest.raises(InputError, match=r"3 settings of ridge to choose from.*validation_folds"):
         find_contenders(fit_only, labels, BUNDLE, KNOWN, CONFIG)
     config = Evaluate(strengths=10, conse_t=2)
     found = find_contenders(fit_only, labels, BUNDLE, KNOWN, config)

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark.feature_rows import (
     feature_moments,
     label_vectors,
-    read_validation,
     total_moments,
     training_labels,
 )
-from devise_lib.spark.labelled import FIT, SEEN_FOLD, UNSEEN_FOLD
 from devise_lib.spark.schemas import FEATURES, LABELS
 from tests.spark.zero_shot_world import CONTROLS, VECTORS, D, feature_row, label_row
 
@@ -19,14 +18,13 @@ pytestmark = pytest.mark.spark
 RNG = np.random.default_rng(4)
 VALUES = RNG.standard_normal((60, D)).astype(np.float32)
 NAMES = [("ant", "bee", "cat")[i % 3] for i in range(60)]
-# Photos of bee play those of an unseen label; a few of the others are kept from fitting.
-FOLDS = [UNSEEN_FOLD if n == "bee" else SEEN_FOLD if i < 9 else FIT for i, n in enumerate(NAMES)]
+PARTS = [(int(NAMES[i] == "bee"), i < 9) for i in range(60)]  # fold and kept
 
 
 @pytest.fixture(scope="module")
 def rows(spark):
-    triples = zip(NAMES, VALUES, FOLDS, strict=True)
-    values = [feature_row(i, n, v, "train", fold) for i, (n, v, fold) in enumerate(triples)]
+    triples = zip(NAMES, VALUES, PARTS, strict=True)
+    values = [feature_row(i, n, v, "train", part) for i, (n, v, part) in enumerate(triples)]
     return spark.createDataFrame(values, FEATURES).cache()
 
 
@@ -57,40 +55,24 @@ def assert_same(found, features, labels):
 
 
 @pytest.mark.parametrize("partitions", [1, 4, 70])
-def test_moments_are_those_of_each_folds_rows_however_they_are_dealt_to_tasks(rows, partitions):
+def test_moments_are_those_of_each_parts_rows_however_they_are_dealt_to_tasks(rows, partitions):
     found = feature_moments(rows.repartition(partitions))
-    assert set(found) == {FIT, SEEN_FOLD, UNSEEN_FOLD}
-    for fold, moments in found.items():
-        mine = [i for i, own in enumerate(FOLDS) if own == fold]
+    assert set(found) == set(PARTS)
+    for part, moments in found.items():
+        mine = [i for i, own in enumerate(PARTS) if own == part]
         assert_same(moments, VALUES[mine], [NAMES[i] for i in mine])
-    assert_same(total_moments(found), VALUES, NAMES)
+    assert_same(total_moments(found.values()), VALUES, NAMES)
+
+
+def test_moments_of_rows_without_folds(rows):
+    none = F.lit(None).cast("int")
+    [(part, moments)] = feature_moments(
+        rows.withColumns({"fold": none, "kept": F.lit(False)})
+    ).items()
+    assert part == (None, False)
+    assert_same(moments, VALUES, NAMES)
 
 
 def test_no_row_to_train_on_is_told(rows):
     with pytest.raises(InputError, match="no feature to train on"):
         feature_moments(rows.where("label = 'none'"))
-
-
-def test_validation_photos_are_those_that_nothing_is_fitted_on(rows):
-    found = read_validation(rows, VECTORS, CONTROLS, 100)
-    labels = found.candidates
-    assert labels.labels == ["ant", "bee", "cat"]
-    assert labels.seen.tolist() == [True, False, True]
-    np.testing.assert_array_equal(labels.vectors, [VECTORS[name] for name in labels.labels])
-    np.testing.assert_array_equal(labels.control_vectors, [CONTROLS[n] for n in labels.labels])
-    kept = [i for i, fold in enumerate(FOLDS) if fold != FIT]
-    order = [np.flatnonzero((row == VALUES).all(1))[0] for row in found.features]
-    assert sorted(order) == kept
-    assert [labels.labels[place] for place in found.truth] == [NAMES[i] for i in order]
-
-
-def test_validation_is_bounded_and_the_same_at_each_call(rows):
-    first = read_validation(rows, VECTORS, CONTROLS, 15)
-    again = read_validation(rows.repartition(7), VECTORS, CONTROLS, 15)
-    assert len(first.features) == 15
-    np.testing.assert_array_equal(first.features, again.features)
-
-
-@pytest.mark.parametrize("fold", [FIT, UNSEEN_FOLD])
-def test_without_photos_of_both_kinds_there_is_no_validation(rows, fold):
-    assert read_validation(rows.where(f"fold IN ('{FIT}', '{fold}')"), VECTORS, CONTROLS, 9) is None

@@ -1,15 +1,7 @@
 import pytest
 
-from devise_lib.numerics.splits import is_test, validation_labels
-from devise_lib.spark.labelled import (
-    FIT,
-    SEEN_FOLD,
-    SEEN_SHARE,
-    UNSEEN_FOLD,
-    has_vector,
-    labelled_photos,
-    with_fold,
-)
+from devise_lib.numerics.splits import fold_of, is_test
+from devise_lib.spark.labelled import KEPT_SHARE, has_vector, labelled_photos, with_fold
 from devise_lib.spark.schemas import LABELS, PHOTOS
 
 pytestmark = pytest.mark.spark
@@ -71,25 +63,28 @@ def test_the_share_of_a_source_goes_before_the_common_one(spark, labels, share, 
     assert {row["split"] for row in found.values()} == {split}
 
 
-def test_labels_held_out_and_a_tenth_of_the_other_photos_are_not_for_fitting(spark):
+def test_training_photos_have_the_fold_of_their_label_and_a_tenth_is_kept(spark):
     labels = [f"label {n}" for n in range(10)]
     rows = [(f"p{i}", labels[i % 10], "test" if i % 4 == 0 else "train") for i in range(400)]
     photos = spark.createDataFrame(rows, "photo_id string, label string, split string")
-    held_out = validation_labels({label for _, label, split in rows if split == "train"}, 0.3, 5)
-    folds = {row["photo_id"]: row["fold"] for row in with_fold(photos, 0.3, 5).collect()}
+    found = {row["photo_id"]: row for row in with_fold(photos, 3, 5).collect()}
     for photo_id, label, split in rows:
-        kept = is_test(f"fold:{photo_id}", SEEN_SHARE, 5)
-        wanted = UNSEEN_FOLD if label in held_out else SEEN_FOLD if kept else FIT
-        assert folds[photo_id] == ("test" if split == "test" else wanted)
-    assert set(folds.values()) == {"test", UNSEEN_FOLD, SEEN_FOLD, FIT}
+        row = found[photo_id]
+        train = split == "train"
+        assert row["fold"] == (fold_of(label, 3, 5) if train else None)
+        assert row["kept"] == (train and is_test(f"fold:{photo_id}", KEPT_SHARE, 5))
+    assert {row["fold"] for row in found.values()} == {0, 1, 2, None}
+    assert 10 < sum(row["kept"] for row in found.values()) < 60
 
 
-def test_without_labels_held_out_every_training_photo_is_for_fitting(spark):
+def test_without_folds_nothing_is_held_out(spark):
     photos = spark.createDataFrame(
         [(f"p{i}", "cat", "train") for i in range(50)],
         "photo_id string, label string, split string",
     )
-    assert {row["fold"] for row in with_fold(photos, 0.0, 0).collect()} == {FIT}
+    found = with_fold(photos, 0, 0)
+    assert {(row["fold"], row["kept"]) for row in found.collect()} == {(None, False)}
+    assert found.schema["fold"].dataType.simpleString() == "int"
 
 
 def test_a_label_without_a_vector_is_no_candidate(labels):

@@ -63,12 +63,12 @@ def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
     files = write_parts(folder / "features", columns, 4)
-    runs = [Run(m, m, make_rows(files, targets), SETTINGS, 1) for m, targets in TARGETS.items()]
+    runs = [Run(m, m, make_rows(files, targets), 1) for m, targets in TARGETS.items()]
     return ProjectionPlan(
-        trials=[],
-        control_trial=None,
-        validation=None,
+        settings=[SETTINGS],
+        folds=[],
         runs=runs,
+        seed=1,
         patience=0,
         readers=2,
         folder="",
@@ -114,12 +114,12 @@ def make_job():
 
             def feed(epoch):
                 mine = slice(epoch * steps, (epoch + 1) * steps)
-                return zip(inputs[rank][mine], answers[rank][mine], strict=True)
+                yield from zip(inputs[rank][mine], answers[rank][mine], strict=True)
 
             def loss(outputs, targets):
                 return keras.ops.mean(keras.ops.square(outputs - targets))
 
-            curve = train(model, loss, optimizer, feed, steps, epochs)
+            *_, curve = train(model, loss, optimizer, feed, steps, epochs)
             return first, model.get_weights(), curve
 
         keras.utils.set_random_seed(50 + rank)  # ranks start apart, unless they are told

@@ -49,8 +49,8 @@ def label_row(name, seen, label_set="s", vector=True):
     return name, label_set, [name], name, coverage, seen, [], values, control, "words"
 
 
-def feature_row(number, label, feature, split="test", fold="test", photo_set="set"):
+def feature_row(number, label, feature, split="test", part=(None, False), photo_set="set"):
     """A row of FEATURES."""
     values = [float(x) for x in feature]
     seen = label in SEEN
-    return f"p{number}", photo_set, label, seen, split, fold, BACKBONE_ID, values
+    return f"p{number}", photo_set, label, seen, split, *part, BACKBONE_ID, values

@@ -25,9 +25,9 @@ def projection(*shapes):
 
 BUNDLE = ProjectionBundle(
     [
-        TrainedProjection("devise", 3, False, projection((4, 6))),
-        TrainedProjection("devise", 4, False, projection((5, 6), (4, 5))),
-        TrainedProjection("random_embeddings", 3, True, projection((4, 6))),
+        TrainedProjection("devise", 3, None, projection((4, 6))),
+        TrainedProjection("devise", 4, None, projection((5, 6), (4, 5))),
+        TrainedProjection("random_embeddings", 3, 2, projection((4, 6))),
     ],
     {"zebra": draw(4), "aardvark": draw(5)[:4], "Äsche, fish": draw(6)[:4]},
     SoftmaxLayer(draw(6, 2), draw(2), ["n02", "Äsche, fish"]),
@@ -40,11 +40,7 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path):
     BUNDLE.save(tmp_path)
     loaded = load_bundle(tmp_path)
     for found, wanted in zip(loaded.trained, BUNDLE.trained, strict=True):
-        assert (found.method, found.seed, found.is_trial) == (
-            wanted.method,
-            wanted.seed,
-            wanted.is_trial,
-        )
+        assert (found.method, found.seed, found.fold) == (wanted.method, wanted.seed, wanted.fold)
         for one, other in zip(found.projection.layers, wanted.projection.layers, strict=True):
             assert (one.matrix == other.matrix).all()
             assert (one.offset == other.offset).all()

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +15,7 @@ from devise_lib.numerics.ranking import (
     violations,
 )
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.training.loss import make_loss
+from devise_lib.training.loss import make_loss, with_pull
 from devise_lib.training.settings import Objective
 
 margins = st.sampled_from([0.1, 0.5, 1.0])
@@ -189,3 +190,15 @@ def test_a_batch_without_a_violator_has_no_loss_and_no_gradient():
         loss = make_rank_loss(np.eye(3), 0.5, violators, True, seed=0)
         assert value(loss, np.eye(3), np.arange(3)) == 0
         assert not gradient(loss, np.eye(3), np.arange(3)).any()
+
+
+def test_the_pull_is_half_the_squared_way_from_where_the_weights_were():
+    weights = keras.Variable(np.arange(6.0).reshape(2, 3), dtype="float32")
+    loss = with_pull(lambda projected, _: tf.reduce_sum(projected), weights, 0.4)
+    step = tf.function(loss)
+    assert float(step(tf.ones((2, 2)), None)) == 4
+    weights.assign_add(np.full((2, 3), 0.5))
+    with tf.GradientTape() as tape:
+        found = step(tf.ones((2, 2)), None)
+    assert float(found) == pytest.approx(4 + 0.2 * 6 * 0.25)
+    np.testing.assert_allclose(tape.gradient(found, weights.value), np.full((2, 3), 0.4 * 0.5))

@@ -5,8 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.projection import Rows, Run, make_feed
-from devise_lib.training.settings import Objective, Settings
+from devise_lib.training.projection import Rows, make_feed
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
 
@@ -15,14 +14,14 @@ FEATURES = np.random.default_rng(0).normal(4.0, 3.0, (40, 5)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Run:
+def rows(tmp_path_factory) -> Rows:
     path = tmp_path_factory.mktemp("features") / "a.parquet"
     columns = {
         "feature": pa.array(FEATURES.tolist(), pa.list_(pa.float32())),
         "label": [LABELS[i % 3] for i in range(40)],
     }
     pq.write_table(pa.table(columns), path, row_group_size=10)
-    rows = Rows(
+    return Rows(
         [path.as_uri()],
         40,
         LABELS,
@@ -31,11 +30,10 @@ def run(tmp_path_factory) -> Run:
         FEATURES.mean(0).astype(np.float64),
         FEATURES.std(0).astype(np.float64),
     )
-    return Run("devise", "devise-0", rows, Settings(Objective(), batch_size=8), 0)
 
 
-def test_the_network_gets_standardised_features_and_the_row_of_each_label(run):
-    batches = list(islice(make_feed(run, 0, 1, 1)(0), 20))
+def test_the_network_gets_standardised_features_and_the_row_of_each_label(rows):
+    batches = list(islice(make_feed(rows, 8, 0, 0, 1, 1)(0), 20))
     inputs = np.concatenate([x for x, _ in batches])
     truth = np.concatenate([y for _, y in batches])
     assert (inputs.dtype, truth.dtype) == (np.float32, np.int32)
