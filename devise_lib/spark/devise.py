@@ -107,7 +107,12 @@ def train_on_ranks(
         )
     every = _Part(rows, total_moments(by_fold), set())
     wrong = _further_labels(labels, trained_on) if config.negatives == "seen" else []
-    layer = SoftmaxLayer(*backbone.classifier(), backbone.classes)
+    layer = backbone.classifier()
+    if "softmax" in config.start and not layer.classes:
+        raise InputError(
+            f"the backbone's softmax is not linear in its features ({backbone.feature_layer!r}), "
+            'so nothing can start from it: give train_devise.start = "random"'
+        )
     trials: list[Run] = []
     control_trial = None
     if validation is not None:

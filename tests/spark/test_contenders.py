@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,18 @@ def test_every_method_enters_once_a_seed(contenders):
     ]
     assert isinstance(contenders[-1].method, BySoftmax)
     assert contenders[-1].label_means is None
+
+
+def test_methods_of_the_softmax_stay_out_where_it_is_not_linear_in_the_features(features, labels):
+    nothing = SoftmaxLayer(LAYER.kernel[:, :0], LAYER.bias[:0], [])
+    found = find_contenders(features, labels, replace(BUNDLE, layer=nothing), KNOWN, CONFIG)
+    assert [c.name for c in found][3:] == [
+        "ridge",
+        "ridge_reversed",
+        "eszsl",
+        "sae",
+        "sae_reversed",
+    ]
 
 
 def fitted():
