@@ -219,9 +219,9 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
         learning_rate=0.1,
     )
     counts = train_backbone.run(spark, config)
-    assert counts["classes"] == 2
+    assert counts["classes"] == 3
     backbone = load_backbone(own / "checkpoints" / "train_backbone")
-    assert (backbone.classes, backbone.image_size) == (["cat", "dog"], 32)
+    assert (backbone.classes, backbone.image_size) == (["cat", "dog", "elk"], 32)
     assert backbone.features().output_shape == (None, 8 * 8 * 64)
     trained = {"stage3_block1_conv2", "stage3_block1_bn2"}
     for layer in (x for x in backbone.model.layers if x.weights and x.name != "softmax"):
