@@ -2,13 +2,15 @@
 
 Each class below is one table of a configuration file, named after its job. The keys of
 `JobConfig` (devise_lib.config_types) stand at the top of the file and reach every job.
-`devise_lib.config_file` reads files; the jobs of words are in `devise_lib.config_words`.
+`devise_lib.config_file` reads files; the jobs of words are in `devise_lib.config_words`, those of
+the backbone in `devise_lib.config_backbone`.
 """
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.config_types import (
     PARENT_FOLDER,
     Frozen,
@@ -76,47 +78,6 @@ class IngestPhotos(JobConfig):
             )
             for s in self.source
         ]
-
-
-class TrainBackbone(JobConfig):
-    """A softmax CNN: trained here on PHOTOS of seen labels, or taken from a file of weights."""
-
-    name = "train_backbone"
-    needs = ("ingest_photos", "embed_labels")
-    file_keys = ("weights", "classes")
-    backbone: Literal["small_cnn", "mobilenet_0.75_224"] = "small_cnn"
-    weights: str = ""  # given: nothing is trained
-    classes: str = ""  # with weights: JSON {"0": [label, name], ...}, the order of the softmax
-    image_size: Annotated[int, Field(ge=32, le=1024)] = 64
-    ranks: PositiveInt = 2
-    epochs: PositiveInt = 10
-    batch_size: PositiveInt = 64  # photos a step, over all ranks together
-    learning_rate: Annotated[float, Field(gt=0.0)] = 3e-3
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.backbone == "small_cnn" and (self.weights or self.classes):
-            raise ValueError(
-                "backbone small_cnn is trained here: leave out `weights` and `classes`"
-            )
-        if self.backbone == "mobilenet_0.75_224" and not (self.weights and self.classes):
-            raise ValueError("backbone mobilenet_0.75_224 wants `weights` and `classes`")
-        if self.backbone == "mobilenet_0.75_224" and self.image_size != 224:
-            raise ValueError(f"image_size is {self.image_size}: mobilenet_0.75_224 wants 224")
-        if self.batch_size % self.ranks:
-            raise ValueError(
-                f"batch_size is {self.batch_size}, want a multiple of {self.ranks} ranks"
-            )
-        return self
-
-
-class ExtractFeatures(JobConfig):
-    """Labelled PHOTOS and the backbone to FEATURES."""
-
-    name = "extract_features"
-    needs = ("ingest_photos", "embed_labels", "train_backbone")
-    batch_size: PositiveInt = 64
-    max_records_per_file: PositiveInt = 1_000  # row groups that Petastorm deals to the ranks
 
 
 class TrainDevise(JobConfig):

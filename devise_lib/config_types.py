@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from devise_lib.networks import network_type
+
 PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -35,6 +37,7 @@ OneOrMore = Annotated[Several[T], Field(min_length=1)]
 RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
 LabelPattern = Annotated[RegularExpression, AfterValidator(_with_a_group)]
 ModelName = Annotated[str, Field(pattern=r"^[\w.-]+$")]  # it stands in paths and in SQL
+NetworkName = Annotated[str, AfterValidator(lambda name: network_type(name).name)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 PARENT_FOLDER = r"([^/]+)/[^/]+$"

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config import ExtractFeatures
+from devise_lib.config_backbone import ExtractFeatures
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.inference import with_vectors

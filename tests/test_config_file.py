@@ -134,6 +134,57 @@ def test_keys_of_the_distributed_engine_are_refused_without_it(write, key):
     assert load_settings(path, ["train_word2vec.engine=distributed"], ["train_word2vec"])
 
 
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ({}, 64),
+        ({"backbone": "mobilenet_0.75_160"}, 160),
+        ({"backbone": "inception_v3", "weights": "imagenet", "trainable_layers": 0}, 299),
+        ({"backbone": "squeezenet_1.1", "weights": "{file}", "image_size": 128}, 128),
+        ({"backbone": "cifar_resnet_110", "feature_layer": "map"}, 32),
+        ({"backbone": "efficientnet_b1", "weights": "{file}", "classes": "{file}"}, 240),
+    ],
+    ids=lambda value: value.get("backbone") if isinstance(value, dict) else str(value),
+)
+def test_a_backbone_is_a_name_and_has_its_own_size(write, dump, given, size):
+    overrides = [f"train_backbone.{k}={v}".replace("{file}", str(dump)) for k, v in given.items()]
+    job = load_settings(write(""), overrides, ["train_backbone"]).jobs["train_backbone"]
+    assert job.input_size == size
+
+
+@pytest.mark.parametrize(
+    ("given", "faults"),
+    [
+        ({"backbone": "cifar_resnet_100"}, ["has 6n + 2 layers, such as 20"]),
+        ({"backbone": "resnet50"}, ["no such network (did you mean 'resnet_50'?); known are"]),
+        (
+            {"backbone": "mobilenet_0.75_224", "image_size": 160},
+            ["image_size is 160: mobilenet_0.75_224 wants 224"],
+        ),
+        ({"backbone": "inception_v3", "image_size": 64}, ["inception_v3 wants 75 at least"]),
+        ({"weights": "none.h5"}, ["train_backbone.weights: there is no 'none.h5'"]),
+        (
+            {"backbone": "squeezenet_1.1", "weights": "imagenet", "classes": "x"},
+            ["no ImageNet weights of squeezenet_1.1", "squeezenet_1.1 is given without its class"],
+        ),
+        (
+            {"classes": "x", "trainable_layers": 3, "image_size": 8, "batch_size": 63},
+            [
+                "small_cnn wants 32 at least",
+                "`classes` are those of given weights: give `weights`, too",
+                "trainable_layers is for training on from `weights`",
+                "batch_size is 63, want a multiple of 2 ranks",
+            ],
+        ),
+    ],
+)
+def test_every_fault_of_a_backbone_is_told(write, given, faults):
+    overrides = [f"train_backbone.{key}={value}" for key, value in given.items()]
+    [found] = faults_of(write(""), overrides, ["train_backbone"])
+    for fault in faults:
+        assert fault in found
+
+
 @pytest.mark.parametrize("scheme", ["file:", "file://"])
 def test_an_input_by_a_file_uri_must_be_there(write, dump, scheme):
     path = write(f"[parse_wikipedia]\ndump = '{scheme}{dump}'\n")

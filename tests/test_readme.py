@@ -11,6 +11,7 @@ import pytest
 
 from devise_lib.config import JOBS
 from devise_lib.config_file import JOB_TYPES, load_settings
+from devise_lib.networks import network_type
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,6 +65,18 @@ def test_the_common_keys_are_the_configurations():
     table = README.split("| common key |")[1].split("\n\n")[0]
     named = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
     assert named == set(type(load_settings(ROOT / "conf/local.toml", [], []).common).model_fields)
+
+
+def test_the_backbones_are_those_that_there_are():
+    rows = README.split("| `train_backbone.backbone` |")[1].split("\n\n")[0].splitlines()[2:]
+    for row in rows:
+        names, pixels, *_ = row.strip("| ").split(" | ")
+        sizes = [
+            network_type(n).image_size for n in re.findall(r"`(\w[\w.]*)`", names) if n[0] != "_"
+        ]
+        shown = [int(size) for size in re.findall(r"\d+", pixels)]
+        assert sizes
+        assert not shown or {sizes[0], sizes[-1]} == set(shown), row
 
 
 def test_links_lead_to_files():

@@ -86,7 +86,8 @@ class SoftmaxLayer:
 
     Attributes:
         kernel, bias: (d_visual, classes), (classes,).
-        classes: the label of each class.
+        classes: the label of each class. None at all where the features are not what the classifier
+            is linear in: it can then be neither compared with nor started from.
     """
 
     kernel: NDArray[np.float32]
@@ -99,8 +100,10 @@ class SoftmaxLayer:
 
     def class_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         """The label vectors of the classes, (classes, d_word); zeros for one that has none."""
-        nothing = np.zeros_like(next(iter(vectors.values())))
-        return np.stack([vectors.get(label, nothing) for label in self.classes])
+        found = np.zeros((len(self.classes), len(next(iter(vectors.values())))), np.float32)
+        for row, label in zip(found, self.classes, strict=True):
+            row[:] = vectors.get(label, 0.0)
+        return found
 
 
 @dataclass(frozen=True)

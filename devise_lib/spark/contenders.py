@@ -42,6 +42,7 @@ NEAREST = 10  # of them that a label's mean is over, as in the paper of CSLS
 CSLS, CALIBRATED = "+csls", "+calibrated"
 
 Make = Callable[["Basis", tuple[float, ...]], Method]
+Maker = tuple[str, Make, list[tuple[float, ...]]]  # name, how it is made, settings to choose from
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ def find_contenders(
 ) -> list[Contender]:
     """Every method, trained and set: DeViSE and its control by seed, then those in closed form.
 
+    Those that want the backbone's softmax are left out where it is not linear in the features.
+
     Args:
         features: FEATURES of the training split.
         labels: LABELS.
@@ -140,7 +143,11 @@ def find_contenders(
     ]
     for name, make, choices in _closed_forms(config):
         found.append(judge.choose(name, make, choices))
-    return [*found, Contender("softmax", None, BySoftmax(bundle.layer))]
+    if bundle.layer.classes:
+        for name, make, choices in _by_the_softmax(config):
+            found.append(judge.choose(name, make, choices))
+        found.append(Contender("softmax", None, BySoftmax(bundle.layer)))
+    return found
 
 
 def log_contenders(contenders: Sequence[Contender]) -> None:
@@ -158,8 +165,7 @@ def _by_words(projection: Projection, method: str) -> Method:
     return ByWords(Compatibility(projection), method == CONTROL)
 
 
-def _closed_forms(config: Evaluate) -> list[tuple[str, Make, list[tuple[float, ...]]]]:
-    """Name, how it is made, and the settings to choose from."""
+def _closed_forms(config: Evaluate) -> list[Maker]:
     one: list[tuple[float, ...]] = [(s,) for s in config.strengths]
 
     def simple(solve: Callable[..., Compatibility]) -> Make:
@@ -171,7 +177,12 @@ def _closed_forms(config: Evaluate) -> list[tuple[str, Make, list[tuple[float, .
         ("eszsl", simple(closed_form.eszsl), list(product(config.strengths, config.strengths))),
         ("sae", simple(closed_form.sae), one),
         ("sae_reversed", simple(closed_form.sae_reversed), one),
-        ("classifier_ridge", _by_classifier, one),
+    ]
+
+
+def _by_the_softmax(config: Evaluate) -> list[Maker]:
+    return [
+        ("classifier_ridge", _by_classifier, [(s,) for s in config.strengths]),
         ("conse", _conse, [(float(t),) for t in config.conse_t]),
     ]
 

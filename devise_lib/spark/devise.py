@@ -107,7 +107,12 @@ def train_on_ranks(
         )
     vectors = {METHOD: label_vectors(labels), CONTROL: label_vectors(labels, "random_vector")}
     trained_on = training_labels(rows, vectors[METHOD])
-    layer = SoftmaxLayer(*backbone.classifier(), backbone.classes)
+    layer = backbone.classifier()
+    if "softmax" in config.start and not layer.classes:
+        raise InputError(
+            f"the backbone's softmax is not linear in its features ({backbone.feature_layer!r}), "
+            'so nothing can start from it: give train_devise.start = "random"'
+        )
     moments = feature_moments(rows)
     of_labels = vectors[METHOD], vectors[CONTROL], layer
     folds = make_folds(rows, moments, *of_labels, config.validation_photos, config.folds)

@@ -90,7 +90,8 @@ def new_labels(labels: Iterable[str], vectors: Vectors, layer: SoftmaxLayer) -> 
     """Those that are not nearly the same as a class of the softmax; all, where they are too few."""
     known = layer.class_vectors(vectors)  # (classes, d), zeros for those without a vector
     every = sorted(labels)
-    nearest = np.max(np.stack([vectors[label] for label in every]) @ known.T, axis=1)
+    cosines = np.stack([vectors[label] for label in every]) @ known.T
+    nearest = np.max(cosines, axis=1, initial=-1.0)
     new = {label for label, cosine in zip(every, nearest, strict=True) if cosine < SAME}
     return new if len(new) >= ENOUGH else set(every)
 

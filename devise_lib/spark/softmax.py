@@ -1,30 +1,32 @@
-"""The small CNN, trained on PIXELS by Horovod's ranks."""
+"""A softmax network, trained on PIXELS by Horovod's ranks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config import TrainBackbone
+from devise_lib.config_backbone import TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.spark.inference import with_pixels
 from devise_lib.spark.labelled import labelled_photos
 from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
-from devise_lib.vision.backbones import Backbone, backbone_of_bytes
+from devise_lib.vision.backbones import Backbone
+from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from devise_lib.vision.networks import network_to_train
 
 FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal
 
 
-def fit_small_cnn(
-    spark: SparkSession, config: TrainBackbone, tables: Tables
-) -> tuple[Backbone, int]:
+def fit_softmax(spark: SparkSession, config: TrainBackbone, tables: Tables) -> tuple[Backbone, int]:
     """The network trained on the training photos of PHOTOS, and their number.
 
     Raises:
-        InputError: no photo of a seen label, or fewer than two such labels.
+        InputError: no photo of a seen label, or fewer than two such labels; the weights to start
+            from or the layer of features are not there.
     """
     photos = labelled_photos(
         tables.read("photos"), tables.read("labels"), config.test_share, config.seed
@@ -35,14 +37,19 @@ def fit_small_cnn(
             f"photos of {len(classes)} seen labels to train on, want 2 at least: check that "
             "ingest_photos.label_pattern gives labels of the label sets"
         )
+    size = config.input_size
+    network = network_to_train(
+        config.backbone, config.weights, len(classes), size, config.trainable_layers, config.seed
+    )
+    start = Backbone(config.backbone, network, classes, size, config.feature_layer)
     rows = write_pixels(spark, photos, classes, config, tables)
     files = tables.read("pixels").inputFiles()
     require_row_groups(files, config.ranks, "pixels", "lower train_backbone.ranks")
     plan = SoftmaxPlan(
         file_urls=files,
         rows=rows,
-        classes=len(classes),
-        image_size=config.image_size,
+        network=bytes_of_model(network),
+        image_size=size,
         epochs=config.epochs,
         batch_size=config.batch_size,
         readers=config.ranks,
@@ -57,8 +64,7 @@ def fit_small_cnn(
     tracking.log_params({"horovod_size": trained.size})
     for epoch, loss in enumerate(trained.losses):
         tracking.log_metrics({"loss": loss}, step=epoch)
-    backbone = backbone_of_bytes(config.backbone, trained.keras_file, classes, config.image_size)
-    return backbone, rows
+    return replace(start, model=model_of_bytes(trained.keras_file)), rows
 
 
 def write_pixels(
@@ -71,7 +77,7 @@ def write_pixels(
     """Decode once what every epoch reads; the rows lie in random order."""
     index = spark.createDataFrame(list(enumerate(classes)), "label_index long, label string")
     indexed = photos.join(F.broadcast(index), "label")
-    decoded = with_pixels(indexed, ["label_index", "photo_id"], config.image_size)
+    decoded = with_pixels(indexed, ["label_index", "photo_id"], config.input_size)
     order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
     mixed = decoded.repartitionByRange(config.ranks * FILES_PER_RANK, order)
     return tables.overwrite("pixels", mixed.sortWithinPartitions(order), compression="uncompressed")

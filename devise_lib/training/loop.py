@@ -139,8 +139,12 @@ def _mean_of_ranks(total: Any) -> float:
 
 
 def average_statistics(model: keras.Model) -> None:
-    """Batch normalisation gathers its mean and variance rank by rank; all ranks must agree."""
-    for i, variable in enumerate(model.non_trainable_variables):
+    """Batch normalisation gathers its mean and variance rank by rank; all ranks must agree.
+
+    A layer that is frozen gathers none, and keeps its weights to the last bit.
+    """
+    gathered = [v for x in model.layers if x.trainable for v in x.non_trainable_variables]
+    for i, variable in enumerate(gathered):
         if variable.dtype.startswith("float"):
             value = tf.convert_to_tensor(variable.value)
             variable.assign(hvd.allreduce(value, name=f"statistics_{i}"))

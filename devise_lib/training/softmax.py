@@ -1,9 +1,7 @@
 """Train a softmax network on pixels: DeViSE's first phase, on one rank."""
 
-import tempfile
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ class SoftmaxPlan:
     Attributes:
         file_urls: PIXELS' files at one version.
         rows: photos in them.
-        classes: number of classes.
+        network: the Keras file that training starts from; layers that it calls untrainable stay so.
         image_size: side of a photo, pixels.
         batch_size: photos a step, all ranks together; a multiple of `readers`.
         readers: of the feed; the ranks share them.
@@ -28,7 +26,7 @@ class SoftmaxPlan:
 
     file_urls: Sequence[str]
     rows: int
-    classes: int
+    network: bytes
     image_size: int
     epochs: int
     batch_size: int
@@ -48,15 +46,15 @@ class TrainedSoftmax:
 
 
 def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
-    """Train the small CNN; the same call on every rank, the result from the first alone."""
+    """Train the plan's network; the same call on every rank, the result from the first alone."""
     import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
 
     from devise_lib.training.loop import start_rank, train
-    from devise_lib.vision.backbones import small_cnn
+    from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 
     rank, size = start_rank(plan.threads, plan.seed)
     steps = max(1, plan.rows // plan.batch_size)
-    model = small_cnn(plan.classes, plan.image_size)
+    model = model_of_bytes(plan.network)
     total = steps * plan.epochs
     schedule = keras.optimizers.schedules.CosineDecay(
         plan.learning_rate / 30,
@@ -72,12 +70,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         steps,
         plan.epochs,
     )
-    if rank:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "backbone.keras"
-        model.save(path)
-        return TrainedSoftmax(path.read_bytes(), losses, size)
+    return None if rank else TrainedSoftmax(bytes_of_model(model), losses, size)
 
 
 def _cross_entropy(probabilities: Any, truth: Any) -> Any:

@@ -1,10 +1,7 @@
 """Photos in batches through a network: bytes in, vectors or refusals out."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +21,12 @@ class Network:
 
     def __init__(self, keras_file: bytes, threads: int) -> None:
         """Load a Keras file from its bytes, in safe mode: no code from the file is run."""
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        import keras  # 10 s: paid by the worker that computes, once
-        import tensorflow as tf
+        import tensorflow as tf  # 10 s, with Keras: paid by the worker that computes, once
+
+        from devise_lib.vision.keras_file import model_of_bytes
 
         _set_threads(threads)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "network.keras"
-            path.write_bytes(keras_file)
-            model = keras.models.load_model(path, compile=False, safe_mode=True)
+        model = model_of_bytes(keras_file)
         self.image_size = int(model.input_shape[1])
         self.dimension = int(model.output_shape[-1])
         signature = tf.TensorSpec([None, self.image_size, self.image_size, 3], tf.float32)

@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 
 from devise_lib import tracking
-from devise_lib.config import ExtractFeatures, TrainBackbone
+from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
 from devise_lib.spark import softmax
 from devise_lib.spark.schemas import LABELS, PHOTOS
 from devise_lib.spark.tables import Tables
-from devise_lib.vision.backbones import Backbone, load_backbone, small_cnn
+from devise_lib.vision.backbones import Backbone, load_backbone
 from devise_lib.vision.images import decode
+from devise_lib.vision.networks import make_network
 from jobs import extract_features, train_backbone
 
 pytestmark = pytest.mark.spark
@@ -68,7 +69,8 @@ def work(spark, tmp_path_factory) -> str:
     ]
     tables.overwrite("labels", spark.createDataFrame(labels, LABELS))
     keras.utils.set_random_seed(0)
-    backbone = Backbone("small_cnn", small_cnn(3, 32), ["cat", "dog", "elk"], 32)
+    network = make_network("small_cnn", 3, 32)
+    backbone = Backbone("small_cnn", network, ["cat", "dog", "elk"], 32)
     backbone.save(folder / "checkpoints" / "train_backbone")
     return str(folder)
 
@@ -150,13 +152,12 @@ def test_a_network_that_is_given_is_taken_as_it_is(spark, tmp_path):
         backbone="mobilenet_0.75_224",
         weights=str(tmp_path / "net.weights.h5"),
         classes=str(tmp_path / "classes.json"),
-        image_size=224,
     )
     assert train_backbone.run(spark, config) == {"photos": 0, "classes": 1000}
     backbone = load_backbone(tmp_path / "w" / "checkpoints" / "train_backbone")
     assert (backbone.name, backbone.image_size) == ("mobilenet_0.75_224", 224)
     assert backbone.classes[7] == "n00000007"
-    np.testing.assert_array_equal(backbone.classifier()[1], net.get_weights()[-1])
+    np.testing.assert_array_equal(backbone.classifier().bias, net.get_weights()[-1])
 
 
 def test_one_label_alone_is_nothing_to_learn(spark, work, monkeypatch):
@@ -174,6 +175,63 @@ def test_one_label_alone_is_nothing_to_learn(spark, work, monkeypatch):
             train_backbone.run(spark, config)
     finally:
         tables.overwrite("labels", tables.read("labels", version))
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"feature_layer": "fc7"}, "has no layer 'fc7' to take features from: want 'pooled'"),
+        ({"weights": "{json}"}, "is no HDF5 file"),
+        ({"backbone": "squeezenet_1.1", "feature_layer": "map"}, "86,528 numbers a photo of 227"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_a_photo_is_decoded(
+    spark, work, tmp_path, monkeypatch, given, fault
+):
+    def never(*_):
+        raise AssertionError("photos were decoded")
+
+    monkeypatch.setattr(softmax, "write_pixels", never)
+    (tmp_path / "net.json").write_text("{}")
+    values = {k: v.replace("{json}", str(tmp_path / "net.json")) for k, v in given.items()}
+    with pytest.raises(InputError, match=fault):
+        train_backbone.run(spark, TrainBackbone(work_dir=work, **values))
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
+    spark, work, tmp_path, monkeypatch
+):
+    """And features may be taken from its last map."""
+    monkeypatch.setattr(tracking, "log_metrics", lambda *_, **__: None)
+    keras.utils.set_random_seed(5)
+    net = make_network("cifar_resnet_8", 7, 32)
+    net.save_weights(tmp_path / "net.weights.h5")
+    # A work folder of its own, whose tables are those of the others.
+    own = tmp_path / "work"
+    own.mkdir()
+    (own / "tables").symlink_to(Path(work) / "tables")
+    config = TrainBackbone(
+        work_dir=str(own),
+        backbone="cifar_resnet_8",
+        weights=str(tmp_path / "net.weights.h5"),
+        trainable_layers=2,
+        feature_layer="map",
+        epochs=1,
+        batch_size=4,
+        test_share=0.0,
+        learning_rate=0.1,
+    )
+    counts = train_backbone.run(spark, config)
+    assert counts["classes"] == 3
+    backbone = load_backbone(own / "checkpoints" / "train_backbone")
+    assert (backbone.classes, backbone.image_size) == (["cat", "dog", "elk"], 32)
+    assert backbone.features().output_shape == (None, 8 * 8 * 64)
+    trained = {"stage3_block1_conv2", "stage3_block1_bn2"}
+    for layer in (x for x in backbone.model.layers if x.weights and x.name != "softmax"):
+        pairs = zip(layer.get_weights(), net.get_layer(layer.name).get_weights(), strict=True)
+        same = all((one == other).all() for one, other in pairs)
+        assert same is (layer.name not in trained), layer.name
 
 
 def test_pixels_are_the_training_photos_decoded_once(spark, work):

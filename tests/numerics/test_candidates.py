@@ -52,6 +52,14 @@ def test_the_softmax_can_name_its_own_classes_alone():
     assert np.isneginf(scores[:, 1]).all()
 
 
+def test_the_vectors_of_classes_are_those_of_their_labels():
+    vectors = {"cat": np.array([1, 2], np.float32), "owl": np.array([3, 4], np.float32)}
+    layer = SoftmaxLayer(LAYER.kernel, LAYER.bias, ["owl", "dog", "cat"])
+    np.testing.assert_array_equal(layer.class_vectors(vectors), [[3, 4], [0, 0], [1, 2]])
+    none = SoftmaxLayer(LAYER.kernel[:, :0], LAYER.bias[:0], [])
+    assert none.class_vectors(vectors).shape == (0, 2)
+
+
 def test_conse_is_the_cosine_with_its_embedding():
     class_vectors = units(3, 4)
     class_vectors[1] = 0.0  # dog has no vector

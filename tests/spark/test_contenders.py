@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from devise_lib.numerics.candidates import ByConse, BySoftmax, ByWords, SoftmaxL
 from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Score
+from devise_lib.numerics.validation import Score, choose
 from devise_lib.spark.contenders import CSLS, find_contenders
 from devise_lib.spark.feature_rows import feature_moments
 from devise_lib.spark.folds import make_folds
@@ -88,6 +90,18 @@ def test_every_method_enters_once_a_seed(contenders):
     assert contenders[-1].label_means is None
 
 
+def test_methods_of_the_softmax_stay_out_where_it_is_not_linear_in_the_features(features, labels):
+    nothing = SoftmaxLayer(LAYER.kernel[:, :0], LAYER.bias[:0], [])
+    found = find_contenders(features, labels, replace(BUNDLE, layer=nothing), KNOWN, CONFIG)
+    assert [c.name for c in found][3:] == [
+        "ridge",
+        "ridge_reversed",
+        "eszsl",
+        "sae",
+        "sae_reversed",
+    ]
+
+
 @pytest.fixture(scope="module")
 def folds(features):
     photos = CONFIG.validation_photos
@@ -97,15 +111,15 @@ def folds(features):
 def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(contenders, folds):
     every = ClassMoments.of(VALUES, NAMES)
     assert len(folds) == 2
-    values = []
+    scores = []
     for strength in CONFIG.strengths:
         answers = []
         for fold in folds:
             vectors = fold.moments.matrix_of(VECTORS)
             trial = ByWords(closed_form.ridge(fold.moments, vectors, strength))
             answers.append(fold.validation.ask(trial))
-        values.append(Score.over(answers).value)
-    chosen = CONFIG.strengths[int(np.argmax(values))]
+        scores.append(Score.over(answers))
+    chosen = CONFIG.strengths[choose(scores)]
     entry = next(c for c in contenders if c.name == "ridge")
     assert entry.settings == (chosen,)
     wanted = closed_form.ridge(every, every.matrix_of(VECTORS), chosen)

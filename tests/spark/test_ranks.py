@@ -17,6 +17,8 @@ from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.training.projection import ProjectionPlan, Rows, Run, train_projections
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
+from devise_lib.vision.keras_file import bytes_of_model
+from devise_lib.vision.networks import network_to_train
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -82,7 +84,7 @@ def softmax_plan(folder) -> SoftmaxPlan:
     return SoftmaxPlan(
         file_urls=write_parts(folder / "pixels", columns, 4),
         rows=96,
-        classes=2,
+        network=bytes_of_model(network_to_train("small_cnn", "", 2, 32, -1, seed=1)),
         image_size=32,
         epochs=3,
         batch_size=16,
@@ -127,12 +129,16 @@ def make_job():
         linear = run(dense, keras.optimizers.SGD(rate))
         layers = [keras.Input((5,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
         normed = run(keras.Sequential(layers), keras.optimizers.Adam(rate))
+        layers = [keras.Input((5,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+        layers[1].trainable = False
+        frozen = run(keras.Sequential(layers), keras.optimizers.Adam(rate))
         return {
             "rank": rank,
             "projections": trained,
             "network": network,
             "linear": linear,
             "normed": normed,
+            "frozen": frozen,
         }
 
     return job
@@ -207,6 +213,17 @@ def test_gradients_are_averaged_as_if_one_rank_had_taken_all_batches(results):
         np.testing.assert_allclose(found, weights, rtol=1e-4)
         np.testing.assert_allclose(curve, np.reshape(losses, (EPOCHS, STEPS)).mean(1), rtol=1e-4)
     assert (results[1]["linear"][0][0] != start).any(), "ranks began apart"
+
+
+def test_a_frozen_layer_keeps_its_weights_and_statistics(results):
+    for result in results:
+        first, last, _ = result["frozen"]
+        *kept, kernel, _ = (one == other for one, other in zip(first, last, strict=True))
+        assert len(kept) == 4
+        assert all(same.all() for same in kept)
+        assert not kernel.any()
+    first, last, _ = results[0]["normed"]
+    assert not any((one == other).any() for one, other in zip(first, last, strict=True))
 
 
 def test_ranks_agree_on_the_statistics_of_batch_normalisation_too(results):

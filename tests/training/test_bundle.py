@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,13 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path):
     assert loaded.layer.classes == BUNDLE.layer.classes
     for name in ("backbone_id", "words_id"):
         assert getattr(loaded, name) == getattr(BUNDLE, name)
+
+
+def test_a_softmax_of_no_class_comes_back_too(tmp_path):
+    nothing = SoftmaxLayer(draw(6, 0), draw(0), [])
+    replace(BUNDLE, layer=nothing).save(tmp_path)
+    loaded = load_bundle(tmp_path).layer
+    assert (loaded.kernel.shape, loaded.bias.shape, loaded.classes) == ((6, 0), (0,), [])
 
 
 def test_its_files_hold_no_pickle(tmp_path):

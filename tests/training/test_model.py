@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.training.model import assemble, requirements
-from devise_lib.vision.backbones import Backbone, small_cnn
+from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.inference import Network
+from devise_lib.vision.networks import make_network
 
 PHOTOS = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
 
@@ -14,7 +15,7 @@ PHOTOS = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3)).astype(np.flo
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
     keras.utils.set_random_seed(0)
-    return Backbone("small_cnn", small_cnn(4, 32), list("abcd"), 32)
+    return Backbone("small_cnn", make_network("small_cnn", 4, 32), list("abcd"), 32)
 
 
 @pytest.fixture(scope="module", params=[(7,), (9, 7)])

@@ -20,7 +20,7 @@ def plan(tmp_path_factory) -> SoftmaxPlan:
     return SoftmaxPlan(
         file_urls=[path.as_uri()],
         rows=30,
-        classes=200,
+        network=b"",
         image_size=16,
         epochs=1,
         batch_size=10,

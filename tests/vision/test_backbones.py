@@ -5,27 +5,26 @@ import numpy as np
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.numerics.conse import softmax
 from devise_lib.vision.backbones import (
+    MAX_DIMENSION,
     Backbone,
-    backbone_of_bytes,
     features_file,
     load_backbone,
-    mobilenet,
     read_classes,
-    small_cnn,
 )
 from devise_lib.vision.inference import Network
+from devise_lib.vision.keras_file import model_of_bytes
+from devise_lib.vision.networks import make_network
 
 CLASSES = ["cat", "dog", "owl"]
 PHOTOS = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
 
 
-def make_backbone(seed: int) -> Backbone:
+def make_backbone(seed: int, feature_layer: str = "pooled") -> Backbone:
     keras.utils.set_random_seed(seed)
-    model = small_cnn(len(CLASSES), 32)
+    model = make_network("small_cnn", len(CLASSES), 32)
     model(PHOTOS, training=True)  # moves the statistics of the batch normalisation
-    return Backbone("small_cnn", model, CLASSES, 32)
+    return Backbone("small_cnn", model, CLASSES, 32, feature_layer)
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +32,47 @@ def backbone() -> Backbone:
     return make_backbone(1)
 
 
-def test_the_classifier_on_the_features_is_the_whole_network(backbone):
+@pytest.mark.parametrize(("layer", "dimension"), [("pooled", 160), ("map", 2560), ("relu4", 2560)])
+def test_the_classifier_on_the_features_is_the_whole_network(layer, dimension):
+    backbone = make_backbone(1, layer)
     features = np.asarray(backbone.features()(PHOTOS))
-    kernel, bias = backbone.classifier()
-    assert features.shape == (4, len(kernel))
-    assert (kernel.shape[1:], bias.shape) == ((3,), (3,))
+    classifier = backbone.classifier()
+    assert features.shape == (4, dimension)
+    assert (classifier.kernel.shape, classifier.bias.shape) == ((dimension, 3), (3,))
+    assert classifier.classes == CLASSES
     probabilities = np.asarray(backbone.model(PHOTOS))
-    np.testing.assert_allclose(softmax(features @ kernel + bias), probabilities, atol=1e-5)
+    np.testing.assert_allclose(classifier.probabilities(features), probabilities, atol=1e-5)
+
+
+def test_a_layer_that_the_softmax_is_not_linear_in_has_no_classifier():
+    backbone = make_backbone(1, "bn4")
+    features = np.asarray(backbone.features()(PHOTOS))
+    wanted = keras.Model(backbone.model.input, backbone.model.get_layer("bn4").output)(PHOTOS)
+    np.testing.assert_array_equal(features, np.asarray(wanted).reshape(4, -1))
+    assert features.min() < 0
+    classifier = backbone.classifier()
+    assert (classifier.classes, classifier.kernel.shape) == ([], (features.shape[1], 0))
+
+
+def test_an_unknown_layer_is_told_with_those_that_there_are():
+    with pytest.raises(
+        InputError, match=r"'fc7' to take .* 'pooled', 'map' or one of .*conv1, bn1"
+    ):
+        make_backbone(1, "fc7")
+
+
+def test_features_that_are_too_many_to_compute_with_are_refused():
+    assert MAX_DIMENSION == 16 * 16 * 32
+    make_backbone(1, "relu1")
+    large = make_network("small_cnn", 3, 64)
+    with pytest.raises(InputError, match=r"'relu1' of small_cnn has 32,768 numbers .* 64 pixels"):
+        Backbone("small_cnn", large, CLASSES, 64, "relu1")
 
 
 def test_a_backbone_comes_back_as_it_was_saved(backbone, tmp_path):
     backbone.save(tmp_path / "new" / "folder")
     loaded = load_backbone(tmp_path / "new" / "folder")
+    assert loaded.feature_layer == "pooled"
     assert (loaded.name, loaded.classes, loaded.image_size) == ("small_cnn", CLASSES, 32)
     assert loaded.identity() == backbone.identity()
     np.testing.assert_allclose(loaded.model(PHOTOS), backbone.model(PHOTOS), rtol=1e-6)
@@ -54,6 +82,23 @@ def test_the_id_tells_networks_of_other_weights_apart(backbone):
     assert backbone.identity().startswith("small_cnn-")
     assert make_backbone(1).identity() == backbone.identity()
     assert make_backbone(2).identity() != backbone.identity()
+
+
+def test_the_id_tells_features_of_other_layers_and_sizes_apart(backbone):
+    ids = {make_backbone(1, layer).identity() for layer in ("pooled", "map", "bn4")}
+    ids.add(Backbone("small_cnn", backbone.model, CLASSES, 48).identity())
+    assert len(ids) == 4
+
+
+@pytest.mark.parametrize("layer", ["pooled", "map", "relu4", "bn4"])
+def test_the_layer_of_the_features_comes_back_too(tmp_path, layer):
+    backbone = make_backbone(1, layer)
+    backbone.save(tmp_path)
+    loaded = load_backbone(tmp_path)
+    assert loaded.identity() == backbone.identity()
+    np.testing.assert_allclose(loaded.features()(PHOTOS), backbone.features()(PHOTOS), rtol=1e-6)
+    assert loaded.classifier().classes == backbone.classifier().classes
+    np.testing.assert_array_equal(loaded.classifier().kernel, backbone.classifier().kernel)
 
 
 def test_the_file_of_the_features_is_a_network_that_gives_them(backbone):
@@ -68,54 +113,23 @@ def test_a_missing_backbone_names_the_job_that_makes_it(tmp_path):
         load_backbone(tmp_path)
 
 
+def test_a_backbone_of_an_older_version_is_told(backbone, tmp_path):
+    backbone.save(tmp_path)
+    about = json.loads((tmp_path / "backbone.json").read_text())
+    del about["feature_layer"]
+    (tmp_path / "backbone.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="another version of train_backbone: run it again"):
+        load_backbone(tmp_path)
+
+
 def test_code_in_a_keras_file_is_not_run(tmp_path):
     inputs = keras.Input((32, 32, 3))
     path = tmp_path / "evil.keras"
     keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(path)
     with pytest.raises(ValueError, match=r"[Ll]ambda"):
-        backbone_of_bytes("evil", path.read_bytes(), CLASSES, 32)
+        model_of_bytes(path.read_bytes())
     with pytest.raises(ValueError, match=r"[Ll]ambda"):
         Network(path.read_bytes(), threads=1)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A file of MobileNet's weights, random ones, and the network that they are of."""
-    keras.utils.set_random_seed(3)
-    net = keras.applications.MobileNet(
-        input_shape=(224, 224, 3), alpha=0.75, weights=None, classes=1000, dropout=0.0
-    )
-    path = tmp_path_factory.mktemp("weights") / "net.weights.h5"
-    net.save_weights(path)
-    return path, net
-
-
-def test_mobilenet_takes_rgb_and_gives_what_the_weights_give(weights):
-    path, net = weights
-    photos = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 3)).astype(np.float32)
-    backbone = Backbone("mobilenet_0.75_224", mobilenet(path, 224), [], 224)
-    is_pooled = keras.layers.GlobalAveragePooling2D
-    pooled = next(layer.output for layer in net.layers if isinstance(layer, is_pooled))
-    features, wanted = keras.Model(net.inputs, [pooled, net.output])(photos / 127.5 - 1)
-    features, wanted = np.asarray(features).reshape(2, 768), np.asarray(wanted)
-    found = np.asarray(backbone.features()(photos))
-    np.testing.assert_allclose(found, features, atol=1e-3 * features.max())
-    np.testing.assert_allclose(backbone.model(photos), wanted, rtol=1e-3)
-    kernel, bias = backbone.classifier()
-    np.testing.assert_allclose(softmax(found @ kernel + bias), wanted, rtol=1e-3)
-
-
-@pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras, before it fails
-def test_mobilenet_refuses_another_size_and_other_weights(weights, tmp_path, backbone):
-    with pytest.raises(InputError, match=r"is 160, but mobilenet_0\.75_224 wants 224"):
-        mobilenet(weights[0], 160)
-    other = tmp_path / "other.weights.h5"
-    backbone.model.save_weights(other)
-    text = tmp_path / "text.weights.h5"
-    text.write_text("no weights")
-    for path in (other, text):
-        with pytest.raises(InputError, match="does not hold weights of mobilenet_0"):
-            mobilenet(path, 224)
 
 
 def test_classes_are_read_in_the_order_of_the_softmax(tmp_path):

@@ -1,0 +1,210 @@
+"""Weights of a network from an HDF5 file: of Keras 3 (.weights.h5), or as Keras 2 wrote them (.h5).
+
+Read here and not by Keras, which takes a file with the classifier and one without it for different
+networks, follows neither's names, and tells of the first fault alone.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+
+TOLD = 3  # faults of a file that a message lists
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """A layer's weights: arrays, or datasets of a file that are read when they fit."""
+
+    name: str
+    weights: Sequence[Any]
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of each weight."""
+        return [tuple(weight.shape) for weight in self.weights]
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Read all of them."""
+        return [np.asarray(weight) for weight in self.weights]
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The layers of a file that have weights.
+
+    Attributes:
+        layers: in the network's order; of each class alone where they go `by_class`.
+        by_class: whether they are called after their classes and counted (conv2d, conv2d_1), as by
+            Keras 3, and not by their names.
+    """
+
+    layers: Sequence[StoredLayer]
+    by_class: bool = False
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[StoredWeights]:
+    """The layers of a file of weights, open while they are taken.
+
+    Raises:
+        InputError: the file is no HDF5, or of another form; it points to other files.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path} is no HDF5 file: {error}") from error
+    with file:
+        try:
+            keras3 = "layers" in file
+            stored = StoredWeights(_of_keras_3(file) if keras3 else _of_keras_2(file), keras3)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path} is not a file of weights as Keras writes them: {error!r}"
+            ) from error
+        if not stored.layers:
+            raise InputError(f"{path} holds no weights")
+        yield stored
+
+
+def _of_keras_3(file: h5py.File) -> list[StoredLayer]:
+    """Groups layers/<class>/vars/<number>; HDF5 lists them by the alphabet."""
+    found = []
+    for key, group in file["layers"].items():
+        variables = group.get("vars", {})
+        if len(variables):  # a group is true without a member, too
+            numbers = sorted(variables, key=int)
+            found.append(StoredLayer(key, [_own_dataset(variables, n) for n in numbers]))
+    return sorted(found, key=lambda layer: _counted(layer.name))
+
+
+def _counted(key: str) -> tuple[str, int]:
+    head, _, number = key.rpartition("_")
+    return (head, int(number)) if number.isdigit() else (key, 0)
+
+
+def _of_keras_2(file: h5py.File) -> list[StoredLayer]:
+    """Groups by layer, whose order and whose weights' order are attributes."""
+    root = file.get("model_weights", file)  # of a file of the whole model, or of weights alone
+    found = []
+    for name in _texts(root.attrs["layer_names"]):
+        group = root[name]
+        if weights := _texts(group.attrs["weight_names"]):
+            found.append(StoredLayer(name, [_own_dataset(group, weight) for weight in weights]))
+    return found
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+def _own_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+    """A dataset that lies in the file itself; links could read any file of the machine."""
+    dataset = group[name]
+    if (
+        not isinstance(dataset, h5py.Dataset)
+        or dataset.file.filename != group.file.filename
+        or dataset.external
+        or dataset.is_virtual
+        or dataset.dtype.kind not in "fiu"
+    ):
+        raise TypeError(f"{name} is no array of numbers of its own")
+    return dataset
+
+
+def load_layers(
+    model: keras.Model, layers: Sequence[keras.Layer], stored: StoredWeights, named: bool
+) -> list[StoredLayer]:
+    """Give `layers` the weights of a file, all of them or none.
+
+    Args:
+        model: the network; its layers are counted by class as Keras 3 does.
+        layers: those with weights, in the network's order, that the file must hold.
+        stored: the file.
+        named: whether the names of the network's layers can be relied on; else the order tells
+            which is which, as with Keras itself.
+
+    Returns:
+        The file's further layers: a classifier.
+
+    Raises:
+        ValueError: what is missing, or of another shape.
+    """
+    if stored.by_class:
+        keys = _class_keys(model)
+        pairs, rest = _by_name(layers, [keys[layer.name] for layer in layers], stored)
+    elif named:
+        pairs, rest = _by_name(layers, [layer.name for layer in layers], stored)
+    else:
+        pairs, rest = _by_order(layers, stored)
+    faults = [
+        f"{there.name} is {there.shapes()}, want {wanted} for {here.name}"
+        for here, there in pairs
+        if there.shapes() != (wanted := [tuple(weight.shape) for weight in here.weights])
+    ]
+    _raise_any(faults)
+    for here, there in pairs:
+        here.set_weights(there.arrays())
+        if isinstance(here, keras.layers.Normalization):
+            here.finalize_state()  # it computes with copies
+    return rest
+
+
+Pairs = list[tuple[keras.Layer, StoredLayer]]
+
+
+def _by_name(
+    layers: Sequence[keras.Layer], names: Sequence[str], stored: StoredWeights
+) -> tuple[Pairs, list[StoredLayer]]:
+    # Keras 3 forbids the "/" that names of Keras 2 have.
+    there: Mapping[str, StoredLayer] = {
+        layer.name.replace("/", "_"): layer for layer in stored.layers
+    }
+    wanted = dict(zip(names, layers, strict=True))
+    called = {name: f" ({x.name})" if x.name != name else "" for name, x in wanted.items()}
+    _raise_any([f"it lacks {name}{called[name]}" for name in names if name not in there])
+    pairs = [(layer, there[name]) for name, layer in wanted.items()]
+    return pairs, [layer for name, layer in there.items() if name not in wanted]
+
+
+def _by_order(
+    layers: Sequence[keras.Layer], stored: StoredWeights
+) -> tuple[Pairs, list[StoredLayer]]:
+    count = len(layers)
+    if len(stored.layers) < count:
+        raise ValueError(
+            f"it has {len(stored.layers)} layers with weights, want {count} before a classifier"
+        )
+    return list(zip(layers, stored.layers[:count], strict=True)), list(stored.layers[count:])
+
+
+def _class_keys(model: keras.Model) -> dict[str, str]:
+    """What Keras 3 calls each layer in a file: conv2d, conv2d_1, by its class and their number."""
+    seen: Counter[str] = Counter()
+    keys = {}
+    for layer in model.layers:
+        kind = _snake_case(type(layer).__name__)
+        keys[layer.name] = f"{kind}_{seen[kind]}" if seen[kind] else kind
+        seen[kind] += 1
+    return keys
+
+
+def _snake_case(name: str) -> str:
+    """BatchNormalization to batch_normalization, Conv2D to conv2d; as Keras does."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _raise_any(faults: Sequence[str]) -> None:
+    if faults:
+        more = f", and {len(faults) - TOLD} more faults" if len(faults) > TOLD else ""
+        raise ValueError("; ".join(faults[:TOLD]) + more)
