@@ -1,0 +1,53 @@
+"""The model in the forms that other programs load, each checked against the model itself.
+
+in   the model, some of PHOTOS to check with
+out  {work_dir}/export/<model_id>/   model.keras, saved_model/1/, model.tflite, manifest.json
+
+    python jobs/export_model.py --config conf/local.toml --set export_model.model=3
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from shutil import rmtree
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import ExportModel
+from devise_lib.errors import InputError
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.tables import Tables
+from devise_lib.training.export import check, describe, export
+from devise_lib.vision.keras_file import model_of_bytes
+
+
+def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
+    registered = tracking.find_registered(config.model_name, config.model)
+    model = model_of_bytes(tracking.fetch_keras(registered))
+    photos = Tables.of(spark, config).read("photos")
+    sample = photos.orderBy(F.xxhash64("photo_id")).select("content").limit(config.photos).collect()
+    if not sample:
+        raise InputError("PHOTOS is empty, and there is nothing to check the export with")
+    folder = Path(config.work_dir) / "export" / registered.model_id
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        draft = Path(made) / "model"
+        export(model, draft)
+        checks = check(model, draft, [row["content"] for row in sample])
+        if failed := [each for each in checks if not each.passed]:
+            raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
+        about = describe(draft, registered.model_id, model, checks)
+        (draft / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    tracking.log_params({"model_id": registered.model_id, "folder": str(folder)})
+    for each in checks:
+        name = each.form.replace(", ", "_").replace(".", "_")
+        tracking.log_metrics({f"least_cosine_{name}": each.least_cosine})
+    return {"files": len(about["files"]), "photos checked": checks[0].photos}
+
+
+if __name__ == "__main__":
+    run_job(run, ExportModel)
