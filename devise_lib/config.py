@@ -98,7 +98,7 @@ class TrainDevise(JobConfig):
     batch_size: PositiveInt = 256  # features a step, over all ranks together
     optimizer: Literal["adagrad", "adam"] = "adagrad"
     schedule: Literal["constant", "one_cycle"] = "constant"
-    learning_rate: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.003,)
+    learning_rate: OneOrMore[Annotated[float, Field(ge=0.0)]] = (0.003,)  # 0: by a range test
     loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
     margin: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.1,)  # the paper's
     # Wrong labels that count: all within the margin, one drawn (the paper's), or the hardest.

@@ -91,7 +91,7 @@ def decode_and_fit(content: Any, size: int) -> Any:
     image.set_shape((None, None, 3))
     shape = tf.cast(tf.shape(image)[:2], tf.float32)
     scale = size / tf.reduce_min(shape)
-    [fitted] = tf.raw_ops.ScaleAndTranslate(
+    fitted = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
         size=(size, size),
         scale=tf.stack([scale, scale]),
@@ -99,7 +99,7 @@ def decode_and_fit(content: Any, size: int) -> Any:
         kernel_type="triangle",  # Pillow's bilinear: it averages where it makes smaller
         antialias=True,
     )
-    return tf.round(tf.clip_by_value(fitted, 0.0, 255.0))
+    return tf.round(tf.clip_by_value(fitted[0], 0.0, 255.0))
 
 
 def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -9,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from devise_lib.training.checkpoint import Checkpoint, State
-from devise_lib.training.schedule import OneCycle
+from devise_lib.training.schedule import OneCycle, Rising, choose_rate, rates_to_try
 from devise_lib.training.settings import Settings
 
 Batches = Generator[tuple[Any, Any], None, None]
@@ -84,6 +85,41 @@ def train(
         if checkpoint:
             _keep(checkpoint, variables, state)
         yield curve
+
+
+def find_rate(
+    model: keras.Model,
+    loss: Loss,
+    make: Callable[[Any], keras.optimizers.Optimizer],
+    feed: Feed,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+    steps: int = 100,
+) -> float:
+    """A learning rate by a range test, the same on every rank; the model stays as it was.
+
+    Args:
+        model, loss, feed: as of `train`.
+        make: an optimizer with the schedule that it is given.
+        lowest, highest: of the rates that are tried, rising by a factor a step.
+        steps: how many.
+
+    Raises:
+        ValueError: the loss falls at none of them.
+    """
+    hvd.broadcast_variables([v.value for v in model.weights], root_rank=0)
+    before = model.get_weights()
+    rates = rates_to_try(lowest, highest, steps)
+    optimizer = make(Rising(lowest, highest, steps))
+    optimizer.build(model.trainable_variables)
+    step = _make_step(model, loss, optimizer)
+    with closing(feed(0)) as batches:
+        losses = [
+            _mean_of_ranks(step(tf.convert_to_tensor(x), tf.convert_to_tensor(y)))
+            for x, y in islice(batches, steps)
+        ]
+    model.set_weights(before)
+    return choose_rate(rates, losses)
 
 
 def _start(variables: list[Any], checkpoint: Checkpoint | None) -> State:

@@ -116,8 +116,8 @@ class Trial:
 
     @property
     def score(self) -> Score:
-        """The best."""
-        return max(self.scores, key=lambda score: score.value)
+        """After those epochs."""
+        return self.scores[self.settings.epochs]
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,13 @@ def train_projections(plan: ProjectionPlan) -> Outcome:
     trials: list[Trial] = []
     settings, folds, score, control = plan.settings[0], [], None, []
     if plan.folds:
-        trials = [trainer.try_out(tried) for tried in plan.settings]
+        first = plan.folds[0].rows
+        trials = [trainer.try_out(trainer.with_rate(first, s)) for s in plan.settings]
         chosen = trials[choose([trial.score for trial in trials])]
         settings, folds, score = chosen.settings, chosen.folds, chosen.score
         control = [trainer.train(f.control_rows, settings, plan.seed) for f in plan.folds]
+    else:
+        settings = trainer.with_rate(plan.runs[0].rows, settings)
     trained = {run.name: trainer.keep(run, settings) for run in plan.runs}
     return Outcome(trials, folds, score, control, trained, settings, size)
 
@@ -163,6 +166,22 @@ def train_projections(plan: ProjectionPlan) -> Outcome:
 class _Trainer:
     def __init__(self, plan: ProjectionPlan, rank: int, size: int) -> None:
         self._plan, self._rank, self._size = plan, rank, size
+
+    def with_rate(self, rows: Rows, settings: Settings) -> Settings:
+        """The settings with a learning rate: one that is 0 is found by a range test."""
+        if settings.learning_rate:
+            return settings
+        from devise_lib.training.loop import find_rate, make_optimizer
+
+        parts = self._build(rows, settings, self._plan.seed)
+
+        def optimizer(rate: Any) -> Any:
+            constant = replace(settings, learning_rate=rate, schedule="constant")
+            return make_optimizer(constant, 0)
+
+        return replace(
+            settings, learning_rate=find_rate(parts.head, parts.loss, optimizer, parts.feed)
+        )
 
     def keep(self, run: Run, settings: Settings) -> Trained:
         """Train for all epochs of the settings; goes on where a killed training was."""
@@ -182,11 +201,15 @@ class _Trainer:
         return Trained(training.projection(), losses)
 
     def try_out(self, settings: Settings) -> Trial:
-        """Train on all folds side by side, until the score is no better for `patience` epochs."""
+        """Train on all folds side by side, until the score is no better for `patience` epochs.
+
+        With the one-cycle policy for all epochs: its rates are made for them.
+        """
         from devise_lib.training.loop import of_first_rank
 
         folds = self._plan.folds
         trainings = [self._start(fold.rows, settings, self._plan.seed) for fold in folds]
+        whole = settings.schedule == "one_cycle"
         scores: list[Score] = []
         best: list[Trained] = []
         for losses in zip(*(training.epochs for training in trainings), strict=True):
@@ -195,24 +218,36 @@ class _Trainer:
                 projections = [training.projection() for training in trainings]
                 scores.append(_score(folds, projections))
                 behind = len(scores) - 1 - _best(scores)
-                if not behind:
+                if whole or not behind:
                     pairs = zip(projections, losses, strict=True)
                     best = [Trained(projection, list(curve)) for projection, curve in pairs]
-                patience_ends = 0 < self._plan.patience <= behind
+                patience_ends = not whole and 0 < self._plan.patience <= behind
             if of_first_rank(patience_ends):
                 break
         trial = None
         if self._rank == 0:
-            trial = Trial(replace(settings, epochs=_best(scores)), scores, best)
+            epochs = settings.epochs if whole else _best(scores)
+            trial = Trial(replace(settings, epochs=epochs), scores, best)
         return of_first_rank(trial)
 
     def _start(
         self, rows: Rows, settings: Settings, seed: int, checkpoint: Checkpoint | None = None
     ) -> "_Training":
+        from devise_lib.training.head import to_projection
+        from devise_lib.training.loop import make_optimizer, train
+
+        parts = self._build(rows, settings, seed)
+        steps = max(1, rows.count // settings.batch_size)
+        optimizer = make_optimizer(settings, steps)
+        epochs = train(
+            parts.head, parts.loss, optimizer, parts.feed, steps, settings.epochs, checkpoint
+        )
+        return _Training(lambda: to_projection(parts.head, rows.mean, rows.deviation), epochs)
+
+    def _build(self, rows: Rows, settings: Settings, seed: int) -> "_Parts":
         import keras
 
-        from devise_lib.training.head import build_head, to_projection
-        from devise_lib.training.loop import make_optimizer, train
+        from devise_lib.training.head import build_head
         from devise_lib.training.loss import make_loss, with_pull
 
         keras.utils.set_random_seed(seed)
@@ -223,17 +258,18 @@ class _Trainer:
             kernel.assign(_scaled_like(rows.softmax.T, kernel.numpy()))
             if settings.pull:
                 loss = with_pull(loss, kernel, settings.pull)
-        steps = max(1, rows.count // settings.batch_size)
-        epochs = train(
-            head,
-            loss,
-            make_optimizer(settings, steps),
-            make_feed(rows, settings.batch_size, seed, self._rank, self._size, self._plan.readers),
-            steps,
-            settings.epochs,
-            checkpoint,
-        )
-        return _Training(lambda: to_projection(head, rows.mean, rows.deviation), epochs)
+        batch, readers = settings.batch_size, self._plan.readers
+        feed = make_feed(rows, batch, seed, self._rank, self._size, readers)
+        return _Parts(head, loss, feed)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a training is made of: a Keras head, the loss of its output, and its batches."""
+
+    head: Any
+    loss: Callable[[Any, Any], Any]
+    feed: Callable[[int], Generator[tuple[Any, Any], None, None]]
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,27 @@ def _half_cosine(start: float, end: float, way: Any) -> Any:
     return start + (end - start) * (1.0 - ops.cos(math.pi * way)) / 2.0
 
 
+class Rising(keras.optimizers.schedules.LearningRateSchedule):
+    """The rates of a range test, `rates_to_try`, a step each."""
+
+    def __init__(self, lowest: float, highest: float, steps: int) -> None:
+        self.lowest, self.highest, self.steps = lowest, highest, steps
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of a step, from 0."""
+        way = ops.cast(step, "float32") / max(1, self.steps - 1)
+        return self.lowest * (self.highest / self.lowest) ** way
+
+    def get_config(self) -> dict[str, float]:
+        return {"lowest": self.lowest, "highest": self.highest, "steps": self.steps}
+
+
 def rates_to_try(lowest: float, highest: float, steps: int) -> NDArray[np.float64]:
     """The rates of a range test, (steps,): each a fixed factor above the one before."""
     return np.geomspace(lowest, highest, steps)
 
 
-def choose_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
+def choose_rate(rates: NDArray[np.float64], losses: Sequence[float]) -> float:
     """The greatest rate at which the loss still fell well: a tenth of where it was least.
 
     Args:

@@ -37,7 +37,7 @@ class Settings:
         optimizer: "adagrad" as in the paper, or "adam".
         schedule: of the learning rate: "constant", or "one_cycle" from a 25th of it up to it in
             the first three tenths of all steps, and down to nothing.
-        learning_rate: the greatest.
+        learning_rate: the greatest; 0: to be found by a range test.
         start: of a linear map: at "random", or where the backbone's "softmax" would put it.
         pull: back to that start, of the softmax: the weight of half the squared distance.
         epochs: passes over the data.

@@ -103,7 +103,7 @@ def make_job():
         import horovod.tensorflow as hvd
         import keras
 
-        from devise_lib.training.loop import train
+        from devise_lib.training.loop import find_rate, train
 
         projections, photos = plans
         trained = train_projections(projections)
@@ -132,7 +132,21 @@ def make_job():
         layers = [keras.Input((5,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
         layers[1].trainable = False
         frozen = run(keras.Sequential(layers), keras.optimizers.Adam(rate))
+        network = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+        first = [w.copy() for w in network.get_weights()]
+
+        def endless(_):
+            while True:
+                yield inputs[rank][0], answers[rank][0]
+
+        def squares(outputs, targets):
+            return keras.ops.mean(keras.ops.square(outputs - targets))
+
+        found = find_rate(network, squares, keras.optimizers.SGD, endless, 1e-5, 1e3, 80)
+        same = [bool((a == b).all()) for a, b in zip(first, network.get_weights(), strict=True)]
         return {
+            "rate": found,
+            "weights stay": same if rank == 0 else [True],
             "rank": rank,
             "projections": trained,
             "network": network,
@@ -224,6 +238,17 @@ def test_a_frozen_layer_keeps_its_weights_and_statistics(results):
         assert not kernel.any()
     first, last, _ = results[0]["normed"]
     assert not any((one == other).any() for one, other in zip(first, last, strict=True))
+
+
+def test_a_range_test_finds_one_rate_for_all_ranks_and_leaves_the_weights_alone(results):
+    """Gradient descent on squares diverges above 2 / the greatest eigenvalue of the Hessian."""
+    rates = {result["rate"] for result in results}
+    assert len(rates) == 1
+    x = np.concatenate(INPUTS[:, 0])
+    x = np.hstack([x, np.ones((len(x), 1))])
+    diverges = 2 / np.linalg.eigvalsh(2 * x.T @ x / len(x)).max()
+    assert diverges / 100 < rates.pop() < diverges
+    assert all(all(result["weights stay"]) for result in results)
 
 
 def test_ranks_agree_on_the_statistics_of_batch_normalisation_too(results):

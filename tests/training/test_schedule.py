@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from devise_lib.training.schedule import OneCycle, choose_rate, rates_to_try
+from devise_lib.training.schedule import OneCycle, Rising, choose_rate, rates_to_try
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing():
@@ -34,6 +34,13 @@ def test_an_optimizer_follows_it():
 
 def test_rates_to_try_grow_by_one_factor():
     np.testing.assert_allclose(rates_to_try(1e-4, 1.0, 5), [1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+
+
+def test_an_optimizer_that_rises_takes_them_a_step_each():
+    schedule = Rising(1e-4, 1.0, 9)
+    rates = [float(schedule(step)) for step in range(9)]
+    np.testing.assert_allclose(rates, rates_to_try(1e-4, 1.0, 9), rtol=1e-5)
+    assert Rising(**schedule.get_config()).get_config() == schedule.get_config()
 
 
 def descent(steps=60):

@@ -1,0 +1,76 @@
+"""Ranks that die: the run stops soon, says why, and goes on from where it was."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from devise_lib.spark.ranks import run_ranks
+from devise_lib.training.checkpoint import Checkpoint
+from devise_lib.training.projection import train_projections
+from tests.spark.test_ranks import SETTINGS, projection_plan
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+EPOCHS = 12
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faults")
+    made = projection_plan(folder)
+    return replace(
+        made,
+        settings=[replace(SETTINGS, epochs=EPOCHS)],
+        runs=made.runs[:1],
+        folder=str(folder / "checkpoints"),
+        checkpoint_steps=4,
+    )
+
+
+def make_dying_job():
+    """What each rank runs; a closure, since ranks cannot import this file."""
+
+    def job(plan):
+        import horovod.tensorflow as hvd
+
+        def die_in_the_third_epoch():
+            while not hvd.is_initialized():
+                time.sleep(0.01)
+            if hvd.rank() == 0:
+                return
+            while True:
+                for path in Path(plan.folder).glob("*.npz"):
+                    state, _ = Checkpoint(path, 1).load()
+                    if len(state.losses) >= 2 and state.steps:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                time.sleep(0.002)
+
+        threading.Thread(target=die_in_the_third_epoch, daemon=True).start()
+        return train_projections(plan)
+
+    return job
+
+
+def test_after_a_rank_is_killed_training_goes_on_in_the_middle_of_the_epoch(spark, plan, tmp_path):
+    log = tmp_path / "ranks.log"
+    started = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"a rank failed; .* is in .*ranks\.log"):
+        run_ranks(spark, make_dying_job(), plan, 2, log)
+    assert time.monotonic() - started < 150, "no time-out was waited for"
+    assert "-9" in log.read_text() or "SIGKILL" in log.read_text()
+    [path] = Path(plan.folder).glob("*.npz")
+    before = Checkpoint(path, 1).load()[0].losses
+    assert 2 <= len(before) < EPOCHS
+    again = run_ranks(spark, train_projections, plan, 2, log)[0].trained["devise"]
+    whole = replace(plan, folder="")
+    undisturbed = run_ranks(spark, train_projections, whole, 2, log)[0].trained["devise"]
+    np.testing.assert_array_equal(again.losses[: len(before)], before)
+    np.testing.assert_allclose(again.losses, undisturbed.losses, rtol=1e-5)
+    [one], [two] = again.projection.layers, undisturbed.projection.layers
+    np.testing.assert_allclose(one.matrix, two.matrix, rtol=1e-4, atol=1e-5)
