@@ -135,6 +135,38 @@ class ModelJobConfig(JobConfig):
     model: str = "champion"  # an alias of the registry, or a version number
 
 
+class FineTune(ModelJobConfig):
+    """The model and the end of its backbone, trained on PHOTOS; kept where it does better.
+
+    Better on the labels of one fold, which also tell the number of epochs.
+    """
+
+    name = "fine_tune"
+    needs = ("ingest_photos", "embed_labels", "train_backbone", "extract_features", "train_devise")
+    opt_in = True
+    ranks: PositiveInt = 2
+    layers: PositiveInt = 2  # of the backbone, the last ones with weights, are trained
+    epochs: PositiveInt = 5  # at the most
+    patience: PositiveInt = 2  # epochs without a better score that end the trial
+    batch_size: PositiveInt = 64  # photos a step, over all ranks together
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
+    flip: bool = True  # half of the photos are mirrored
+    translate: Share = 0.1  # the most that a photo moves, of its side
+    crop: Share = 0.15  # the most that is cut off, of its side
+    colour: Share = 0.2  # the most that brightness, contrast and saturation change
+    validation_photos: PositiveInt = 1_000  # of labels held out and others, at the most
+    checkpoint_steps: PositiveInt = 500  # between two states that a killed training goes on from
+    max_records_per_file: PositiveInt = 1_000  # of its FEATURES
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.batch_size % self.ranks:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, want a multiple of {self.ranks} ranks"
+            )
+        return self
+
+
 class ExportModel(ModelJobConfig):
     """The model to a Keras file, a SavedModel and a TFLite file, checked on some of PHOTOS."""
 
@@ -244,6 +276,7 @@ JOBS: tuple[type[JobConfig], ...] = (
     TrainBackbone,
     ExtractFeatures,
     TrainDevise,
+    FineTune,
     ExportModel,
     EmbedPhotos,
     BuildIndex,

@@ -7,6 +7,7 @@ out  METRICS   flat hit@k by method, photo set and candidate set
 """
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import Evaluate
@@ -27,8 +28,9 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     model = tracking.find_registered(config.model_name, config.model)
     bundle = tracking.fetch_extras(model, load_bundle)
     tables = Tables.of(spark, config, model_id=model.model_id, run_id=tracking.current_run_id())
-    features, labels = tables.read("features"), tables.read("labels")
-    if features.where(features["backbone_id"] != bundle.backbone_id).limit(1).count():
+    labels = tables.read("labels")
+    features = tables.read("features").where(F.col("backbone_id") == bundle.backbone_id)
+    if features.isEmpty():
         raise InputError(
             f"FEATURES are not of {model.model_id}'s backbone {bundle.backbone_id}: run "
             "extract_features and train_devise again, or name another model"

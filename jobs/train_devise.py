@@ -19,6 +19,7 @@ from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.training_runs import log_outcome
+from devise_lib.training.model import assemble
 from devise_lib.vision.backbones import load_backbone
 
 
@@ -31,7 +32,8 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     tracking.log_params({"horovod_size": outcome.size, "features_version": version})
     log_outcome(outcome)
     beside = compare(training.bundle, training.folds, config.model_name)
-    model = register(training.bundle, backbone, config.model_name, version, beside)
+    network = assemble(backbone, training.bundle.trained[0].projection)
+    model = register(training.bundle, network, config.model_name, version, beside)
     if beside.wins:
         tracking.promote(model)
     rmtree(training.checkpoints, ignore_errors=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from devise_lib import __version__, tracking
@@ -13,8 +14,7 @@ from devise_lib.numerics.validation import Score
 from devise_lib.spark.devise import METHOD
 from devise_lib.spark.folds import Fold
 from devise_lib.training.bundle import ProjectionBundle, load_bundle
-from devise_lib.training.model import assemble, requirements
-from devise_lib.vision.backbones import Backbone
+from devise_lib.training.model import requirements
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,20 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
 
 
 def register(
-    bundle: ProjectionBundle, backbone: Backbone, name: str, version: int, beside: Comparison
+    bundle: ProjectionBundle, network: keras.Model, name: str, version: int, beside: Comparison
 ) -> tracking.RegisteredModel:
-    """The whole network, from pixels to unit embeddings, with what it was made from as tags.
+    """The network in MLflow's registry, with what it was made from as tags.
 
     Args:
         bundle: its first projection is the model's.
-        backbone: what the projection stands on.
+        network: from photos to unit embeddings.
         name: of the registered model.
         version: of FEATURES.
         beside: the champion.
     """
-    size = backbone.image_size
+    size = network.input_shape[1]
     return tracking.register_keras(
-        assemble(backbone, bundle.trained[0].projection),
+        network,
         name,
         np.zeros((1, size, size, 3), dtype=np.float32),
         requirements(),

@@ -99,8 +99,10 @@ def train_on_ranks(
             and no photos to choose by, or there are too few files or slots.
     """
     labels = tables.read("labels")
-    rows = tables.read("features", version).where("split = 'train'")
-    if rows.where(F.col("backbone_id") != backbone.identity()).limit(1).count():
+    rows = tables.read("features", version).where(
+        (F.col("split") == "train") & (F.col("backbone_id") == backbone.identity())
+    )
+    if rows.isEmpty():
         raise InputError(
             f"FEATURES are not of the backbone {backbone.identity()}: it was trained anew since; "
             "run extract_features again"
@@ -123,7 +125,7 @@ def train_on_ranks(
             "photos to choose by: give validation_folds and run extract_features again, or give "
             "one start, pull, margin, dropout and learning_rate"
         )
-    wrong = _further_labels(labels, trained_on) if config.negatives == "seen" else []
+    wrong = further_labels(labels, trained_on) if config.negatives == "seen" else []
     every = total_moments(moments.values())
 
     def reads(rows: DataFrame, sums: ClassMoments, held_out: Collection[str], method: str) -> Rows:
@@ -166,6 +168,7 @@ def train_on_ranks(
         words_id,
         f"{config.validation_folds} of seed {config.seed}" if folds else "",
         outcome.score.value if outcome.score else None,
+        outcome.settings.objective,
     )
     return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder))
 
@@ -191,7 +194,7 @@ def checkpoint_folder(config: TrainDevise, version: int, words_id: str, backbone
     return Path(config.work_dir).absolute() / "checkpoints" / config.name / digest
 
 
-def _further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:
+def further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:
     """Seen labels with a vector that no training photo has."""
     seen = labels.where(has_vector() & F.col("seen")).select("label").distinct().collect()
     return sorted({row["label"] for row in seen} - set(trained_on))

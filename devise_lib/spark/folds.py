@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -38,7 +39,7 @@ def make_folds(
     rows: DataFrame,
     moments: Mapping[Part, ClassMoments],
     vectors: Vectors,
-    control: Vectors,
+    control: Mapping[str, NDArray[np.float32]],
     layer: SoftmaxLayer,
     photos: int,
     wanted: int = 0,

@@ -116,7 +116,9 @@ QUARANTINE = _table(
 )
 
 PIXELS = _table(
-    ("label_index", LONG, "Row of the label among the classes of the softmax"),
+    ("label", STRING, "LABELS.label, aliases resolved"),
+    ("fold", INT, "As of FEATURES; null where nothing is held out"),
+    ("kept", BOOLEAN, "As of FEATURES"),
     ("pixels", BINARY, "RGB, image_size x image_size x 3, uint8, row by row"),
 )
 

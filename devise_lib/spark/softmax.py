@@ -3,22 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.config_backbone import TrainBackbone
 from devise_lib.errors import InputError
-from devise_lib.spark.inference import with_pixels
-from devise_lib.spark.labelled import labelled_photos
+from devise_lib.spark.labelled import labelled_photos, with_fold
+from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
 from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 from devise_lib.vision.networks import network_to_train
-
-FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal
 
 
 def fit_softmax(spark: SparkSession, config: TrainBackbone, tables: Tables) -> tuple[Backbone, int]:
@@ -42,12 +39,13 @@ def fit_softmax(spark: SparkSession, config: TrainBackbone, tables: Tables) -> t
         config.backbone, config.weights, len(classes), size, config.trainable_layers, config.seed
     )
     start = Backbone(config.backbone, network, classes, size, config.feature_layer)
-    rows = write_pixels(spark, photos, classes, config, tables)
+    rows = write_pixels(with_fold(photos, 0, 0), size, config.ranks * FILES_PER_RANK, tables)
     files = tables.read("pixels").inputFiles()
     require_row_groups(files, config.ranks, "pixels", "lower train_backbone.ranks")
     plan = SoftmaxPlan(
         file_urls=files,
         rows=rows,
+        classes=classes,
         network=bytes_of_model(network),
         image_size=size,
         epochs=config.epochs,
@@ -65,19 +63,3 @@ def fit_softmax(spark: SparkSession, config: TrainBackbone, tables: Tables) -> t
     for epoch, loss in enumerate(trained.losses):
         tracking.log_metrics({"loss": loss}, step=epoch)
     return replace(start, model=model_of_bytes(trained.keras_file)), rows
-
-
-def write_pixels(
-    spark: SparkSession,
-    photos: DataFrame,
-    classes: list[str],
-    config: TrainBackbone,
-    tables: Tables,
-) -> int:
-    """Decode once what every epoch reads; the rows lie in random order."""
-    index = spark.createDataFrame(list(enumerate(classes)), "label_index long, label string")
-    indexed = photos.join(F.broadcast(index), "label")
-    decoded = with_pixels(indexed, ["label_index", "photo_id"], config.input_size)
-    order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
-    mixed = decoded.repartitionByRange(config.ranks * FILES_PER_RANK, order)
-    return tables.overwrite("pixels", mixed.sortWithinPartitions(order), compression="uncompressed")

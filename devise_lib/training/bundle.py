@@ -5,7 +5,7 @@ Everything that evaluation needs besides FEATURES and LABELS, as plain numpy arr
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection
+from devise_lib.training.settings import Objective
 
 ARRAYS = "projection.npz"
 ABOUT = "projection.json"
@@ -50,6 +51,7 @@ class ProjectionBundle:
         words_id: the word vectors that the projections were trained towards, as LABELS have it.
         folds_id: how labels were dealt into folds; "" where none was held out.
         score: of the folds' own projections on the labels held out; None without any.
+        objective: that the projections were trained with.
     """
 
     trained: Sequence[TrainedProjection]
@@ -59,6 +61,7 @@ class ProjectionBundle:
     words_id: str
     folds_id: str = ""
     score: float | None = None
+    objective: Objective = field(default_factory=Objective)
 
     def of_folds(self, method: str, folds: Sequence[int]) -> list[Projection]:
         """The method's projections trained without the labels of each fold; none if one lacks."""
@@ -96,6 +99,7 @@ class ProjectionBundle:
             "words_id": self.words_id,
             "folds_id": self.folds_id,
             "score": self.score,
+            "objective": asdict(self.objective),
         }
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
@@ -132,6 +136,7 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             about["words_id"],
             about["folds_id"],
             about["score"],
+            Objective(**about["objective"]),
         )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -108,3 +108,9 @@ class Feed:
         ]
         rest = {name: values[order[cut:]] for name, values in joined.items()}
         return [rest], rows - cut, full
+
+
+def to_photos(pixels: Iterable[bytes], image_size: int) -> NDArray[np.float32]:
+    """The column `pixels` of PIXELS as (n, image_size, image_size, 3)."""
+    flat = np.stack([np.frombuffer(photo, dtype=np.uint8) for photo in pixels])
+    return flat.reshape(-1, image_size, image_size, 3).astype(np.float32)

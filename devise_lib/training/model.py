@@ -1,29 +1,57 @@
 """The whole model as one Keras network: from pixels to a unit vector among the words."""
 
+import hashlib
 from importlib.metadata import distributions
 
 import keras
 
-from devise_lib.numerics.linear import Projection
+from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.vision.backbones import Backbone
+
+PROJECTION = "projection"  # what the names of its layers begin with
 
 
 def assemble(backbone: Backbone, projection: Projection) -> keras.Model:
-    """Backbone, projection and normalisation: (n, size, size, 3) RGB to (n, d_word) unit rows."""
+    """Backbone, projection and normalisation: (n, size, size, 3) RGB to (n, d_word) unit rows.
+
+    One flat network, whose layers are the backbone's own: training one trains the other.
+    """
     features = backbone.features()
-    inputs = keras.Input(features.input_shape[1:], name="photo")
-    outputs = features(inputs)
+    outputs = features.output
     last = len(projection.layers) - 1
     for number, affine in enumerate(projection.layers):
         dense = keras.layers.Dense(
             len(affine.offset),
             activation=None if number == last else "relu",
-            name="projection" if number == last else f"projection_{number}",
+            name=PROJECTION if number == last else f"{PROJECTION}_{number}",
         )
         outputs = dense(outputs)
         dense.set_weights([affine.matrix.T, affine.offset])
     outputs = keras.layers.UnitNormalization(name="embedding")(outputs)
-    return keras.Model(inputs, outputs, name="devise")
+    return keras.Model(features.input, outputs, name="devise")
+
+
+def features_of(model: keras.Model) -> keras.Model:
+    """The part of an assembled network that gives features, (n, d_visual)."""
+    return keras.Model(model.input, _projection_layers(model)[0].input)
+
+
+def projection_of(model: keras.Model) -> Projection:
+    """The part of an assembled network behind its features."""
+    weights = (layer.get_weights() for layer in _projection_layers(model))
+    return Projection(tuple(Affine(kernel.T, bias) for kernel, bias in weights))
+
+
+def identity_of(features: keras.Model, name: str) -> str:
+    """A name and a digest of the weights: the id of features that were fine-tuned."""
+    digest = hashlib.sha256()
+    for weights in features.get_weights():
+        digest.update(weights.tobytes())
+    return f"{name}-{digest.hexdigest()[:8]}"
+
+
+def _projection_layers(model: keras.Model) -> list[keras.layers.Dense]:
+    return [layer for layer in model.layers if layer.name.startswith(PROJECTION)]
 
 
 def requirements() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from devise_lib.training.feed import Feed
+from devise_lib.training.feed import Feed, to_photos
 
 SHIFT = 4  # pixels
 
@@ -18,6 +18,7 @@ class SoftmaxPlan:
     Attributes:
         file_urls: PIXELS' files at one version.
         rows: photos in them.
+        classes: their labels, in the order of the softmax.
         network: the Keras file that training starts from; layers that it calls untrainable stay so.
         image_size: side of a photo, pixels.
         batch_size: photos a step, all ranks together; a multiple of `readers`.
@@ -26,6 +27,7 @@ class SoftmaxPlan:
 
     file_urls: Sequence[str]
     rows: int
+    classes: Sequence[str]
     network: bytes
     image_size: int
     epochs: int
@@ -83,18 +85,17 @@ def make_feed(
     plan: SoftmaxPlan, rank: int, size: int
 ) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
     """Photos and classes; half of the photos are mirrored, and each batch is shifted a little."""
-    columns, rows = ("pixels", "label_index"), plan.batch_size
+    columns, rows = ("pixels", "label"), plan.batch_size
     feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
-    shape = (-1, plan.image_size, plan.image_size, 3)
+    place = {label: row for row, label in enumerate(plan.classes)}
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         rng = np.random.default_rng([plan.seed, rank, number])
         for batch in feed.epoch(number):
-            flat = np.stack([np.frombuffer(photo, dtype=np.uint8) for photo in batch["pixels"]])
-            photos = flat.reshape(shape).astype(np.float32)
+            photos = to_photos(batch["pixels"], plan.image_size)
             mirrored = rng.random(len(photos)) < 0.5
             photos[mirrored] = photos[mirrored, :, ::-1]
             photos = np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
-            yield photos, batch["label_index"].astype(np.int32)
+            yield photos, np.array([place[label] for label in batch["label"]], dtype=np.int32)
 
     return epoch

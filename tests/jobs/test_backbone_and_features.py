@@ -8,12 +8,14 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
 from devise_lib.spark import softmax
+from devise_lib.spark.pixels import write_pixels
 from devise_lib.spark.schemas import LABELS, PHOTOS
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import Backbone, load_backbone
@@ -106,7 +108,7 @@ def test_unseen_labels_are_for_testing_only(features):
 
 
 def test_files_lie_by_split_and_fold_and_are_short_and_plain_for_petastorm(features, work):
-    files = list(Path(work).glob("tables/features/split=*/fold=*/kept=*/*.parquet"))
+    files = list(Path(work).glob("tables/features/backbone_id=*/split=*/fold=*/kept=*/*.parquet"))
     rows = features[0].values()
     places = {tuple(part.split("=")[1] for part in f.parts[-4:-1]) for f in files}
     null = "__HIVE_DEFAULT_PARTITION__"
@@ -234,14 +236,19 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
         assert same is (layer.name not in trained), layer.name
 
 
-def test_pixels_are_the_training_photos_decoded_once(spark, work):
-    config = TrainBackbone(work_dir=work, image_size=32, ranks=2)
-    tables = Tables.of(spark, config)
+def test_pixels_are_photos_decoded_once(spark, work):
+    tables = Tables.of(spark, TrainBackbone(work_dir=work))
     photos = tables.read("photos").where("label IN ('cat', 'dog')")
-    rows = softmax.write_pixels(spark, photos, ["cat", "dog"], config, tables)
-    stored = {(row["label_index"], bytes(row["pixels"])) for row in tables.read("pixels").collect()}
+    photos = photos.withColumns(
+        {"fold": (F.col("label") == "cat").cast("int"), "kept": F.lit(True)}
+    )
+    rows = write_pixels(photos, 32, 4, tables)
+    stored = {
+        (row["label"], row["fold"], row["kept"], bytes(row["pixels"]))
+        for row in tables.read("pixels").collect()
+    }
     wanted = {
-        (["cat", "dog"].index(name), decode(content, 32).tobytes())
+        (name, int(name == "cat"), True, decode(content, 32).tobytes())
         for i, (content, name) in CONTENTS.items()
         if name in ("cat", "dog") and i != "bad"
     }

@@ -80,10 +80,12 @@ def projection_plan(folder) -> ProjectionPlan:
 
 
 def softmax_plan(folder) -> SoftmaxPlan:
-    columns = {"pixels": [photo.tobytes() for photo in PHOTOS], "label_index": PHOTO_CLASS}
+    labels = ["ab"[place] for place in PHOTO_CLASS]
+    columns = {"pixels": [photo.tobytes() for photo in PHOTOS], "label": labels}
     return SoftmaxPlan(
         file_urls=write_parts(folder / "pixels", columns, 4),
         rows=96,
+        classes=["a", "b"],
         network=bytes_of_model(network_to_train("small_cnn", "", 2, 32, -1, seed=1)),
         image_size=32,
         epochs=3,

@@ -15,11 +15,13 @@ PHOTOS = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3)).astype(np.ui
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory) -> SoftmaxPlan:
     path = tmp_path_factory.mktemp("pixels") / "a.parquet"
-    columns = {"pixels": [photo.tobytes() for photo in PHOTOS], "label_index": range(100, 130)}
+    labels = [f"label {i:02}" for i in range(30)]
+    columns = {"pixels": [photo.tobytes() for photo in PHOTOS], "label": labels}
     pq.write_table(pa.table(columns), path, row_group_size=10)
     return SoftmaxPlan(
         file_urls=[path.as_uri()],
         rows=30,
+        classes=labels[::-1],
         network=b"",
         image_size=16,
         epochs=1,
@@ -37,7 +39,7 @@ def test_photos_come_with_their_class_shifted_by_the_batch_and_half_of_them_mirr
     for photos, classes in islice(make_feed(plan, 0, 1)(0), 60):
         assert (photos.shape, photos.dtype) == ((10, 16, 16, 3), np.float32)
         assert classes.dtype == np.int32
-        originals = PHOTOS[classes - 100]
+        originals = PHOTOS[29 - classes]
         turned = originals[:, :, ::-1]
         for shift in product(places, places):
             back = np.roll(photos, [-s for s in shift], axis=(1, 2))

@@ -1,0 +1,192 @@
+"""DeViSE's last phase: a registered model and the end of its backbone, trained on photos."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import FineTune
+from devise_lib.errors import InputError
+from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.numerics.linear import Projection
+from devise_lib.spark.champion import Comparison, register
+from devise_lib.spark.devise import METHOD, further_labels
+from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
+from devise_lib.spark.features import write_features
+from devise_lib.spark.folds import Fold, make_folds
+from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
+from devise_lib.spark.ranks import require_row_groups, run_ranks
+from devise_lib.spark.tables import Tables
+from devise_lib.training.augmentation import Augmentation
+from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
+from devise_lib.training.fine_tuning import (
+    FineTuningPlan,
+    PhotoRows,
+    Tuned,
+    TuningFold,
+    fine_tune,
+)
+from devise_lib.training.model import assemble, features_of, identity_of, projection_of
+from devise_lib.vision.backbones import Backbone
+from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+
+
+def tune_on_ranks(
+    config: FineTune,
+    tables: Tables,
+    photos: DataFrame,
+    bundle: ProjectionBundle,
+    backbone: Backbone,
+) -> Tuned:
+    """Fine-tune the model of the bundle, for as many epochs as do it good.
+
+    Args:
+        config: of the job.
+        tables: LABELS, FEATURES of the backbone; PIXELS are written.
+        photos: of the training split, with label, fold and kept.
+        bundle: of the model.
+        backbone: that it stands on.
+
+    Raises:
+        InputError: FEATURES are of another backbone, or there is no fold to choose by.
+    """
+    features = tables.read("features").where(
+        (F.col("split") == "train") & (F.col("backbone_id") == bundle.backbone_id)
+    )
+    labels = tables.read("labels")
+    vectors = label_vectors(labels)
+    moments = feature_moments(features)
+    of_labels = vectors, bundle.control_vectors, bundle.layer
+    folds = make_folds(features, moments, *of_labels, config.validation_photos, wanted=1)
+    if not folds or not bundle.of_folds(METHOD, [folds[0].number]):
+        raise InputError(
+            "the model was trained without labels held out, and fine-tuning is stopped by them: "
+            "give validation_folds and run extract_features and train_devise again"
+        )
+    [fold] = folds
+    size = backbone.image_size
+    write_pixels(photos, size, config.ranks * FILES_PER_RANK, tables)
+    pixels = tables.read("pixels")
+    trained_on = {label for part in moments.values() for label in part.labels}
+    wrong = further_labels(labels, sorted(trained_on))
+    fit = pixels.where((F.col("fold") != fold.number) & ~F.col("kept"))
+    asks = pixels.where((F.col("fold") == fold.number) | F.col("kept"))
+    held_out = fold.validation.held_out
+    [of_fold] = bundle.of_folds(METHOD, [fold.number])
+    plan = FineTuningPlan(
+        fold=TuningFold(
+            network=_network(backbone, of_fold),
+            rows=_rows(fit, [x for x in wrong if x not in held_out], vectors),
+            ask_urls=asks.inputFiles(),
+            asked=asked_labels(fold),
+            candidates=fold.validation.candidates,
+            photos=config.validation_photos,
+        ),
+        network=_network(backbone, bundle.trained[0].projection),
+        rows=_rows(pixels, wrong, vectors),
+        objective=bundle.objective,
+        augmentation=Augmentation(config.flip, config.translate, config.crop, config.colour),
+        layers=config.layers,
+        learning_rate=config.learning_rate,
+        epochs=config.epochs,
+        patience=config.patience,
+        batch_size=config.batch_size,
+        image_size=size,
+        seed=config.seed,
+        readers=config.ranks,
+        folder=str(Path(config.work_dir).absolute() / "checkpoints" / config.name),
+        checkpoint_steps=config.checkpoint_steps,
+        threads=max(1, tables.spark.sparkContext.defaultParallelism // config.ranks),
+    )
+    for rows in (plan.rows, plan.fold.rows):
+        require_row_groups(list(rows.file_urls), config.ranks, "pixels", "lower fine_tune.ranks")
+    log_path = Path(config.work_dir) / "logs" / "fine_tune.log"
+    return run_ranks(tables.spark, fine_tune, plan, config.ranks, log_path)[0]
+
+
+def require_backbone(bundle: ProjectionBundle, backbone: Backbone, model_id: str) -> None:
+    """Refuse a model that does not stand on this backbone.
+
+    Raises:
+        InputError: it was trained on another, or fine-tuned before.
+    """
+    if bundle.backbone_id != backbone.identity():
+        raise InputError(
+            f"{model_id} stands on the backbone {bundle.backbone_id}, train_backbone left "
+            f"{backbone.identity()}: run train_devise again, or name the model that was not yet "
+            "fine-tuned"
+        )
+
+
+def keep_tuned(
+    config: FineTune,
+    tables: Tables,
+    photos: DataFrame,
+    base: tracking.RegisteredModel,
+    bundle: ProjectionBundle,
+    tuned: Tuned,
+) -> int:
+    """Register the fine-tuned model, and write its FEATURES; returns their number.
+
+    It is the champion if its base was: it did better on labels held out.
+    """
+    model = model_of_bytes(tuned.keras_file)
+    network = features_of(model)
+    backbone_id = identity_of(network, f"{bundle.backbone_id}-tuned")
+    score = max(score.value for score in tuned.scores)
+    mine = tuned_bundle(bundle, projection_of(model), backbone_id, score)
+    before = tuned.scores[0].value
+    beside = Comparison(True, f"{score:.4f} in one fold, {base.model_id} {before:.4f}")
+    champion = tracking.find_champion(config.model_name)
+    registered = register(mine, model, config.model_name, tables.version("features"), beside)
+    rows = write_features(
+        tables,
+        photos,
+        bytes_of_model(network),
+        backbone_id,
+        config.batch_size,
+        config.max_records_per_file,
+        f"backbone_id = '{backbone_id}'",
+    )
+    if champion == base:
+        tracking.promote(registered)
+    return rows
+
+
+def asked_labels(fold: Fold) -> set[str]:
+    """The labels of the photos that ask in a fold."""
+    places = np.unique(fold.validation.truth)
+    return {fold.validation.candidates.labels[place] for place in places}
+
+
+def tuned_bundle(
+    bundle: ProjectionBundle, projection: Projection, backbone_id: str, score: float
+) -> ProjectionBundle:
+    """The bundle of the fine-tuned model: it alone, on features of its own.
+
+    Without its backbone's softmax, which was not trained with it, and without trials of its folds.
+    """
+    nothing = bundle.layer.kernel[:, :0], bundle.layer.bias[:0]
+    return replace(
+        bundle,
+        trained=[TrainedProjection(METHOD, bundle.trained[0].seed, None, projection)],
+        layer=SoftmaxLayer(*nothing, []),
+        backbone_id=backbone_id,
+        folds_id=f"{bundle.folds_id}, one of them",
+        score=score,
+    )
+
+
+def _network(backbone: Backbone, projection: Projection) -> bytes:
+    return bytes_of_model(assemble(backbone, projection))
+
+
+def _rows(pixels: DataFrame, wrong: Collection[str], vectors: Vectors) -> PhotoRows:
+    counts = {row["label"]: row["count"] for row in pixels.groupBy("label").count().collect()}
+    labels = sorted(counts)
+    targets = np.stack([vectors[label] for label in [*labels, *wrong]])
+    return PhotoRows(pixels.inputFiles(), sum(counts.values()), labels, targets)

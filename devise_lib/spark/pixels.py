@@ -1,0 +1,26 @@
+"""PIXELS: photos decoded once for what every epoch of a training on photos reads."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.spark.inference import with_pixels
+from devise_lib.spark.tables import Tables
+
+FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal
+
+
+def write_pixels(photos: DataFrame, image_size: int, files: int, tables: Tables) -> int:
+    """Decode photos into PIXELS, in random order; returns their number.
+
+    Args:
+        photos: photo_id, label, fold, kept, content.
+        image_size: side of a photo, pixels.
+        files: that the rows are dealt to, at the most; row groups are what ranks are dealt.
+        tables: where PIXELS is replaced.
+    """
+    decoded = with_pixels(photos, ["label", "fold", "kept", "photo_id"], image_size)
+    order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
+    mixed = decoded.repartitionByRange(files, order).sortWithinPartitions(order)
+    return tables.overwrite(
+        "pixels", mixed, partition_by=("fold", "kept"), compression="uncompressed"
+    )

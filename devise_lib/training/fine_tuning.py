@@ -1,0 +1,229 @@
+"""DeViSE's last phase on one rank: the projection and the end of its backbone, from photos."""
+
+from collections.abc import Callable, Collection, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.numerics.candidates import CandidateSet
+from devise_lib.numerics.validation import Score, Validation
+from devise_lib.training.augmentation import Augmentation
+from devise_lib.training.checkpoint import Checkpoint
+from devise_lib.training.feed import Feed, to_photos
+from devise_lib.training.settings import Objective
+
+
+@dataclass(frozen=True)
+class PhotoRows:
+    """What one training reads.
+
+    Attributes:
+        file_urls: files of PIXELS at one version.
+        count: photos in them.
+        labels: theirs, in the order of the first rows of the targets.
+        targets: (m, d_word) unit label vectors; those behind serve as wrong ones.
+    """
+
+    file_urls: Sequence[str]
+    count: int
+    labels: Sequence[str]
+    targets: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TuningFold:
+    """What the number of epochs is chosen on.
+
+    Attributes:
+        network: a Keras file, of photos to unit embeddings, trained without the labels held out.
+        rows: without their photos.
+        ask_urls: files of PIXELS with the photos that ask.
+        asked: their labels.
+        candidates: the labels to choose from.
+        photos: the most that ask.
+    """
+
+    network: bytes
+    rows: PhotoRows
+    ask_urls: Sequence[str]
+    asked: Collection[str]
+    candidates: CandidateSet
+    photos: int
+
+
+@dataclass(frozen=True)
+class FineTuningPlan:
+    """What every rank is given.
+
+    Attributes:
+        fold: see there.
+        network: a Keras file, of photos to unit embeddings: the model.
+        rows: all training photos.
+        layers: the last so many layers with weights of the backbone are trained.
+        epochs: at the most.
+        patience: epochs without a better score that end the trial; 0: none do.
+        batch_size: photos a step, all ranks together; a multiple of `readers`.
+        folder: of checkpoints; "" for none.
+    """
+
+    fold: TuningFold
+    network: bytes
+    rows: PhotoRows
+    objective: Objective
+    augmentation: Augmentation
+    layers: int
+    learning_rate: float
+    epochs: int
+    patience: int
+    batch_size: int
+    image_size: int
+    seed: int
+    readers: int
+    folder: str
+    checkpoint_steps: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning gives.
+
+    Attributes:
+        scores: of the trial on labels held out, by epoch; the first is that of the model as it was.
+        keras_file: the model trained on all photos for the best number of epochs; empty where
+            that is none.
+        losses: its mean loss by epoch.
+        size: number of ranks.
+    """
+
+    scores: list[Score]
+    keras_file: bytes
+    losses: list[float]
+    size: int
+
+
+def fine_tune(plan: FineTuningPlan) -> Tuned:
+    """Choose the number of epochs, and train for so many; the same call on every rank."""
+    from devise_lib.training.loop import of_first_rank, start_rank
+    from devise_lib.vision.keras_file import bytes_of_model
+
+    rank, size = start_rank(plan.threads, plan.seed)
+    ranks = rank, size
+    trial = _Training(plan, plan.fold.network, plan.fold.rows, ranks)
+    ask = _reader(plan.fold, plan.image_size) if rank == 0 else None
+    scores: list[Score] = []
+    for _ in trial.epochs(plan.epochs, None):
+        ends = False
+        if ask:
+            scores.append(ask(trial.model))
+            ends = 0 < plan.patience <= len(scores) - 1 - _best(scores)
+        if of_first_rank(ends):
+            break
+    scores = of_first_rank(scores)
+    if not _best(scores):
+        return Tuned(scores, b"", [], size)
+    checkpoint = None
+    if plan.folder:
+        checkpoint = Checkpoint(Path(plan.folder) / "fine_tune.npz", plan.checkpoint_steps)
+    training = _Training(plan, plan.network, plan.rows, ranks)
+    *_, losses = training.epochs(_best(scores), checkpoint)
+    return Tuned(scores, b"" if rank else bytes_of_model(training.model), losses, size)
+
+
+class _Training:
+    def __init__(
+        self, plan: FineTuningPlan, network: bytes, rows: PhotoRows, ranks: tuple[int, int]
+    ) -> None:
+        from devise_lib.vision.keras_file import model_of_bytes
+
+        self._plan, self._rows, self._ranks = plan, rows, ranks
+        self.model = model_of_bytes(network)
+        freeze(self.model, plan.layers)
+
+    def epochs(
+        self, epochs: int, checkpoint: Checkpoint | None
+    ) -> Generator[list[float], None, None]:
+        """Mean losses so far, at the start and after each epoch."""
+        import keras
+
+        from devise_lib.training.loop import train
+        from devise_lib.training.loss import make_loss
+
+        plan, rows = self._plan, self._rows
+        yield from train(
+            keras.Model(self.model.input, self.model.layers[-1].input),  # before it is normalised
+            make_loss(plan.objective, rows.targets, plan.seed + self._ranks[0]),
+            keras.optimizers.Adam(plan.learning_rate),
+            make_feed(plan, rows, *self._ranks),
+            max(1, rows.count // plan.batch_size),
+            epochs,
+            checkpoint,
+        )
+
+
+def freeze(model: Any, layers: int) -> None:
+    """Leave the projection and the backbone's last so many layers with weights to be trained.
+
+    Batch normalisation that is frozen keeps its statistics, too.
+    """
+    from devise_lib.training.model import PROJECTION
+
+    body = [x for x in model.layers if x.weights and not x.name.startswith(PROJECTION)]
+    for place, layer in enumerate(body):
+        layer.trainable = place >= len(body) - layers
+
+
+def make_feed(
+    plan: FineTuningPlan, rows: PhotoRows, rank: int, size: int
+) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
+    """An epoch's number to batches of photos, changed at random, and the rows of their labels."""
+    from devise_lib.training.augmentation import make_augmentation
+
+    batch = plan.batch_size
+    columns = ("pixels", "label")
+    feed = Feed(rows.file_urls, columns, rank, size, plan.readers, batch, 4 * batch, plan.seed)
+    row_of = {label: row for row, label in enumerate(rows.labels)}
+
+    def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
+        seed = plan.seed + 1_000 * (number * size + rank)  # a draw of its own
+        augment = make_augmentation(plan.augmentation, plan.image_size, seed)
+        for part in feed.epoch(number):
+            truth = np.array([row_of[label] for label in part["label"]], dtype=np.int32)
+            yield augment(to_photos(part["pixels"], plan.image_size), training=True), truth
+
+    return epoch
+
+
+def _reader(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
+    """Reads the photos that ask, and scores models by them."""
+    import pyarrow.parquet as pq
+    from pyarrow.fs import FileSystem
+
+    pixels: list[bytes] = []
+    truth: list[int] = []
+    for url in fold.ask_urls:
+        if len(pixels) >= fold.photos:
+            break
+        files, path = FileSystem.from_uri(url)
+        with files.open_input_file(path) as file:
+            table = pq.ParquetFile(file).read(["pixels", "label"])
+        for photo, label in zip(table["pixels"], table["label"].to_pylist(), strict=True):
+            if label in fold.asked:
+                pixels.append(photo.as_py())
+                truth.append(fold.candidates.place[label])
+    photos, places = pixels[: fold.photos], np.array(truth[: fold.photos], dtype=np.int64)
+
+    def score(model: Any) -> Score:
+        blocks = [photos[i : i + 64] for i in range(0, len(photos), 64)]
+        embedded = [np.asarray(model(to_photos(block, image_size))) for block in blocks]
+        validation = Validation(np.concatenate(embedded), places, fold.candidates)
+        return Score.over([validation.answers(validation.features @ fold.candidates.vectors.T)])
+
+    return score
+
+
+def _best(scores: Sequence[Score]) -> int:
+    return int(np.argmax([score.value for score in scores]))

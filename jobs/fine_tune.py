@@ -1,0 +1,42 @@
+"""DeViSE's last phase: the model and the end of its backbone, trained on photos.
+
+in   PHOTOS, LABELS, FEATURES, the model, checkpoints/train_backbone/
+out  where it does better on labels held out: the fine-tuned model in MLflow's registry, champion
+     if the model was; its FEATURES beside the others
+
+    python jobs/fine_tune.py --config conf/local.toml --set fine_tune.layers=4
+"""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from devise_lib import tracking
+from devise_lib.config import FineTune
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.features import photos_with_targets
+from devise_lib.spark.fine_tuning import keep_tuned, require_backbone, tune_on_ranks
+from devise_lib.spark.tables import Tables
+from devise_lib.training.bundle import load_bundle
+from devise_lib.vision.backbones import load_backbone
+
+
+def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
+    tables = Tables.of(spark, config, run_id=tracking.current_run_id())
+    model = tracking.find_registered(config.model_name, config.model)
+    bundle = tracking.fetch_extras(model, load_bundle)
+    backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
+    require_backbone(bundle, backbone, model.model_id)
+    photos = photos_with_targets(tables, config)
+    tuned = tune_on_ranks(config, tables, photos.where("split = 'train'"), bundle, backbone)
+    tracking.log_params({"base_model": model.model_id, "horovod_size": tuned.size})
+    for epoch, score in enumerate(tuned.scores):
+        tracking.log_metrics({"validation": score.value}, step=epoch)
+    for epoch, loss in enumerate(tuned.losses, 1):
+        tracking.log_metrics({"loss": loss}, step=epoch)
+    rows = keep_tuned(config, tables, photos, model, bundle, tuned) if tuned.keras_file else 0
+    return {"epochs": len(tuned.losses), "features": rows}
+
+
+if __name__ == "__main__":
+    run_job(run, FineTune)
