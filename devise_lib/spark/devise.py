@@ -85,8 +85,10 @@ def train_on_ranks(
 
     Raises:
         InputError: FEATURES are of another network or of other LABELS, there are several settings
-            and no photos to choose by, or there are too few files or slots.
+            and no photos to choose by, there is no softmax to start from, or there are too few
+            files or slots.
     """
+    layer = softmax_of(backbone, config)
     labels = tables.read("labels")
     rows = tables.read("features", version).where("split = 'train'")
     if rows.where(F.col("backbone_id") != backbone.identity()).limit(1).count():
@@ -107,12 +109,6 @@ def train_on_ranks(
         )
     every = _Part(rows, total_moments(by_fold), set())
     wrong = _further_labels(labels, trained_on) if config.negatives == "seen" else []
-    layer = backbone.classifier()
-    if "softmax" in config.start and not layer.classes:
-        raise InputError(
-            f"the backbone's softmax is not linear in its features ({backbone.feature_layer!r}), "
-            'so nothing can start from it: give train_devise.start = "random"'
-        )
     trials: list[Run] = []
     control_trial = None
     if validation is not None:
@@ -151,6 +147,21 @@ def train_on_ranks(
         _trained(outcome, plan), vectors[CONTROL], layer, backbone.identity(), words_id
     )
     return DeviseTraining(outcome, bundle, every.moments.rows, Path(plan.folder))
+
+
+def softmax_of(backbone: Backbone, config: TrainDevise) -> SoftmaxLayer:
+    """The backbone's softmax on its features; of no class where it is not linear in them.
+
+    Raises:
+        InputError: the configuration starts from it, and it is not.
+    """
+    layer = backbone.classifier()
+    if "softmax" in config.start and not layer.classes:
+        raise InputError(
+            f"the backbone's softmax is not linear in its features ({backbone.feature_layer!r}), "
+            'so nothing can start from it: give train_devise.start = "random"'
+        )
+    return layer
 
 
 def _trained(outcome: Outcome, plan: ProjectionPlan) -> list[TrainedProjection]:
