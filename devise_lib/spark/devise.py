@@ -96,8 +96,10 @@ def train_on_ranks(
 
     Raises:
         InputError: FEATURES are of another network or of other LABELS, there are several settings
-            and no photos to choose by, or there are too few files or slots.
+            and no photos to choose by, there is no softmax to start from, or there are too few
+            files or slots.
     """
+    layer = softmax_of(backbone, config)
     labels = tables.read("labels")
     rows = tables.read("features", version).where(
         (F.col("split") == "train") & (F.col("backbone_id") == backbone.identity())
@@ -109,12 +111,6 @@ def train_on_ranks(
         )
     vectors = {METHOD: label_vectors(labels), CONTROL: label_vectors(labels, "random_vector")}
     trained_on = training_labels(rows, vectors[METHOD])
-    layer = backbone.classifier()
-    if "softmax" in config.start and not layer.classes:
-        raise InputError(
-            f"the backbone's softmax is not linear in its features ({backbone.feature_layer!r}), "
-            'so nothing can start from it: give train_devise.start = "random"'
-        )
     moments = feature_moments(rows)
     of_labels = vectors[METHOD], vectors[CONTROL], layer
     folds = make_folds(rows, moments, *of_labels, config.validation_photos, config.folds)
@@ -171,6 +167,21 @@ def train_on_ranks(
         outcome.settings.objective,
     )
     return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder))
+
+
+def softmax_of(backbone: Backbone, config: TrainDevise) -> SoftmaxLayer:
+    """The backbone's softmax on its features; of no class where it is not linear in them.
+
+    Raises:
+        InputError: the configuration starts from it, and it is not.
+    """
+    layer = backbone.classifier()
+    if "softmax" in config.start and not layer.classes:
+        raise InputError(
+            f"the backbone's softmax is not linear in its features ({backbone.feature_layer!r}), "
+            'so nothing can start from it: give train_devise.start = "random"'
+        )
+    return layer
 
 
 def _trained(

@@ -1,8 +1,11 @@
 import pytest
 
 from devise_lib.config import TrainDevise
-from devise_lib.spark.devise import checkpoint_folder, settings_to_try
+from devise_lib.errors import InputError
+from devise_lib.spark.devise import checkpoint_folder, settings_to_try, softmax_of
 from devise_lib.training.settings import Objective, Settings
+from devise_lib.vision.backbones import Backbone
+from devise_lib.vision.networks import make_network
 
 pytestmark = pytest.mark.spark
 
@@ -40,6 +43,18 @@ def test_several_values_make_every_combination():
     assert {(s.start, s.dropout) for s in tried} == {
         (start, dropout) for start in ("softmax", "random") for dropout in (0.0, 0.5)
     }
+
+
+def test_nothing_starts_from_a_softmax_that_is_not_linear_in_the_features():
+    network = make_network("cifar_resnet_8", 2, 32)
+    for layer, classes in (("pooled", ["a", "b"]), ("map", ["a", "b"]), ("stage3_block1_bn2", [])):
+        backbone = Backbone("cifar_resnet_8", network, ["a", "b"], 32, layer)
+        assert softmax_of(backbone, TrainDevise(start="random")).classes == classes
+        if classes:
+            assert softmax_of(backbone, TrainDevise()).classes == classes
+        else:
+            with pytest.raises(InputError, match=r"\('stage3_block1_bn2'\).*start = \"random\""):
+                softmax_of(backbone, TrainDevise())
 
 
 @pytest.mark.parametrize(
