@@ -117,8 +117,7 @@ def test_every_setting_was_tried_on_labels_held_out_and_one_of_the_best_trained(
     chosen = params(small_run, "train_devise")
     trials, name = {}, "trial 0"
     while scores := curve(small_run, name, "validation_alone"):
-        harmonic = curve(small_run, name, "validation_harmonic")
-        values = [(a + b) / 2 for (_, a), (_, b) in zip(scores, harmonic, strict=True)]
+        values = [value for _, value in scores]
         assert [step for step, _ in scores] == list(range(len(scores))), "the start is epoch 0"
         assert 1 < len(scores) <= 1 + int(chosen["epochs"])
         assert int(params(small_run, name)["epochs"]) == int(np.argmax(values))

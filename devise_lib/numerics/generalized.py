@@ -66,11 +66,6 @@ class SeenUnseenCurve:
         heights = (self.seen[1:] + self.seen[:-1]) / 2.0
         return float(heights @ np.diff(self.unseen))
 
-    def harmonic_at(self, gamma: float) -> float:
-        """The harmonic mean of both accuracies with this penalty."""
-        seen, unseen = self.at(np.array([gamma]))
-        return harmonic_mean(float(seen[0]), float(unseen[0]))
-
     def at(self, gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Seen and unseen accuracies with these penalties."""
         rows = np.searchsorted(self.gammas, gammas, side="right") - 1

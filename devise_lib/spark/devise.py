@@ -134,13 +134,15 @@ def train_on_ranks(
         tried.append(TrialFold(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
     seeds = range(config.seed, config.seed + config.seeds)
     runs = [Run(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
-    for part in (full[METHOD], *(fold.rows for fold in tried)):
-        require_row_groups(
-            list(part.file_urls),
-            config.readers or config.ranks,
-            "features",
-            "lower extract_features.max_records_per_file, or train_devise.readers and ranks",
-        )
+    parts = [full[METHOD], *(fold.rows for fold in tried)]
+    fewest = min((list(part.file_urls) for part in parts), key=len)
+    readers = readers_of(config, len(fewest))
+    require_row_groups(
+        fewest,
+        readers,
+        "features",
+        "lower extract_features.max_records_per_file, or train_devise.readers and ranks",
+    )
     words_id = id_of_labels(labels)
     plan = ProjectionPlan(
         settings=settings,
@@ -148,7 +150,7 @@ def train_on_ranks(
         runs=runs,
         seed=config.seed,
         patience=config.patience,
-        readers=config.readers or config.ranks,
+        readers=readers,
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
         checkpoint_steps=config.checkpoint_steps,
         threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
@@ -167,6 +169,17 @@ def train_on_ranks(
         outcome.settings.objective,
     )
     return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder))
+
+
+def readers_of(config: TrainDevise, files: int) -> int:
+    """As many as the configuration says, or two a rank where there are files for them.
+
+    The second reads while the first one's rows are mixed.
+    """
+    two = 2 * config.ranks
+    if config.readers:
+        return config.readers
+    return two if files >= two and config.batch_size % two == 0 else config.ranks
 
 
 def softmax_of(backbone: Backbone, config: TrainDevise) -> SoftmaxLayer:

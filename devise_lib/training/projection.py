@@ -292,7 +292,12 @@ def make_feed(
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         for part in feed.epoch(number):
             truth = np.array([row_of[label] for label in part["label"]], dtype=np.int32)
-            yield (part["feature"] - mean) * scale, truth
+            features = part[
+                "feature"
+            ]  # a copy of our own: changed in place, which is twice as fast
+            features -= mean
+            features *= scale
+            yield features, truth
 
     return epoch
 

@@ -84,10 +84,10 @@ def made(*by_fold):
     return Score(mean, mean, 0.0, by_fold)
 
 
-def test_the_value_is_the_mean_over_folds():
+def test_the_value_is_the_mean_over_folds_of_labels_held_out_alone():
     found = score(PHOTOS, validation(photo(_0=1), photo(_2=1), truth=[0, 2]))
     assert found.value == pytest.approx(np.mean(found.by_fold))
-    assert len(found.by_fold) == 2
+    assert found.by_fold == pytest.approx((0.75, 1.0))
 
 
 def test_the_first_is_chosen_that_is_not_clearly_worse_than_the_best():

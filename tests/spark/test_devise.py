@@ -2,7 +2,7 @@ import pytest
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
-from devise_lib.spark.devise import checkpoint_folder, settings_to_try, softmax_of
+from devise_lib.spark.devise import checkpoint_folder, readers_of, settings_to_try, softmax_of
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network
@@ -68,3 +68,17 @@ def test_another_configuration_has_checkpoints_of_its_own(tmp_path, changes):
     assert checkpoint_folder(other, 3, "words", "backbone") != folder
     for inputs in ((4, "words", "backbone"), (3, "others", "backbone"), (3, "words", "other")):
         assert checkpoint_folder(config, *inputs) != folder
+
+
+@pytest.mark.parametrize(
+    ("given", "files", "readers"),
+    [
+        ({}, 4, 4),
+        ({}, 3, 2),  # each reader wants a file
+        ({"batch_size": 6}, 9, 2),  # and as large a share of each batch
+        ({"readers": 6, "batch_size": 60}, 4, 6),
+        ({"ranks": 3, "batch_size": 60}, 99, 6),
+    ],
+)
+def test_two_readers_serve_a_rank_where_they_can(given, files, readers):
+    assert readers_of(TrainDevise(**given), files) == readers
