@@ -16,7 +16,7 @@ from devise_lib.config import ExtractFeatures
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.inference import with_vectors
-from devise_lib.spark.labelled import has_vector, labelled_photos, with_fold
+from devise_lib.spark.labelled import count_of_no_set, has_vector, labelled_photos, with_fold
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import features_file, load_backbone
 
@@ -49,7 +49,8 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         compression="uncompressed",
         maxRecordsPerFile=config.max_records_per_file,
     )
-    return {"features": rows}
+    strange = count_of_no_set(tables.read("photos"), labels)
+    return {"features": rows, **({"photos of no label set": strange} if strange else {})}
 
 
 if __name__ == "__main__":

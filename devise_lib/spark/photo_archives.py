@@ -38,12 +38,14 @@ def read_archives(spark: SparkSession, archives: DataFrame, source: str) -> Data
 
 
 def _planner(opener: WorkerFiles) -> Callable[[Frames], Frames]:
+    range_bytes = RANGE_BYTES
+
     def plan(batches: Frames) -> Frames:
         for batch in batches:
             for path, length in batch.itertuples(index=False):
                 file = SeekableFile(opener.open(), absolute(path), length)
                 try:
-                    ranges = plan_ranges(io.BufferedReader(file, HEADER_BYTES), RANGE_BYTES)
+                    ranges = plan_ranges(io.BufferedReader(file, HEADER_BYTES), range_bytes)
                 except ArchiveError as error:
                     raise _unreadable(path, error) from error
                 rows = [(path, part.start, part.stop, list(part.shadowed)) for part in ranges]
