@@ -14,10 +14,10 @@ from pyspark.sql import SparkSession
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.hadoop_files import WorkerFiles, session_files
-from devise_lib.spark.photo_rows import is_hidden, spark_root
+from devise_lib.spark.photo_rows import spark_root
 from devise_lib.text.class_names import parse_class_names
 from devise_lib.text.files import Files, FileStatus
-from devise_lib.vision.archives import MEMBER
+from devise_lib.vision.archives import MEMBER, is_hidden
 from devise_lib.vision.cifar import FORMATS, CifarFormat
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
@@ -99,12 +99,14 @@ def read_pieces(
 
     Raises:
         InputError: the archive that it is in is damaged.
+        ValueError: `start` is within a member, which would have to be unpacked up to there.
     """
+    if file.member and start:
+        raise ValueError(f"{file.shown_path} is read from its beginning, not from byte {start}")
     if file.member:
         for name, _, content in _stream(opener.open(), file.path):
             if name == file.member:
-                content.seek(start)
-                yield from _pieces(content, stop - start, piece_bytes)
+                yield from _pieces(content, stop, piece_bytes)
                 return
     else:
         with io.BufferedReader(opener.open().open_range(file.path, start, stop)) as content:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.hadoop_files import WorkerFiles, session_files
-from devise_lib.spark.photo_rows import FILES, file_row, is_hidden
+from devise_lib.spark.photo_rows import FILES, file_row
 from devise_lib.text.files import SeekableFile
 from devise_lib.vision.archives import MEMBER, ArchiveError, TarRange, plan_ranges, read_range
 
@@ -63,10 +63,8 @@ def _reader(opener: WorkerFiles) -> Callable[[Frames], Frames]:
                 with io.BufferedReader(opened) as bytes_of_range:
                     try:
                         for file in read_range(bytes_of_range, part):
-                            name = file.name.replace(MEMBER, "/")
-                            if not is_hidden(name):
-                                full = f"{path}{MEMBER}{file.name}"
-                                yield file_row(full, file.modified_s, file.content)
+                            full = f"{path}{MEMBER}{file.name}"
+                            yield file_row(full, file.modified_s, file.content)
                     except ArchiveError as error:
                         raise _unreadable(path, error) from error
 

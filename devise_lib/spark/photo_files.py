@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from devise_lib.config_types import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.spark.photo_archives import read_archives
-from devise_lib.spark.photo_rows import FILES, file_row, is_hidden, local_path
+from devise_lib.spark.photo_rows import FILES, file_row, local_path
+from devise_lib.vision.archives import is_hidden
 
 GLOB = re.compile(r"[][{}*?\\]")  # what Spark would take as a pattern
 SKIPPED = re.compile(r"_[^=]*$")  # names that Spark takes for its own bookkeeping

@@ -80,11 +80,6 @@ def relative_path(path: str, root: str) -> str:
     return path.removeprefix(root).lstrip("/" + MEMBER).replace(f".tar{MEMBER}", "/")
 
 
-def is_hidden(path: str) -> bool:
-    """Whether a part of a path begins with a dot, as .DS_Store and ._photo.jpg do."""
-    return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
-
-
 def local_path(path: str) -> Path | None:
     """The absolute path of a source on this machine; None for one in another store."""
     plain = path.removeprefix("file://").removeprefix("file:")

@@ -46,6 +46,11 @@ class File:
     content: bytes
 
 
+def is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a dot, as .DS_Store and ._photo.jpg do."""
+    return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
+
+
 def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
     """Cut a tar at members into ranges of about `range_bytes`; reads nothing but headers.
 
@@ -74,8 +79,7 @@ def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ArchiveError(str(error)) from error
     archive.seek(end)
-    if any(archive.read(_BLOCK)):  # tarfile takes a broken header for the end
-        raise ArchiveError(f"no header of a member at byte {end}")
+    _check_end(archive.read(_BLOCK), f"byte {end}")
     return [
         TarRange(start, stop, tuple(sorted(at for at in shadowed if start <= at < stop)))
         for start, stop in pairwise([*cuts, end])
@@ -86,7 +90,7 @@ def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
 def read_range(opened: IO[bytes], part: TarRange) -> Iterator[File]:
     """The files of a range, one at a time; those of tars within it as files of theirs.
 
-    Links, devices and sparse members are passed over (a sparse one may claim more bytes than there
+    Hidden files, links, devices and sparse members are passed over (a sparse one may claim more bytes than there
     are: it is no photo, but a bomb); nothing is written to disk.
 
     Args:
@@ -116,14 +120,14 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _files_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[File]:
-    if not member.isfile() or member.issparse():
-        return
     name = os.path.normpath(member.name)
+    if not member.isfile() or member.issparse() or is_hidden(name):
+        return
     content = tar.extractfile(member)
     if content is None:
         return
     if name.endswith(".tar"):  # as ILSVRC2012_img_train.tar has one for each class
-        yield from _inner_files(content, name)
+        yield from _inner_files(content, name, member.size)
         return
     if member.size > MAX_FILE_BYTES:
         raise ArchiveError(
@@ -132,12 +136,21 @@ def _files_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[File]:
     yield File(name, float(member.mtime), content.read())
 
 
-def _inner_files(content: IO[bytes], name: str) -> Iterator[File]:
+def _inner_files(content: IO[bytes], name: str, size: int) -> Iterator[File]:
     with tarfile.open(fileobj=content, mode="r|") as tar:
         for member in _members(tar):
             if not member.name.endswith(".tar"):  # one level: a tar in itself has no end
                 for file in _files_of(tar, member):
                     yield File(f"{name}{MEMBER}{file.name}", file.modified_s, file.content)
+        place = f"byte {tar.offset} of {name}"
+        _check_end(b"\0" if tar.offset < size else b"", place)  # of a header it has read all
         while rest := tar.fileobj.read(_PIECE) if tar.fileobj else b"":
-            if rest.strip(b"\0"):  # as in plan_ranges
-                raise ArchiveError(f"{name}: no header of a member at its byte {tar.offset}")
+            _check_end(rest, place)
+
+
+def _check_end(block: bytes, place: str) -> None:
+    """Refuse what tarfile takes for the end of a tar: a broken header, and no end at all."""
+    if not block:
+        raise ArchiveError(f"it is cut off at {place}, where its end is not marked")
+    if any(block):
+        raise ArchiveError(f"no header of a member at {place}")

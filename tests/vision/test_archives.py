@@ -81,6 +81,11 @@ def test_links_and_sparse_members_are_passed_over():
     assert read_all(buffer.getvalue(), 10**6) == []
 
 
+def test_hidden_files_are_passed_over_and_no_hidden_tar_is_opened():
+    files = [("._n01.tar", b"Mac"), (".git/a.png", b""), ("./b.png", b"b"), ("c/.d.png", b"")]
+    assert [file.name for file in read_all(make_tar(files), 10**6)] == ["b.png"]
+
+
 def test_an_empty_tar_has_no_range():
     assert plan_ranges(io.BytesIO(make_tar([])), 100) == []
 
@@ -100,10 +105,21 @@ def broken_at(data: bytes, at: int) -> bytes:
         (b"", "empty file"),
         (WHOLE[:5000], "unexpected end of data"),
         (WHOLE[: 3584 + 100], "no header of a member at byte 3584"),
+        (WHOLE[:3584], "cut off at byte 3584, where its end is not marked"),
+        (make_tar([("n.tar", WHOLE[:3584])]), r"cut off at byte 3584 of n\.tar"),
         (broken_at(WHOLE, 3584), "no header of a member at byte 3584"),
-        (broken_at(INNER, 512 + 3584), r"n\.tar: no header of a member at its byte 3584"),
+        (broken_at(INNER, 512 + 3584), r"no header of a member at byte 3584 of n\.tar"),
     ],
-    ids=["no tar", "empty", "cut", "cut in a header", "broken header", "broken header within"],
+    ids=[
+        "no tar",
+        "empty",
+        "cut",
+        "cut in a header",
+        "cut behind a member",
+        "so within",
+        "broken header",
+        "broken header within",
+    ],
 )
 def test_a_damaged_tar_is_told_and_never_taken_for_a_shorter_one(data, message):
     with pytest.raises(ArchiveError, match=message):
