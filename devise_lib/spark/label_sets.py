@@ -92,7 +92,8 @@ def embed_by_attributes(
         )
         for label in read_label_sets(label_sets)
     ]
-    return spark.createDataFrame(pd.DataFrame(rows, columns=LABELS.names), LABELS)
+    plain = [[v.tolist() if isinstance(v, np.ndarray) else v for v in row] for row in rows]
+    return spark.createDataFrame(plain, LABELS)
 
 
 def embed(

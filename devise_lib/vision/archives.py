@@ -90,8 +90,8 @@ def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
 def read_range(opened: IO[bytes], part: TarRange) -> Iterator[File]:
     """The files of a range, one at a time; those of tars within it as files of theirs.
 
-    Hidden files, links, devices and sparse members are passed over (a sparse one may claim more bytes than there
-    are: it is no photo, but a bomb); nothing is written to disk.
+    Hidden files, links, devices and sparse members are passed over (a sparse one may claim more
+    bytes than there are: it is no photo, but a bomb); nothing is written to disk.
 
     Args:
         opened: gives the tar's bytes from `part.start` on, forwards only.
