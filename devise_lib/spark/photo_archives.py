@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from typing import IO
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
@@ -9,11 +10,11 @@ from pyspark.sql import DataFrame, SparkSession
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.hadoop_files import WorkerFiles, session_files
-from devise_lib.spark.photo_rows import FILES, file_row
+from devise_lib.spark.photo_rows import FILES, file_frames
 from devise_lib.text.files import SeekableFile
 from devise_lib.vision.archives import MEMBER, ArchiveError, TarRange, plan_ranges, read_range
 
-RANGE_BYTES = 64 << 20
+RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
 HEADER_BYTES = 4096  # read at once while headers are looked at
 RANGES = "path string, start long, stop long, shadowed array<long>"
 
@@ -61,14 +62,17 @@ def _reader(opener: WorkerFiles) -> Callable[[Frames], Frames]:
                 part = TarRange(start, stop, tuple(shadowed))
                 opened = opener.open().open_range(absolute(path), start, stop)
                 with io.BufferedReader(opened) as bytes_of_range:
-                    try:
-                        for file in read_range(bytes_of_range, part):
-                            full = f"{path}{MEMBER}{file.name}"
-                            yield file_row(full, file.modified_s, file.content)
-                    except ArchiveError as error:
-                        raise _unreadable(path, error) from error
+                    yield from file_frames(_files(path, bytes_of_range, part))
 
     return read
+
+
+def _files(path: str, opened: IO[bytes], part: TarRange) -> Iterator[tuple[str, float, bytes]]:
+    try:
+        for file in read_range(opened, part):
+            yield f"{path}{MEMBER}{file.name}", file.modified_s, file.content
+    except ArchiveError as error:
+        raise _unreadable(path, error) from error
 
 
 def _unreadable(path: str, error: ArchiveError) -> InputError:

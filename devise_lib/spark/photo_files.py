@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from devise_lib.config_types import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.spark.photo_archives import read_archives
-from devise_lib.spark.photo_rows import FILES, file_row, local_path
+from devise_lib.spark.photo_rows import FILES, file_frames, local_path
 from devise_lib.vision.archives import is_hidden
 
 GLOB = re.compile(r"[][{}*?\\]")  # what Spark would take as a pattern
@@ -62,16 +62,19 @@ def _passed_over(spark: SparkSession, folder: Path) -> DataFrame:
     def find(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             for top, deep in batch.itertuples(index=False):
-                for path in _visible_files(top, deep):
-                    status, parts = os.stat(path), path.removeprefix(root).split("/")
-                    if status.st_size and not any(map(SKIPPED.match, parts)):
-                        continue
-                    yield file_row("file:" + path, status.st_mtime, Path(path).read_bytes())
+                yield from file_frames(_read_passed_over(top, deep, root))
 
     # By subfolder, so that a listing as long as the photos are many is never on the driver.
     below = [(str(p), True) for p in folder.iterdir() if p.is_dir() and not is_hidden(p.name)]
     plan = spark.createDataFrame([(root, False), *below], "top string, deep boolean")
     return plan.repartition(spark.sparkContext.defaultParallelism).mapInPandas(find, FILES)
+
+
+def _read_passed_over(top: str, deep: bool, root: str) -> Iterator[tuple[str, float, bytes]]:
+    for path in _visible_files(top, deep):
+        status, parts = os.stat(path), path.removeprefix(root).split("/")
+        if not status.st_size or any(map(SKIPPED.match, parts)):
+            yield "file:" + path, status.st_mtime, Path(path).read_bytes()
 
 
 def _visible_files(top: str, deep: bool) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from devise_lib.spark.schemas import PHOTOS
 from devise_lib.vision.archives import MEMBER
 from devise_lib.vision.images import Reason, Refusal, inspect
 
+FRAME_FILES, FRAME_BYTES = 100, 16 << 20  # at most, but for one large file
 FILES = "path string, modification_time timestamp, content binary"
 
 # Rows of PHOTOS, with reason and message where something tells against one.
@@ -23,10 +25,20 @@ CHECKED = StructType(
 )
 
 
-def file_row(path: str, modified_s: float, content: bytes) -> pd.DataFrame:
-    """A frame of FILES with one row."""
-    columns = {"path": [path], "modification_time": [utc(modified_s)], "content": [content]}
-    return pd.DataFrame(columns)
+def file_frames(files: Iterable[tuple[str, float, bytes]]) -> Iterator[pd.DataFrame]:
+    """Files as frames of FILES, a few at a time.
+
+    Args:
+        files: path, time of the last change in seconds since the epoch, bytes.
+    """
+    held: list[tuple[str, pd.Timestamp, bytes]] = []
+    for path, modified_s, content in files:
+        held.append((path, utc(modified_s), content))
+        if len(held) == FRAME_FILES or sum(len(row[2]) for row in held) > FRAME_BYTES:
+            yield pd.DataFrame(held, columns=["path", "modification_time", "content"])
+            held = []
+    if held:
+        yield pd.DataFrame(held, columns=["path", "modification_time", "content"])
 
 
 def photo_row(
