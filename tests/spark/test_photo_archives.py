@@ -111,3 +111,17 @@ def test_a_damaged_tar_among_good_ones_is_named(spark, layouts, tmp_path):
     own = find_input_error(raised.value)
     assert own is not None
     assert f"{WNIDS[1]}.tar cannot be read as a tar" in str(own)
+
+
+def test_tars_in_a_store_are_read_by_ranges_as_local_ones(spark, layouts, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_archives, "RANGE_BYTES", 2_000)
+    key = "fs.viewfs.mounttable.photos.link./data"
+    spark.conf.set(key, f"file://{layouts['tars'].parent}")
+    try:
+        rows = ingest(spark, tmp_path, "viewfs://photos/data/train").collect()
+    finally:
+        spark.conf.unset(key)
+    local = ingest(spark, tmp_path, layouts["tars"]).collect()
+    assert {row["photo_id"] for row in rows} == {row["photo_id"] for row in local}
+    assert {row["label"] for row in rows} == set(WNIDS)
+    assert rows[0]["path"].startswith("viewfs://photos/data/train/n")
