@@ -37,7 +37,7 @@ class MakeSample(JobConfig):
 
 
 class IngestPhotos(JobConfig):
-    """Folders or tars of image files to PHOTOS and QUARANTINE."""
+    """Folders or tars of image files, or CIFAR, to PHOTOS and QUARANTINE."""
 
     name = "ingest_photos"
     needs = ("make_sample",)
@@ -68,16 +68,15 @@ class IngestPhotos(JobConfig):
 
     def sources(self) -> list[PhotoSource]:
         """Every source with its name and its label pattern filled in."""
-        return [
-            PhotoSource(
-                path=s.path,
-                name=s.name or s.path.rstrip("/").split("/")[-1].split(".")[0],
-                label_pattern=self.label_pattern if s.label_pattern is None else s.label_pattern,
-                include=s.include,
-                test_share=s.test_share,
-            )
-            for s in self.source
-        ]
+        return [self._filled_in(source) for source in self.source]
+
+    def _filled_in(self, source: PhotoSource) -> PhotoSource:
+        pattern = source.label_pattern
+        if pattern is None:
+            labelled = source.labels or source.kind == "cifar"
+            pattern = "" if labelled else self.label_pattern
+        name = source.name or source.path.rstrip("/").split("/")[-1].split(".")[0]
+        return source.model_copy(update={"name": name, "label_pattern": pattern})
 
 
 class TrainDevise(JobConfig):

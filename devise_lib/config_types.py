@@ -2,9 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from devise_lib.networks import network_type
 
@@ -76,7 +83,28 @@ class FolderLabels(Frozen):
     split: str
 
 
-LabelSet = Annotated[LabelTable | ImageNetLabels | FolderLabels, Field(discriminator="kind")]
+class CifarLabels(Frozen):
+    """Labels that are the classes of CIFAR; `split` (JSON) tells terms and the unseen ones."""
+
+    kind: Literal["cifar"]
+    name: str
+    names: str  # fine_label_names.txt or batches.meta.txt: one class a line
+    split: str = ""  # default: every class is seen
+
+
+class Awa2Labels(Frozen):
+    """Labels that are the classes of Animals with Attributes 2, from the folder of its release."""
+
+    kind: Literal["awa2"]
+    name: str
+    folder: str  # of classes.txt, predicate-matrix-continuous.txt and JPEGImages
+    unseen: str = ""  # a class a line; default: testclasses.txt of the folder
+
+
+LabelSet = Annotated[
+    LabelTable | ImageNetLabels | FolderLabels | CifarLabels | Awa2Labels,
+    Field(discriminator="kind"),
+]
 
 
 def _none_or_several(folds: int) -> int:
@@ -89,17 +117,33 @@ Folds = Annotated[int, Field(ge=0), AfterValidator(_none_or_several)]
 
 
 class PhotoSource(Frozen):
-    """A folder of photos, or a tar of them. Its name goes to the column `photo_set`."""
+    """A folder of photos or tars, a tar, or CIFAR. Its name goes to the column `photo_set`."""
 
     path: str
+    kind: Literal["files", "cifar"] = "files"  # cifar: the binary version, unpacked or as .tar.gz
     name: str = ""  # default: the last part of the path
     label_pattern: LabelPattern | None = (
         None  # the first group is the label; "" for photos without one
     )
+    labels: str = ""  # a file, in place of label_pattern: a photo's file name and its label a line
+    classes: str = ""  # where `labels` has numbers: the label of each, as ILSVRC2012's meta.mat
     include: RegularExpression = (
         ""  # a regular expression; only paths in which it is found are taken
     )
-    test_share: Share | None = None  # of its photos of seen labels; default: the common key
+    # Of its photos of seen labels. Default: the common key; of CIFAR the files for testing.
+    test_share: Share | None = None
+
+    @model_validator(mode="after")
+    def _labelled_one_way(self) -> Self:
+        if self.kind == "cifar" and (self.label_pattern is not None or self.labels):
+            raise ValueError(
+                'kind is "cifar", whose records have labels: leave out `label_pattern` and `labels`'
+            )
+        if self.labels and self.label_pattern is not None:
+            raise ValueError("want `label_pattern` or `labels`, not both")
+        if self.classes and not self.labels:
+            raise ValueError("`classes` does nothing without `labels`: give it")
+        return self
 
 
 class JobConfig(Frozen):
@@ -126,13 +170,19 @@ class JobConfig(Frozen):
         return {key: list(_paths(getattr(self, key))) for key in self.file_keys}
 
 
+_PATH_FIELDS = (
+    *("path", "labels", "classes"),  # of a source
+    *("words", "ids", "folder", "split", "names", "unseen"),  # of a label set
+)
+
+
 def _paths(value: Any) -> Iterator[str]:
     """The paths in a value: itself, its items, or the path fields of a source or label set."""
     if isinstance(value, str) and value:
         yield value
     elif isinstance(value, BaseModel):
-        fields = ("path", "words", "ids", "folder", "split")
-        yield from (getattr(value, name) for name in fields if hasattr(value, name))
+        for name in _PATH_FIELDS:
+            yield from _paths(getattr(value, name, ""))
     elif isinstance(value, tuple):
         for item in value:
             yield from _paths(item)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config_types import JobConfig, OneOrMore, PositiveInt, Several, Share
+from devise_lib.config_types import Awa2Labels, JobConfig, OneOrMore, PositiveInt, Several, Share
 
 
 class ParseWikipedia(JobConfig):
@@ -165,4 +165,17 @@ class EmbedLabels(JobConfig):
     name = "embed_labels"
     needs = ("train_word2vec",)
     file_keys = ("label_sets",)
+    # attributes: the classes' own, in place of word vectors; every label set must have them.
+    vectors: Literal["words", "attributes"] = "words"
     min_coverage: Share = 0.5  # of the labels of each set; below it the job fails
+
+    @model_validator(mode="after")
+    def _labels_have_attributes(self) -> Self:
+        without = [s.name for s in self.label_sets if not isinstance(s, Awa2Labels)]
+        if self.vectors == "attributes" and without:
+            raise ValueError(
+                f'vectors is "attributes", and the label sets {", ".join(without)} have none: '
+                "vectors of words and of attributes lie in different spaces; want label sets of "
+                'kind "awa2" alone'
+            )
+        return self

@@ -1,38 +1,59 @@
 """The label sets and WORD_VECTORS to LABELS: each label's place in the space of words.
 
-in   the label sets, WORD_VECTORS
-out  LABELS, METRICS of their coverage (exact, synonym, averaged, missing)
+in   the label sets, WORD_VECTORS (with vectors = "attributes" those of the classes instead)
+out  LABELS, METRICS of their coverage (exact, synonym, averaged, missing; or attributes)
 
     python jobs/embed_labels.py --config conf/local.toml
 """
 
-from pyspark.sql import SparkSession
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib import tracking
+from devise_lib.config_types import Awa2Labels
 from devise_lib.config_words import EmbedLabels
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.label_sets import embed, read_label_sets, require_coverage
+from devise_lib.spark.label_sets import (
+    embed,
+    embed_by_attributes,
+    read_label_sets,
+    require_coverage,
+    unmatched_folders,
+)
 from devise_lib.spark.metrics import Metric, replace_metrics
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_words
 
 
 def run(spark: SparkSession, config: EmbedLabels) -> dict[str, int]:
-    labels = read_label_sets(config.label_sets)
+    unmatched = unmatched_folders(config.label_sets)
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    vectors = tables.read("word_vectors")
-    embedded = embed(spark, labels, vectors, id_of_words(vectors), config.seed).persist()
+    embedded = _embed(spark, config, tables).persist()
     shares = require_coverage(embedded, config.min_coverage)
     rows = tables.overwrite("labels", embedded)
     missing = embedded.where("coverage = 'missing'").count()
     embedded.unpersist()
-    metrics = [
+    replace_metrics(tables, _metrics(shares), tracking.current_run_id(), "", config.seed)
+    return {"labels": rows, "without a vector": missing, **unmatched}
+
+
+def _embed(spark: SparkSession, config: EmbedLabels, tables: Tables) -> DataFrame:
+    labels = read_label_sets(config.label_sets)
+    if config.vectors == "attributes":
+        sets = [each for each in config.label_sets if isinstance(each, Awa2Labels)]  # all of them
+        return embed_by_attributes(spark, sets, config.seed)
+    vectors = tables.read("word_vectors")
+    return embed(spark, labels, vectors, id_of_words(vectors), config.seed)
+
+
+def _metrics(shares: Mapping[str, Mapping[str, float]]) -> list[Metric]:
+    of_words = ("exact", "synonym", "averaged", "missing")
+    return [
         Metric("labels", label_set, kind, "coverage", None, share.get(kind, 0.0))
         for label_set, share in shares.items()
-        for kind in ("exact", "synonym", "averaged", "missing")
+        for kind in (*of_words, *sorted(share.keys() - set(of_words)))
     ]
-    replace_metrics(tables, metrics, tracking.current_run_id(), "", config.seed)
-    return {"labels": rows, "without a vector": missing}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from devise_lib import tracking
 from devise_lib.config_backbone import ExtractFeatures
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.features import photos_with_targets, write_features
+from devise_lib.spark.labelled import count_of_no_set
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import features_file, load_backbone
 
@@ -29,7 +30,8 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         config.batch_size,
         config.max_records_per_file,
     )
-    return {"features": rows}
+    strange = count_of_no_set(tables.read("photos"), tables.read("labels"))
+    return {"features": rows, **({"photos of no label set": strange} if strange else {})}
 
 
 if __name__ == "__main__":

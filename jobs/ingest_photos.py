@@ -1,7 +1,7 @@
-"""Folders and tars of image files to PHOTOS; what is no photo goes to QUARANTINE.
+"""Folders and tars of image files, and CIFAR, to PHOTOS; what is none goes to QUARANTINE.
 
 in   ingest_photos.source
-out  PHOTOS      one row a file whose header is a photo's, added to those already there
+out  PHOTOS      one row a photo, judged by its header, added to those already there
      QUARANTINE  the others, with a reason
 
     python jobs/ingest_photos.py --config conf/local.toml --set ingest_photos.source=FOLDER
@@ -14,7 +14,13 @@ from devise_lib import tracking
 from devise_lib.config import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.photos import earlier_results, new_photos, refuse_changed
+from devise_lib.spark.photos import (
+    earlier_results,
+    listed_without_photo,
+    new_photos,
+    refuse_changed,
+    refuse_doubled,
+)
 from devise_lib.spark.quarantine import refuse_too_many
 from devise_lib.spark.tables import Tables
 
@@ -23,6 +29,7 @@ def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     fresh = new_photos(spark, config, tables).persist()
     refuse_changed(fresh)
+    refuse_doubled(fresh)
     bad = fresh.where("reason IS NOT NULL")
     taken, refused_before = earlier_results(tables)
     if not fresh.count() and not taken:
@@ -42,7 +49,9 @@ def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
     )
     photos = tables.append("photos", fresh.where("reason IS NULL"))
     fresh.unpersist()
-    return {"photos": photos, "quarantined": refused}
+    listed = listed_without_photo(config, tables)
+    left_out = {"listed without a photo": listed} if listed else {}
+    return {"photos": photos, "quarantined": refused, **left_out}
 
 
 if __name__ == "__main__":

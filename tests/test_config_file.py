@@ -240,6 +240,43 @@ def test_photo_sources_may_be_a_path_or_tables(write, tmp_path):
     assert [(s.name, s.label_pattern) for s in long.sources()] == [("n", "")]
 
 
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ("kind = 'cifar'\nlabel_pattern = '(x)'", "leave out `label_pattern` and `labels`"),
+        ("labels = '{here}'\nlabel_pattern = '(x)'", "want `label_pattern` or `labels`, not both"),
+        ("classes = '{here}'", "`classes` does nothing without `labels`: give it"),
+        ("labels = '{here}/none.txt'", "there is no '{here}/none.txt'; give a path that exists"),
+    ],
+)
+def test_a_photo_source_is_labelled_in_one_way(write, tmp_path, keys, fault):
+    text = f"[[ingest_photos.source]]\npath = '{tmp_path}'\n{keys.format(here=tmp_path)}\n"
+    faults = faults_of(write(text), [], ["ingest_photos"])
+    assert any(fault.format(here=tmp_path) in each for each in faults), faults
+
+
+def test_a_source_with_labels_of_its_own_does_not_take_the_common_pattern(write, tmp_path):
+    sources = [f"{{path='{tmp_path}', name='a', labels='{tmp_path}'}}"]
+    sources.append(f"{{path='{tmp_path}', name='b', kind='cifar'}}")
+    path = write(f"[ingest_photos]\nsource = [{', '.join(sources)}]\n")
+    job = load_settings(path, [], ["ingest_photos"]).jobs["ingest_photos"]
+    assert [source.label_pattern for source in job.sources()] == ["", ""]
+
+
+def test_label_sets_of_words_have_no_attributes(write, tmp_path):
+    awa2 = f"[[label_sets]]\nkind = 'awa2'\nname = 'animals'\nfolder = '{tmp_path}'\n"
+    cifar = f"[[label_sets]]\nkind = 'cifar'\nname = 'c'\nnames = '{tmp_path}'\n"
+    ask = ["embed_labels.vectors=attributes"]
+    assert load_settings(write(awa2), ask, ["embed_labels"]).common.label_sets[0].unseen == ""
+    [fault] = faults_of(write(awa2 + cifar), ask, ["embed_labels"])
+    assert 'vectors is "attributes", and the label sets c have none' in fault
+    missing = cifar.replace(str(tmp_path), f"{tmp_path}/none.txt")
+    [fault] = faults_of(write(missing), [], ["embed_labels"])
+    assert fault == f"embed_labels.label_sets: there is no '{tmp_path}/none.txt'; " + (
+        "give a path that exists"
+    )
+
+
 def test_no_file_and_no_toml_are_told(tmp_path, write):
     with pytest.raises(ConfigError, match="no configuration file"):
         load_settings(tmp_path / "none.toml", [], [])

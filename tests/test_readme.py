@@ -6,15 +6,18 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from devise_lib.config import JOBS
 from devise_lib.config_file import JOB_TYPES, load_settings
+from devise_lib.config_types import LabelSet, PhotoSource
 from devise_lib.networks import network_type
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LABEL_SETS = get_args(get_args(LabelSet)[0])
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -77,6 +80,32 @@ def test_the_backbones_are_those_that_there_are():
         shown = [int(size) for size in re.findall(r"\d+", pixels)]
         assert sizes
         assert not shown or {sizes[0], sizes[-1]} == set(shown), row
+
+
+def first_column(head: str) -> set[str]:
+    table = README.split(head)[1].split("\n\n")[0]
+    return set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+
+def test_the_keys_of_photo_sources_and_the_kinds_of_label_sets_are_the_configurations():
+    assert first_column("| key of `ingest_photos.source` |") == set(PhotoSource.model_fields)
+    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in LABEL_SETS}
+    assert first_column("| `kind` of `[[label_sets]]` |") == kinds
+    for each in LABEL_SETS:
+        keys = each.model_fields.keys() - {"kind", "name"}
+        [row] = re.findall(
+            rf"^\| `{get_args(each.model_fields['kind'].annotation)[0]}` \| (.*?) \|",
+            README,
+            re.MULTILINE,
+        )
+        assert set(re.findall(r"`(\w+)`", row)) == keys
+
+
+@pytest.mark.parametrize("text", blocks("toml"), ids=range(len(blocks("toml"))))
+def test_the_configurations_have_keys_that_there_are(text, tmp_path):
+    path = tmp_path / "some.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_settings(path, [], []).path == path
 
 
 def test_links_lead_to_files():

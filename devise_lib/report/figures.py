@@ -29,7 +29,7 @@ CANDIDATES = {
     "unseen_and_seen": "choosing among all labels, seen and unseen",
     "seen_only": "choosing among the seen labels alone",
 }
-COVERAGE = ("exact", "synonym", "averaged", "missing")
+COVERAGE = ("exact", "synonym", "averaged", "missing")  # of words; else there is "attributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,9 @@ def coverages(metrics: Sequence[Measurement]) -> list[Coverage]:
     """The labels' coverage, one entry for each label set."""
     rows = [m for m in metrics if m.method == "labels" and m.metric == "coverage"]
     found = {(m.photo_set, m.candidate_set): m.value for m in rows}
+    kinds = (*COVERAGE, *sorted({m.candidate_set for m in rows} - {*COVERAGE}))
     return [
-        Coverage(name, [(kind, found.get((name, kind), 0.0)) for kind in COVERAGE])
+        Coverage(name, [(kind, found.get((name, kind), 0.0)) for kind in kinds])
         for name in sorted({m.photo_set for m in rows})
     ]
 

@@ -25,6 +25,7 @@ COVERAGE_MEANS = {
     "synonym": "another of its names is",
     "averaged": "the mean of the words of its name",
     "missing": "no word of it is known",
+    "attributes": "its class's attributes, in place of words",
 }
 
 

@@ -36,7 +36,7 @@ WORKER_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 @dataclass(frozen=True)
 class WorkerFiles:
-    """What a task needs to open the files of a dump; goes to executors.
+    """What a task needs to open files; goes to executors.
 
     Attributes:
         settings: the session's Hadoop configuration as XML; None where all files are local.
@@ -109,7 +109,7 @@ class HadoopFiles:
             return LOCAL_FILES.open_range(path, start, stop)
         status = self.status(path)
         if status is None:
-            raise InputError(f"{path} is gone: it was there when the dump was looked at")
+            raise InputError(f"{path} is gone: it was there when the input was looked at")
         return _Fetched(self, path, start, min(stop, status.size), self._piece_bytes)
 
     def fetch(self, path: str, start: int, count: int, into: str) -> None:
@@ -189,8 +189,8 @@ def _launch_jvm(class_path: str, options: str) -> Any:
     py4j = next(home.glob("jars/py4j-*.jar"), None)
     if py4j is None:
         raise InputError(
-            f"no Spark jars in {home}/jars on an executor, and the dump's file system needs them: "
-            "set SPARK_HOME there, or give parse_wikipedia.dump a path of a mounted file system"
+            f"no Spark jars in {home}/jars on an executor, and the input's file system needs them: "
+            "set SPARK_HOME there, or give a path of a mounted file system"
         )
     folders = [class_path, os.environ.get("HADOOP_CONF_DIR", ""), f"{home}/jars/*"]
     folders.append(f"{SparkFiles.getRootDirectory()}/*")  # of spark.jars and spark.jars.packages
@@ -207,7 +207,10 @@ def _launch_jvm(class_path: str, options: str) -> Any:
 
 def _status(status: Any) -> FileStatus:
     path = status.getPath()
-    return FileStatus(path.toString(), path.getName(), status.getLen(), status.isDirectory())
+    modified_s = status.getModificationTime() / 1000
+    return FileStatus(
+        path.toString(), path.getName(), status.getLen(), status.isDirectory(), modified_s
+    )
 
 
 def _java_class(error: Py4JJavaError) -> str:

@@ -7,12 +7,22 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.config_types import FolderLabels, ImageNetLabels, JobConfig, LabelSet
+from devise_lib.config_types import (
+    Awa2Labels,
+    CifarLabels,
+    FolderLabels,
+    ImageNetLabels,
+    JobConfig,
+    LabelSet,
+)
 from devise_lib.errors import InputError
 from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.schemas import LABELS
-from devise_lib.text.label_vectors import candidate_tokens, choose_vector
-from devise_lib.text.labels import Label, read_folder_split, read_imagenet, read_label_table
+from devise_lib.spark.word_space import id_of_attributes
+from devise_lib.text.awa2 import check_folders, read_attributes, read_awa2
+from devise_lib.text.class_splits import read_cifar_labels, read_folder_split
+from devise_lib.text.label_vectors import LabelVector, candidate_tokens, choose_vector
+from devise_lib.text.labels import Label, read_imagenet, read_label_table
 
 WANTED = "number long, token string"
 NAMED = 10  # labels that an error message names
@@ -34,7 +44,56 @@ def _read(label_set: LabelSet) -> list[Label]:
         return read_imagenet(label_set.words, label_set.ids, label_set.name, label_set.seen)
     if isinstance(label_set, FolderLabels):
         return read_folder_split(label_set.split, label_set.folder, label_set.name)
+    if isinstance(label_set, CifarLabels):
+        return read_cifar_labels(label_set.names, label_set.split, label_set.name)
+    if isinstance(label_set, Awa2Labels):
+        return read_awa2(label_set.folder, label_set.unseen, label_set.name)
     return read_label_table(label_set.path, label_set.name)
+
+
+def unmatched_folders(label_sets: Sequence[LabelSet]) -> dict[str, int]:
+    """How many classes of AWA2 have no folder of photos, and the other way; only what there is.
+
+    Raises:
+        InputError: no class of a release has a folder.
+    """
+    checks = [check_folders(each.folder) for each in label_sets if isinstance(each, Awa2Labels)]
+    counts = {
+        "classes without a folder": sum(len(check.classes_without_folder) for check in checks),
+        "folders of no class": sum(len(check.folders_of_no_class) for check in checks),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def embed_by_attributes(
+    spark: SparkSession, label_sets: Sequence[Awa2Labels], seed: int = 0
+) -> DataFrame:
+    """The labels of AWA2 as rows of LABELS, whose vectors are their attributes.
+
+    Args:
+        spark: the session.
+        label_sets: of kind awa2, which have attributes.
+        seed: of the control's random vectors.
+
+    Raises:
+        InputError: a file is not as it must be, or two releases have not the same attributes.
+    """
+    known = {each.name: read_attributes(each.folder) for each in label_sets}
+    lengths = {name: len(next(iter(rows.values()))) for name, rows in known.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"the label sets have different numbers of attributes: {lengths}")
+    words_id = id_of_attributes(known.values())
+    rows = [
+        _row(
+            label,
+            LabelVector(label.terms[0], known[label.label_set][label.label], "attributes"),
+            words_id,
+            seed,
+        )
+        for label in read_label_sets(label_sets)
+    ]
+    plain = [[v.tolist() if isinstance(v, np.ndarray) else v for v in row] for row in rows]
+    return spark.createDataFrame(plain, LABELS)
 
 
 def embed(
@@ -67,7 +126,12 @@ def embed(
         for batch in batches:
             yield pd.DataFrame(
                 [
-                    _row(shared.value[number], words, vectors, words_id, seed)
+                    _row(
+                        shared.value[number],
+                        _choose(shared.value[number], words, vectors),
+                        words_id,
+                        seed,
+                    )
                     for number, words, vectors in batch.itertuples(index=False)
                 ],
                 columns=LABELS.names,
@@ -79,17 +143,14 @@ def embed(
     return every.join(grouped, "number", "left").mapInPandas(choose, LABELS)
 
 
-def _row(
-    label: Label,
-    words: list[str] | None,
-    vectors: list[list[float]] | None,
-    words_id: str,
-    seed: int,
-) -> tuple[object, ...]:
+def _choose(
+    label: Label, words: list[str] | None, vectors: list[list[float]] | None
+) -> LabelVector:
     known = {} if words is None or vectors is None else dict(zip(words, vectors, strict=True))
-    chosen = choose_vector(
-        label, {w: np.asarray(v, dtype=np.float32) for w, v in known.items()}.get
-    )
+    return choose_vector(label, {w: np.asarray(v, dtype=np.float32) for w, v in known.items()}.get)
+
+
+def _row(label: Label, chosen: LabelVector, words_id: str, seed: int) -> tuple[object, ...]:
     vector = chosen.vector
     return (
         label.label,

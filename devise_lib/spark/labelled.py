@@ -29,6 +29,13 @@ def labelled_photos(
     return joined.withColumn("split", F.when(kept, "test").otherwise("train"))
 
 
+def count_of_no_set(photos: DataFrame, labels: DataFrame) -> int:
+    """Photos that have a label, but one that neither is in LABELS nor an alias there."""
+    names = by_any_name(labels).select(F.col("name").alias("label"))
+    labelled = photos.where("label IS NOT NULL").select("label")
+    return labelled.join(F.broadcast(names), "label", "left_anti").count()
+
+
 def _make_is_test(seed: int) -> Callable[[str, Column], Column]:
     @F.pandas_udf("boolean")
     def test(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Series]:

@@ -1,38 +1,20 @@
-"""Files to PHOTOS: folders and tars, each file looked at by its header only."""
+"""The photos of all sources to PHOTOS, each file looked at by its header only."""
 
-import hashlib
-import io
-import os
 import re
-import tarfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
 
 from devise_lib.config import IngestPhotos
 from devise_lib.config_types import PhotoSource
 from devise_lib.errors import InputError
-from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark.cifar_photos import read_cifar
+from devise_lib.spark.photo_files import read_source
+from devise_lib.spark.photo_rows import CHECKED, photo_row, refuse, relative_path, spark_root
 from devise_lib.spark.tables import Tables
-from devise_lib.vision.images import inspect
-
-FILES = "path string, modification_time timestamp, content binary"
-MEMBER = "!"  # between an archive's path and the path of a member
-GLOB = re.compile(r"[][{}*?\\]")  # what Spark would take as a pattern
-SKIPPED = re.compile(r"_[^=]*$")  # names that Spark takes for its own bookkeeping
-MAX_ARCHIVE_BYTES = 2**30  # an archive is held in memory by the task that unpacks it
-
-CHECKED = StructType(
-    [
-        *PHOTOS.fields,
-        StructField("reason", StringType()),
-        StructField("message", StringType()),
-    ]
-)
+from devise_lib.text.photo_labels import PhotoLabels, read_photo_labels
 
 
 def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> DataFrame:
@@ -40,14 +22,11 @@ def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> Dat
 
     Column `known` is the digest of a photo that has the same id and other bytes, else null.
     """
+    limits = (config.max_pixels, config.min_side)
     parts = [
-        check_photos(
-            read_source(spark, source),
-            source,
-            spark_root(source.path),
-            config.max_pixels,
-            config.min_side,
-        )
+        read_cifar(spark, source, *limits)
+        if source.kind == "cifar"
+        else check_photos(read_source(spark, source), source, *limits)
         for source in config.sources()
     ]
     checked = parts[0]
@@ -89,109 +68,70 @@ def refuse_changed(fresh: DataFrame) -> None:
         )
 
 
-def read_source(spark: SparkSession, source: PhotoSource) -> DataFrame:
-    """Every file of a source: path, modification_time, content; an archive's members as files.
-
-    Hidden files, those below a name that begins with a dot, are no photos and are left out.
+def refuse_doubled(fresh: DataFrame) -> None:
+    """Stop where two files have one id, as those of a tar that lies beside its own folder.
 
     Raises:
-        InputError: the path is missing, or too large an archive, or there is no file.
+        InputError: names two such files.
     """
-    path = local_path(source.path)
-    if path is not None and not path.exists():
+    paths = F.array_sort(F.collect_list("path")).alias("paths")
+    doubled = fresh.groupBy("photo_id").agg(paths).where("size(paths) > 1").limit(1).collect()
+    if doubled:
+        first, second, *_ = doubled[0]["paths"]
         raise InputError(
-            f"ingest_photos.source: there is no {source.path!r}; give a path that exists"
+            f"{first} and {second} have the same name within their source, so they would have one "
+            "id: leave out one of them (a tar or its folder), or give them sources of their own"
         )
-    is_folder = path is not None and path.is_dir()
-    if path is not None and is_folder and next(_visible_files(str(path), True), None) is None:
-        raise InputError(f"ingest_photos.source: {source.path!r} has no file in it")
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", True)
-    files = reader.load(source.path if path is None else GLOB.sub(r"\\\g<0>", str(path))).select(
-        "path", F.col("modificationTime").alias("modification_time"), "content"
-    )
-    if path is not None and is_folder:
-        files = files.unionByName(_passed_over(spark, path))
-    elif source.path.endswith(".tar"):
-        if path is not None and path.stat().st_size > MAX_ARCHIVE_BYTES:
-            raise InputError(
-                f"ingest_photos.source: {source.path!r} has {path.stat().st_size:,} bytes, and a "
-                f"tar of at most {MAX_ARCHIVE_BYTES:,} is read; give several smaller ones"
-            )
-        members = files.mapInPandas(_unpack, FILES)
-        files = members.repartition(spark.sparkContext.defaultParallelism * 4)
-    return files.where(F.col("path").rlike(source.include)) if source.include else files
 
 
-def _passed_over(spark: SparkSession, folder: Path) -> DataFrame:
-    """What Spark's reader leaves out of a folder without a word: rows of FILES.
-
-    These are files without a byte, and what lies below a name that begins with _ , as cameras
-    name photos (_MG_0001.JPG).
-    """
-    root = str(folder)
-
-    def find(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for batch in batches:
-            for top, deep in batch.itertuples(index=False):
-                for path in _visible_files(top, deep):
-                    status, parts = os.stat(path), path.removeprefix(root).split("/")
-                    if status.st_size and not any(map(SKIPPED.match, parts)):
-                        continue
-                    when = pd.Timestamp(status.st_mtime, unit="s", tz="UTC")
-                    yield _file_row("file:" + path, when, Path(path).read_bytes())
-
-    # By subfolder, so that a listing as long as the photos are many is never on the driver.
-    below = [(str(p), True) for p in folder.iterdir() if p.is_dir() and not is_hidden(p.name)]
-    plan = spark.createDataFrame([(root, False), *below], "top string, deep boolean")
-    return plan.repartition(spark.sparkContext.defaultParallelism).mapInPandas(find, FILES)
-
-
-def _visible_files(top: str, deep: bool) -> Iterator[str]:
-    """Paths of the files of a folder, and where `deep` of those below it; none that is hidden."""
-    for folder, below, names in os.walk(top, followlinks=True):
-        below[:] = [name for name in below if deep and not is_hidden(name)]
-        yield from (f"{folder}/{name}" for name in names if not is_hidden(name))
-
-
-def is_hidden(path: str) -> bool:
-    """Whether a part of a path begins with a dot, as .DS_Store and ._photo.jpg do."""
-    return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
+def listed_without_photo(config: IngestPhotos, tables: Tables) -> int:
+    """How many photos of the sources' lists of labels were neither taken nor refused."""
+    missing = 0
+    for source in config.sources():
+        if source.labels:
+            own = F.col("photo_set") == source.name
+            found = tables.read("photos").where(own).count()
+            if tables.exists("quarantine"):
+                refused = tables.read("quarantine").where(own & (F.col("stage") == config.name))
+                found += refused.where("reason <> 'no_label'").count()
+            missing += len(read_photo_labels(source.labels, source.classes).by_name) - found
+    return max(missing, 0)
 
 
 def check_photos(
-    files: DataFrame, source: PhotoSource, root: str, max_pixels: int, min_side: int
+    files: DataFrame, source: PhotoSource, max_pixels: int, min_side: int
 ) -> DataFrame:
-    """Files to rows of PHOTOS, with reason and message where the header tells against one.
+    """Files to rows of CHECKED: of PHOTOS, with reason and message where one is refused.
 
     Args:
         files: what `read_source` gives.
-        source: where they come from; photo_id is made of its name and the path below `root`.
-        root: the source's path as Spark writes it.
+        source: where they come from; photo_id is made of its name and the path within it.
         max_pixels, min_side: see devise_lib.vision.images.
+
+    Raises:
+        InputError: the source's list of labels is not as it must be.
     """
-    name, pattern, test_share = source.name, source.label_pattern, source.test_share
+    root = spark_root(source.path)
+    listed = read_photo_labels(source.labels, source.classes) if source.labels else None
 
     def check(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        label_of = re.compile(pattern) if pattern else None
+        pattern = re.compile(source.label_pattern) if source.label_pattern else None
         for batch in batches:
             rows = []
             for row in batch.itertuples(index=False):
-                refusal = inspect(row.content, max_pixels, min_side)
-                relative = row.path.removeprefix(root).lstrip("/" + MEMBER)
-                match = label_of.search(f"{root}/{relative}") if label_of else None
+                relative = relative_path(row.path, root)
+                label = _label_of(f"{root}/{relative}", pattern, listed)
+                unlisted = f"it is not in {source.labels}" if listed and label is None else ""
                 rows.append(
-                    (
-                        make_photo_id(name, relative),
-                        name,
-                        row.path,
-                        match.group(1) if match else None,
-                        test_share,
-                        len(row.content),
-                        row.modification_time,
-                        hashlib.sha256(row.content).hexdigest(),
-                        row.content,
-                        refusal.reason.value if refusal else None,
-                        refusal.message if refusal else None,
+                    photo_row(
+                        photo_set=source.name,
+                        path=row.path,
+                        relative=relative,
+                        label=label,
+                        test_share=source.test_share,
+                        modification_time=row.modification_time,
+                        content=row.content,
+                        refusal=refuse(row.content, max_pixels, min_side, unlisted),
                     )
                 )
             yield pd.DataFrame(rows, columns=CHECKED.names)
@@ -199,45 +139,8 @@ def check_photos(
     return files.mapInPandas(check, CHECKED)
 
 
-def make_photo_id(photo_set: str, relative_path: str) -> str:
-    """The same id wherever the source lies: 32 hexadecimal digits."""
-    return hashlib.sha256(f"{photo_set}/{relative_path}".encode()).hexdigest()[:32]
-
-
-def local_path(path: str) -> Path | None:
-    """The absolute path of a source on this machine; None for one in another store."""
-    plain = path.removeprefix("file://").removeprefix("file:")
-    return None if "://" in plain else Path(os.path.abspath(plain))  # keeps links, as Spark does
-
-
-def spark_root(path: str) -> str:
-    """A source's path as Spark's file sources write it, so that it can be cut off."""
-    local = local_path(path)
-    return path.rstrip("/") if local is None else f"file:{local}"
-
-
-def _unpack(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """The files of each archive; nothing is written to disk, links and devices are passed over."""
-    for batch in batches:
-        for row in batch.itertuples(index=False):
-            try:
-                with tarfile.open(fileobj=io.BytesIO(row.content), mode="r:") as archive:
-                    # As tar does: of members of one name the last one counts. A sparse member
-                    # may claim more bytes than the archive has: it is no photo, but a bomb.
-                    files = (m for m in archive if m.isfile() and not m.issparse())
-                    by_name = {os.path.normpath(m.name): m for m in files}
-                    for name, member in by_name.items():
-                        opened = archive.extractfile(member)
-                        if opened is not None and not is_hidden(name):
-                            when = pd.Timestamp(member.mtime, unit="s", tz="UTC")
-                            yield _file_row(f"{row.path}{MEMBER}{name}", when, opened.read())
-            except (tarfile.TarError, EOFError, OSError) as error:
-                raise InputError(
-                    f"ingest_photos.source: {row.path} cannot be read as a tar ({error}); "
-                    "give a whole, uncompressed tar"
-                ) from error
-
-
-def _file_row(path: str, modification_time: pd.Timestamp, content: bytes) -> pd.DataFrame:
-    columns = {"path": [path], "modification_time": [modification_time], "content": [content]}
-    return pd.DataFrame(columns)
+def _label_of(path: str, pattern: re.Pattern[str] | None, listed: PhotoLabels | None) -> str | None:
+    if listed is not None:
+        return listed.find(path)
+    match = pattern.search(path) if pattern else None
+    return match.group(1) if match else None

@@ -24,6 +24,7 @@ from devise_lib.search.text import TextVector, candidate_terms, embed_text
 from devise_lib.spark.label_names import by_any_name, one_row_a_label
 from devise_lib.spark.report_photos import best_photos, fetch_photos, spread, with_truth
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import id_of_labels, is_of_words
 from devise_lib.text.tokens import words
 
 DEFAULT_QUERIES = 4
@@ -56,6 +57,7 @@ class _Space:
     embeddings: DataFrame
     labels: Sequence[Row]  # label, terms, term, seen, vector; as many as there are labels
     dimension: int
+    of_words: bool  # else of attributes
     embedded: int
     unseen: Sequence[str]  # labels that have photos, those with the most of them first
     seen: Sequence[str]
@@ -109,6 +111,7 @@ def _read_space(tables: Tables, model_id: str) -> _Space:
         embeddings,
         labels.select("label", "terms", "term", "seen", "vector").orderBy("label").collect(),
         len(first["embedding"]),
+        is_of_words(id_of_labels(labels)),
         sum(row["count"] for row in counts),
         [row["truth"] for row in counts if row["truth_seen"] is False],
         [row["truth"] for row in counts if row["truth_seen"]],
@@ -166,7 +169,7 @@ def _search(
     known = _word_vectors(space, [term for text in texts for term in _terms(text)])
     for text in dict.fromkeys(texts):
         try:
-            place = _place(text, known, space.dimension)
+            place = _place(text, known, space)
         except InputError as error:
             asked.append(TextQuery(text, fault=str(error)))
             continue
@@ -178,12 +181,18 @@ def _search(
     return asked, dict(zip(vectors, found, strict=True))
 
 
-def _place(text: str, known: Mapping[str, NDArray[np.float32]], dimension: int) -> TextVector:
-    place = embed_text(words(text, numbers=True), known)
-    if len(place.vector) != dimension:
+def _place(text: str, known: Mapping[str, NDArray[np.float32]], space: _Space) -> TextVector:
+    if not space.of_words:
         raise InputError(
-            f"WORD_VECTORS has {len(place.vector)} dimensions and the embeddings {dimension}: the "
-            "model was trained on other word vectors; run train_devise and embed_photos again"
+            "the labels have attributes in place of word vectors, and a text has none: search by "
+            'words wants embed_labels.vectors = "words"'
+        )
+    place = embed_text(words(text, numbers=True), known)
+    if len(place.vector) != space.dimension:
+        raise InputError(
+            f"WORD_VECTORS has {len(place.vector)} dimensions and the embeddings "
+            f"{space.dimension}: the model was trained on other word vectors; run train_devise and "
+            "embed_photos again"
         )
     return place
 

@@ -1,9 +1,34 @@
-"""Which word vectors something was made from: models and LABELS of different ones do not fit."""
+"""Which word vectors something was made from: models and LABELS of different ones do not fit.
 
+LABELS of attributes have an id of their own, so that no words are looked for in their space.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
+
+ATTRIBUTES = "attributes-"
+
+
+def id_of_attributes(sets: Iterable[Mapping[str, NDArray[np.float32]]]) -> str:
+    """A digest of classes and their attributes, e.g. "attributes-50-6e0b8d2f41a3c957"."""
+    digest, count = hashlib.sha256(), 0
+    for attributes in sets:
+        for name, vector in attributes.items():
+            digest.update(f"{name}\n".encode() + vector.tobytes())
+            count += 1
+    return f"{ATTRIBUTES}{count}-{digest.hexdigest()[:16]}"
+
+
+def is_of_words(words_id: str) -> bool:
+    """Whether words have a place in the space that this is the id of."""
+    return not words_id.startswith(ATTRIBUTES)
 
 
 def id_of_words(word_vectors: DataFrame) -> str:

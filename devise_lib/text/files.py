@@ -1,6 +1,6 @@
-"""What reading a dump asks of a file system; and the local one.
+"""What reading dumps and archives asks of a file system; and the local one.
 
-Paths are strings, since a dump may lie where there are no paths but URIs
+Paths are strings, since a file may lie where there are no paths but URIs
 (devise_lib/spark/hadoop_files.py).
 """
 
@@ -8,17 +8,18 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """A file or folder; `name` is the last part of its path."""
+    """A file or folder; `name` is the last part of its path, `modified_s` its time since 1970."""
 
     path: str
     name: str
     size: int
     is_folder: bool
+    modified_s: float
 
 
 class Files(Protocol):
@@ -44,7 +45,8 @@ class LocalFiles:
         file = Path(path)
         if not file.exists():
             return None
-        return FileStatus(path, file.name, file.stat().st_size, file.is_dir())
+        found = file.stat()
+        return FileStatus(path, file.name, found.st_size, file.is_dir(), found.st_mtime)
 
     def children(self, folder: str) -> list[FileStatus]:
         found = (self.status(os.path.join(folder, name)) for name in sorted(os.listdir(folder)))
@@ -54,6 +56,40 @@ class LocalFiles:
         file = io.FileIO(path)
         file.seek(start)
         return file
+
+
+class SeekableFile(io.RawIOBase):
+    """A file that may be read at any place; each read opens a range of its own.
+
+    Wrap it in an io.BufferedReader of few bytes to look at many places.
+    """
+
+    def __init__(self, files: Files, path: str, size: int) -> None:
+        self._files, self._path, self._size, self._at = files, path, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), self._size - self._at)
+        if count <= 0:
+            return 0
+        with self._files.open_range(self._path, self._at, self._at + count) as part:
+            data = part.read(count) or b""
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 LOCAL_FILES = LocalFiles()

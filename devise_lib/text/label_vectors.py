@@ -16,7 +16,7 @@ from devise_lib.text.labels import Label, name_of, term_tokens
 from devise_lib.text.tokens import words
 
 Lookup = Mapping[str, NDArray[np.float32]] | Callable[[str], NDArray[np.float32] | None]
-Coverage = Literal["exact", "synonym", "averaged", "missing"]
+Coverage = Literal["exact", "synonym", "averaged", "missing", "attributes"]
 
 # Words that say nothing of what a term is ("bird of prey"); left out of averages.
 _FUNCTION_WORDS = frozenset(

@@ -1,11 +1,8 @@
 """Labels: read label sets, and the words of their terms."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from devise_lib.errors import InputError
 from devise_lib.text.lines import numbered_lines
@@ -53,9 +50,9 @@ def read_label_table(path: str, label_set: str) -> list[Label]:
         name, terms, split, aliases = (field.strip() for field in fields)
         if split not in ("seen", "unseen"):
             raise InputError(f"{path}, line {number}: split is {split!r}, want seen or unseen")
-        spoken = _list(terms) or (_spoken(name),)
-        labels.append(Label(name, spoken, split == "seen", label_set, _list(aliases)))
-    return _without_doubles(labels, path)
+        names = _list(terms) or (spoken(name),)
+        labels.append(Label(name, names, split == "seen", label_set, _list(aliases)))
+    return without_doubles(labels, path)
 
 
 def read_imagenet(words_path: str, ids_path: str, label_set: str, seen: bool = True) -> list[Label]:
@@ -91,46 +88,12 @@ def read_imagenet(words_path: str, ids_path: str, label_set: str, seen: bool = T
                 "want one WordNet id of that file a line"
             )
     labels = [Label(name, terms[name], seen, label_set) for _, name in ids]
-    return _without_doubles(labels, ids_path)
+    return without_doubles(labels, ids_path)
 
 
-def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Label]:
-    """Labels that are the folders of `folder`, in the order of their names.
-
-    Args:
-        split_path: JSON with, all of them optional: `terms` (folder -> list of terms; default:
-            its name with spaces for underscores), `same` (folder -> the folder whose label
-            it shares, as an alias), `left_out` (list of folders), `unseen` (list of labels).
-        folder: the folder of folders of photos.
-        label_set: name of the set.
-
-    Raises:
-        InputError: a file is missing or of another shape, or names a label that has no folder.
-    """
-    split = _read_split(split_path)
-    if not Path(folder).is_dir():
-        raise InputError(f"no folder {folder}; want one with a folder of photos for each label")
-    same, left_out = split["same"], set(split["left_out"])
-    names = sorted(p.name for p in Path(folder).iterdir() if p.is_dir() and p.name not in left_out)
-    labels = [name for name in names if name not in same]
-    for key, named in (("unseen", split["unseen"]), ("same", same.values())):
-        strangers = sorted(set(named) - set(labels))
-        if strangers:
-            raise InputError(
-                f"{split_path}: {key!r} names {strangers}, which are no labels: want names of "
-                f"folders of {folder} that are neither left_out nor the same as another"
-            )
-    unseen = set(split["unseen"])
-    return [
-        Label(
-            label=name,
-            terms=tuple(split["terms"].get(name, [_spoken(name)])),
-            seen=name not in unseen,
-            label_set=label_set,
-            aliases=tuple(alias for alias in names if same.get(alias) == name),
-        )
-        for name in labels
-    ]
+def spoken(name: str) -> str:
+    """A class's name as a term: "snow leopard" for snow_leopard, and for AWA2's snow+leopard."""
+    return name.replace("_", " ").replace("+", " ")
 
 
 def term_tokens(term: str) -> tuple[str, ...]:
@@ -153,15 +116,12 @@ def name_of(term: str) -> str:
     return bare if words(bare, numbers=True) else term
 
 
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
+def without_doubles(labels: list[Label], path: str) -> list[Label]:
+    """The labels, if each id and alias comes once and there is one at all.
 
-
-def _list(field: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in field.split(",") if part.strip())
-
-
-def _without_doubles(labels: list[Label], path: str) -> list[Label]:
+    Raises:
+        InputError: names what comes twice, and `path`, the file of the labels.
+    """
     known: set[str] = set()
     for label in labels:
         for name in (label.label, *label.aliases):
@@ -173,19 +133,5 @@ def _without_doubles(labels: list[Label], path: str) -> list[Label]:
     return labels
 
 
-def _read_split(path: str) -> dict[str, Any]:
-    text = "\n".join(line for _, line in numbered_lines(path, "a split of folders (JSON)"))
-    try:
-        split = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: want JSON ({error})") from None
-    wanted: dict[str, type] = {"same": dict, "terms": dict, "left_out": list, "unseen": list}
-    if not isinstance(split, dict):
-        raise InputError(f"{path}: want a JSON object with {', '.join(wanted)}")
-    for key, kind in wanted.items():
-        if not isinstance(split.setdefault(key, kind()), kind):
-            raise InputError(f"{path}: {key!r} is {split[key]!r}, want a {kind.__name__}")
-    for folder, terms in split["terms"].items():
-        if not isinstance(terms, list) or not terms:
-            raise InputError(f"{path}: the terms of {folder!r} are {terms!r}, want a list of terms")
-    return split
+def _list(field: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in field.split(",") if part.strip())

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     TOO_SMALL = "too_small"
     DECODE_ERROR = "decode_error"
     NOT_FINITE = "not_finite"
+    NO_LABEL = "no_label"  # its list, or its data set's class names, have none for it
 
 
 @dataclass(frozen=True)

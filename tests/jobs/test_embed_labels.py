@@ -3,14 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devise_lib.config_types import LabelTable
+from devise_lib.config_types import Awa2Labels, LabelTable
 from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError
 from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.label_sets import read_label_sets
 from devise_lib.spark.schemas import WORD_VECTORS
 from devise_lib.spark.tables import Tables
-from devise_lib.spark.word_space import id_of_words
+from devise_lib.spark.word_space import id_of_labels, id_of_words, is_of_words
+from devise_lib.text.awa2 import read_attributes
 from devise_lib.text.label_vectors import choose_vector
 from jobs import embed_labels
 
@@ -127,6 +128,59 @@ def test_a_set_with_too_few_vectors_is_told_and_labels_stay(spark, config, tmp_p
     with pytest.raises(InputError, match=message):
         embed_labels.run(spark, strict)
     assert [tables.version(name) for name in ("labels", "metrics")] == before
+
+
+@pytest.fixture
+def release(tmp_path) -> Path:
+    """A folder of AWA2 with four classes of five attributes, and photos of some."""
+    folder = tmp_path / "Animals_with_Attributes2"
+    for name in ("cat", "polar+bear", "owl", "unicorn"):
+        (folder / "JPEGImages" / name).mkdir(parents=True)
+    (folder / "classes.txt").write_text("1\tcat\n2\tpolar+bear\n3\tyeti\n4\towl\n")
+    (folder / "testclasses.txt").write_text("owl\n")
+    np.savetxt(folder / "predicate-matrix-continuous.txt", RNG.uniform(-1, 100, (4, 5)), "%8.2f")
+    return folder
+
+
+@pytest.mark.usefixtures("embedded")
+def test_classes_of_awa2_have_vectors_of_words_and_what_has_no_folder_is_counted(
+    spark, config, release
+):
+    sets = (Awa2Labels(kind="awa2", name="animals", folder=str(release)),)
+    work = config.model_copy(update={"work_dir": str(release.parent), "label_sets": sets})
+    vectors = Tables.of(spark, config).read("word_vectors")
+    Tables.of(spark, work).overwrite("word_vectors", vectors)
+    assert embed_labels.run(spark, work) == {
+        "labels": 4,
+        "without a vector": 1,
+        "classes without a folder": 1,
+        "folders of no class": 1,
+    }
+    rows = {row["label"]: row for row in Tables.of(spark, work).read("labels").collect()}
+    assert (rows["polar+bear"]["term"], rows["polar+bear"]["coverage"]) == ("polar bear", "exact")
+    assert [name for name, row in rows.items() if not row["seen"]] == ["owl"]
+
+
+def test_attributes_take_the_place_of_word_vectors(spark, release):
+    sets = (Awa2Labels(kind="awa2", name="animals", folder=str(release)),)
+    work = EmbedLabels(work_dir=str(release.parent), label_sets=sets, vectors="attributes", seed=3)
+    assert embed_labels.run(spark, work)["without a vector"] == 0  # and no WORD_VECTORS there
+    rows = {row["label"]: row for row in Tables.of(spark, work).read("labels").collect()}
+    for name, vector in read_attributes(str(release)).items():
+        row = rows[name]
+        np.testing.assert_allclose(row["vector"], vector, rtol=1e-6)
+        assert row["random_vector"] == random_unit_vector(name, 5, 3).tolist()
+        assert (row["coverage"], row["term"]) == ("attributes", name.replace("+", " "))
+    [words_id] = {row["words_id"] for row in rows.values()}
+    assert not is_of_words(words_id)
+    shares = {
+        r["candidate_set"]: r["value"] for r in Tables.of(spark, work).read("metrics").collect()
+    }
+    assert shares == {"exact": 0, "synonym": 0, "averaged": 0, "missing": 0, "attributes": 1}
+    matrix = release / "predicate-matrix-continuous.txt"
+    matrix.write_text(matrix.read_text().replace("\n", " 1.0\n"))
+    embed_labels.run(spark, work)  # one attribute more: another space
+    assert id_of_labels(Tables.of(spark, work).read("labels")) != words_id
 
 
 def test_no_label_set_is_told(spark, config):

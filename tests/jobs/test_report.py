@@ -1,11 +1,13 @@
 """report on a small work folder: everything there, then as little as can be."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import mlflow
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import Report
@@ -194,6 +196,17 @@ def test_texts_to_search_for_are_by_default_labels_that_no_photo_was_trained_on(
     assert "“rose”" in page.sections["text"]
     assert f"“{EVIL}”" in page.sections["text"]
     assert "“sky”" not in page.sections["text"]
+
+
+def test_a_space_of_attributes_is_not_searched_by_words(spark, work, tmp_path):
+    config = work.model_copy(update={"work_dir": str(tmp_path / "work")})
+    shutil.copytree(work.work_dir, config.work_dir)
+    tables = Tables.of(spark, config)
+    labels = tables.read("labels").withColumn("words_id", F.lit("attributes-3-0123456789abcdef"))
+    tables.overwrite("labels", labels.localCheckpoint())
+    page, _, _ = write_page(spark, config)
+    assert "have attributes in place of word vectors, and a text has none" in page.sections["text"]
+    assert "✓ rose" not in page.sections["text"]
 
 
 def test_a_model_without_embeddings_is_refused(spark, work, monkeypatch):

@@ -61,6 +61,13 @@ def test_coverage_has_every_kind_of_every_label_set():
     assert found.shares == [("exact", 0.75), ("synonym", 0), ("averaged", 0), ("missing", 0)]
 
 
+def test_coverage_of_attributes_stands_behind_that_of_words():
+    rows = [Measurement("labels", "s", "attributes", "coverage", None, 1.0)]
+    [found] = coverages(rows)
+    assert found.shares[-1] == ("attributes", 1.0)
+    assert sum(share for _, share in found.shares) == 1.0
+
+
 def test_figures_of_words_are_sorted_by_their_test():
     rows = [Measurement("word2vec", name, "", "spearman", None, 0.5) for name in "ba"]
     assert [row.photo_set for row in of_words([*rows, *ROWS], "spearman")] == ["a", "b"]

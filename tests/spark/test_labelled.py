@@ -1,7 +1,13 @@
 import pytest
 
 from devise_lib.numerics.splits import fold_of, is_test
-from devise_lib.spark.labelled import KEPT_SHARE, has_vector, labelled_photos, with_fold
+from devise_lib.spark.labelled import (
+    KEPT_SHARE,
+    count_of_no_set,
+    has_vector,
+    labelled_photos,
+    with_fold,
+)
 from devise_lib.spark.schemas import LABELS, PHOTOS
 
 pytestmark = pytest.mark.spark
@@ -43,6 +49,12 @@ def test_each_photo_of_a_known_label_comes_once_under_the_labels_own_name(spark,
     }
     assert all(row["content"] == b"x" for row in found.values())
     assert "alias" not in found["p0"].asDict()
+
+
+def test_photos_whose_label_is_in_no_set_are_counted(spark, labels):
+    photos = make_photos(spark, [*NAMES, "unicorn", None, "CAT", "unicorn"])
+    assert count_of_no_set(photos, labels) == 3
+    assert count_of_no_set(make_photos(spark, NAMES), labels) == 0
 
 
 def test_photos_of_unseen_labels_are_for_testing_and_a_share_of_the_others(spark, labels):

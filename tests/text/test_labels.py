@@ -1,5 +1,3 @@
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,9 +6,9 @@ from devise_lib.errors import InputError
 from devise_lib.text.labels import (
     Label,
     phrases,
-    read_folder_split,
     read_imagenet,
     read_label_table,
+    spoken,
     term_tokens,
 )
 
@@ -108,64 +106,22 @@ def test_reads_the_imagenet_labels_of_a_list(tmp_path):
         read_imagenet(write(tmp_path / "bad.txt", "n1 cat"), ids, "two")
 
 
-@pytest.fixture
-def folder(tmp_path):
-    for name in ("Faces", "Faces_easy", "sea_horse", "snoopy", "cup"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-    (tmp_path / "photos" / "LICENSE").touch()
-    return tmp_path / "photos"
-
-
-def test_reads_labels_from_folders_and_their_split(tmp_path, folder):
-    split = {
-        "about": "three labels",
-        "same": {"Faces_easy": "Faces"},
-        "terms": {"Faces": ["face"]},
-        "left_out": ["snoopy"],
-        "unseen": ["sea_horse"],
-    }
-    path = write(tmp_path / "split.json", json.dumps(split, indent=1))
-    assert read_folder_split(path, str(folder), "caltech") == [
-        Label("Faces", ("face",), True, "caltech", ("Faces_easy",)),
-        Label("cup", ("cup",), True, "caltech"),
-        Label("sea_horse", ("sea horse",), False, "caltech"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("split", "message"),
-    [
-        ('{"unseen": ["yak"]}', r"'unseen' names \['yak'\]"),
-        ('{"left_out": ["cup"], "unseen": ["cup"]}', r"'unseen' names \['cup'\]"),
-        ('{"same": {"cup": "mug"}}', r"'same' names \['mug'\]"),
-        ('{"unseen": "cup"}', "'unseen' is 'cup', want a list"),
-        ('{"terms": {"cup": []}}', "terms of 'cup' are"),
-        ("[1]", "want a JSON object"),
-        ("{", "want JSON"),
-    ],
-)
-def test_a_bad_split_says_what_is_wrong(tmp_path, folder, split, message):
-    path = write(tmp_path / "split.json", split)
-    with pytest.raises(InputError, match=message):
-        read_folder_split(path, str(folder), "caltech")
-
-
-def test_a_missing_file_or_folder_is_named(tmp_path):
-    missing = str(tmp_path / "none")
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot read .*none"):
-        read_label_table(missing, "s")
-    with pytest.raises(InputError, match=r"no folder .*none"):
-        read_folder_split(write(tmp_path / "s.json", "{}"), missing, "s")
+        read_label_table(str(tmp_path / "none"), "s")
 
 
 @pytest.mark.data
 def test_reads_the_real_label_sets(devise_data):
-    labels, images = devise_data / "labels", devise_data / "images"
+    labels = devise_data / "labels"
     words = str(labels / "imagenet21k_words.txt")
     full = read_imagenet(words, str(labels / "imagenet21k_all.txt"), "full_21k")
     assert len(full) == 20_846
-    caltech = read_folder_split(
-        str(labels / "caltech101-split.json"), str(images / "caltech101_15"), "caltech101"
-    )
-    assert len(caltech) == 95
-    assert sum(not one.seen for one in caltech) == 34
+
+
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [("killer+whale", "killer whale"), ("aquarium_fish", "aquarium fish"), ("ox", "ox")],
+)
+def test_the_name_of_a_class_is_spoken_with_spaces(name, term):
+    assert spoken(name) == term

@@ -1,0 +1,116 @@
+"""CIFAR-10 and CIFAR-100 to photos: each record of their binary version a PNG."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import astuple
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+
+from devise_lib.config_types import PhotoSource
+from devise_lib.spark.cifar_files import BinFile, CifarFiles, find_cifar, read_pieces
+from devise_lib.spark.hadoop_files import WorkerFiles, session_files
+from devise_lib.spark.photo_rows import CHECKED, photo_row, refuse, utc
+from devise_lib.vision.archives import MEMBER
+from devise_lib.vision.cifar import decode_records, encode_png, is_for_testing
+from devise_lib.vision.images import Reason, Refusal
+
+BATCH_RECORDS = 500
+RANGE_RECORDS = 5_000  # that a task reads; of an archive it reads a whole member
+PARTS = "path string, member string, size long, modified_s double, start long, stop long"
+
+Frames = Iterator[pd.DataFrame]
+Row = tuple[object, ...]
+
+
+def read_cifar(
+    spark: SparkSession, source: PhotoSource, max_pixels: int, min_side: int
+) -> DataFrame:
+    """The records of a source as rows of CHECKED, each labelled with the name of its class.
+
+    photo_id is made of the source's name, the file's and the number of the record in it. Records
+    of the files for testing have a test_share of 1 and the others of 0, unless the source has
+    one. Refused, with a reason: a record whose class has no name, what is left behind the last
+    whole record of a file, and a file without a byte.
+
+    Args:
+        spark: the session.
+        source: of kind cifar; where it has `include`, it is looked for in the paths of the files.
+        max_pixels, min_side: see devise_lib.vision.images.
+
+    Raises:
+        InputError: there is no .bin file, or there are not the class names of one data set.
+    """
+    found = find_cifar(spark, source.path)
+    step = RANGE_RECORDS * found.layout.record_bytes
+    parts = [
+        (*astuple(file), start, min(start + step, file.size) if not file.member else file.size)
+        for file in found.bins
+        if re.search(source.include, file.shown_path)
+        for start in (range(0, max(file.size, 1), step) if not file.member else (0,))
+    ]
+    if not parts:
+        return spark.createDataFrame([], CHECKED)
+    _, opener = session_files(spark, source.path)
+    plan = spark.createDataFrame(parts, PARTS)
+    read = _reader(opener, found, source, (max_pixels, min_side))
+    # A range a task: Spark would otherwise put small rows such as these into one.
+    return plan.repartitionByRange(len(parts), "path", "member", "start").mapInPandas(read, CHECKED)
+
+
+def _reader(
+    opener: WorkerFiles, found: CifarFiles, source: PhotoSource, limits: tuple[int, int]
+) -> Callable[[Frames], Frames]:
+    record_bytes = found.layout.record_bytes
+
+    def read(batches: Frames) -> Frames:
+        for batch in batches:
+            for path, member, size, modified_s, start, stop in batch.itertuples(index=False):
+                file = BinFile(path, member, size, modified_s)
+                number = start // record_bytes
+                pieces = read_pieces(opener, file, start, stop, BATCH_RECORDS * record_bytes)
+                for piece in pieces if size else [b""]:
+                    rows = list(_rows(piece, number, file, found, source, limits))
+                    number += len(rows)
+                    yield pd.DataFrame(rows, columns=CHECKED.names)
+
+    return read
+
+
+def _rows(
+    piece: bytes,
+    first: int,
+    file: BinFile,
+    found: CifarFiles,
+    source: PhotoSource,
+    limits: tuple[int, int],
+) -> Iterator[Row]:
+    """The records of a piece as rows of CHECKED, and what is left over as a refused one."""
+    record_bytes, names = found.layout.record_bytes, found.classes
+    own_share = 1.0 if is_for_testing(file.name) else 0.0
+
+    def row(number: int, label: str | None, content: bytes, refusal: Refusal | None) -> Row:
+        return photo_row(
+            photo_set=source.name,
+            path=f"{file.shown_path}{MEMBER}{number}",
+            relative=f"{file.name}{MEMBER}{number}",
+            label=label,
+            test_share=own_share if source.test_share is None else source.test_share,
+            modification_time=utc(file.modified_s),
+            content=content,
+            refusal=refusal,
+        )
+
+    rest = len(piece) % record_bytes
+    classes, pixels = decode_records(piece[: len(piece) - rest], found.layout)
+    for offset, index in enumerate(classes.tolist()):
+        label = names[index] if index < len(names) else None
+        fault = "" if label else f"it is of class {index}, and there are {len(names)} names"
+        content = encode_png(pixels[offset])
+        yield row(first + offset, label, content, refuse(content, *limits, fault))
+    if rest:
+        message = f"the file ends {rest:,} bytes behind a record, and one has {record_bytes:,}"
+        refusal = Refusal(Reason.TRUNCATED, message)
+        yield row(first + len(classes), None, piece[len(piece) - rest :], refusal)
+    if not piece:
+        yield row(0, None, b"", refuse(b"", *limits))

@@ -1,0 +1,51 @@
+"""Lists of class names as data sets bring them: one a line, some with a number before each."""
+
+import re
+from collections.abc import Iterable
+
+from devise_lib.errors import InputError
+from devise_lib.text.lines import numbered_lines
+
+_NUMBERED = re.compile(r"\s*(\d+)\s+(\S.*)")
+
+
+def read_class_names(path: str) -> list[str]:
+    """The class names of a file, in its order: `parse_class_names` of its lines.
+
+    Raises:
+        InputError: the file cannot be read, or is not like that.
+    """
+    return parse_class_names(numbered_lines(path, "class names, one a line"), path)
+
+
+def parse_class_names(lines: Iterable[tuple[int, str]], path: str) -> list[str]:
+    """The class names of lines, in their order.
+
+    CIFAR's batches.meta.txt and fine_label_names.txt have names alone; AWA2's classes.txt has a
+    number before each name, from 1 on. Where the first line has one, all must, without a gap.
+
+    Args:
+        lines: (number of the line, line), none of them blank.
+        path: the file, for errors.
+
+    Raises:
+        InputError: there is no name, a name comes twice, or the numbers have a gap.
+    """
+    names: list[str] = []
+    first: int | None = None
+    for line_number, line in lines:
+        match = _NUMBERED.fullmatch(line)
+        if not names and match:
+            first = int(match.group(1))
+        if first is not None and (not match or int(match.group(1)) != first + len(names)):
+            raise InputError(
+                f"{path}, line {line_number}: want the number {first + len(names)} and a class "
+                f"name, as the first line has {first}; got {line!r}"
+            )
+        name = match.group(2).strip() if first is not None and match else line.strip()
+        if name in names:
+            raise InputError(f"{path}, line {line_number}: the class {name!r} comes twice")
+        names.append(name)
+    if not names:
+        raise InputError(f"{path}: no class name in it, want one a line")
+    return names

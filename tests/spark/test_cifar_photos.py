@@ -1,0 +1,182 @@
+import hashlib
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyspark.errors import PythonException
+
+from devise_lib.config import IngestPhotos
+from devise_lib.errors import InputError
+from devise_lib.spark import cifar_photos
+from devise_lib.spark.entry import find_input_error
+from devise_lib.spark.tables import Tables
+from devise_lib.vision.cifar import FORMATS, decode_records
+from jobs import ingest_photos
+
+pytestmark = pytest.mark.spark
+
+CIFAR_10, CIFAR_100 = FORMATS
+NAMES = {
+    "CIFAR-10": [f"ten_{i}" for i in range(10)],
+    "CIFAR-100": [f"class_{i}" for i in range(100)],
+}
+FILES = {
+    "CIFAR-10": {"data_batch_1.bin": 60, "data_batch_2.bin": 61, "test_batch.bin": 40},
+    "CIFAR-100": {"train.bin": 230, "test.bin": 100},
+}
+
+
+def make_records(layout, count: int, seed: int) -> bytes:
+    rng = np.random.default_rng(seed)
+    records = rng.integers(0, 256, (count, layout.record_bytes), dtype=np.uint8)
+    names = len(NAMES[layout.title])
+    records[:, layout.label_bytes - 1] = rng.integers(0, names, count)
+    return records.tobytes()
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory) -> dict[str, Path]:
+    """The folders of both data sets, a few hundred records each."""
+    folders = {}
+    for layout in FORMATS:
+        folder = tmp_path_factory.mktemp(layout.title) / "cifar-binary"
+        folder.mkdir()
+        (folder / layout.names_file).write_text("\n".join(NAMES[layout.title]) + "\n\n")
+        for seed, (name, count) in enumerate(FILES[layout.title].items()):
+            (folder / name).write_bytes(make_records(layout, count, seed))
+        (folder / "readme.html").write_text("<html>")
+        folders[layout.title] = folder
+    return folders
+
+
+def pack(folder: Path, archive: Path) -> Path:
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder, arcname="cifar-binary")
+    return archive
+
+
+def configure(work: Path, path: Path, share: float = 0.2, **values) -> IngestPhotos:
+    source = {"path": str(path), "kind": "cifar", "name": "cifar", **values}
+    return IngestPhotos(work_dir=str(work), source=[source], max_bad_share=share)
+
+
+def read(spark, config, table="photos"):
+    return Tables.of(spark, config).read(table).collect()
+
+
+@pytest.mark.parametrize("layout", FORMATS, ids=lambda layout: layout.title)
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+def test_every_record_is_a_photo_with_its_pixels_label_and_split(
+    spark, releases, layout, packed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cifar_photos, "RANGE_RECORDS", 70)  # several ranges a file
+    folder, counts = releases[layout.title], FILES[layout.title]
+    path = pack(folder, tmp_path / "c.tar.gz") if packed else folder
+    config = configure(tmp_path / "work", path)
+    assert ingest_photos.run(spark, config) == {"photos": sum(counts.values()), "quarantined": 0}
+    rows = {tuple(row["path"].split("/")[-1].split("!")[-2:]): row for row in read(spark, config)}
+    assert len({row["photo_id"] for row in rows.values()}) == len(rows) == sum(counts.values())
+    for name in counts:
+        classes, pixels = decode_records((folder / name).read_bytes(), layout)
+        for number, (index, wanted) in enumerate(zip(classes, pixels, strict=True)):
+            row = rows[name, str(number)]
+            with Image.open(io.BytesIO(row["content"])) as image:
+                np.testing.assert_array_equal(np.asarray(image), wanted)
+            assert row["label"] == NAMES[layout.title][index]
+            assert row["test_share"] == (1.0 if name.startswith("test") else 0.0)
+            wanted_id = hashlib.sha256(f"cifar/{name}!{number}".encode()).hexdigest()[:32]
+            assert (row["photo_set"], row["photo_id"]) == ("cifar", wanted_id)
+
+
+def test_one_file_alone_may_be_taken_with_a_share_of_its_own(spark, releases, tmp_path):
+    folder = releases["CIFAR-100"]
+    for work, path, values in (
+        ("a", folder / "test.bin", {"test_share": 0.5}),
+        ("b", folder, {"include": r"test\.bin$", "test_share": 0.5}),
+    ):
+        config = configure(tmp_path / work, path, **values)
+        assert ingest_photos.run(spark, config) == {"photos": 100, "quarantined": 0}
+        assert {row["test_share"] for row in read(spark, config)} == {0.5}
+    with pytest.raises(InputError, match="no file to take: check its `include`"):
+        ingest_photos.run(spark, configure(tmp_path / "c", folder, include="valid"))
+
+
+def test_what_does_not_fit_is_refused_and_counted(spark, releases, tmp_path):
+    folder = shutil.copytree(releases["CIFAR-100"], tmp_path / "in")
+    lines = (folder / CIFAR_100.names_file).read_text().split()
+    (folder / CIFAR_100.names_file).write_text("\n".join(lines[:97]))
+    whole = (folder / "train.bin").read_bytes()
+    strange = sum(decode_records(whole, CIFAR_100)[0] >= 97)
+    (folder / "train.bin").write_bytes(whole + whole[:1000])
+    (folder / "test.bin").write_bytes(b"")
+    config = configure(tmp_path / "work", folder)
+    counts = {"photos": 230 - strange, "quarantined": strange + 2}
+    assert strange > 0
+    assert ingest_photos.run(spark, config) == counts
+    refused = read(spark, config, "quarantine")
+    reasons = [row["reason"] for row in refused]
+    assert {name: reasons.count(name) for name in reasons} == {
+        "no_label": strange,
+        "truncated": 1,
+        "empty": 1,
+    }
+    [cut] = [row for row in refused if row["reason"] == "truncated"]
+    assert cut["path"] == f"file:{folder}/train.bin!230"
+    assert cut["message"] == "the file ends 1,000 bytes behind a record, and one has 3,074"
+    assert any(row["message"].endswith(", and there are 97 names") for row in refused)
+
+
+def test_records_of_the_other_data_set_fail_the_job(spark, releases, tmp_path):
+    folder = shutil.copytree(releases["CIFAR-100"], tmp_path / "in")
+    (folder / CIFAR_100.names_file).unlink()
+    (folder / CIFAR_10.names_file).write_text("\n".join(NAMES["CIFAR-10"]))
+    with pytest.raises(InputError, match=r"photos are refused.* most often no_label"):
+        ingest_photos.run(spark, configure(tmp_path / "work", folder))
+
+
+def without_names(folder: Path) -> None:
+    (folder / CIFAR_100.names_file).unlink()
+
+
+def with_both_names(folder: Path) -> None:
+    (folder / CIFAR_10.names_file).write_text("a\nb\n")
+
+
+def of_pickles(folder: Path) -> None:
+    for name in FILES["CIFAR-100"]:
+        (folder / name).rename(folder / name.removesuffix(".bin"))
+
+
+def gone(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+FAULTS = {
+    "no names": (without_names, "neither file of class names; want the binary version"),
+    "both names": (with_both_names, r"has batches\.meta\.txt and fine_label_names\.txt; want"),
+    "no .bin": (of_pickles, r"has no \.bin file in it; want the binary version, cifar-100-binary"),
+    "missing": (gone, "there is no '.*in'; give a path that exists"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_source_that_is_not_cifar_is_told(spark, releases, tmp_path, name):
+    spoil, message = FAULTS[name]
+    folder = shutil.copytree(releases["CIFAR-100"], tmp_path / "in")
+    spoil(folder)
+    with pytest.raises(InputError, match=message):
+        ingest_photos.run(spark, configure(tmp_path / "work", folder))
+
+
+def test_a_damaged_archive_is_told(spark, releases, tmp_path):
+    archive = pack(releases["CIFAR-10"], tmp_path / "cifar-10-binary.tar.gz")
+    archive.write_bytes(archive.read_bytes()[:100_000])
+    with pytest.raises(PythonException) as raised:
+        ingest_photos.run(spark, configure(tmp_path / "work", archive))
+    own = find_input_error(raised.value)
+    assert own is not None
+    assert "cifar-10-binary.tar.gz cannot be read as an archive" in str(own)
