@@ -126,7 +126,13 @@ def _hit_table(
     known = [base + variant for base in METHODS for variant in VARIANTS]
     order = [method for method in known if method in measured] + sorted(measured - {*known})
     rows = [
-        HitRow(method, *_spoken(method), [value.get((method, k)) for k in ks]) for method in order
+        HitRow(
+            method,
+            name_of(method),
+            METHODS.get(method, ("", ""))[1],
+            [value.get((method, k)) for k in ks],
+        )
+        for method in order
     ]
     photos = [
         m.value
@@ -151,8 +157,8 @@ def _times(value: float, other: float | None) -> float | None:
     return value / other if other else None
 
 
-def _spoken(method: str) -> tuple[str, str]:
-    """A method's name, and what it is; of a variant only the name."""
+def name_of(method: str) -> str:
+    """A method's name, with its variant."""
     base, plus, rest = method.partition("+")
-    name, about = METHODS.get(base, (base.replace("_", " "), ""))
-    return (name + VARIANTS.get(plus + rest, plus + rest), "" if plus else about)
+    name, _ = METHODS.get(base, (base.replace("_", " "), ""))
+    return name + VARIANTS.get(plus + rest, plus + rest)
