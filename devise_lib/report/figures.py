@@ -125,15 +125,8 @@ def _hit_table(
     measured = {m.method for m in here}
     known = [base + variant for base in METHODS for variant in VARIANTS]
     order = [method for method in known if method in measured] + sorted(measured - {*known})
-    rows = [
-        HitRow(
-            method,
-            name_of(method),
-            METHODS.get(method, ("", ""))[1],
-            [value.get((method, k)) for k in ks],
-        )
-        for method in order
-    ]
+    about = {method: what for method, (_, what) in METHODS.items()}  # of variants nothing
+    rows = [HitRow(m, name_of(m), about.get(m, ""), [value.get((m, k)) for k in ks]) for m in order]
     photos = [
         m.value
         for m in metrics

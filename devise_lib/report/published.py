@@ -1,8 +1,7 @@
 """Figures of the papers, to stand beside ours: what was printed, on which labels.
 
-Sources: Frome et al., "DeViSE" (2013), tables 1 to 3; Norouzi et al., "Zero-Shot Learning by Convex
-Combination of Semantic Embeddings" (2014), tables 1 to 4 (ConSE); Xian et al., "Zero-Shot Learning -
-A Comprehensive Evaluation of the Good, the Bad and the Ugly" (2018), proposed split of AWA2.
+Sources: Frome et al., "DeViSE" (2013), tables 1 to 3; Norouzi et al., "Zero-Shot Learning by
+Convex Combination of Semantic Embeddings" (2014), tables 1 to 4.
 """
 
 from collections.abc import Sequence
