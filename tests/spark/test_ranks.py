@@ -276,7 +276,10 @@ def test_a_rank_that_fails_stops_the_run_and_the_log_says_why(spark, tmp_path):
 
     log = tmp_path / "ranks.log"
     started = time.monotonic()
-    with pytest.raises(RuntimeError, match=r"a rank failed; .* is in .*ranks\.log"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"rank 1 failed: ValueError: this rank has no data; .* is in .*ranks\.log",
+    ):
         run_ranks(spark, job, None, 2, log)
     assert time.monotonic() - started < 120
     assert "ValueError: this rank has no data" in log.read_text()
