@@ -26,18 +26,12 @@ from devise_lib.spark.feature_rows import (
 )
 from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.ranks import require_row_groups, run_ranks
+from devise_lib.spark.ranks import events_folder, require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
-from devise_lib.training.projection import (
-    Outcome,
-    ProjectionPlan,
-    Rows,
-    Run,
-    TrialFold,
-    train_projections,
-)
+from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold
+from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.vision.backbones import Backbone
 
@@ -154,6 +148,7 @@ def train_on_ranks(
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
         checkpoint_steps=config.checkpoint_steps,
         threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
+        events=events_folder(config),
     )
     log_path = Path(config.work_dir) / "logs" / "train_devise.log"
     outcome = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]

@@ -22,6 +22,7 @@ class SoftmaxPlan:
         image_size: side of a photo, pixels.
         batch_size: photos a step, all ranks together; a multiple of `readers`.
         readers: of the feed; the ranks share them.
+        events: the folder of TensorBoard's event files; "" for none.
     """
 
     file_urls: Sequence[str]
@@ -34,6 +35,7 @@ class SoftmaxPlan:
     learning_rate: float
     seed: int
     threads: int
+    events: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     """Train the plan's network; the same call on every rank, the result from the first alone."""
     import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
 
+    from devise_lib.training.events import EventFiles
     from devise_lib.training.loop import start_rank, train
     from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 
@@ -62,7 +65,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         warmup_target=plan.learning_rate,
         warmup_steps=total // 8,
     )
-    *_, losses = train(
+    epochs = train(
         model,
         _cross_entropy,
         keras.optimizers.AdamW(schedule, weight_decay=1e-4),
@@ -70,6 +73,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         steps,
         plan.epochs,
     )
+    *_, losses = EventFiles("" if rank else plan.events).curves("softmax").follow(epochs)
     return None if rank else TrainedSoftmax(bytes_of_model(model), losses, size)
 
 
