@@ -18,6 +18,7 @@ from devise_lib.spark.champion import compare, register
 from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.training_plots import training_plots
 from devise_lib.spark.training_runs import log_outcome
 from devise_lib.vision.backbones import load_backbone
 
@@ -30,6 +31,7 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     outcome = training.outcome
     tracking.log_params({"horovod_size": outcome.size, "features_version": version})
     log_outcome(outcome)
+    tracking.log_plots(training_plots(outcome, training.followed, tables.read("labels")))
     beside = compare(training.bundle, training.folds, config.model_name)
     model = register(training.bundle, backbone, config.model_name, version, beside)
     if beside.wins:

@@ -1,7 +1,7 @@
 """What the training of projections is given, and what it gives: plain values that travel."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,8 @@ class ProjectionPlan:
         checkpoint_steps: steps between two of them.
         threads: cores of a rank.
         events: the folder of TensorBoard's event files; "" for none.
+        followed: (n, d_visual) features of photos whose way to their labels is kept, at the
+            few epochs of the first run; None for none.
     """
 
     settings: Sequence[Settings]
@@ -86,14 +88,23 @@ class ProjectionPlan:
     checkpoint_steps: int
     threads: int
     events: str = ""
+    followed: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained projection, with its mean loss by epoch."""
+    """A trained projection.
+
+    Attributes:
+        projection: after the last epoch.
+        losses: mean loss by epoch.
+        snapshots: by epoch, 0 being the start: where the plan's followed photos were, (n, d_word)
+            unit rows. Of the first of the runs, on the first rank; else none.
+    """
 
     projection: Projection
     losses: list[float]
+    snapshots: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

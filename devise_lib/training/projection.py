@@ -25,6 +25,9 @@ from devise_lib.training.plan import (
 )
 from devise_lib.training.settings import Settings
 
+SNAPSHOTS = 6  # of the photos that are followed, at the most
+
+
 def train_projections(plan: ProjectionPlan) -> Outcome:
     """Choose the settings and train with them; the same call on every rank."""
     from devise_lib.training.loop import start_rank  # TensorFlow belongs to the ranks
@@ -77,8 +80,13 @@ class _Trainer:
             path = Path(self._plan.folder) / f"{run.name}-{chosen}.npz"
             checkpoint = Checkpoint(path, self._plan.checkpoint_steps)
         training = self._start(run.rows, settings, run.seed, checkpoint)
-        *_, losses = self._events.curves(run.name).follow(training.epochs)
-        return Trained(training.projection(), losses)
+        followed = self._plan.followed if self._rank == 0 and run is self._plan.runs[0] else None
+        wanted = snapshot_epochs(settings.epochs)
+        snapshots: dict[int, NDArray[np.float32]] = {}
+        for losses in self._events.curves(run.name).follow(training.epochs):
+            if followed is not None and len(losses) in wanted:
+                snapshots[len(losses)] = training.projection().embed(followed)
+        return Trained(training.projection(), losses, snapshots)
 
     def train(self, rows: Rows, settings: Settings, seed: int) -> Trained:
         """Train for all epochs of the settings."""
@@ -165,6 +173,11 @@ class _Training:
 
     projection: Callable[[], Projection]
     epochs: Iterator[list[float]]
+
+
+def snapshot_epochs(epochs: int) -> set[int]:
+    """At most SNAPSHOTS of them: the start, the first, the last, and some evenly between."""
+    return {0, *np.linspace(min(1, epochs), epochs, SNAPSHOTS - 1).round().astype(int).tolist()}
 
 
 def make_feed(

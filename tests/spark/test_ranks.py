@@ -18,7 +18,7 @@ from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark import ranks
 from devise_lib.spark.ranks import require_row_groups, run_ranks
 from devise_lib.training.plan import ProjectionPlan, Rows, Run, TrialFold
-from devise_lib.training.projection import train_projections
+from devise_lib.training.projection import snapshot_epochs, train_projections
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.keras_file import bytes_of_model
@@ -66,6 +66,9 @@ def make_rows(files, targets, start=None) -> Rows:
     return Rows(files, 300, LABELS, targets, start, mean, deviation)
 
 
+FOLLOWED = 7
+
+
 def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
@@ -82,6 +85,7 @@ def projection_plan(folder) -> ProjectionPlan:
         checkpoint_steps=1,
         threads=1,
         events=str(folder / "tensorboard" / "train_devise"),
+        followed=FEATURES[:FOLLOWED],
     )
 
 
@@ -226,14 +230,32 @@ def test_the_projection_learns(results):
 
 
 def test_one_rank_has_the_loss_curve_of_two(results, spark, tmp_path):
-    """With as many readers the ranks have the same batches between them."""
-    plan = projection_plan(tmp_path)
+    """With as many readers the ranks have the same batches between them.
+
+    Nor does it change anything that photos are followed.
+    """
+    plan = replace(projection_plan(tmp_path), followed=None)
     [alone] = run_ranks(spark, train_projections, plan, 1, tmp_path / "ranks.log")
     for method, trained in results[0]["projections"].trained.items():
         same = alone.trained[method]
         np.testing.assert_allclose(same.losses, trained.losses, rtol=1e-4)
         [one], [two] = same.projection.layers, trained.projection.layers
         np.testing.assert_allclose(one.matrix, two.matrix, atol=1e-3 * np.abs(two.matrix).max())
+
+
+def test_photos_are_followed_from_the_start_to_the_first_runs_own_projection(results):
+    first, second = (result["projections"].trained for result in results)
+    snapshots = first["devise"].snapshots
+    assert sorted(snapshots) == sorted(snapshot_epochs(8))
+    last = first["devise"].projection.embed(FEATURES[:FOLLOWED])
+    np.testing.assert_array_equal(snapshots[8], last)
+    right = [
+        (points * TARGETS["devise"][TRUTH[:FOLLOWED]]).sum(1).mean()
+        for points in snapshots.values()
+    ]
+    assert right[0] < right[1] < right[-1], "cosines with the right labels"
+    assert not first["random_embeddings"].snapshots
+    assert not second["devise"].snapshots
 
 
 def test_the_first_rank_alone_hands_over_the_network_and_its_loss_falls(results):
