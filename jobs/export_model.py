@@ -40,6 +40,8 @@ def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
             raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
         about = describe(draft, registered.model_id, model, checks)
         (draft / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        if (folder / "projector").exists():  # another job's
+            (folder / "projector").rename(draft / "projector")
         rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     tracking.log_params({"model_id": registered.model_id, "folder": str(folder)})
