@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 from devise_lib.report.content import MapPoints
 from devise_lib.report.drawing import COLOURS, FAINT, SOFT, style, to_svg
 from devise_lib.report.plane import Plane
-from devise_lib.report.plots import choose_names, draw_labels, draw_photos
+from devise_lib.report.plots import draw_labels, draw_photos
 
 COLUMNS = 3
 SIDE = 3.4  # inches of a panel
+GREY = "#a3b0b8"  # of the labels whose photos are not followed
 
 
 def draw_journey(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
@@ -31,9 +32,11 @@ def draw_journey(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
         for axes, (epoch, points) in zip(grid, steps.items(), strict=False):
             shown = list(dict.fromkeys(points.photo_labels))[: len(COLOURS)]
             photos = plane.project(points.embeddings)
-            draw_photos(axes, photos, points.photo_labels, shown, size=9.0)
+            draw_photos(axes, photos, points.photo_labels, shown, size=12.0)
             labels = plane.project(points.vectors)
-            draw_labels(axes, labels, points, choose_names(points, shown), shown)
+            axes.plot(*labels.T, color=GREY, marker=".", ms=4, ls="", zorder=0)
+            of_photos = [row for row, name in enumerate(points.names) if name in shown]
+            draw_labels(axes, labels, points, of_photos, shown)
             axes.set_title("start" if epoch == 0 else f"epoch {epoch}", size=10, color=SOFT)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_color(FAINT)

@@ -25,7 +25,7 @@ SECTIONS = (
 TRAINING_PLOTS = {  # in their order; what each shows
     "journey.svg": "Test photos on their way to their labels, in the plane of the label vectors' "
     "two principal components: the label of each colour is a circle, hollow where no photo of it "
-    "was trained on; grey circles are other labels.",
+    "was trained on; grey points are the other labels.",
     "losses.svg": "Mean loss of each epoch, of the model and of its control, which is trained "
     "towards random vectors. The two have different targets: their heights cannot be compared.",
     "scores.svg": "How the settings that were chosen did on labels held out, after each epoch.",

@@ -39,7 +39,7 @@ def draw_map(points: MapPoints, plane: Plane) -> bytes:
         shown = list(dict.fromkeys(points.photo_labels))[: len(COLOURS)]
         labels, photos = plane.project(points.vectors), plane.project(points.embeddings)
         draw_photos(axes, photos, points.photo_labels, shown)
-        chosen = choose_names(points, shown)
+        chosen = _choose_names(points, shown)
         draw_labels(axes, labels, points, chosen, shown)
         axes.margins(x=0.08, y=0.04)
         figure.draw_without_rendering()  # the limits are known only now
@@ -113,7 +113,7 @@ def draw_photos(
         )
 
 
-def choose_names(points: MapPoints, shown: Sequence[str]) -> list[int]:
+def _choose_names(points: MapPoints, shown: Sequence[str]) -> list[int]:
     """At most MAX_NAMES rows: labels of the photos, unseen ones, then evenly among all."""
     rows = range(len(points.names))
     first = [row for row in rows if points.names[row] in set(shown)]
