@@ -35,7 +35,7 @@ def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         draft = Path(made) / "model"
         export(model, draft)
-        checks = check(model, draft, [row["content"] for row in sample])
+        checks = check(model, draft, [bytes(row["content"]) for row in sample])
         if failed := [each for each in checks if not each.passed]:
             raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
         about = describe(draft, registered.model_id, model, checks)
