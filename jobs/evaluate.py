@@ -1,7 +1,7 @@
 """The model, its control and the closed-form baselines on the photos kept for testing.
 
 in   FEATURES (test split), LABELS, the registered model
-out  METRICS   flat hit@k by method, photo set and candidate set
+out  METRICS   flat hit@k by method, photo set and candidate set; a plot with the MLflow run
 
     python jobs/evaluate.py --config conf/local.toml --set evaluate.k='[1,2,5,10,20]'
 """

@@ -2,7 +2,8 @@
 
 in   FEATURES, LABELS, checkpoints/train_backbone/
 out  the model in MLflow's registry, from pixels to unit embeddings; alias champion where it
-     beats the present one on labels held out
+     beats the present one on labels held out; plots with the MLflow run
+     logs/tensorboard/train_devise/   curves, while it trains
 
     python jobs/train_devise.py --config conf/local.toml
 """

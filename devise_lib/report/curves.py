@@ -55,7 +55,7 @@ def draw_scores(alone: Sequence[float], harmonic: Sequence[float], chosen: int) 
         axes.axvline(chosen, color=SOFT, lw=1, ls=(0, (4, 3)), zorder=0, label=f"chosen: {chosen}")
         _finish(axes, "epoch", "validation score")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
         return to_svg(figure)
 
 
@@ -74,7 +74,7 @@ def draw_hits(tables: Sequence[HitTable]) -> bytes:
             _finish(axes, "k", "flat hit@k", legend=False)
             axes.set_title(f"{plain(table.photo_set)}\n{table.candidates}", size=10, loc="left")
             axes.set_ylim(0.0, 1.0)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
         lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
         figure.legend(
             lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False

@@ -59,6 +59,7 @@ def render(content: Content) -> str:
         hit_tables=tables,
         headline=headline(tables),
         hits_svg=_svg(draw_hits(of_unseen)) if of_unseen else "",
+        journey=TRAINING_PLOTS["journey.svg"],
         training=[(_svg(training[n]), says) for n, says in TRAINING_PLOTS.items() if n in training],
         coverages=coverages(content.metrics),
         coverage_means=COVERAGE_MEANS,

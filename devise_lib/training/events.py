@@ -45,10 +45,9 @@ class Curves:
             epoch: 0 is before the first.
             values: by the curve's name.
         """
-        with self._writer.as_default():
+        with self._writer.as_default():  # which flushes at its end
             for name, value in values.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), epoch, _SCALAR)
-        self._writer.flush()
 
     def follow(self, epochs: Iterator[list[float]]) -> Iterator[list[float]]:
         """A training's losses so far as they come, each new one written as the curve "loss".
