@@ -82,6 +82,16 @@ def hit_tables(metrics: Sequence[Measurement]) -> list[HitTable]:
     return [_hit_table(metrics, hits, photo_set, candidates) for photo_set, candidates in order]
 
 
+def unseen_tables(tables: Iterable[HitTable]) -> list[HitTable]:
+    """Those of the first set of unseen photos: among its labels alone, and among all.
+
+    None of them has a single k alone: there would be no curve.
+    """
+    wanted = ("unseen_only", "unseen_and_seen")
+    found = [t for t in tables if "unseen" in t.photo_set and t.candidate_set in wanted]
+    return [t for t in found if t.photo_set == found[0].photo_set and len(t.ks) > 1]
+
+
 def headline(tables: Iterable[HitTable]) -> Headline | None:
     """The first table's figure for the smallest k, where DeViSE has one."""
     for table in tables:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import horovod.spark
 from pyspark.sql import SparkSession
 
+from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.spark.machine import GIB, WORKER_BYTES, memory_available_bytes
 from devise_lib.training.witness import first_cause, witnessed
@@ -73,6 +74,11 @@ def run_ranks(
         except Exception as error:
             cause = first_cause(Path(witness), ranks)
             raise RuntimeError(f"{cause}; what the ranks printed is in {log_path}") from error
+
+
+def events_folder(config: JobConfig) -> str:
+    """Where the first rank writes TensorBoard's event files of a job: a folder a training."""
+    return str(Path(config.work_dir).absolute() / "logs" / "tensorboard" / config.name)
 
 
 def require_row_groups(files: list[str], ranks: int, table: str, remedy: str) -> None:
