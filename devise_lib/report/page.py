@@ -5,9 +5,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from devise_lib.report.content import Content, Photo
 from devise_lib.report.curves import draw_hits
 from devise_lib.report.figures import coverages, headline, hit_tables, of_words, unseen_tables
+from devise_lib.report.papers import paper_tables
 from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
 from devise_lib.report.plane import Plane, fit_plane
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
+from devise_lib.report.published import KS
 
 SECTIONS = (
     ("figures", "Zero-shot figures"),
@@ -58,6 +60,8 @@ def render(content: Content) -> str:
         c=content,
         sections=SECTIONS,
         hit_tables=tables,
+        paper_tables=paper_tables(content.metrics),
+        paper_ks=KS,
         headline=headline(tables),
         hits_svg=_svg(draw_hits(of_unseen)) if of_unseen else "",
         journey=TRAINING_PLOTS["journey.svg"],

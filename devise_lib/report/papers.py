@@ -17,9 +17,9 @@ SETS = {  # in the order of the papers: what the candidates are
     "21k_only": "labels of ImageNet-21K without ImageNet-1K",
     "21k": "all labels of ImageNet-21K",
 }
-TABLES = (  # metric of METRICS, title, published rows, what ours is multiplied by
-    ("hit", "Flat hit@k, %", HITS, 100.0),
-    ("hierarchical_precision", "Hierarchical precision@k", PRECISIONS, 1.0),
+TABLES = (  # metric of METRICS, title, digits, published rows, what ours is multiplied by
+    ("hit", "Flat hit@k, %", "%.1f", HITS, 100.0),
+    ("hierarchical_precision", "Hierarchical precision@k", "%.3f", PRECISIONS, 1.0),
 )
 
 
@@ -46,11 +46,13 @@ class PaperTable:
 
     Attributes:
         title: metric, photos and candidates.
+        digits: format of a figure.
         note: what keeps ours and theirs apart.
         rows: ours, then theirs.
     """
 
     title: str
+    digits: str
     note: str
     rows: Sequence[PaperRow]
 
@@ -62,10 +64,11 @@ def paper_tables(metrics: Sequence[Measurement]) -> list[PaperTable]:
     return [
         PaperTable(
             f"{title}: {photo_set}, {SETS[candidates]}",
+            digits,
             " ".join(_notes(here, metric, photo_set, candidates)),
             [*_ours(here, metric, scale), *_theirs(published, candidates)],
         )
-        for metric, title, published, scale in TABLES
+        for metric, title, digits, published, scale in TABLES
         for photo_set, candidates in order
         for here in [
             [m for m in metrics if (m.photo_set, m.candidate_set) == (photo_set, candidates)]
