@@ -1,0 +1,156 @@
+"""fine_tune as a whole: photos of colours, and a model that does not know them yet."""
+
+import io
+from pathlib import Path
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+from PIL import Image
+
+from devise_lib import tracking
+from devise_lib.config import Evaluate, FineTune
+from devise_lib.config_backbone import ExtractFeatures
+from devise_lib.errors import InputError
+from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.numerics.linear import Affine, Projection
+from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.spark.champion import Comparison, register
+from devise_lib.spark.schemas import LABELS, PHOTOS
+from devise_lib.spark.tables import Tables
+from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
+from devise_lib.training.model import assemble
+from devise_lib.training.settings import Objective
+from devise_lib.vision.backbones import Backbone
+from devise_lib.vision.networks import make_network
+from jobs import evaluate, extract_features, fine_tune
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+RNG = np.random.default_rng(8)
+COLOURS = RNG.uniform(30, 225, (12, 3))
+NAMES = [f"colour {place:02}" for place in range(12)]
+UNSEEN = NAMES[10:]
+# A label's vector is the direction of its colour: a map that holds for any colour.
+VECTORS = l2_normalize((COLOURS - 127.5).astype(np.float32))
+TRUTH = np.arange(240) % 12
+
+
+def picture(place: int) -> bytes:
+    pixels = np.clip(COLOURS[place] + RNG.normal(0, 15, (32, 32, 3)), 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> FineTune:
+    return FineTune(
+        work_dir=str(tmp_path_factory.mktemp("work")),
+        validation_folds=3,
+        layers=2,
+        epochs=4,
+        learning_rate=0.01,
+        batch_size=24,
+        colour=0.0,  # the colour is all that there is
+    )
+
+
+def common(config) -> dict:
+    return {"work_dir": config.work_dir, "validation_folds": config.validation_folds}
+
+
+@pytest.fixture(scope="module")
+def base(spark, config):
+    """A registered model that stands on a network with random weights, champion."""
+    tables = Tables.of(spark, config)
+    contents = [picture(place) for place in TRUTH]
+    photos = [
+        (f"p{i:03}", "set", f"/{i}", NAMES[place], None, len(contents[i]), None, "0", contents[i])
+        for i, place in enumerate(TRUTH)
+    ]
+    tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))
+    labels = [
+        (name, "colours", [name], name, "exact", name not in UNSEEN, [], *2 * [v.tolist()], "words")
+        for name, v in zip(NAMES, VECTORS, strict=True)
+    ]
+    tables.overwrite("labels", spark.createDataFrame(labels, LABELS))
+    keras.utils.set_random_seed(3)
+    backbone = Backbone("small_cnn", make_network("small_cnn", 2, 32), ["a", "b"], 32)
+    backbone.save(Path(config.work_dir) / "checkpoints" / "train_backbone")
+    extract_features.run(spark, ExtractFeatures(**common(config)))
+    width = backbone.features().output_shape[-1]
+
+    def draw() -> Projection:
+        matrix = RNG.standard_normal((3, width)).astype(np.float32)
+        return Projection((Affine(matrix, np.zeros(3, np.float32)),))
+
+    trained = [TrainedProjection("devise", 0, fold, draw()) for fold in (None, 0, 1, 2)]
+    layer = SoftmaxLayer(np.zeros((width, 1), np.float32), np.zeros(1, np.float32), ["a"])
+    control = dict(zip(NAMES, VECTORS, strict=True))
+    objective = Objective("rank", 0.3, "all", True)
+    bundle = ProjectionBundle(
+        trained, control, layer, backbone.identity(), "words", "3 of seed 0", 0.2, objective
+    )
+    tracking.connect(config)
+    with tracking.job_run(config):
+        network = assemble(backbone, trained[0].projection)
+        model = register(bundle, network, "devise", 0, Comparison(True, "the first"))
+    tracking.promote(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def counts(spark, config, base):
+    assert tracking.find_champion("devise") == base
+    with tracking.job_run(config):
+        return fine_tune.run(spark, config)
+
+
+def test_the_tuned_model_takes_the_place_of_the_champion_that_it_was_made_from(counts, base):
+    assert 1 <= counts["epochs"] <= 4
+    champion = tracking.find_champion("devise")
+    assert champion.version != base.version
+    tags = mlflow.MlflowClient().get_model_version("devise", champion.version).tags
+    assert base.model_id in tags["beside_champion"]
+    score, before = tags["validation_score"], tags["beside_champion"].split()[-1]
+    assert float(score) > float(before)
+    assert "-tuned-" in tags["backbone_id"]
+
+
+def test_its_features_lie_beside_those_of_its_backbone(spark, config, counts):
+    found = Tables.of(spark, config).read("features").groupBy("backbone_id").count().collect()
+    assert len(found) == 2
+    assert {row["count"] for row in found} == {240} == {counts["features"]}
+    bundle = tracking.fetch_extras(tracking.find_champion("devise"), load_bundle)
+    assert bundle.backbone_id in {row["backbone_id"] for row in found}
+
+
+@pytest.mark.usefixtures("counts")
+def test_it_is_evaluated_on_features_of_its_own_and_is_better(spark, config, base):
+    common_keys = common(config)
+    hits = {}
+    for model in (base.version, "champion"):
+        job = Evaluate(**common_keys, model=model, k=[1, 2], strengths=10, conse_t=1, bank=50)
+        with tracking.job_run(job):
+            evaluate.run(spark, job)
+        model_id = tracking.find_registered("devise", model).model_id
+        rows = (
+            Tables.of(spark, job)
+            .read("metrics")
+            .where(
+                f"model_id = '{model_id}' AND metric = 'hit' AND k = 1 AND photo_set = 'set unseen'"
+            )
+        )
+        hits[model] = {(r["method"], r["candidate_set"]): r["value"] for r in rows.collect()}
+    tuned, before = hits["champion"], hits[base.version]
+    assert tuned["devise", "unseen_and_seen"] > before["devise", "unseen_and_seen"]
+    assert ("softmax", "unseen_and_seen") in before
+    assert ("softmax", "unseen_and_seen") not in tuned
+
+
+@pytest.mark.usefixtures("counts")
+def test_a_model_that_was_tuned_is_not_tuned_again_on_another_backbone(spark, config):
+    with tracking.job_run(config), pytest.raises(InputError, match="name the model that was not"):
+        fine_tune.run(spark, config)
