@@ -15,8 +15,13 @@ from PIL import Image
 
 from devise_lib.text.labels import spoken
 
-CIFAR_10 = "airplane automobile bird cat deer dog frog horse ship truck".split()
-CIFAR_100 = """
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+CIFAR_10 = _names("airplane automobile bird cat deer dog frog horse ship truck")
+CIFAR_100 = _names("""
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
     camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile
     cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp
@@ -24,16 +29,17 @@ CIFAR_100 = """
     oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
     possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake
     spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
-    train trout tulip turtle wardrobe whale willow_tree wolf woman worm""".split()
-AWA2_UNSEEN = """chimpanzee giant+panda leopard persian+cat pig hippopotamus humpback+whale raccoon
-    rat seal""".split()
-AWA2 = [
-    *"""antelope grizzly+bear killer+whale beaver dalmatian horse german+shepherd blue+whale
-    siamese+cat skunk mole tiger moose spider+monkey elephant gorilla ox fox sheep hamster squirrel
-    rhinoceros rabbit bat giraffe wolf chihuahua weasel otter buffalo zebra deer bobcat lion mouse
-    polar+bear collie walrus cow dolphin""".split(),
-    *AWA2_UNSEEN,
-]
+    train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+""")
+AWA2_UNSEEN = _names("""
+    chimpanzee giant+panda leopard persian+cat pig hippopotamus humpback+whale raccoon rat seal
+""")
+AWA2 = AWA2_UNSEEN + _names("""
+    antelope grizzly+bear killer+whale beaver dalmatian horse german+shepherd blue+whale siamese+cat
+    skunk mole tiger moose spider+monkey elephant gorilla ox fox sheep hamster squirrel rhinoceros
+    rabbit bat giraffe wolf chihuahua weasel otter buffalo zebra deer bobcat lion mouse polar+bear
+    collie walrus cow dolphin
+""")
 DIMENSION = 300  # of fastText's vectors
 MEANINGS = 5
 PATCHES = 4  # of colour, along each side of a photo

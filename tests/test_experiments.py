@@ -4,11 +4,12 @@ import json
 import re
 import shlex
 import sqlite3
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -17,7 +18,8 @@ from devise_lib.pipeline import choose_jobs
 from tests.conftest import ROOT, run_program
 from tests.known_data import AWA2, CIFAR_10, CIFAR_100, SQUEEZENET, SmallWorld, write_keras_2
 
-FILES = sorted((ROOT / "conf" / "experiments").glob("*.toml"))
+EXPERIMENTS = ROOT / "conf" / "experiments"
+FILES = sorted(EXPERIMENTS.glob("*.toml"))
 DATA = re.compile(r"\$\{EXPERIMENTS_DATA:-data\}/([\w.-]+)([\w./-]*)")
 CIFAR_CLASSES = 20  # that have photos; the labels are all hundred
 
@@ -25,12 +27,12 @@ CIFAR_CLASSES = 20  # that have photos; the labels are all hundred
 def comment_of(path: Path) -> str:
     """What an experiment says of itself, at its top."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line[1:] for line in lines[: lines.index('seed = 0')] if line[:1] == "#")
+    return "\n".join(line[1:] for line in lines[: lines.index("seed = 0")] if line[:1] == "#")
 
 
 def commands_of(path: Path) -> list[list[str]]:
     """The command lines of that, as words."""
-    found = re.findall(r"^ +(\S+python -m .*(?:\\\n.*)*)", comment_of(path), re.MULTILINE)
+    found = re.findall(r"^ +(\S+python -m (?:.*\\\n)*.*)", comment_of(path), re.MULTILINE)
     return [shlex.split(command.replace("\\\n", " ")) for command in found]
 
 
@@ -56,7 +58,7 @@ def test_each_experiment_can_be_used_as_its_comment_says(path, monkeypatch, tmp_
         assert ("--config", str(path.relative_to(ROOT))) in options
         [start] = [value for option, value in options if option == "--from"] or [None]
         overrides = [value for option, value in options if option == "--set"]
-               jobs = choose_jobs(start, None, None)
+        jobs = choose_jobs(start, None, None)
         assert load_settings(path, overrides, jobs).jobs
 
 
@@ -75,81 +77,160 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def run(experiment: str, data: Path, work: Path, *words: str) -> None:
-    """Run the pipeline on an experiment, from `train_word2vec` on or from where `words` say."""
-    small = [f"work_dir={work}", "spark.master=local[2]", "spark.driver.memory=2g", *SMALL]
-    settings = [word for override in small for word in ("--set", override)]
-    config = ("--config", f"conf/experiments/{experiment}.toml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPERIMENTS_DATA", str(data))
-        program = ("-m", "devise_lib.pipeline")
-        done = run_program(*program, *config, *settings, *words, timeout_s=1_800)
-    assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout)
-
-
-SMALL = ("build_index.queries=20", "evaluate.bank=500")
-SMALL_CIFAR = (
-    "train_backbone.backbone=cifar_resnet_8",
-    "train_backbone.epochs=6",
+SMALL = (
+    "spark.master=local[2]",
+    "spark.driver.memory=2g",
     "train_backbone.batch_size=32",
-    "train_backbone.learning_rate=3e-3",
     "extract_features.max_records_per_file=100",
+    "build_index.queries=20",
+)
+SMALL_CIFAR = (
+    *SMALL,
+    "train_backbone.backbone=cifar_resnet_8",
+    "train_backbone.epochs=8",
     "train_devise.batch_size=32",
 )
 SMALL_POSTER = (
+    *SMALL,
     "train_backbone.image_size=64",
     "train_backbone.epochs=4",
-    "train_backbone.batch_size=32",
-    "extract_features.max_records_per_file=100",
     "export_model.photos=20",
 )
 
 
-def sets(overrides) -> list[str]:
-    return [word for override in overrides for word in ("--set", override)]
+def run(experiment: str, start: str, overrides: Sequence[str], data: Path, work: Path) -> None:
+    """The pipeline on an experiment, from the job `start` to the evaluation."""
+    settings = [word for each in (f"work_dir={work}", *overrides) for word in ("--set", each)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPERIMENTS_DATA", str(data))
+        done = run_program(
+            *("-m", "devise_lib.pipeline", "--from", start, "--to", "evaluate"),
+            *("--config", f"conf/experiments/{experiment}.toml", *settings),
+            timeout_s=1_800,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def table(work: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+def table(work: Path, name: str, columns: list[str]) -> pd.DataFrame:
     return DeltaTable(work / "tables" / name).to_pandas(columns=columns)
 
 
-def losses(work: Path, run: str) -> list[float]:
-    """Of the last run of a name, by epoch."""
+def losses(work: Path, name: str) -> list[float]:
+    """By epoch, of the last run of a name that has any."""
     query = """SELECT m.value FROM metrics m WHERE m.key = 'loss' AND m.run_uuid =
-               (SELECT run_uuid FROM runs WHERE name = ? ORDER BY start_time DESC LIMIT 1)
+               (SELECT r.run_uuid FROM runs r JOIN metrics USING (run_uuid)
+                WHERE r.name = ? AND key = 'loss' ORDER BY r.start_time DESC LIMIT 1)
                ORDER BY m.step"""
     with sqlite3.connect(work / "mlflow.db") as store:
-        return [value for (value,) in store.execute(query, (run,))]
+        return [value for (value,) in store.execute(query, (name,))]
 
 
-def hits(work: Path, photos: str, candidates: str, k: int) -> dict[tuple[str, str], float]:
-    """hit@k by model and method; chance has no model."""
-    rows = table(work, "metrics")
-    of = (rows["metric"] == "hit") & (rows["k"] == k) & (rows["photo_set"] == photos)
-    rows = rows[of & (rows["candidate_set"] == candidates)]
-    return {(m, method): v for m, method, v in rows[["model_id", "method", "value"]].values}
+def hits(work: Path, photos: str, candidates: str, k: int) -> dict[str, dict[str, float]]:
+    """hit@k by model, and by method."""
+    rows = table(
+        work,
+        "metrics",
+        ["model_id", "method", "photo_set", "candidate_set", "metric", "k", "value"],
+    ).set_index(["metric", "k", "photo_set", "candidate_set"])
+    found: dict[str, dict[str, float]] = {}
+    for model, method, value in rows.loc[("hit", k, photos, candidates)].itertuples(index=False):
+        found.setdefault(model, {})[method] = value
+    return found
+
+
+def dimensions(work: Path) -> set[int]:
+    """Of FEATURES, whose partitions deltalake cannot read with this pyarrow."""
+    files = DeltaTable(work / "tables/features").file_uris()
+    rows = [row for file in files for row in pq.ParquetFile(file).read(["feature"])["feature"]]
+    return {len(row) for row in rows}
 
 
 @pytest.fixture(scope="module")
-def cifar_report(data, tmp_path_factory) -> Path:
+def cifar_report(data, tmp_path_factory) -> tuple[Path, list[int]]:
+    """The work folder of the report's two runs, and how many features each took."""
     work = tmp_path_factory.mktemp("cifar_report") / "work"
-    run("cifar_report", data, work, "--from", "train_word2vec", "--to", "evaluate", *sets(SMALL_CIFAR))
+    run("cifar_report", "train_word2vec", SMALL_CIFAR, data, work)
+    [pooled] = dimensions(work)
+    [variant] = [
+        words for words in commands_of(EXPERIMENTS / "cifar_report.toml") if "map" in str(words)
+    ]
+    again = [after for word, after in pairwise(variant) if word == "--set"]
+    run("cifar_report", "train_backbone", (*SMALL_CIFAR, *again), data, work)
+    [activation_map] = dimensions(work)
+    return work, [pooled, activation_map]
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_cifar_report_compares_64_features_with_the_map_of_one_network(cifar_report):
+    work, dimensions_taken = cifar_report
+    assert dimensions_taken == [64, 8 * 8 * 64]
+    training = losses(work, "train_backbone")
+    assert len(training) == 8
+    assert training[-1] < 0.7 * training[0]
+    models = hits(work, "cifar100 seen", "cifar100 seen_only", 1)
+    assert models.pop("")["chance"] == pytest.approx(0.01)
+    assert len(models) == 2
+    softmax = {methods["softmax"] for methods in models.values()}
+    assert len(softmax) == 1  # the network of both is one: the map's was not trained anew
+    for methods in models.values():
+        assert methods["softmax"] > 0.5
+        assert methods["devise"] > 0.3
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_cifar_reports_zero_shot_part_is_on_photos_for_testing_among_ten_labels(cifar_report):
+    work, _ = cifar_report
+    photos = table(work, "photos", ["photo_set", "path"])
+    unseen = photos[photos["photo_set"] == "cifar10"]["path"]
+    assert len(unseen) == 60
+    assert unseen.str.contains("test_batch.bin!").all()
+    models = hits(work, "cifar10 unseen", "cifar10 unseen_only", 1)
+    assert models.pop("")["chance"] == pytest.approx(0.1)
+    for methods in models.values():  # 0.4 and 0 where this was written
+        assert methods["devise"] > 0.15
+        assert methods["devise"] > methods["random_embeddings"]
+    among_all = hits(work, "cifar10 unseen", "cifar10_and_cifar100", 5)
+    assert among_all[""]["chance"] == pytest.approx(5 / 110)
+    assert all(methods["devise"] > 5 / 110 for model, methods in among_all.items() if model)
+
+
+@pytest.fixture(scope="module")
+def poster(data, tmp_path_factory) -> Path:
+    """The work folder of the poster's run."""
+    work = tmp_path_factory.mktemp("poster") / "work"
+    run("poster", "train_word2vec", SMALL_POSTER, data, work)
     return work
 
-def test_x(cifar_report, data):
-    kept = cifar_report / "checkpoints/train_backbone"
-    layer = ["train_backbone.feature_layer=map", f"train_backbone.weights={kept}/backbone.keras", f"train_backbone.classes={kept}/backbone.json"]
-    run("cifar_report", data, cifar_report, "--from", "train_backbone", "--to", "evaluate", *sets(SMALL_CIFAR), *sets(layer))
-    print(cifar_report)
-    m = table(cifar_report, "metrics")
-    m = m[(m.metric=="hit")&m.k.isin([1,5])]
-    print(m[["model_id","method","photo_set","candidate_set","k","value"]].to_string())
-    print(losses(cifar_report,"train_backbone"), losses(cifar_report,"devise-0"))
 
-def test_y(data, tmp_path):
-    run("poster", data, tmp_path, "--from", "train_word2vec", "--to", "evaluate", *sets(SMALL_POSTER))
-    m = table(tmp_path, "metrics")
-    m = m[(m.metric=="hit")&m.k.isin([1,5])]
-    print(m[["model_id","method","photo_set","candidate_set","k","value"]].to_string())
-    print(losses(tmp_path,"train_backbone"), losses(tmp_path,"devise-0"))
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poster):
+    assert dimensions(poster) == {512}
+    for stage, epochs in (("train_backbone", 4), ("devise-0", 8)):
+        curve = losses(poster, stage)
+        assert len(curve) == epochs
+        assert curve[-1] < curve[0]
+    cosine_distance = losses(poster, "devise-0")
+    assert 0 < cosine_distance[-1] < 0.7 * cosine_distance[0] < 2
+    for kind, labels in (("unseen", 10), ("seen", 40)):
+        found = hits(poster, f"awa2 {kind}", f"awa2 {kind}_only", 3)
+        assert found.pop("")["chance"] == pytest.approx(3 / labels)
+        [methods] = found.values()
+        assert methods["devise"] > 1.3 * 3 / labels
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_poster_ends_in_a_file_for_phones_that_gives_the_models_embeddings(poster):
+    [folder] = [path for path in (poster / "export").iterdir() if path.is_dir()]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["image_size"], manifest["dimension"]) == (64, 300)
+    checks = {check["form"]: check for check in manifest["checks"]}
+    assert checks["model.tflite"]["photos"] == 20
+    assert all(check["passed"] for check in checks.values())
+    size = (folder / "model.tflite").stat().st_size
+    assert manifest["files"]["model.tflite"]["bytes"] == size
+    parameters = 722_496 + (512 + 1) * 512 + (512 + 1) * 300
+    assert size == pytest.approx(4 * parameters, rel=0.05)

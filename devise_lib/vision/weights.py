@@ -1,4 +1,4 @@
-"""Weights of a network from a file: of Keras 3 (.weights.h5, .keras), or as Keras 2 wrote them (.h5).
+"""Weights of a network from a file of Keras 3 (.weights.h5, .keras) or of Keras 2 (.h5).
 
 Read here and not by Keras, which takes a file with the classifier and one without it for different
 networks, follows neither's names, and tells of the first fault alone.
