@@ -67,6 +67,7 @@ setup(
             # Readers of the tables, as users have them.
             "deltalake",
             "duckdb<2",  # 2.0 filters datasets by what pyarrow 14 has not
+            "tensorboard",  # shows the curves; TensorFlow 2.21 no longer brings it
             # What building Horovod without isolation takes.
             "cmake<4",
             "wheel",

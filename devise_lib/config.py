@@ -185,6 +185,15 @@ class EmbedPhotos(ModelJobConfig):
     max_bad_share: Share = 0.2
 
 
+class ExportProjector(ModelJobConfig):
+    """Some of EMBEDDINGS, with thumbnails, and LABELS to files of TensorBoard's projector."""
+
+    name = "export_projector"
+    needs = ("ingest_photos", "embed_labels", "embed_photos")
+    opt_in = True
+    photos: Annotated[int, Field(ge=1, le=10_000)] = 1_000  # with their thumbnails in one image
+
+
 class BuildIndex(ModelJobConfig):
     """EMBEDDINGS at a version to an index bundle."""
 
@@ -278,6 +287,7 @@ JOBS: tuple[type[JobConfig], ...] = (
     FineTune,
     ExportModel,
     EmbedPhotos,
+    ExportProjector,
     BuildIndex,
     BuildSignatures,
     FindNeighbours,

@@ -24,6 +24,7 @@ T = TypeVar("T")
 EXPERIMENT = "devise"
 MODEL_FOLDER = "model"
 EXTRAS_FOLDER = "projection"
+PLOTS_FOLDER = "plots"
 CHAMPION = "champion"
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model, no such alias
 
@@ -121,6 +122,28 @@ def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
 def log_file(path: Path) -> None:
     """Keep a file with the open run."""
     mlflow.log_artifact(str(path))
+
+
+def log_plots(plots: Mapping[str, bytes]) -> None:
+    """Keep plots with the open run, in a folder of theirs.
+
+    Args:
+        plots: SVG by file name.
+    """
+    for name, svg in plots.items():
+        mlflow.log_text(svg.decode(), f"{PLOTS_FOLDER}/{name}")
+
+
+def fetch_plots(run_id: str) -> dict[str, bytes]:
+    """The plots of a run by file name; none of a run that has none, or is gone."""
+    try:
+        found = MlflowClient().list_artifacts(run_id, PLOTS_FOLDER)
+    except MlflowException as error:
+        if error.error_code in NOT_THERE:
+            return {}
+        raise
+    texts = {file.path: mlflow.artifacts.load_text(f"runs:/{run_id}/{file.path}") for file in found}
+    return {path.removeprefix(f"{PLOTS_FOLDER}/"): text.encode() for path, text in texts.items()}
 
 
 def register_keras(

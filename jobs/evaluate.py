@@ -1,7 +1,7 @@
 """The model, its control and the closed-form baselines on the photos kept for testing.
 
 in   FEATURES (test split), LABELS, the registered model
-out  METRICS   flat hit@k by method, photo set and candidate set
+out  METRICS   flat hit@k by method, photo set and candidate set; a plot with the MLflow run
 
     python jobs/evaluate.py --config conf/local.toml --set evaluate.k='[1,2,5,10,20]'
 """
@@ -12,12 +12,14 @@ from pyspark.sql import functions as F
 from devise_lib import tracking
 from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
+from devise_lib.report.curves import draw_hits
+from devise_lib.report.figures import hit_tables, unseen_tables
 from devise_lib.spark.candidates import read_choices
 from devise_lib.spark.contenders import find_contenders, log_contenders
 from devise_lib.spark.corpus import on_disk
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.evaluation import ask_photos, make_questions
-from devise_lib.spark.metrics import replace_metrics
+from devise_lib.spark.metrics import read_measurements, replace_metrics
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import require_same_words
 from devise_lib.spark.zero_shot_metrics import zero_shot_metrics
@@ -45,6 +47,8 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
         metrics = zero_shot_metrics(answers, asked)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
     tracking.log_metrics({metric.flat_name(): metric.value for metric in metrics})
+    if of_unseen := unseen_tables(hit_tables(read_measurements(tables, model.model_id))):
+        tracking.log_plots({"hits.svg": draw_hits(of_unseen)})
     return {"metrics": rows, "test photos": sum(asked.sizes.values())}
 
 

@@ -35,11 +35,13 @@ def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         draft = Path(made) / "model"
         export(model, draft)
-        checks = check(model, draft, [row["content"] for row in sample])
+        checks = check(model, draft, [bytes(row["content"]) for row in sample])
         if failed := [each for each in checks if not each.passed]:
             raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
         about = describe(draft, registered.model_id, model, checks)
         (draft / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        if (folder / "projector").exists():  # another job's
+            (folder / "projector").rename(draft / "projector")
         rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     tracking.log_params({"model_id": registered.model_id, "folder": str(folder)})

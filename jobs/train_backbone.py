@@ -2,6 +2,7 @@
 
 in   PHOTOS, LABELS   photos of seen labels that are not kept for testing
 out  checkpoints/train_backbone/   the network, its classes and its input size
+     logs/tensorboard/train_backbone/   its curve, while it trains
 
     python jobs/train_backbone.py --config conf/local.toml
 """

@@ -2,7 +2,8 @@
 
 in   FEATURES, LABELS, checkpoints/train_backbone/
 out  the model in MLflow's registry, from pixels to unit embeddings; alias champion where it
-     beats the present one on labels held out
+     beats the present one on labels held out; plots with the MLflow run
+     logs/tensorboard/train_devise/   curves, while it trains
 
     python jobs/train_devise.py --config conf/local.toml
 """
@@ -18,6 +19,7 @@ from devise_lib.spark.champion import compare, register
 from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.training_plots import training_plots
 from devise_lib.spark.training_runs import log_outcome
 from devise_lib.training.model import assemble
 from devise_lib.vision.backbones import load_backbone
@@ -31,6 +33,7 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     outcome = training.outcome
     tracking.log_params({"horovod_size": outcome.size, "features_version": version})
     log_outcome(outcome)
+    tracking.log_plots(training_plots(outcome, training.followed, tables.read("labels")))
     beside = compare(training.bundle, training.folds, config.model_name)
     network = assemble(backbone, training.bundle.trained[0].projection)
     model = register(training.bundle, network, config.model_name, version, beside)

@@ -1,5 +1,6 @@
 """What one run of the whole pipeline leaves behind: every job's result, every package's work."""
 
+import base64
 import json
 import sqlite3
 from pathlib import Path
@@ -13,6 +14,7 @@ from deltalake import DeltaTable
 from devise_lib.config import JOBS
 from devise_lib.spark.schemas import SCHEMAS
 from devise_lib.text.labels import read_label_table
+from tests.training.event_files import read_scalars
 
 pytestmark = pytest.mark.slow
 
@@ -227,3 +229,37 @@ def test_no_photo_of_an_unseen_label_was_trained_on(spark, small_run):
 
 def test_the_report_is_there(small_run):
     assert (small_run / "report/index.html").stat().st_size > 100_000
+
+
+def test_tensorboard_has_the_curves_that_mlflow_has(small_run):
+    root = small_run / "logs" / "tensorboard"
+    runs = sorted(path.name for path in (root / "train_devise").iterdir())
+    assert runs == ["devise-0", "random_embeddings-0", *(f"trial {i}" for i in range(4))]
+    for run in runs:
+        scalars = read_scalars(root / "train_devise" / run)
+        for name in scalars.keys() & {"loss", "validation_alone"}:
+            kept = [(step, pytest.approx(value)) for step, value in curve(small_run, run, name)]
+            assert scalars[name][: len(kept)] == kept, "a trial's last epochs may have been worse"
+        assert run.startswith("trial") == ("validation_alone" in scalars)
+    losses = read_scalars(root / "train_backbone" / "softmax")["loss"]
+    assert [step for step, _ in losses] == [1, 2]
+
+
+def test_training_and_evaluation_keep_their_plots_and_the_report_shows_them(small_run):
+    found = small_run.glob("mlartifacts/*/artifacts/plots/*")
+    plots = {path.name: path.read_bytes() for path in found}
+    assert set(plots) == {"losses.svg", "scores.svg", "journey.svg", "hits.svg"}
+    page = (small_run / "report/index.html").read_text(encoding="utf-8")
+    for svg in plots.values():
+        assert base64.b64encode(svg).decode() in page
+
+
+def test_the_projector_has_a_thumbnail_and_a_vector_for_each_of_its_photos(small_run):
+    [folder] = small_run.glob("export/*/projector")
+    kept = table(small_run, "embeddings", ["photo_id", "embedding"]).set_index("photo_id")
+    rows = pd.read_csv(folder / "photos_metadata.tsv", sep="\t", keep_default_na=False)
+    vectors = np.loadtxt(folder / "photos.tsv", delimiter="\t", dtype=np.float32)
+    assert len(rows) == len(vectors) == min(300, len(kept))
+    np.testing.assert_array_equal(vectors, np.stack(kept.loc[rows["photo_id"], "embedding"]))
+    assert set(rows["seen"]) <= {"seen", "unseen", ""}
+    assert {path.name for path in folder.parent.iterdir()} >= {"model.keras", "projector"}

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sqlite3
+import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from deltalake import DeltaTable
 
 from devise_lib.config_file import load_settings
 from devise_lib.pipeline import choose_jobs
+from devise_lib.report.papers import SETS
 from tests.conftest import ROOT, run_program
 from tests.known_data import AWA2, CIFAR_10, CIFAR_100, SQUEEZENET, SmallWorld, write_keras_2
 
@@ -60,6 +62,12 @@ def test_each_experiment_can_be_used_as_its_comment_says(path, monkeypatch, tmp_
         overrides = [value for option, value in options if option == "--set"]
         jobs = choose_jobs(start, None, None)
         assert load_settings(path, overrides, jobs).jobs
+
+
+def test_the_papers_tasks_are_those_that_the_report_sets_beside_its_figures():
+    path = EXPERIMENTS / "paper.toml"
+    tasks = tomllib.loads(path.read_text(encoding="utf-8"))["evaluate"]["candidates"]
+    assert [task["name"] for task in tasks] == list(SETS)
 
 
 @pytest.fixture(scope="module")

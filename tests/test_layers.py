@@ -53,6 +53,7 @@ HOMES = {
     "petastorm": {"training"},
     "horovod": {"training"},
     "horovod.spark": {"spark"},
+    "horovod.spark.task": {"training"},  # what a rank asks of the task it runs in
     "faiss": {"index"},
     "mlflow": {"tracking"},
     "matplotlib": {"report"},

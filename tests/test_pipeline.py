@@ -19,7 +19,8 @@ from tests.conftest import SMALL, run_pipeline, run_program
 def test_a_part_of_the_flow_is_chosen_by_its_ends_or_its_name():
     assert choose_jobs(None, None, None) == NAMES
     assert choose_jobs("evaluate", None, None) == ["evaluate", "report"]
-    assert choose_jobs("embed_photos", "build_index", None) == ["embed_photos", "build_index"]
+    part = ["embed_photos", "export_projector", "build_index"]
+    assert choose_jobs("embed_photos", "build_index", None) == part
     assert choose_jobs(None, None, "report") == ["report"]
     with pytest.raises(ConfigError, match="stands alone"):
         choose_jobs("evaluate", None, "report")

@@ -127,3 +127,14 @@ def test_a_store_that_does_not_answer_is_told_without_its_password(config, monke
         assert "pa55" not in str(raised.value)
     finally:
         tracking.connect(config)
+
+
+def test_plots_come_back_by_their_names_and_a_run_without_any_has_none(config):
+    plots = {"losses.svg": "<svg>\u03bc</svg>".encode(), "scores.svg": b"<svg/>"}
+    with tracking.job_run(config) as run_id:
+        tracking.log_plots(plots)
+    assert tracking.fetch_plots(run_id) == plots
+    with tracking.job_run(config) as bare:
+        tracking.log_metrics({"loss": 0.5})
+    assert tracking.fetch_plots(bare) == {}
+    assert tracking.fetch_plots("a run that is gone") == {}

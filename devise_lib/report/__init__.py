@@ -1,1 +1,1 @@
-"""One HTML page of a run: plain values in, text out. It reads no table."""
+"""One HTML page of a run, plots, the projector's files: plain values in. It reads no table."""

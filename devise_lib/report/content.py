@@ -1,6 +1,6 @@
 """What the report shows, as plain values: filled from the tables, laid out by the template."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -187,3 +187,4 @@ class Content:
     quarantine: Sequence[Refused]
     jobs: Sequence[JobTime]
     mlflow_command: str  # "" where the store is not a file of the work folder
+    training_plots: Mapping[str, bytes]  # of the training run: SVG by file name

@@ -82,6 +82,16 @@ def hit_tables(metrics: Sequence[Measurement]) -> list[HitTable]:
     return [_hit_table(metrics, hits, photo_set, candidates) for photo_set, candidates in order]
 
 
+def unseen_tables(tables: Iterable[HitTable]) -> list[HitTable]:
+    """Those of the first set of unseen photos: among its labels alone, and among all.
+
+    None of them has a single k alone: there would be no curve.
+    """
+    wanted = ("unseen_only", "unseen_and_seen")
+    found = [t for t in tables if "unseen" in t.photo_set and t.candidate_set in wanted]
+    return [t for t in found if t.photo_set == found[0].photo_set and len(t.ks) > 1]
+
+
 def headline(tables: Iterable[HitTable]) -> Headline | None:
     """The first table's figure for the smallest k, where DeViSE has one."""
     for table in tables:
@@ -125,9 +135,8 @@ def _hit_table(
     measured = {m.method for m in here}
     known = [base + variant for base in METHODS for variant in VARIANTS]
     order = [method for method in known if method in measured] + sorted(measured - {*known})
-    rows = [
-        HitRow(method, *_spoken(method), [value.get((method, k)) for k in ks]) for method in order
-    ]
+    about = {method: what for method, (_, what) in METHODS.items()}  # of variants nothing
+    rows = [HitRow(m, name_of(m), about.get(m, ""), [value.get((m, k)) for k in ks]) for m in order]
     photos = [
         m.value
         for m in metrics
@@ -151,8 +160,8 @@ def _times(value: float, other: float | None) -> float | None:
     return value / other if other else None
 
 
-def _spoken(method: str) -> tuple[str, str]:
-    """A method's name, and what it is; of a variant only the name."""
+def name_of(method: str) -> str:
+    """A method's name, with its variant."""
     base, plus, rest = method.partition("+")
-    name, about = METHODS.get(base, (base.replace("_", " "), ""))
-    return (name + VARIANTS.get(plus + rest, plus + rest), "" if plus else about)
+    name, _ = METHODS.get(base, (base.replace("_", " "), ""))
+    return name + VARIANTS.get(plus + rest, plus + rest)

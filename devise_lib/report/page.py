@@ -3,10 +3,13 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from devise_lib.report.content import Content, Photo
-from devise_lib.report.figures import coverages, headline, hit_tables, of_words
+from devise_lib.report.curves import draw_hits
+from devise_lib.report.figures import coverages, headline, hit_tables, of_words, unseen_tables
+from devise_lib.report.papers import paper_tables
 from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
 from devise_lib.report.plane import Plane, fit_plane
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
+from devise_lib.report.published import KS
 
 SECTIONS = (
     ("figures", "Zero-shot figures"),
@@ -14,12 +17,21 @@ SECTIONS = (
     ("text", "Search by text"),
     ("neighbours", "Nearest photos"),
     ("map", "Map"),
+    ("training", "Training"),
     ("index", "Index"),
     ("words", "Words and labels"),
     ("quarantine", "Quarantine"),
     ("jobs", "Jobs"),
     ("next", "How to go on"),
 )
+TRAINING_PLOTS = {  # in their order; what each shows
+    "journey.svg": "Test photos on their way to their labels, in the plane of the label vectors' "
+    "two principal components: the label of each colour is a circle, hollow where no photo of it "
+    "was trained on; grey points are the other labels.",
+    "losses.svg": "Mean loss of each epoch, of the model and of its control, which is trained "
+    "towards random vectors. The two have different targets: their heights cannot be compared.",
+    "scores.svg": "How the settings that were chosen did on labels held out, after each epoch.",
+}
 COVERAGE_MEANS = {
     "exact": "its first name is a known word",
     "synonym": "another of its names is",
@@ -42,11 +54,18 @@ def render(content: Content) -> str:
     tables = hit_tables(content.metrics)
     index = content.index
     plane = _plane(content)
+    of_unseen = unseen_tables(tables)
+    training = content.training_plots
     return environment.get_template("report.html.j2").render(
         c=content,
         sections=SECTIONS,
         hit_tables=tables,
+        paper_tables=paper_tables(content.metrics),
+        paper_ks=KS,
         headline=headline(tables),
+        hits_svg=_svg(draw_hits(of_unseen)) if of_unseen else "",
+        journey=TRAINING_PLOTS["journey.svg"],
+        training=[(_svg(training[n]), says) for n, says in TRAINING_PLOTS.items() if n in training],
         coverages=coverages(content.metrics),
         coverage_means=COVERAGE_MEANS,
         words=lambda metric: of_words(content.metrics, metric),

@@ -1,25 +1,28 @@
 """Plots as SVG: text stays text, and nothing is drawn twice as large on a fine screen."""
 
-import io
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Literal
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from devise_lib.report.content import IndexFigures, MapPoints
+from devise_lib.report.drawing import (
+    ACCENT,
+    COLOURS,
+    INK,
+    MARKERS,
+    SOFT,
+    WARM,
+    bare,
+    plain,
+    style,
+    to_svg,
+)
 from devise_lib.report.plane import Box, Plane, place_names
 
-INK, SOFT, FAINT, ACCENT, WARM = "#1f2933", "#52606d", "#d9e0e6", "#0b6e75", "#b45309"
-# Told apart with the common kinds of colour blindness, too; each has its own marker.
-COLOURS = ("#0b6e75", "#c8374b", "#946800", "#3f61b5", "#4f7a34", "#8f4591", "#c2571a", "#2b7fb3")
-MARKERS = "osD^vPX*"
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MAX_NAMES = 60
 NAME_SIZE = 9.0  # points
 
@@ -29,27 +32,27 @@ def draw_map(points: MapPoints, plane: Plane) -> bytes:
 
     A name for which there is no room is left out; those of the photos' labels are placed first.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(10.4, 7.2))
         axes = figure.add_axes((0.015, 0.10, 0.97, 0.885))
         axes.set_axis_off()
         shown = list(dict.fromkeys(points.photo_labels))[: len(COLOURS)]
         labels, photos = plane.project(points.vectors), plane.project(points.embeddings)
-        _draw_photos(axes, photos, points.photo_labels, shown)
+        draw_photos(axes, photos, points.photo_labels, shown)
         chosen = _choose_names(points, shown)
-        _draw_labels(axes, labels, points, chosen, shown)
+        draw_labels(axes, labels, points, chosen, shown)
         axes.margins(x=0.08, y=0.04)
         figure.draw_without_rendering()  # the limits are known only now
         _draw_names(axes, labels, points, chosen, shown)
         if shown:
             below = (0.5, 0.0)
             axes.legend(loc="upper center", bbox_to_anchor=below, ncols=4, frameon=False)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def draw_recall(index: IndexFigures) -> bytes:
     """Recall by the number of lists visited, with the chosen number marked."""
-    with _style():
+    with style():
         figure = Figure(figsize=(6.4, 3.5), layout="constrained")
         axes = figure.add_subplot()
         nprobe = [probes for probes, _ in index.curve]
@@ -82,25 +85,36 @@ def draw_recall(index: IndexFigures) -> bytes:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel("inverted lists visited by a query (nprobe)")
         axes.set_ylabel(f"recall@{index.k}")
-        axes.grid(axis="y", color=FAINT, lw=0.8)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(length=0)
-        return _svg(figure)
+        bare(axes)
+        return to_svg(figure)
 
 
-def _draw_photos(
-    axes: Axes, photos: NDArray[np.float64], labels: Sequence[str], shown: Sequence[str]
+def draw_photos(
+    axes: Axes,
+    photos: NDArray[np.float64],
+    labels: Sequence[str],
+    shown: Sequence[str],
+    size: float = 26.0,
 ) -> None:
+    """Points (n, 2) of the photos whose label is shown, each label in a colour and marker.
+
+    Args:
+        axes: to draw in.
+        photos: (n, 2).
+        labels: of the n photos.
+        shown: as many labels as there are colours, at most.
+        size: area of a marker, square points.
+    """
     of = np.array(labels, dtype=object)
     for name, colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
         x, y = photos[of == name].T
         axes.scatter(
-            x, y, s=26, c=colour, marker=marker, alpha=0.5, linewidths=0, label=_plain(name)
+            x, y, s=size, c=colour, marker=marker, alpha=0.5, linewidths=0, label=plain(name)
         )
 
 
 def _choose_names(points: MapPoints, shown: Sequence[str]) -> list[int]:
-    """Rows of the labels to name: those of the photos, the unseen ones, then evenly among all."""
+    """At most MAX_NAMES rows: labels of the photos, unseen ones, then evenly among all."""
     rows = range(len(points.names))
     first = [row for row in rows if points.names[row] in set(shown)]
     unseen = [row for row in rows if not points.seen[row]]
@@ -109,13 +123,14 @@ def _choose_names(points: MapPoints, shown: Sequence[str]) -> list[int]:
     return list(dict.fromkeys([*first, *unseen[: MAX_NAMES // 2], *even]))[:MAX_NAMES]
 
 
-def _draw_labels(
+def draw_labels(
     axes: Axes,
     at: NDArray[np.float64],
     points: MapPoints,
     chosen: Sequence[int],
     shown: Sequence[str],
 ) -> None:
+    """The chosen rows of the labels at their points (m, 2): circles, hollow where unseen."""
     for row in chosen:
         name, seen = points.names[row], points.seen[row]
         colour = COLOURS[shown.index(name)] if name in shown else SOFT
@@ -133,7 +148,7 @@ def _draw_names(
 ) -> None:
     scale = (axes.figure.dpi or 72.0) / 72.0  # pixels a point
     pixels = axes.transData.transform(at[chosen])
-    names = [_plain(points.names[row]) for row in chosen]
+    names = [plain(points.names[row]) for row in chosen]
     sizes = np.array([(0.6 * len(name), 1.25) for name in names]) * NAME_SIZE * scale
     left, low, right, top = axes.get_window_extent().extents
     boxes = place_names(pixels, sizes, (left, low, right, top), gap=7 * scale)
@@ -160,38 +175,3 @@ def _anchor(box: Box, x: float) -> tuple[Literal["left", "center", "right"], flo
     if box[0] >= x:
         return "left", box[0]
     return ("right", box[2]) if box[2] <= x else ("center", (box[0] + box[2]) / 2)
-
-
-def _plain(name: str) -> str:
-    """A name on one line and of bounded length; _ in front would keep it out of the legend."""
-    text = " ".join(name.replace("_", " ").split())
-    return text if len(text) <= 28 else text[:27] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    settings = mpl.rc_context(
-        {
-            "svg.fonttype": "none",
-            "svg.hashsalt": "devise",  # the same plot gives the same bytes
-            "font.size": 10,
-            "text.color": INK,
-            "axes.labelcolor": SOFT,
-            "axes.edgecolor": FAINT,
-            "xtick.color": SOFT,
-            "ytick.color": SOFT,
-            "text.parse_math": False,  # names come from outside; $ is no formula
-        }
-    )
-    with settings, warnings.catch_warnings():
-        # Letters that matplotlib's own font lacks are drawn by the reader's browser all the same.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
-
-
-def _svg(figure: Figure) -> bytes:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    head, tag, rest = buffer.getvalue().partition("<defs>")
-    rule = f"<style>text {{ font-family: {FONT} !important }}</style>"
-    return f"{head}{rule}{tag}{rest}".encode()

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import keras
 import numpy as np
 
 from devise_lib import __version__, tracking
@@ -59,13 +59,13 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
 
 
 def register(
-    bundle: ProjectionBundle, network: keras.Model, name: str, version: int, beside: Comparison
+    bundle: ProjectionBundle, network: Any, name: str, version: int, beside: Comparison
 ) -> tracking.RegisteredModel:
     """The network in MLflow's registry, with what it was made from as tags.
 
     Args:
         bundle: its first projection is the model's.
-        network: from photos to unit embeddings.
+        network: of Keras, from photos to unit embeddings.
         name: of the registered model.
         version: of FEATURES.
         beside: the champion.

@@ -25,19 +25,14 @@ from devise_lib.spark.feature_rows import (
     training_labels,
 )
 from devise_lib.spark.folds import Fold, make_folds
+from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.ranks import require_row_groups, run_ranks
+from devise_lib.spark.ranks import events_folder, require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
-from devise_lib.training.projection import (
-    Outcome,
-    ProjectionPlan,
-    Rows,
-    Run,
-    TrialFold,
-    train_projections,
-)
+from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold
+from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.vision.backbones import Backbone
 
@@ -54,6 +49,7 @@ class DeviseTraining:
         folds: what its settings were chosen on.
         rows: features trained on.
         checkpoints: the folder that is no longer wanted once the model is registered.
+        followed: the photos that the outcome's snapshots are of; None where there are none.
     """
 
     outcome: Outcome
@@ -61,6 +57,7 @@ class DeviseTraining:
     folds: Sequence[Fold]
     rows: int
     checkpoints: Path
+    followed: FollowedPhotos | None
 
 
 def settings_to_try(config: TrainDevise) -> list[Settings]:
@@ -132,6 +129,7 @@ def train_on_ranks(
     for fold in folds:
         fit = fold.rows, fold.moments, fold.validation.held_out
         tried.append(TrialFold(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
+    followed = followed_photos(tables.read("features", version), backbone.identity())
     seeds = range(config.seed, config.seed + config.seeds)
     runs = [Run(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
     parts = [full[METHOD], *(fold.rows for fold in tried)]
@@ -154,6 +152,8 @@ def train_on_ranks(
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
         checkpoint_steps=config.checkpoint_steps,
         threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
+        events=events_folder(config),
+        followed=followed.features if followed else None,
     )
     log_path = Path(config.work_dir) / "logs" / "train_devise.log"
     outcome = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
@@ -168,7 +168,7 @@ def train_on_ranks(
         outcome.score.value if outcome.score else None,
         outcome.settings.objective,
     )
-    return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder))
+    return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder), followed)
 
 
 def readers_of(config: TrainDevise, files: int) -> int:

@@ -19,7 +19,7 @@ from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vector
 from devise_lib.spark.features import write_features
 from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
-from devise_lib.spark.ranks import require_row_groups, run_ranks
+from devise_lib.spark.ranks import events_folder, require_row_groups, run_ranks
 from devise_lib.spark.tables import Tables
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
@@ -100,6 +100,7 @@ def tune_on_ranks(
         readers=config.ranks,
         folder=str(Path(config.work_dir).absolute() / "checkpoints" / config.name),
         checkpoint_steps=config.checkpoint_steps,
+        events=events_folder(config),
         threads=max(1, tables.spark.sparkContext.defaultParallelism // config.ranks),
     )
     for rows in (plan.rows, plan.fold.rows):

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from pyspark.sql import functions as F
 
+from devise_lib.report.content import Measurement
 from devise_lib.spark.schemas import METRICS
 from devise_lib.spark.tables import Tables
 
+MAX_METRICS = 10_000
 VALUE_COLUMNS = (
     "method string, photo_set string, candidate_set string, metric string, k int, value double, "
     "seed int"
@@ -52,6 +54,21 @@ def replace_metrics(
     methods = ", ".join(f"'{method}'" for method in sorted({row.method for row in rows}))
     where = f"model_id = '{model_id}' AND method IN ({methods})"
     return tables.overwrite("metrics", df.select(*METRICS.names).coalesce(1), where=where)
+
+
+def read_measurements(tables: Tables, model_id: str) -> list[Measurement]:
+    """The figures of the model, and those of words and labels, which belong to no model.
+
+    Of several seeds the mean; none before METRICS are there.
+    """
+    if not tables.exists("metrics"):
+        return []
+    of_words = F.col("method").isin("word2vec", "labels")
+    rows = tables.read("metrics").where((F.col("model_id") == model_id) | of_words)
+    columns = ("method", "photo_set", "candidate_set", "metric")
+    texts = [F.coalesce(name, F.lit("")).alias(name) for name in columns]
+    of_seeds = rows.groupBy(*texts, "k").agg(F.avg("value").alias("value")).limit(MAX_METRICS)
+    return [Measurement(*row) for row in of_seeds.collect()]
 
 
 def _values(row: Metric, seed: int) -> tuple[object, ...]:

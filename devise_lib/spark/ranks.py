@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,8 +11,10 @@ from typing import TypeVar
 import horovod.spark
 from pyspark.sql import SparkSession
 
+from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.spark.machine import GIB, WORKER_BYTES, memory_available_bytes
+from devise_lib.training.witness import first_cause, witnessed
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -27,13 +30,14 @@ def run_ranks(
         function: of devise_lib, so that executors can import it; sees its rank by Horovod.
         plan: what it is given; travels by pickle to each rank.
         ranks: how many.
-        log_path: what the ranks print.
+        log_path: what the ranks print; its folder is one that they see.
 
     Returns:
         The results by rank. They pass through the driver: weights, never rows.
 
     Raises:
         InputError: Spark has fewer slots than ranks, or a local machine too little memory.
+        RuntimeError: a rank failed, with its own error.
     """
     slots = spark.sparkContext.defaultParallelism
     if slots < ranks:
@@ -50,13 +54,16 @@ def run_ranks(
     log_path.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("horovod").setLevel(logging.ERROR)
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    with log_path.open("a", encoding="utf-8") as log:
+    with (
+        log_path.open("a", encoding="utf-8") as log,
+        tempfile.TemporaryDirectory(prefix="ranks-", dir=log_path.parent) as witness,
+    ):
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
                 return list(
                     horovod.spark.run(
-                        function,
-                        args=(plan,),
+                        witnessed,
+                        args=(function, plan, str(Path(witness).absolute())),
                         num_proc=ranks,
                         env=environment,
                         stdout=log,
@@ -65,7 +72,13 @@ def run_ranks(
                     )
                 )
         except Exception as error:
-            raise RuntimeError(f"a rank failed; what the ranks printed is in {log_path}") from error
+            cause = first_cause(Path(witness), ranks)
+            raise RuntimeError(f"{cause}; what the ranks printed is in {log_path}") from error
+
+
+def events_folder(config: JobConfig) -> str:
+    """Where the first rank writes TensorBoard's event files of a job: a folder a training."""
+    return str(Path(config.work_dir).absolute() / "logs" / "tensorboard" / config.name)
 
 
 def require_row_groups(files: list[str], ranks: int, table: str, remedy: str) -> None:

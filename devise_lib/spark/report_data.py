@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import functions as F
 
-from devise_lib import __version__
+from devise_lib import __version__, tracking
 from devise_lib.config import JOBS, Report
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
@@ -18,10 +18,10 @@ from devise_lib.report.content import (
     Header,
     IndexFigures,
     JobTime,
-    Measurement,
     Refused,
 )
 from devise_lib.spark.entry import read_record
+from devise_lib.spark.metrics import read_measurements
 from devise_lib.spark.report_galleries import collect_galleries
 from devise_lib.spark.tables import Tables
 
@@ -39,7 +39,6 @@ PACKAGES = (
     "datasketch",
     "mlflow",
 )
-MAX_METRICS = 10_000
 MAX_REASONS = 100
 
 
@@ -66,7 +65,7 @@ def collect(
             words=_count(tables, "word_vectors", "TRUE"),
             versions=[("devise-spark", __version__), *_versions()],
         ),
-        metrics=_metrics(tables, model_id),
+        metrics=read_measurements(tables, model_id),
         gallery=shown.gallery,
         gallery_is_unseen=shown.gallery_is_unseen,
         queries=shown.queries,
@@ -76,6 +75,7 @@ def collect(
         quarantine=_quarantine(tables, model_id),
         jobs=_jobs(config.work_dir),
         mlflow_command=_mlflow_command(config),
+        training_plots=tracking.fetch_plots(training_run_id),
     )
 
 
@@ -91,21 +91,6 @@ def _versions() -> list[tuple[str, str]]:
         except PackageNotFoundError:
             continue  # the other of a pair for CPU and GPU
     return [("python", ".".join(map(str, sys.version_info[:3]))), *found]
-
-
-def _metrics(tables: Tables, model_id: str) -> list[Measurement]:
-    """The figures of the model, and those of words and labels, which belong to no model.
-
-    Of several seeds the mean.
-    """
-    if not tables.exists("metrics"):
-        return []
-    of_words = F.col("method").isin("word2vec", "labels")
-    rows = tables.read("metrics").where((F.col("model_id") == model_id) | of_words)
-    columns = ("method", "photo_set", "candidate_set", "metric")
-    texts = [F.coalesce(name, F.lit("")).alias(name) for name in columns]
-    of_seeds = rows.groupBy(*texts, "k").agg(F.avg("value").alias("value")).limit(MAX_METRICS)
-    return [Measurement(*row) for row in of_seeds.collect()]
 
 
 def _index(work_dir: str, model_id: str) -> IndexFigures | None:

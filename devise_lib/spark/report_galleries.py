@@ -22,7 +22,13 @@ from devise_lib.report.content import (
 )
 from devise_lib.search.text import TextVector, candidate_terms, embed_text
 from devise_lib.spark.label_names import by_any_name, one_row_a_label
-from devise_lib.spark.report_photos import best_photos, fetch_photos, spread, with_truth
+from devise_lib.spark.report_photos import (
+    best_photos,
+    choose_labels,
+    fetch_photos,
+    spread,
+    with_truth,
+)
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels, is_of_words
 from devise_lib.text.tokens import words
@@ -262,8 +268,7 @@ def _neighbours(
 def _map_points(space: _Space, n: int) -> MapPoints | None:
     """All labels with a vector, and photos of the labels that have most of them."""
     labels = [row for row in space.labels if row["vector"]]
-    half = max(MAP_LABELS // 2, MAP_LABELS - len(space.seen))
-    chosen = [*space.unseen[:half], *space.seen][:MAP_LABELS]
+    chosen = choose_labels(space.unseen, space.seen, MAP_LABELS)
     name_of = {row["label"]: row["term"] or row["terms"][0] for row in space.labels}
     of_chosen = space.embeddings.where(F.col("truth").isin(chosen))
     photos = sorted(

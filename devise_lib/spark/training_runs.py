@@ -5,7 +5,7 @@ from dataclasses import asdict
 from statistics import fmean
 
 from devise_lib import tracking
-from devise_lib.training.projection import Outcome
+from devise_lib.training.plan import Outcome
 from devise_lib.training.settings import Settings
 
 

@@ -67,6 +67,7 @@ class FineTuningPlan:
         patience: epochs without a better score that end the trial; 0: none do.
         batch_size: photos a step, all ranks together; a multiple of `readers`.
         folder: of checkpoints; "" for none.
+        events: of TensorBoard's event files; "" for none.
     """
 
     fold: TuningFold
@@ -85,6 +86,7 @@ class FineTuningPlan:
     folder: str
     checkpoint_steps: int
     threads: int
+    events: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,18 +109,22 @@ class Tuned:
 
 def fine_tune(plan: FineTuningPlan) -> Tuned:
     """Choose the number of epochs, and train for so many; the same call on every rank."""
+    from devise_lib.training.events import EventFiles
     from devise_lib.training.loop import of_first_rank, start_rank
     from devise_lib.vision.keras_file import bytes_of_model
 
     rank, size = start_rank(plan.threads, plan.seed)
     ranks = rank, size
+    events = EventFiles("" if rank else plan.events)
+    curves = events.curves("trial")
     trial = _Training(plan, plan.fold.network, plan.fold.rows, ranks)
     ask = _reader(plan.fold, plan.image_size) if rank == 0 else None
     scores: list[Score] = []
-    for _ in trial.epochs(plan.epochs, None):
+    for _ in curves.follow(trial.epochs(plan.epochs, None)):
         ends = False
         if ask:
             scores.append(ask(trial.model))
+            curves.add(len(scores) - 1, {"validation_alone": scores[-1].alone})
             ends = 0 < plan.patience <= len(scores) - 1 - _best(scores)
         if of_first_rank(ends):
             break
@@ -129,7 +135,7 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
     if plan.folder:
         checkpoint = Checkpoint(Path(plan.folder) / "fine_tune.npz", plan.checkpoint_steps)
     training = _Training(plan, plan.network, plan.rows, ranks)
-    *_, losses = training.epochs(_best(scores), checkpoint)
+    *_, losses = events.curves("model").follow(training.epochs(_best(scores), checkpoint))
     return Tuned(scores, b"" if rank else bytes_of_model(training.model), losses, size)
 
 

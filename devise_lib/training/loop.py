@@ -8,8 +8,10 @@ from typing import Any
 import horovod.tensorflow as hvd
 import keras
 import tensorflow as tf
+from horovod.spark.task import get_available_devices
 
 from devise_lib.training.checkpoint import Checkpoint, State
+from devise_lib.training.devices import choose_gpu
 from devise_lib.training.schedule import OneCycle, Rising, choose_rate, rates_to_try
 from devise_lib.training.settings import Settings
 
@@ -29,8 +31,10 @@ def start_rank(threads: int, seed: int) -> tuple[int, int]:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        tf.config.set_visible_devices(gpus[hvd.local_rank() % len(gpus)], "GPU")
+    assigned = get_available_devices()  # by Spark; none where it deals no GPUs, or under horovodrun
+    place = choose_gpu(assigned, len(gpus), hvd.local_rank(), hvd.local_size())
+    if place is not None:
+        tf.config.set_visible_devices(gpus[place], "GPU")
     keras.utils.set_random_seed(seed)
     return hvd.rank(), hvd.size()
 

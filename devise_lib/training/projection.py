@@ -11,136 +11,21 @@ from numpy.typing import NDArray
 
 from devise_lib.numerics.candidates import ByWords
 from devise_lib.numerics.linear import Compatibility, Projection
-from devise_lib.numerics.validation import Score, Validation, choose
+from devise_lib.numerics.validation import Score, choose
 from devise_lib.training.checkpoint import Checkpoint
 from devise_lib.training.feed import Feed
+from devise_lib.training.plan import (
+    Outcome,
+    ProjectionPlan,
+    Rows,
+    Run,
+    Trained,
+    Trial,
+    TrialFold,
+)
 from devise_lib.training.settings import Settings
 
-
-@dataclass(frozen=True)
-class Rows:
-    """What one training reads.
-
-    Attributes:
-        file_urls: files of FEATURES at one version.
-        count: features in them.
-        labels: theirs, in the order of the first rows of the targets.
-        targets: (m, d_word) unit label vectors. Those behind the labels' own serve as wrong ones.
-        softmax: (d_word, d_visual) of standardised features, how the backbone's softmax would map
-            them; None where no setting starts there.
-        mean, deviation: (d_visual,) of the features, which are standardised by them.
-    """
-
-    file_urls: Sequence[str]
-    count: int
-    labels: Sequence[str]
-    targets: NDArray[np.float32]
-    softmax: NDArray[np.float32] | None
-    mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TrialFold:
-    """What settings are tried on: rows without the labels held out, and the photos that ask.
-
-    Attributes:
-        rows: of the method.
-        control_rows: the same with the control's targets.
-        validation: photos of the labels held out, and of others.
-    """
-
-    rows: Rows
-    control_rows: Rows
-    validation: Validation
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training whose projection is kept: a name for its files, its rows and seed."""
-
-    method: str
-    name: str
-    rows: Rows
-    seed: int
-
-
-@dataclass(frozen=True)
-class ProjectionPlan:
-    """What every rank is given.
-
-    Attributes:
-        settings: to choose from; one where there are no folds.
-        folds: what they are tried on; may be none.
-        runs: the trainings that are kept, with the settings chosen.
-        seed: of the trials.
-        patience: epochs without a better score that end a trial; 0: none do.
-        readers: of the feed; the ranks share them.
-        folder: of checkpoints; "" for none.
-        checkpoint_steps: steps between two of them.
-        threads: cores of a rank.
-    """
-
-    settings: Sequence[Settings]
-    folds: Sequence[TrialFold]
-    runs: Sequence[Run]
-    seed: int
-    patience: int
-    readers: int
-    folder: str
-    checkpoint_steps: int
-    threads: int
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained projection, with its mean loss by epoch."""
-
-    projection: Projection
-    losses: list[float]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """How settings did.
-
-    Attributes:
-        settings: with the number of epochs that was best.
-        scores: over all folds, by epoch; the first is that of the start, before any.
-        folds: what was trained on each fold, after the best epoch.
-    """
-
-    settings: Settings
-    scores: list[Score]
-    folds: list[Trained]
-
-    @property
-    def score(self) -> Score:
-        """After those epochs."""
-        return self.scores[self.settings.epochs]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What training gives.
-
-    Attributes:
-        trials: of each settings of the plan.
-        chosen_folds: by fold, the projection of the trial whose settings were chosen.
-        score: of that trial; None without folds.
-        control_folds: by fold, the control's with the same settings.
-        trained: the runs by name.
-        settings: of these.
-        size: number of ranks.
-    """
-
-    trials: list[Trial]
-    chosen_folds: list[Trained]
-    score: Score | None
-    control_folds: list[Trained]
-    trained: dict[str, Trained]
-    settings: Settings
-    size: int
+SNAPSHOTS = 6  # of the photos that are followed, at the most
 
 
 def train_projections(plan: ProjectionPlan) -> Outcome:
@@ -153,7 +38,8 @@ def train_projections(plan: ProjectionPlan) -> Outcome:
     settings, folds, score, control = plan.settings[0], [], None, []
     if plan.folds:
         first = plan.folds[0].rows
-        trials = [trainer.try_out(trainer.with_rate(first, s)) for s in plan.settings]
+        tried = [trainer.with_rate(first, settings) for settings in plan.settings]
+        trials = [trainer.try_out(s, f"trial {number}") for number, s in enumerate(tried)]
         chosen = trials[choose([trial.score for trial in trials])]
         settings, folds, score = chosen.settings, chosen.folds, chosen.score
         control = [trainer.train(f.control_rows, settings, plan.seed) for f in plan.folds]
@@ -165,7 +51,10 @@ def train_projections(plan: ProjectionPlan) -> Outcome:
 
 class _Trainer:
     def __init__(self, plan: ProjectionPlan, rank: int, size: int) -> None:
+        from devise_lib.training.events import EventFiles
+
         self._plan, self._rank, self._size = plan, rank, size
+        self._events = EventFiles("" if rank else plan.events)
 
     def with_rate(self, rows: Rows, settings: Settings) -> Settings:
         """The settings with a learning rate: one that is 0 is found by a range test."""
@@ -190,24 +79,29 @@ class _Trainer:
             chosen = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
             path = Path(self._plan.folder) / f"{run.name}-{chosen}.npz"
             checkpoint = Checkpoint(path, self._plan.checkpoint_steps)
-        return self.train(run.rows, settings, run.seed, checkpoint)
+        training = self._start(run.rows, settings, run.seed, checkpoint)
+        followed = self._plan.followed if self._rank == 0 and run is self._plan.runs[0] else None
+        wanted = snapshot_epochs(settings.epochs)
+        snapshots: dict[int, NDArray[np.float32]] = {}
+        for losses in self._events.curves(run.name).follow(training.epochs):
+            if followed is not None and len(losses) in wanted:
+                snapshots[len(losses)] = training.projection().embed(followed)
+        return Trained(training.projection(), losses, snapshots)
 
-    def train(
-        self, rows: Rows, settings: Settings, seed: int, checkpoint: Checkpoint | None = None
-    ) -> Trained:
+    def train(self, rows: Rows, settings: Settings, seed: int) -> Trained:
         """Train for all epochs of the settings."""
-        training = self._start(rows, settings, seed, checkpoint)
+        training = self._start(rows, settings, seed)
         *_, losses = training.epochs
         return Trained(training.projection(), losses)
 
-    def try_out(self, settings: Settings) -> Trial:
+    def try_out(self, settings: Settings, name: str) -> Trial:
         """Train on all folds side by side, until the score is no better for `patience` epochs.
 
         With the one-cycle policy for all epochs: its rates are made for them.
         """
         from devise_lib.training.loop import of_first_rank
 
-        folds = self._plan.folds
+        folds, curves = self._plan.folds, self._events.curves(name)
         trainings = [self._start(fold.rows, settings, self._plan.seed) for fold in folds]
         whole = settings.schedule == "one_cycle"
         scores: list[Score] = []
@@ -217,6 +111,7 @@ class _Trainer:
             if self._rank == 0:
                 projections = [training.projection() for training in trainings]
                 scores.append(_score(folds, projections))
+                curves.add(len(scores) - 1, _point(scores[-1], losses))
                 behind = len(scores) - 1 - _best(scores)
                 if whole or not behind:
                     pairs = zip(projections, losses, strict=True)
@@ -280,6 +175,11 @@ class _Training:
     epochs: Iterator[list[float]]
 
 
+def snapshot_epochs(epochs: int) -> set[int]:
+    """At most SNAPSHOTS of them: the start, the first, the last, and some evenly between."""
+    return {0, *np.linspace(min(1, epochs), epochs, SNAPSHOTS - 1).round().astype(int).tolist()}
+
+
 def make_feed(
     rows: Rows, batch: int, seed: int, rank: int, size: int, readers: int
 ) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
@@ -309,6 +209,14 @@ def _score(folds: Sequence[TrialFold], projections: Sequence[Projection]) -> Sco
             for fold, projection in zip(folds, projections, strict=True)
         ]
     )
+
+
+def _point(score: Score, losses: Sequence[Sequence[float]]) -> dict[str, float]:
+    """What a trial's curves show of an epoch: its score, and the folds' mean loss if it has one."""
+    point = {"validation_alone": score.alone, "validation_harmonic": score.harmonic}
+    if losses[0]:
+        point["loss"] = float(np.mean([fold[-1] for fold in losses]))
+    return point
 
 
 def _best(scores: Sequence[Score]) -> int:

@@ -23,6 +23,7 @@ class SoftmaxPlan:
         image_size: side of a photo, pixels.
         batch_size: photos a step, all ranks together; a multiple of `readers`.
         readers: of the feed; the ranks share them.
+        events: the folder of TensorBoard's event files; "" for none.
     """
 
     file_urls: Sequence[str]
@@ -36,6 +37,7 @@ class SoftmaxPlan:
     learning_rate: float
     seed: int
     threads: int
+    events: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     """Train the plan's network; the same call on every rank, the result from the first alone."""
     import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
 
+    from devise_lib.training.events import EventFiles
     from devise_lib.training.loop import start_rank, train
     from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 
@@ -64,7 +67,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         warmup_target=plan.learning_rate,
         warmup_steps=total // 8,
     )
-    *_, losses = train(
+    epochs = train(
         model,
         _cross_entropy,
         keras.optimizers.AdamW(schedule, weight_decay=1e-4),
@@ -72,6 +75,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         steps,
         plan.epochs,
     )
+    *_, losses = EventFiles("" if rank else plan.events).curves("softmax").follow(epochs)
     return None if rank else TrainedSoftmax(bytes_of_model(model), losses, size)
 
 

@@ -18,6 +18,7 @@ MIN_SIDE = 8
 # What Pillow may try. Its other readers would run a program (EPS), or open a picture within the
 # picture whose size the header does not tell (ICO, ICNS).
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
+PLAIN_FORMATS = ("JPEG", "PNG", "BMP")  # that every decoder reads
 
 UNSUPPORTED_MAGIC = (  # known formats that are pictures or documents, but not photos that we read
     (b"%PDF", "PDF"),
@@ -106,6 +107,17 @@ def decode(
 def decode_inspected(content: bytes, size: int) -> NDArray[np.uint8] | Refusal:
     """`decode` for a photo of PHOTOS: its size was judged at ingest, by that job's own limits."""
     return decode(content, size, max_pixels=sys.maxsize, min_side=1)
+
+
+def is_plain(content: bytes) -> bool:
+    """Whether any decoder gives the same photo: common format, upright, RGB or grey, opaque."""
+    opened = _open(content, sys.maxsize, 1)
+    if isinstance(opened, Refusal):
+        return False
+    with opened as image:
+        upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        opaque = "transparency" not in image.info
+        return image.format in PLAIN_FORMATS and image.mode in ("RGB", "L") and upright and opaque
 
 
 def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refusal:

@@ -70,6 +70,7 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
         header=HEADER,
         metrics=[
             Measurement("devise", "a unseen", "unseen_only", "hit", 1, 0.4321),
+            Measurement("devise", "a unseen", "unseen_only", "hit", 5, 0.8),
             Measurement("chance", "a unseen", "unseen_only", "hit", 1, 0.1),
             Measurement("devise", "a unseen", "unseen_only", "photos", None, 225.0),
             Measurement("word2vec", "analogies", "", "analogies", None, 0.3141),
@@ -97,6 +98,7 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
         quarantine=[Refused("ingest_photos", "empty", 3, path, name)],
         jobs=[JobTime("embed_photos", 75.0, "80 embeddings", THEN, "run0")],
         mlflow_command="mlflow ui --backend-store-uri sqlite:////work/mlflow.db",
+        training_plots={"losses.svg": b"<svg/>", "of another version.svg": b"<svg/>"},
     )
 
 
@@ -114,4 +116,5 @@ def empty() -> Content:
         quarantine=[],
         jobs=[],
         mlflow_command="",
+        training_plots={},
     )

@@ -22,6 +22,7 @@ def page():
         ("text", ["“snow leopard”", "without a vector: xyzzy", "0.77", "no word has a vector"]),
         ("neighbours", ["bundle-1", "0.66"]),
         ("map", ["2 photos of some labels", "of the labels' variance"]),
+        ("training", ["Mean loss of each epoch", "its control"]),
         ("index", ["IVF4,Flat", "96.1\N{NO-BREAK SPACE}%, wanted 95.0\N{NO-BREAK SPACE}%"]),
         ("words", ["31.4\N{NO-BREAK SPACE}%", "812 questions", "0.713", "exact 75.0"]),
         ("quarantine", ["3 in all", "ingest_photos", "empty", "/photos/a/b.jpg"]),
@@ -55,7 +56,8 @@ def test_every_picture_has_a_text_instead_and_photos_are_jpegs(page):
     assert all(attrs["alt"] for attrs in pictures)
     photo = f"data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}"
     assert sum(attrs["src"] == photo for attrs in pictures) == 4  # tags, text, neighbours twice
-    assert sum("svg" in attrs["src"] for attrs in pictures) == 2
+    plots = 4  # hits, map, losses, recall
+    assert sum("svg" in attrs["src"] for attrs in pictures) == plots
 
 
 def test_names_paths_and_messages_cannot_become_markup():
@@ -74,6 +76,7 @@ def test_names_paths_and_messages_cannot_become_markup():
         ("text", "Set report.queries"),
         ("neighbours", "run find_neighbours"),
         ("map", "at least three labels"),
+        ("training", "run train_devise"),
         ("index", "run build_index"),
         ("words", "set train_word2vec.analogies"),
         ("quarantine", "No photo is in quarantine"),

@@ -1,9 +1,11 @@
 import re
+from dataclasses import replace
 
 import pytest
 
 from devise_lib.config import Evaluate
-from devise_lib.spark.metrics import Metric, replace_metrics
+from devise_lib.report.content import Measurement
+from devise_lib.spark.metrics import Metric, read_measurements, replace_metrics
 from devise_lib.spark.tables import Tables
 
 pytestmark = pytest.mark.spark
@@ -70,3 +72,17 @@ def test_a_flat_name_tells_all_but_the_value_in_characters_that_mlflow_takes():
     assert Metric("word2vec", "", "", "words", None, 3.0).flat_name() == "words/word2vec"
     odd = Metric("a(b)", "ü é", "x:y", "m", None, 0.0).flat_name()
     assert re.fullmatch(r"[\w./ -]+", odd)
+
+
+def test_measurements_are_those_of_one_model_and_of_words_and_of_seeds_the_mean(spark, tmp_path):
+    tables = Tables.of(spark, Evaluate(work_dir=str(tmp_path)))
+    assert read_measurements(tables, "m-v1") == []
+    of_seeds = [replace(hit("devise", value), seed=seed) for seed, value in enumerate((0.1, 0.3))]
+    replace_metrics(tables, of_seeds, "r1", "m-v1", 0)
+    replace_metrics(tables, [hit("devise", 0.9)], "r2", "m-v2", 0)
+    replace_metrics(tables, [Metric("word2vec", "t", "", "spearman", None, 0.5)], "r3", "", 0)
+    found = sorted(read_measurements(tables, "m-v1"), key=lambda row: row.method)
+    assert found == [
+        Measurement("devise", "photos seen", "unseen_only", "hit", 1, pytest.approx(0.2)),
+        Measurement("word2vec", "t", "", "spearman", None, 0.5),
+    ]

@@ -60,10 +60,9 @@ def make_dying_job():
 def test_after_a_rank_is_killed_training_goes_on_in_the_middle_of_the_epoch(spark, plan, tmp_path):
     log = tmp_path / "ranks.log"
     started = time.monotonic()
-    with pytest.raises(RuntimeError, match=r"a rank failed; .* is in .*ranks\.log"):
+    with pytest.raises(RuntimeError, match=r"rank 1 died without a word: .* is in .*ranks\.log"):
         run_ranks(spark, make_dying_job(), plan, 2, log)
     assert time.monotonic() - started < 150, "no time-out was waited for"
-    assert "-9" in log.read_text() or "SIGKILL" in log.read_text()
     [path] = Path(plan.folder).glob("*.npz")
     before = Checkpoint(path, 1).load()[0].losses
     assert 2 <= len(before) < EPOCHS

@@ -3,6 +3,7 @@
 import io
 import time
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,15 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.errors import InputError
+from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.ranking import hinge_rank_loss
+from devise_lib.numerics.validation import Validation
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark import ranks
 from devise_lib.spark.ranks import require_row_groups, run_ranks
-from devise_lib.training.projection import ProjectionPlan, Rows, Run, train_projections
+from devise_lib.training.plan import ProjectionPlan, Rows, Run, TrialFold
+from devise_lib.training.projection import snapshot_epochs, train_projections
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.keras_file import bytes_of_model
 from devise_lib.vision.networks import network_to_train
+from tests.training.event_files import read_scalars
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -61,6 +66,9 @@ def make_rows(files, targets, start=None) -> Rows:
     return Rows(files, 300, LABELS, targets, start, mean, deviation)
 
 
+FOLLOWED = 7
+
+
 def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
@@ -76,6 +84,26 @@ def projection_plan(folder) -> ProjectionPlan:
         folder="",
         checkpoint_steps=1,
         threads=1,
+        events=str(folder / "tensorboard" / "train_devise"),
+        followed=FEATURES[:FOLLOWED],
+    )
+
+
+def trial_plan(plan, folder) -> ProjectionPlan:
+    """One trial of two epochs, without the photos of the last two labels."""
+    known = TRUTH < 4
+    feature = pa.array(FEATURES[known].tolist(), pa.list_(pa.float32()))
+    columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH[known]]}
+    whole = make_rows(write_parts(folder / "four_labels", columns, 4), TARGETS["devise"][:4])
+    rows = replace(whole, labels=LABELS[:4], count=int(known.sum()))
+    candidates = CandidateSet(LABELS, np.arange(6) < 4, *TARGETS.values())
+    fold = TrialFold(rows, rows, Validation(FEATURES, TRUTH, candidates))
+    return replace(
+        plan,
+        settings=[replace(SETTINGS, epochs=2)],
+        folds=[fold],
+        runs=[],
+        events=str(folder / "tensorboard" / "trials"),
     )
 
 
@@ -94,6 +122,7 @@ def softmax_plan(folder) -> SoftmaxPlan:
         learning_rate=2e-3,
         seed=1,
         threads=1,
+        events=str(folder / "tensorboard" / "train_backbone"),
     )
 
 
@@ -107,8 +136,9 @@ def make_job():
 
         from devise_lib.training.loop import find_rate, train
 
-        projections, photos = plans
+        projections, trials, photos = plans
         trained = train_projections(projections)
+        tried = train_projections(trials)
         network = train_softmax(photos)
 
         rank = hvd.rank()
@@ -134,8 +164,8 @@ def make_job():
         layers = [keras.Input((5,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
         layers[1].trainable = False
         frozen = run(keras.Sequential(layers), keras.optimizers.Adam(rate))
-        network = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
-        first = [w.copy() for w in network.get_weights()]
+        ranged = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+        first = [w.copy() for w in ranged.get_weights()]
 
         def endless(_):
             while True:
@@ -144,13 +174,14 @@ def make_job():
         def squares(outputs, targets):
             return keras.ops.mean(keras.ops.square(outputs - targets))
 
-        found = find_rate(network, squares, keras.optimizers.SGD, endless, 1e-5, 1e3, 80)
-        same = [bool((a == b).all()) for a, b in zip(first, network.get_weights(), strict=True)]
+        found = find_rate(ranged, squares, keras.optimizers.SGD, endless, 1e-5, 1e3, 80)
+        same = [bool((a == b).all()) for a, b in zip(first, ranged.get_weights(), strict=True)]
         return {
             "rate": found,
             "weights stay": same if rank == 0 else [True],
             "rank": rank,
             "projections": trained,
+            "trials": tried.trials,
             "network": network,
             "linear": linear,
             "normed": normed,
@@ -163,8 +194,11 @@ def make_job():
 @pytest.fixture(scope="module")
 def results(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    plans = projection_plan(folder), softmax_plan(folder)
-    return run_ranks(spark, make_job(), plans, 2, folder / "logs" / "ranks.log")
+    plan = projection_plan(folder)
+    plans = plan, trial_plan(plan, folder), softmax_plan(folder)
+    found = run_ranks(spark, make_job(), plans, 2, folder / "logs" / "ranks.log")
+    found[0]["events"] = folder / "tensorboard"
+    return found
 
 
 def test_there_are_two_ranks_in_order(results):
@@ -198,8 +232,11 @@ def test_the_projection_learns(results):
 
 
 def test_one_rank_has_the_loss_curve_of_two(results, spark, tmp_path):
-    """With as many readers the ranks have the same batches between them."""
-    plan = projection_plan(tmp_path)
+    """With as many readers the ranks have the same batches between them.
+
+    Nor does it change anything that photos are followed.
+    """
+    plan = replace(projection_plan(tmp_path), followed=None)
     [alone] = run_ranks(spark, train_projections, plan, 1, tmp_path / "ranks.log")
     for method, trained in results[0]["projections"].trained.items():
         same = alone.trained[method]
@@ -208,12 +245,48 @@ def test_one_rank_has_the_loss_curve_of_two(results, spark, tmp_path):
         np.testing.assert_allclose(one.matrix, two.matrix, atol=1e-3 * np.abs(two.matrix).max())
 
 
+def test_photos_are_followed_from_the_start_to_the_first_runs_own_projection(results):
+    first, second = (result["projections"].trained for result in results)
+    snapshots = first["devise"].snapshots
+    assert sorted(snapshots) == sorted(snapshot_epochs(8))
+    last = first["devise"].projection.embed(FEATURES[:FOLLOWED])
+    np.testing.assert_array_equal(snapshots[8], last)
+    right = [
+        (points * TARGETS["devise"][TRUTH[:FOLLOWED]]).sum(1).mean()
+        for points in snapshots.values()
+    ]
+    assert right[0] < right[1] < right[-1], "cosines with the right labels"
+    assert not first["random_embeddings"].snapshots
+    assert not second["devise"].snapshots
+
+
 def test_the_first_rank_alone_hands_over_the_network_and_its_loss_falls(results):
     network = results[0]["network"]
     assert results[1]["network"] is None
     assert len(network.losses) == 3
     assert network.losses[-1] < network.losses[0]
     assert "model.weights.h5" in zipfile.ZipFile(io.BytesIO(network.keras_file)).namelist()
+
+
+def test_tensorboard_finds_the_curves_that_the_first_rank_wrote(results):
+    events = results[0]["events"]
+    for method, trained in results[0]["projections"].trained.items():
+        [*points] = read_scalars(events / "train_devise" / method)["loss"]
+        assert points == [(i, pytest.approx(x)) for i, x in enumerate(trained.losses, 1)]
+    found = read_scalars(events / "train_backbone" / "softmax")["loss"]
+    losses = results[0]["network"].losses
+    assert found == [(i, pytest.approx(x)) for i, x in enumerate(losses, 1)]
+
+
+def test_tensorboard_finds_the_scores_of_a_trial_from_its_start_on(results):
+    [trial] = results[0]["trials"]
+    found = read_scalars(results[0]["events"] / "trials" / "trial 0")
+    for tag, name in (("validation_alone", "alone"), ("validation_harmonic", "harmonic")):
+        values = [getattr(score, name) for score in trial.scores]
+        assert found[tag] == [(epoch, pytest.approx(x)) for epoch, x in enumerate(values)]
+    assert [step for step, _ in found["loss"]] == [1, 2]
+    best = trial.folds[0].losses
+    assert [x for _, x in found["loss"]][: len(best)] == [pytest.approx(x) for x in best]
 
 
 def test_gradients_are_averaged_as_if_one_rank_had_taken_all_batches(results):
@@ -276,7 +349,10 @@ def test_a_rank_that_fails_stops_the_run_and_the_log_says_why(spark, tmp_path):
 
     log = tmp_path / "ranks.log"
     started = time.monotonic()
-    with pytest.raises(RuntimeError, match=r"a rank failed; .* is in .*ranks\.log"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"rank 1 failed: ValueError: this rank has no data; .* is in .*ranks\.log",
+    ):
         run_ranks(spark, job, None, 2, log)
     assert time.monotonic() - started < 120
     assert "ValueError: this rank has no data" in log.read_text()

@@ -5,12 +5,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.projection import Rows, make_feed
+from devise_lib.training.plan import Rows
+from devise_lib.training.projection import SNAPSHOTS, make_feed, snapshot_epochs
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
 
 LABELS = ["ant", "bee", "cat"]
 FEATURES = np.random.default_rng(0).normal(4.0, 3.0, (40, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "kept"),
+    [
+        (0, {0}),
+        (1, {0, 1}),
+        (3, {0, 1, 2, 3}),
+        (9, {0, 1, 3, 5, 7, 9}),
+        (30, {0, 1, 8, 16, 23, 30}),
+    ],
+)
+def test_snapshots_are_the_start_the_first_epoch_the_last_and_some_between(epochs, kept):
+    assert snapshot_epochs(epochs) == kept
+
+
+@pytest.mark.parametrize("epochs", range(40))
+def test_snapshots_are_few_and_of_epochs_that_there_are(epochs):
+    found = snapshot_epochs(epochs)
+    assert len(found) == min(SNAPSHOTS, epochs + 1)
+    assert found <= set(range(epochs + 1))
 
 
 @pytest.fixture(scope="module")

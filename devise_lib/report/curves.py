@@ -1,0 +1,103 @@
+"""Plots of a training by epoch and of hits by the length of the list, as SVG."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from devise_lib.report.drawing import ACCENT, COLOURS, SOFT, WARM, bare, plain, style, to_svg
+from devise_lib.report.figures import HitTable
+
+PANEL = (5.4, 3.6)  # inches
+# What is drawn of a table, as far as it was measured: enough to compare, few enough to tell apart.
+DRAWN = ("devise", "classifier_ridge", "ridge", "ridge_reversed", "eszsl", "conse")
+CONTROLS = ("random_embeddings", "chance")  # in grey
+LOOKS = {name: (colour, "-", 1.8) for name, colour in zip(DRAWN, COLOURS, strict=False)}
+LOOKS |= {name: (SOFT, dashes, 1.3) for name, dashes in zip(CONTROLS, ("--", ":"), strict=True)}
+
+
+def draw_losses(curves: Mapping[str, Sequence[float]]) -> bytes:
+    """The mean loss of each epoch, a line a training.
+
+    Args:
+        curves: by the training's name, from the first epoch on.
+    """
+    with style():
+        figure = Figure(figsize=PANEL, layout="constrained")
+        axes = figure.add_subplot()
+        for (name, losses), colour in zip(curves.items(), cycle(COLOURS), strict=False):
+            epochs = range(1, len(losses) + 1)
+            axes.plot(epochs, losses, color=colour, marker="o", ms=3, lw=1.8, label=plain(name))
+        _finish(axes, "epoch", "mean loss")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0.0)
+        return to_svg(figure)
+
+
+def draw_scores(alone: Sequence[float], harmonic: Sequence[float], chosen: int) -> bytes:
+    """How well labels held out were told apart after each epoch of a trial.
+
+    Args:
+        alone: per-class hits among the labels held out, from epoch 0, which is the start.
+        harmonic: their harmonic mean with those of the labels trained on.
+        chosen: the epoch whose projection was taken.
+    """
+    with style():
+        figure = Figure(figsize=PANEL, layout="constrained")
+        axes = figure.add_subplot()
+        both = {"among the labels held out": (alone, ACCENT), "harmonic mean": (harmonic, WARM)}
+        for name, (values, colour) in both.items():
+            axes.plot(
+                range(len(values)), values, color=colour, marker="o", ms=3, lw=1.8, label=name
+            )
+        axes.axvline(chosen, color=SOFT, lw=1, ls=(0, (4, 3)), zorder=0, label=f"chosen: {chosen}")
+        _finish(axes, "epoch", "validation score")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+        return to_svg(figure)
+
+
+def draw_hits(tables: Sequence[HitTable]) -> bytes:
+    """Flat hit@k by k, a panel a table: the main methods, and in grey what they must beat.
+
+    Args:
+        tables: one at least.
+    """
+    with style():
+        width, height = PANEL
+        figure = Figure(figsize=(width * len(tables), height + 0.6), layout="constrained")
+        panels = figure.subplots(1, len(tables), squeeze=False)[0]
+        for axes, table in zip(panels, tables, strict=True):
+            _draw_table(axes, table)
+            _finish(axes, "k", "flat hit@k", legend=False)
+            axes.set_title(f"{plain(table.photo_set)}\n{table.candidates}", size=10, loc="left")
+            axes.set_ylim(0.0, 1.0)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+        lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
+        figure.legend(
+            lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False
+        )
+        return to_svg(figure)
+
+
+def _draw_table(axes: Axes, table: HitTable) -> None:
+    rows = {row.method: row for row in table.rows}
+    for name, (colour, dashes, width) in LOOKS.items():
+        if row := rows.get(name):
+            points = [(k, v) for k, v in zip(table.ks, row.values, strict=True) if v is not None]
+            ks, values = zip(*points, strict=True)
+            axes.plot(
+                ks, values, color=colour, ls=dashes, lw=width, marker="o", ms=3, label=row.name
+            )
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(table.ks, [str(k) for k in table.ks], minor=False)
+
+
+def _finish(axes: Axes, x: str, y: str, legend: bool = True) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    bare(axes)
+    if legend:
+        axes.legend(frameon=False)

@@ -1,0 +1,45 @@
+"""Photos on their way to their labels while a projection is trained, as small multiples."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from devise_lib.report.content import MapPoints
+from devise_lib.report.drawing import COLOURS, FAINT, SOFT, style, to_svg
+from devise_lib.report.plane import Plane
+from devise_lib.report.plots import draw_labels, draw_photos
+
+COLUMNS = 3
+SIDE = 3.4  # inches of a panel
+GREY = "#a3b0b8"  # of the labels whose photos are not followed
+
+
+def draw_journey(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
+    """A map for each epoch, all in one plane and to one scale.
+
+    Args:
+        steps: by epoch, 0 being the start: the same labels, and where the same photos are by then.
+            Of the photos' labels as many are drawn as there are colours.
+        plane: of the label vectors, so that it stays while photos move.
+    """
+    rows = -(-len(steps) // COLUMNS)
+    columns = min(COLUMNS, len(steps))
+    with style():
+        figure = Figure(figsize=(SIDE * columns, SIDE * rows + 0.7), layout="constrained")
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes in grid[len(steps) :]:
+            axes.set_axis_off()
+        for axes, (epoch, points) in zip(grid, steps.items(), strict=False):
+            shown = list(dict.fromkeys(points.photo_labels))[: len(COLOURS)]
+            photos = plane.project(points.embeddings)
+            draw_photos(axes, photos, points.photo_labels, shown, size=12.0)
+            labels = plane.project(points.vectors)
+            axes.plot(*labels.T, color=GREY, marker=".", ms=4, ls="", zorder=0)
+            of_photos = [row for row, name in enumerate(points.names) if name in shown]
+            draw_labels(axes, labels, points, of_photos, shown)
+            axes.set_title("start" if epoch == 0 else f"epoch {epoch}", size=10, color=SOFT)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_color(FAINT)
+        handles = grid[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False, markerscale=2)
+        return to_svg(figure)

@@ -1,0 +1,53 @@
+"""Test photos of a few labels, whose embeddings are kept while a projection is trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.numerics.vectors import stack_rows
+from devise_lib.spark.report_photos import choose_labels, spread
+
+LABELS, PHOTOS_A_LABEL = 8, 40
+
+
+@dataclass(frozen=True)
+class FollowedPhotos:
+    """A bounded sample of FEATURES.
+
+    Attributes:
+        labels: of the n photos.
+        features: (n, d_visual).
+    """
+
+    labels: Sequence[str]
+    features: NDArray[np.float32]
+
+
+def followed_photos(features: DataFrame, backbone_id: str) -> FollowedPhotos | None:
+    """Test photos of the labels that have most of them, half of these labels unseen.
+
+    At most LABELS times PHOTOS_A_LABEL, always the same ones.
+
+    Args:
+        features: FEATURES.
+        backbone_id: whose features.
+
+    Returns:
+        None where no photo is kept for testing.
+    """
+    test = features.where((F.col("split") == "test") & (F.col("backbone_id") == backbone_id))
+    counts = test.groupBy("label", "seen").count().collect()  # as many as labels
+    counts.sort(key=lambda row: (-row["count"], row["label"]))
+    unseen, seen = ([r["label"] for r in counts if r["seen"] is known] for known in (False, True))
+    chosen = choose_labels(unseen, seen, LABELS)
+    wanted = test.where(F.col("label").isin(chosen)).select("photo_id", "label", "feature")
+    rows = spread(wanted, "label", LABELS * PHOTOS_A_LABEL, PHOTOS_A_LABEL).collect()
+    if not rows:
+        return None
+    rows.sort(key=lambda row: (chosen.index(row["label"]), row["photo_id"]))
+    matrix = stack_rows([row["feature"] for row in rows], len(rows[0]["feature"]))
+    return FollowedPhotos([row["label"] for row in rows], matrix)

@@ -1,0 +1,85 @@
+"""What the embedding projector shows: a bounded sample of EMBEDDINGS, and the labels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from devise_lib.numerics.vectors import stack_rows
+from devise_lib.report.projector import TILE_SIDE, Points
+from devise_lib.spark.label_names import by_any_name, one_row_a_label
+from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.report_photos import CONTENTS_AT_ONCE, with_truth
+from devise_lib.vision.images import Refusal, decode_inspected
+
+SEEN = {True: "seen", False: "unseen", None: ""}
+
+
+def sample_photos(embeddings: DataFrame, labels: DataFrame, photos: DataFrame, n: int) -> Points:
+    """n photos of EMBEDDINGS, always the same ones, with their labels and thumbnails.
+
+    Each task keeps n rows at the most, and makes thumbnails of its photos among the sample.
+
+    Args:
+        embeddings: EMBEDDINGS of one model.
+        labels, photos: LABELS and PHOTOS.
+        n: how many.
+    """
+    order = [F.xxhash64("photo_id"), F.col("photo_id")]
+    chosen = embeddings.select("photo_id", "label", "embedding").orderBy(*order).limit(n)
+    rows = with_truth(chosen, by_any_name(labels)).orderBy(*order).collect()
+    named = [(row["truth_term"] or row["label"] or "", row) for row in rows]
+    ids = [row["photo_id"] for row in rows]
+    return Points(
+        "photos",
+        _stack([row["embedding"] for row in rows]),
+        ("label", "photo_id", "seen"),
+        [(name, row["photo_id"], SEEN[row["truth_seen"]]) for name, row in named],
+        fetch_tiles(photos, ids),
+    )
+
+
+def label_points(labels: DataFrame) -> Points:
+    """The labels that have a vector; as many as there are labels."""
+    rows = one_row_a_label(labels).where(has_vector()).orderBy("label").collect()
+    return Points(
+        "labels",
+        _stack([row["vector"] for row in rows]),
+        ("label", "label_id", "seen"),
+        [(row["term"] or row["label"], row["label"], SEEN[row["seen"]]) for row in rows],
+    )
+
+
+def fetch_tiles(photos: DataFrame, photo_ids: Sequence[str]) -> NDArray[np.uint8]:
+    """Thumbnails (n, TILE_SIDE, TILE_SIDE, 3) RGB in the order of the ids.
+
+    White where PHOTOS has lost the photo, or none can be made of it.
+    """
+
+    @F.pandas_udf("binary")
+    def to_tile(contents: pd.Series) -> pd.Series:
+        return contents.map(_tile)
+
+    ids = photos.sparkSession.createDataFrame([(i,) for i in photo_ids], "photo_id string")
+    mine = photos.select("photo_id", "content").join(F.broadcast(ids), "photo_id", "left_semi")
+    tasks = max(1, len(photo_ids) // CONTENTS_AT_ONCE)
+    rows = mine.repartition(tasks).select("photo_id", to_tile("content").alias("tile")).collect()
+    place = {photo_id: number for number, photo_id in enumerate(photo_ids)}
+    tiles = np.full((len(photo_ids), TILE_SIDE, TILE_SIDE, 3), 255, dtype=np.uint8)
+    for row in rows:
+        if row["tile"] is not None:
+            flat = np.frombuffer(row["tile"], dtype=np.uint8)
+            tiles[place[row["photo_id"]]] = flat.reshape(tiles.shape[1:])
+    return tiles
+
+
+def _tile(content: bytes) -> bytes | None:
+    pixels = decode_inspected(content, TILE_SIDE)
+    return None if isinstance(pixels, Refusal) else pixels.tobytes()
+
+
+def _stack(rows: Sequence[Row]) -> NDArray[np.float32]:
+    return stack_rows(rows, len(rows[0]) if rows else 0)

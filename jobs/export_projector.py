@@ -1,0 +1,49 @@
+"""Some photos and all labels as files of TensorBoard's embedding projector.
+
+in   EMBEDDINGS of the model, PHOTOS, LABELS
+out  {work_dir}/export/<model_id>/projector/   vectors, metadata, thumbnails, their configuration
+
+    python jobs/export_projector.py --config conf/local.toml --set export_projector.photos=5000
+"""
+
+import tempfile
+from pathlib import Path
+from shutil import rmtree
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import ExportProjector
+from devise_lib.errors import InputError
+from devise_lib.report.projector import write_projector
+from devise_lib.spark.entry import run_job
+from devise_lib.spark.projector import label_points, sample_photos
+from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import require_same_words
+from devise_lib.training.bundle import load_bundle
+
+
+def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
+    model = tracking.find_registered(config.model_name, config.model)
+    tables = Tables.of(spark, config)
+    labels = tables.read("labels")
+    require_same_words(labels, tracking.fetch_extras(model, load_bundle).words_id, model.model_id)
+    embeddings = tables.read("embeddings").where(F.col("model_id") == model.model_id)
+    if embeddings.isEmpty():
+        raise InputError(f"EMBEDDINGS has no photo of {model.model_id}: run embed_photos with it")
+    photos = sample_photos(embeddings, labels, tables.read("photos"), config.photos)
+    named = label_points(labels)
+    folder = Path(config.work_dir) / "export" / model.model_id / "projector"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        draft = Path(made) / folder.name
+        write_projector(draft, [photos, named])
+        rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    tracking.log_params({"model_id": model.model_id, "folder": str(folder)})
+    return {"photos": len(photos.rows), "labels": len(named.rows)}
+
+
+if __name__ == "__main__":
+    run_job(run, ExportProjector)

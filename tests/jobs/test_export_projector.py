@@ -1,0 +1,143 @@
+"""export_projector on a small work folder: what is exported is what the tables have."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config import ExportProjector
+from devise_lib.errors import InputError
+from devise_lib.report.pictures import encode_jpeg
+from devise_lib.report.projector import TILE_SIDE
+from devise_lib.spark import schemas
+from devise_lib.spark.tables import Tables
+from devise_lib.vision.images import decode
+from jobs import export_projector
+from tests.embedded import MODEL, clustered
+
+pytestmark = pytest.mark.spark
+
+N, D = 30, 6
+NAMES = ["ant", "bee\tx", "cat"]
+VECTORS = clustered(N, D)
+LABEL_VECTORS = clustered(3, D, seed=4)
+PIXELS = np.random.default_rng(5).integers(0, 256, (N, 80, 70, 3)).astype(np.uint8)
+CONTENTS = [encode_jpeg(pixels) for pixels in PIXELS]
+LOST, BROKEN, STRANGE = 3, 4, 5  # not in PHOTOS; no photo; of no label of LABELS
+
+
+def as_table(spark, name, rows):
+    """Rows given as dictionaries; what they leave out is null."""
+    schema = schemas.SCHEMAS[name]
+    return spark.createDataFrame([tuple(row.get(c) for c in schema.names) for row in rows], schema)
+
+
+def label_of(i: int) -> str:
+    return "unknown" if i == STRANGE else f"{NAMES[i % 3]} photos"
+
+
+@pytest.fixture(scope="module")
+def work(spark, tmp_path_factory):
+    config = ExportProjector(work_dir=str(tmp_path_factory.mktemp("work")), photos=N)
+    ids = [f"p{i:02}" for i in range(N)]
+    photos = [
+        {"photo_id": p, "content": b"broken" if i == BROKEN else CONTENTS[i]}
+        for i, p in enumerate(ids)
+        if i != LOST
+    ]
+    embeddings = [
+        {"photo_id": p, "model_id": MODEL, "label": label_of(i), "embedding": VECTORS[i].tolist()}
+        for i, p in enumerate(ids)
+    ]
+    embeddings.append({**embeddings[0], "photo_id": "other", "model_id": "another"})
+    labels = [
+        {"label": f"{name} id", "label_set": "s", "terms": [name], "term": name, "words_id": "w",
+         "seen": name != "cat", "aliases": [f"{name} photos"], "vector": vector.tolist()}
+        for name, vector in zip(NAMES, LABEL_VECTORS, strict=True)
+    ]  # fmt: skip
+    labels.append({"label": "xyzzy", "label_set": "s", "terms": ["xyzzy"], "seen": True})
+    labels[-1] |= {"aliases": [], "words_id": "w"}
+    tables = Tables.of(spark, config)
+    for name, rows in (("photos", photos), ("embeddings", embeddings), ("labels", labels)):
+        tables.overwrite(name, as_table(spark, name, rows).repartition(3))
+    return config
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch):
+    found = SimpleNamespace(model_id=MODEL)
+    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
+    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
+    monkeypatch.setattr(tracking, "log_params", lambda _: None)
+
+
+def read(folder, name):
+    lines = (folder / name).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return [line.split("\t") for line in lines]
+
+
+def folder_of(config):
+    return Path(config.work_dir) / "export" / MODEL / "projector"
+
+
+def test_vectors_metadata_and_thumbnails_are_of_the_same_photos(spark, work):
+    assert export_projector.run(spark, work) == {"photos": N, "labels": 3}
+    folder = folder_of(work)
+    head, *rows = read(folder, "photos_metadata.tsv")
+    assert head == ["label", "photo_id", "seen"]
+    vectors = np.array(read(folder, "photos.tsv"), dtype=np.float32)
+    sprite = np.asarray(Image.open(folder / "photos_sprite.png"))
+    columns = sprite.shape[1] // TILE_SIDE
+    assert sorted(row[1] for row in rows) == [f"p{i:02}" for i in range(N)]
+    for place, (label, photo_id, seen) in enumerate(rows):
+        i = int(photo_id[1:])
+        np.testing.assert_array_equal(vectors[place], VECTORS[i])
+        known = ["ant", r"bee\tx", "cat"][i % 3], "unseen" if i % 3 == 2 else "seen"
+        assert (label, seen) == (("unknown", "") if i == STRANGE else known)
+        top, left = place // columns * TILE_SIDE, place % columns * TILE_SIDE
+        tile = sprite[top : top + TILE_SIDE, left : left + TILE_SIDE]
+        wanted = 255 if i in (LOST, BROKEN) else decode(CONTENTS[i], TILE_SIDE)
+        np.testing.assert_array_equal(tile, wanted)
+
+
+def test_the_labels_with_a_vector_are_a_tensor_of_their_own(spark, work):
+    export_projector.run(spark, work)
+    _, *rows = read(folder_of(work), "labels_metadata.tsv")
+    assert rows == [
+        ["ant", "ant id", "seen"],
+        [r"bee\tx", r"bee\tx id", "seen"],
+        ["cat", "cat id", "unseen"],
+    ]
+    vectors = np.array(read(folder_of(work), "labels.tsv"), dtype=np.float32)
+    np.testing.assert_array_equal(vectors, LABEL_VECTORS)
+
+
+def test_a_smaller_sample_is_the_head_of_a_larger_one_and_replaces_it(spark, work):
+    export_projector.run(spark, work)
+    _, *whole = read(folder_of(work), "photos_metadata.tsv")
+    (folder_of(work) / "left over").touch()
+    few = work.model_copy(update={"photos": 7})
+    assert export_projector.run(spark, few)["photos"] == 7
+    _, *rows = read(folder_of(work), "photos_metadata.tsv")
+    assert rows == whole[:7]
+    ids = spark.createDataFrame([(f"p{i:02}",) for i in range(N)], "photo_id string")
+    by_hash = ids.orderBy(F.xxhash64("photo_id")).limit(7).collect()
+    assert [row[1] for row in rows] == [row["photo_id"] for row in by_hash]
+    assert len(read(folder_of(work), "photos.tsv")) == 7
+    assert not (folder_of(work) / "left over").exists()
+    assert [path.name for path in folder_of(work).parent.iterdir()] == ["projector"]
+
+
+def test_a_model_without_embeddings_or_of_other_words_is_refused(spark, work, monkeypatch):
+    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="others"))
+    with pytest.raises(InputError, match=r"LABELS were made from other word vectors \(w\)"):
+        export_projector.run(spark, work)
+    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
+    found = SimpleNamespace(model_id="devise-v9")
+    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
+    with pytest.raises(InputError, match="EMBEDDINGS has no photo of devise-v9: run embed"):
+        export_projector.run(spark, work)

@@ -1,0 +1,57 @@
+import os
+
+import pytest
+
+from devise_lib.training.witness import first_cause, witnessed
+
+
+@pytest.fixture
+def play(tmp_path, monkeypatch):
+    """A rank that returns, or raises what it is given."""
+
+    def run(rank, outcome=None):
+        monkeypatch.setenv("HOROVOD_RANK", str(rank))
+
+        def function(plan):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return plan + 1
+
+        return witnessed(function, 4, str(tmp_path))
+
+    return run
+
+
+def test_a_rank_gives_what_the_function_gives_and_raises_what_it_raises(play, tmp_path):
+    assert play(0) == 5
+    with pytest.raises(ValueError, match="no data"):
+        play(1, ValueError("no data"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.done", "1.error"]
+
+
+def test_the_cause_is_the_error_that_is_no_echo_of_another(play, tmp_path):
+    for rank, error in (
+        (0, RuntimeError("Read error [127.0.0.1]:1: Connection reset by peer")),
+        (1, ValueError("no data")),
+        (2, KeyError("later")),
+    ):
+        with pytest.raises(type(error)):
+            play(rank, error)
+        os.utime(tmp_path / f"{rank}.error", (rank, rank))
+    assert first_cause(tmp_path, 3) == "rank 1 failed: ValueError: no data"
+
+
+def test_a_rank_that_left_no_file_died_without_a_word(play, tmp_path):
+    play(2)
+    with pytest.raises(RuntimeError):
+        play(0, RuntimeError("Horovod has been shut down"))
+    assert first_cause(tmp_path, 3).startswith("rank 1 died without a word: it was killed")
+
+
+def test_where_all_speak_of_the_connection_the_first_is_told(play, tmp_path):
+    for rank in (0, 1):
+        with pytest.raises(RuntimeError):
+            play(rank, RuntimeError("Horovod has been shut down"))
+        os.utime(tmp_path / f"{rank}.error", (9 - rank, 9 - rank))
+    assert first_cause(tmp_path, 2) == "rank 1 failed: RuntimeError: Horovod has been shut down"
+    assert first_cause(tmp_path / "none", 0) == "a rank failed"
