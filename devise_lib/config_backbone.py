@@ -18,8 +18,10 @@ class TrainBackbone(JobConfig):
     needs = ("ingest_photos", "embed_labels")
     file_keys = ("weights", "classes")
     backbone: NetworkName = "small_cnn"  # names: devise_lib/networks.py
-    weights: str = ""  # to start from: a file (HDF5 of Keras 2 or 3), or "imagenet": downloaded
-    # Of the weights' own softmax, JSON {"0": [label, name], ...}; given: nothing is trained.
+    # To start from: a file (HDF5 of Keras 2 or 3, .keras), or "imagenet": downloaded.
+    weights: str = ""
+    # Of the weights' own softmax, JSON {"0": [label, name], ...} or a backbone.json of
+    # checkpoints/train_backbone; given: nothing is trained.
     classes: str = ""
     trainable_layers: Annotated[int, Field(ge=-1)] = -1  # of those with weights; -1: all of them
     image_size: Annotated[int, Field(ge=0, le=1024)] = 0  # 0: the network's own

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,21 @@ class ClassMoments:
             counts[rows] += part.counts
             sums[rows] += part.sums
         return ClassMoments(labels, counts, sums, self.xx + other.xx)
+
+    def bands(self, count: int) -> list["ClassMoments"]:
+        """The same sums in so many bands of features, (c, b) and (b, d), which add as these do."""
+        cuts = np.linspace(0, len(self.xx), count + 1).astype(int)
+        return [
+            ClassMoments(self.labels, self.counts, self.sums[:, start:stop], self.xx[start:stop])
+            for start, stop in pairwise(cuts)
+        ]
+
+    @classmethod
+    def of_bands(cls, bands: Sequence["ClassMoments"]) -> "ClassMoments":
+        """All bands, in their order, put together."""
+        first = bands[0]
+        sums = np.concatenate([band.sums for band in bands], axis=1)
+        return cls(first.labels, first.counts, sums, np.concatenate([band.xx for band in bands]))
 
     @property
     def rows(self) -> int:

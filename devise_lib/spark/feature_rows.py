@@ -1,6 +1,7 @@
 """FEATURES for training: their sums by part, and the vectors of their labels."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from operator import add
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,10 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark.labelled import has_vector
 
-MOMENTS = "fold int, kept boolean, labels array<string>, counts binary, sums binary, xx binary"
+MOMENTS = (
+    "fold int, kept boolean, band int, labels array<string>, counts binary, sums binary, xx binary"
+)
+BAND = 2**20  # numbers of a part's sums, about, that travel as one row: 8 MB
 Part = tuple[int | None, bool]  # columns fold and kept
 Vectors = dict[str, NDArray[np.float32]]
 
@@ -43,7 +47,11 @@ def training_labels(rows: DataFrame, vectors: Vectors) -> list[str]:
 
 
 def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
-    """Sums over the features of each part, which tasks add up in a tree.
+    """Sums over the features of each part, which tasks add up.
+
+    They travel in bands, so that Spark has a few megabytes to hold at a time: 4,096 features, as of
+    an activation map, have sums of 134 MB a part, and as one row each of them these were too much
+    for a driver of 2 GB.
 
     Args:
         rows: fold, kept, label, feature.
@@ -51,6 +59,10 @@ def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
     Raises:
         InputError: there is no row.
     """
+    first = rows.select("feature").first()
+    if first is None:
+        raise InputError("no feature to train on: no photo of a seen label that has a word vector")
+    bands = -(-(len(first["feature"]) ** 2) // BAND)
 
     def sum_up(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         totals: dict[Part, ClassMoments] = {}
@@ -58,34 +70,34 @@ def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
             for (fold, kept), part in batch.groupby(["fold", "kept"], dropna=False):
                 features = np.stack(part["feature"].to_list())
                 moments = ClassMoments.of(features, part["label"].to_list())
-                totals = _added(totals, {(None if pd.isna(fold) else int(fold), kept): moments})
+                own = None if pd.isna(fold) else int(fold), bool(kept)
+                totals[own] = totals[own] + moments if own in totals else moments
         for (fold, kept), total in totals.items():
-            arrays = (total.counts, total.sums, total.xx)
-            values = [fold, kept, total.labels, *(array.tobytes() for array in arrays)]
-            yield pd.DataFrame(dict(zip(_COLUMNS, ([value] for value in values), strict=True)))
+            for number, band in enumerate(total.bands(bands)):
+                arrays = (band.counts, band.sums, band.xx)
+                values = [fold, kept, number, band.labels, *(array.tobytes() for array in arrays)]
+                yield pd.DataFrame(dict(zip(_COLUMNS, ([value] for value in values), strict=True)))
 
     sums = rows.select("fold", "kept", "label", "feature").mapInPandas(sum_up, MOMENTS)
-    totals = sums.rdd.map(_from_row).treeAggregate({}, _added, _added)
-    if not totals:
-        raise InputError("no feature to train on: no photo of a seen label that has a word vector")
-    return totals
+    added = sums.rdd.map(_from_row).reduceByKey(add, bands).toLocalIterator()
+    found: dict[Part, dict[int, ClassMoments]] = {}
+    for (part, number), band in added:
+        found.setdefault(part, {})[number] = band
+    return {
+        part: ClassMoments.of_bands([of_part[number] for number in sorted(of_part)])
+        for part, of_part in found.items()
+    }
 
 
-_COLUMNS = ("fold", "kept", "labels", "counts", "sums", "xx")
+_COLUMNS = ("fold", "kept", "band", "labels", "counts", "sums", "xx")
 
 
-def _from_row(row: Row) -> dict[Part, ClassMoments]:
+def _from_row(row: Row) -> tuple[tuple[Part, int], ClassMoments]:
     counts = np.frombuffer(row["counts"], dtype=np.int64)
     sums = np.frombuffer(row["sums"]).reshape(len(counts), -1)
     xx = np.frombuffer(row["xx"]).reshape(sums.shape[1], -1)
-    return {(row["fold"], row["kept"]): ClassMoments(row["labels"], counts, sums, xx)}
-
-
-def _added(
-    totals: Mapping[Part, ClassMoments], more: Mapping[Part, ClassMoments]
-) -> dict[Part, ClassMoments]:
-    both = totals.keys() & more.keys()
-    return {**totals, **more, **{part: totals[part] + more[part] for part in both}}
+    moments = ClassMoments(row["labels"], counts, sums, xx)
+    return ((row["fold"], row["kept"]), row["band"]), moments
 
 
 def total_moments(parts: Iterable[ClassMoments]) -> ClassMoments:

@@ -131,15 +131,18 @@ def features_file(backbone: Backbone) -> bytes:
 
 
 def read_classes(path: Path) -> list[str]:
-    """The label of each output, from JSON {"0": [label, name], "1": ...}.
+    """The label of each output, from JSON {"0": [label, name], "1": ...}, or a backbone.json.
 
     Raises:
         InputError: the file is of another form.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
+        if "classes" in table:  # of Backbone.save
+            return [str(label) for label in table["classes"]]
         return [str(table[str(i)][0]) for i in range(len(table))]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise InputError(
-            f'{path}: want JSON {{"0": [label, name], "1": ...}}, one entry a class: {error!r}'
+            f'{path}: want JSON {{"0": [label, name], "1": ...}}, one entry a class, or the '
+            f"backbone.json of an earlier train_backbone: {error!r}"
         ) from error

@@ -1,10 +1,12 @@
-"""Weights of a network from an HDF5 file: of Keras 3 (.weights.h5), or as Keras 2 wrote them (.h5).
+"""Weights of a network from a file of Keras 3 (.weights.h5, .keras) or of Keras 2 (.h5).
 
 Read here and not by Keras, which takes a file with the classifier and one without it for different
 networks, follows neither's names, and tells of the first fault alone.
 """
 
+import io
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 
 TOLD = 3  # faults of a file that a message lists
+WITHIN = "model.weights.h5"  # the weights of a .keras file, which is a zip
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,7 @@ def open_weights(path: Path) -> Iterator[StoredWeights]:
     Raises:
         InputError: the file is no HDF5, or of another form; it points to other files.
     """
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path} is no HDF5 file: {error}") from error
-    with file:
+    with _open_hdf5(path) as file:
         try:
             keras3 = "layers" in file
             stored = StoredWeights(_of_keras_3(file) if keras3 else _of_keras_2(file), keras3)
@@ -74,6 +73,19 @@ def open_weights(path: Path) -> Iterator[StoredWeights]:
         if not stored.layers:
             raise InputError(f"{path} holds no weights")
         yield stored
+
+
+def _open_hdf5(path: Path) -> h5py.File:
+    """The file itself, or what a .keras file has of it; no other part of that is read."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return h5py.File(path, "r")
+        with zipfile.ZipFile(path) as archive:
+            return h5py.File(io.BytesIO(archive.read(WITHIN)), "r")
+    except KeyError:
+        raise InputError(f"{path} is a zip without {WITHIN}, and so no .keras file") from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is no HDF5 file: {error}") from error
 
 
 def _of_keras_3(file: h5py.File) -> list[StoredLayer]:

@@ -65,3 +65,14 @@ def test_the_standardised_sums_are_those_of_standardised_features():
 def test_features_of_half_precision_are_summed_in_double():
     features = np.full((3000, 1), 100.0, dtype=np.float16)  # their sum is beyond float16
     assert ClassMoments.of(features, ["ant"] * 3000).sums.tolist() == [[300_000.0]]
+
+
+@given(labelled_features(), labelled_features(), st.integers(1, 7))
+def test_bands_add_as_the_whole_does_and_make_it_again(one, other, count):
+    width = min(one[0].shape[1], other[0].shape[1])
+    parts = [ClassMoments.of(features[:, :width], labels) for features, labels, _ in (one, other)]
+    both = zip(*(part.bands(count) for part in parts), strict=True)
+    found, wanted = ClassMoments.of_bands([a + b for a, b in both]), parts[0] + parts[1]
+    assert found.labels == wanted.labels
+    for name in ("counts", "sums", "xx"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))

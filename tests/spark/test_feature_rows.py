@@ -4,6 +4,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
+from devise_lib.spark import feature_rows
 from devise_lib.spark.feature_rows import (
     feature_moments,
     label_vectors,
@@ -54,8 +55,11 @@ def assert_same(found, features, labels):
     np.testing.assert_allclose(found.xx, wanted.xx, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("partitions", [1, 4, 70])
-def test_moments_are_those_of_each_parts_rows_however_they_are_dealt_to_tasks(rows, partitions):
+@pytest.mark.parametrize(("partitions", "band"), [(1, 2**20), (4, 2 * D), (70, D)])
+def test_moments_are_those_of_each_parts_rows_however_they_are_dealt_to_tasks(
+    rows, partitions, band, monkeypatch
+):
+    monkeypatch.setattr(feature_rows, "BAND", band)
     found = feature_moments(rows.repartition(partitions))
     assert set(found) == set(PARTS)
     for part, moments in found.items():

@@ -14,7 +14,7 @@ from devise_lib.vision.backbones import (
 )
 from devise_lib.vision.inference import Network
 from devise_lib.vision.keras_file import model_of_bytes
-from devise_lib.vision.networks import make_network
+from devise_lib.vision.networks import make_network, read_network
 
 CLASSES = ["cat", "dog", "owl"]
 PHOTOS = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
@@ -136,6 +136,14 @@ def test_classes_are_read_in_the_order_of_the_softmax(tmp_path):
     path = tmp_path / "classes.json"
     path.write_text(json.dumps({"1": ["n02", "dog"], "0": ["n01", "cat"], "2": ["n03", "owl"]}))
     assert read_classes(path) == ["n01", "n02", "n03"]
+
+
+def test_a_backbone_that_was_kept_is_weights_and_classes_to_take_as_they_are(backbone, tmp_path):
+    backbone.save(tmp_path)
+    classes = read_classes(tmp_path / "backbone.json")
+    assert classes == CLASSES
+    model = read_network("small_cnn", str(tmp_path / "backbone.keras"), len(classes), 32)
+    np.testing.assert_array_equal(np.asarray(model(PHOTOS)), np.asarray(backbone.model(PHOTOS)))
 
 
 @pytest.mark.parametrize("text", ['{"0": ["a"], "2": ["b"]}', "[1, 2]", "{", '{"0": 3}'])

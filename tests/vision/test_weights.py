@@ -1,3 +1,5 @@
+import zipfile
+
 import h5py
 import keras
 import numpy as np
@@ -45,13 +47,13 @@ def write_keras_2(path, model, rename=lambda name: name, leave_out=()):
                 group[name] = value
 
 
-@pytest.fixture(params=["keras 3", "keras 2", "keras 2, Caffe's names", "whole model"])
+@pytest.fixture(params=["keras 3", ".keras", "keras 2", "keras 2, Caffe's names", "whole model"])
 def path(request, model, tmp_path):
     if request.param == "keras 3":
         path = tmp_path / "a.weights.h5"
         model.save_weights(path)
-    elif request.param == "whole model":
-        path = tmp_path / "a.h5"
+    elif request.param in (".keras", "whole model"):
+        path = tmp_path / f"a.{'keras' if request.param == '.keras' else 'h5'}"
         model.save(path)
     else:
         path = tmp_path / "a.h5"
@@ -150,9 +152,26 @@ def strings(path):
         file["layers/dense/vars/0"] = ["a", "b"]
 
 
+def zip_without_weights(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+
+
+def keras_file_with_a_link(path):
+    linked, secret = path.parent / "linked.h5", path.parent / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["x"] = np.zeros(3)
+    with h5py.File(linked, "w") as file:
+        file["layers/dense/vars/0"] = h5py.ExternalLink(str(secret), "x")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(linked, "model.weights.h5")
+
+
 @pytest.mark.parametrize(
     ("write", "fault"),
     [
+        (zip_without_weights, r"is a zip without model\.weights\.h5"),
+        (keras_file_with_a_link, "is not a file of weights as Keras writes them"),
         (text, "is no HDF5 file"),
         (empty, "is not a file of weights as Keras writes them"),
         (layers_without_weights, "holds no weights"),

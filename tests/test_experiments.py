@@ -1,0 +1,244 @@
+"""The published experiments of conf/experiments, run small on generated data of their layout."""
+
+import json
+import re
+import shlex
+import sqlite3
+import tomllib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from devise_lib.config_file import load_settings
+from devise_lib.pipeline import choose_jobs
+from devise_lib.report.papers import SETS
+from tests.conftest import ROOT, run_program
+from tests.known_data import AWA2, CIFAR_10, CIFAR_100, SQUEEZENET, SmallWorld, write_keras_2
+
+EXPERIMENTS = ROOT / "conf" / "experiments"
+FILES = sorted(EXPERIMENTS.glob("*.toml"))
+DATA = re.compile(r"\$\{EXPERIMENTS_DATA:-data\}/([\w.-]+)([\w./-]*)")
+CIFAR_CLASSES = 20  # that have photos; the labels are all hundred
+
+
+def comment_of(path: Path) -> str:
+    """What an experiment says of itself, at its top."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line[1:] for line in lines[: lines.index("seed = 0")] if line[:1] == "#")
+
+
+def commands_of(path: Path) -> list[list[str]]:
+    """The command lines of that, as words."""
+    found = re.findall(r"^ +(\S+python -m (?:.*\\\n)*.*)", comment_of(path), re.MULTILINE)
+    return [shlex.split(command.replace("\\\n", " ")) for command in found]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_experiment_can_be_used_as_its_comment_says(path, monkeypatch, tmp_path):
+    """Every key is there and fits, also with the variants; every file is told to be downloaded."""
+    text, comment = path.read_text(encoding="utf-8"), comment_of(path)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for top, below in DATA.findall(text):
+        stem = top.split(".")[0]
+        assert stem in comment
+        assert stem in readme
+        place = tmp_path / f"{top}{below}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.mkdir()
+    monkeypatch.setenv("EXPERIMENTS_DATA", str(tmp_path))
+    commands = commands_of(path)
+    assert commands
+    for words in commands:
+        assert words[:3] == [".venv/bin/python", "-m", "devise_lib.pipeline"]
+        options = list(pairwise(words))
+        assert ("--config", str(path.relative_to(ROOT))) in options
+        [start] = [value for option, value in options if option == "--from"] or [None]
+        overrides = [value for option, value in options if option == "--set"]
+        jobs = choose_jobs(start, None, None)
+        assert load_settings(path, overrides, jobs).jobs
+
+
+def test_the_papers_tasks_are_those_that_the_report_sets_beside_its_figures():
+    path = EXPERIMENTS / "paper.toml"
+    tasks = tomllib.loads(path.read_text(encoding="utf-8"))["evaluate"]["candidates"]
+    assert [task["name"] for task in tasks] == list(SETS)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """What the experiments with small photos download."""
+    from devise_lib.vision.networks import make_network
+
+    folder = tmp_path_factory.mktemp("data")
+    world = SmallWorld([*CIFAR_10, *CIFAR_100, *AWA2])
+    world.write_vectors(folder / "wiki-news-300d-1M.vec")
+    world.write_cifar_100(folder / "cifar-100-binary", CIFAR_CLASSES, train=24, test=4)
+    world.write_cifar_10(folder / "cifar-10-batches-bin", train=1, test=6)
+    world.write_awa2(folder / "Animals_with_Attributes2", seen=10, unseen=5, side=64)
+    write_keras_2(folder / SQUEEZENET, make_network("squeezenet_1.1", 2, 64), seed=0)
+    return folder
+
+
+SMALL = (
+    "spark.master=local[2]",
+    "spark.driver.memory=2g",
+    "train_backbone.batch_size=32",
+    "extract_features.max_records_per_file=100",
+    "build_index.queries=20",
+)
+SMALL_CIFAR = (
+    *SMALL,
+    "train_backbone.backbone=cifar_resnet_8",
+    "train_backbone.epochs=8",
+    "train_devise.batch_size=32",
+)
+SMALL_POSTER = (
+    *SMALL,
+    "train_backbone.image_size=64",
+    "train_backbone.epochs=4",
+    "export_model.photos=20",
+)
+
+
+def run(experiment: str, start: str, overrides: Sequence[str], data: Path, work: Path) -> None:
+    """The pipeline on an experiment, from the job `start` to the evaluation."""
+    settings = [word for each in (f"work_dir={work}", *overrides) for word in ("--set", each)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPERIMENTS_DATA", str(data))
+        done = run_program(
+            *("-m", "devise_lib.pipeline", "--from", start, "--to", "evaluate"),
+            *("--config", f"conf/experiments/{experiment}.toml", *settings),
+            timeout_s=1_800,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def table(work: Path, name: str, columns: list[str]) -> pd.DataFrame:
+    return DeltaTable(work / "tables" / name).to_pandas(columns=columns)
+
+
+def losses(work: Path, name: str) -> list[float]:
+    """By epoch, of the last run of a name that has any."""
+    query = """SELECT m.value FROM metrics m WHERE m.key = 'loss' AND m.run_uuid =
+               (SELECT r.run_uuid FROM runs r JOIN metrics USING (run_uuid)
+                WHERE r.name = ? AND key = 'loss' ORDER BY r.start_time DESC LIMIT 1)
+               ORDER BY m.step"""
+    with sqlite3.connect(work / "mlflow.db") as store:
+        return [value for (value,) in store.execute(query, (name,))]
+
+
+def hits(work: Path, photos: str, candidates: str, k: int) -> dict[str, dict[str, float]]:
+    """hit@k by model, and by method."""
+    rows = table(
+        work,
+        "metrics",
+        ["model_id", "method", "photo_set", "candidate_set", "metric", "k", "value"],
+    ).set_index(["metric", "k", "photo_set", "candidate_set"])
+    found: dict[str, dict[str, float]] = {}
+    for model, method, value in rows.loc[("hit", k, photos, candidates)].itertuples(index=False):
+        found.setdefault(model, {})[method] = value
+    return found
+
+
+def dimensions(work: Path) -> set[int]:
+    """Of FEATURES, whose partitions deltalake cannot read with this pyarrow."""
+    files = DeltaTable(work / "tables/features").file_uris()
+    rows = [row for file in files for row in pq.ParquetFile(file).read(["feature"])["feature"]]
+    return {len(row) for row in rows}
+
+
+@pytest.fixture(scope="module")
+def cifar_report(data, tmp_path_factory) -> tuple[Path, list[int]]:
+    """The work folder of the report's two runs, and how many features each took."""
+    work = tmp_path_factory.mktemp("cifar_report") / "work"
+    run("cifar_report", "train_word2vec", SMALL_CIFAR, data, work)
+    [pooled] = dimensions(work)
+    [variant] = [
+        words for words in commands_of(EXPERIMENTS / "cifar_report.toml") if "map" in str(words)
+    ]
+    again = [after for word, after in pairwise(variant) if word == "--set"]
+    run("cifar_report", "train_backbone", (*SMALL_CIFAR, *again), data, work)
+    [activation_map] = dimensions(work)
+    return work, [pooled, activation_map]
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_cifar_report_compares_64_features_with_the_map_of_one_network(cifar_report):
+    work, dimensions_taken = cifar_report
+    assert dimensions_taken == [64, 8 * 8 * 64]
+    training = losses(work, "train_backbone")
+    assert len(training) == 8
+    assert training[-1] < 0.7 * training[0]
+    models = hits(work, "cifar100 seen", "cifar100 seen_only", 1)
+    assert models.pop("")["chance"] == pytest.approx(0.01)
+    assert len(models) == 2
+    softmax = {methods["softmax"] for methods in models.values()}
+    assert len(softmax) == 1  # the network of both is one: the map's was not trained anew
+    for methods in models.values():
+        assert methods["softmax"] > 0.5
+        assert methods["devise"] > 0.3
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_cifar_reports_zero_shot_part_is_on_photos_for_testing_among_ten_labels(cifar_report):
+    work, _ = cifar_report
+    photos = table(work, "photos", ["photo_set", "path"])
+    unseen = photos[photos["photo_set"] == "cifar10"]["path"]
+    assert len(unseen) == 60
+    assert unseen.str.contains("test_batch.bin!").all()
+    models = hits(work, "cifar10 unseen", "cifar10 unseen_only", 1)
+    assert models.pop("")["chance"] == pytest.approx(0.1)
+    for methods in models.values():  # 0.4 and 0 where this was written
+        assert methods["devise"] > 0.15
+        assert methods["devise"] > methods["random_embeddings"]
+    among_all = hits(work, "cifar10 unseen", "cifar10_and_cifar100", 5)
+    assert among_all[""]["chance"] == pytest.approx(5 / 110)
+    assert all(methods["devise"] > 5 / 110 for model, methods in among_all.items() if model)
+
+
+@pytest.fixture(scope="module")
+def poster(data, tmp_path_factory) -> Path:
+    """The work folder of the poster's run."""
+    work = tmp_path_factory.mktemp("poster") / "work"
+    run("poster", "train_word2vec", SMALL_POSTER, data, work)
+    return work
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poster):
+    assert dimensions(poster) == {512}
+    for stage, epochs in (("train_backbone", 4), ("devise-0", 8)):
+        curve = losses(poster, stage)
+        assert len(curve) == epochs
+        assert curve[-1] < curve[0]
+    cosine_distance = losses(poster, "devise-0")
+    assert 0 < cosine_distance[-1] < 0.7 * cosine_distance[0] < 2
+    for kind, labels in (("unseen", 10), ("seen", 40)):
+        found = hits(poster, f"awa2 {kind}", f"awa2 {kind}_only", 3)
+        assert found.pop("")["chance"] == pytest.approx(3 / labels)
+        [methods] = found.values()
+        assert methods["devise"] > 1.3 * 3 / labels
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_poster_ends_in_a_file_for_phones_that_gives_the_models_embeddings(poster):
+    [folder] = [path for path in (poster / "export").iterdir() if path.is_dir()]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["image_size"], manifest["dimension"]) == (64, 300)
+    checks = {check["form"]: check for check in manifest["checks"]}
+    assert checks["model.tflite"]["photos"] == 20
+    assert all(check["passed"] for check in checks.values())
+    size = (folder / "model.tflite").stat().st_size
+    assert manifest["files"]["model.tflite"]["bytes"] == size
+    parameters = 722_496 + (512 + 1) * 512 + (512 + 1) * 300
+    assert size == pytest.approx(4 * parameters, rel=0.05)
