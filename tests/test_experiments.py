@@ -133,17 +133,16 @@ def losses(work: Path, name: str) -> list[float]:
         return [value for (value,) in store.execute(query, (name,))]
 
 
-def hits(work: Path, photos: str, candidates: str, k: int) -> dict[str, dict[str, float]]:
-    """hit@k by model, and by method."""
-    rows = table(
-        work,
-        "metrics",
-        ["model_id", "method", "photo_set", "candidate_set", "metric", "k", "value"],
-    ).set_index(["metric", "k", "photo_set", "candidate_set"])
+def hits(work: Path, photos: str, candidates: str, k: int) -> list[dict[str, float]]:
+    """hit@k by method, of each model in the order of their versions."""
+    columns = ["metric", "k", "photo_set", "candidate_set", "model_id", "method", "value"]
+    asked = dict(zip(columns, ("hit", k, photos, candidates), strict=False))
+    rows = table(work, "metrics", columns)
+    rows = rows[(rows[list(asked)] == pd.Series(asked)).all(axis=1)]
     found: dict[str, dict[str, float]] = {}
-    for model, method, value in rows.loc[("hit", k, photos, candidates)].itertuples(index=False):
+    for model, method, value in rows[["model_id", "method", "value"]].itertuples(index=False):
         found.setdefault(model, {})[method] = value
-    return found
+    return [found[model] for model in sorted(found)]
 
 
 def dimensions(work: Path) -> set[int]:
@@ -176,14 +175,16 @@ def test_the_cifar_report_compares_64_features_with_the_map_of_one_network(cifar
     training = losses(work, "train_backbone")
     assert len(training) == 8
     assert training[-1] < 0.7 * training[0]
-    models = hits(work, "cifar100 seen", "cifar100 seen_only", 1)
-    assert models.pop("")["chance"] == pytest.approx(0.01)
-    assert len(models) == 2
-    softmax = {methods["softmax"] for methods in models.values()}
-    assert len(softmax) == 1  # the network of both is one: the map's was not trained anew
-    for methods in models.values():
-        assert methods["softmax"] > 0.5
-        assert methods["devise"] > 0.3
+    pooled, activation_map = hits(work, "cifar100 seen", "seen_only", 1)
+    assert pooled["chance"] == pytest.approx(0.01)
+    assert pooled["softmax"] == activation_map["softmax"] > 0.5  # the network is the same
+    assert pooled["devise"] > 0.3
+    # As in the report, 43.7 % and 64 %: few features cannot tell where a vector of 300 lies.
+    assert activation_map["devise"] > pooled["devise"]  # 1.00 and 0.80 where this was written
+    for run_of in ("devise-0", "random_embeddings-0"):
+        curve = losses(work, run_of)
+        assert len(curve) == 20
+        assert curve[-1] < 0.5 * curve[0]
 
 
 @pytest.mark.spark
@@ -194,14 +195,13 @@ def test_the_cifar_reports_zero_shot_part_is_on_photos_for_testing_among_ten_lab
     unseen = photos[photos["photo_set"] == "cifar10"]["path"]
     assert len(unseen) == 60
     assert unseen.str.contains("test_batch.bin!").all()
-    models = hits(work, "cifar10 unseen", "cifar10 unseen_only", 1)
-    assert models.pop("")["chance"] == pytest.approx(0.1)
-    for methods in models.values():  # 0.4 and 0 where this was written
-        assert methods["devise"] > 0.15
+    for methods in hits(work, "cifar10 unseen", "unseen_only", 1):
+        assert methods["chance"] == pytest.approx(0.1)
+        assert methods["devise"] > 0.2  # 0.4, and from the map 0.8; random embeddings 0 and 0.12
         assert methods["devise"] > methods["random_embeddings"]
-    among_all = hits(work, "cifar10 unseen", "cifar10_and_cifar100", 5)
-    assert among_all[""]["chance"] == pytest.approx(5 / 110)
-    assert all(methods["devise"] > 5 / 110 for model, methods in among_all.items() if model)
+    for methods in hits(work, "cifar10 unseen", "cifar10_and_cifar100", 5):
+        assert methods["chance"] == pytest.approx(5 / 110)
+        assert methods["devise"] > methods["chance"]
 
 
 @pytest.fixture(scope="module")
@@ -223,10 +223,9 @@ def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poste
     cosine_distance = losses(poster, "devise-0")
     assert 0 < cosine_distance[-1] < 0.7 * cosine_distance[0] < 2
     for kind, labels in (("unseen", 10), ("seen", 40)):
-        found = hits(poster, f"awa2 {kind}", f"awa2 {kind}_only", 3)
-        assert found.pop("")["chance"] == pytest.approx(3 / labels)
-        [methods] = found.values()
-        assert methods["devise"] > 1.3 * 3 / labels
+        [methods] = hits(poster, f"awa2 {kind}", f"{kind}_only", 3)
+        assert methods["chance"] == pytest.approx(3 / labels)
+        assert methods["devise"] > 1.3 * methods["chance"]
 
 
 @pytest.mark.spark
