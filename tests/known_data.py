@@ -127,6 +127,8 @@ def write_keras_2(path: Path, model: Any, seed: int) -> None:
             group = file.create_group(name)
             weights = [f"{name}_W_1:0", f"{name}_b_1:0"]
             group.attrs["weight_names"] = [weight.encode() for weight in weights]
-            he = (2.0 / np.prod(kernel[:-1])) ** 0.5  # the signal stays as strong as it comes
+            he = (2.0 / np.prod(kernel[:-1])) ** 0.5  # the signal stays as strong as it was
+            if layer is layers[0]:
+                he /= 64.0  # pixels come about 0, in [-128, 128]
             group[weights[0]] = rng.normal(0.0, he, kernel).astype(np.float32)
             group[weights[1]] = np.zeros(bias, np.float32)

@@ -101,18 +101,22 @@ SMALL_CIFAR = (
 SMALL_POSTER = (
     *SMALL,
     "train_backbone.image_size=64",
-    "train_backbone.epochs=4",
+    "train_backbone.epochs=5",
+    "train_backbone.learning_rate=1e-3",  # the weights are random
     "export_model.photos=20",
 )
 
 
-def run(experiment: str, start: str, overrides: Sequence[str], data: Path, work: Path) -> None:
-    """The pipeline on an experiment, from the job `start` to the evaluation."""
+def run(
+    experiment: str, jobs: tuple[str, str], overrides: Sequence[str], data: Path, work: Path
+) -> None:
+    """The pipeline on an experiment, from the first of `jobs` to the last."""
+    first, last = jobs
     settings = [word for each in (f"work_dir={work}", *overrides) for word in ("--set", each)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPERIMENTS_DATA", str(data))
         done = run_program(
-            *("-m", "devise_lib.pipeline", "--from", start, "--to", "evaluate"),
+            *("-m", "devise_lib.pipeline", "--from", first, "--to", last),
             *("--config", f"conf/experiments/{experiment}.toml", *settings),
             timeout_s=1_800,
         )
@@ -156,13 +160,13 @@ def dimensions(work: Path) -> set[int]:
 def cifar_report(data, tmp_path_factory) -> tuple[Path, list[int]]:
     """The work folder of the report's two runs, and how many features each took."""
     work = tmp_path_factory.mktemp("cifar_report") / "work"
-    run("cifar_report", "train_word2vec", SMALL_CIFAR, data, work)
+    run("cifar_report", ("train_word2vec", "evaluate"), SMALL_CIFAR, data, work)
     [pooled] = dimensions(work)
     [variant] = [
         words for words in commands_of(EXPERIMENTS / "cifar_report.toml") if "map" in str(words)
     ]
     again = [after for word, after in pairwise(variant) if word == "--set"]
-    run("cifar_report", "train_backbone", (*SMALL_CIFAR, *again), data, work)
+    run("cifar_report", ("train_backbone", "evaluate"), (*SMALL_CIFAR, *again), data, work)
     [activation_map] = dimensions(work)
     return work, [pooled, activation_map]
 
@@ -208,7 +212,8 @@ def test_the_cifar_reports_zero_shot_part_is_on_photos_for_testing_among_ten_lab
 def poster(data, tmp_path_factory) -> Path:
     """The work folder of the poster's run."""
     work = tmp_path_factory.mktemp("poster") / "work"
-    run("poster", "train_word2vec", SMALL_POSTER, data, work)
+    for jobs in (("train_word2vec", "export_model"), ("evaluate", "evaluate")):
+        run("poster", jobs, SMALL_POSTER, data, work)
     return work
 
 
@@ -216,7 +221,7 @@ def poster(data, tmp_path_factory) -> Path:
 @pytest.mark.slow
 def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poster):
     assert dimensions(poster) == {512}
-    for stage, epochs in (("train_backbone", 4), ("devise-0", 8)):
+    for stage, epochs in (("train_backbone", 5), ("devise-0", 8)):
         curve = losses(poster, stage)
         assert len(curve) == epochs
         assert curve[-1] < curve[0]
@@ -225,7 +230,8 @@ def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poste
     for kind, labels in (("unseen", 10), ("seen", 40)):
         [methods] = hits(poster, f"awa2 {kind}", f"{kind}_only", 3)
         assert methods["chance"] == pytest.approx(3 / labels)
-        assert methods["devise"] > 1.3 * methods["chance"]
+        assert methods["devise"] > 0.5  # 0.9 and 1.0 where this was written
+        assert kind == "unseen" or methods["softmax"] > 2 * methods["chance"]
 
 
 @pytest.mark.spark
