@@ -220,7 +220,9 @@ def _point(score: Score, losses: Sequence[Sequence[float]]) -> dict[str, float]:
 
 
 def _best(scores: Sequence[Score]) -> int:
-    return int(np.argmax([score.value for score in scores]))
+    """The best epoch; the start, which is no DeViSE yet, only where there is no other."""
+    trained = [score.value for score in scores[1:]]
+    return 1 + int(np.argmax(trained)) if trained else 0
 
 
 def _scaled_like(start: NDArray[np.float32], drawn: NDArray[np.float32]) -> NDArray[np.float32]:
