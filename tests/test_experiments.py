@@ -221,17 +221,14 @@ def poster(data, tmp_path_factory) -> Path:
 @pytest.mark.slow
 def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poster):
     assert dimensions(poster) == {512}
-    for stage, epochs in (("train_backbone", 5), ("devise-0", 8)):
-        curve = losses(poster, stage)
-        assert len(curve) == epochs
-        assert curve[-1] < curve[0]
-    cosine_distance = losses(poster, "devise-0")
-    assert 0 < cosine_distance[-1] < 0.7 * cosine_distance[0] < 2
+    first, second = losses(poster, "train_backbone"), losses(poster, "devise-0")
+    assert (len(first), len(second)) == (5, 8)
+    assert first[-1] < np.log(40) - 0.1  # better than a guess: 3.45, from random weights
+    assert 0 < second[-1] < 0.3 * second[0] < 0.6  # of a cosine distance, by one-cycle
     for kind, labels in (("unseen", 10), ("seen", 40)):
         [methods] = hits(poster, f"awa2 {kind}", f"{kind}_only", 3)
         assert methods["chance"] == pytest.approx(3 / labels)
-        assert methods["devise"] > 0.5  # 0.9 and 1.0 where this was written
-        assert kind == "unseen" or methods["softmax"] > 2 * methods["chance"]
+        assert methods["devise"] > 0.5  # 0.9 of both where this was written
 
 
 @pytest.mark.spark
