@@ -130,13 +130,16 @@ def find_contenders(
         fit_bank = [row for row in bank if row["fold"] != fold.number and not row["kept"]]
         tries.append((fold, _basis(layer, fit_bank, fold.moments, fit_vectors)))
     judge = _Judge(_basis(layer, bank, total_moments(moments.values()), vectors), tries, known)
-    numbers = [fold.number for fold in folds]
     found = [
         judge.enter(
             one.method,
             one.seed,
             _by_words(one.projection, one.method),
-            [_by_words(p, one.method) for p in bundle.of_folds(one.method, numbers)],
+            {
+                trial.fold: _by_words(trial.projection, trial.method)
+                for trial in bundle.trained
+                if trial.method == one.method and trial.fold is not None
+            },
         )
         for one in bundle.trained
         if one.fold is None
@@ -226,9 +229,9 @@ class _Judge:
                 "have no photos to choose by: give validation_folds and run extract_features "
                 "again, or give one of evaluate.strengths and conse_t"
             )
-        settings, trials = choices[0], list[Method]()
+        settings, trials = choices[0], dict[int, Method]()
         if self._folds:
-            tried = [[make(basis, c) for _, basis in self._folds] for c in choices]
+            tried = [{f.number: make(basis, c) for f, basis in self._folds} for c in choices]
             place = choose([self._score(each) for each in tried])
             settings, trials = choices[place], tried[place]
         return self.enter(name, None, make(self._every, settings), trials, settings)
@@ -238,22 +241,24 @@ class _Judge:
         name: str,
         seed: int | None,
         method: Method,
-        trials: Sequence[Method],
+        trials: Mapping[int, Method],
         settings: tuple[float, ...] = (),
     ) -> Contender:
-        """The method with its penalties, which its trials tell, and its label means."""
+        """The method with its penalties, which its trials by fold tell, and its label means."""
         means = _label_means(method, self._every.bank, self._known)
         gammas = {}
-        if trials:
+        if any(fold.number in trials for fold, _ in self._folds):
             gammas[""] = self._score(trials).gamma
             gammas[CSLS] = self._score(trials, adjusted=True).gamma
         return Contender(name, seed, method, gammas, means, settings)
 
-    def _score(self, trials: Sequence[Method], adjusted: bool = False) -> Score:
-        """Of the trials, one a fold; adjusted: with CSLS."""
+    def _score(self, trials: Mapping[int, Method], adjusted: bool = False) -> Score:
+        """Of the trials, in the folds that there is one of; adjusted: with CSLS."""
         answers = []
-        for trial, (fold, basis) in zip(trials, self._folds, strict=True):
-            validation = fold.validation
+        for fold, basis in self._folds:
+            if fold.number not in trials:
+                continue  # training tried fewer folds
+            trial, validation = trials[fold.number], fold.validation
             scores = trial.scores(validation.features, validation.candidates)
             if adjusted:
                 scores = csls(scores, _label_means(trial, basis.bank, validation.candidates))

@@ -136,6 +136,19 @@ def test_penalties_are_those_of_the_trials_and_not_of_the_model_itself(contender
     assert contenders[0].gammas[""] == pytest.approx(wanted)
 
 
+def test_a_model_that_was_tried_on_fewer_folds_has_its_penalties_from_these(
+    features, labels, folds
+):
+    fewer = replace(BUNDLE, trained=[one for one in TRAINED if one.fold != 1])
+    entry = find_contenders(features, labels, fewer, KNOWN, CONFIG)[0]
+    trial = ByWords(Compatibility(TRAINED[3].projection))
+    wanted = Score.over([folds[0].validation.ask(trial)]).gamma
+    assert entry.gammas[""] == pytest.approx(wanted)
+    assert set(entry.gammas) == {"", CSLS}
+    none = replace(BUNDLE, trained=TRAINED[:3])
+    assert not find_contenders(features, labels, none, KNOWN, CONFIG)[0].gammas
+
+
 def test_with_csls_the_penalty_is_that_of_adjusted_trials(features, labels, folds):
     """With a bank of every training photo it is the sample of no one."""
     config = CONFIG.model_copy(update={"bank": 1000})
