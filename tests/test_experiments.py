@@ -1,6 +1,7 @@
 """The published experiments of conf/experiments, run small on generated data of their layout."""
 
 import json
+import math
 import re
 import shlex
 import sqlite3
@@ -181,7 +182,8 @@ def test_the_cifar_report_compares_64_features_with_the_map_of_one_network(cifar
     assert training[-1] < 0.7 * training[0]
     pooled, activation_map = hits(work, "cifar100 seen", "seen_only", 1)
     assert pooled["chance"] == pytest.approx(0.01)
-    assert pooled["softmax"] == activation_map["softmax"] > 0.5  # the network is the same
+    assert pooled["softmax"] > 0.5
+    assert activation_map["softmax"] == pytest.approx(pooled["softmax"], abs=0.03)  # of one network
     assert pooled["devise"] > 0.3
     # As in the report, 43.7 % and 64 %: few features cannot tell where a vector of 300 lies.
     assert activation_map["devise"] > pooled["devise"]  # 1.00 and 0.80 where this was written
@@ -223,7 +225,7 @@ def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poste
     assert dimensions(poster) == {512}
     first, second = losses(poster, "train_backbone"), losses(poster, "devise-0")
     assert (len(first), len(second)) == (5, 8)
-    assert first[-1] < np.log(40) - 0.1  # better than a guess: 3.45, from random weights
+    assert first[-1] < math.log(40) - 0.1  # better than a guess: 3.45, from random weights
     assert 0 < second[-1] < 0.3 * second[0] < 0.6  # of a cosine distance, by one-cycle
     for kind, labels in (("unseen", 10), ("seen", 40)):
         [methods] = hits(poster, f"awa2 {kind}", f"{kind}_only", 3)
