@@ -241,7 +241,7 @@ def test_labels_without_any_vector_are_told_and_the_old_ones_stay(small_run, tmp
 @pytest.mark.slow
 def test_resume_leaves_out_what_is_done(small_run):
     said = complaint(run_pipeline("--resume", overrides=(*SMALL, f"work_dir={small_run}")), 0)
-    assert said.count("done before, unchanged") == len(NAMES)
+    assert said.count("done before, unchanged") == len(list((small_run / "runs").glob("*.json")))
 
 
 @pytest.mark.spark

@@ -42,5 +42,6 @@ def make_augmentation(settings: Augmentation, image_size: int, seed: int) -> ker
         stack.append(layers.RandomBrightness(reach, value_range=span, seed=seed + 3))
         stack.append(layers.RandomContrast(reach, value_range=span, seed=seed + 4))
         saturation = (0.5 - reach / 2, 0.5 + reach / 2)  # 0.5 leaves a photo as it is
-        stack.append(layers.RandomSaturation(saturation, value_range=span, seed=seed + 5))
-    return keras.Sequential(stack)
+        # Its range is the one that saturations are cut to, whatever that of the photo.
+        stack.append(layers.RandomSaturation(saturation, value_range=(0, 1), seed=seed + 5))
+    return keras.Sequential([*stack, layers.Identity()])  # which an empty stack needs

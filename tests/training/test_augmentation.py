@@ -55,6 +55,6 @@ def test_each_call_draws_anew_and_a_seed_gives_the_same_again():
     assert (changed(Augmentation(), seed=4) != first).any()
 
 
-@pytest.mark.parametrize("options", [{"training": False}, {"settings": NONE}])
-def test_nothing_changes_outside_of_training_or_where_nothing_is_wanted(options):
-    assert (changed(options.pop("settings", Augmentation()), **options) == PHOTOS).all()
+@pytest.mark.parametrize(("settings", "training"), [(Augmentation(), False), (NONE, True)])
+def test_nothing_changes_outside_of_training_or_where_nothing_is_wanted(settings, training):
+    assert (changed(settings, training=training) == PHOTOS).all()
