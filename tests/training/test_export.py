@@ -76,12 +76,24 @@ def exported(tmp_path_factory):
     return model, folder
 
 
-@pytest.mark.parametrize("shape", [(SIZE, SIZE), (90, 61), (61, 90), (33, 200), (20, 50), (300, 8)])
-def test_tensorflow_fits_a_photo_as_pillow_does(shape):
-    content = encode(smooth(*shape))
+SHAPES = [(SIZE, SIZE), (90, 61), (61, 90), (33, 200), (20, 50), (300, 8), (130, 140), (300, 260)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        {"kind": "PNG"},
+        {"kind": "JPEG", "quality": 90},
+        {"kind": "JPEG", "quality": 60, "subsampling": 0, "progressive": True},
+    ],
+)
+def test_tensorflow_decodes_and_fits_a_photo_as_pillow_does(shape, encoding):
+    """Also JPEG that is decoded at 1/2, 1/4 and 1/8."""
+    content = encode(smooth(*shape), **encoding)
     found = decode_and_fit(tf.constant(content), SIZE).numpy()
     assert found.shape == (SIZE, SIZE, 3)
-    assert np.abs(found - decode(content, SIZE).astype(np.float32)).max() <= 2
+    assert np.abs(found - decode(content, SIZE).astype(np.float32)).max() <= 1
 
 
 def test_every_form_gives_the_models_embeddings(exported):
@@ -94,7 +106,7 @@ def test_every_form_gives_the_models_embeddings(exported):
     ]
     for each in checks:
         assert each.passed
-        assert each.least_cosine > 0.98
+        assert each.least_cosine > 0.995
     decoded = len(ODD) + len(PHOTOS)  # what cannot be decoded is left out
     assert [each.photos for each in checks] == [decoded, decoded, decoded, len(PHOTOS)]
     assert all(each.largest_difference <= 1e-4 for each in checks[:3])
