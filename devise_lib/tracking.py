@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,12 @@ def log_params(values: Mapping[str, object]) -> None:
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     """Add metrics to the open run; a step makes them points of a curve."""
     mlflow.log_metrics(dict(values), step=step)
+
+
+def log_curve(name: str, values: Sequence[float], first: int) -> None:
+    """Values by epoch to the open run; `first` is 0 where there is one for the start."""
+    for epoch, value in enumerate(values, first):
+        log_metrics({name: value}, step=epoch)
 
 
 def log_file(path: Path) -> None:

@@ -30,10 +30,8 @@ def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
     photos = photos_with_targets(tables, config)
     tuned = tune_on_ranks(config, tables, photos.where("split = 'train'"), bundle, backbone)
     tracking.log_params({"base_model": model.model_id, "horovod_size": tuned.size})
-    for epoch, score in enumerate(tuned.scores):
-        tracking.log_metrics({"validation": score.value}, step=epoch)
-    for epoch, loss in enumerate(tuned.losses, 1):
-        tracking.log_metrics({"loss": loss}, step=epoch)
+    tracking.log_curve("validation", [score.value for score in tuned.scores], first=0)
+    tracking.log_curve("loss", tuned.losses, first=1)
     rows = keep_tuned(config, tables, photos, model, bundle, tuned) if tuned.keras_file else 0
     return {"epochs": len(tuned.losses), "features": rows}
 

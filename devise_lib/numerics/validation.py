@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.numerics.candidates import CandidateSet, Method
+from devise_lib.numerics.candidates import ByWords, CandidateSet, Method
 from devise_lib.numerics.generalized import (
     SeenUnseenCurve,
     best_penalty,
@@ -14,6 +14,7 @@ from devise_lib.numerics.generalized import (
     seen_unseen_curve,
     turning_points,
 )
+from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.retrieval import rank_of_truth
 from devise_lib.numerics.vectors import FloatArray
 
@@ -125,3 +126,11 @@ class Validation:
             for k in SCORED_KS
         )
         return Answers(float(np.mean(alone)), curves)
+
+
+def score_projections(
+    validations: Sequence[Validation], projections: Sequence[Projection]
+) -> Score:
+    """The score of projections into the space of words, one of each fold."""
+    pairs = zip(validations, projections, strict=True)
+    return Score.over([fold.ask(ByWords(Compatibility(one))) for fold, one in pairs])

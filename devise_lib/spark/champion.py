@@ -8,9 +8,7 @@ import numpy as np
 
 from devise_lib import __version__, tracking
 from devise_lib.errors import InputError
-from devise_lib.numerics.candidates import ByWords
-from devise_lib.numerics.linear import Compatibility
-from devise_lib.numerics.validation import Score
+from devise_lib.numerics.validation import score_projections
 from devise_lib.spark.devise import METHOD
 from devise_lib.spark.folds import Fold
 from devise_lib.training.bundle import ProjectionBundle, load_bundle
@@ -89,9 +87,8 @@ def register(
 
 
 def _ask(bundle: ProjectionBundle, folds: Sequence[Fold]) -> float | None:
-    projections = bundle.of_folds(METHOD, [fold.number for fold in folds])
-    if not projections:
+    trials = bundle.trials(METHOD)
+    if not trials.keys() >= {fold.number for fold in folds}:
         return None
-    pairs = zip(projections, folds, strict=True)
-    answers = [fold.validation.ask(ByWords(Compatibility(p))) for p, fold in pairs]
-    return Score.over(answers).value
+    projections = [trials[fold.number] for fold in folds]
+    return score_projections([fold.validation for fold in folds], projections).value

@@ -26,7 +26,7 @@ from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose
 from devise_lib.numerics.vectors import FloatArray, stack_rows
-from devise_lib.spark.devise import CONTROL
+from devise_lib.spark.devise import CONTROL, METHOD
 from devise_lib.spark.feature_rows import (
     Vectors,
     feature_moments,
@@ -130,17 +130,12 @@ def find_contenders(
         fit_bank = [row for row in bank if row["fold"] != fold.number and not row["kept"]]
         tries.append((fold, _basis(layer, fit_bank, fold.moments, fit_vectors)))
     judge = _Judge(_basis(layer, bank, total_moments(moments.values()), vectors), tries, known)
+    gammas = {}  # of all seeds: trials are of one
+    for name in (METHOD, CONTROL):
+        trials = {fold: _by_words(one, name) for fold, one in bundle.trials(name).items()}
+        gammas[name] = judge.gammas(trials)
     found = [
-        judge.enter(
-            one.method,
-            one.seed,
-            _by_words(one.projection, one.method),
-            {
-                trial.fold: _by_words(trial.projection, trial.method)
-                for trial in bundle.trained
-                if trial.method == one.method and trial.fold is not None
-            },
-        )
+        judge.enter(one.method, one.seed, _by_words(one.projection, one.method), gammas[one.method])
         for one in bundle.trained
         if one.fold is None
     ]
@@ -234,23 +229,28 @@ class _Judge:
             tried = [{f.number: make(basis, c) for f, basis in self._folds} for c in choices]
             place = choose([self._score(each) for each in tried])
             settings, trials = choices[place], tried[place]
-        return self.enter(name, None, make(self._every, settings), trials, settings)
+        return self.enter(name, None, make(self._every, settings), self.gammas(trials), settings)
 
     def enter(
         self,
         name: str,
         seed: int | None,
         method: Method,
-        trials: Mapping[int, Method],
+        gammas: Mapping[str, float],
         settings: tuple[float, ...] = (),
     ) -> Contender:
-        """The method with its penalties, which its trials by fold tell, and its label means."""
+        """The method with its penalties and its label means."""
         means = _label_means(method, self._every.bank, self._known)
-        gammas = {}
-        if any(fold.number in trials for fold, _ in self._folds):
-            gammas[""] = self._score(trials).gamma
-            gammas[CSLS] = self._score(trials, adjusted=True).gamma
         return Contender(name, seed, method, gammas, means, settings)
+
+    def gammas(self, trials: Mapping[int, Method]) -> dict[str, float]:
+        """The penalties that a method's trials by fold tell, plain and with CSLS; none without."""
+        if not any(fold.number in trials for fold, _ in self._folds):
+            return {}
+        return {
+            "": self._score(trials).gamma,
+            CSLS: self._score(trials, adjusted=True).gamma,
+        }
 
     def _score(self, trials: Mapping[int, Method], adjusted: bool = False) -> Score:
         """Of the trials, in the folds that there is one of; adjusted: with CSLS."""

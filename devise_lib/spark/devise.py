@@ -27,7 +27,13 @@ from devise_lib.spark.feature_rows import (
 from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.ranks import events_folder, require_row_groups, run_ranks
+from devise_lib.spark.ranks import (
+    events_folder,
+    ranks_log,
+    require_row_groups,
+    run_ranks,
+    threads_a_rank,
+)
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
@@ -98,7 +104,8 @@ def train_on_ranks(
     """
     layer = softmax_of(backbone, config)
     labels = tables.read("labels")
-    rows = tables.read("features", version).where(
+    features = tables.read("features", version)
+    rows = features.where(
         (F.col("split") == "train") & (F.col("backbone_id") == backbone.identity())
     )
     if rows.isEmpty():
@@ -129,7 +136,7 @@ def train_on_ranks(
     for fold in folds:
         fit = fold.rows, fold.moments, fold.validation.held_out
         tried.append(TrialFold(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
-    followed = followed_photos(tables.read("features", version), backbone.identity())
+    followed = followed_photos(features, backbone.identity())
     seeds = range(config.seed, config.seed + config.seeds)
     runs = [Run(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
     parts = [full[METHOD], *(fold.rows for fold in tried)]
@@ -151,12 +158,11 @@ def train_on_ranks(
         readers=readers,
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
         checkpoint_steps=config.checkpoint_steps,
-        threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
+        threads=threads_a_rank(spark, config.ranks),
         events=events_folder(config),
         followed=followed.features if followed else None,
     )
-    log_path = Path(config.work_dir) / "logs" / "train_devise.log"
-    outcome = run_ranks(spark, train_projections, plan, config.ranks, log_path)[0]
+    outcome = run_ranks(spark, train_projections, plan, config.ranks, ranks_log(config))[0]
     trained = _trained(outcome, plan, [fold.number for fold in folds])
     bundle = ProjectionBundle(
         trained,

@@ -17,20 +17,26 @@ from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.devise import METHOD, further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
 from devise_lib.spark.features import write_features
-from devise_lib.spark.folds import Fold, make_folds
+from devise_lib.spark.folds import Fold, asks, fits, make_folds
 from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
-from devise_lib.spark.ranks import events_folder, require_row_groups, run_ranks
+from devise_lib.spark.ranks import (
+    events_folder,
+    ranks_log,
+    require_row_groups,
+    run_ranks,
+    threads_a_rank,
+)
 from devise_lib.spark.tables import Tables
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (
     FineTuningPlan,
-    PhotoRows,
     Tuned,
     TuningFold,
     fine_tune,
 )
 from devise_lib.training.model import assemble, features_of, identity_of, projection_of
+from devise_lib.training.plan import LabelledRows
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 
@@ -62,7 +68,8 @@ def tune_on_ranks(
     moments = feature_moments(features)
     of_labels = vectors, bundle.control_vectors, bundle.layer
     folds = make_folds(features, moments, *of_labels, config.validation_photos, wanted=1)
-    if not folds or not bundle.of_folds(METHOD, [folds[0].number]):
+    trials = bundle.trials(METHOD)
+    if not folds or folds[0].number not in trials:
         raise InputError(
             "the model was trained without labels held out, and fine-tuning is stopped by them: "
             "give validation_folds and run extract_features and train_devise again"
@@ -73,15 +80,13 @@ def tune_on_ranks(
     pixels = tables.read("pixels")
     trained_on = {label for part in moments.values() for label in part.labels}
     wrong = further_labels(labels, sorted(trained_on))
-    fit = pixels.where((F.col("fold") != fold.number) & ~F.col("kept"))
-    asks = pixels.where((F.col("fold") == fold.number) | F.col("kept"))
+    fit = pixels.where(fits(fold.number))
     held_out = fold.validation.held_out
-    [of_fold] = bundle.of_folds(METHOD, [fold.number])
     plan = FineTuningPlan(
         fold=TuningFold(
-            network=_network(backbone, of_fold),
+            network=_network(backbone, trials[fold.number]),
             rows=_rows(fit, [x for x in wrong if x not in held_out], vectors),
-            ask_urls=asks.inputFiles(),
+            ask_urls=pixels.where(asks(fold.number)).inputFiles(),
             asked=asked_labels(fold),
             candidates=fold.validation.candidates,
             photos=config.validation_photos,
@@ -101,12 +106,11 @@ def tune_on_ranks(
         folder=str(Path(config.work_dir).absolute() / "checkpoints" / config.name),
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
-        threads=max(1, tables.spark.sparkContext.defaultParallelism // config.ranks),
+        threads=threads_a_rank(tables.spark, config.ranks),
     )
     for rows in (plan.rows, plan.fold.rows):
         require_row_groups(list(rows.file_urls), config.ranks, "pixels", "lower fine_tune.ranks")
-    log_path = Path(config.work_dir) / "logs" / "fine_tune.log"
-    return run_ranks(tables.spark, fine_tune, plan, config.ranks, log_path)[0]
+    return run_ranks(tables.spark, fine_tune, plan, config.ranks, ranks_log(config))[0]
 
 
 def require_backbone(bundle: ProjectionBundle, backbone: Backbone, model_id: str) -> None:
@@ -186,8 +190,8 @@ def _network(backbone: Backbone, projection: Projection) -> bytes:
     return bytes_of_model(assemble(backbone, projection))
 
 
-def _rows(pixels: DataFrame, wrong: Collection[str], vectors: Vectors) -> PhotoRows:
+def _rows(pixels: DataFrame, wrong: Collection[str], vectors: Vectors) -> LabelledRows:
     counts = {row["label"]: row["count"] for row in pixels.groupBy("label").count().collect()}
     labels = sorted(counts)
     targets = np.stack([vectors[label] for label in [*labels, *wrong]])
-    return PhotoRows(pixels.inputFiles(), sum(counts.values()), labels, targets)
+    return LabelledRows(pixels.inputFiles(), sum(counts.values()), labels, targets)

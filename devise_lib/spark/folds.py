@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
@@ -80,11 +80,20 @@ def make_folds(
         asked = (held_out & asking) | set(total.labels)
         validation = _read(rows, number, asked, candidates, photos)
         if validation is not None:
-            fit = rows.where((F.col("fold") != number) & ~F.col("kept"))
-            found.append(Fold(number, fit, total, validation))
+            found.append(Fold(number, rows.where(fits(number)), total, validation))
         if wanted and len(found) == wanted:
             break
     return found
+
+
+def fits(number: int) -> Column:
+    """Rows with `fold` and `kept` that settings are fitted on in this fold."""
+    return (F.col("fold") != number) & ~F.col("kept")
+
+
+def asks(number: int) -> Column:
+    """Those that may ask then."""
+    return (F.col("fold") == number) | F.col("kept")
 
 
 def new_labels(labels: Iterable[str], vectors: Vectors, layer: SoftmaxLayer) -> set[str]:
@@ -101,9 +110,8 @@ def _read(
     rows: DataFrame, number: int, asked: set[str], candidates: CandidateSet, photos: int
 ) -> Validation | None:
     names = _column(rows.sparkSession, asked)
-    asks = (F.col("fold") == number) | F.col("kept")
     sample = (
-        rows.where(asks)
+        rows.where(asks(number))
         .join(F.broadcast(names), "label", "left_semi")
         .orderBy(F.xxhash64("photo_id"))
         .limit(photos)

@@ -81,6 +81,16 @@ def events_folder(config: JobConfig) -> str:
     return str(Path(config.work_dir).absolute() / "logs" / "tensorboard" / config.name)
 
 
+def ranks_log(config: JobConfig) -> Path:
+    """Where what a job's ranks print goes."""
+    return Path(config.work_dir) / "logs" / f"{config.name}.log"
+
+
+def threads_a_rank(spark: SparkSession, ranks: int) -> int:
+    """Cores of each of so many ranks that share Spark's."""
+    return max(1, spark.sparkContext.defaultParallelism // ranks)
+
+
 def require_row_groups(files: list[str], ranks: int, table: str, remedy: str) -> None:
     """Refuse a table that cannot be dealt: each rank wants a file of its own at least.
 

@@ -1,7 +1,6 @@
 """A softmax network, trained on PIXELS by Horovod's ranks."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -10,7 +9,13 @@ from devise_lib.config_backbone import TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.spark.labelled import labelled_photos, with_fold
 from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
-from devise_lib.spark.ranks import events_folder, require_row_groups, run_ranks
+from devise_lib.spark.ranks import (
+    events_folder,
+    ranks_log,
+    require_row_groups,
+    run_ranks,
+    threads_a_rank,
+)
 from devise_lib.spark.tables import Tables
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.backbones import Backbone
@@ -53,14 +58,12 @@ def fit_softmax(spark: SparkSession, config: TrainBackbone, tables: Tables) -> t
         readers=config.ranks,
         learning_rate=config.learning_rate,
         seed=config.seed,
-        threads=max(1, spark.sparkContext.defaultParallelism // config.ranks),
+        threads=threads_a_rank(spark, config.ranks),
         events=events_folder(config),
     )
-    log_path = Path(config.work_dir) / "logs" / "train_backbone.log"
-    trained = run_ranks(spark, train_softmax, plan, config.ranks, log_path)[0]
+    trained = run_ranks(spark, train_softmax, plan, config.ranks, ranks_log(config))[0]
     if trained is None:
         raise RuntimeError("the first rank gave no network")
     tracking.log_params({"horovod_size": trained.size})
-    for epoch, loss in enumerate(trained.losses, start=1):
-        tracking.log_metrics({"loss": loss}, step=epoch)
+    tracking.log_curve("loss", trained.losses, first=1)
     return replace(start, model=model_of_bytes(trained.keras_file)), rows

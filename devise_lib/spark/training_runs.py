@@ -1,6 +1,5 @@
 """Trainings as runs of MLflow below the job's own."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
 
@@ -16,22 +15,17 @@ def log_outcome(outcome: Outcome) -> None:
         with tracking.child_run(f"trial {number}"):
             tracking.log_params(_flat(trial.settings))
             losses = [fold.losses for fold in trial.folds]
-            _log_curve("loss", [fmean(epoch) for epoch in zip(*losses, strict=True)], first=1)
+            means = [fmean(epoch) for epoch in zip(*losses, strict=True)]
+            tracking.log_curve("loss", means, first=1)
             for name in ("alone", "harmonic", "gamma"):
                 values = [getattr(score, name) for score in trial.scores]
-                _log_curve(f"validation_{name}", values, first=0)
+                tracking.log_curve(f"validation_{name}", values, first=0)
     for name, trained in outcome.trained.items():
         with tracking.child_run(name):
             tracking.log_params(_flat(outcome.settings))
-            _log_curve("loss", trained.losses, first=1)
+            tracking.log_curve("loss", trained.losses, first=1)
 
 
 def _flat(settings: Settings) -> dict[str, object]:
     values = asdict(settings)
     return {**values.pop("objective"), **values}
-
-
-def _log_curve(name: str, values: Sequence[float], first: int) -> None:
-    """Values by epoch; `first` is 0 where there is one for the start."""
-    for epoch, value in enumerate(values, first):
-        tracking.log_metrics({name: value}, step=epoch)

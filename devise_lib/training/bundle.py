@@ -63,10 +63,10 @@ class ProjectionBundle:
     score: float | None = None
     objective: Objective = field(default_factory=Objective)
 
-    def of_folds(self, method: str, folds: Sequence[int]) -> list[Projection]:
-        """The method's projections trained without the labels of each fold; none if one lacks."""
-        found = {one.fold: one.projection for one in self.trained if one.method == method}
-        return [found[fold] for fold in folds] if found.keys() >= set(folds) else []
+    def trials(self, method: str) -> dict[int, Projection]:
+        """By fold, the method's projection that was trained without its labels."""
+        mine = (one for one in self.trained if one.method == method)
+        return {one.fold: one.projection for one in mine if one.fold is not None}
 
     def save(self, folder: Path) -> None:
         """Write it into `folder`, without pickles."""

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +108,12 @@ class Feed:
         ]
         rest = {name: values[order[cut:]] for name, values in joined.items()}
         return [rest], rows - cut, full
+
+
+def places_of(labels: Sequence[str]) -> Callable[[Iterable[str]], NDArray[np.int32]]:
+    """A function of a batch's labels to the place of each among `labels`, (n,)."""
+    place = {label: row for row, label in enumerate(labels)}
+    return lambda batch: np.array([place[label] for label in batch], dtype=np.int32)
 
 
 def to_photos(pixels: Iterable[bytes], image_size: int) -> NDArray[np.float32]:

@@ -6,31 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.validation import Score, Validation
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.checkpoint import Checkpoint
-from devise_lib.training.feed import Feed, to_photos
+from devise_lib.training.feed import Feed, places_of, to_photos
+from devise_lib.training.plan import LabelledRows
 from devise_lib.training.settings import Objective
-
-
-@dataclass(frozen=True)
-class PhotoRows:
-    """What one training reads.
-
-    Attributes:
-        file_urls: files of PIXELS at one version.
-        count: photos in them.
-        labels: theirs, in the order of the first rows of the targets.
-        targets: (m, d_word) unit label vectors; those behind serve as wrong ones.
-    """
-
-    file_urls: Sequence[str]
-    count: int
-    labels: Sequence[str]
-    targets: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -47,7 +30,7 @@ class TuningFold:
     """
 
     network: bytes
-    rows: PhotoRows
+    rows: LabelledRows
     ask_urls: Sequence[str]
     asked: Collection[str]
     candidates: CandidateSet
@@ -72,7 +55,7 @@ class FineTuningPlan:
 
     fold: TuningFold
     network: bytes
-    rows: PhotoRows
+    rows: LabelledRows
     objective: Objective
     augmentation: Augmentation
     layers: int
@@ -141,7 +124,7 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
 
 class _Training:
     def __init__(
-        self, plan: FineTuningPlan, network: bytes, rows: PhotoRows, ranks: tuple[int, int]
+        self, plan: FineTuningPlan, network: bytes, rows: LabelledRows, ranks: tuple[int, int]
     ) -> None:
         from devise_lib.vision.keras_file import model_of_bytes
 
@@ -171,19 +154,16 @@ class _Training:
 
 
 def freeze(model: Any, layers: int) -> None:
-    """Leave the projection and the backbone's last so many layers with weights to be trained.
-
-    Batch normalisation that is frozen keeps its statistics, too.
-    """
+    """Leave the projection and the backbone's last so many layers with weights to be trained."""
     from devise_lib.training.model import PROJECTION
+    from devise_lib.vision.networks import train_last
 
     body = [x for x in model.layers if x.weights and not x.name.startswith(PROJECTION)]
-    for place, layer in enumerate(body):
-        layer.trainable = place >= len(body) - layers
+    train_last(body, layers)
 
 
 def make_feed(
-    plan: FineTuningPlan, rows: PhotoRows, rank: int, size: int
+    plan: FineTuningPlan, rows: LabelledRows, rank: int, size: int
 ) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
     """An epoch's number to batches of photos, changed at random, and the rows of their labels."""
     from devise_lib.training.augmentation import make_augmentation
@@ -191,14 +171,14 @@ def make_feed(
     batch = plan.batch_size
     columns = ("pixels", "label")
     feed = Feed(rows.file_urls, columns, rank, size, plan.readers, batch, 4 * batch, plan.seed)
-    row_of = {label: row for row, label in enumerate(rows.labels)}
+    place = places_of(rows.labels)
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         seed = plan.seed + 1_000 * (number * size + rank)  # a draw of its own
         augment = make_augmentation(plan.augmentation, plan.image_size, seed)
         for part in feed.epoch(number):
-            truth = np.array([row_of[label] for label in part["label"]], dtype=np.int32)
-            yield augment(to_photos(part["pixels"], plan.image_size), training=True), truth
+            photos = augment(to_photos(part["pixels"], plan.image_size), training=True)
+            yield photos, place(part["label"])
 
     return epoch
 

@@ -1,12 +1,12 @@
 """The whole model as one Keras network: from pixels to a unit vector among the words."""
 
-import hashlib
 from importlib.metadata import distributions
 
 import keras
 
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.vision.backbones import Backbone
+from devise_lib.vision.keras_file import digest_of_weights
 
 PROJECTION = "projection"  # what the names of its layers begin with
 
@@ -44,10 +44,7 @@ def projection_of(model: keras.Model) -> Projection:
 
 def identity_of(features: keras.Model, name: str) -> str:
     """A name and a digest of the weights: the id of features that were fine-tuned."""
-    digest = hashlib.sha256()
-    for weights in features.get_weights():
-        digest.update(weights.tobytes())
-    return f"{name}-{digest.hexdigest()[:8]}"
+    return f"{name}-{digest_of_weights(features)}"
 
 
 def _projection_layers(model: keras.Model) -> list[keras.layers.Dense]:

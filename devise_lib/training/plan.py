@@ -12,23 +12,32 @@ from devise_lib.training.settings import Settings
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelledRows:
     """What one training reads.
 
     Attributes:
-        file_urls: files of FEATURES at one version.
-        count: features in them.
+        file_urls: files of FEATURES, or of PIXELS, at one version.
+        count: rows in them.
         labels: theirs, in the order of the first rows of the targets.
         targets: (m, d_word) unit label vectors. Those behind the labels' own serve as wrong ones.
-        softmax: (d_word, d_visual) of standardised features, how the backbone's softmax would map
-            them; None where no setting starts there.
-        mean, deviation: (d_visual,) of the features, which are standardised by them.
     """
 
     file_urls: Sequence[str]
     count: int
     labels: Sequence[str]
     targets: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rows(LabelledRows):
+    """What the training of a projection reads of FEATURES.
+
+    Attributes:
+        softmax: (d_word, d_visual) of standardised features, how the backbone's softmax would map
+            them; None where no setting starts there.
+        mean, deviation: (d_visual,) of the features, which are standardised by them.
+    """
+
     softmax: NDArray[np.float32] | None
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.numerics.candidates import ByWords
-from devise_lib.numerics.linear import Compatibility, Projection
-from devise_lib.numerics.validation import Score, choose
+from devise_lib.numerics.linear import Projection
+from devise_lib.numerics.validation import Score, choose, score_projections
 from devise_lib.training.checkpoint import Checkpoint
-from devise_lib.training.feed import Feed
+from devise_lib.training.feed import Feed, places_of
 from devise_lib.training.plan import (
     Outcome,
     ProjectionPlan,
@@ -21,7 +20,6 @@ from devise_lib.training.plan import (
     Run,
     Trained,
     Trial,
-    TrialFold,
 )
 from devise_lib.training.settings import Settings
 
@@ -110,7 +108,7 @@ class _Trainer:
             patience_ends = False
             if self._rank == 0:
                 projections = [training.projection() for training in trainings]
-                scores.append(_score(folds, projections))
+                scores.append(score_projections([f.validation for f in folds], projections))
                 curves.add(len(scores) - 1, _point(scores[-1], losses))
                 behind = len(scores) - 1 - _best(scores)
                 if whole or not behind:
@@ -185,30 +183,20 @@ def make_feed(
 ) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
     """An epoch's number to batches of standardised features and the rows of their labels."""
     feed = Feed(rows.file_urls, ("feature", "label"), rank, size, readers, batch, 8 * batch, seed)
-    row_of = {label: row for row, label in enumerate(rows.labels)}
+    place = places_of(rows.labels)
     mean = rows.mean.astype(np.float32)
     scale = (1.0 / rows.deviation).astype(np.float32)
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         for part in feed.epoch(number):
-            truth = np.array([row_of[label] for label in part["label"]], dtype=np.int32)
             features = part[
                 "feature"
             ]  # a copy of our own: changed in place, which is twice as fast
             features -= mean
             features *= scale
-            yield features, truth
+            yield features, place(part["label"])
 
     return epoch
-
-
-def _score(folds: Sequence[TrialFold], projections: Sequence[Projection]) -> Score:
-    return Score.over(
-        [
-            fold.validation.ask(ByWords(Compatibility(projection)))
-            for fold, projection in zip(folds, projections, strict=True)
-        ]
-    )
 
 
 def _point(score: Score, losses: Sequence[Sequence[float]]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from devise_lib.training.feed import Feed, to_photos
+from devise_lib.training.feed import Feed, places_of, to_photos
 
 SHIFT = 4  # pixels
 
@@ -91,7 +91,7 @@ def make_feed(
     """Photos and classes; half of the photos are mirrored, and each batch is shifted a little."""
     columns, rows = ("pixels", "label"), plan.batch_size
     feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
-    place = {label: row for row, label in enumerate(plan.classes)}
+    place = places_of(plan.classes)
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         rng = np.random.default_rng([plan.seed, rank, number])
@@ -100,6 +100,6 @@ def make_feed(
             mirrored = rng.random(len(photos)) < 0.5
             photos[mirrored] = photos[mirrored, :, ::-1]
             photos = np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
-            yield photos, np.array([place[label] for label in batch["label"]], dtype=np.int32)
+            yield photos, place(batch["label"])
 
     return epoch

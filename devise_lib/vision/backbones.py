@@ -1,6 +1,5 @@
 """A trained softmax network: kept and loaded, cut to its features, split in two."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
-from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from devise_lib.vision.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 from devise_lib.vision.networks import POOLED
 
 MAP = "map"
@@ -89,10 +88,8 @@ class Backbone:
 
     def identity(self) -> str:
         """Name and a digest of the weights and of what is made of them: the id of the features."""
-        digest = hashlib.sha256(json.dumps([self.image_size, self.feature_layer]).encode())
-        for weights in self.model.get_weights():
-            digest.update(weights.tobytes())
-        return f"{self.name}-{digest.hexdigest()[:8]}"
+        made_of = json.dumps([self.image_size, self.feature_layer])
+        return f"{self.name}-{digest_of_weights(self.model, made_of)}"
 
     def save(self, folder: Path) -> None:
         """Write `backbone.keras` and `backbone.json`."""

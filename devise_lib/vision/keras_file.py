@@ -1,5 +1,6 @@
 """A Keras network as the bytes of a file, the form in which it travels to the workers."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -8,6 +9,14 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+
+
+def digest_of_weights(model: keras.Model, made_of: str = "") -> str:
+    """Eight hexadecimal digits of its weights, and of what else makes it what it is."""
+    digest = hashlib.sha256(made_of.encode())
+    for weights in model.get_weights():
+        digest.update(weights.tobytes())
+    return digest.hexdigest()[:8]
 
 
 def bytes_of_model(model: keras.Model) -> bytes:

@@ -4,6 +4,7 @@ All take RGB in [0, 255], are flat Keras models without code of ours, and end al
 activation map, its average over the places (POOLED), dense layers, the last of them the softmax.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -96,10 +97,17 @@ def network_to_train(
     if weights:
         _load_body(model, network_type(name), weights, with_classifier=False)
     if trainable_layers >= 0:
-        layers = _body(model)
-        for layer in layers[: max(0, len(layers) - trainable_layers)]:
-            layer.trainable = False
+        train_last(_body(model), trainable_layers)
     return model
+
+
+def train_last(layers: Sequence[keras.Layer], count: int) -> None:
+    """Leave the last so many of the layers to be trained, and freeze the others.
+
+    Batch normalisation that is frozen keeps its statistics, too.
+    """
+    for place, layer in enumerate(layers):
+        layer.trainable = place >= len(layers) - count
 
 
 def _assemble(network: NetworkType, classes: int, image_size: int, hidden: int = 0) -> keras.Model:

@@ -16,12 +16,12 @@ from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (
     FineTuningPlan,
-    PhotoRows,
     TuningFold,
     fine_tune,
     freeze,
 )
 from devise_lib.training.model import features_of, identity_of, projection_of
+from devise_lib.training.plan import LabelledRows
 from devise_lib.training.settings import Objective
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 
@@ -79,14 +79,14 @@ def plan(tmp_path_factory) -> FineTuningPlan:
     return FineTuningPlan(
         fold=TuningFold(
             network=network,
-            rows=PhotoRows(urls["fit"], int((~out & ~kept).sum()), seen, VECTORS[order]),
+            rows=LabelledRows(urls["fit"], int((~out & ~kept).sum()), seen, VECTORS[order]),
             ask_urls=urls["asks"],
             asked=set(LABELS),
             candidates=CandidateSet(LABELS, is_seen, VECTORS, VECTORS),
             photos=150,
         ),
         network=network,
-        rows=PhotoRows(urls["all"], 360, LABELS, VECTORS),
+        rows=LabelledRows(urls["all"], 360, LABELS, VECTORS),
         objective=Objective("rank", 0.3, "all", True),
         augmentation=Augmentation(colour=0.05),
         layers=1,
