@@ -8,6 +8,7 @@ out  where it does better on labels held out: the fine-tuned model in MLflow's r
 """
 
 from pathlib import Path
+from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
@@ -16,6 +17,7 @@ from devise_lib.config import FineTune
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.features import photos_with_targets
 from devise_lib.spark.fine_tuning import keep_tuned, require_backbone, tune_on_ranks
+from devise_lib.spark.ranks import checkpoint_folder
 from devise_lib.spark.tables import Tables
 from devise_lib.training.bundle import load_bundle
 from devise_lib.vision.backbones import load_backbone
@@ -28,11 +30,14 @@ def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     require_backbone(bundle, backbone, model.model_id)
     photos = photos_with_targets(tables, config)
-    tuned = tune_on_ranks(config, tables, photos.where("split = 'train'"), bundle, backbone)
+    checkpoints = checkpoint_folder(config, model.model_id, tables.version("photos"))
+    train = photos.where("split = 'train'")
+    tuned = tune_on_ranks(config, tables, train, bundle, backbone, checkpoints)
     tracking.log_params({"base_model": model.model_id, "horovod_size": tuned.size})
     tracking.log_curve("validation", [score.value for score in tuned.scores], first=0)
     tracking.log_curve("loss", tuned.losses, first=1)
     rows = keep_tuned(config, tables, photos, model, bundle, tuned) if tuned.keras_file else 0
+    rmtree(checkpoints, ignore_errors=True)
     return {"epochs": len(tuned.losses), "features": rows}
 
 

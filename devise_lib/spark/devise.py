@@ -1,7 +1,5 @@
 """The projection, trained on FEATURES by Horovod's ranks, with its control."""
 
-import hashlib
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -28,6 +26,7 @@ from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labelled import has_vector
 from devise_lib.spark.ranks import (
+    checkpoint_folder,
     events_folder,
     ranks_log,
     require_row_groups,
@@ -215,13 +214,6 @@ def _trained(
         for fold, trial in zip(folds, trials, strict=True):
             found.append(TrainedProjection(method, plan.seed, fold, trial.projection))
     return found
-
-
-def checkpoint_folder(config: TrainDevise, version: int, words_id: str, backbone_id: str) -> Path:
-    """Where a training that was killed is gone on with: only by one of the same inputs."""
-    inputs = [config.model_dump(mode="json"), version, words_id, backbone_id]
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-    return Path(config.work_dir).absolute() / "checkpoints" / config.name / digest
 
 
 def further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:

@@ -47,6 +47,7 @@ def tune_on_ranks(
     photos: DataFrame,
     bundle: ProjectionBundle,
     backbone: Backbone,
+    checkpoints: Path,
 ) -> Tuned:
     """Fine-tune the model of the bundle, for as many epochs as do it good.
 
@@ -56,6 +57,7 @@ def tune_on_ranks(
         photos: of the training split, with label, fold and kept.
         bundle: of the model.
         backbone: that it stands on.
+        checkpoints: the folder of states that a killed training goes on from.
 
     Raises:
         InputError: FEATURES are of another backbone, or there is no fold to choose by.
@@ -103,7 +105,7 @@ def tune_on_ranks(
         image_size=size,
         seed=config.seed,
         readers=config.ranks,
-        folder=str(Path(config.work_dir).absolute() / "checkpoints" / config.name),
+        folder=str(checkpoints),
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
         threads=threads_a_rank(tables.spark, config.ranks),

@@ -1,6 +1,8 @@
 """Run a function on Horovod's ranks, one a Spark task."""
 
 import contextlib
+import hashlib
+import json
 import logging
 import os
 import tempfile
@@ -79,6 +81,18 @@ def run_ranks(
 def events_folder(config: JobConfig) -> str:
     """Where the first rank writes TensorBoard's event files of a job: a folder a training."""
     return str(Path(config.work_dir).absolute() / "logs" / "tensorboard" / config.name)
+
+
+def checkpoint_folder(config: JobConfig, *inputs: int | str) -> Path:
+    """Where a training that was killed is gone on with: only by one of the same inputs.
+
+    Args:
+        config: of the job.
+        inputs: ids and versions of what the training reads.
+    """
+    read = json.dumps([config.model_dump(mode="json"), *inputs], sort_keys=True)
+    digest = hashlib.sha256(read.encode()).hexdigest()[:16]
+    return Path(config.work_dir).absolute() / "checkpoints" / config.name / digest
 
 
 def ranks_log(config: JobConfig) -> Path:

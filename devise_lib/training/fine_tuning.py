@@ -116,7 +116,8 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
         return Tuned(scores, b"", [], size)
     checkpoint = None
     if plan.folder:
-        checkpoint = Checkpoint(Path(plan.folder) / "fine_tune.npz", plan.checkpoint_steps)
+        path = Path(plan.folder) / f"{_best(scores)}_epochs.npz"
+        checkpoint = Checkpoint(path, plan.checkpoint_steps)
     training = _Training(plan, plan.network, plan.rows, ranks)
     *_, losses = events.curves("model").follow(training.epochs(_best(scores), checkpoint))
     return Tuned(scores, b"" if rank else bytes_of_model(training.model), losses, size)

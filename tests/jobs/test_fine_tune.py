@@ -128,6 +128,13 @@ def test_its_features_lie_beside_those_of_its_backbone(spark, config, counts):
 
 
 @pytest.mark.usefixtures("counts")
+def test_the_state_that_a_killed_training_goes_on_from_is_left_to_no_other(config):
+    folder = Path(config.work_dir) / "checkpoints" / "fine_tune"
+    assert folder.exists(), "it was kept"
+    assert not list(folder.rglob("*"))
+
+
+@pytest.mark.usefixtures("counts")
 def test_it_is_evaluated_on_features_of_its_own_and_is_better(spark, config, base):
     common_keys = common(config)
     hits = {}

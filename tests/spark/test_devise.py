@@ -2,7 +2,7 @@ import pytest
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
-from devise_lib.spark.devise import checkpoint_folder, readers_of, settings_to_try, softmax_of
+from devise_lib.spark.devise import readers_of, settings_to_try, softmax_of
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network
@@ -55,19 +55,6 @@ def test_nothing_starts_from_a_softmax_that_is_not_linear_in_the_features():
         else:
             with pytest.raises(InputError, match=r"\('stage3_block1_bn2'\).*start = \"random\""):
                 softmax_of(backbone, TrainDevise())
-
-
-@pytest.mark.parametrize(
-    "changes", [{"margin": 0.2}, {"seed": 1}, {"batch_size": 64}, {"seeds": 2}]
-)
-def test_another_configuration_has_checkpoints_of_its_own(tmp_path, changes):
-    config = TrainDevise(work_dir=str(tmp_path))
-    folder = checkpoint_folder(config, 3, "words", "backbone")
-    assert folder == checkpoint_folder(config.model_copy(), 3, "words", "backbone")
-    other = TrainDevise(work_dir=str(tmp_path), **changes)
-    assert checkpoint_folder(other, 3, "words", "backbone") != folder
-    for inputs in ((4, "words", "backbone"), (3, "others", "backbone"), (3, "words", "other")):
-        assert checkpoint_folder(config, *inputs) != folder
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from devise_lib.spark.ranks import run_ranks
 from devise_lib.training.checkpoint import Checkpoint
 from devise_lib.training.projection import train_projections
-from tests.spark.test_ranks import SETTINGS, projection_plan
+from tests.spark.test_training_on_ranks import SETTINGS, projection_plan
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
