@@ -40,6 +40,7 @@ def main() -> None:
             seed=0,
             patience=0,
             readers=max(RANKS),  # as many, so that the ranks have the same batches between them
+            cache_bytes=2**30,
             folder="",
             checkpoint_steps=1,
             threads=1,

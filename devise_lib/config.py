@@ -91,6 +91,7 @@ class TrainDevise(JobConfig):
     model_name: ModelName = "devise"
     ranks: PositiveInt = 2
     readers: Annotated[int, Field(ge=0)] = 0  # of FEATURES, shared by the ranks; 0: 1 or 2 a rank
+    cache_gib: Annotated[float, Field(ge=0.0)] = 8.0  # local disk a rank, for decoded features
     seeds: PositiveInt = 1  # trainings from as many seeds; the first one's model is registered
     epochs: PositiveInt = 20  # at the most, where there are labels held out
     patience: PositiveInt = 3  # epochs without a better score that end a trial

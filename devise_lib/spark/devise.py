@@ -25,6 +25,7 @@ from devise_lib.spark.feature_rows import (
 from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.machine import GIB
 from devise_lib.spark.ranks import (
     checkpoint_folder,
     events_folder,
@@ -155,6 +156,7 @@ def train_on_ranks(
         seed=config.seed,
         patience=config.patience,
         readers=readers,
+        cache_bytes=int(config.cache_gib * GIB),
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
         checkpoint_steps=config.checkpoint_steps,
         threads=threads_a_rank(spark, config.ranks),

@@ -2,9 +2,11 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from shutil import disk_usage
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,30 @@ warnings.filterwarnings("ignore", module="petastorm")  # it calls deprecated par
 logging.getLogger("petastorm").setLevel(logging.ERROR)
 
 Batch = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Local disk that keeps row groups as they were decoded, for the epochs that follow.
+
+    Attributes:
+        folder: where; whoever made it removes it.
+        limit_bytes: row groups that come when so much is kept are read each time.
+    """
+
+    folder: str
+    limit_bytes: int
+
+    def options(self) -> dict[str, Any]:
+        """Petastorm's."""
+        return {
+            "convert_early_to_numpy": True,
+            "cache_type": "local-disk",
+            "cache_location": self.folder,
+            "cache_size_limit": self.limit_bytes,
+            "cache_row_size_estimate": 1,  # of use only where something is evicted
+            "cache_extra_settings": {"cleanup": False, "shards": 1, "eviction_policy": "none"},
+        }
 
 
 @dataclass(frozen=True)
@@ -32,6 +58,7 @@ class Feed:
         batch_rows: rows of a batch of all ranks together, a multiple of `readers`.
         shuffle_rows: rows that all readers together hold back and mix before they give any.
         seed: of the order.
+        cache: for the epochs after the first; None for none. It does not change the batches.
     """
 
     file_urls: Sequence[str]
@@ -42,6 +69,7 @@ class Feed:
     batch_rows: int
     shuffle_rows: int
     seed: int
+    cache: Cache | None = None
 
     def __post_init__(self) -> None:
         if self.readers % self.size or self.batch_rows % self.readers:
@@ -60,13 +88,13 @@ class Feed:
             mine = range(self.rank, self.readers, self.size)
             streams = [stack.enter_context(closing(self._rows(n, number))) for n in mine]
             while True:
-                parts = [next(stream) for stream in streams]
+                parts = [part for stream in streams for part in next(stream)]
                 yield {
                     name: np.concatenate([part[name] for part in parts]) for name in self.columns
                 }
 
-    def _rows(self, reader_number: int, epoch: int) -> Generator[Batch, None, None]:
-        """One reader's share of every batch."""
+    def _rows(self, reader_number: int, epoch: int) -> Generator[list[Batch], None, None]:
+        """One reader's share of every batch, in parts."""
         from petastorm import make_batch_reader  # costs seconds to import
 
         rng = np.random.default_rng([self.seed, reader_number, epoch])
@@ -83,31 +111,52 @@ class Feed:
                 shuffle_row_groups=True,
                 seed=int(rng.integers(2**31)),
                 workers_count=1,  # more would change the order from run to run
+                **(self.cache.options() if self.cache else {}),
             )
         with reader:
-            held: list[Batch] = []
-            rows = 0
+            held: list[_Group] = []
             for group in reader:
-                held.append({name: np.asarray(getattr(group, name)) for name in self.columns})
-                rows += len(held[-1][self.columns[0]])
-                if rows >= wanted:
-                    held, rows, full = self._mix(held, share, rng)
-                    yield from full
+                columns = {name: np.asarray(getattr(group, name)) for name in self.columns}
+                held.append(_Group(columns, rng.permutation(len(columns[self.columns[0]]))))
+                if sum(len(each.order) for each in held) >= wanted:
+                    held = yield from _mix(held, share, rng)
 
-    def _mix(
-        self, held: Sequence[Batch], share: int, rng: np.random.Generator
-    ) -> tuple[list[Batch], int, list[Batch]]:
-        """What stays behind, its rows, and full shares of what was held, in random order."""
-        joined = {name: np.concatenate([part[name] for part in held]) for name in self.columns}
-        rows = len(joined[self.columns[0]])
-        order = rng.permutation(rows)
-        cut = rows // share * share
-        full = [
-            {name: values[order[i : i + share]] for name, values in joined.items()}
-            for i in range(0, cut, share)
-        ]
-        rest = {name: values[order[cut:]] for name, values in joined.items()}
-        return [rest], rows - cut, full
+
+@dataclass(frozen=True)
+class _Group:
+    """A row group, and the order of those of its rows that are still to be given."""
+
+    columns: Batch
+    order: NDArray[np.int64]
+
+    def take(self, first: int, last: int) -> Batch:
+        return {name: values[self.order[first:last]] for name, values in self.columns.items()}
+
+
+def _mix(
+    held: Sequence[_Group], share: int, rng: np.random.Generator
+) -> Generator[list[Batch], None, list[_Group]]:
+    """Full shares of the rows that are held, drawn at random; returns those that are left."""
+    drawn = rng.permutation(np.repeat(np.arange(len(held)), [len(each.order) for each in held]))
+    given = np.zeros(len(held), dtype=np.int64)
+    for start in range(0, len(drawn) // share * share, share):
+        upto = given + np.bincount(drawn[start : start + share], minlength=len(held))
+        ends = zip(held, given, upto, strict=True)
+        yield [group.take(first, last) for group, first, last in ends if first < last]
+        given = upto
+    rest = [_Group(each.columns, each.order[n:]) for each, n in zip(held, given, strict=True)]
+    return [group for group in rest if len(group.order)]
+
+
+@contextmanager
+def make_cache(limit_bytes: int, ranks: int) -> Iterator[Cache | None]:
+    """A cache below TMPDIR, of half the free disk at the most if all ranks share it; 0: none."""
+    if not limit_bytes:
+        yield None
+        return
+    with TemporaryDirectory(prefix="row-groups-") as folder:
+        free = disk_usage(folder).free // (2 * ranks)
+        yield Cache(folder, min(limit_bytes, free))
 
 
 def places_of(labels: Sequence[str]) -> Callable[[Iterable[str]], NDArray[np.int32]]:

@@ -79,6 +79,7 @@ class ProjectionPlan:
         seed: of the trials.
         patience: epochs without a better score that end a trial; 0: none do.
         readers: of the feed; the ranks share them.
+        cache_bytes: of local disk that a rank keeps decoded features in; 0 for none.
         folder: of checkpoints; "" for none.
         checkpoint_steps: steps between two of them.
         threads: cores of a rank.
@@ -93,6 +94,7 @@ class ProjectionPlan:
     seed: int
     patience: int
     readers: int
+    cache_bytes: int
     folder: str
     checkpoint_steps: int
     threads: int

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score, choose, score_projections
 from devise_lib.training.checkpoint import Checkpoint
-from devise_lib.training.feed import Feed, places_of
+from devise_lib.training.feed import Cache, Feed, make_cache, places_of
 from devise_lib.training.plan import (
     Outcome,
     ProjectionPlan,
@@ -31,7 +31,11 @@ def train_projections(plan: ProjectionPlan) -> Outcome:
     from devise_lib.training.loop import start_rank  # TensorFlow belongs to the ranks
 
     rank, size = start_rank(plan.threads, plan.seed)
-    trainer = _Trainer(plan, rank, size)
+    with make_cache(plan.cache_bytes, size) as cache:
+        return _choose_and_train(plan, _Trainer(plan, rank, size, cache))
+
+
+def _choose_and_train(plan: ProjectionPlan, trainer: "_Trainer") -> Outcome:
     trials: list[Trial] = []
     settings, folds, score, control = plan.settings[0], [], None, []
     if plan.folds:
@@ -44,14 +48,14 @@ def train_projections(plan: ProjectionPlan) -> Outcome:
     else:
         settings = trainer.with_rate(plan.runs[0].rows, settings)
     trained = {run.name: trainer.keep(run, settings) for run in plan.runs}
-    return Outcome(trials, folds, score, control, trained, settings, size)
+    return Outcome(trials, folds, score, control, trained, settings, trainer.size)
 
 
 class _Trainer:
-    def __init__(self, plan: ProjectionPlan, rank: int, size: int) -> None:
+    def __init__(self, plan: ProjectionPlan, rank: int, size: int, cache: Cache | None) -> None:
         from devise_lib.training.events import EventFiles
 
-        self._plan, self._rank, self._size = plan, rank, size
+        self._plan, self._rank, self.size, self._cache = plan, rank, size, cache
         self._events = EventFiles("" if rank else plan.events)
 
     def with_rate(self, rows: Rows, settings: Settings) -> Settings:
@@ -152,7 +156,7 @@ class _Trainer:
             if settings.pull:
                 loss = with_pull(loss, kernel, settings.pull)
         batch, readers = settings.batch_size, self._plan.readers
-        feed = make_feed(rows, batch, seed, self._rank, self._size, readers)
+        feed = make_feed(rows, batch, seed, self._rank, self.size, readers, self._cache)
         return _Parts(head, loss, feed)
 
 
@@ -179,19 +183,24 @@ def snapshot_epochs(epochs: int) -> set[int]:
 
 
 def make_feed(
-    rows: Rows, batch: int, seed: int, rank: int, size: int, readers: int
+    rows: Rows,
+    batch: int,
+    seed: int,
+    rank: int,
+    size: int,
+    readers: int,
+    cache: Cache | None = None,
 ) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
     """An epoch's number to batches of standardised features and the rows of their labels."""
-    feed = Feed(rows.file_urls, ("feature", "label"), rank, size, readers, batch, 8 * batch, seed)
+    columns = ("feature", "label")
+    feed = Feed(rows.file_urls, columns, rank, size, readers, batch, 8 * batch, seed, cache)
     place = places_of(rows.labels)
     mean = rows.mean.astype(np.float32)
     scale = (1.0 / rows.deviation).astype(np.float32)
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         for part in feed.epoch(number):
-            features = part[
-                "feature"
-            ]  # a copy of our own: changed in place, which is twice as fast
+            features = part["feature"]  # our own: changed in place, which is twice as fast
             features -= mean
             features *= scale
             yield features, place(part["label"])

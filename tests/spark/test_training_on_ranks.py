@@ -78,6 +78,7 @@ def projection_plan(folder) -> ProjectionPlan:
         seed=1,
         patience=0,
         readers=2,
+        cache_bytes=2**30,
         folder="",
         checkpoint_steps=1,
         threads=1,

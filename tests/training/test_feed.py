@@ -1,13 +1,16 @@
+import tempfile
 import threading
 from collections import Counter
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.feed import Feed
+from devise_lib.training import feed as feed_module
+from devise_lib.training.feed import Cache, Feed, make_cache
 
 # Petastorm calls deprecated parts of pyarrow; the module itself ignores that, pytest shows it.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
@@ -46,9 +49,9 @@ def files(tmp_path_factory) -> list[str]:
     ]
 
 
-def make_feed(files, rank=0, size=1, batch_rows=7, shuffle_rows=20, seed=3, readers=0):
+def make_feed(files, rank=0, size=1, batch_rows=7, shuffle_rows=20, seed=3, readers=0, cache=None):
     """Of `batch_rows` a rank; a reader a rank, where nothing else is said."""
-    shared = (readers or size, batch_rows * size, shuffle_rows * size, seed)
+    shared = (readers or size, batch_rows * size, shuffle_rows * size, seed, cache)
     return Feed(files, COLUMNS, rank, size, *shared)
 
 
@@ -158,3 +161,33 @@ def test_a_feed_that_is_closed_leaves_no_thread(files):
     assert threading.active_count() > before
     batches.close()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("limit", [2**30, 1])
+def test_a_cache_changes_no_batch_whether_it_has_room_or_not(files, tmp_path, limit):
+    cache = Cache(str(tmp_path), limit)
+    for epoch in (0, 0, 1):
+        expected = numbers_of(take(make_feed(files), 15, epoch))
+        assert numbers_of(take(make_feed(files, cache=cache), 15, epoch)) == expected
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(2**30, True), (1, False)])
+def test_what_a_cache_has_room_for_is_read_once(tmp_path, limit, kept):
+    path = tmp_path / "a.parquet"
+    url = write_file(path, 1, [5, 5])
+    feed = make_feed([url], cache=Cache(str(tmp_path / "cache"), limit))
+    assert min(numbers_of(take(feed, 4))) > 0
+    write_file(path, -99, [5, 5])  # the same row groups with other numbers
+    assert (min(numbers_of(take(feed, 4))) > 0) is kept
+
+
+def test_a_cache_has_half_of_the_free_disk_at_the_most_and_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(feed_module, "disk_usage", lambda _: SimpleNamespace(free=1_000))
+    for wanted, ranks, limit in ((100, 1, 100), (800, 1, 500), (800, 4, 125)):
+        with make_cache(wanted, ranks) as cache:
+            assert cache.limit_bytes == limit
+            assert list(tmp_path.iterdir())
+        assert not list(tmp_path.iterdir())
+    with make_cache(0, 1) as cache:
+        assert cache is None
