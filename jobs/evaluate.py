@@ -1,7 +1,7 @@
 """The model, its control and the closed-form baselines on the photos kept for testing.
 
 in   FEATURES (test split), LABELS, the registered model
-out  METRICS   flat hit@k by method, photo set and candidate set; a plot with the MLflow run
+out  METRICS   figures by method, photo set and candidate set; plots with the MLflow run
 
     python jobs/evaluate.py --config conf/local.toml --set evaluate.k='[1,2,5,10,20]'
 """
@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from devise_lib import tracking
 from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
-from devise_lib.report.curves import draw_hits
-from devise_lib.report.figures import hit_tables, unseen_tables
+from devise_lib.report.curves import evaluation_plots
+from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.candidates import read_choices
 from devise_lib.spark.contenders import find_contenders, log_contenders
 from devise_lib.spark.corpus import on_disk
@@ -46,9 +46,9 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     with on_disk(ask_photos(spark, test, asked)) as answers:
         metrics = zero_shot_metrics(answers, asked)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
-    tracking.log_metrics({metric.flat_name(): metric.value for metric in metrics})
-    if of_unseen := unseen_tables(hit_tables(read_measurements(tables, model.model_id))):
-        tracking.log_plots({"hits.svg": draw_hits(of_unseen)})
+    points = (CURVE_SEEN, CURVE_UNSEEN)  # of plots, and too many to be read as figures
+    tracking.log_metrics({m.flat_name(): m.value for m in metrics if m.metric not in points})
+    tracking.log_plots(evaluation_plots(read_measurements(tables, model.model_id)))
     return {"metrics": rows, "test photos": sum(asked.sizes.values())}
 
 

@@ -66,6 +66,11 @@ class SeenUnseenCurve:
         heights = (self.seen[1:] + self.seen[:-1]) / 2.0
         return float(heights @ np.diff(self.unseen))
 
+    def sample(self, points: int) -> tuple[FloatArray, FloatArray]:
+        """Seen and unseen accuracies at so many of its steps or fewer, evenly between the ends."""
+        rows = np.unique(np.linspace(0, len(self.gammas) - 1, points).round().astype(np.int64))
+        return self.seen[rows], self.unseen[rows]
+
     def at(self, gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Seen and unseen accuracies with these penalties."""
         rows = np.searchsorted(self.gammas, gammas, side="right") - 1

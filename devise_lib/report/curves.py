@@ -1,14 +1,16 @@
 """Plots of a training by epoch and of hits by the length of the list, as SVG."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from devise_lib.report.content import Measurement
 from devise_lib.report.drawing import ACCENT, COLOURS, SOFT, WARM, bare, plain, style, to_svg
-from devise_lib.report.figures import HitTable
+from devise_lib.report.figures import HitTable, hit_tables, name_of, unseen_tables
+from devise_lib.report.generalized import Curve, stacking_curves
 
 PANEL = (5.4, 3.6)  # inches
 # What is drawn of a table, as far as it was measured: enough to compare, few enough to tell apart.
@@ -16,6 +18,16 @@ DRAWN = ("devise", "classifier_ridge", "ridge", "ridge_reversed", "eszsl", "cons
 CONTROLS = ("random_embeddings", "chance")  # in grey
 LOOKS = {name: (colour, "-", 1.8) for name, colour in zip(DRAWN, COLOURS, strict=False)}
 LOOKS |= {name: (SOFT, dashes, 1.3) for name, dashes in zip(CONTROLS, ("--", ":"), strict=True)}
+
+
+def evaluation_plots(metrics: Sequence[Measurement]) -> dict[str, bytes]:
+    """By file name, the plots that there are figures for."""
+    plots = {}
+    if of_unseen := unseen_tables(hit_tables(metrics)):
+        plots["hits.svg"] = draw_hits(of_unseen)
+    if curves := stacking_curves(metrics):
+        plots["stacking.svg"] = draw_stacking(curves)
+    return plots
 
 
 def draw_losses(curves: Mapping[str, Sequence[float]]) -> bytes:
@@ -75,11 +87,41 @@ def draw_hits(tables: Sequence[HitTable]) -> bytes:
             axes.set_title(f"{plain(table.photo_set)}\n{table.candidates}", size=10, loc="left")
             axes.set_ylim(0.0, 1.0)
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
-        lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
-        figure.legend(
-            lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False
-        )
+        _legend_below(figure, panels)
         return to_svg(figure)
+
+
+def draw_stacking(curves: Mapping[str, Mapping[str, Curve]]) -> bytes:
+    """Seen against unseen accuracy as the penalty on seen labels grows, a panel a set of photos.
+
+    Args:
+        curves: by set and method, of one set at least; of the methods the main ones are drawn.
+    """
+    with style():
+        width, height = PANEL
+        figure = Figure(figsize=(width * len(curves), height + 0.6), layout="constrained")
+        panels = figure.subplots(1, len(curves), squeeze=False)[0]
+        for axes, (photo_set, of_set) in zip(panels, curves.items(), strict=True):
+            for method, (colour, dashes, line_width) in LOOKS.items():
+                if curve := of_set.get(method):
+                    unseen, seen = zip(*curve, strict=True)
+                    label = name_of(method)
+                    axes.plot(unseen, seen, color=colour, ls=dashes, lw=line_width, label=label)
+            _finish(axes, "top-1 of unseen labels", "top-1 of seen labels", legend=False)
+            axes.set_title(plain(photo_set), size=10, loc="left")
+            axes.set(xlim=(0.0, None), ylim=(0.0, None))
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+        _legend_below(figure, panels)
+        return to_svg(figure)
+
+
+def _legend_below(figure: Figure, panels: Iterable[Axes]) -> None:
+    """One for all panels, with each line once."""
+    lines = {str(line.get_label()): line for axes in panels for line in axes.get_lines()}
+    figure.legend(
+        list(lines.values()), list(lines), loc="outside lower center", ncols=4, frameon=False
+    )
 
 
 def _draw_table(axes: Axes, table: HitTable) -> None:

@@ -3,8 +3,9 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from devise_lib.report.content import Content, Photo
-from devise_lib.report.curves import draw_hits
-from devise_lib.report.figures import coverages, headline, hit_tables, of_words, unseen_tables
+from devise_lib.report.curves import evaluation_plots
+from devise_lib.report.figures import coverages, headline, hit_tables, of_words
+from devise_lib.report.generalized import generalized_tables
 from devise_lib.report.papers import paper_tables
 from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
 from devise_lib.report.plane import Plane, fit_plane
@@ -54,7 +55,7 @@ def render(content: Content) -> str:
     tables = hit_tables(content.metrics)
     index = content.index
     plane = _plane(content)
-    of_unseen = unseen_tables(tables)
+    plots = evaluation_plots(content.metrics)
     training = content.training_plots
     return environment.get_template("report.html.j2").render(
         c=content,
@@ -62,8 +63,10 @@ def render(content: Content) -> str:
         hit_tables=tables,
         paper_tables=paper_tables(content.metrics),
         paper_ks=KS,
+        generalized=generalized_tables(content.metrics),
+        stacking_svg=_svg(plots["stacking.svg"]) if "stacking.svg" in plots else "",
         headline=headline(tables),
-        hits_svg=_svg(draw_hits(of_unseen)) if of_unseen else "",
+        hits_svg=_svg(plots["hits.svg"]) if "hits.svg" in plots else "",
         journey=TRAINING_PLOTS["journey.svg"],
         training=[(_svg(training[n]), says) for n, says in TRAINING_PLOTS.items() if n in training],
         coverages=coverages(content.metrics),

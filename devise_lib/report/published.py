@@ -1,7 +1,8 @@
 """Figures of the papers, to stand beside ours: what was printed, on which labels.
 
 Sources: Frome et al., "DeViSE" (2013), tables 1 to 3; Norouzi et al., "Zero-Shot Learning by
-Convex Combination of Semantic Embeddings" (2014), tables 1 to 4.
+Convex Combination of Semantic Embeddings" (2014), tables 1 to 4; Xian et al., "Zero-Shot Learning -
+A Comprehensive Evaluation of the Good, the Bad and the Ugly" (2018), of AWA2.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,22 @@ class Published:
     note: str
     labels: int
     values: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedGeneralized:
+    """A table of per-class top-1 for a set of photos.
+
+    Attributes:
+        source: the paper.
+        note: what keeps its figures apart from ours.
+        rows: method, and per cent of unseen photos among the unseen labels, of unseen and of seen
+            ones among all, and the harmonic mean of these two; None where none is known.
+    """
+
+    source: str
+    note: str
+    rows: Sequence[tuple[str, tuple[float | None, float, float, float]]]
 
 
 HITS = (  # flat hit@k, per cent
@@ -74,3 +91,16 @@ PRECISIONS = (  # hierarchical precision@k
     Published("21k_only", "devise", "DeViSE-0", 20_841, (0.008, 0.017, 0.072, 0.085, 0.096)),
     Published("21k_only", "conse", "ConSE(10)", 20_841, (0.014, 0.025, 0.078, 0.092, 0.104)),
 )
+GENERALIZED = {  # by the name of the source of photos
+    "awa2": PublishedGeneralized(
+        "Xian et al.",
+        "Theirs are of the proposed split, on features of ResNet-101, with 85 attributes a class "
+        "in place of words: not comparable with a word space.",
+        (
+            ("devise", (59.7, 17.1, 74.7, 27.8)),
+            ("eszsl", (58.6, 5.9, 77.8, 11.0)),
+            ("sae", (54.1, 1.1, 82.2, 2.2)),
+            ("conse", (None, 0.5, 90.6, 1.0)),
+        ),
+    ),
+}

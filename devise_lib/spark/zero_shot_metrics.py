@@ -11,10 +11,12 @@ from pyspark.sql import functions as F
 from devise_lib.numerics.generalized import SeenUnseenCurve, harmonic_mean
 from devise_lib.numerics.hierarchy import chance_precision
 from devise_lib.numerics.hubness import hubness
+from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.evaluation import HUBS_K, Questions
 from devise_lib.spark.metrics import Metric
 
 TURN_STEP = 1e-3  # to which the penalties of a curve are rounded
+CURVE_POINTS = 41  # of a curve, at the most
 METHOD = ("photo_set", "choice", "method", "seed")
 
 
@@ -125,7 +127,10 @@ def _hubs(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
 
 
 def _areas(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
-    """AUSUC, of per-class accuracies, with the penalties rounded to TURN_STEP."""
+    """AUSUC, of per-class accuracies, with the penalties rounded to TURN_STEP, and its curve.
+
+    The k of a point of the curve is its number.
+    """
     step = F.rint(F.col("turn") / TURN_STEP)
     weights = (
         answers.where("turn IS NOT NULL")
@@ -139,7 +144,11 @@ def _areas(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
     for key, rows in groups.items():
         curve = _curve(rows)
         if curve is not None:
-            yield _metric(asked, dict(zip(METHOD, key, strict=True)), "ausuc", None, curve.area())
+            row = dict(zip(METHOD, key, strict=True))
+            yield _metric(asked, row, "ausuc", None, curve.area())
+            for number, (seen, unseen) in enumerate(zip(*curve.sample(CURVE_POINTS), strict=True)):
+                yield _metric(asked, row, CURVE_SEEN, number, seen)
+                yield _metric(asked, row, CURVE_UNSEEN, number, unseen)
 
 
 def _curve(rows: list[Row]) -> SeenUnseenCurve | None:

@@ -93,3 +93,14 @@ def test_the_area_of_a_perfect_method_is_one_and_of_one_that_never_is_right_zero
 def test_photos_of_one_kind_have_no_curve():
     with pytest.raises(ValueError, match="seen and of unseen"):
         seen_unseen_curve(np.ones(2), np.full(2, True), np.arange(2))
+
+
+def test_a_sample_of_a_curve_has_its_ends_and_no_more_points_than_asked():
+    seen, unseen = np.linspace(1, 0, 100), np.linspace(0, 0.5, 100)
+    curve = SeenUnseenCurve(np.r_[-np.inf, np.arange(99.0)], seen, unseen)
+    found = np.array(curve.sample(12))
+    assert found.shape == (2, 12)
+    assert found[:, [0, -1]].tolist() == [[1.0, 0.0], [0.0, 0.5]]
+    assert np.abs(np.diff(found[0]) + 1 / 11).max() < 0.02, "evenly"
+    few = SeenUnseenCurve(np.array([-np.inf, 0.0]), np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    assert [values.tolist() for values in few.sample(12)] == [[1.0, 0.0], [0.0, 1.0]]

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from devise_lib.report.content import Measurement
-from devise_lib.report.curves import draw_hits, draw_losses, draw_scores
+from devise_lib.report.curves import draw_hits, draw_losses, draw_scores, draw_stacking
 from devise_lib.report.figures import hit_tables, unseen_tables
 
 
@@ -77,3 +77,14 @@ def test_there_is_no_curve_without_unseen_labels_or_with_a_single_k(rows):
 def test_of_several_sets_of_unseen_photos_the_first_is_drawn():
     others = [hit("devise", k, 0.5, "b unseen") for k in (1, 5)]
     assert {t.photo_set for t in unseen_tables(hit_tables([*others, *HITS]))} == {"a unseen"}
+
+
+def test_stacking_has_a_panel_a_set_of_photos_with_the_main_methods():
+    curve = [(0.0, 0.9), (0.4, 0.6), (0.5, 0.0)]
+    curves = {name: {"devise": curve, "sae": curve, "ridge": curve} for name in ("cats", "dogs")}
+    svg = draw_stacking(curves)
+    found = texts(svg)
+    assert {"cats", "dogs", "top-1 of seen labels"} <= set(found)
+    assert found.count("DeViSE") == found.count("Ridge regression") == 1, "one legend for both"
+    assert "SAE" not in found
+    assert svg != draw_stacking({**curves, "dogs": {"devise": curve[:2]}})

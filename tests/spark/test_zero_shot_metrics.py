@@ -8,9 +8,10 @@ from devise_lib.numerics.generalized import (
 )
 from devise_lib.numerics.hierarchy import Hierarchy, chance_precision
 from devise_lib.numerics.hubness import hubness
+from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.candidates import LabelChoices
 from devise_lib.spark.evaluation import RESULTS, Questions
-from devise_lib.spark.zero_shot_metrics import zero_shot_metrics
+from devise_lib.spark.zero_shot_metrics import CURVE_POINTS, zero_shot_metrics
 from tests.spark.zero_shot_world import CHOICES, KNOWN, SEEN, UNSEEN
 
 pytestmark = pytest.mark.spark
@@ -85,9 +86,15 @@ def test_seen_and_unseen_have_a_harmonic_mean_and_a_curve(metrics, seed):
     assert found == pytest.approx(harmonic_mean(*tops))
     rows = rows_of(True, 2, seed) + rows_of(False, 2, seed)
     turns, seen, classes = (np.array([r[i] for r in rows]) for i in (8, 1, 2))
-    wanted = seen_unseen_curve(turns, seen, classes).area()
-    assert metrics["devise", "p", "unseen_and_seen", "ausuc", None, seed] == pytest.approx(wanted)
+    curve = seen_unseen_curve(turns, seen, classes)
+    area = metrics["devise", "p", "unseen_and_seen", "ausuc", None, seed]
+    assert area == pytest.approx(curve.area())
     assert not any(key[2] != "unseen_and_seen" for key in metrics if key[3] == "ausuc")
+    for name, wanted in zip((CURVE_SEEN, CURVE_UNSEEN), curve.sample(CURVE_POINTS), strict=True):
+        key = "devise", "p", "unseen_and_seen", name
+        points = [metrics[*key, number, seed] for number in range(len(wanted))]
+        assert points == pytest.approx(wanted)
+        assert (*key, len(wanted), seed) not in metrics
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -1,0 +1,104 @@
+"""Seen and unseen labels together: METRICS as the literature tables them, and stacking's curves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from devise_lib.report.content import Measurement
+from devise_lib.report.figures import METHODS, VARIANTS, name_of
+from devise_lib.report.published import GENERALIZED
+
+CURVE_SEEN, CURVE_UNSEEN = "curve_seen", "curve_unseen"  # metrics; k is the number of a point
+ALONE, TOGETHER = "unseen_only", "unseen_and_seen"
+
+Curve = Sequence[tuple[float, float]]  # unseen and seen accuracy, from no penalty on
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralizedRow:
+    """Per-class top-1 of a method, ours or a paper's; None where there is none.
+
+    Attributes:
+        name: of the method.
+        source: the paper; "" for ours.
+        alone: unseen photos, choosing among the unseen labels.
+        unseen, seen: photos of each kind, choosing among all labels.
+        harmonic: mean of these two.
+        ausuc: area under the curve of the two as the penalty on seen labels grows.
+    """
+
+    name: str
+    source: str
+    alone: float | None
+    unseen: float | None
+    seen: float | None
+    harmonic: float | None
+    ausuc: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralizedTable:
+    """A set of photos of both kinds, and what keeps the papers' rows apart from ours."""
+
+    photo_set: str
+    note: str
+    rows: Sequence[GeneralizedRow]
+
+
+def generalized_tables(metrics: Sequence[Measurement]) -> list[GeneralizedTable]:
+    """One for each set that has photos of seen and of unseen labels."""
+    sets = sorted({m.photo_set for m in metrics if m.metric == "harmonic_mean"})
+    return [_table(metrics, photo_set) for photo_set in sets]
+
+
+def stacking_curves(metrics: Sequence[Measurement]) -> dict[str, Mapping[str, Curve]]:
+    """By set of photos and method, both sorted, the curves that were measured."""
+    found: dict[str, dict[str, dict[int, dict[str, float]]]] = {}
+    for m in metrics:
+        if m.metric in (CURVE_SEEN, CURVE_UNSEEN) and m.k is not None:
+            points = found.setdefault(m.photo_set, {}).setdefault(m.method, {})
+            points.setdefault(m.k, {})[m.metric] = m.value
+    return {
+        photo_set: {
+            method: [(points[k][CURVE_UNSEEN], points[k][CURVE_SEEN]) for k in sorted(points)]
+            for method, points in sorted(of_set.items())
+        }
+        for photo_set, of_set in sorted(found.items())
+    }
+
+
+def _table(metrics: Sequence[Measurement], photo_set: str) -> GeneralizedTable:
+    kinds = {f"{photo_set} {kind}" for kind in ("seen", "unseen")}
+    here = {
+        (m.method, m.metric, m.photo_set, m.candidate_set): m.value
+        for m in metrics
+        if m.photo_set in kinds or m.photo_set == photo_set
+    }
+
+    def row(method: str) -> GeneralizedRow:
+        def top1(kind: str, candidates: str) -> float | None:
+            return here.get((method, "per_class_top1", f"{photo_set} {kind}", candidates))
+
+        return GeneralizedRow(
+            name_of(method),
+            "",
+            top1("unseen", ALONE),
+            top1("unseen", TOGETHER),
+            top1("seen", TOGETHER),
+            here.get((method, "harmonic_mean", photo_set, TOGETHER)),
+            here.get((method, "ausuc", photo_set, TOGETHER)),
+        )
+
+    measured = {m for m, metric, *_ in here if metric == "harmonic_mean"}
+    ours = [
+        base + variant for base in METHODS for variant in VARIANTS if base + variant in measured
+    ]
+    if photo_set not in GENERALIZED:
+        return GeneralizedTable(photo_set, "", [row(method) for method in ours])
+    published = GENERALIZED[photo_set]
+    theirs = [_theirs(published.source, *each) for each in published.rows]
+    return GeneralizedTable(photo_set, published.note, [*map(row, ours), *theirs])
+
+
+def _theirs(source: str, method: str, per_cent: Sequence[float | None]) -> GeneralizedRow:
+    alone, unseen, seen, harmonic = (None if v is None else v / 100.0 for v in per_cent)
+    return GeneralizedRow(name_of(method), source, alone, unseen, seen, harmonic, None)
