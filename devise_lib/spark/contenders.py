@@ -130,10 +130,12 @@ def find_contenders(
         fit_bank = [row for row in bank if row["fold"] != fold.number and not row["kept"]]
         tries.append((fold, _basis(layer, fit_bank, fold.moments, fit_vectors)))
     judge = _Judge(_basis(layer, bank, total_moments(moments.values()), vectors), tries, known)
-    gammas = {}  # of all seeds: trials are of one
+    gammas: dict[str, Mapping[str, float]] = {}  # of all seeds: trials are of one
     for name in (METHOD, CONTROL):
         trials = {fold: _by_words(one, name) for fold, one in bundle.trials(name).items()}
         gammas[name] = judge.gammas(trials)
+    if bundle.penalty is not None:
+        gammas[METHOD] = {"": bundle.penalty}
     found = [
         judge.enter(one.method, one.seed, _by_words(one.projection, one.method), gammas[one.method])
         for one in bundle.trained

@@ -13,6 +13,7 @@ from devise_lib.config import FineTune
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Projection
+from devise_lib.numerics.validation import Score
 from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.devise import METHOD, further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
@@ -144,10 +145,10 @@ def keep_tuned(
     model = model_of_bytes(tuned.keras_file)
     network = features_of(model)
     backbone_id = identity_of(network, f"{bundle.backbone_id}-tuned")
-    score = max(score.value for score in tuned.scores)
-    mine = tuned_bundle(bundle, projection_of(model), backbone_id, score)
+    best = max(tuned.scores, key=lambda score: score.value)
+    mine = tuned_bundle(bundle, projection_of(model), backbone_id, best)
     before = tuned.scores[0].value
-    beside = Comparison(True, f"{score:.4f} in one fold, {base.model_id} {before:.4f}")
+    beside = Comparison(True, f"{best.value:.4f} in one fold, {base.model_id} {before:.4f}")
     champion = tracking.find_champion(config.model_name)
     registered = register(mine, model, config.model_name, tables.version("features"), beside)
     rows = write_features(
@@ -171,11 +172,12 @@ def asked_labels(fold: Fold) -> set[str]:
 
 
 def tuned_bundle(
-    bundle: ProjectionBundle, projection: Projection, backbone_id: str, score: float
+    bundle: ProjectionBundle, projection: Projection, backbone_id: str, best: Score
 ) -> ProjectionBundle:
     """The bundle of the fine-tuned model: it alone, on features of its own.
 
-    Without its backbone's softmax, which was not trained with it, and without trials of its folds.
+    Without its backbone's softmax, which was not trained with it, and without its fold's trial,
+    which has a backbone of its own: of that, the score and the penalty of its best epoch.
     """
     nothing = bundle.layer.kernel[:, :0], bundle.layer.bias[:0]
     return replace(
@@ -184,7 +186,8 @@ def tuned_bundle(
         layer=SoftmaxLayer(*nothing, []),
         backbone_id=backbone_id,
         folds_id=f"{bundle.folds_id}, one of them",
-        score=score,
+        score=best.value,
+        penalty=best.gamma,
     )
 
 

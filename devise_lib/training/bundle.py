@@ -52,6 +52,8 @@ class ProjectionBundle:
         folds_id: how labels were dealt into folds; "" where none was held out.
         score: of the folds' own projections on the labels held out; None without any.
         objective: that the projections were trained with.
+        penalty: on the scores of seen labels, of a model whose folds' projections are not kept, as
+            one that was fine-tuned; None: evaluation finds it from these.
     """
 
     trained: Sequence[TrainedProjection]
@@ -62,6 +64,7 @@ class ProjectionBundle:
     folds_id: str = ""
     score: float | None = None
     objective: Objective = field(default_factory=Objective)
+    penalty: float | None = None
 
     def trials(self, method: str) -> dict[int, Projection]:
         """By fold, the method's projection that was trained without its labels."""
@@ -100,6 +103,7 @@ class ProjectionBundle:
             "folds_id": self.folds_id,
             "score": self.score,
             "objective": asdict(self.objective),
+            "penalty": self.penalty,
         }
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
@@ -137,6 +141,7 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             about["folds_id"],
             about["score"],
             Objective(**about["objective"]),
+            about.get("penalty"),
         )
 
 

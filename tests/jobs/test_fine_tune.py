@@ -153,6 +153,8 @@ def test_it_is_evaluated_on_features_of_its_own_and_is_better(spark, config, bas
         hits[model] = {(r["method"], r["candidate_set"]): r["value"] for r in rows.collect()}
     tuned, before = hits["champion"], hits[base.version]
     assert tuned["devise", "unseen_and_seen"] > before["devise", "unseen_and_seen"]
+    assert 0 <= tuned["devise+calibrated", "unseen_and_seen"] <= 1
+    assert ("random_embeddings", "unseen_and_seen") not in tuned
     assert ("softmax", "unseen_and_seen") in before
     assert ("softmax", "unseen_and_seen") not in tuned
 

@@ -163,6 +163,15 @@ def test_with_csls_the_penalty_is_that_of_adjusted_trials(features, labels, fold
     assert entry.gammas[CSLS] == pytest.approx(Score.over(answers).gamma, abs=1e-5)
 
 
+def test_a_model_without_trials_has_the_penalty_that_came_with_it(features, labels):
+    alone = [one for one in BUNDLE.trained if one.method == "devise" and one.fold is None]
+    bundle = replace(BUNDLE, trained=alone, penalty=0.07)
+    entry = find_contenders(features, labels, bundle, KNOWN, CONFIG)[0]
+    scores = entry.method.scores(VALUES, KNOWN)
+    penalties = {name: gamma for name, _, gamma in entry.variants(scores)}
+    assert penalties == {"devise": None, "devise+calibrated": 0.07, "devise+csls": None}
+
+
 def test_the_label_means_are_those_of_the_bank(features, labels):
     """With a bank of every training photo they do not depend on the sample."""
     config = CONFIG.model_copy(update={"bank": 1000})

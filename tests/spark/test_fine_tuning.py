@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
+from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.fine_tuning import tuned_bundle
 from devise_lib.spark.ranks import run_ranks
@@ -175,8 +176,9 @@ def test_the_bundle_of_a_tuned_model_is_of_it_alone(outcome):
     trained = [TrainedProjection("devise", 3, fold, old) for fold in (None, 0)]
     layer = SoftmaxLayer(np.ones((16, 2), np.float32), np.ones(2, np.float32), ["a", "b"])
     bundle = ProjectionBundle(trained, {}, layer, "net", "words", "5 of seed 0", 0.3)
-    mine = tuned_bundle(bundle, projection_of(model), "net-tuned-0", 0.4)
+    mine = tuned_bundle(bundle, projection_of(model), "net-tuned-0", Score(0.4, 0.3, 0.05, (0.4,)))
     assert [(one.method, one.seed, one.fold) for one in mine.trained] == [("devise", 3, None)]
     assert (mine.backbone_id, mine.words_id, mine.score) == ("net-tuned-0", "words", 0.4)
+    assert mine.penalty == 0.05
     assert mine.layer.classes == []
     assert mine.folds_id != bundle.folds_id

@@ -34,6 +34,7 @@ BUNDLE = ProjectionBundle(
     SoftmaxLayer(draw(6, 2), draw(2), ["n02", "Äsche, fish"]),
     "small_cnn-0123abcd",
     "816-6e0b8d2f41a3c957",
+    penalty=0.125,
 )
 
 
@@ -51,7 +52,7 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path):
     assert (loaded.layer.kernel == BUNDLE.layer.kernel).all()
     assert (loaded.layer.bias == BUNDLE.layer.bias).all()
     assert loaded.layer.classes == BUNDLE.layer.classes
-    for name in ("backbone_id", "words_id"):
+    for name in ("backbone_id", "words_id", "folds_id", "score", "objective", "penalty"):
         assert getattr(loaded, name) == getattr(BUNDLE, name)
 
 
