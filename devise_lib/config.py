@@ -242,6 +242,8 @@ class Candidates(Frozen):
     name: str
     label_sets: OneOrMore[str]
     ids: str = ""  # a file, one label a line: of the unseen labels only these
+    # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
+    valid_sets: Several[str] = ()
     photo_sets: Several[str] = ()  # the photos that are asked; default: all
 
 

@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from devise_lib.config import JOBS
+from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.schemas import SCHEMAS
 from devise_lib.text.labels import read_label_table
 from tests.training.event_files import read_scalars
@@ -214,9 +215,10 @@ def test_every_kind_of_figure_is_in_metrics(small_run):
     assert {("labels", "coverage"), ("word2vec", "spearman"), ("ivf", "recall")} <= kinds
     zero_shot = {"hit", "hierarchical_precision", "per_class_top1", "harmonic_mean", "ausuc"}
     hubs = {"hubness_skewness", "antihub_share", "hub_occurrence", "robin_hood"}
-    assert {metric for method, metric in kinds if method == "devise"} == zero_shot | hubs
+    curve = {CURVE_SEEN, CURVE_UNSEEN}
+    assert {metric for method, metric in kinds if method == "devise"} == zero_shot | hubs | curve
     assert ("chance", "correct_set_size") in kinds
-    named = [*zero_shot, "coverage", "recall"]
+    named = [*zero_shot, *curve, "coverage", "recall"]
     shares = metrics[metrics["metric"].isin(named)]["value"]
     assert shares.between(0, 1).all()
     coverage = metrics[metrics["metric"] == "coverage"]["value"]
@@ -251,7 +253,7 @@ def test_tensorboard_has_the_curves_that_mlflow_has(small_run):
 def test_training_and_evaluation_keep_their_plots_and_the_report_shows_them(small_run):
     found = small_run.glob("mlartifacts/*/artifacts/plots/*")
     plots = {path.name: path.read_bytes() for path in found}
-    assert set(plots) == {"losses.svg", "scores.svg", "journey.svg", "hits.svg"}
+    assert set(plots) == {"losses.svg", "scores.svg", "journey.svg", "hits.svg", "stacking.svg"}
     page = (small_run / "report/index.html").read_text(encoding="utf-8")
     for svg in plots.values():
         assert base64.b64encode(svg).decode() in page

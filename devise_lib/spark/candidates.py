@@ -82,7 +82,7 @@ def _columns(known: CandidateSet, labels: Sequence[str]) -> NDArray[np.int64]:
 def _further(
     known: CandidateSet, of_set: Mapping[str, Sequence[str]], wanted: Candidates
 ) -> Choice:
-    if strange := sorted(set(wanted.label_sets) - set(of_set)):
+    if strange := sorted({*wanted.label_sets, *wanted.valid_sets} - set(of_set)):
         raise InputError(
             f"evaluate.candidates {wanted.name!r} wants the label sets {', '.join(strange)}, but "
             f"LABELS have {', '.join(sorted(of_set))}"
@@ -97,7 +97,9 @@ def _further(
         if listed is None or label in listed or known.seen[known.place[label]]
     ]
     columns = _columns(known, labels)
-    return Choice(wanted.name, "", columns, columns, wanted.photo_sets)
+    further = _columns(known, [label for name in wanted.valid_sets for label in of_set[name]])
+    valid = np.union1d(columns, further[known.seen[further]])
+    return Choice(wanted.name, "", columns, valid, wanted.photo_sets)
 
 
 def _refuse_another_control(rows: list[Row], control: Mapping[str, NDArray[np.float32]]) -> None:

@@ -33,9 +33,10 @@ class Comparison:
 def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparison:
     """Whether the new model beats the registered champion on labels held out from both.
 
-    A champion on the same backbone is asked anew, with the photos of today; of one on another
-    backbone, the score counts that it was registered with. One that today's LABELS cannot be used
-    with, or that was trained with labels that are held out today, is no rival.
+    A champion on the same backbone is asked anew, with the photos of today; of another the score
+    counts that it was registered with, as it does where other labels are held out today. With one
+    that was fine-tuned the new model is compared in the fold that this was scored in. One of other
+    word vectors, or without a score, is no rival; a new model without a score beats no other.
     """
     champion = tracking.find_champion(name)
     if champion is None:
@@ -46,14 +47,21 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
         return Comparison(True, f"{champion.model_id} cannot be read: {error}")
     if old.words_id != new.words_id:
         return Comparison(True, f"{champion.model_id} is of other word vectors")
-    if new.score is None or old.folds_id != new.folds_id:
-        return Comparison(True, f"{champion.model_id} had other labels held out, or none")
-    score = _ask(old, folds) if old.backbone_id == new.backbone_id else old.score
-    if score is None:
+    if old.score is None:
         return Comparison(True, f"{champion.model_id} was trained without folds")
-    wins = new.score > score
-    why = f"{new.score:.4f} on labels held out, {champion.model_id} {score:.4f}"
-    return Comparison(wins, why, score)
+    if new.score is None:
+        why = f"trained without folds, and {champion.model_id} has a score: give validation_folds"
+        return Comparison(False, why, old.score)
+    mine, theirs, where = new.score, old.score, "each on labels of its own"
+    if old.folds_id == new.folds_id:
+        where = "on labels held out"
+        if old.score_fold is not None:
+            common = [fold for fold in folds if fold.number == old.score_fold]
+            mine = _ask(new, common, mine)
+        elif old.backbone_id == new.backbone_id:
+            theirs = _ask(old, folds, theirs)
+    why = f"{mine:.4f} {where}, {champion.model_id} {theirs:.4f}"
+    return Comparison(mine > theirs, why, theirs)
 
 
 def register(
@@ -86,9 +94,10 @@ def register(
     )
 
 
-def _ask(bundle: ProjectionBundle, folds: Sequence[Fold]) -> float | None:
+def _ask(bundle: ProjectionBundle, folds: Sequence[Fold], known: float) -> float:
+    """Its score in these folds; what is known where it has no projection for one of them."""
     trials = bundle.trials(METHOD)
-    if not trials.keys() >= {fold.number for fold in folds}:
-        return None
+    if not folds or not trials.keys() >= {fold.number for fold in folds}:
+        return known
     projections = [trials[fold.number] for fold in folds]
     return score_projections([fold.validation for fold in folds], projections).value

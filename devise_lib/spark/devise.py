@@ -22,7 +22,7 @@ from devise_lib.spark.feature_rows import (
     total_moments,
     training_labels,
 )
-from devise_lib.spark.folds import Fold, make_folds
+from devise_lib.spark.folds import Fold, folds_id, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labelled import has_vector
 from devise_lib.spark.machine import GIB
@@ -171,7 +171,7 @@ def train_on_ranks(
         layer,
         backbone.identity(),
         words_id,
-        f"{config.validation_folds} of seed {config.seed}" if folds else "",
+        folds_id(config) if folds else "",
         outcome.score.value if outcome.score else None,
         outcome.settings.objective,
     )

@@ -78,8 +78,8 @@ def ask_photos(spark: SparkSession, features: DataFrame, questions: Questions) -
 
     `weight` is one over the photos of the label, so sums with it are means over classes; `rank`
     is that of the right label, from 1; `turn` the penalty on seen labels at which it is
-    lost or won; `first` the places of the first HUBS_K labels; `precision` hierarchical
-    precision at each k, null without a hierarchy.
+    lost or won; `first` the places of the first HUBS_K labels, fewer where the method names no
+    more; `precision` hierarchical precision at each k, null without a hierarchy.
 
     Args:
         features: FEATURES of the test split.
@@ -124,20 +124,27 @@ def _answers(
             mine = adjusted[:, choice.columns]
             turns = turning_points(mine, seen, truth) if both and gamma is None else None
             mine = mine - (gamma or 0.0) * seen
-            first = best_columns(mine, max(asked.ks))
+            first = _answered(mine, max(asked.ks))
             yield kept.assign(
                 choice=place,
                 method=method,
                 seed=contender.seed,
                 rank=rank_of_truth(mine, truth),
                 turn=turns,
-                first=list(first[:, :HUBS_K]),
+                first=[row[:HUBS_K] for row in first],
                 precision=_precisions(first, kept["label"], place, asked),
             )
 
 
+def _answered(scores: FloatArray, k: int) -> list[NDArray[np.int64]]:
+    """The columns of the k best; fewer where that is all it names, as a softmax its classes."""
+    first = best_columns(scores, k)
+    given = np.isfinite(np.take_along_axis(scores, first, axis=1))
+    return [row[mine] for row, mine in zip(first, given, strict=True)]
+
+
 def _precisions(
-    first: NDArray[np.int64], labels: "pd.Series[str]", place: int, asked: Questions
+    first: Sequence[NDArray[np.int64]], labels: "pd.Series[str]", place: int, asked: Questions
 ) -> list[list[float] | None]:
     choice, known = asked.labels.choices[place], asked.labels.labels
     found: list[list[float] | None] = []

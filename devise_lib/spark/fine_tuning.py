@@ -18,7 +18,7 @@ from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.devise import METHOD, further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
 from devise_lib.spark.features import write_features
-from devise_lib.spark.folds import Fold, asks, fits, make_folds
+from devise_lib.spark.folds import Fold, asks, fits, folds_id, make_folds
 from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
 from devise_lib.spark.ranks import (
     events_folder,
@@ -28,6 +28,7 @@ from devise_lib.spark.ranks import (
     threads_a_rank,
 )
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import require_same_words
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (
@@ -72,10 +73,16 @@ def tune_on_ranks(
     of_labels = vectors, bundle.control_vectors, bundle.layer
     folds = make_folds(features, moments, *of_labels, config.validation_photos, wanted=1)
     trials = bundle.trials(METHOD)
+    require_same_words(labels, bundle.words_id, "the model")
     if not folds or folds[0].number not in trials:
         raise InputError(
             "the model was trained without labels held out, and fine-tuning is stopped by them: "
             "give validation_folds and run extract_features and train_devise again"
+        )
+    if bundle.folds_id != (today := folds_id(config)):
+        raise InputError(
+            f"the model's labels were dealt into folds as {bundle.folds_id!r}, and are now as "
+            f"{today!r} (validation_folds, seed): fine-tune with the configuration of its training"
         )
     [fold] = folds
     size = backbone.image_size
@@ -85,14 +92,17 @@ def tune_on_ranks(
     wrong = further_labels(labels, sorted(trained_on))
     fit = pixels.where(fits(fold.number))
     held_out = fold.validation.held_out
+    asking, fits_else = asks(fold.number), F.col("fold") != fold.number
     plan = FineTuningPlan(
         fold=TuningFold(
             network=_network(backbone, trials[fold.number]),
             rows=_rows(fit, [x for x in wrong if x not in held_out], vectors),
-            ask_urls=pixels.where(asks(fold.number)).inputFiles(),
+            held_out_urls=pixels.where(asking & ~fits_else).inputFiles(),
+            kept_urls=pixels.where(asking & fits_else).inputFiles(),
             asked=asked_labels(fold),
             candidates=fold.validation.candidates,
             photos=config.validation_photos,
+            number=fold.number,
         ),
         network=_network(backbone, bundle.trained[0].projection),
         rows=_rows(pixels, wrong, vectors),
@@ -146,7 +156,7 @@ def keep_tuned(
     network = features_of(model)
     backbone_id = identity_of(network, f"{bundle.backbone_id}-tuned")
     best = max(tuned.scores, key=lambda score: score.value)
-    mine = tuned_bundle(bundle, projection_of(model), backbone_id, best)
+    mine = tuned_bundle(bundle, projection_of(model), backbone_id, best, tuned.fold)
     before = tuned.scores[0].value
     beside = Comparison(True, f"{best.value:.4f} in one fold, {base.model_id} {before:.4f}")
     champion = tracking.find_champion(config.model_name)
@@ -172,7 +182,7 @@ def asked_labels(fold: Fold) -> set[str]:
 
 
 def tuned_bundle(
-    bundle: ProjectionBundle, projection: Projection, backbone_id: str, best: Score
+    bundle: ProjectionBundle, projection: Projection, backbone_id: str, best: Score, fold: int
 ) -> ProjectionBundle:
     """The bundle of the fine-tuned model: it alone, on features of its own.
 
@@ -185,8 +195,8 @@ def tuned_bundle(
         trained=[TrainedProjection(METHOD, bundle.trained[0].seed, None, projection)],
         layer=SoftmaxLayer(*nothing, []),
         backbone_id=backbone_id,
-        folds_id=f"{bundle.folds_id}, one of them",
         score=best.value,
+        score_fold=fold,
         penalty=best.gamma,
     )
 

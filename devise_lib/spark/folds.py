@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from devise_lib.config_types import JobConfig
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Validation
@@ -84,6 +85,11 @@ def make_folds(
         if wanted and len(found) == wanted:
             break
     return found
+
+
+def folds_id(config: JobConfig) -> str:
+    """How labels are dealt into folds; scores can be compared where it is the same."""
+    return f"{config.validation_folds} of seed {config.seed}"
 
 
 def fits(number: int) -> Column:

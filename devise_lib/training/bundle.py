@@ -54,6 +54,7 @@ class ProjectionBundle:
         objective: that the projections were trained with.
         penalty: on the scores of seen labels, of a model whose folds' projections are not kept, as
             one that was fine-tuned; None: evaluation finds it from these.
+        score_fold: the number of the one fold that the score is of; None: of all.
     """
 
     trained: Sequence[TrainedProjection]
@@ -65,6 +66,7 @@ class ProjectionBundle:
     score: float | None = None
     objective: Objective = field(default_factory=Objective)
     penalty: float | None = None
+    score_fold: int | None = None
 
     def trials(self, method: str) -> dict[int, Projection]:
         """By fold, the method's projection that was trained without its labels."""
@@ -104,6 +106,7 @@ class ProjectionBundle:
             "score": self.score,
             "objective": asdict(self.objective),
             "penalty": self.penalty,
+            "score_fold": self.score_fold,
         }
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
@@ -142,6 +145,7 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             about["score"],
             Objective(**about["objective"]),
             about.get("penalty"),
+            about.get("score_fold"),
         )
 
 

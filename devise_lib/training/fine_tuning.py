@@ -1,7 +1,8 @@
 """DeViSE's last phase on one rank: the projection and the end of its backbone, from photos."""
 
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,22 @@ class TuningFold:
     Attributes:
         network: a Keras file, of photos to unit embeddings, trained without the labels held out.
         rows: without their photos.
-        ask_urls: files of PIXELS with the photos that ask.
+        held_out_urls, kept_urls: files of PIXELS with the photos that ask: those of labels held
+            out, and those of the others that were kept for it.
         asked: their labels.
         candidates: the labels to choose from.
-        photos: the most that ask.
+        photos: the most that ask, half of each kind.
+        number: of the fold.
     """
 
     network: bytes
     rows: LabelledRows
-    ask_urls: Sequence[str]
+    held_out_urls: Sequence[str]
+    kept_urls: Sequence[str]
     asked: Collection[str]
     candidates: CandidateSet
     photos: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,14 @@ class Tuned:
             that is none.
         losses: its mean loss by epoch.
         size: number of ranks.
+        fold: the number of the trial's fold.
     """
 
     scores: list[Score]
     keras_file: bytes
     losses: list[float]
     size: int
+    fold: int
 
 
 def fine_tune(plan: FineTuningPlan) -> Tuned:
@@ -113,14 +120,15 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
             break
     scores = of_first_rank(scores)
     if not _best(scores):
-        return Tuned(scores, b"", [], size)
+        return Tuned(scores, b"", [], size, plan.fold.number)
     checkpoint = None
     if plan.folder:
         path = Path(plan.folder) / f"{_best(scores)}_epochs.npz"
         checkpoint = Checkpoint(path, plan.checkpoint_steps)
     training = _Training(plan, plan.network, plan.rows, ranks)
     *_, losses = events.curves("model").follow(training.epochs(_best(scores), checkpoint))
-    return Tuned(scores, b"" if rank else bytes_of_model(training.model), losses, size)
+    kept = b"" if rank else bytes_of_model(training.model)
+    return Tuned(scores, kept, losses, size, plan.fold.number)
 
 
 class _Training:
@@ -186,22 +194,13 @@ def make_feed(
 
 def _reader(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
     """Reads the photos that ask, and scores models by them."""
-    import pyarrow.parquet as pq
-    from pyarrow.fs import FileSystem
-
-    pixels: list[bytes] = []
+    photos: list[bytes] = []
     truth: list[int] = []
-    for url in fold.ask_urls:
-        if len(pixels) >= fold.photos:
-            break
-        files, path = FileSystem.from_uri(url)
-        with files.open_input_file(path) as file:
-            table = pq.ParquetFile(file).read(["pixels", "label"])
-        for photo, label in zip(table["pixels"], table["label"].to_pylist(), strict=True):
-            if label in fold.asked:
-                pixels.append(photo.as_py())
-                truth.append(fold.candidates.place[label])
-    photos, places = pixels[: fold.photos], np.array(truth[: fold.photos], dtype=np.int64)
+    for urls in (fold.held_out_urls, fold.kept_urls):
+        for photo, label in islice(_photos(urls, fold.asked), fold.photos // 2):
+            photos.append(photo)
+            truth.append(fold.candidates.place[label])
+    places = np.array(truth, dtype=np.int64)
 
     def score(model: Any) -> Score:
         blocks = [photos[i : i + 64] for i in range(0, len(photos), 64)]
@@ -210,6 +209,22 @@ def _reader(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
         return Score.over([validation.answers(validation.features @ fold.candidates.vectors.T)])
 
     return score
+
+
+def _photos(urls: Sequence[str], asked: Collection[str]) -> Iterator[tuple[bytes, str]]:
+    """Photos of these labels, a row group at a time in memory."""
+    import pyarrow.parquet as pq
+    from pyarrow.fs import FileSystem
+
+    for url in urls:
+        files, path = FileSystem.from_uri(url)
+        with files.open_input_file(path) as opened:
+            file = pq.ParquetFile(opened)
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group, ["pixels", "label"])
+                for photo, label in zip(rows["pixels"], rows["label"].to_pylist(), strict=True):
+                    if label in asked:
+                        yield photo.as_py(), label
 
 
 def _best(scores: Sequence[Score]) -> int:

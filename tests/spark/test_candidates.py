@@ -64,10 +64,22 @@ def test_a_further_choice_joins_sets_and_keeps_the_unseen_labels_that_are_listed
     assert named(found, listed.columns) == named(found, listed.valid) == ["ant", "cat", "elk"]
 
 
+def test_the_seen_labels_of_other_sets_may_count_in_hierarchical_precision(labels):
+    """As the 1K do for photos of the paper's zero-shot tasks."""
+    alone = Candidates(name="alone", label_sets=("other",), valid_sets=("s",))
+    choice = read_choices(labels, CONTROLS, [alone]).choices[-1]
+    found = read_choices(labels, CONTROLS, [alone])
+    assert named(found, choice.columns) == ["bee", "cat"]
+    assert named(found, choice.valid) == ["ant", "bee", "cat"]
+
+
 def test_a_further_choice_of_a_set_that_is_not_there_is_told(labels):
-    wanted = [Candidates(name="all", label_sets=("s", "imagenet"))]
-    with pytest.raises(InputError, match=r"'all' wants the label sets imagenet, but LABELS have o"):
-        read_choices(labels, CONTROLS, wanted)
+    for sets in (
+        {"label_sets": ("s", "imagenet")},
+        {"label_sets": ("s",), "valid_sets": ("imagenet",)},
+    ):
+        with pytest.raises(InputError, match=r"'all' wants the label sets imagenet, but LABELS ha"):
+            read_choices(labels, CONTROLS, [Candidates(name="all", **sets)])
 
 
 def test_labels_that_came_after_the_model_have_a_control_vector_too(labels):

@@ -7,7 +7,7 @@ import pytest
 from devise_lib.numerics.candidates import ByWords, CandidateSet, SoftmaxLayer
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Score, Validation
+from devise_lib.numerics.validation import Score, Validation, score_projections
 from devise_lib.spark import champion
 from devise_lib.spark.champion import compare
 from devise_lib.spark.folds import Fold
@@ -98,23 +98,50 @@ def test_a_champion_on_another_backbone_counts_by_the_score_that_it_had(champion
         assert compare(new, FOLDS, "devise").wins == wins
 
 
+def test_a_champion_with_other_labels_held_out_counts_by_the_score_that_it_had(champion_is):
+    new = bundle(*MAPS[:2])
+    for old, wins in ((new.score - 0.01, True), (new.score + 0.01, False)):
+        champion_is(bundle(*MAPS[:2], folds_id="5 of seed 1", score=old))
+        found = compare(new, FOLDS, "devise")
+        assert (found.wins, found.score) == (wins, pytest.approx(old))
+        assert "each on labels of its own" in found.why
+
+
+def test_a_champion_that_was_fine_tuned_is_beaten_in_its_own_fold_only(champion_is):
+    new = bundle(*MAPS[:2])
+    in_fold = score_projections([FOLDS[1].validation], [MAPS[1]]).value
+    assert in_fold != pytest.approx(new.score, abs=1e-3)
+    for old, wins in ((in_fold - 0.001, True), (in_fold + 0.001, False)):
+        tuned = {"backbone_id": "tuned", "score": old, "score_fold": FOLDS[1].number}
+        champion_is(bundle(*MAPS[2:], trained=new.trained[:1], **tuned))
+        found = compare(new, FOLDS, "devise")
+        assert (found.wins, found.score) == (wins, pytest.approx(old))
+        assert found.why.startswith(f"{in_fold:.4f} on labels held out")
+
+
 def test_what_cannot_be_compared_is_no_rival(champion_is):
     new = bundle(*MAPS[:2])
     champion_is(None)
     assert compare(new, FOLDS, "devise").wins
     for changes, why in (
         ({"words_id": "others"}, "other word vectors"),
-        ({"folds_id": "5 of seed 1"}, "other labels held out"),
-        ({"backbone_id": "another", "score": None}, "without folds"),
-        ({"trained": bundle(*MAPS[:2]).trained[:2]}, "without folds"),
+        ({"score": None, "folds_id": ""}, "without folds"),
     ):
         champion_is(bundle(*MAPS[2:], **changes))
         found = compare(new, FOLDS, "devise")
         assert found.wins
         assert why in found.why
         assert found.score is None
+
+
+def test_a_model_that_was_not_scored_beats_none_that_was(champion_is):
+    unscored = bundle(*MAPS[:2], score=None, folds_id="")
     champion_is(bundle(*MAPS[2:]))
-    assert "or none" in compare(replace(new, score=None, folds_id=""), [], "devise").why
+    found = compare(unscored, [], "devise")
+    assert not found.wins
+    assert "give validation_folds" in found.why
+    champion_is(unscored)
+    assert compare(unscored, [], "devise").wins
 
 
 def test_a_champion_of_an_older_form_is_no_rival(champion_is, tmp_path):

@@ -87,7 +87,8 @@ def test_each_photo_is_asked_by_each_method_in_each_choice_that_holds_its_label(
                 for variant in variants:
                     scores = scores_by_hand(contender, photo, variant)
                     ahead = [x for x in labels if x != truth and not scores[x] < scores[truth]]
-                    first = sorted(labels, key=lambda x, s=scores: (-s[x], x))[: max(KS)]
+                    answered = [x for x in labels if scores[x] > -np.inf]
+                    first = sorted(answered, key=lambda x, s=scores: (-s[x], x))[: max(KS)]
                     sets = asked.correct.get((place, truth))
                     key = (photo, place, contender.name + variant)
                     wanted[key] = (

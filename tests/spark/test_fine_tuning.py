@@ -71,7 +71,7 @@ def plan(tmp_path_factory) -> FineTuningPlan:
     kept = ~out & (np.arange(360) % 5 == 0)
     urls = {
         name: [write(folder, f"{name}-{half}", np.flatnonzero(mask)[half::2]) for half in (0, 1)]
-        for name, mask in (("all", out | ~out), ("fit", ~out & ~kept), ("asks", out | kept))
+        for name, mask in (("all", out | ~out), ("fit", ~out & ~kept), ("out", out), ("kept", kept))
     }
     seen = [label for label in LABELS if label not in HELD_OUT]
     order = [LABELS.index(label) for label in seen]
@@ -81,10 +81,12 @@ def plan(tmp_path_factory) -> FineTuningPlan:
         fold=TuningFold(
             network=network,
             rows=LabelledRows(urls["fit"], int((~out & ~kept).sum()), seen, VECTORS[order]),
-            ask_urls=urls["asks"],
+            held_out_urls=urls["out"],
+            kept_urls=urls["kept"],
             asked=set(LABELS),
             candidates=CandidateSet(LABELS, is_seen, VECTORS, VECTORS),
-            photos=150,
+            photos=96,
+            number=1,
         ),
         network=network,
         rows=LabelledRows(urls["all"], 360, LABELS, VECTORS),
@@ -116,7 +118,7 @@ def test_the_number_of_epochs_is_the_one_that_does_best_on_labels_held_out(outco
     assert 1 < len(values) <= 1 + plan.epochs
     assert max(values) > values[0] + 0.1
     assert len(tuned.losses) == int(np.argmax(values))
-    assert tuned.size == 2
+    assert (tuned.size, tuned.fold) == (2, 1)
     assert not outcome[1].keras_file, "the first rank hands it over"
 
 
@@ -176,9 +178,11 @@ def test_the_bundle_of_a_tuned_model_is_of_it_alone(outcome):
     trained = [TrainedProjection("devise", 3, fold, old) for fold in (None, 0)]
     layer = SoftmaxLayer(np.ones((16, 2), np.float32), np.ones(2, np.float32), ["a", "b"])
     bundle = ProjectionBundle(trained, {}, layer, "net", "words", "5 of seed 0", 0.3)
-    mine = tuned_bundle(bundle, projection_of(model), "net-tuned-0", Score(0.4, 0.3, 0.05, (0.4,)))
+    mine = tuned_bundle(
+        bundle, projection_of(model), "net-tuned-0", Score(0.4, 0.3, 0.05, (0.4,)), 2
+    )
     assert [(one.method, one.seed, one.fold) for one in mine.trained] == [("devise", 3, None)]
     assert (mine.backbone_id, mine.words_id, mine.score) == ("net-tuned-0", "words", 0.4)
     assert mine.penalty == 0.05
     assert mine.layer.classes == []
-    assert mine.folds_id != bundle.folds_id
+    assert (mine.folds_id, mine.score_fold) == (bundle.folds_id, 2)
