@@ -69,7 +69,8 @@ def make_job() -> Any:
         def rate_and_loss(feed: Any) -> tuple[float, float]:
             keras.utils.set_random_seed(0)
             head = build_head(len(rows.mean), rows.targets.shape[1], settings, 0)
-            loss = make_loss(settings.objective, rows.targets, 0)
+            draw = keras.random.SeedGenerator(0)
+            loss = make_loss(settings.objective, rows.targets, draw)
             training = train(head, loss, make_optimizer(settings, steps), feed, steps, epochs)
             next(training)
             next(training)  # the first epoch

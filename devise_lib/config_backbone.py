@@ -30,6 +30,7 @@ class TrainBackbone(JobConfig):
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 64  # photos a step, over all ranks together
     learning_rate: Annotated[float, Field(gt=0.0)] = 3e-3
+    checkpoint_steps: PositiveInt = 1_000  # between two states that a killed training goes on from
 
     @property
     def input_size(self) -> int:

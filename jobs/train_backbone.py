@@ -8,12 +8,14 @@ out  checkpoints/train_backbone/   the network, its classes and its input size
 """
 
 from pathlib import Path
+from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.config_backbone import TrainBackbone
 from devise_lib.spark.entry import run_job
+from devise_lib.spark.ranks import checkpoint_folder
 from devise_lib.spark.softmax import fit_softmax
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import Backbone, read_classes
@@ -29,7 +31,9 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
         photos = 0
     else:
         tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-        backbone, photos = fit_softmax(spark, config, tables)
+        checkpoints = checkpoint_folder(config, *map(tables.version, ("photos", "labels")))
+        backbone, photos = fit_softmax(spark, config, tables, checkpoints)
+        rmtree(checkpoints, ignore_errors=True)
     backbone.save(folder)
     tracking.log_params(
         {"classes_count": len(backbone.classes), "backbone_id": backbone.identity()}

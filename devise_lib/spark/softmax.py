@@ -1,6 +1,7 @@
 """A softmax network, trained on PIXELS by Horovod's ranks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -23,8 +24,16 @@ from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 from devise_lib.vision.networks import network_to_train
 
 
-def fit_softmax(spark: SparkSession, config: TrainBackbone, tables: Tables) -> tuple[Backbone, int]:
+def fit_softmax(
+    spark: SparkSession, config: TrainBackbone, tables: Tables, checkpoints: Path
+) -> tuple[Backbone, int]:
     """The network trained on the training photos of PHOTOS, and their number.
+
+    Args:
+        spark: the session that the ranks run in.
+        config: of the job.
+        tables: PHOTOS and LABELS; PIXELS are written.
+        checkpoints: the folder of the state that a killed training goes on from.
 
     Raises:
         InputError: no photo of a seen label, or fewer than two such labels; the weights to start
@@ -59,6 +68,8 @@ def fit_softmax(spark: SparkSession, config: TrainBackbone, tables: Tables) -> t
         learning_rate=config.learning_rate,
         seed=config.seed,
         threads=threads_a_rank(spark, config.ranks),
+        folder=str(checkpoints),
+        checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
     )
     trained = run_ranks(spark, train_softmax, plan, config.ranks, ranks_log(config))[0]

@@ -151,14 +151,16 @@ class _Training:
         from devise_lib.training.loss import make_loss
 
         plan, rows = self._plan, self._rows
+        draw = keras.random.SeedGenerator(plan.seed + self._ranks[0])
         yield from train(
             keras.Model(self.model.input, self.model.layers[-1].input),  # before it is normalised
-            make_loss(plan.objective, rows.targets, plan.seed + self._ranks[0]),
+            make_loss(plan.objective, rows.targets, draw),
             keras.optimizers.Adam(plan.learning_rate),
             make_feed(plan, rows, *self._ranks),
             max(1, rows.count // plan.batch_size),
             epochs,
             checkpoint,
+            draw,
         )
 
 

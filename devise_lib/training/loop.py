@@ -47,6 +47,7 @@ def train(
     steps_per_epoch: int,
     epochs: int,
     checkpoint: Checkpoint | None = None,
+    draw: keras.random.SeedGenerator | None = None,
 ) -> Iterator[list[float]]:
     """Train with gradients averaged over all ranks, an epoch whenever the next value is asked for.
 
@@ -63,13 +64,15 @@ def train(
         epochs: passes over the data, all ranks together.
         checkpoint: where the first rank keeps the state now and then; training goes on from the
             state found there, in the middle of an epoch too.
+        draw: what the loss draws by, if it does; each rank's has a seed of its own.
 
     Yields:
         The mean loss of each epoch so far, over all ranks; at the start, and after each epoch.
     """
     optimizer.build(model.trainable_variables)
     variables = [v.value for v in [*model.weights, *optimizer.variables]]  # TensorFlow's own
-    state = _start(variables, checkpoint)
+    draws = _draws(model, draw)
+    state = _start(variables, draws, checkpoint)
     step = _make_step(model, loss, optimizer)
     curve = state.losses
     yield curve
@@ -82,12 +85,13 @@ def train(
                 inputs, targets = next(batches)
                 total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
                 if checkpoint and number % checkpoint.every == 0 and number < steps_per_epoch:
-                    _keep(checkpoint, variables, State(curve, number, _mean_of_ranks(total)))
+                    middle = State(curve, number, _mean_of_ranks(total))
+                    _keep(checkpoint, [*variables, *draws], middle)
         state = State(curve, 0, 0.0)
         curve.append(_mean_of_ranks(total) / steps_per_epoch)
         average_statistics(model)
         if checkpoint:
-            _keep(checkpoint, variables, state)
+            _keep(checkpoint, [*variables, *draws], state)
         yield curve
 
 
@@ -126,15 +130,28 @@ def find_rate(
     return choose_rate(rates, losses)
 
 
-def _start(variables: list[Any], checkpoint: Checkpoint | None) -> State:
-    """All ranks with the first rank's variables and state: what was kept, or the beginning."""
+def _draws(model: keras.Model, draw: keras.random.SeedGenerator | None) -> list[Any]:
+    """States of all random generators, dropout's too: each a seed and a count of draws."""
+    weights = {id(variable) for variable in model.weights}  # which have no such state
+    states = [variable.value for variable in model.variables if id(variable) not in weights]
+    return states if draw is None else [*states, draw.state.value]
+
+
+def _start(variables: list[Any], draws: list[Any], checkpoint: Checkpoint | None) -> State:
+    """All ranks with the first rank's variables and state: what was kept, or the beginning.
+
+    Of the draws they take the counts alone, since each rank has seeds of its own.
+    """
     state = State([], 0, 0.0)
     if checkpoint and hvd.rank() == 0 and (kept := checkpoint.load()):
         state, values = kept
-        for variable, value in zip(variables, values, strict=True):
+        for variable, value in zip([*variables, *draws], values, strict=True):
             variable.assign(value)
     hvd.broadcast_variables(variables, root_rank=0)
-    found: State = of_first_rank(state)
+    found: State
+    found, counts = of_first_rank((state, [int(each[1]) for each in draws]))
+    for each, count in zip(draws, counts, strict=True):
+        each.assign(tf.stack([each[0], tf.cast(count, each.dtype)]))
     return found
 
 

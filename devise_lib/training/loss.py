@@ -12,14 +12,14 @@ Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def make_loss(objective: Objective, labels: Any, seed: int) -> Loss:
+def make_loss(objective: Objective, labels: Any, draw: keras.random.SeedGenerator) -> Loss:
     """A loss over a fixed set of labels.
 
     Args:
         objective: which, and its margin.
         labels: (m, d) label vectors of unit norm, the rows that `truth` names. Those that no
             image has serve as wrong labels.
-        seed: of the draw of a violator.
+        draw: what violators are drawn by.
 
     Returns:
         A function of projected (n, d) and truth (n,) to the mean loss over images, a scalar.
@@ -27,7 +27,6 @@ def make_loss(objective: Objective, labels: Any, seed: int) -> Loss:
     Source: Frome et al., "DeViSE" (2013), eq. 1, for the rank loss.
     """
     matrix = ops.convert_to_tensor(labels, dtype="float32")  # (m, d)
-    draw = keras.random.SeedGenerator(seed)
 
     def loss(projected: Tensor, truth: Tensor) -> Tensor:
         if objective.normalize or objective.loss == "cosine":

@@ -137,7 +137,14 @@ class _Trainer:
         steps = max(1, rows.count // settings.batch_size)
         optimizer = make_optimizer(settings, steps)
         epochs = train(
-            parts.head, parts.loss, optimizer, parts.feed, steps, settings.epochs, checkpoint
+            parts.head,
+            parts.loss,
+            optimizer,
+            parts.feed,
+            steps,
+            settings.epochs,
+            checkpoint,
+            parts.draw,
         )
         return _Training(lambda: to_projection(parts.head, rows.mean, rows.deviation), epochs)
 
@@ -149,7 +156,8 @@ class _Trainer:
 
         keras.utils.set_random_seed(seed)
         head = build_head(len(rows.mean), rows.targets.shape[1], settings, seed + self._rank)
-        loss = make_loss(settings.objective, rows.targets, seed + self._rank)
+        draw = keras.random.SeedGenerator(seed + self._rank)
+        loss = make_loss(settings.objective, rows.targets, draw)
         if settings.start == "softmax" and rows.softmax is not None:
             kernel = head.layers[-1].kernel
             kernel.assign(_scaled_like(rows.softmax.T, kernel.numpy()))
@@ -157,15 +165,16 @@ class _Trainer:
                 loss = with_pull(loss, kernel, settings.pull)
         batch, readers = settings.batch_size, self._plan.readers
         feed = make_feed(rows, batch, seed, self._rank, self.size, readers, self._cache)
-        return _Parts(head, loss, feed)
+        return _Parts(head, loss, draw, feed)
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What a training is made of: a Keras head, the loss of its output, and its batches."""
+    """A Keras head, the loss of its output, what violators are drawn by, and the batches."""
 
     head: Any
     loss: Callable[[Any, Any], Any]
+    draw: Any
     feed: Callable[[int], Generator[tuple[Any, Any], None, None]]
 
 

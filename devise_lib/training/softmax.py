@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from devise_lib.training.checkpoint import Checkpoint
 from devise_lib.training.feed import Feed, places_of, to_photos
 
 SHIFT = 4  # pixels
@@ -23,6 +25,8 @@ class SoftmaxPlan:
         image_size: side of a photo, pixels.
         batch_size: photos a step, all ranks together; a multiple of `readers`.
         readers: of the feed; the ranks share them.
+        folder: of the state that a killed training goes on from; "" for none.
+        checkpoint_steps: steps between two that are kept within an epoch.
         events: the folder of TensorBoard's event files; "" for none.
     """
 
@@ -37,6 +41,8 @@ class SoftmaxPlan:
     learning_rate: float
     seed: int
     threads: int
+    folder: str = ""
+    checkpoint_steps: int = 1_000
     events: str = ""
 
 
@@ -60,6 +66,9 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     rank, size = start_rank(plan.threads, plan.seed)
     steps = max(1, plan.rows // plan.batch_size)
     model = model_of_bytes(plan.network)
+    checkpoint = None
+    if plan.folder:
+        checkpoint = Checkpoint(Path(plan.folder) / "softmax.npz", plan.checkpoint_steps)
     total = steps * plan.epochs
     schedule = keras.optimizers.schedules.CosineDecay(
         plan.learning_rate / 30,
@@ -74,6 +83,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         make_feed(plan, rank, size),
         steps,
         plan.epochs,
+        checkpoint,
     )
     *_, losses = EventFiles("" if rank else plan.events).curves("softmax").follow(epochs)
     return None if rank else TrainedSoftmax(bytes_of_model(model), losses, size)

@@ -18,6 +18,7 @@ from tests.spark.test_training_on_ranks import SETTINGS, projection_plan
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 EPOCHS = 12
+PAPERS = replace(SETTINGS.objective, violators="one")  # which is drawn at random
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def plan(tmp_path_factory):
     made = projection_plan(folder)
     return replace(
         made,
-        settings=[replace(SETTINGS, epochs=EPOCHS)],
+        settings=[replace(SETTINGS, objective=PAPERS, dropout=0.3, epochs=EPOCHS)],
         runs=made.runs[:1],
         folder=str(folder / "checkpoints"),
         checkpoint_steps=4,

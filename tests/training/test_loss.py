@@ -33,7 +33,8 @@ def batches(draw):
 
 
 def make_rank_loss(labels, margin, violators, normalize, seed, loss="rank"):
-    return make_loss(Objective(loss, margin, violators, normalize), labels, seed)
+    draw = keras.random.SeedGenerator(seed)
+    return make_loss(Objective(loss, margin, violators, normalize), labels, draw)
 
 
 def value(loss, images, truth) -> float:
@@ -80,7 +81,7 @@ def test_the_euclidean_distance_comes_on_top_of_the_rank_loss(batch, margin, nor
 @given(batches())
 def test_the_cosine_loss_is_the_mean_cosine_distance(batch):
     images, labels, truth = batch
-    loss = make_loss(Objective("cosine"), labels, seed=0)
+    loss = make_loss(Objective("cosine"), labels, keras.random.SeedGenerator(0))
     wanted = cosine_distance(images, labels, truth).mean()
     assert value(loss, images, truth) == pytest.approx(wanted, abs=1e-4)
 
