@@ -13,7 +13,8 @@ from pydantic import Field, field_validator, model_validator
 from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.config_types import (
     PARENT_FOLDER,
-    Frozen,
+    Candidates,
+    Hosts,
     JobConfig,
     LabelPattern,
     ModelName,
@@ -90,6 +91,7 @@ class TrainDevise(JobConfig):
     needs = ("embed_labels", "train_backbone", "extract_features")
     model_name: ModelName = "devise"
     ranks: PositiveInt = 2
+    hosts: Hosts = ""  # that the ranks run on, as horovodrun starts them; "": as Spark's tasks
     readers: Annotated[int, Field(ge=0)] = 0  # of FEATURES, shared by the ranks; 0: 1 or 2 a rank
     cache_gib: Annotated[float, Field(ge=0.0)] = 8.0  # local disk a rank, for decoded features
     seeds: PositiveInt = 1  # trainings from as many seeds; the first one's model is registered
@@ -145,6 +147,7 @@ class FineTune(ModelJobConfig):
     needs = ("ingest_photos", "embed_labels", "train_backbone", "extract_features", "train_devise")
     opt_in = True
     ranks: PositiveInt = 2
+    hosts: Hosts = ""  # that the ranks run on, as horovodrun starts them; "": as Spark's tasks
     layers: PositiveInt = 2  # of the backbone, the last ones with weights, are trained
     epochs: PositiveInt = 5  # at the most
     patience: PositiveInt = 2  # epochs without a better score that end the trial
@@ -234,17 +237,6 @@ class PredictLabels(ModelJobConfig):
     needs = ("embed_labels", "embed_photos")
     k: PositiveInt = 5
     candidates: Literal["all", "seen", "unseen"] = "all"
-
-
-class Candidates(Frozen):
-    """Labels of several sets, to look for a photo's label among."""
-
-    name: str
-    label_sets: OneOrMore[str]
-    ids: str = ""  # a file, one label a line: of the unseen labels only these
-    # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
-    valid_sets: Several[str] = ()
-    photo_sets: Several[str] = ()  # the photos that are asked; default: all
 
 
 class Evaluate(ModelJobConfig):

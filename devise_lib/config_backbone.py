@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config_types import JobConfig, NetworkName, PositiveInt
+from devise_lib.config_types import Hosts, JobConfig, NetworkName, PositiveInt
 from devise_lib.networks import IMAGENET, network_type
 
 
@@ -27,6 +27,7 @@ class TrainBackbone(JobConfig):
     image_size: Annotated[int, Field(ge=0, le=1024)] = 0  # 0: the network's own
     feature_layer: Annotated[str, Field(min_length=1)] = "pooled"  # "map", or a layer's name
     ranks: PositiveInt = 2
+    hosts: Hosts = ""  # that the ranks run on, as horovodrun starts them; "": as Spark's tasks
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 64  # photos a step, over all ranks together
     learning_rate: Annotated[float, Field(gt=0.0)] = 3e-3

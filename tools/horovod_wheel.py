@@ -25,6 +25,10 @@ BUILD_VARIABLES = {
     "HOROVOD_WITHOUT_MPI": "1",
     "HOROVOD_WITH_GLOO": "1",
 }
+GPU_VARIABLES = {
+    "HOROVOD_GPU": "CUDA",
+    "HOROVOD_GPU_OPERATIONS": "NCCL",
+}  # for a TensorFlow that has them
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
@@ -65,13 +69,13 @@ def without_xla_operations(cmake: str) -> str:
     return "".join(kept)
 
 
-def build_wheel(commands: Commands, python: Path, version: str, folder: Path) -> Path:
+def build_wheel(commands: Commands, python: Path, pins: Mapping[str, str], folder: Path) -> Path:
     """Build Horovod's wheel and put it into `folder`; two to six minutes on two cores.
 
     Args:
         commands: runs and logs.
         python: the environment's Python, which has TensorFlow and the build tools of the lock.
-        version: of Horovod.
+        pins: the lock's: of Horovod, and of the TensorFlow that it is built for.
         folder: of the cache, for this wheel alone.
 
     Raises:
@@ -82,12 +86,13 @@ def build_wheel(commands: Commands, python: Path, version: str, folder: Path) ->
     work = python.parents[1] / "horovod-build"
     shutil.rmtree(work, ignore_errors=True)  # a killed build leaves one
     work.mkdir(parents=True)
-    source = _unpack(_download(commands, python, version, work), work)
+    source = _unpack(_download(commands, python, pins["horovod"], work), work)
     cmake_path = source / CMAKE_FILE
     cmake_path.write_text(without_xla_operations(cmake_path.read_text()))
     pip_wheel: Words = [python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
     variables = {
         **BUILD_VARIABLES,
+        **({} if "tensorflow-cpu" in pins else GPU_VARIABLES),
         # pip finds the cmake of the lock there, before an older or newer one of the system.
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "MAKEFLAGS": f"-j{compile_jobs()}",

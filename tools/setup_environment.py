@@ -61,8 +61,7 @@ def provide_horovod(setup: SetUp) -> str:
     kept = find_wheel(setup.horovod_folder)
     if kept:
         return f"from the cache, {kept.parent}"
-    version = setup.pins["horovod"]
-    return str(build_wheel(setup.commands, setup.python, version, setup.horovod_folder))
+    return str(build_wheel(setup.commands, setup.python, setup.pins, setup.horovod_folder))
 
 
 STEPS: tuple[tuple[str, str, Callable[[SetUp], str]], ...] = (

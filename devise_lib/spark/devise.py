@@ -163,7 +163,8 @@ def train_on_ranks(
         events=events_folder(config),
         followed=followed.features if followed else None,
     )
-    outcome = run_ranks(spark, train_projections, plan, config.ranks, ranks_log(config))[0]
+    where = config.ranks, ranks_log(config), config.hosts
+    outcome = run_ranks(spark, train_projections, plan, *where)[0]
     trained = _trained(outcome, plan, [fold.number for fold in folds])
     bundle = ProjectionBundle(
         trained,

@@ -123,7 +123,8 @@ def tune_on_ranks(
     )
     for rows in (plan.rows, plan.fold.rows):
         require_row_groups(list(rows.file_urls), config.ranks, "pixels", "lower fine_tune.ranks")
-    return run_ranks(tables.spark, fine_tune, plan, config.ranks, ranks_log(config))[0]
+    where = config.ranks, ranks_log(config), config.hosts
+    return run_ranks(tables.spark, fine_tune, plan, *where)[0]
 
 
 def require_backbone(bundle: ProjectionBundle, backbone: Backbone, model_id: str) -> None:

@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TextIO, TypeVar
 
 import horovod.spark
 from pyspark.sql import SparkSession
@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.spark.machine import GIB, WORKER_BYTES, memory_available_bytes
+from devise_lib.training.hosts import ENVIRONMENT, require_slots, run_on_hosts
 from devise_lib.training.witness import first_cause, witnessed
 
 P = TypeVar("P")
@@ -23,24 +24,59 @@ R = TypeVar("R")
 
 
 def run_ranks(
-    spark: SparkSession, function: Callable[[P], R], plan: P, ranks: int, log_path: Path
+    spark: SparkSession,
+    function: Callable[[P], R],
+    plan: P,
+    ranks: int,
+    log_path: Path,
+    hosts: str = "",
 ) -> list[R]:
-    """Call `function(plan)` on `ranks` Spark tasks that Horovod has joined.
+    """Call `function(plan)` on `ranks` processes that Horovod has joined.
 
     Args:
-        spark: the session; it must have room for all ranks at once.
-        function: of devise_lib, so that executors can import it; sees its rank by Horovod.
+        spark: the session; it must have room for all ranks at once, where they are its tasks.
+        function: of devise_lib, so that ranks can import it; sees its rank by Horovod.
         plan: what it is given; travels by pickle to each rank.
         ranks: how many.
         log_path: what the ranks print; its folder is one that they see.
+        hosts: machines that the ranks are started on as `horovodrun` does, with the slots of each:
+            "gpu1:4,gpu2:4"; "": each rank is a Spark task.
 
     Returns:
         The results by rank. They pass through the driver: weights, never rows.
 
     Raises:
-        InputError: Spark has fewer slots than ranks, or a local machine too little memory.
+        InputError: there are fewer slots than ranks, or a local machine has too little memory.
         RuntimeError: a rank failed, with its own error.
     """
+    if hosts:
+        require_slots(hosts, ranks)
+    else:
+        _require_room(spark, ranks)
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("horovod").setLevel(logging.ERROR)
+    with (
+        log_path.open("a", encoding="utf-8") as log,
+        tempfile.TemporaryDirectory(prefix="ranks-", dir=log_path.parent) as witness,
+    ):
+        call = witnessed, (function, plan, str(Path(witness).absolute()))
+        try:
+            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+                return run_on_hosts(*call, ranks, hosts) if hosts else _on_spark(*call, ranks, log)
+        except Exception as error:
+            cause = first_cause(Path(witness), ranks)
+            raise RuntimeError(f"{cause}; what the ranks printed is in {log_path}") from error
+
+
+def _on_spark(
+    function: Callable[..., R], args: tuple[object, ...], ranks: int, log: TextIO
+) -> list[R]:
+    environment = {**os.environ, **ENVIRONMENT}
+    options: dict[str, Any] = {"env": environment, "stdout": log, "stderr": log, "verbose": 0}
+    return list(horovod.spark.run(function, args=args, num_proc=ranks, **options))
+
+
+def _require_room(spark: SparkSession, ranks: int) -> None:
     slots = spark.sparkContext.defaultParallelism
     if slots < ranks:
         raise InputError(
@@ -53,29 +89,6 @@ def run_ranks(
             f"too little memory: {free / GIB:.1f} GiB are free, and {ranks} ranks want "
             f"{ranks * WORKER_BYTES / GIB:.1f} GiB: lower ranks or free some"
         )
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("horovod").setLevel(logging.ERROR)
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    with (
-        log_path.open("a", encoding="utf-8") as log,
-        tempfile.TemporaryDirectory(prefix="ranks-", dir=log_path.parent) as witness,
-    ):
-        try:
-            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-                return list(
-                    horovod.spark.run(
-                        witnessed,
-                        args=(function, plan, str(Path(witness).absolute())),
-                        num_proc=ranks,
-                        env=environment,
-                        stdout=log,
-                        stderr=log,
-                        verbose=0,
-                    )
-                )
-        except Exception as error:
-            cause = first_cause(Path(witness), ranks)
-            raise RuntimeError(f"{cause}; what the ranks printed is in {log_path}") from error
 
 
 def events_folder(config: JobConfig) -> str:
@@ -105,14 +118,14 @@ def threads_a_rank(spark: SparkSession, ranks: int) -> int:
     return max(1, spark.sparkContext.defaultParallelism // ranks)
 
 
-def require_row_groups(files: list[str], ranks: int, table: str, remedy: str) -> None:
-    """Refuse a table that cannot be dealt: each rank wants a file of its own at least.
+def require_row_groups(files: list[str], readers: int, table: str, remedy: str) -> None:
+    """Refuse a table that cannot be dealt: each reader of a rank wants a file of its own at least.
 
     Raises:
         InputError: with what to do.
     """
-    if len(files) < ranks:
+    if len(files) < readers:
         raise InputError(
-            f"table {table} has {len(files)} files of training rows for {ranks} ranks, and each "
-            f"rank wants one at least: {remedy}"
+            f"table {table} has {len(files)} files of training rows for the {readers} readers of "
+            f"all ranks, and each wants one at least: {remedy}"
         )

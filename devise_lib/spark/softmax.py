@@ -72,7 +72,8 @@ def fit_softmax(
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
     )
-    trained = run_ranks(spark, train_softmax, plan, config.ranks, ranks_log(config))[0]
+    where = config.ranks, ranks_log(config), config.hosts
+    trained = run_ranks(spark, train_softmax, plan, *where)[0]
     if trained is None:
         raise RuntimeError("the first rank gave no network")
     tracking.log_params({"horovod_size": trained.size})

@@ -41,7 +41,8 @@ def make_augmentation(settings: Augmentation, image_size: int, seed: int) -> ker
         span, reach = (0, 255), settings.colour
         stack.append(layers.RandomBrightness(reach, value_range=span, seed=seed + 3))
         stack.append(layers.RandomContrast(reach, value_range=span, seed=seed + 4))
-        saturation = (0.5 - reach / 2, 0.5 + reach / 2)  # 0.5 leaves a photo as it is
+        # Keras takes f for f / (1 - f) times the saturation: these are 1 - reach and 1 + reach.
+        saturation = ((1 - reach) / (2 - reach), (1 + reach) / (2 + reach))
         # Its range is the one that saturations are cut to, whatever that of the photo.
         stack.append(layers.RandomSaturation(saturation, value_range=(0, 1), seed=seed + 5))
     return keras.Sequential([*stack, layers.Identity()])  # which an empty stack needs

@@ -83,7 +83,10 @@ def choose_rate(rates: NDArray[np.float64], losses: Sequence[float]) -> float:
     smooth = _smooth(np.asarray(losses[:end]))
     least = int(np.argmin(smooth)) if end else 0
     if least == 0:
-        raise ValueError(f"the loss never fell from {losses[0] if end else 'not a number'}")
+        raise ValueError(
+            f"the loss never fell from {losses[0] if end else 'not a number'} at any rate from "
+            f"{rates[0]:g} to {rates[-1]:g}: give learning_rate a value of its own"
+        )
     return float(rates[least]) / 10.0
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from devise_lib.config import Candidates
+from devise_lib.config_types import Candidates
 from devise_lib.errors import InputError
 from devise_lib.spark.candidates import read_choices
 from devise_lib.spark.schemas import LABELS

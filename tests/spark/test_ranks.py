@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from pydantic import ValidationError
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
@@ -49,6 +50,41 @@ def test_a_rank_that_fails_stops_the_run_and_the_log_says_why(spark, tmp_path):
     assert spark.range(3).count() == 3, "the session still works"
 
 
+@pytest.mark.slow
+def test_ranks_on_hosts_are_started_as_horovodrun_does(spark, tmp_path):
+    def job(failing):
+        import sys
+
+        import horovod.tensorflow as hvd
+        import tensorflow as tf
+
+        from devise_lib.training.loop import start_rank
+
+        rank, size = start_rank(1, 0)
+        sys.stdout.write(f"this is rank {rank}\n")
+        if rank == failing:
+            raise ValueError("this rank has no data")
+        return rank, size, float(hvd.allreduce(tf.constant(float(rank)), op=hvd.Sum, name="all"))
+
+    log = tmp_path / "ranks.log"
+    found = run_ranks(spark, job, None, 2, log, "localhost:2")
+    assert found == [(0, 2, 1.0), (1, 2, 1.0)]
+    assert "this is rank 1" in log.read_text()
+    with pytest.raises(RuntimeError, match=r"rank 1 failed: ValueError: this rank has no data; .*"):
+        run_ranks(spark, job, 1, 2, log, "localhost:2")
+
+
+def test_more_ranks_than_slots_on_hosts_are_refused_before_any_is_started(spark, tmp_path):
+    with pytest.raises(InputError, match=r"ranks is 6, but the hosts one:2,two:3 have 5 slots"):
+        run_ranks(spark, refuse, None, 6, tmp_path / "log", "one:2,two:3")
+
+
+@pytest.mark.parametrize("hosts", ["gpu1", "gpu1:0", "gpu1:2,", "gpu1:2 gpu2:2", "a:1;rm -r x:1"])
+def test_hosts_have_slots(hosts):
+    with pytest.raises(ValidationError, match="hosts"):
+        TrainDevise(hosts=hosts)
+
+
 def refuse(plan):
     raise AssertionError(f"a rank was started with {plan}")
 
@@ -66,5 +102,7 @@ def test_too_little_memory_is_refused_before_any_rank_is_started(spark, tmp_path
 
 def test_fewer_files_than_ranks_are_refused():
     require_row_groups(["a", "b"], 2, "features", "do this")
-    with pytest.raises(InputError, match=r"features has 1 files .* for 2 ranks.*: do this$"):
+    with pytest.raises(
+        InputError, match=r"features has 1 files .* 2 readers of all ranks.*: do this$"
+    ):
         require_row_groups(["a"], 2, "features", "do this")

@@ -104,7 +104,7 @@ def add_file(tar: tarfile.TarFile, name: str, text: str) -> None:
 
 def test_builds_from_the_patched_source_and_keeps_only_the_wheel(tmp_path, python):
     commands = Commands(tmp_path / "log")
-    wheel = build_wheel(commands, python, "0.28.1", tmp_path / "cache" / "key")
+    wheel = build_wheel(commands, python, PINS, tmp_path / "cache" / "key")
     assert wheel.parent == tmp_path / "cache" / "key"
     assert wheel.read_text() == without_xla_operations(CMAKE)
     assert list(wheel.parent.iterdir()) == [wheel]
@@ -112,14 +112,22 @@ def test_builds_from_the_patched_source_and_keeps_only_the_wheel(tmp_path, pytho
     variables = commands.log_path.read_text().splitlines()
     assert "HOROVOD_WITH_TENSORFLOW=1" in variables
     assert "HOROVOD_WITH_GLOO=1" in variables
+    assert "HOROVOD_GPU_OPERATIONS=NCCL" not in variables
     assert f"MAKEFLAGS=-j{compile_jobs()}" in variables
+
+
+def test_beside_a_tensorflow_for_gpus_it_is_built_for_nccl(tmp_path, python):
+    commands = Commands(tmp_path / "log")
+    build_wheel(commands, python, {"horovod": "0.28.1", "tensorflow": "2.21.0"}, tmp_path / "cache")
+    variables = commands.log_path.read_text().splitlines()
+    assert {"HOROVOD_GPU=CUDA", "HOROVOD_GPU_OPERATIONS=NCCL"} <= set(variables)
 
 
 def test_what_a_killed_build_left_is_in_nobodys_way(tmp_path, python):
     left = tmp_path / "venv" / "horovod-build" / "horovod-0.28.1"
     left.mkdir(parents=True)
     (left / "half.o").write_text("half")
-    wheel = build_wheel(Commands(tmp_path / "log"), python, "0.28.1", tmp_path / "cache")
+    wheel = build_wheel(Commands(tmp_path / "log"), python, PINS, tmp_path / "cache")
     assert wheel.exists()
 
 
@@ -128,7 +136,7 @@ def test_refuses_a_source_package_that_leaves_its_folder(tmp_path, python, name)
     with tarfile.open(tmp_path / "served" / "horovod-0.28.1.tar.gz", "w:gz") as tar:
         add_file(tar, name, "")
     with pytest.raises(SetupError, match="leaves its folder"):
-        build_wheel(Commands(tmp_path / "log"), python, "0.28.1", tmp_path / "cache")
+        build_wheel(Commands(tmp_path / "log"), python, PINS, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
@@ -136,5 +144,5 @@ def test_without_a_compiler_it_stops_before_anything_is_downloaded(tmp_path, pyt
     monkeypatch.setattr(horovod_wheel.shutil, "which", lambda _: None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SetupError, match=r"g\+\+.* is missing.*sudo apt-get install g\+\+"):
-        build_wheel(Commands(tmp_path / "log"), python, "0.28.1", tmp_path / "cache")
+        build_wheel(Commands(tmp_path / "log"), python, PINS, tmp_path / "cache")
     assert not (tmp_path / "log").exists()

@@ -7,6 +7,9 @@ SIZE = 24
 NONE = Augmentation(flip=False, translate=0.0, crop=0.0, colour=0.0)
 PHOTOS = np.random.default_rng(5).integers(40, 216, (64, SIZE, SIZE, 3)).astype(np.float32)
 
+COLOUR = np.array([120.0, 132.0, 150.0], dtype=np.float32)
+FLAT = np.broadcast_to(COLOUR, PHOTOS.shape)
+
 
 def changed(settings, photos=PHOTOS, seed=1, training=True):
     return np.asarray(make_augmentation(settings, SIZE, seed)(photos, training=training))
@@ -45,6 +48,14 @@ def test_colours_change_within_the_range_of_a_photo():
     means = found.mean(axis=(1, 2, 3)) - PHOTOS.mean(axis=(1, 2, 3))
     assert means.std() > 10
     assert np.abs(means).max() <= 0.3 * 255 * 1.3 + 10
+
+
+def test_saturations_change_by_no_more_than_the_share():
+    """Of one colour contrast changes nothing, and brightness no difference of its channels."""
+    found = changed(Augmentation(False, 0.0, 0.0, 0.3), FLAT)
+    factors = np.ptp(found, axis=(1, 2, 3)) / np.ptp(COLOUR)
+    assert 0.699 < factors.min() < 0.8
+    assert 1.2 < factors.max() < 1.301
 
 
 def test_each_call_draws_anew_and_a_seed_gives_the_same_again():

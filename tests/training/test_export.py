@@ -136,7 +136,8 @@ def test_the_phones_file_of_a_squeezenet_is_of_about_six_megabytes(tmp_path):
     network = network_to_train("squeezenet_1.1", "", 10, 64, -1, 0)
     path = tmp_path / TFLITE
     path.write_bytes(exporting._to_tflite(network))
-    assert 2.5e6 < path.stat().st_size < 6.5e6
+    parameters = sum(int(np.prod(weight.shape)) for weight in network.get_weights())
+    assert path.stat().st_size == pytest.approx(4 * parameters, rel=0.05)
 
 
 def test_the_manifest_tells_what_is_there(exported):
