@@ -25,6 +25,7 @@ EXPERIMENT = "devise"
 MODEL_FOLDER = "model"
 EXTRAS_FOLDER = "projection"
 PLOTS_FOLDER = "plots"
+TABLES_FOLDER = "tables"
 CHAMPION = "champion"
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model, no such alias
 
@@ -128,6 +129,11 @@ def log_curve(name: str, values: Sequence[float], first: int) -> None:
 def log_file(path: Path) -> None:
     """Keep a file with the open run."""
     mlflow.log_artifact(str(path))
+
+
+def log_table(name: str, columns: Mapping[str, Sequence[object]]) -> None:
+    """Keep a table with the open run, which MLflow's pages show and compare."""
+    mlflow.log_table(dict(columns), f"{TABLES_FOLDER}/{name}")
 
 
 def log_plots(plots: Mapping[str, bytes]) -> None:

@@ -19,7 +19,7 @@ from devise_lib.spark.contenders import find_contenders, log_contenders
 from devise_lib.spark.corpus import on_disk
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.evaluation import ask_photos, make_questions
-from devise_lib.spark.metrics import read_measurements, replace_metrics
+from devise_lib.spark.metrics import as_columns, read_measurements, replace_metrics
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import require_same_words
 from devise_lib.spark.zero_shot_metrics import zero_shot_metrics
@@ -47,7 +47,9 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
         metrics = zero_shot_metrics(answers, asked)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
     points = (CURVE_SEEN, CURVE_UNSEEN)  # of plots, and too many to be read as figures
-    tracking.log_metrics({m.flat_name(): m.value for m in metrics if m.metric not in points})
+    figures = [m for m in metrics if m.metric not in points]
+    tracking.log_metrics({m.flat_name(): m.value for m in figures})
+    tracking.log_table("zero_shot.json", as_columns(figures))
     tracking.log_plots(evaluation_plots(read_measurements(tables, model.model_id)))
     return {"metrics": rows, "test photos": sum(asked.sizes.values())}
 

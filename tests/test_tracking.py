@@ -138,3 +138,12 @@ def test_plots_come_back_by_their_names_and_a_run_without_any_has_none(config):
         tracking.log_metrics({"loss": 0.5})
     assert tracking.fetch_plots(bare) == {}
     assert tracking.fetch_plots("a run that is gone") == {}
+
+
+def test_a_table_is_kept_with_its_run(config):
+    columns = {"method": ["devise", "ridge"], "k": [1, None], "value": [0.5, 0.25]}
+    with tracking.job_run(config) as run_id:
+        tracking.log_table("zero_shot.json", columns)
+    found = mlflow.load_table("tables/zero_shot.json", run_ids=[run_id])
+    assert found["method"].tolist() == columns["method"]
+    assert found["value"].tolist() == columns["value"]

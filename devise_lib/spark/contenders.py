@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
@@ -25,10 +25,11 @@ from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose
-from devise_lib.numerics.vectors import FloatArray, stack_rows
+from devise_lib.numerics.vectors import FloatArray
 from devise_lib.spark.devise import CONTROL, METHOD
 from devise_lib.spark.feature_rows import (
     Vectors,
+    collect_features,
     feature_moments,
     label_vectors,
     total_moments,
@@ -123,11 +124,11 @@ def find_contenders(
     layer, photos = bundle.layer, config.validation_photos
     folds = make_folds(features, moments, vectors, control, layer, photos, config.folds)
     sample = features.orderBy(F.xxhash64("photo_id")).limit(config.bank)
-    bank = sample.select("fold", "kept", "feature").collect()
+    bank, part = collect_features(sample, ("fold", "kept"))
     tries = []
     for fold in folds:
         fit_vectors = {k: v for k, v in vectors.items() if k not in fold.validation.held_out}
-        fit_bank = [row for row in bank if row["fold"] != fold.number and not row["kept"]]
+        fit_bank = bank[[where != fold.number and not kept for where, kept in part]]
         tries.append((fold, _basis(layer, fit_bank, fold.moments, fit_vectors)))
     judge = _Judge(_basis(layer, bank, total_moments(moments.values()), vectors), tries, known)
     gammas: dict[str, Mapping[str, float]] = {}  # of all seeds: trials are of one
@@ -199,14 +200,14 @@ def _conse(basis: Basis, settings: tuple[float, ...]) -> Method:
 
 
 def _basis(
-    layer: SoftmaxLayer, bank: Sequence[Row], moments: ClassMoments, vectors: Vectors
+    layer: SoftmaxLayer, bank: NDArray[np.float32], moments: ClassMoments, vectors: Vectors
 ) -> Basis:
     return Basis(
         moments,
         moments.matrix_of(vectors),
         layer,
         layer.class_vectors(vectors),
-        stack_rows([row["feature"] for row in bank], len(moments.mean)),
+        bank,
     )
 
 

@@ -1,7 +1,8 @@
 """FEATURES for training: their sums by part, and the vectors of their labels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import add
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from pyspark.sql import DataFrame, Row
 from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.vector_columns import to_matrix
 
 MOMENTS = (
     "fold int, kept boolean, band int, labels array<string>, counts binary, sums binary, xx binary"
@@ -29,6 +31,20 @@ def label_vectors(labels: DataFrame, column: str = "vector") -> Vectors:
     """
     rows = labels.where(has_vector()).select("label", column).distinct().collect()
     return {row["label"]: np.array(row[column], dtype=np.float32) for row in rows}
+
+
+def collect_features(
+    rows: DataFrame, columns: Sequence[str]
+) -> tuple[NDArray[np.float32], list[tuple[Any, ...]]]:
+    """A bounded sample of features on the driver, (n, d_visual), and these columns of each.
+
+    By Arrow: as Python's numbers they would take eight times the memory.
+    """
+    table = rows.select(*columns, "feature").toArrow()
+    features = table["feature"].combine_chunks()
+    dimension = len(features[0]) if len(table) else 0
+    others = zip(*(table[name].to_pylist() for name in columns), strict=True)
+    return to_matrix(features, dimension), list(others)
 
 
 def training_labels(rows: DataFrame, vectors: Vectors) -> list[str]:

@@ -12,8 +12,7 @@ from devise_lib.config_types import JobConfig
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Validation
-from devise_lib.numerics.vectors import stack_rows
-from devise_lib.spark.feature_rows import Part, Vectors, total_moments
+from devise_lib.spark.feature_rows import Part, Vectors, collect_features, total_moments
 
 SAME = 0.9  # cosine from which two labels name nearly the same thing: "crab", "Dungeness crab"
 ENOUGH = 10  # labels that are new to the backbone, for these alone to ask
@@ -121,14 +120,12 @@ def _read(
         .join(F.broadcast(names), "label", "left_semi")
         .orderBy(F.xxhash64("photo_id"))
         .limit(photos)
-        .select("label", "feature")
-        .collect()
     )
-    truth = np.array([candidates.place[row["label"]] for row in sample], dtype=np.int64)
+    features, labels = collect_features(sample, ("label",))
+    truth = np.array([candidates.place[label] for (label,) in labels], dtype=np.int64)
     if len(np.unique(candidates.seen[truth])) < 2:
         return None
-    features = [row["feature"] for row in sample]
-    return Validation(stack_rows(features, len(features[0])), truth, candidates)
+    return Validation(features, truth, candidates)
 
 
 def _column(spark: SparkSession, labels: set[str]) -> DataFrame:

@@ -1,16 +1,17 @@
 """Rows of METRICS: one long table of all that was measured."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 from pyspark.sql import functions as F
 
+from devise_lib.errors import InputError
 from devise_lib.report.content import Measurement
 from devise_lib.spark.schemas import METRICS
 from devise_lib.spark.tables import Tables
 
-MAX_METRICS = 10_000
+MAX_METRICS = 100_000  # of a model; the report is made of them on the driver
 VALUE_COLUMNS = (
     "method string, photo_set string, candidate_set string, metric string, k int, value double, "
     "seed int"
@@ -37,6 +38,11 @@ class Metric:
         return "/".join(re.sub(r"[^\w.-]+", "_", part) for part in parts if part)
 
 
+def as_columns(metrics: Sequence[Metric]) -> dict[str, list[object]]:
+    """The figures as a table, by the name of the column."""
+    return {each.name: [getattr(m, each.name) for m in metrics] for each in fields(Metric)}
+
+
 def replace_metrics(
     tables: Tables, metrics: Iterable[Metric], run_id: str, model_id: str, seed: int
 ) -> int:
@@ -60,6 +66,9 @@ def read_measurements(tables: Tables, model_id: str) -> list[Measurement]:
     """The figures of the model, and those of words and labels, which belong to no model.
 
     Of several seeds the mean; none before METRICS are there.
+
+    Raises:
+        InputError: there are more than MAX_METRICS.
     """
     if not tables.exists("metrics"):
         return []
@@ -67,8 +76,14 @@ def read_measurements(tables: Tables, model_id: str) -> list[Measurement]:
     rows = tables.read("metrics").where((F.col("model_id") == model_id) | of_words)
     columns = ("method", "photo_set", "candidate_set", "metric")
     texts = [F.coalesce(name, F.lit("")).alias(name) for name in columns]
-    of_seeds = rows.groupBy(*texts, "k").agg(F.avg("value").alias("value")).limit(MAX_METRICS)
-    return [Measurement(*row) for row in of_seeds.collect()]
+    of_seeds = rows.groupBy(*texts, "k").agg(F.avg("value").alias("value"))
+    found = of_seeds.limit(MAX_METRICS + 1).collect()
+    if len(found) > MAX_METRICS:
+        raise InputError(
+            f"METRICS have more than {MAX_METRICS:,} figures of {model_id or 'no model'}: evaluate "
+            "fewer photo sets, candidates or k"
+        )
+    return [Measurement(*row) for row in found]
 
 
 def _values(row: Metric, seed: int) -> tuple[object, ...]:

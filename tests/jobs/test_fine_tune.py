@@ -159,6 +159,12 @@ def test_it_is_evaluated_on_features_of_its_own_and_is_better(spark, config, bas
     assert ("softmax", "unseen_and_seen") not in tuned
 
 
+def test_folds_other_than_those_of_its_training_are_refused(spark, config, base):
+    other = config.model_copy(update={"seed": 5, "model": base.version})
+    with tracking.job_run(config), pytest.raises(InputError, match="'3 of seed 0', and are now as"):
+        fine_tune.run(spark, other)
+
+
 @pytest.mark.usefixtures("counts")
 def test_a_model_that_was_tuned_is_not_tuned_again_on_another_backbone(spark, config):
     with tracking.job_run(config), pytest.raises(InputError, match="name the model that was not"):

@@ -6,6 +6,7 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark import feature_rows
 from devise_lib.spark.feature_rows import (
+    collect_features,
     feature_moments,
     label_vectors,
     total_moments,
@@ -27,6 +28,15 @@ def rows(spark):
     triples = zip(NAMES, VALUES, PARTS, strict=True)
     values = [feature_row(i, n, v, "train", part) for i, (n, v, part) in enumerate(triples)]
     return spark.createDataFrame(values, FEATURES).cache()
+
+
+def test_a_sample_comes_to_the_driver_as_a_matrix_with_its_columns(rows):
+    features, parts = collect_features(rows.orderBy("photo_id"), ("label", "fold", "kept"))
+    assert features.dtype == np.float32
+    wanted = {tuple(v): (n, *part) for v, n, part in zip(VALUES, NAMES, PARTS, strict=True)}
+    assert {tuple(v): part for v, part in zip(features, parts, strict=True)} == wanted
+    nothing, of_none = collect_features(rows.where("label = 'elk'"), ("label",))
+    assert (len(nothing), of_none) == (0, [])
 
 
 def test_the_vectors_of_labels_are_those_that_there_are(spark):

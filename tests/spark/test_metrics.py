@@ -4,8 +4,10 @@ from dataclasses import replace
 import pytest
 
 from devise_lib.config import Evaluate
+from devise_lib.errors import InputError
 from devise_lib.report.content import Measurement
-from devise_lib.spark.metrics import Metric, read_measurements, replace_metrics
+from devise_lib.spark import metrics
+from devise_lib.spark.metrics import Metric, as_columns, read_measurements, replace_metrics
 from devise_lib.spark.tables import Tables
 
 pytestmark = pytest.mark.spark
@@ -86,3 +88,17 @@ def test_measurements_are_those_of_one_model_and_of_words_and_of_seeds_the_mean(
         Measurement("devise", "photos seen", "unseen_only", "hit", 1, pytest.approx(0.2)),
         Measurement("word2vec", "t", "", "spearman", None, 0.5),
     ]
+
+
+def test_more_figures_than_a_report_takes_are_told_and_not_cut(spark, tmp_path, monkeypatch):
+    tables = Tables.of(spark, Evaluate(work_dir=str(tmp_path)))
+    replace_metrics(tables, [hit("devise", 0.1, k) for k in range(5)], "r", "m-v1", 0)
+    monkeypatch.setattr(metrics, "MAX_METRICS", 4)
+    with pytest.raises(InputError, match=r"more than 4 figures of m-v1: evaluate fewer"):
+        read_measurements(tables, "m-v1")
+
+
+def test_figures_are_a_table_too():
+    found = as_columns([hit("devise", 0.1), replace(hit("ridge", 0.2, 5), seed=3)])
+    assert found["method"] == ["devise", "ridge"]
+    assert (found["k"], found["value"], found["seed"]) == ([1, 5], [0.1, 0.2], [None, 3])
