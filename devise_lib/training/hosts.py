@@ -38,4 +38,4 @@ def run_on_hosts(
     import horovod
 
     os.environ.update(ENVIRONMENT)  # which local ranks inherit, and ssh passes on
-    return list(horovod.run(function, args=args, np=ranks, hosts=hosts, use_gloo=True))
+    return list(horovod.run(function, args=args, num_proc=ranks, hosts=hosts, use_gloo=True))
