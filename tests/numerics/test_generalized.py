@@ -71,7 +71,7 @@ def test_the_curve_is_what_each_gamma_gives(photos, k):
     assert -1e-9 <= curve.area() <= 1.0 + 1e-9
     gamma, mean = best_penalty([curve])
     assert mean == pytest.approx(max(harmonic_mean(*curve.at(g)) for g in np.array(gammas)))
-    assert harmonic_mean(*curve.at(np.array(gamma))) == pytest.approx(mean)
+    assert harmonic_mean(*curve.at(np.array(gamma))) >= 0.95 * mean - 1e-12
 
 
 def test_one_penalty_is_a_compromise_between_curves():
@@ -81,6 +81,17 @@ def test_one_penalty_is_a_compromise_between_curves():
     assert best_penalty([early]) == (0.5, 1.0)
     assert best_penalty([late]) == (1.5, 1.0)
     assert best_penalty([early, late]) == (1.5, pytest.approx((2 / 3 + 1) / 2))
+
+
+def test_the_penalty_lies_in_the_middle_of_those_that_do_about_as_well():
+    gammas = np.array([-np.inf, 0.0, 1.0, 2.0, 5.0, 6.0, 7.0])
+    both = np.array([0.1, 0.77, 0.8, 0.78, 0.7, 0.79, 0.0])  # seen and unseen alike: their mean
+    curve = SeenUnseenCurve(gammas, both, both)
+    assert best_penalty([curve]) == (2.5, pytest.approx(0.8)), "0 to 5, not what comes behind 0.7"
+    falling = SeenUnseenCurve(gammas[:3], np.array([0.8, 0.78, 0.1]), np.array([0.8, 0.78, 0.1]))
+    assert best_penalty([falling])[0] == 0.0, "no penalty is as good: 1 before the steps' end"
+    rising = SeenUnseenCurve(gammas[:3], np.array([0.1, 0.78, 0.8]), np.array([0.1, 0.78, 0.8]))
+    assert best_penalty([rising])[0] == 0.0, "where the steps begin that have no end"
 
 
 def test_the_area_of_a_perfect_method_is_one_and_of_one_that_never_is_right_zero():
