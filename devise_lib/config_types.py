@@ -146,6 +146,17 @@ class PhotoSource(Frozen):
         return self
 
 
+class Candidates(Frozen):
+    """Labels of several sets, to look for a photo's label among."""
+
+    name: str
+    label_sets: OneOrMore[str]
+    ids: str = ""  # a file, one label a line: of the unseen labels only these
+    # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
+    valid_sets: Several[str] = ()
+    photo_sets: Several[str] = ()  # the photos that are asked; default: all
+
+
 # Machines with the slots of each, as `horovodrun -H` takes them: "gpu1:4,gpu2:4".
 Hosts = Annotated[str, Field(pattern=r"^([\w.-]+:[1-9]\d*(,[\w.-]+:[1-9]\d*)*)?$")]
 
@@ -190,14 +201,3 @@ def _paths(value: Any) -> Iterator[str]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _paths(item)
-
-
-class Candidates(Frozen):
-    """Labels of several sets, to look for a photo's label among."""
-
-    name: str
-    label_sets: OneOrMore[str]
-    ids: str = ""  # a file, one label a line: of the unseen labels only these
-    # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
-    valid_sets: Several[str] = ()
-    photo_sets: Several[str] = ()  # the photos that are asked; default: all

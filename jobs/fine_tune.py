@@ -22,8 +22,6 @@ from devise_lib.spark.tables import Tables
 from devise_lib.training.bundle import load_bundle
 from devise_lib.vision.backbones import load_backbone
 
-INPUTS = ("photos", "labels")  # and FEATURES, which the model's id stands for
-
 
 def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
@@ -32,7 +30,8 @@ def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     require_backbone(bundle, backbone, model.model_id)
     photos = photos_with_targets(tables, config)
-    checkpoints = checkpoint_folder(config, model.model_id, *map(tables.version, INPUTS))
+    versions = map(tables.version, ("photos", "labels"))  # of FEATURES the model's id tells
+    checkpoints = checkpoint_folder(config, model.model_id, *versions)
     train = photos.where("split = 'train'")
     tuned = tune_on_ranks(config, tables, train, bundle, backbone, checkpoints)
     tracking.log_params({"base_model": model.model_id, "horovod_size": tuned.size})

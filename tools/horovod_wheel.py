@@ -25,10 +25,8 @@ BUILD_VARIABLES = {
     "HOROVOD_WITHOUT_MPI": "1",
     "HOROVOD_WITH_GLOO": "1",
 }
-GPU_VARIABLES = {
-    "HOROVOD_GPU": "CUDA",
-    "HOROVOD_GPU_OPERATIONS": "NCCL",
-}  # for a TensorFlow that has them
+# For a TensorFlow that has GPUs.
+GPU_VARIABLES = {"HOROVOD_GPU": "CUDA", "HOROVOD_GPU_OPERATIONS": "NCCL"}
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:

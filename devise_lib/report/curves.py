@@ -67,7 +67,7 @@ def draw_scores(alone: Sequence[float], harmonic: Sequence[float], chosen: int) 
         axes.axvline(chosen, color=SOFT, lw=1, ls=(0, (4, 3)), zorder=0, label=f"chosen: {chosen}")
         _finish(axes, "epoch", "validation score")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+        axes.yaxis.set_major_formatter(_per_cent)
         return to_svg(figure)
 
 
@@ -78,15 +78,13 @@ def draw_hits(tables: Sequence[HitTable]) -> bytes:
         tables: one at least.
     """
     with style():
-        width, height = PANEL
-        figure = Figure(figsize=(width * len(tables), height + 0.6), layout="constrained")
-        panels = figure.subplots(1, len(tables), squeeze=False)[0]
+        figure, panels = _panels(len(tables))
         for axes, table in zip(panels, tables, strict=True):
             _draw_table(axes, table)
             _finish(axes, "k", "flat hit@k", legend=False)
             axes.set_title(f"{plain(table.photo_set)}\n{table.candidates}", size=10, loc="left")
             axes.set_ylim(0.0, 1.0)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+            axes.yaxis.set_major_formatter(_per_cent)
         _legend_below(figure, panels)
         return to_svg(figure)
 
@@ -98,22 +96,31 @@ def draw_stacking(curves: Mapping[str, Mapping[str, Curve]]) -> bytes:
         curves: by set and method, of one set at least; of the methods the main ones are drawn.
     """
     with style():
-        width, height = PANEL
-        figure = Figure(figsize=(width * len(curves), height + 0.6), layout="constrained")
-        panels = figure.subplots(1, len(curves), squeeze=False)[0]
+        figure, panels = _panels(len(curves))
         for axes, (photo_set, of_set) in zip(panels, curves.items(), strict=True):
-            for method, (colour, dashes, line_width) in LOOKS.items():
+            for method, (colour, dashes, width) in LOOKS.items():
                 if curve := of_set.get(method):
                     unseen, seen = zip(*curve, strict=True)
                     label = name_of(method)
-                    axes.plot(unseen, seen, color=colour, ls=dashes, lw=line_width, label=label)
+                    axes.plot(unseen, seen, color=colour, ls=dashes, lw=width, label=label)
             _finish(axes, "top-1 of unseen labels", "top-1 of seen labels", legend=False)
             axes.set_title(plain(photo_set), size=10, loc="left")
             axes.set(xlim=(0.0, None), ylim=(0.0, None))
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+            axes.xaxis.set_major_formatter(_per_cent)
+            axes.yaxis.set_major_formatter(_per_cent)
         _legend_below(figure, panels)
         return to_svg(figure)
+
+
+def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
+    """So many side by side, with room for a legend below them."""
+    width, height = PANEL
+    figure = Figure(figsize=(width * count, height + 0.6), layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
+
+
+def _per_cent(share: float, _: float) -> str:
+    return f"{100 * share:g}%"
 
 
 def _legend_below(figure: Figure, panels: Iterable[Axes]) -> None:

@@ -1,6 +1,6 @@
 """METRICS as the page shows it: hit tables, the words' figures, coverage."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from devise_lib.report.content import Measurement
@@ -133,10 +133,11 @@ def _hit_table(
     ks = sorted({m.k for m in here if m.k is not None})
     value = {(m.method, m.k): m.value for m in here}
     measured = {m.method for m in here}
-    known = [base + variant for base in METHODS for variant in VARIANTS]
-    order = [method for method in known if method in measured] + sorted(measured - {*known})
     about = {method: what for method, (_, what) in METHODS.items()}  # of variants nothing
-    rows = [HitRow(m, name_of(m), about.get(m, ""), [value.get((m, k)) for k in ks]) for m in order]
+    rows = [
+        HitRow(m, name_of(m), about.get(m, ""), [value.get((m, k)) for k in ks])
+        for m in in_order(measured)
+    ]
     photos = [
         m.value
         for m in metrics
@@ -158,6 +159,12 @@ def _hit_table(
 
 def _times(value: float, other: float | None) -> float | None:
     return value / other if other else None
+
+
+def in_order(methods: Set[str]) -> list[str]:
+    """Methods and their variants as the rows have them; those without a name of ours come last."""
+    known = [base + variant for base in METHODS for variant in VARIANTS]
+    return [method for method in known if method in methods] + sorted(methods - {*known})
 
 
 def name_of(method: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from devise_lib.report.content import Measurement
-from devise_lib.report.figures import METHODS, VARIANTS, name_of
+from devise_lib.report.figures import in_order, name_of
 from devise_lib.report.published import GENERALIZED
 
 CURVE_SEEN, CURVE_UNSEEN = "curve_seen", "curve_unseen"  # metrics; k is the number of a point
@@ -89,14 +89,12 @@ def _table(metrics: Sequence[Measurement], photo_set: str) -> GeneralizedTable:
         )
 
     measured = {m for m, metric, *_ in here if metric == "harmonic_mean"}
-    ours = [
-        base + variant for base in METHODS for variant in VARIANTS if base + variant in measured
-    ]
+    ours = [row(method) for method in in_order(measured)]
     if photo_set not in GENERALIZED:
-        return GeneralizedTable(photo_set, "", [row(method) for method in ours])
+        return GeneralizedTable(photo_set, "", ours)
     published = GENERALIZED[photo_set]
     theirs = [_theirs(published.source, *each) for each in published.rows]
-    return GeneralizedTable(photo_set, published.note, [*map(row, ours), *theirs])
+    return GeneralizedTable(photo_set, published.note, [*ours, *theirs])
 
 
 def _theirs(source: str, method: str, per_cent: Sequence[float | None]) -> GeneralizedRow:

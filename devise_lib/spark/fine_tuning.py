@@ -18,7 +18,7 @@ from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.devise import METHOD, further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
 from devise_lib.spark.features import write_features
-from devise_lib.spark.folds import Fold, asks, fits, folds_id, make_folds
+from devise_lib.spark.folds import Fold, fits, folds_id, make_folds
 from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
 from devise_lib.spark.ranks import (
     events_folder,
@@ -92,13 +92,13 @@ def tune_on_ranks(
     wrong = further_labels(labels, sorted(trained_on))
     fit = pixels.where(fits(fold.number))
     held_out = fold.validation.held_out
-    asking, fits_else = asks(fold.number), F.col("fold") != fold.number
+    of_fold = F.col("fold") == fold.number
     plan = FineTuningPlan(
         fold=TuningFold(
             network=_network(backbone, trials[fold.number]),
             rows=_rows(fit, [x for x in wrong if x not in held_out], vectors),
-            held_out_urls=pixels.where(asking & ~fits_else).inputFiles(),
-            kept_urls=pixels.where(asking & fits_else).inputFiles(),
+            held_out_urls=pixels.where(of_fold).inputFiles(),
+            kept_urls=pixels.where(~of_fold & F.col("kept")).inputFiles(),
             asked=asked_labels(fold),
             candidates=fold.validation.candidates,
             photos=config.validation_photos,

@@ -27,6 +27,11 @@ class State:
     total: float
 
 
+def checkpoint_in(folder: str, name: str, every: int) -> "Checkpoint | None":
+    """That of a training whose plan names a folder for it; "": it keeps none."""
+    return Checkpoint(Path(folder) / f"{name}.npz", every) if folder else None
+
+
 class Checkpoint:
     """Keeps a training's state and variables in a file, and replaces it in one move.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.validation import Score, Validation
 from devise_lib.training.augmentation import Augmentation
-from devise_lib.training.checkpoint import Checkpoint
+from devise_lib.training.checkpoint import Checkpoint, checkpoint_in
 from devise_lib.training.feed import Feed, places_of, to_photos
 from devise_lib.training.plan import LabelledRows
 from devise_lib.training.settings import Objective
@@ -121,10 +120,7 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
     scores = of_first_rank(scores)
     if not _best(scores):
         return Tuned(scores, b"", [], size, plan.fold.number)
-    checkpoint = None
-    if plan.folder:
-        path = Path(plan.folder) / f"{_best(scores)}_epochs.npz"
-        checkpoint = Checkpoint(path, plan.checkpoint_steps)
+    checkpoint = checkpoint_in(plan.folder, f"{_best(scores)}_epochs", plan.checkpoint_steps)
     training = _Training(plan, plan.network, plan.rows, ranks)
     *_, losses = events.curves("model").follow(training.epochs(_best(scores), checkpoint))
     kept = b"" if rank else bytes_of_model(training.model)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score, choose, score_projections
-from devise_lib.training.checkpoint import Checkpoint
+from devise_lib.training.checkpoint import Checkpoint, checkpoint_in
 from devise_lib.training.feed import Cache, Feed, make_cache, places_of
 from devise_lib.training.plan import (
     Outcome,
@@ -76,11 +75,9 @@ class _Trainer:
 
     def keep(self, run: Run, settings: Settings) -> Trained:
         """Train for all epochs of the settings; goes on where a killed training was."""
-        checkpoint = None
-        if self._plan.folder:
-            chosen = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
-            path = Path(self._plan.folder) / f"{run.name}-{chosen}.npz"
-            checkpoint = Checkpoint(path, self._plan.checkpoint_steps)
+        chosen = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+        name = f"{run.name}-{chosen}"
+        checkpoint = checkpoint_in(self._plan.folder, name, self._plan.checkpoint_steps)
         training = self._start(run.rows, settings, run.seed, checkpoint)
         followed = self._plan.followed if self._rank == 0 and run is self._plan.runs[0] else None
         wanted = snapshot_epochs(settings.epochs)

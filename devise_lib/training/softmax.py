@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from devise_lib.training.checkpoint import Checkpoint
+from devise_lib.training.checkpoint import checkpoint_in
 from devise_lib.training.feed import Feed, places_of, to_photos
 
 SHIFT = 4  # pixels
@@ -66,9 +65,6 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     rank, size = start_rank(plan.threads, plan.seed)
     steps = max(1, plan.rows // plan.batch_size)
     model = model_of_bytes(plan.network)
-    checkpoint = None
-    if plan.folder:
-        checkpoint = Checkpoint(Path(plan.folder) / "softmax.npz", plan.checkpoint_steps)
     total = steps * plan.epochs
     schedule = keras.optimizers.schedules.CosineDecay(
         plan.learning_rate / 30,
@@ -83,7 +79,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         make_feed(plan, rank, size),
         steps,
         plan.epochs,
-        checkpoint,
+        checkpoint_in(plan.folder, "softmax", plan.checkpoint_steps),
     )
     *_, losses = EventFiles("" if rank else plan.events).curves("softmax").follow(epochs)
     return None if rank else TrainedSoftmax(bytes_of_model(model), losses, size)

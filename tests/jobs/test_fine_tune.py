@@ -35,6 +35,8 @@ UNSEEN = NAMES[10:]
 # A label's vector is the direction of its colour: a map that holds for any colour.
 VECTORS = l2_normalize((COLOURS - 127.5).astype(np.float32))
 TRUTH = np.arange(240) % 12
+# Sets of photos and of candidates.
+SEEN, ALL = ("set seen", "seen_only"), ("set unseen", "unseen_and_seen")
 
 
 def picture(place: int) -> bytes:
@@ -146,17 +148,18 @@ def test_it_is_evaluated_on_features_of_its_own_and_is_better(spark, config, bas
         rows = (
             Tables.of(spark, job)
             .read("metrics")
-            .where(
-                f"model_id = '{model_id}' AND metric = 'hit' AND k = 1 AND photo_set = 'set unseen'"
-            )
+            .where(f"model_id = '{model_id}' AND metric = 'hit' AND k = 1")
         )
-        hits[model] = {(r["method"], r["candidate_set"]): r["value"] for r in rows.collect()}
+        hits[model] = {
+            (r["method"], r["photo_set"], r["candidate_set"]): r["value"] for r in rows.collect()
+        }
     tuned, before = hits["champion"], hits[base.version]
-    assert tuned["devise", "unseen_and_seen"] > before["devise", "unseen_and_seen"]
-    assert 0 <= tuned["devise+calibrated", "unseen_and_seen"] <= 1
-    assert ("random_embeddings", "unseen_and_seen") not in tuned
-    assert ("softmax", "unseen_and_seen") in before
-    assert ("softmax", "unseen_and_seen") not in tuned
+    # Of the seen labels: two unseen ones are too few to tell chance from learning.
+    assert tuned["devise", *SEEN] > before["devise", *SEEN] + 0.2
+    assert 0 <= tuned["devise+calibrated", *ALL] <= 1
+    assert ("random_embeddings", *ALL) not in tuned
+    assert ("softmax", *ALL) in before
+    assert ("softmax", *ALL) not in tuned
 
 
 def test_folds_other_than_those_of_its_training_are_refused(spark, config, base):
