@@ -2,6 +2,8 @@
 
 SHELL := /bin/sh
 RUN := .venv/bin
+# Two processes, each with a Spark session: more than two cores would take more memory.
+PYTEST := $(RUN)/python -m pytest -n 2 --dist loadgroup
 # The path of the program itself, since what is called python3.11 may be a version manager's script.
 ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c \
@@ -28,14 +30,14 @@ demo: setup ## the whole pipeline on the generated sample; ends in a report
 real: setup ## the whole pipeline on real data (DEVISE_DATA, default ../shared/data)
 	@$(RUN)/python -m devise_lib.pipeline --config conf/real.toml --resume $(ARGS)
 
-test: setup ## every test, with the coverage
-	@$(RUN)/python -m pytest --cov --cov-report=term $(ARGS)
+test: setup ## every test, with the coverage; in two processes, with ARGS="-n 0" in one
+	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
 check: setup ## format, lint, types and the tests without Spark; under three minutes
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
-	$(RUN)/python -m pytest -q -m "not spark and not slow" $(ARGS)
+	$(PYTEST) -q -m "not spark and not slow" $(ARGS)
 
 bench: setup ## the benchmarks
 	@$(RUN)/python benchmarks/run.py $(ARGS)

@@ -59,6 +59,7 @@ setup(
         "dev": [
             "pytest",
             "pytest-cov",
+            "pytest-xdist",
             "hypothesis",
             "ruff",
             "mypy",

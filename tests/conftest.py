@@ -19,6 +19,13 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what is costly to make go to one of the processes of `pytest -n`."""
+    for item in items:
+        shared = "small_run" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("small_run" if shared else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:  # noqa: F821
     from devise_lib.spark.session import (  # here, so that other tests need no Spark
