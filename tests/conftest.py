@@ -19,6 +19,23 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
+LOCAL = (
+    "spark.master=local[2]",  # workers are processes, so a pickling fault shows
+    "spark.driver.memory=2g",
+    # For runs of minutes: what the second compiler would gain is less than it costs.
+    "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1",
+)
+SMALL = (  # the demo's configuration, cut down to what can be made in two minutes
+    "make_sample.articles=300",
+    "make_sample.photos=300",
+    "train_word2vec.epochs=2",
+    "train_word2vec.min_similarities=[]",
+    "train_backbone.epochs=2",
+    "train_devise.epochs=3",
+    "build_index.queries=20",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what is costly to make go to one of the processes of `pytest -n`."""
     for item in items:
@@ -34,8 +51,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     )
 
     settings = {
-        "master": "local[2]",  # workers are processes, so a pickling fault shows
-        "driver.memory": "2g",
+        **dict(setting.removeprefix("spark.").split("=", 1) for setting in LOCAL),
         "sql.shuffle.partitions": "2",
         "sql.ansi.enabled": "true",
         "sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
@@ -53,19 +69,6 @@ def devise_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real inputs at {folder}: set DEVISE_DATA")
     return folder
-
-
-SMALL = (  # the demo's configuration, cut down to what can be made in two minutes
-    "make_sample.articles=300",
-    "make_sample.photos=300",
-    "train_word2vec.epochs=2",
-    "train_word2vec.min_similarities=[]",
-    "train_backbone.epochs=2",
-    "train_devise.epochs=3",
-    "build_index.queries=20",
-    "spark.master=local[2]",
-    "spark.driver.memory=2g",
-)
 
 
 def run_program(*words: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
@@ -93,7 +96,7 @@ def run_pipeline(
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The work folder of one whole run of the pipeline on a small sample; nobody changes it."""
     folder = tmp_path_factory.mktemp("small_run") / "work"
-    done = run_pipeline(overrides=(*SMALL, f"work_dir={folder}"), timeout_s=1_800)
+    done = run_pipeline(overrides=(*SMALL, *LOCAL, f"work_dir={folder}"), timeout_s=1_800)
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
     return folder

@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 from devise_lib.config_file import load_settings
 from devise_lib.pipeline import choose_jobs
 from devise_lib.report.papers import SETS
-from tests.conftest import ROOT, run_program
+from tests.conftest import LOCAL, ROOT, run_program
 from tests.known_data import AWA2, CIFAR_10, CIFAR_100, SQUEEZENET, SmallWorld, write_keras_2
 
 EXPERIMENTS = ROOT / "conf" / "experiments"
@@ -87,8 +87,7 @@ def data(tmp_path_factory) -> Path:
 
 
 SMALL = (
-    "spark.master=local[2]",
-    "spark.driver.memory=2g",
+    *LOCAL,
     "train_backbone.batch_size=32",
     "extract_features.max_records_per_file=100",
     "build_index.queries=20",

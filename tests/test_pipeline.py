@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from devise_lib import pipeline
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.pipeline import NAMES, choose_jobs, resume_command
-from tests.conftest import SMALL, run_pipeline, run_program
+from tests.conftest import LOCAL, SMALL, run_pipeline, run_program
 
 
 def test_a_part_of_the_flow_is_chosen_by_its_ends_or_its_name():
@@ -206,17 +206,12 @@ def test_too_little_memory_and_a_port_in_use_are_told(tmp_path):
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_a_failing_job_says_why_how_to_go_on_and_leaves_the_tables(small_run, tmp_path):
-    work = tmp_path / "work"
-    shutil.copytree(small_run, work)
-    empty = tmp_path / "photos"
-    empty.mkdir()
-    (empty / "notes.txt").write_text("no photo")
-    overrides = (*SMALL, f"work_dir={work}", f"ingest_photos.source={empty}")
-    said = complaint(run_pipeline("--only", "ingest_photos", overrides=overrides), 0)
-    assert "1 quarantined" in said  # one bad file among many photos is a row, not a failure
-    fresh = (*SMALL, f"work_dir={tmp_path}/new", f"ingest_photos.source={empty}")
-    said = complaint(run_pipeline("--only", "ingest_photos", overrides=fresh), 1)
+def test_a_failing_job_says_why_and_how_to_go_on_and_leaves_no_table(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/notes.txt").write_text("no photo")
+    photos = (f"work_dir={tmp_path}/new", f"ingest_photos.source={tmp_path}/photos")
+    job = ("--only", "ingest_photos")
+    said = complaint(run_pipeline(*job, overrides=(*SMALL, *LOCAL, *photos)), 1)
     assert "1 of 1 photos are refused" in said
     assert "--only ingest_photos" in said
     assert not (tmp_path / "new/tables/photos").exists()
@@ -224,23 +219,10 @@ def test_a_failing_job_says_why_how_to_go_on_and_leaves_the_tables(small_run, tm
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_labels_without_any_vector_are_told_and_the_old_ones_stay(small_run, tmp_path):
-    work = tmp_path / "work"
-    shutil.copytree(small_run, work)
-    labels = tmp_path / "labels.tsv"
-    labels.write_text("label\tterms\tsplit\taliases\nqq\tqqqq\tseen\t\n", encoding="utf-8")
-    before = sorted(p.name for p in (work / "tables/labels/_delta_log").glob("*.json"))
-    one = f'label_sets=[{{kind="table", name="mine", path="{labels}"}}]'
-    overrides = (*SMALL, f"work_dir={work}", one)
-    said = complaint(run_pipeline("--only", "embed_labels", overrides=overrides), 1)
-    assert "100% of its labels have no word vector" in said
-    assert sorted(p.name for p in (work / "tables/labels/_delta_log").glob("*.json")) == before
-
-
-@pytest.mark.spark
-@pytest.mark.slow
 def test_resume_leaves_out_what_is_done(small_run):
-    said = complaint(run_pipeline("--resume", overrides=(*SMALL, f"work_dir={small_run}")), 0)
+    said = complaint(
+        run_pipeline("--resume", overrides=(*SMALL, *LOCAL, f"work_dir={small_run}")), 0
+    )
     assert said.count("done before, unchanged") == len(list((small_run / "runs").glob("*.json")))
 
 
@@ -254,7 +236,7 @@ def test_a_cluster_of_two_workers_embeds_the_same_and_trains_words_together(smal
     for left in ("tables/embeddings", "checkpoints/embed_photos"):
         shutil.rmtree(work / left)
     cluster = ("spark.master=local-cluster[2,1,2048]", "spark.driver.memory=1g")
-    overrides = (*SMALL[:-2], f"work_dir={work}", *cluster)
+    overrides = (*SMALL, f"work_dir={work}", *cluster)
     words = [word for override in overrides for word in ("--set", override)]
     done = run_program("jobs/embed_photos.py", "--config", "conf/local.toml", *words)
     assert f"{len(before)} embeddings" in complaint(done, 0)
