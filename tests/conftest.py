@@ -36,6 +36,7 @@ SMALL = (  # the demo's configuration, cut down to what can be made in two minut
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what is costly to make go to one of the processes of `pytest -n`."""
     for item in items:
