@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 RUN := .venv/bin
 # Two processes, each with a Spark session: more than two cores would take more memory.
-PYTEST := $(RUN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := $(RUN)/python -m pytest -n 2 --dist loadfile
 # The path of the program itself, since what is called python3.11 may be a version manager's script.
 ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c \

@@ -1,5 +1,6 @@
 """One Spark session for the whole run; a test starts its own only where that is its subject."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -34,14 +35,6 @@ SMALL = (  # the demo's configuration, cut down to what can be made in two minut
     "train_devise.epochs=3",
     "build_index.queries=20",
 )
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is costly to make go to one of the processes of `pytest -n`."""
-    for item in items:
-        shared = "small_run" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("small_run" if shared else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -96,8 +89,15 @@ def run_pipeline(
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The work folder of one whole run of the pipeline on a small sample; nobody changes it."""
-    folder = tmp_path_factory.mktemp("small_run") / "work"
-    done = run_pipeline(overrides=(*SMALL, *LOCAL, f"work_dir={folder}"), timeout_s=1_800)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of all the processes of `pytest -n`: the first makes it
+    folder = shared / "small_run" / "work"
+    said = folder / "stdout.txt"
+    with (shared / "small_run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            done = run_pipeline(overrides=(*SMALL, *LOCAL, f"work_dir={folder}"), timeout_s=1_800)
+            assert done.returncode == 0, done.stdout + done.stderr
+            said.write_text(done.stdout, encoding="utf-8")
     return folder
