@@ -33,8 +33,12 @@ class SetUp:
         return self.venv / "bin" / "python"
 
     @property
+    def packages(self) -> Path:
+        return self.venv / "lib" / "python3.11" / "site-packages"
+
+    @property
     def spark_home(self) -> Path:
-        return self.venv / "lib" / "python3.11" / "site-packages" / "pyspark"
+        return self.packages / "pyspark"
 
     @property
     def changing(self) -> Path:

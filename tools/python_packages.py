@@ -115,6 +115,17 @@ def uv_variables(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in environ}
 
 
+def compile_packages(setup: SetUp) -> str:
+    """Step: the packages' bytecode lies beside them.
+
+    Where Python may write none (PYTHONDONTWRITEBYTECODE, as in many containers; a folder that is
+    read only), every process would compile TensorFlow and Keras anew, and Spark starts many.
+    """
+    compiler: Words = [setup.python, "-m", "compileall", "-q", "-j", "0"]
+    setup.commands.run([*compiler, setup.packages], "the packages were not compiled")
+    return str(setup.packages)
+
+
 def install_project(setup: SetUp) -> str:
     """Step: Horovod and this project are in `.venv`, and everything loads."""
     wheel = find_wheel(setup.horovod_folder)

@@ -23,7 +23,7 @@ from devise_lib.spark.java import find_java
 from tools.commands import Commands, SetupError, apt_install
 from tools.environment import SetUp, read_pins, replace_file
 from tools.horovod_wheel import build_wheel, find_wheel
-from tools.python_packages import base_python, install_packages, install_project
+from tools.python_packages import base_python, compile_packages, install_packages, install_project
 from tools.spark_settings import configure_spark, fetch_delta
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +68,7 @@ STEPS: tuple[tuple[str, str, Callable[[SetUp], str]], ...] = (
     ("Python 3.11 that can make environments", "a moment", check_python),
     ("Java 17 or 21, which Spark runs on", "0.2 GB and half a minute if missing", provide_java),
     ("packages of requirements.lock into .venv", "3 GB, a minute", install_packages),
+    ("bytecode of the packages", "a minute", compile_packages),
     ("wheel of Horovod", "2 to 6 minutes to compile, once for this user", provide_horovod),
     ("Horovod and this project into .venv", "half a minute", install_project),
     ("settings of .venv's own Spark", "a moment", configure_spark),

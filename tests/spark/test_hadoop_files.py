@@ -1,7 +1,8 @@
+import contextlib
 import io
-import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from devise_lib.config_words import ParseWikipedia
@@ -46,10 +47,14 @@ def mounted(spark, folder, request):
         spark.conf.unset(key)
 
 
-def children_of_spark() -> int:
-    """Java processes that run a gateway of ours."""
-    lines = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True).stdout
-    return sum("Xmx512m" in line and "py4j.GatewayServer" in line for line in lines.splitlines())
+def jvms_of_workers() -> int:
+    """Java processes that run a gateway for this session's tasks."""
+    found = 0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words = process.cmdline()
+            found += "-Xmx512m" in words and "py4j.GatewayServer" in words
+    return found
 
 
 @pytest.mark.spark
@@ -95,7 +100,7 @@ def test_tasks_read_a_dump_that_only_the_sessions_settings_can_find(spark, folde
     pages = [page for page in read_pages(local) if page.namespace == 0]
     assert sorted(row["page_id"] for row in rows) == sorted(page.page_id for page in pages)
     assert all(row["source"].startswith(f"{mounted}/{DUMP_NAME}:") for row in rows)
-    assert 1 <= children_of_spark() <= 2 * spark.sparkContext.defaultParallelism
+    assert 1 <= jvms_of_workers() <= 2 * spark.sparkContext.defaultParallelism
     # without the settings there is no such file
     with pytest.raises(Exception, match="cannot be read"):
         read_articles(spark, ranges, (0,), files=WorkerFiles("<configuration/>")).collect()

@@ -8,7 +8,13 @@ import pytest
 
 from tools.commands import Commands, SetupError
 from tools.environment import SetUp
-from tools.python_packages import base_python, require_space, uv_install, uv_variables
+from tools.python_packages import (
+    base_python,
+    compile_packages,
+    require_space,
+    uv_install,
+    uv_variables,
+)
 
 PIP_CONFIG = """\
 :env:.index-url='https://mirror.example/from-environment'
@@ -70,3 +76,17 @@ def test_installs_from_pips_mirror_and_keeps_its_password_out_of_the_log(tmp_pat
     assert (tmp_path / "arguments").read_text().strip() == wanted
     assert (tmp_path / "index").read_text().strip() == "https://user:secret@mirror.example"
     assert "secret" not in setup.commands.log_path.read_text()
+
+
+def test_bytecode_is_kept_where_python_is_told_to_write_none(tmp_path, monkeypatch):
+    setup = SetUp(tmp_path, Commands(tmp_path / "log"), {})
+    setup.python.parent.mkdir(parents=True)
+    setup.python.symlink_to(sys.executable)
+    (setup.packages / "six").mkdir(parents=True)
+    (setup.packages / "six/__init__.py").write_text("SIX = 6\n")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert compile_packages(setup) == str(setup.packages)
+    assert [path.suffix for path in (setup.packages / "six/__pycache__").iterdir()] == [".pyc"]
+    (setup.packages / "seven.py").write_text("SEVEN = = 7\n")
+    with pytest.raises(SetupError, match="the packages were not compiled: "):
+        compile_packages(setup)
