@@ -88,6 +88,8 @@ def data(tmp_path_factory) -> Path:
 
 SMALL = (
     *LOCAL,
+    "train_backbone.ranks=1",  # what is shown here takes no second one, which takes long to start
+    "train_devise.ranks=1",
     "train_backbone.batch_size=32",
     "extract_features.max_records_per_file=100",
     "build_index.queries=20",
