@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 RUN := .venv/bin
-# Two processes, each with a Spark session: more than two cores would take more memory.
+# Two processes, each with a Spark session of its own; more of them would take more memory.
 PYTEST := $(RUN)/python -m pytest -n 2 --dist loadfile
 # The path of the program itself, since what is called python3.11 may be a version manager's script.
 ifndef PYTHON
@@ -33,7 +33,7 @@ real: setup ## the whole pipeline on real data (DEVISE_DATA, default ../shared/d
 test: setup ## every test, with the coverage; in two processes, with ARGS="-n 0" in one
 	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
-check: setup ## format, lint, types and the tests without Spark; under three minutes
+check: setup ## format, lint, types and the tests without Spark; about four minutes
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy

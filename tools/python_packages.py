@@ -121,8 +121,10 @@ def compile_packages(setup: SetUp) -> str:
     Where Python may write none (PYTHONDONTWRITEBYTECODE, as in many containers; a folder that is
     read only), every process would compile TensorFlow and Keras anew, and Spark starts many.
     """
-    compiler: Words = [setup.python, "-m", "compileall", "-q", "-j", "0"]
-    setup.commands.run([*compiler, setup.packages], "the packages were not compiled")
+    # A file that cannot be compiled, such as a template, is left as it is.
+    program = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=1, workers=0)"
+    words: Words = [setup.python, "-c", program, setup.packages]
+    setup.commands.run(words, "the packages were not compiled")
     return str(setup.packages)
 
 

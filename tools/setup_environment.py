@@ -68,9 +68,9 @@ STEPS: tuple[tuple[str, str, Callable[[SetUp], str]], ...] = (
     ("Python 3.11 that can make environments", "a moment", check_python),
     ("Java 17 or 21, which Spark runs on", "0.2 GB and half a minute if missing", provide_java),
     ("packages of requirements.lock into .venv", "3 GB, a minute", install_packages),
-    ("bytecode of the packages", "a minute", compile_packages),
     ("wheel of Horovod", "2 to 6 minutes to compile, once for this user", provide_horovod),
     ("Horovod and this project into .venv", "half a minute", install_project),
+    ("bytecode of the packages", "a minute", compile_packages),
     ("settings of .venv's own Spark", "a moment", configure_spark),
     ("jars of Delta Lake", "10 MB and a quarter of a minute", fetch_delta),
 )

@@ -39,7 +39,7 @@ from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold
 from devise_lib.training.projection import train_projections
-from devise_lib.training.settings import Objective, Settings
+from devise_lib.training.settings import Negatives, Objective, Settings
 from devise_lib.vision.backbones import Backbone
 
 METHOD, CONTROL = "devise", "random_embeddings"
@@ -70,7 +70,7 @@ def settings_to_try(config: TrainDevise) -> list[Settings]:
     """Every combination of the configuration's values; the pull is to the softmax's start alone."""
     tried = [
         Settings(
-            Objective(config.loss, margin, config.violators, config.normalize),
+            _objective(config, margin),
             hidden=config.hidden,
             dropout=dropout,
             optimizer=config.optimizer,
@@ -86,6 +86,12 @@ def settings_to_try(config: TrainDevise) -> list[Settings]:
         )
     ]
     return list(dict.fromkeys(tried))
+
+
+def _objective(config: TrainDevise, margin: float) -> Objective:
+    if config.loss == "cosine":  # without wrong labels, so all margins are one setting
+        return Objective("cosine")
+    return Objective(config.loss, margin, config.violators, config.normalize)
 
 
 def train_on_ranks(
@@ -125,7 +131,7 @@ def train_on_ranks(
             "photos to choose by: give validation_folds and run extract_features again, or give "
             "one start, pull, margin, dropout and learning_rate"
         )
-    wrong = further_labels(labels, trained_on) if config.negatives == "seen" else []
+    wrong = further_labels(labels, trained_on, config.negatives)
     every = total_moments(moments.values())
 
     def reads(rows: DataFrame, sums: ClassMoments, held_out: Collection[str], method: str) -> Rows:
@@ -175,6 +181,7 @@ def train_on_ranks(
         folds_id(config) if folds else "",
         outcome.score.value if outcome.score else None,
         outcome.settings.objective,
+        config.negatives,
     )
     return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder), followed)
 
@@ -219,8 +226,10 @@ def _trained(
     return found
 
 
-def further_labels(labels: DataFrame, trained_on: Sequence[str]) -> list[str]:
-    """Seen labels with a vector that no training photo has."""
+def further_labels(labels: DataFrame, trained_on: Sequence[str], negatives: Negatives) -> list[str]:
+    """The wrong labels that no training photo has: with "seen" every seen one with a vector."""
+    if negatives == "training":
+        return []
     seen = labels.where(has_vector() & F.col("seen")).select("label").distinct().collect()
     return sorted({row["label"] for row in seen} - set(trained_on))
 

@@ -89,7 +89,7 @@ def tune_on_ranks(
     write_pixels(photos, size, config.ranks * FILES_PER_RANK, tables)
     pixels = tables.read("pixels")
     trained_on = {label for part in moments.values() for label in part.labels}
-    wrong = further_labels(labels, sorted(trained_on))
+    wrong = further_labels(labels, sorted(trained_on), bundle.negatives)
     fit = pixels.where(fits(fold.number))
     held_out = fold.validation.held_out
     of_fold = F.col("fold") == fold.number

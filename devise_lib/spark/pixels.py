@@ -7,6 +7,7 @@ from devise_lib.spark.inference import with_pixels
 from devise_lib.spark.tables import Tables
 
 FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal
+PHOTOS_A_TASK = 2_000  # at 224 pixels 300 MB, which a task sorts in memory
 
 
 def write_pixels(photos: DataFrame, image_size: int, files: int, tables: Tables) -> int:
@@ -15,9 +16,11 @@ def write_pixels(photos: DataFrame, image_size: int, files: int, tables: Tables)
     Args:
         photos: photo_id, label, fold, kept, content.
         image_size: side of a photo, pixels.
-        files: that the rows are dealt to, at the most; row groups are what ranks are dealt.
+        files: tasks that the rows are dealt to, at the least, each of which writes one a partition;
+            row groups are what ranks are dealt.
         tables: where PIXELS is replaced.
     """
+    files = max(files, -(-photos.count() // PHOTOS_A_TASK))
     decoded = with_pixels(photos, ["label", "fold", "kept", "photo_id"], image_size)
     order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
     mixed = decoded.repartitionByRange(files, order).sortWithinPartitions(order)

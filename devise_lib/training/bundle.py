@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection
-from devise_lib.training.settings import Objective
+from devise_lib.training.settings import Negatives, Objective
 
 ARRAYS = "projection.npz"
 ABOUT = "projection.json"
@@ -52,6 +52,7 @@ class ProjectionBundle:
         folds_id: how labels were dealt into folds; "" where none was held out.
         score: of the folds' own projections on the labels held out; None without any.
         objective: that the projections were trained with.
+        negatives: the wrong labels that it had.
         penalty: on the scores of seen labels, of a model whose folds' projections are not kept, as
             one that was fine-tuned; None: evaluation finds it from these.
         score_fold: the number of the one fold that the score is of; None: of all.
@@ -65,6 +66,7 @@ class ProjectionBundle:
     folds_id: str = ""
     score: float | None = None
     objective: Objective = field(default_factory=Objective)
+    negatives: Negatives = "seen"
     penalty: float | None = None
     score_fold: int | None = None
 
@@ -105,6 +107,7 @@ class ProjectionBundle:
             "folds_id": self.folds_id,
             "score": self.score,
             "objective": asdict(self.objective),
+            "negatives": self.negatives,
             "penalty": self.penalty,
             "score_fold": self.score_fold,
         }
@@ -144,6 +147,7 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             about["folds_id"],
             about["score"],
             Objective(**about["objective"]),
+            about.get("negatives", "seen"),
             about.get("penalty"),
             about.get("score_fold"),
         )

@@ -6,6 +6,10 @@ from typing import Literal
 Violators = Literal["all", "one", "hardest"]
 
 
+# Wrong labels of a training: all seen ones with a vector, or those with training photos.
+Negatives = Literal["seen", "training"]
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
     """What training makes small.

@@ -137,7 +137,9 @@ def test_the_state_that_a_killed_training_goes_on_from_is_left_to_no_other(confi
 
 
 @pytest.mark.usefixtures("counts")
-def test_it_is_evaluated_on_features_of_its_own_and_is_better(spark, config, base):
+def test_it_is_evaluated_on_features_of_its_own_and_knows_the_labels_it_was_tuned_on(
+    spark, config, base
+):
     common_keys = common(config)
     hits = {}
     for model in (base.version, "champion"):
@@ -154,12 +156,12 @@ def test_it_is_evaluated_on_features_of_its_own_and_is_better(spark, config, bas
             (r["method"], r["photo_set"], r["candidate_set"]): r["value"] for r in rows.collect()
         }
     tuned, before = hits["champion"], hits[base.version]
-    # Of the seen labels: two unseen ones are too few to tell chance from learning.
+    # Two unseen labels are too few to tell chance from learning. Here 0.04 and 0.48.
     assert tuned["devise", *SEEN] > before["devise", *SEEN] + 0.2
-    assert 0 <= tuned["devise+calibrated", *ALL] <= 1
-    assert ("random_embeddings", *ALL) not in tuned
-    assert ("softmax", *ALL) in before
-    assert ("softmax", *ALL) not in tuned
+    of_base = {method for method, *where in before if tuple(where) == ALL}
+    of_tuned = {method for method, *where in tuned if tuple(where) == ALL}
+    assert {"devise+calibrated", "devise+csls"} <= of_tuned
+    assert {"softmax", "conse", "classifier_ridge", "devise+csls+calibrated"} <= of_base - of_tuned
 
 
 def test_folds_other_than_those_of_its_training_are_refused(spark, config, base):

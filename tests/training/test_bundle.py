@@ -34,6 +34,7 @@ BUNDLE = ProjectionBundle(
     SoftmaxLayer(draw(6, 2), draw(2), ["n02", "Äsche, fish"]),
     "small_cnn-0123abcd",
     "816-6e0b8d2f41a3c957",
+    negatives="training",
     penalty=0.125,
 )
 
@@ -52,8 +53,9 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path):
     assert (loaded.layer.kernel == BUNDLE.layer.kernel).all()
     assert (loaded.layer.bias == BUNDLE.layer.bias).all()
     assert loaded.layer.classes == BUNDLE.layer.classes
-    for name in ("backbone_id", "words_id", "folds_id", "score", "objective", "penalty"):
+    for name in ("backbone_id", "words_id", "folds_id", "score", "objective", "negatives"):
         assert getattr(loaded, name) == getattr(BUNDLE, name)
+    assert loaded.penalty == BUNDLE.penalty
 
 
 def test_a_softmax_of_no_class_comes_back_too(tmp_path):
