@@ -153,16 +153,16 @@ def _run_all(
         except BaseException as error:
             go_on = resume_command(args.argv, name)
             if _is_interrupt(error):
-                _say(f"\r{head} interrupted; to go on:\n  {go_on}")
+                _say(f"{head} interrupted; to go on:\n  {go_on}", over=True)
                 sys.exit(EXIT_INTERRUPTED)
-            _say(f"\r{head} FAILED")
+            _say(f"{head} FAILED", over=True)
             own = find_input_error(error) if isinstance(error, Exception) else None
             message = f"{own}\n" if own else ""
             _say(f"{message}to go on after mending it:\n  {go_on}")
             if own:
                 sys.exit(EXIT_FAILED)
             raise
-        _say(f"\r{head} {record.seconds:7.1f} s  {record.row_text()}")
+        _say(f"{head} {record.seconds:7.1f} s  {record.row_text()}", over=True)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
@@ -181,8 +181,11 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
-def _say(text: str, end: str = "\n") -> None:
-    print(text, end=end if sys.stdout.isatty() or end == "\n" else "\n", flush=True)  # noqa: T201
+def _say(text: str, end: str = "\n", over: bool = False) -> None:
+    """Print a line; on a terminal it may be left open, and the next one be written `over` it."""
+    terminal = sys.stdout.isatty()
+    start = "\r" if over and terminal else ""
+    print(start + text, end=end if terminal else "\n", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
