@@ -33,7 +33,7 @@ real: setup ## the whole pipeline on real data (DEVISE_DATA, default ../shared/d
 test: setup ## every test, with the coverage; in two processes, with ARGS="-n 0" in one
 	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
-check: setup ## format, lint, types and the tests without Spark; about four minutes
+check: setup ## format, lint, types and the tests without Spark; about three minutes
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
