@@ -19,7 +19,7 @@ from devise_lib.spark.devise import METHOD, further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
 from devise_lib.spark.features import write_features
 from devise_lib.spark.folds import Fold, fits, folds_id, make_folds
-from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
+from devise_lib.spark.pixels import write_pixels
 from devise_lib.spark.ranks import (
     events_folder,
     ranks_log,
@@ -86,7 +86,7 @@ def tune_on_ranks(
         )
     [fold] = folds
     size = backbone.image_size
-    write_pixels(photos, size, config.ranks * FILES_PER_RANK, tables)
+    write_pixels(photos, size, config.ranks, tables)
     pixels = tables.read("pixels")
     trained_on = {label for part in moments.values() for label in part.labels}
     wrong = further_labels(labels, sorted(trained_on), bundle.negatives)

@@ -10,20 +10,19 @@ FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the share
 PHOTOS_A_TASK = 2_000  # at 224 pixels 300 MB, which a task sorts in memory
 
 
-def write_pixels(photos: DataFrame, image_size: int, files: int, tables: Tables) -> int:
+def write_pixels(photos: DataFrame, image_size: int, ranks: int, tables: Tables) -> int:
     """Decode photos into PIXELS, in random order; returns their number.
 
     Args:
         photos: photo_id, label, fold, kept, content.
         image_size: side of a photo, pixels.
-        files: tasks that the rows are dealt to, at the least, each of which writes one a partition;
-            row groups are what ranks are dealt.
+        ranks: that will read them.
         tables: where PIXELS is replaced.
     """
-    files = max(files, -(-photos.count() // PHOTOS_A_TASK))
+    tasks = max(ranks * FILES_PER_RANK, -(-photos.count() // PHOTOS_A_TASK))
     decoded = with_pixels(photos, ["label", "fold", "kept", "photo_id"], image_size)
     order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
-    mixed = decoded.repartitionByRange(files, order).sortWithinPartitions(order)
+    mixed = decoded.repartitionByRange(tasks, order).sortWithinPartitions(order)
     return tables.overwrite(
         "pixels", mixed, partition_by=("fold", "kept"), compression="uncompressed"
     )

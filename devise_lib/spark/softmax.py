@@ -9,7 +9,7 @@ from devise_lib import tracking
 from devise_lib.config_backbone import TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.spark.labelled import labelled_photos, with_fold
-from devise_lib.spark.pixels import FILES_PER_RANK, write_pixels
+from devise_lib.spark.pixels import write_pixels
 from devise_lib.spark.ranks import (
     events_folder,
     ranks_log,
@@ -53,7 +53,7 @@ def fit_softmax(
         config.backbone, config.weights, len(classes), size, config.trainable_layers, config.seed
     )
     start = Backbone(config.backbone, network, classes, size, config.feature_layer)
-    rows = write_pixels(with_fold(photos, 0, 0), size, config.ranks * FILES_PER_RANK, tables)
+    rows = write_pixels(with_fold(photos, 0, 0), size, config.ranks, tables)
     files = tables.read("pixels").inputFiles()
     require_row_groups(files, config.ranks, "pixels", "lower train_backbone.ranks")
     plan = SoftmaxPlan(

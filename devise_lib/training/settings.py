@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 Violators = Literal["all", "one", "hardest"]
-
-
 # Wrong labels of a training: all seen ones with a vector, or those with training photos.
 Negatives = Literal["seen", "training"]
 

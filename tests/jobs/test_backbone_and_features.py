@@ -237,6 +237,7 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
 
 
 def test_pixels_are_photos_decoded_once(spark, work, monkeypatch):
+    monkeypatch.setattr(pixels, "FILES_PER_RANK", 1)
     monkeypatch.setattr(pixels, "PHOTOS_A_TASK", 2)
     tables = Tables.of(spark, TrainBackbone(work_dir=work))
     photos = tables.read("photos").where("label IN ('cat', 'dog')")

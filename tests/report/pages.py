@@ -25,7 +25,7 @@ from devise_lib.report.pictures import encode_jpeg
 THEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 JPEG = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
 HEADER = Header(
-    "devise-v1", "run1", "run2", THEN, 7, "/work", 90, 80, 1234, 567, [("numpy", "1.26")]
+    "devise-v1", "run1", "run2", THEN, 7, "/devise", 90, 80, 1234, 567, [("numpy", "1.26")]
 )
 
 
@@ -97,7 +97,7 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
         ),
         quarantine=[Refused("ingest_photos", "empty", 3, path, name)],
         jobs=[JobTime("embed_photos", 75.0, "80 embeddings", THEN, "run0")],
-        mlflow_command="mlflow ui --backend-store-uri sqlite:////work/mlflow.db",
+        mlflow_command="mlflow ui --backend-store-uri sqlite:////devise/mlflow.db",
         training_plots={"losses.svg": b"<svg/>", "of another version.svg": b"<svg/>"},
     )
 
@@ -105,7 +105,7 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
 def empty() -> Content:
     """A page of a run that has nothing but a model."""
     return Content(
-        header=Header("devise-v1", "", "", THEN, 0, "/work", 0, 0, None, None, []),
+        header=Header("devise-v1", "", "", THEN, 0, "/devise", 0, 0, None, None, []),
         metrics=[],
         gallery=[],
         gallery_is_unseen=False,

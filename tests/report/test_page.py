@@ -27,7 +27,7 @@ def page():
         ("words", ["31.4\N{NO-BREAK SPACE}%", "812 questions", "0.713", "exact 75.0"]),
         ("quarantine", ["3 in all", "ingest_photos", "empty", "/photos/a/b.jpg"]),
         ("jobs", ["embed_photos", "1 min 15 s", "80 embeddings", "2026-01-02 03:04"]),
-        ("next", ["mlflow ui --backend-store-uri sqlite:////work/mlflow.db", "/work/tables"]),
+        ("next", ["mlflow ui --backend-store-uri sqlite:////devise/mlflow.db", "/devise/tables"]),
     ],
 )
 def test_each_section_shows_its_figures(page, section, texts):
