@@ -3,23 +3,23 @@
 Each class below is one table of a configuration file, named after its job. The keys of
 `JobConfig` (devise_lib.config_types) stand at the top of the file and reach every job.
 `devise_lib.config_file` reads files; the jobs of words are in `devise_lib.config_words`, those of
-the backbone in `devise_lib.config_backbone`.
+the backbone in `devise_lib.config_backbone`, and those that bring photos into the tables and into
+the space of words in `devise_lib.config_photos`.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
+from devise_lib.config_photos import EmbedPhotos, IngestPhotos
 from devise_lib.config_types import (
-    PARENT_FOLDER,
     Candidates,
     Hosts,
     JobConfig,
-    LabelPattern,
+    ModelJobConfig,
     ModelName,
     OneOrMore,
-    PhotoSource,
     PositiveInt,
     Several,
     Share,
@@ -35,49 +35,6 @@ class MakeSample(JobConfig):
     folder: str = "{work_dir}/sample"
     articles: Annotated[int, Field(ge=100)] = 2_000
     photos: Annotated[int, Field(ge=200)] = 3_000
-
-
-class IngestPhotos(JobConfig):
-    """Folders or tars of image files, or CIFAR, to PHOTOS and QUARANTINE."""
-
-    name = "ingest_photos"
-    needs = ("make_sample",)
-    file_keys = store_keys = ("source",)
-    source: Annotated[
-        tuple[PhotoSource, ...], Field(min_length=1)
-    ]  # or one path, or a list of them
-    label_pattern: LabelPattern = PARENT_FOLDER  # for the sources that do not give their own
-    max_pixels: PositiveInt = 64_000_000
-    min_side: PositiveInt = 8
-    max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _from_paths(cls, value: Any) -> Any:
-        given = value if isinstance(value, list | tuple) else [value]
-        return [{"path": item} if isinstance(item, str) else item for item in given]
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [source.name for source in self.sources()]
-        if doubled := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(
-                f"several sources have the name {doubled[0]!r}, and it is part of a photo's id: "
-                "give each a `name` of its own"
-            )
-        return self
-
-    def sources(self) -> list[PhotoSource]:
-        """Every source with its name and its label pattern filled in."""
-        return [self._filled_in(source) for source in self.source]
-
-    def _filled_in(self, source: PhotoSource) -> PhotoSource:
-        pattern = source.label_pattern
-        if pattern is None:
-            labelled = source.labels or source.kind == "cifar"
-            pattern = "" if labelled else self.label_pattern
-        name = source.name or source.path.rstrip("/").split("/")[-1].split(".")[0]
-        return source.model_copy(update={"name": name, "label_pattern": pattern})
 
 
 class TrainDevise(JobConfig):
@@ -130,13 +87,6 @@ class TrainDevise(JobConfig):
         return self
 
 
-class ModelJobConfig(JobConfig):
-    """The keys of the jobs that use a registered model."""
-
-    model_name: ModelName = "devise"
-    model: str = "champion"  # an alias of the registry, or a version number
-
-
 class FineTune(ModelJobConfig):
     """The model and the end of its backbone, trained on PHOTOS; kept where it does better.
 
@@ -177,16 +127,6 @@ class ExportModel(ModelJobConfig):
     needs = ("ingest_photos", "train_devise")
     opt_in = True
     photos: PositiveInt = 100  # that each form is checked with
-
-
-class EmbedPhotos(ModelJobConfig):
-    """PHOTOS and the model to EMBEDDINGS and QUARANTINE."""
-
-    name = "embed_photos"
-    needs = ("ingest_photos", "train_devise")
-    batch_size: PositiveInt = 64
-    files_per_batch: PositiveInt = 100  # files of PHOTOS a micro-batch
-    max_bad_share: Share = 0.2
 
 
 class ExportProjector(ModelJobConfig):

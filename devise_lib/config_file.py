@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from devise_lib.config import JOBS
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError
-from devise_lib.paths import is_remote, local
+from devise_lib.paths import is_remote, local, split_glob
 
 COMMON_KEYS = tuple(JobConfig.model_fields)
 JOB_TYPES = {job.name: job for job in JOBS}
@@ -215,7 +215,7 @@ def _text(value: Any) -> str:
 def _missing_files(config: JobConfig) -> list[str]:
     """Input files that are not there, less those that the run itself makes in the work folder.
 
-    What Spark reads from a store is looked for by the job, once Spark runs; the rest is local.
+    What Spark reads from a store, or by a pattern, is looked for by the job, once Spark runs.
     """
     made_here = config.work_dir.rstrip("/") + "/"
     return [
@@ -223,6 +223,7 @@ def _missing_files(config: JobConfig) -> list[str]:
         for key, paths in config.input_files().items()
         for path in paths
         if not (key in config.store_keys and is_remote(path))
+        and not (key in config.store_keys and split_glob(path)[1])
         and not path.startswith(made_here)
         and not local(path).exists()
     ]

@@ -1,8 +1,8 @@
-"""What the configurations of the jobs are made of: common keys, label sets, photo sources."""
+"""What the configurations of the jobs are made of: common keys, label sets, types of values."""
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    model_validator,
 )
 
 from devise_lib.networks import network_type
@@ -46,8 +45,6 @@ LabelPattern = Annotated[RegularExpression, AfterValidator(_with_a_group)]
 ModelName = Annotated[str, Field(pattern=r"^[\w.-]+$")]  # it stands in paths and in SQL
 NetworkName = Annotated[str, AfterValidator(lambda name: network_type(name).name)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-PARENT_FOLDER = r"([^/]+)/[^/]+$"
 
 
 class Frozen(BaseModel):
@@ -116,36 +113,6 @@ def _none_or_several(folds: int) -> int:
 Folds = Annotated[int, Field(ge=0), AfterValidator(_none_or_several)]
 
 
-class PhotoSource(Frozen):
-    """A folder of photos or tars, a tar, or CIFAR. Its name goes to the column `photo_set`."""
-
-    path: str
-    kind: Literal["files", "cifar"] = "files"  # cifar: the binary version, unpacked or as .tar.gz
-    name: str = ""  # default: the last part of the path
-    label_pattern: LabelPattern | None = (
-        None  # the first group is the label; "" for photos without one
-    )
-    labels: str = ""  # a file, in place of label_pattern: a photo's file name and its label a line
-    classes: str = ""  # where `labels` has numbers: the label of each, as ILSVRC2012's meta.mat
-    include: RegularExpression = (
-        ""  # a regular expression; only paths in which it is found are taken
-    )
-    # Of its photos of seen labels. Default: the common key; of CIFAR the files for testing.
-    test_share: Share | None = None
-
-    @model_validator(mode="after")
-    def _labelled_one_way(self) -> Self:
-        if self.kind == "cifar" and (self.label_pattern is not None or self.labels):
-            raise ValueError(
-                'kind is "cifar", whose records have labels: leave out `label_pattern` and `labels`'
-            )
-        if self.labels and self.label_pattern is not None:
-            raise ValueError("want `label_pattern` or `labels`, not both")
-        if self.classes and not self.labels:
-            raise ValueError("`classes` does nothing without `labels`: give it")
-        return self
-
-
 class Candidates(Frozen):
     """Labels of several sets, to look for a photo's label among."""
 
@@ -183,6 +150,13 @@ class JobConfig(Frozen):
     def input_files(self) -> dict[str, list[str]]:
         """The files and folders that each of `file_keys` names."""
         return {key: list(_paths(getattr(self, key))) for key in self.file_keys}
+
+
+class ModelJobConfig(JobConfig):
+    """The keys of the jobs that use a registered model."""
+
+    model_name: ModelName = "devise"
+    model: str = "champion"  # an alias of the registry, or a version number
 
 
 _PATH_FIELDS = (

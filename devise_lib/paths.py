@@ -1,14 +1,16 @@
-"""Paths of files: local ones, and URIs of what Spark's Hadoop opens."""
+"""Paths of files: local ones, URIs of what Spark's Hadoop opens, and patterns of either."""
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
-_STORE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a letter alone is a drive
+REMOTE = r"(?i)^(?!file:)[a-z][a-z0-9+.-]+:/"  # for Java, too; a letter alone is a drive
+_GLOB = re.compile(r"[*?\[{]")
 
 
 def is_remote(path: str) -> bool:
     """Whether a path is a URI of another file system than the local one, as s3a://b/x, dbfs:/x."""
-    return _STORE.match(path) is not None
+    return re.match(REMOTE, path) is not None
 
 
 def local(path: str) -> Path:
@@ -22,3 +24,69 @@ def absolute(path: str) -> str:
     Executors may have another current folder.
     """
     return path if is_remote(path) else str(local(path).absolute())
+
+
+def without_glob(path: str) -> str:
+    """A path that Spark takes for this file or folder alone, though it looks like a pattern."""
+    return re.sub(r"[][{}*?\\]", r"\\\g<0>", path)
+
+
+def literal(uri: str) -> str:
+    """The same of a URI as Spark's column _metadata has it, which Spark would take as written."""
+    return without_glob(unquote(uri))
+
+
+def split_glob(path: str) -> tuple[str, str]:
+    """The folder that a pattern begins at, and the pattern below it; (path, "") without one.
+
+    >>> split_glob("/photos/2024-*/{a,b}/*.jpg")
+    ('/photos', '2024-*/{a,b}/*.jpg')
+    """
+    found = _GLOB.search(path)
+    if found is None:
+        return path, ""
+    head, slash, _ = path[: found.start()].rpartition("/")
+    return head or slash or ".", path[len(head) + len(slash) :]
+
+
+def glob_expression(pattern: str) -> str:
+    """A regular expression for the paths that a pattern of shells stands for, to be matched whole.
+
+    `*` and `?` and `[...]` (`[!...]`: none of these) do not cross a slash, `**` does; `{a,b}` is
+    one of several. A bracket or brace that nothing closes stands for itself.
+
+    Raises:
+        ValueError: a range of characters is the wrong way round, as in [z-a].
+    """
+    parts: list[str] = []
+    at, open_braces = 0, 0
+    while at < len(pattern):
+        sign, length = pattern[at], 1
+        bracket = re.compile(r"\[([!^]?)(\]?[^\]]*)\]").match(pattern, at) if sign == "[" else None
+        if sign == "*":
+            between = at == 0 or pattern[at - 1] == "/"
+            if between and pattern.startswith("**/", at):
+                part, length = "(?:.*/)?", 3
+            elif pattern.startswith("**", at):
+                part, length = ".*", 2
+            else:
+                part = "[^/]*"
+        elif sign == "?":
+            part = "[^/]"
+        elif bracket:
+            signs = re.sub(r"[\\\[^&~|]", r"\\\g<0>", bracket[2])
+            part, length = f"(?!/)[{'^' if bracket[1] else ''}{signs}]", len(bracket[0])
+        elif sign == "{" and "}" in pattern[at:]:
+            part, open_braces = "(?:", open_braces + 1
+        elif sign == "}" and open_braces:
+            part, open_braces = ")", open_braces - 1
+        else:
+            part = "|" if sign == "," and open_braces else re.escape(sign)
+        parts.append(part)
+        at += length
+    expression = "".join(parts) + ")" * open_braces
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise ValueError(f"the pattern {pattern!r} cannot be used: {error}") from None
+    return expression

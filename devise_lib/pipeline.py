@@ -19,6 +19,7 @@ from devise_lib import tracking
 from devise_lib.config import JOBS
 from devise_lib.config_file import Settings, load_settings
 from devise_lib.config_types import JobConfig
+from devise_lib.console import say
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.spark.entry import (
     EXIT_FAILED,
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ConfigError(f"{args.config} has no table [{args.only or args.from_job}]: add it")
         folder = find_jobs_folder()
         log = log_path(settings.common)
-        _say(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
+        say(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
         started = time.monotonic()
         with log_to(log):
             spark = start_session("devise", settings.spark)
@@ -62,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 return execute(spark, run, settings.jobs[name], parent)  # counts the imports, too
 
             _run_all(run_one, settings, jobs, args)
-    _say(f"done in {_clock(time.monotonic() - started)}")
+    say(f"done in {_clock(time.monotonic() - started)}")
     if "report" in jobs:
-        _say(f"report: {settings.common.work_dir}/report/index.html")
+        say(f"report: {settings.common.work_dir}/report/index.html")
 
 
 def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[str]:
@@ -145,24 +146,24 @@ def _run_all(
     for number, name in enumerate(jobs, start=1):
         head = f"[{number:2}/{len(jobs)}] {name:<17}"
         if args.resume and _is_finished(settings.jobs[name]):
-            _say(f"{head} done before, unchanged")
+            say(f"{head} done before, unchanged")
             continue
-        _say(f"{head} ...", end="")
+        say(f"{head} ...", end="")
         try:
             record = run_one(name)
         except BaseException as error:
             go_on = resume_command(args.argv, name)
             if _is_interrupt(error):
-                _say(f"{head} interrupted; to go on:\n  {go_on}", over=True)
+                say(f"{head} interrupted; to go on:\n  {go_on}", over=True)
                 sys.exit(EXIT_INTERRUPTED)
-            _say(f"{head} FAILED", over=True)
+            say(f"{head} FAILED", over=True)
             own = find_input_error(error) if isinstance(error, Exception) else None
             message = f"{own}\n" if own else ""
-            _say(f"{message}to go on after mending it:\n  {go_on}")
+            say(f"{message}to go on after mending it:\n  {go_on}")
             if own:
                 sys.exit(EXIT_FAILED)
             raise
-        _say(f"{head} {record.seconds:7.1f} s  {record.row_text()}", over=True)
+        say(f"{head} {record.seconds:7.1f} s  {record.row_text()}", over=True)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
@@ -179,13 +180,6 @@ def _is_finished(config: JobConfig) -> bool:
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-
-
-def _say(text: str, end: str = "\n", over: bool = False) -> None:
-    """Print a line; on a terminal it may be left open, and the next one be written `over` it."""
-    terminal = sys.stdout.isatty()
-    start = "\r" if over and terminal else ""
-    print(start + text, end=end if terminal else "\n", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -235,11 +235,31 @@ def find_registered(name: str, alias_or_version: str) -> RegisteredModel:
 
 
 def fetch_keras(model: RegisteredModel) -> bytes:
-    """The model's Keras file, from pixels to unit embeddings."""
-    with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
-        uri = f"models:/{model.name}/{model.version}"
-        [path] = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)).rglob("*.keras")
-        return path.read_bytes()
+    """The model's Keras file, from pixels to unit embeddings.
+
+    Raises:
+        InputError: the store has it no more.
+    """
+    uri = f"models:/{model.name}/{model.version}"
+    try:
+        with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
+            [path] = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)).rglob(
+                "*.keras"
+            )
+            return path.read_bytes()
+    except (MlflowException, OSError, ValueError) as error:
+        raise InputError(
+            f"the file of {model.model_id} cannot be fetched from the store of models: bring it "
+            f"back, or name another version by --set JOB.model=VERSION ({error})"
+        ) from error
+
+
+def fetch_dimension(model: RegisteredModel) -> int:
+    """Numbers of the model's embedding, by the signature that it was registered with."""
+    from mlflow.models import get_model_info
+
+    signature = get_model_info(f"models:/{model.name}/{model.version}").signature
+    return int(signature.outputs.inputs[0].shape[-1])
 
 
 def fetch_extras(model: RegisteredModel, read: Callable[[Path], T]) -> T:

@@ -2,39 +2,36 @@
 
 in   PHOTOS, the registered model
 out  EMBEDDINGS, QUARANTINE   kill it and run it again: it goes on where it was
+     CURRENT_MODELS           the model that readers see, once all of its photos are done
 
-    python jobs/embed_photos.py --config conf/local.toml
+    python jobs/embed_photos.py --config conf/local.toml [--retry CLASS]
 """
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config import EmbedPhotos
-from devise_lib.errors import InputError
-from devise_lib.spark.embedding import count_results, embed_stream
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.spark.embedding_run import broadcast_model, complete, embed_all, tell
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.quarantine import refuse_too_many
+from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.results import EACH
 from devise_lib.spark.tables import Tables
 
 
 def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
-    tables = Tables.of(spark, config)
-    photos = tables.read("photos").count()
-    model = tracking.find_registered(config.model_name, config.model)
-    network = spark.sparkContext.broadcast(tracking.fetch_keras(model))
-    embed_stream(spark, config, model.model_id, network, tracking.current_run_id())
-    embedded, refused = count_results(tables, model.model_id)
-    if embedded + refused != photos:
-        raise InputError(
-            f"{photos} photos, but {model.model_id} embedded {embedded}, refused {refused}: "
-            "PHOTOS was changed by something else than ingest_photos"
-        )
-    bad = tables.read("quarantine").where(F.col("model_id") == model.model_id)
-    reasons = refuse_too_many(bad, photos, config.max_bad_share, config.name)
-    tracking.log_params({"model_id": model.model_id})
-    tracking.log_metrics({f"refused_{reason}": float(n) for reason, n in reasons.items()})
-    return {"embeddings": embedded, "quarantined": refused}
+    registered = tracking.find_registered(config.model_name, config.model)
+    model_id = registered.model_id
+    tables = Tables.of(spark, config, model_id=model_id, run_id=tracking.current_run_id())
+    tables.read("photos")  # says which job writes it where it is missing
+    with only_run(config.work_dir, f"{config.name}-{model_id}"):
+        for name in EACH:
+            tables.create_if_missing(name)
+        model = broadcast_model(tables, config, registered)
+        done = embed_all(tables, config, model, model_id)
+        rows = tell(tables, config, model_id, done)
+        complete(tables, config, model_id)
+    tracking.log_params({"model_id": model_id})
+    return rows
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from devise_lib import tracking
 from devise_lib.config import ExportModel
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
+from devise_lib.spark.photo_contents import with_contents
 from devise_lib.spark.tables import Tables
 from devise_lib.training.export import check, describe, export
 from devise_lib.vision.keras_file import model_of_bytes
@@ -27,15 +28,16 @@ def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
     registered = tracking.find_registered(config.model_name, config.model)
     model = model_of_bytes(tracking.fetch_keras(registered))
     photos = Tables.of(spark, config).read("photos")
-    sample = photos.orderBy(F.xxhash64("photo_id")).select("content").limit(config.photos).collect()
-    if not sample:
-        raise InputError("PHOTOS is empty, and there is nothing to check the export with")
+    sample = photos.orderBy(F.xxhash64("photo_id")).select("path", "content").limit(config.photos)
+    rows = with_contents(sample).where("content IS NOT NULL").select("content").collect()
+    if not rows:
+        raise InputError("PHOTOS has no photo that is there, to check the export with")
     folder = Path(config.work_dir) / "export" / registered.model_id
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         draft = Path(made) / "model"
         export(model, draft)
-        checks = check(model, draft, [bytes(row["content"]) for row in sample])
+        checks = check(model, draft, [bytes(row["content"]) for row in rows])
         if failed := [each for each in checks if not each.passed]:
             raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
         about = describe(draft, registered.model_id, model, checks)

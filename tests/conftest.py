@@ -23,8 +23,9 @@ settings.load_profile("no_deadline")
 SESSION = {
     "master": "local[2]",  # workers are processes, so a pickling fault shows
     "driver.memory": "2g",
-    # For runs of minutes: what the second compiler would gain is less than it costs.
-    "driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    # For runs of minutes: what the second compiler would gain is less than it costs. The first one
+    # alone has room for 48 MB of code, and would stop there.
+    "driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
 LOCAL = tuple(f"spark.{key}={value}" for key, value in SESSION.items())  # for programs
 SMALL = (  # the demo's configuration, cut down to what can be made in two minutes

@@ -5,6 +5,7 @@ import numpy as np
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.schemas import EMBEDDINGS
 from devise_lib.spark.tables import Tables
+from tests.rows import row_of
 
 MODEL = "devise-v1"
 
@@ -23,10 +24,17 @@ def names(n):
 
 
 def as_rows(vectors, model_id=MODEL, photo_ids=None):
-    """A row of EMBEDDINGS for each vector."""
+    """A row of EMBEDDINGS for each vector; None is none."""
     photo_ids = names(len(vectors)) if photo_ids is None else photo_ids
     return [
-        (name, model_id, "test", None, "run", vector.tolist())
+        row_of(
+            EMBEDDINGS,
+            photo_id=name,
+            model_id=model_id,
+            photo_set="test",
+            run_id="run",
+            embedding=vector if vector is None else vector.tolist(),
+        )
         for name, vector in zip(photo_ids, vectors, strict=True)
     ]
 

@@ -12,8 +12,10 @@ import pytest
 
 from devise_lib.config import JOBS
 from devise_lib.config_file import JOB_TYPES, load_settings
-from devise_lib.config_types import LabelSet, PhotoSource
+from devise_lib.config_photos import PhotoSource
+from devise_lib.config_types import LabelSet
 from devise_lib.networks import network_type
+from devise_lib.reasons import Reason
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,6 +103,12 @@ def test_the_keys_of_photo_sources_and_the_kinds_of_label_sets_are_the_configura
         assert set(re.findall(r"`(\w+)`", row)) == keys
 
 
+def test_the_reasons_are_those_that_there_are():
+    rows = README.split("| reason in QUARANTINE |")[1].split("\n\n")[0]
+    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", rows, re.MULTILINE)))
+    assert sorted(named) == sorted(Reason)
+
+
 @pytest.mark.parametrize("text", blocks("toml"), ids=range(len(blocks("toml"))))
 def test_the_configurations_have_keys_that_there_are(text, tmp_path):
     path = tmp_path / "some.toml"
@@ -114,7 +122,7 @@ def test_links_lead_to_files():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split()[1])
+@pytest.mark.parametrize("code", blocks("python"), ids=range(len(blocks("python"))))
 def test_the_python_blocks_run(code, small_run):
     done = subprocess.run(
         [sys.executable, "-c", code.replace("work/demo", str(small_run))],

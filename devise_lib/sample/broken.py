@@ -3,7 +3,7 @@
 Each comes with the reason for which a decoder should refuse it:
 
 - `empty`: no byte at all;
-- `not_an_image`: Pillow cannot tell what it is;
+- `not_an_image`: it begins like no picture;
 - `unsupported_format`: it is a picture, or could be shown as one, of a kind nobody here decodes;
 - `too_large`: its header promises more pixels than is allowed;
 - `too_small`: fewer than 8 px on a side;
@@ -52,8 +52,8 @@ def _make_files(rng: random.Random) -> Iterator[tuple[str, bytes, str]]:
     yield "cut.jpg", jpeg[: len(jpeg) // 2], "truncated"
     yield "cut.png", png[: len(png) // 2], "truncated"
     yield "cut-bitmap.bmp", bmp[: len(bmp) // 2], "truncated"
-    yield "header-only.jpg", jpeg[: jpeg.index(b"\xff\xda")], "decode_error"
-    yield "cut-in-header.gif", gif[:9], "not_an_image"
+    yield "header-only.jpg", jpeg[: jpeg.index(b"\xff\xda")], "truncated"
+    yield "cut-in-header.gif", gif[:9], "truncated"
     yield "text.jpg", b"The photo that was here has been moved to the archive.\n", "not_an_image"
     yield "error-page.jpg", _ERROR_PAGE, "not_an_image"
     yield "random.jpg", rng.randbytes(4096), "not_an_image"
@@ -62,10 +62,10 @@ def _make_files(rng: random.Random) -> Iterator[tuple[str, bytes, str]]:
     yield "document.pdf", _PDF, "unsupported_format"
     yield "bomb.png", _make_png(50_000, 50_000, b"\0" * 64), "too_large"
     yield "one-pixel.gif", _encode(picture.resize((1, 1)), "GIF"), "too_small"
-    yield "bad-checksum.png", png[:29] + b"\0\0\0\0" + png[33:], "not_an_image"
+    yield "bad-checksum.png", png[:29] + b"\0\0\0\0" + png[33:], "decode_error"
     yield "bad-pixels.png", _make_png(64, 64, None), "decode_error"
     yield "bad-header.bmp", bmp[:30] + struct.pack("<I", 99) + bmp[34:], "decode_error"
-    yield "unknown-compression.tif", _break_tiff(tiff), "not_an_image"
+    yield "unknown-compression.tif", _break_tiff(tiff), "decode_error"
     yield "good-png.jpg", png, ""
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.hadoop_files import WorkerFiles, session_files
-from devise_lib.spark.photo_rows import spark_root
+from devise_lib.spark.photo_sources import shown_path
 from devise_lib.text.class_names import parse_class_names
 from devise_lib.text.files import Files, FileStatus
 from devise_lib.vision.archives import MEMBER, is_hidden
@@ -53,8 +53,8 @@ class BinFile:
     @property
     def shown_path(self) -> str:
         """As PHOTOS have it."""
-        root = spark_root(self.path)
-        return f"{root}{MEMBER}{self.member}" if self.member else root
+        path = shown_path(self.path)
+        return f"{path}{MEMBER}{self.member}" if self.member else path
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,33 @@ class CifarFiles:
     bins: tuple[BinFile, ...]
 
 
+def list_cifar(spark: SparkSession, source: str) -> list[BinFile]:
+    """The files that tell whether the source changed: an archive itself, or its .bin files.
+
+    Raises:
+        InputError: see `find_cifar`; an archive is not opened.
+    """
+    status, _, _ = _look(spark, source)
+    if status.name.endswith(ARCHIVES):
+        return [BinFile(status.path, "", status.size, status.modified_s)]
+    return list(find_cifar(spark, source).bins)
+
+
+def _look(spark: SparkSession, source: str) -> tuple[FileStatus, Files, WorkerFiles]:
+    files, opener = session_files(spark, source)
+    status = files.status(absolute(source.rstrip("/")))
+    if status is None:
+        raise InputError(f"ingest_photos.source: there is no {source!r}; give a path that exists")
+    return status, files, opener
+
+
 def find_cifar(spark: SparkSession, source: str) -> CifarFiles:
     """Look into a folder, an archive or a single .bin file.
 
     Raises:
         InputError: there is no .bin file, or there are not the class names of one data set.
     """
-    files, opener = session_files(spark, source)
-    status = files.status(absolute(source.rstrip("/")))
-    if status is None:
-        raise InputError(f"ingest_photos.source: there is no {source!r}; give a path that exists")
+    status, files, opener = _look(spark, source)
     if status.name.endswith(ARCHIVES):
         bins, texts = _look_into_archive(spark, status, opener)
     else:

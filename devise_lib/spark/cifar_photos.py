@@ -1,61 +1,71 @@
 """CIFAR-10 and CIFAR-100 to photos: each record of their binary version a PNG."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import astuple
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from devise_lib.config_types import PhotoSource
-from devise_lib.spark.cifar_files import BinFile, CifarFiles, find_cifar, read_pieces
+from devise_lib.config_photos import PhotoSource
+from devise_lib.reasons import Reason
+from devise_lib.spark.cifar_files import BinFile, CifarFiles, read_pieces
 from devise_lib.spark.hadoop_files import WorkerFiles, session_files
-from devise_lib.spark.photo_rows import CHECKED, photo_row, refuse, utc
+from devise_lib.spark.photo_checking import Limits
+from devise_lib.spark.photo_rows import CHECKED, Row, make_photo_id, microseconds, photo_row, refuse
+from devise_lib.spark.photo_sources import shown_path
 from devise_lib.vision.archives import MEMBER
 from devise_lib.vision.cifar import decode_records, encode_png, is_for_testing
-from devise_lib.vision.images import Reason, Refusal
+from devise_lib.vision.images import Refusal
 
 BATCH_RECORDS = 500
 RANGE_RECORDS = 5_000  # that a task reads; of an archive it reads a whole member
 PARTS = "path string, member string, size long, modified_s double, start long, stop long"
 
 Frames = Iterator[pd.DataFrame]
-Row = tuple[object, ...]
 
 
-def read_cifar(
-    spark: SparkSession, source: PhotoSource, max_pixels: int, min_side: int
+def plan_cifar(
+    spark: SparkSession, found: CifarFiles, changed: Set[str], include: str
 ) -> DataFrame:
-    """The records of a source as rows of CHECKED, each labelled with the name of its class.
+    """Ranges of records, for `check_cifar`: PARTS, with `digest` and `size_bytes`.
+
+    Args:
+        spark: the session.
+        found: what the source holds.
+        changed: the files, as PHOTOS have their paths, that are to be read; of an archive all are.
+        include: looked for in the paths of the files of records.
+    """
+    step = RANGE_RECORDS * found.layout.record_bytes
+    parts = [
+        (*astuple(file), start, min(start + step, file.size) if not file.member else file.size)
+        for file in found.bins
+        if shown_path(file.path) in changed and re.search(include, file.shown_path)
+        for start in (range(0, max(file.size, 1), step) if not file.member else (0,))
+    ]
+    return spark.createDataFrame(parts, PARTS).withColumns(
+        {
+            "digest": F.sha2(F.concat_ws("!", "path", "member", "start"), 256),
+            "size_bytes": F.col("stop") - F.col("start"),
+        }
+    )
+
+
+def check_cifar(
+    ranges: DataFrame, source: PhotoSource, found: CifarFiles, limits: Limits
+) -> DataFrame:
+    """The records of ranges as rows of CHECKED, each labelled with the name of its class.
 
     photo_id is made of the source's name, the file's and the number of the record in it. Records
     of the files for testing have a test_share of 1 and the others of 0, unless the source has
     one. Refused, with a reason: a record whose class has no name, what is left behind the last
     whole record of a file, and a file without a byte.
-
-    Args:
-        spark: the session.
-        source: of kind cifar; where it has `include`, it is looked for in the paths of the files.
-        max_pixels, min_side: see devise_lib.vision.images.
-
-    Raises:
-        InputError: there is no .bin file, or there are not the class names of one data set.
     """
-    found = find_cifar(spark, source.path)
-    step = RANGE_RECORDS * found.layout.record_bytes
-    parts = [
-        (*astuple(file), start, min(start + step, file.size) if not file.member else file.size)
-        for file in found.bins
-        if re.search(source.include, file.shown_path)
-        for start in (range(0, max(file.size, 1), step) if not file.member else (0,))
-    ]
-    if not parts:
-        return spark.createDataFrame([], CHECKED)
-    _, opener = session_files(spark, source.path)
-    plan = spark.createDataFrame(parts, PARTS)
-    read = _reader(opener, found, source, (max_pixels, min_side))
-    # A range a task: Spark would otherwise put small rows such as these into one.
-    return plan.repartitionByRange(len(parts), "path", "member", "start").mapInPandas(read, CHECKED)
+    _, opener = session_files(ranges.sparkSession, source.path)
+    read = _reader(opener, found, source, (limits.max_pixels, limits.min_side))
+    wanted = ranges.select("path", "member", "size", "modified_s", "start", "stop")
+    return wanted.mapInPandas(read, CHECKED)
 
 
 def _reader(
@@ -91,12 +101,13 @@ def _rows(
 
     def row(number: int, label: str | None, content: bytes, refusal: Refusal | None) -> Row:
         return photo_row(
+            photo_id=make_photo_id(source.name, f"{file.name}{MEMBER}{number}"),
             photo_set=source.name,
             path=f"{file.shown_path}{MEMBER}{number}",
-            relative=f"{file.name}{MEMBER}{number}",
             label=label,
+            owner=None,
             test_share=own_share if source.test_share is None else source.test_share,
-            modification_time=utc(file.modified_s),
+            modified_us=microseconds(file.modified_s),
             content=content,
             refusal=refusal,
         )

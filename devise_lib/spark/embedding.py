@@ -1,79 +1,189 @@
 """PHOTOS to EMBEDDINGS and QUARANTINE, each photo once for a model.
 
-The engine's own stream over the Delta table of photos remembers what was read; each micro-batch
-is written with the stream's id and its number, which Delta takes once. A lost checkpoint gives
-the stream a new id and starts it from the first photo, so a batch also leaves out the photos
-that are in either table already.
+Three things make it so. The engine's own stream over the Delta table of photos remembers what was
+read. Each micro-batch is written to both tables under the stream's id and its number, which Delta
+takes once. And where these cannot be trusted, photos are compared with what the tables hold: in
+the first batch of a process, since the one before may have died between the two tables; all along
+a stream that began on tables with rows of the model, as after a lost checkpoint; and for photos
+that were ingested anew. What is missing at the end all the same is found by its id and embedded.
 """
 
-from pyspark import Broadcast
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from devise_lib.config import EmbedPhotos
-from devise_lib.spark.inference import with_vectors
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQuery
+
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.paths import literal
+from devise_lib.spark.decoding import Reading
+from devise_lib.spark.hadoop_files import worker_files
+from devise_lib.spark.inference import Model, with_vectors
+from devise_lib.spark.kept import Scratch
+from devise_lib.spark.progress import Progress
+from devise_lib.spark.quarantine import check_share
+from devise_lib.spark.results import delete_results, results_of, without_results
+from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.tables import Tables
 
-KEEP = ("photo_id", "photo_set", "path", "label")
+KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 STAGE = "embed_photos"
+FILE_ROWS = 100_000  # of EMBEDDINGS: 40 MB at 100 numbers a photo, 120 MB at 300
+EARLY = 1_000  # photos after which the share of bad ones may end a run
 
 
-def embed_stream(
-    spark: SparkSession, config: EmbedPhotos, model_id: str, network: Broadcast[bytes], run_id: str
-) -> None:
-    """Embed every photo of PHOTOS that the model has not seen; returns when there is none left."""
-    tables = Tables.of(spark, config, model_id=model_id, run_id=run_id)
-    for name in ("embeddings", "quarantine"):
-        tables.create_if_missing(name)
+def checkpoint(work_dir: str, model_id: str) -> Path:
+    """The folder of what a model's embedding remembers between runs."""
+    return Path(work_dir) / "checkpoints" / STAGE / model_id
 
-    def write_batch(batch: DataFrame, number: int) -> None:
-        stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-        once: dict[str, str | int] = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
-        results = embed_new(tables, batch, network, config.batch_size, model_id, run_id).persist()
-        good = results.where("vector IS NOT NULL").withColumnRenamed("vector", "embedding")
-        tables.append("embeddings", good, **once)
-        tables.append("quarantine", results.where("vector IS NULL"), **once)
+
+class Embedder:
+    """A model that embeds photos into the tables."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        config: EmbedPhotos,
+        model: Model,
+        model_id: str,
+        scratch: Scratch,
+        progress: Progress,
+    ) -> None:
+        """
+        Args:
+            tables: with PHOTOS; their provenance names the run.
+            config: of the job.
+            model: on its way to the workers.
+            model_id: that rows carry.
+            scratch: for what is made of the tables that are written.
+            progress: is told what was done.
+        """
+        self._tables, self._config, self._model = tables, config, model
+        self._model_id, self._progress = model_id, progress
+        self._folder = checkpoint(tables.work_dir, model_id)
+        self._compare_mark = self._folder / "compare"  # there: every photo is looked up
+        self._scratch = scratch
+        self._reading = Reading(
+            config.decode_threads,
+            config.read_threads,
+            config.ahead_bytes,
+            config.read_timeout_s,
+            worker_files(tables.spark),
+        )
+        self._tried = 0
+        self._refused: Counter[str] = Counter()
+
+    def embed_stream(self) -> None:
+        """Embed what the stream over PHOTOS has not read yet; returns when there is none left."""
+        with self._stream(availableNow=True) as query:
+            query.awaitTermination()
+        self._compare_mark.unlink(missing_ok=True)  # every photo has been compared now
+
+    @contextmanager
+    def live_stream(self) -> Iterator[StreamingQuery]:
+        """A stream that looks for new photos every `trigger_s` seconds, while the body runs."""
+        every = f"{self._config.trigger_s} seconds"
+        with self._stream(processingTime=every) as query:
+            yield query
+
+    def embed_missing(self, version: int) -> None:
+        """Embed the photos of PHOTOS at a version that neither table has.
+
+        Only the files that hold such photos are read, as many at once as in a micro-batch.
+        """
+        at = F.col("_metadata.file_path").alias("file")
+        photos = self._tables.read("photos", version).select("photo_id", at)
+        missing = photos.join(results_of(self._tables, self._model_id), "photo_id", "left_anti")
+        missing = self._scratch.save(missing, "missing")
+        # The names of files, of which Spark's driver holds a list as well.
+        files = sorted(row["file"] for row in missing.select("file").distinct().collect())
+        for start in range(0, len(files), self._config.files_per_batch):
+            some = files[start : start + self._config.files_per_batch]
+            ids = missing.where(F.col("file").isin(some))
+            # Past Delta, which would read every file. What it has deleted in these is not in `ids`.
+            paths = [literal(file) for file in some]
+            rows = self._tables.spark.read.schema(PHOTOS).parquet(*paths).select("*", at)
+            self._embed(rows.join(F.broadcast(ids), ["file", "photo_id"], "left_semi"), True)
+
+    @contextmanager
+    def _stream(self, **trigger: object) -> Iterator[StreamingQuery]:
+        if not (self._folder / "stream" / "offsets").exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not results_of(self._tables, self._model_id).isEmpty():
+                self._compare_mark.touch()
+        compare = True
+
+        def write_batch(batch: DataFrame, number: int) -> None:
+            nonlocal compare
+            stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+            once: dict[str, str | int] = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
+            self._embed(batch, compare, **once)
+            compare = self._compare_mark.exists()
+
+        source = (
+            self._tables.spark.readStream.format("delta")
+            .option("maxFilesPerTrigger", self._config.files_per_batch)
+            .option("skipChangeCommits", True)  # they mark photos as removed, or superseded
+            .load(self._tables.path("photos"))
+        )
+        query = (
+            source.writeStream.foreachBatch(write_batch)
+            .option("checkpointLocation", str(self._folder / "stream"))
+            .trigger(**trigger)
+            .start()
+        )
+        try:
+            yield query
+        finally:
+            query.stop()
+
+    def _embed(self, photos: DataFrame, compare: bool, **once: str | int) -> None:
+        """Embed the photos that neither table has for the model, and write them to one of them."""
+        fresh, stale = without_results(photos, self._tables, self._model_id, compare, self._scratch)
+        made_by = {"model_id": self._model_id, "run_id": self._tables.provenance["run_id"]}
+        columns = {name: F.lit(value) for name, value in (made_by | {"stage": STAGE}).items()}
+        results = self._with_vectors(fresh).withColumns(columns).persist()
+        counts = {
+            row["reason"]: row["count"] for row in results.groupBy("reason").count().collect()
+        }
+        started = time.monotonic()
+        if stale is not None:
+            delete_results(self._tables, self._model_id, stale)
+        good = counts.get(None, 0)
+        if good:
+            rows = results.where("reason IS NULL").coalesce(math.ceil(good / FILE_ROWS))
+            self._tables.append("embeddings", rows, **once)
+        if good < sum(counts.values()):
+            self._tables.append("quarantine", results.where("reason IS NOT NULL"), **once)
+        self._progress.end_batch(time.monotonic() - started)
         results.unpersist()
+        self._tried += sum(counts.values())
+        self._refused.update({reason: n for reason, n in counts.items() if reason})
+        if self._tried >= EARLY:  # no need to pay for the rest of them
+            check_share(self._refused, self._tried, self._config.max_bad_share, STAGE)
 
-    stream = (
-        spark.readStream.format("delta")
-        .option("maxFilesPerTrigger", config.files_per_batch)
-        .load(tables.path("photos"))
-    )
-    query = (
-        stream.writeStream.foreachBatch(write_batch)
-        .option("checkpointLocation", f"{tables.work_dir}/checkpoints/{STAGE}/{model_id}")
-        .trigger(availableNow=True)
-        .start()
-    )
-    query.awaitTermination()
+    def _with_vectors(self, photos: DataFrame) -> DataFrame:
+        spread = self._spread(photos)
+        results = with_vectors(spread, self._model, KEEP, self._reading, self._progress.times)
+        if "feature" not in self._model.outputs:
+            return results.withColumn("feature", F.lit(None).cast("array<float>"))
+        return results
 
+    def _spread(self, photos: DataFrame) -> DataFrame:
+        """Photos in tasks of at most `photos_per_task`, and no fewer tasks than there are cores.
 
-def embed_new(
-    tables: Tables,
-    photos: DataFrame,
-    network: Broadcast[bytes],
-    batch_size: int,
-    model_id: str,
-    run_id: str,
-) -> DataFrame:
-    """The photos that neither table has for this model, with a vector or a reason.
-
-    Only ids are compared; the photos' bytes stay in the tasks that read them. What is broadcast
-    is at most the ids of one micro-batch.
-    """
-    mine = F.col("model_id") == model_id
-    ids = [tables.read(n).where(mine).select("photo_id") for n in ("embeddings", "quarantine")]
-    done = ids[0].union(ids[1]).join(photos.select("photo_id"), "photo_id", "left_semi")
-    fresh = photos.join(F.broadcast(done), "photo_id", "left_anti")
-    return with_vectors(fresh, network, KEEP, batch_size).withColumns(
-        {"model_id": F.lit(model_id), "run_id": F.lit(run_id), "stage": F.lit(STAGE)}
-    )
-
-
-def count_results(tables: Tables, model_id: str) -> tuple[int, int]:
-    """Photos that the model has embedded, and photos that it has refused."""
-    mine = F.col("model_id") == model_id
-    return tables.read("embeddings").where(mine).count(), tables.read("quarantine").where(
-        mine
-    ).count()
+        Tables of paths are a few bytes a photo, so a task of Spark's own would take very many.
+        """
+        count, cores = photos.count(), self._tables.spark.sparkContext.defaultParallelism
+        wanted = max(
+            math.ceil(count / self._config.photos_per_task),
+            min(cores, math.ceil(count / self._config.batch_size)),
+        )
+        if photos.rdd.getNumPartitions() >= wanted:
+            return photos
+        return photos.repartition(wanted, "photo_id")

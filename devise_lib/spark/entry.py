@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,11 +18,14 @@ from devise_lib import __version__, tracking
 from devise_lib.config_file import load_settings
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError, InputError
+from devise_lib.paths import split_glob
+from devise_lib.reasons import Reason
 from devise_lib.spark.session import log_to, start_session
 
 Run = Callable[[SparkSession, Any], dict[str, int]]
 
 WORKER_ERROR = re.compile(r"^devise_lib\.(?:\w+\.)+\w*Error: (.*)$", re.MULTILINE)
+MOST_FILES = 100_000  # of one input, that are looked at to tell whether it changed
 EXIT_USAGE = 2  # the configuration or the command line
 EXIT_FAILED = 1
 
@@ -52,15 +56,27 @@ class JobRecord:
 
 
 def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None = None) -> None:
-    """Run one job as a program: --config FILE [--set KEY=VALUE ...].
+    """Run one job as a program: --config FILE [--set KEY=VALUE ...] [--retry CLASS ...].
 
     Exits with 2 for a configuration that cannot be used, before Spark starts, and with 1
     for an input that cannot; both with a message and no stack trace.
     """
     parser = job_parser(config_type.name, config_type.__doc__ or "")
+    if "retry" in config_type.model_fields:
+        parser.add_argument(
+            "--retry",
+            action="append",
+            default=[],
+            choices=list(Reason),
+            metavar="CLASS",
+            help=f"take photos refused for this reason again: {', '.join(Reason)}",
+        )
     args = parser.parse_args(argv)
     with speaking_errors(config_type.name):
-        settings = load_settings(args.config, args.set, [config_type.name])
+        overrides = list(args.set)
+        if getattr(args, "retry", None):
+            overrides.append(f"{config_type.name}.retry={json.dumps(args.retry)}")
+        settings = load_settings(args.config, overrides, [config_type.name])
         if config_type.name not in settings.jobs:
             raise ConfigError(f"{args.config} has no table [{config_type.name}]: add it")
         config = settings.jobs[config_type.name]
@@ -131,9 +147,16 @@ def _record_path(work_dir: str, job: str) -> Path:
 
 
 def _stat(path: str) -> tuple[str, int, int, float]:
-    """A path with the number, bytes and newest change of its files; a folder's with all below."""
-    root = Path(path)
-    files = [p for p in root.rglob("*") if p.is_file()] if root.is_dir() else [root]
+    """A path with the number, bytes and newest change of its files; a folder's with all below.
+
+    A folder of more than MOST_FILES counts as changed each time: looking at all of its files would
+    take the driver longer than the job that compares them with its tables.
+    """
+    root = Path(split_glob(path)[0] if not Path(path).exists() else path)
+    below = (p for p in root.rglob("*") if p.is_file()) if root.is_dir() else iter([root])
+    files = list(islice(below, MOST_FILES + 1))
+    if len(files) > MOST_FILES:
+        return path, len(files), 0, time.time()
     found = [p.stat() for p in files if p.exists()]
     newest = max((status.st_mtime for status in found), default=0.0)
     return path, len(found), sum(status.st_size for status in found), newest

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
-from devise_lib.spark.inference import with_vectors
+from devise_lib.spark.inference import Model, with_vectors
 from devise_lib.spark.labelled import has_vector, labelled_photos, with_fold
 from devise_lib.spark.tables import Tables
 
@@ -50,7 +50,7 @@ def write_features(
     """
     network = tables.spark.sparkContext.broadcast(keras_file)
     features = (
-        with_vectors(photos, network, KEEP, batch_size)
+        with_vectors(photos, Model(network, batch_size), KEEP)
         .where("vector IS NOT NULL")  # embed_photos puts the others into QUARANTINE
         .withColumnRenamed("vector", "feature")
         .withColumn("backbone_id", F.lit(backbone_id))

@@ -11,6 +11,8 @@ import io
 import os
 import shlex
 import tempfile
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from devise_lib.spark.java import find_java
 from devise_lib.text.files import LOCAL_FILES, Files, FileStatus
 
 PIECE_BYTES = 64 << 20  # fetched at once; what a task takes of the local disk
+_OPENING = threading.Lock()
 WORKER_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
@@ -52,21 +55,31 @@ class WorkerFiles:
         """The files, on a worker. Starts no JVM for local ones."""
         if self.settings is None:
             return LOCAL_FILES
-        return _files_of_worker(self.settings, self.class_path, self.options)
+        with _OPENING:  # of several threads one starts the JVM
+            return _files_of_worker(self.settings, self.class_path, self.options)
 
 
 def session_files(spark: SparkSession, *paths: str) -> tuple[Files, WorkerFiles]:
     """What opens `paths` on the driver and in tasks."""
     if not any(is_remote(path) for path in paths):
         return LOCAL_FILES, WorkerFiles()
+    return HadoopFiles(spark._jvm, _configuration(spark)), worker_files(spark)
+
+
+def worker_files(spark: SparkSession) -> WorkerFiles:
+    """What opens the paths of any file system in tasks."""
     jvm: Any = spark._jvm
-    configuration = spark._jsparkSession.sessionState().newHadoopConf()  # as spark.read has it
     writer = jvm.java.io.StringWriter()
-    configuration.writeXml(writer)
+    _configuration(spark).writeXml(writer)
     executor = (
         spark.conf.get(f"spark.executor.extra{name}", "") for name in ("ClassPath", "JavaOptions")
     )
-    return HadoopFiles(jvm, configuration), WorkerFiles(writer.toString(), *executor)
+    return WorkerFiles(writer.toString(), *executor)
+
+
+def _configuration(spark: SparkSession) -> Any:
+    """Of Hadoop, as spark.read has it."""
+    return spark._jsparkSession.sessionState().newHadoopConf()
 
 
 class HadoopFiles:
@@ -103,6 +116,22 @@ class HadoopFiles:
         except Py4JJavaError as error:
             raise _cannot_open(folder, error) from None
         return sorted(found, key=lambda status: status.name)
+
+    def entries(self, folder: str) -> Iterator[FileStatus]:
+        if not is_remote(folder):
+            yield from LOCAL_FILES.entries(folder)
+            return
+        try:
+            system, name = self._system(folder)
+            found = system.listStatusIterator(name)  # asks the store page by page
+            while found.hasNext():
+                status = _status(found.next())
+                if not status.name.startswith("."):
+                    yield status
+        except Py4JJavaError as error:
+            if _java_class(error) == "java.io.FileNotFoundException":
+                raise FileNotFoundError(folder) from None
+            raise _cannot_open(folder, error) from None
 
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
         if not is_remote(path):

@@ -1,71 +1,203 @@
 """Photos of a table through a network on the workers."""
 
-from collections.abc import Callable, Iterator, Sequence
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from pyspark import Broadcast
+import pyarrow as pa
+from pyspark import Broadcast, TaskContext
+from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import DataFrame
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import BinaryType, StringType, StructField, StructType
 
+from devise_lib.errors import InputError
+from devise_lib.numerics.throughput import StageTimes
+from devise_lib.spark.decoding import Batches, DecodedPhotos, Reading, file_columns
+from devise_lib.spark.hadoop_files import worker_files
 from devise_lib.spark.schemas import VECTOR
-from devise_lib.vision.images import Refusal, decode_inspected
-from devise_lib.vision.inference import embed_photos, load_network
+from devise_lib.training.devices import choose_gpu
+from devise_lib.vision.images import Refusal
+from devise_lib.vision.inference import Network, Pixels, Vectors, count_gpus, embed, load_network
 
-RESULT = (
-    StructField("vector", VECTOR),
-    StructField("reason", StringType()),
-    StructField("message", StringType()),
-)
+REFUSED = (StructField("reason", StringType()), StructField("message", StringType()))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network on its way to the workers.
+
+    Attributes:
+        keras_file: a broadcast, so it travels once to an executor.
+        batch_size: photos a call.
+        outputs: the column of each of its outputs.
+        precision: that vectors are rounded to, "float32" or "float16".
+        dimension: numbers that its first output must have; 0: any.
+    """
+
+    keras_file: Broadcast[bytes]
+    batch_size: int
+    outputs: tuple[str, ...] = ("vector",)
+    precision: str = "float32"
+    dimension: int = 0
+
+
+class TimesParam(AccumulatorParam[StageTimes]):
+    """How Spark adds up the times of tasks."""
+
+    def zero(self, value: StageTimes) -> StageTimes:  # noqa: ARG002
+        return StageTimes()
+
+    def addInPlace(self, value1: StageTimes, value2: StageTimes) -> StageTimes:
+        return value1 + value2
 
 
 def with_vectors(
-    photos: DataFrame, keras_file: Broadcast[bytes], keep: Sequence[str], batch_size: int
+    photos: DataFrame,
+    model: Model,
+    keep: Sequence[str],
+    reading: Reading | None = None,
+    times: Accumulator[StageTimes] | None = None,
 ) -> DataFrame:
-    """The columns `keep` of photos, with `vector`, or `reason` and `message` where there is none.
+    """The columns `keep` of photos, with the model's outputs, or `reason` and `message`.
+
+    A task decodes in threads while the network computes, and holds no more than `ahead_bytes`.
 
     Args:
-        photos: with a column `content`.
-        keras_file: of the network; a broadcast, so it travels once to an executor.
+        photos: with the columns of FILE.
+        model: gives the vectors; loaded once in a worker process.
         keep: columns to carry over.
-        batch_size: photos a call of the network.
+        reading: how photos are read and decoded; default: as Reading has it.
+        times: takes the times of tasks as they end.
     """
-    schema = StructType([*(photos.schema[name] for name in keep), *RESULT])
-    return photos.select(*keep, "content").mapInPandas(
-        _make_embed(keras_file, list(keep), batch_size), schema
-    )
-
-
-def with_pixels(photos: DataFrame, keep: Sequence[str], image_size: int) -> DataFrame:
-    """The columns `keep` of photos, with `pixels`; photos that cannot be decoded are left out."""
-    kept = list(keep)
-
-    def to_pixels(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for batch in batches:
-            decoded = [decode_inspected(content, image_size) for content in batch["content"]]
-            batch = batch[kept].assign(
-                pixels=[None if isinstance(d, Refusal) else d.tobytes() for d in decoded]
-            )
-            yield batch[batch["pixels"].notna()]
-
+    reading = reading or Reading(files=worker_files(photos.sparkSession))
     fields = [photos.schema[name] for name in keep]
-    schema = StructType(fields).add("pixels", "binary")
-    return photos.select(*keep, "content").mapInPandas(to_pixels, schema)
+    vectors = [StructField(name, VECTOR) for name in model.outputs]
+    schema = StructType([*fields, *vectors, *REFUSED])
+    task = _make_embed(model, reading, len(keep), times)
+    return photos.select(*keep, *file_columns()).mapInArrow(task, schema)
+
+
+def with_pixels(
+    photos: DataFrame,
+    keep: Sequence[str],
+    image_size: int,
+    reading: Reading | None = None,
+) -> DataFrame:
+    """The columns `keep` of photos, with `pixels`; photos that cannot be decoded are left out."""
+
+    reading = reading or Reading(files=worker_files(photos.sparkSession))
+
+    def to_pixels(batches: Batches) -> Batches:
+        source = DecodedPhotos(batches, len(keep), image_size, reading)
+        for kept, decoded in source.by_batch(source.decoded()):
+            pixels = [None if isinstance(d, Refusal) else d.tobytes() for d in decoded]
+            column = pa.array(pixels, pa.binary())
+            found = _extended(kept, [column], ["pixels"])
+            yield found.filter(column.is_valid())
+
+    schema = StructType([photos.schema[name] for name in keep]).add("pixels", BinaryType())
+    return photos.select(*keep, *file_columns()).mapInArrow(to_pixels, schema)
 
 
 def _make_embed(
-    keras_file: Broadcast[bytes], keep: list[str], batch_size: int
-) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    def embed(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        network = None
-        for batch in batches:
-            network = network or load_network(keras_file.value)  # not at all for an empty task
-            results = embed_photos(network, list(batch["content"]), batch_size)
-            refused = [r if isinstance(r, Refusal) else None for r in results]
-            yield batch[keep].assign(
-                vector=[r if isinstance(r, np.ndarray) else None for r in results],
-                reason=[r.reason.value if r else None for r in refused],
-                message=[r.message if r else None for r in refused],
+    model: Model, reading: Reading, kept: int, times: Accumulator[StageTimes] | None
+) -> Callable[[Batches], Batches]:
+    def run(batches: Batches) -> Batches:
+        started = time.perf_counter()
+        first = next(batches, None)
+        if first is None:
+            return  # an empty task loads no network
+        waited_s = time.perf_counter() - started
+        network, load_s = _load(model)
+        source = DecodedPhotos(chain([first], batches), kept, network.image_size, reading)
+        infer = _Clocked(network)
+        written_s = 0.0
+        for rows, results in source.by_batch(embed(infer, source.decoded(), model.batch_size)):
+            found = _with_results(rows, results, model)
+            started = time.perf_counter()
+            yield found
+            written_s += time.perf_counter() - started
+        if times is not None:
+            times.add(
+                StageTimes(
+                    source.photos,
+                    load_s,
+                    waited_s + source.read_s,
+                    source.decode_s,
+                    infer.seconds,
+                    written_s,
+                )
             )
 
-    return embed
+    return run
+
+
+def _load(model: Model) -> tuple[Network, float]:
+    """The network on the device that Spark gave this task, and what loading it took; told once."""
+    started = time.perf_counter()
+    context = TaskContext.get()
+    threads = context.cpus() if context else 1
+    assigned = context.resources().get("gpu") if context else None
+    device = "/CPU:0"
+    if assigned:
+        place = choose_gpu(assigned.addresses, count_gpus(), 0, 1)
+        device = device if place is None else f"/GPU:{place}"
+    network = load_network(model.keras_file.value, threads, device)
+    if model.dimension and network.dimensions[0] != model.dimension:
+        raise InputError(
+            f"the model's file gives {network.dimensions[0]} numbers a photo, but the registry "
+            f"says {model.dimension}: the file was exchanged; name another version of the model"
+        )
+    task = f"task {context.partitionId()}" if context else "no task"
+    where = f"{socket.gethostname()}: {device}, {threads} threads"
+    print(f"devise: {task} on {where}", file=sys.stderr, flush=True)  # noqa: T201  # Spark's log
+    return network, time.perf_counter() - started
+
+
+class _Clocked:
+    """A network that counts the seconds spent in it."""
+
+    def __init__(self, network: Network) -> None:
+        self._network, self.seconds = network, 0.0
+        self.image_size = network.image_size
+
+    def __call__(self, photos: Pixels) -> list[Any]:
+        started = time.perf_counter()
+        outputs = self._network(photos)
+        self.seconds += time.perf_counter() - started
+        return outputs
+
+
+def _with_results(
+    rows: pa.RecordBatch, results: Sequence[Vectors | Refusal], model: Model
+) -> pa.RecordBatch:
+    """Rows with a column for each output of the model, and `reason` and `message`."""
+    good = np.array([not isinstance(result, Refusal) for result in results])
+    ends = np.cumsum(good)
+    columns = []
+    for place in range(len(model.outputs)):
+        vectors = [r[place] for r in results if not isinstance(r, Refusal)]
+        columns.append(_vector_column(vectors, good, ends, model.precision))
+    reasons = [r.reason.value if isinstance(r, Refusal) else None for r in results]
+    messages = [r.message if isinstance(r, Refusal) else None for r in results]
+    columns += [pa.array(reasons, pa.string()), pa.array(messages, pa.string())]
+    return _extended(rows, columns, [*model.outputs, "reason", "message"])
+
+
+def _vector_column(vectors: Sequence[Any], good: Any, ends: Any, precision: str) -> pa.ListArray:
+    """A list of floats for each good row, null for the others."""
+    dimension = len(vectors[0]) if vectors else 0
+    flat = np.concatenate(vectors) if vectors else np.zeros(0, np.float32)
+    values = flat.astype(precision).astype(np.float32)
+    offsets = np.concatenate([[0], ends * dimension]).astype(np.int32)
+    bad = np.append(~good, False)  # a list is null where the offset that it begins at is
+    return pa.ListArray.from_arrays(pa.array(offsets, mask=bad), pa.array(values))
+
+
+def _extended(rows: pa.RecordBatch, columns: Sequence[Any], names: Sequence[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([*rows.columns, *columns], names=[*rows.schema.names, *names])

@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
-from devise_lib.spark.hadoop_files import WorkerFiles, session_files
-from devise_lib.spark.photo_rows import FILES, file_frames
+from devise_lib.spark.hadoop_files import WorkerFiles
+from devise_lib.spark.photo_checking import Limits
+from devise_lib.spark.photo_rows import CHECKED, FILES, file_frames, photo_row, refuse
+from devise_lib.spark.photo_sources import Place, make_describer
 from devise_lib.text.files import SeekableFile
 from devise_lib.vision.archives import MEMBER, ArchiveError, TarRange, plan_ranges, read_range
 
@@ -21,21 +24,59 @@ RANGES = "path string, start long, stop long, shadowed array<long>"
 Frames = Iterator[pd.DataFrame]
 
 
-def read_archives(spark: SparkSession, archives: DataFrame, source: str) -> DataFrame:
-    """The files of tars as rows of FILES, and those of tars within them.
+def plan_archives(archives: DataFrame, place: Place) -> DataFrame:
+    """Ranges of tars, for `check_ranges`: RANGES, with `digest` and `size_bytes`.
 
-    A task looks at the headers of a tar, and others then read it by ranges, a file at a time:
-    neither a tar nor the list of its members is ever on the driver.
+    A task looks at the headers of a tar: neither a tar nor the list of its members is ever on the
+    driver.
 
     Args:
-        spark: the session.
-        archives: path, length.
-        source: the path that they lie below.
+        archives: path, size_bytes.
+        place: the source that they belong to.
     """
-    _, opener = session_files(spark, source)
-    plan = archives.mapInPandas(_planner(opener), RANGES)
-    tasks = spark.sparkContext.defaultParallelism * 4
-    return plan.repartition(tasks).mapInPandas(_reader(opener), FILES)
+    slots = archives.sparkSession.sparkContext.defaultParallelism
+    some = archives.select("path", "size_bytes").repartition(4 * slots)
+    ranges = some.mapInPandas(_planner(place.opener), RANGES)
+    return ranges.withColumns(
+        {
+            "digest": F.sha2(F.concat_ws("!", "path", "start"), 256),
+            "size_bytes": F.col("stop") - F.col("start"),
+        }
+    )
+
+
+def check_ranges(ranges: DataFrame, place: Place, limits: Limits) -> DataFrame:
+    """The files of ranges, and those of tars within them, as rows of CHECKED, one at a time.
+
+    Their bytes are always kept: no other reader finds a member by its path.
+    """
+    wanted = ranges.select("path", "start", "stop", "shadowed")
+    files = wanted.mapInPandas(_reader(place.opener), FILES)
+    source, describe = place.source, make_describer(place)
+
+    def check(batches: Frames) -> Frames:
+        for batch in batches:
+            rows = []
+            for path, modified_us, content in batch.itertuples(index=False):
+                if not place.takes(path):
+                    continue
+                photo_id, label, owner, fault = describe(path)
+                rows.append(
+                    photo_row(
+                        photo_id=photo_id,
+                        photo_set=source.name,
+                        path=path,
+                        label=label,
+                        owner=owner,
+                        test_share=source.test_share,
+                        modified_us=modified_us,
+                        content=content,
+                        refusal=refuse(content, limits.max_pixels, limits.min_side, fault),
+                    )
+                )
+            yield pd.DataFrame(rows, columns=CHECKED.names)
+
+    return files.mapInPandas(check, CHECKED)
 
 
 def _planner(opener: WorkerFiles) -> Callable[[Frames], Frames]:

@@ -1,84 +1,64 @@
-"""The files of folders and tars, wherever they lie, each with its bytes."""
+"""The files of folders, globs and single paths, wherever they lie, as they are listed."""
 
-import os
-import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from devise_lib.config_types import PhotoSource
 from devise_lib.errors import InputError
-from devise_lib.spark.photo_archives import read_archives
-from devise_lib.spark.photo_rows import FILES, file_frames, local_path
-from devise_lib.vision.archives import is_hidden
+from devise_lib.spark.hadoop_files import session_files
+from devise_lib.spark.kept import Keep
+from devise_lib.spark.photo_listing import list_files, walk
+from devise_lib.spark.photo_rows import LISTED
+from devise_lib.spark.photo_sources import Description, Place, make_describer
 
-GLOB = re.compile(r"[][{}*?\\]")  # what Spark would take as a pattern
-SKIPPED = re.compile(r"_[^=]*$")  # names that Spark takes for its own bookkeeping
 TAR = ".tar"
 
 
-def read_source(spark: SparkSession, source: PhotoSource) -> DataFrame:
-    """Every file of a source: rows of FILES; the members of tars as files.
+def list_source(spark: SparkSession, place: Place, keep: Keep) -> DataFrame:
+    """Every file that the source takes: rows of LISTED; a tar's photo_id is null.
 
     Hidden files, those below a name that begins with a dot, are no photos and are left out.
 
     Raises:
-        InputError: the path is missing, or there is no file.
+        InputError: a folder cannot be listed.
     """
-    path = local_path(source.path)
-    if path is not None and not path.exists():
-        raise InputError(
-            f"ingest_photos.source: there is no {source.path!r}; give a path that exists"
-        )
-    is_folder = path is not None and path.is_dir()
-    if path is not None and is_folder and next(_visible_files(str(path), True), None) is None:
-        raise InputError(f"ingest_photos.source: {source.path!r} has no file in it")
-    place = source.path if path is None else GLOB.sub(r"\\\g<0>", str(path))
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", True)
-    listed = reader.load(place)
-    # By a column of its listing, so that Spark opens no tar to read it as one photo.
-    is_tar = F.col("_metadata.file_name").endswith(TAR)
-    when = F.col("modificationTime").alias("modification_time")
-    files = listed.where(~is_tar).select("path", when, "content")
-    archives = listed.where(is_tar).select("path", "length")
-    if not archives.isEmpty():
-        files = files.unionByName(read_archives(spark, archives, source.path))
-    if path is not None and is_folder:
-        files = files.unionByName(_passed_over(spark, path))
-    return files.where(F.col("path").rlike(source.include)) if source.include else files
+    source, describe = place.source, make_describer(place)
 
-
-def _passed_over(spark: SparkSession, folder: Path) -> DataFrame:
-    """What Spark's reader leaves out of a folder without a word: rows of FILES.
-
-    These are files without a byte, and what lies below a name that begins with _ , as cameras
-    name photos (_MG_0001.JPG).
-    """
-    root = str(folder)
-
-    def find(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def rows(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            for top, deep in batch.itertuples(index=False):
-                yield from file_frames(_read_passed_over(top, deep, root))
+            taken = [
+                (*_described(path, describe), size, modified_us)
+                for path, size, modified_us in batch.itertuples(index=False)
+                if (place.holds(path) if path.endswith(TAR) else place.takes(path))
+            ]
+            yield pd.DataFrame(
+                [
+                    (i, source.name, path, label, owner, source.test_share, size, time, None, fault)
+                    for i, label, owner, fault, path, size, time in taken
+                ],
+                columns=LISTED.names,
+            )
 
-    # By subfolder, so that a listing as long as the photos are many is never on the driver.
-    below = [(str(p), True) for p in folder.iterdir() if p.is_dir() and not is_hidden(p.name)]
-    plan = spark.createDataFrame([(root, False), *below], "top string, deep boolean")
-    return plan.repartition(spark.sparkContext.defaultParallelism).mapInPandas(find, FILES)
+    return list_files(spark, place, keep).mapInPandas(rows, LISTED)
 
 
-def _read_passed_over(top: str, deep: bool, root: str) -> Iterator[tuple[str, float, bytes]]:
-    for path in _visible_files(top, deep):
-        status, parts = os.stat(path), path.removeprefix(root).split("/")
-        if not status.st_size or any(map(SKIPPED.match, parts)):
-            yield "file:" + path, status.st_mtime, Path(path).read_bytes()
+def _described(
+    path: str, describe: Callable[[str], Description]
+) -> tuple[str | None, str | None, str | None, str, str]:
+    return (None, None, None, "", path) if path.endswith(TAR) else (*describe(path), path)
 
 
-def _visible_files(top: str, deep: bool) -> Iterator[str]:
-    """Paths of the files of a folder, and where `deep` of those below it; none that is hidden."""
-    for folder, below, names in os.walk(top, followlinks=True):
-        below[:] = [name for name in below if deep and not is_hidden(name)]
-        yield from (f"{folder}/{name}" for name in names if not is_hidden(name))
+def refuse_empty(spark: SparkSession, place: Place) -> None:
+    """Stop where a source of which nothing was listed has no file: its disk may not be mounted.
+
+    Raises:
+        InputError: its folder has no file, or its pattern matches none.
+    """
+    path = place.source.path
+    if place.glob:
+        raise InputError(f"ingest_photos.source: {path!r} matches no file: check the pattern")
+    if place.start is not None and place.start.is_folder:
+        files, _ = session_files(spark, path)
+        if next(walk(files, place.start.path, place.start.path), None) is None:
+            raise InputError(f"ingest_photos.source: {path!r} has no file in it")

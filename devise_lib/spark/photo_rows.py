@@ -1,28 +1,41 @@
 """Rows of photos on their way into PHOTOS: what every kind of source gives."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pandas as pd
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
+from devise_lib.reasons import Reason
 from devise_lib.spark.schemas import PHOTOS
 from devise_lib.vision.archives import MEMBER
-from devise_lib.vision.images import Reason, Refusal, inspect
+from devise_lib.vision.images import Refusal, inspect
 
 FRAME_FILES, FRAME_BYTES = 100, 16 << 20  # at most, but for one large file
-FILES = "path string, modification_time timestamp, content binary"
+FILES = "path string, modified_us long, content binary"
 
-# Rows of PHOTOS, with reason and message where something tells against one.
+# A file as it is listed. Times go through Python as microseconds: as timestamps they would pass
+# through the session's time zone, where an hour a year is there twice.
+LISTED = StructType(
+    [
+        *(PHOTOS[name] for name in ("photo_id", "photo_set", "path", "label", "owner")),
+        *(PHOTOS[name] for name in ("test_share", "size_bytes")),
+        StructField("modified_us", LongType()),
+        PHOTOS["sha256"],  # of the bytes that a table holds; null where they would have to be read
+        StructField("fault", StringType()),  # why it has no label where it should have one, or ""
+    ]
+)
+# A file that was read: what tells against it in reason and message.
 CHECKED = StructType(
     [
-        *PHOTOS.fields,
+        *(field for field in LISTED if field.name != "fault"),
+        StructField("content", BinaryType()),
         StructField("reason", StringType()),
         StructField("message", StringType()),
     ]
 )
+
+Row = tuple[object, ...]
 
 
 def file_frames(files: Iterable[tuple[str, float, bytes]]) -> Iterator[pd.DataFrame]:
@@ -31,38 +44,57 @@ def file_frames(files: Iterable[tuple[str, float, bytes]]) -> Iterator[pd.DataFr
     Args:
         files: path, time of the last change in seconds since the epoch, bytes.
     """
-    held: list[tuple[str, pd.Timestamp, bytes]] = []
-    for path, modified_s, content in files:
-        held.append((path, utc(modified_s), content))
-        if len(held) == FRAME_FILES or sum(len(row[2]) for row in held) > FRAME_BYTES:
-            yield pd.DataFrame(held, columns=["path", "modification_time", "content"])
-            held = []
+    rows = ((path, microseconds(modified_s), content) for path, modified_s, content in files)
+    return frames(rows, ["path", "modified_us", "content"], content_at=2)
+
+
+def frames(rows: Iterable[Row], names: list[str], content_at: int) -> Iterator[pd.DataFrame]:
+    """Rows as frames of at most FRAME_FILES rows and FRAME_BYTES bytes, but for one large file.
+
+    Args:
+        rows: tuples.
+        names: of their columns.
+        content_at: which of them holds a file's bytes, or None.
+    """
+    held: list[Row] = []
+    held_bytes = 0
+    for row in rows:
+        content = row[content_at]
+        size = len(content) if isinstance(content, bytes) else 0
+        if held and (len(held) == FRAME_FILES or held_bytes + size > FRAME_BYTES):
+            yield pd.DataFrame(held, columns=names)
+            held, held_bytes = [], 0
+        held.append(row)
+        held_bytes += size
     if held:
-        yield pd.DataFrame(held, columns=["path", "modification_time", "content"])
+        yield pd.DataFrame(held, columns=names)
 
 
 def photo_row(
     *,
+    photo_id: str,
     photo_set: str,
     path: str,
-    relative: str,
     label: str | None,
+    owner: str | None,
     test_share: float | None,
-    modification_time: pd.Timestamp,
+    modified_us: int | None,
     content: bytes,
     refusal: Refusal | None,
-) -> tuple[object, ...]:
-    """A row of CHECKED; photo_id is made of the set and `relative`, the path within its source."""
+    keep_content: bool = True,
+) -> Row:
+    """A row of CHECKED of a file whose bytes there are."""
     return (
-        make_photo_id(photo_set, relative),
+        photo_id,
         photo_set,
         path,
         label,
+        owner,
         test_share,
         len(content),
-        modification_time,
+        modified_us,
         hashlib.sha256(content).hexdigest(),
-        content,
+        content if keep_content and refusal is None else None,
         refusal.reason.value if refusal else None,
         refusal.message if refusal else None,
     )
@@ -92,18 +124,6 @@ def relative_path(path: str, root: str) -> str:
     return path.removeprefix(root).lstrip("/" + MEMBER).replace(f".tar{MEMBER}", "/")
 
 
-def local_path(path: str) -> Path | None:
-    """The absolute path of a source on this machine; None for one in another store."""
-    plain = path.removeprefix("file://").removeprefix("file:")
-    return None if "://" in plain else Path(os.path.abspath(plain))  # keeps links, as Spark does
-
-
-def spark_root(path: str) -> str:
-    """A source's path as Spark's file sources write it, so that it can be cut off."""
-    local = local_path(path)
-    return path.rstrip("/") if local is None else f"file:{local}"
-
-
-def utc(modified_s: float) -> pd.Timestamp:
+def microseconds(modified_s: float) -> int:
     """A time in seconds since the epoch as the tables have it."""
-    return pd.Timestamp(modified_s, unit="s", tz="UTC")
+    return round(modified_s * 1e6)

@@ -1,87 +1,175 @@
-"""The photos of all sources to PHOTOS, each file looked at by its header only."""
+"""The photos of all sources to PHOTOS and QUARANTINE: what is new, changed, gone or back."""
 
-import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
-import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config import IngestPhotos
-from devise_lib.config_types import PhotoSource
-from devise_lib.errors import InputError
-from devise_lib.spark.cifar_photos import read_cifar
-from devise_lib.spark.photo_files import read_source
-from devise_lib.spark.photo_rows import CHECKED, photo_row, refuse, relative_path, spark_root
+from devise_lib.config_photos import IngestPhotos
+from devise_lib.spark.kept import Kept, Scratch
+from devise_lib.spark.photo_changes import KNOWN, find_gone, read_known, read_or_empty
+from devise_lib.spark.photo_checking import Limits, check_files
+from devise_lib.spark.photo_chunks import cut_into_chunks
+from devise_lib.spark.photo_commits import (
+    Ledger,
+    drop_superseded,
+    forget_refused,
+    mark,
+    pack_small_files,
+    settle,
+)
+from devise_lib.spark.photo_containers import (
+    TABLE,
+    Containers,
+    compare_archives,
+    forget_archives,
+    remember_archives,
+)
+from devise_lib.spark.photo_members import Members, check_members
+from devise_lib.spark.photo_survey import Survey, survey
+from devise_lib.spark.photo_tables import with_content
 from devise_lib.spark.tables import Tables
-from devise_lib.text.photo_labels import PhotoLabels, read_photo_labels
+from devise_lib.text.photo_labels import read_photo_labels
 
 
-def new_photos(spark: SparkSession, config: IngestPhotos, tables: Tables) -> DataFrame:
-    """The checked files of all sources, less those that an earlier run has taken.
+@dataclass(frozen=True)
+class Run:
+    """One run over all sources.
 
-    Column `known` is the digest of a photo that has the same id and other bytes, else null.
+    Attributes:
+        tables: of the work folder.
+        config: of the job.
+        stopped: asked before each chunk: whether to leave the rest to another run.
+        seen: what is there.
+        ledger: what the tables hold.
+        scratch: for what is made of the tables.
+        keep: persists DataFrames until the run ends.
     """
-    limits = (config.max_pixels, config.min_side)
-    parts = [
-        read_cifar(spark, source, *limits)
-        if source.kind == "cifar"
-        else check_photos(read_source(spark, source), source, *limits)
-        for source in config.sources()
-    ]
-    checked = parts[0]
-    for part in parts[1:]:
-        checked = checked.unionByName(part)
-    if tables.exists("quarantine"):
-        checked = checked.join(
-            tables.read("quarantine").select("photo_id"), "photo_id", "left_anti"
-        )
-    if not tables.exists("photos"):
-        return checked.withColumn("known", F.lit(None).cast("string"))
-    known = tables.read("photos").select("photo_id", F.col("sha256").alias("known"))
-    joined = checked.join(known, "photo_id", "left")
-    return joined.where("known IS NULL OR known <> sha256")
+
+    tables: Tables
+    config: IngestPhotos
+    stopped: Callable[[], bool]
+    seen: Survey
+    ledger: Ledger
+    scratch: Scratch
+    keep: Kept
+
+    def settle(self, rows: DataFrame, known: DataFrame | None) -> None:
+        """Read a chunk and commit it; what is in storage is freed."""
+        with Kept() as keep:
+            settle(self.tables, keep(rows), known, self.config, self.ledger)
 
 
-def earlier_results(tables: Tables) -> tuple[int, DataFrame]:
-    """Files that earlier runs have taken, refused ones included, and the reasons of those."""
-    refused = tables.spark.createDataFrame([], "reason string")
-    if tables.exists("quarantine"):
-        refused = tables.read("quarantine").where("stage = 'ingest_photos'")
-    photos = tables.read("photos").count() if tables.exists("photos") else 0
-    return photos + refused.count(), refused.select("reason")
+def ingest(
+    tables: Tables, config: IngestPhotos, stopped: Callable[[], bool] = lambda: False
+) -> dict[str, int]:
+    """Bring the tables up to the sources as they are now; returns counts by name.
 
-
-def refuse_changed(fresh: DataFrame) -> None:
-    """Stop where a file has the id of a photo that is there already, but other bytes.
+    Tasks list the files, and a join with the tables tells what is new or changed. That alone is
+    read, in chunks of bounded size, each of which is committed before the next one is read; so a
+    run that is killed loses a chunk, and the next one goes on.
 
     Raises:
-        InputError: names one such file.
+        InputError: see `survey` and `settle`.
     """
-    changed = fresh.where("known IS NOT NULL").select("path", "photo_set").limit(1).collect()
-    if changed:
-        path, name = changed[0]
-        raise InputError(
-            f"{path} has the id of a photo of the set {name!r} that was ingested with other bytes: "
-            "it was changed since, or another folder was ingested under this name. Give the "
-            'source a name of its own, as in ingest_photos.source=[{path="...", name="..."}]'
-        )
+    drop_superseded(tables)  # of a run that was killed
+    scratch = Scratch(f"{tables.work_dir}/checkpoints/{config.name}")
+    with scratch, Kept() as keep:
+        seen = survey(tables, config, scratch, keep)
+        run = Run(tables, config, stopped, seen, Ledger(tables), scratch, keep)
+        _read_files(run)
+        removed, shut = _read_archives(run) if _has_archives(run) else (_finish(run), 0)
+        if not stopped():
+            pack_small_files(tables, config.file_bytes)
+    unchanged = seen.count("same") + seen.count("refused") + shut
+    return _counts(run.ledger.counts, removed, unchanged)
 
 
-def refuse_doubled(fresh: DataFrame) -> None:
-    """Stop where two files have one id, as those of a tar that lies beside its own folder.
+def _counts(done: Counter[str], removed: int, unchanged: int) -> dict[str, int]:
+    some = {"changed": done["changed"], "removed": removed, "unchanged": unchanged}
+    return {
+        "photos": done["new"] + done["changed"],
+        "quarantined": done["refused"] + done["lost"],
+        **{name: count for name, count in some.items() if count},
+    }
 
-    Raises:
-        InputError: names two such files.
+
+def _read_files(run: Run) -> None:
+    limits = Limits.of(run.config)
+    for place in run.seen.places:
+        source = place.source
+        if not run.seen.states[source.name, "read"]:
+            continue
+        items = run.seen.todo(source.name).withColumn("digest", F.col("photo_id"))
+        some = items.where("known_revision IS NOT NULL OR refused_reason IS NOT NULL")
+        known = some.select("photo_id", *KNOWN) if run.seen.known else None
+        widen = partial(with_content, run.tables.spark, source)
+        of_a_table = [widen] if source.columns.content else []
+        for chunk in cut_into_chunks(items, run.config.file_bytes, *of_a_table):
+            if run.stopped():
+                return
+            run.settle(check_files(chunk, place, limits), known)
+
+
+def _has_archives(run: Run) -> bool:
+    return run.seen.count("archive") > 0 or run.tables.exists(TABLE)
+
+
+def _read_archives(run: Run) -> tuple[int, int]:
+    """Read the archives that changed, and finish; returns what is gone, and how many are shut."""
+    found = compare_archives(run.tables, run.seen.archives, run.seen.places, run.config.retry)
+    containers = Containers(
+        run.scratch.save(found.changed, "changed"), run.scratch.save(found.shut, "shut")
+    )
+    forget_archives(run.tables, run.seen.places, containers.shut)
+    members = Members(run.seen.files.where("photo_id IS NOT NULL"), run.scratch)
+    names = {row[0] for row in containers.changed.select("photo_set").distinct().collect()}
+    limits = Limits.of(run.config)
+    for place in run.seen.places:
+        name = place.source.name
+        if name not in names or run.stopped():
+            continue
+        archives = containers.changed.where(F.col("photo_set") == name)
+        # As the tables are now: with the files that this run has taken.
+        known = run.scratch.save(read_known(run.tables, [name]), "known")
+        for chunk in check_members(archives, place, limits, run.config.file_bytes, run.keep):
+            if run.stopped():
+                break
+            members.add(run.keep(chunk))
+            settle(run.tables, chunk, known, run.config, run.ledger)
+            chunk.unpersist()
+        else:
+            remember_archives(run.tables, archives)
+    return _finish(run, members.seen(), containers.shut), containers.shut.count()
+
+
+def _finish(run: Run, seen: DataFrame | None = None, shut: DataFrame | None = None) -> int:
+    """Mark the files that are gone and those that are back; returns how many are gone.
+
+    Args:
+        run: where it is not stopped, all that changed was read.
+        seen: photo_id of all files and members.
+        shut: archives that were not opened.
     """
-    paths = F.array_sort(F.collect_list("path")).alias("paths")
-    doubled = fresh.groupBy("photo_id").agg(paths).where("size(paths) > 1").limit(1).collect()
-    if doubled:
-        first, second, *_ = doubled[0]["paths"]
-        raise InputError(
-            f"{first} and {second} have the same name within their source, so they would have one "
-            "id: leave out one of them (a tar or its folder), or give them sources of their own"
-        )
+    if run.stopped():
+        return 0
+    same = run.seen.files.where("state = 'same'")
+    if run.seen.count("back"):
+        mark(run.tables, same.where("known_removed IS NOT NULL").select("photo_id"), removed=False)
+    if run.seen.count("stale"):
+        refused = same.where("refused_reason IS NOT NULL").select("photo_id")
+        forget_refused(run.tables, refused)
+    if run.seen.all_found:
+        return 0
+    ids = run.seen.files if seen is None else seen
+    gone = find_gone(run.tables, run.seen.places, ids.select("photo_id"), shut)
+    gone = run.scratch.save(gone, "gone")
+    removed = mark(run.tables, gone, removed=True)
+    forget_refused(run.tables, gone)
+    return removed
 
 
 def listed_without_photo(config: IngestPhotos, tables: Tables) -> int:
@@ -90,57 +178,10 @@ def listed_without_photo(config: IngestPhotos, tables: Tables) -> int:
     for source in config.sources():
         if source.labels:
             own = F.col("photo_set") == source.name
-            found = tables.read("photos").where(own).count()
-            if tables.exists("quarantine"):
-                refused = tables.read("quarantine").where(own & (F.col("stage") == config.name))
-                found += refused.where("reason <> 'no_label'").count()
+            found = read_or_empty(tables, "photos").where(own & F.col("removed").isNull()).count()
+            refused = read_or_empty(tables, "quarantine").where(
+                own & (F.col("stage") == config.name)
+            )
+            found += refused.where("reason <> 'no_label'").count()
             missing += len(read_photo_labels(source.labels, source.classes).by_name) - found
     return max(missing, 0)
-
-
-def check_photos(
-    files: DataFrame, source: PhotoSource, max_pixels: int, min_side: int
-) -> DataFrame:
-    """Files to rows of CHECKED: of PHOTOS, with reason and message where one is refused.
-
-    Args:
-        files: what `read_source` gives.
-        source: where they come from; photo_id is made of its name and the path within it.
-        max_pixels, min_side: see devise_lib.vision.images.
-
-    Raises:
-        InputError: the source's list of labels is not as it must be.
-    """
-    root = spark_root(source.path)
-    listed = read_photo_labels(source.labels, source.classes) if source.labels else None
-
-    def check(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        pattern = re.compile(source.label_pattern) if source.label_pattern else None
-        for batch in batches:
-            rows = []
-            for row in batch.itertuples(index=False):
-                relative = relative_path(row.path, root)
-                label = _label_of(f"{root}/{relative}", pattern, listed)
-                unlisted = f"it is not in {source.labels}" if listed and label is None else ""
-                rows.append(
-                    photo_row(
-                        photo_set=source.name,
-                        path=row.path,
-                        relative=relative,
-                        label=label,
-                        test_share=source.test_share,
-                        modification_time=row.modification_time,
-                        content=row.content,
-                        refusal=refuse(row.content, max_pixels, min_side, unlisted),
-                    )
-                )
-            yield pd.DataFrame(rows, columns=CHECKED.names)
-
-    return files.mapInPandas(check, CHECKED)
-
-
-def _label_of(path: str, pattern: re.Pattern[str] | None, listed: PhotoLabels | None) -> str | None:
-    if listed is not None:
-        return listed.find(path)
-    match = pattern.search(path) if pattern else None
-    return match.group(1) if match else None

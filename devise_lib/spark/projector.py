@@ -12,6 +12,7 @@ from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.projector import TILE_SIDE, Points
 from devise_lib.spark.label_names import by_any_name, one_row_a_label
 from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.photo_contents import with_contents
 from devise_lib.spark.report_photos import CONTENTS_AT_ONCE, with_truth
 from devise_lib.vision.images import Refusal, decode_inspected
 
@@ -56,7 +57,7 @@ def label_points(labels: DataFrame) -> Points:
 def fetch_tiles(photos: DataFrame, photo_ids: Sequence[str]) -> NDArray[np.uint8]:
     """Thumbnails (n, TILE_SIDE, TILE_SIDE, 3) RGB in the order of the ids.
 
-    White where PHOTOS has lost the photo, or none can be made of it.
+    White where PHOTOS or its path has lost the photo, or none can be made of it.
     """
 
     @F.pandas_udf("binary")
@@ -64,9 +65,11 @@ def fetch_tiles(photos: DataFrame, photo_ids: Sequence[str]) -> NDArray[np.uint8
         return contents.map(_tile)
 
     ids = photos.sparkSession.createDataFrame([(i,) for i in photo_ids], "photo_id string")
-    mine = photos.select("photo_id", "content").join(F.broadcast(ids), "photo_id", "left_semi")
+    columns = photos.select("photo_id", "path", "content")
+    mine = columns.join(F.broadcast(ids), "photo_id", "left_semi")
     tasks = max(1, len(photo_ids) // CONTENTS_AT_ONCE)
-    rows = mine.repartition(tasks).select("photo_id", to_tile("content").alias("tile")).collect()
+    files = with_contents(mine.repartition(tasks))
+    rows = files.select("photo_id", to_tile("content").alias("tile")).collect()
     place = {photo_id: number for number, photo_id in enumerate(photo_ids)}
     tiles = np.full((len(photo_ids), TILE_SIDE, TILE_SIDE, 3), 255, dtype=np.uint8)
     for row in rows:
@@ -76,9 +79,9 @@ def fetch_tiles(photos: DataFrame, photo_ids: Sequence[str]) -> NDArray[np.uint8
     return tiles
 
 
-def _tile(content: bytes) -> bytes | None:
-    pixels = decode_inspected(content, TILE_SIDE)
-    return None if isinstance(pixels, Refusal) else pixels.tobytes()
+def _tile(content: bytes | None) -> bytes | None:
+    pixels = None if content is None else decode_inspected(content, TILE_SIDE)
+    return None if pixels is None or isinstance(pixels, Refusal) else pixels.tobytes()
 
 
 def _stack(rows: Sequence[Row]) -> NDArray[np.float32]:

@@ -1,5 +1,7 @@
 """A bad photo costs one row; too many of them cost the job."""
 
+from collections.abc import Mapping
+
 from pyspark.sql import DataFrame
 
 from devise_lib.errors import InputError
@@ -19,6 +21,20 @@ def refuse_too_many(bad: DataFrame, total: int, max_share: float, job: str) -> d
         InputError: the share of bad rows is above `max_share`.
     """
     reasons = count_by(bad, "reason")
+    check_share(reasons, total, max_share, job)
+    return reasons
+
+
+def check_share(reasons: Mapping[str, int], total: int, max_share: float, job: str) -> None:
+    """The same of counts.
+
+    Args:
+        reasons: bad rows by reason.
+        total, max_share, job: as above.
+
+    Raises:
+        InputError: the share of bad rows is above `max_share`.
+    """
     count = sum(reasons.values())
     if total and count > max_share * total:
         worst = max(reasons, key=lambda reason: reasons[reason])
@@ -26,4 +42,3 @@ def refuse_too_many(bad: DataFrame, total: int, max_share: float, job: str) -> d
             f"{count} of {total} photos are refused, above max_bad_share = {max_share}; most often "
             f"{worst} ({reasons[worst]}). Mend the source, or raise {job}.max_bad_share"
         )
-    return reasons

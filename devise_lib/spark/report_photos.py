@@ -13,6 +13,7 @@ from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, S
 from devise_lib.numerics.retrieval import merge_top_k, top_k
 from devise_lib.report.content import Photo
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
+from devise_lib.spark.photo_contents import with_contents
 from devise_lib.spark.vector_columns import to_matrix
 from devise_lib.vision.images import Refusal, decode
 
@@ -81,8 +82,9 @@ def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) 
     """The photos of these ids by id, as small pictures that are made on the executors."""
     wanted = photos.where(F.col("photo_id").isin(list(dict.fromkeys(photo_ids))))
     tasks = max(1, len(photo_ids) // CONTENTS_AT_ONCE)
+    files = with_contents(wanted.repartition(tasks))
     rows = (
-        with_truth(wanted.repartition(tasks), names)
+        with_truth(files, names)
         .select(
             "photo_id",
             F.coalesce("path", F.lit("")).alias("path"),
@@ -120,7 +122,7 @@ def _make_thumbnail() -> Callable[[str], Column]:
     return thumbnail
 
 
-def _thumbnail(content: bytes) -> bytes | None:
+def _thumbnail(content: bytes | None) -> bytes | None:
     """The photo as the network sees it, the centre square; None where it cannot be decoded."""
-    pixels = decode(content, THUMBNAIL_SIDE)
-    return None if isinstance(pixels, Refusal) else encode_jpeg(pixels)
+    pixels = None if content is None else decode(content, THUMBNAIL_SIDE)
+    return None if pixels is None or isinstance(pixels, Refusal) else encode_jpeg(pixels)

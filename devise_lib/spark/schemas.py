@@ -1,5 +1,7 @@
 """The tables that jobs hand to one another; each comment becomes the table's column comment."""
 
+from dataclasses import dataclass
+
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
@@ -97,21 +99,37 @@ PHOTOS = _table(
     ("photo_set", STRING, "Name of the source that the photo came from"),
     ("path", STRING, "Where the file was; in an archive ARCHIVE!MEMBER, of CIFAR FILE!RECORD"),
     ("label", STRING, "Label that its path, list or record tells; null where none"),
+    ("owner", STRING, "Whose it is: a gallery, a photographer; null where nothing tells"),
     ("test_share", DOUBLE, "Share of its source kept for testing; null: as the run says"),
     ("size_bytes", LONG, "Size of the file"),
     ("modification_time", TIMESTAMP, "Time of the file's last change, UTC"),
     ("sha256", STRING, "SHA-256 of the file, hexadecimal"),
-    ("content", BINARY, "The file"),
+    ("revision", INT, "1, and one more each time the file was found changed"),
+    ("removed", TIMESTAMP, "When a run found the file gone, UTC; null while it is there"),
+    ("run_id", STRING, "MLflow run that wrote the row"),
+    ("content", BINARY, "The file; null where it stays at its path"),
 )
 
 QUARANTINE = _table(
     ("photo_id", STRING, "PHOTOS.photo_id"),
     ("photo_set", STRING, "Name of the source that the photo came from"),
     ("path", STRING, "Where the file was"),
+    ("size_bytes", LONG, "Size of the file; null where it could not be told"),
+    ("modification_time", TIMESTAMP, "Time of the file's last change, UTC"),
+    ("sha256", STRING, "SHA-256 of the file, hexadecimal; null where it could not be read"),
     ("stage", STRING, "Job that refused the photo: ingest_photos, embed_photos"),
     ("reason", STRING, "Class of the reason: empty, truncated, not_an_image, ..."),
     ("message", STRING, "What was wrong with it"),
     ("model_id", STRING, "Model that was to embed it; null at ingest"),
+    ("run_id", STRING, "MLflow run that wrote the row"),
+)
+
+INGESTED_ARCHIVES = _table(
+    ("photo_set", STRING, "Name of the source that the archive belongs to"),
+    ("path", STRING, "Tar, or file of CIFAR's records, of which every photo was taken or refused"),
+    ("size_bytes", LONG, "Size of the archive"),
+    ("modification_time", TIMESTAMP, "Time of the archive's last change, UTC"),
+    ("include", STRING, "What its source took of it: ingest_photos.source.include"),
     ("run_id", STRING, "MLflow run that wrote the row"),
 )
 
@@ -138,9 +156,17 @@ EMBEDDINGS = _table(
     ("photo_id", STRING, "PHOTOS.photo_id"),
     ("model_id", STRING, "Registered model and version that made the embedding"),
     ("photo_set", STRING, "Name of the source that the photo came from"),
-    ("label", STRING, "Label that the photo's path tells; null where it tells none"),
+    ("label", STRING, "PHOTOS.label when the photo was embedded"),
+    ("sha256", STRING, "PHOTOS.sha256 of the file that was embedded"),
     ("run_id", STRING, "MLflow run that wrote the row"),
+    ("feature", VECTOR, "What the backbone makes of the photo; null unless it is kept"),
     ("embedding", VECTOR, "Photo in the space of words, unit L2 norm"),
+)
+
+CURRENT_MODELS = _table(
+    ("model_id", STRING, "Model whose embeddings are complete"),
+    ("since", TIMESTAMP, "When it became the one that embeddings_current shows, UTC"),
+    ("run_id", STRING, "MLflow run that wrote the row"),
 )
 
 SIGNATURES = _table(
@@ -205,12 +231,40 @@ SCHEMAS: dict[str, StructType] = {
     "labels": LABELS,
     "photos": PHOTOS,
     "quarantine": QUARANTINE,
+    "ingested_archives": INGESTED_ARCHIVES,
     "pixels": PIXELS,
     "features": FEATURES,
     "embeddings": EMBEDDINGS,
+    "current_models": CURRENT_MODELS,
     "signatures": SIGNATURES,
     "hashes": HASHES,
     "neighbours": NEIGHBOURS,
     "predictions": PREDICTIONS,
     "metrics": METRICS,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table lies on disk, where Delta's defaults would cost its users.
+
+    Attributes:
+        statistics: the columns whose least and greatest value Delta keeps for each file, so that
+            readers leave files out; default: the first 32, of which most say nothing.
+        cluster_by: columns that OPTIMIZE sorts rows by, so that a value is in few files.
+    """
+
+    statistics: tuple[str, ...]
+    cluster_by: tuple[str, ...] = ()
+
+    def properties(self) -> dict[str, str]:
+        """As Delta's table properties."""
+        return {"delta.dataSkippingStatsColumns": ",".join(self.statistics)}
+
+
+LAYOUTS: dict[str, Layout] = {
+    "photos": Layout(statistics=("photo_id", "revision")),
+    "quarantine": Layout(statistics=("photo_id", "model_id")),
+    # Not partitioned by model: pyarrow's readers, DuckDB among them, take no partitions of Delta.
+    "embeddings": Layout(statistics=("model_id", "photo_id"), cluster_by=("model_id", "photo_id")),
 }

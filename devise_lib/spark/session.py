@@ -26,6 +26,7 @@ EVERY_SESSION = {  # Arrow batches hold whole photos: the default of 10,000 rows
 LOCAL_SETTINGS = {  # for tables of megabytes: Spark's defaults cost seconds a commit there
     "spark.sql.shuffle.partitions": "4",
     "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",  # VACUUM has as many tasks
     "spark.sql.files.openCostInBytes": str(256 * 1024),  # a local file opens at once
     "spark.sql.files.maxPartitionBytes": str(16 * 1024**2),  # tasks enough to keep cores busy
 }
@@ -129,13 +130,24 @@ def _require_delta(spark: SparkSession) -> None:
 @contextmanager
 def arrow_rows(spark: SparkSession, rows: int) -> Iterator[None]:
     """Arrow batches of another length than fits photos, for the actions inside."""
-    key = "spark.sql.execution.arrow.maxRecordsPerBatch"
-    before = spark.conf.get(key)
-    spark.conf.set(key, str(rows))
+    with session_settings(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": str(rows)}):
+        yield
+
+
+@contextmanager
+def session_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """Settings of the session for the actions inside; afterwards they are as they were."""
+    before = {key: spark.conf.get(key, None) for key in settings}
     try:
+        for key, value in settings.items():
+            spark.conf.set(key, value)
         yield
     finally:
-        spark.conf.set(key, str(before))
+        for key, old in before.items():
+            if old is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, old)
 
 
 @contextmanager

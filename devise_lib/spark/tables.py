@@ -1,17 +1,24 @@
 """Read and write the Delta tables of devise_lib.spark.schemas; a wrong schema stops the job."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from delta import DeltaTable
+from delta.tables import DeltaMergeBuilder
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError, SchemaError
-from devise_lib.spark.schemas import SCHEMAS
+from devise_lib.spark.schemas import LAYOUTS, SCHEMAS
+from devise_lib.spark.session import session_settings
+
+# Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
+# name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
+WHOLE_FILES = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
 
 
 @dataclass(frozen=True)
@@ -85,14 +92,71 @@ class Tables:
         """Add rows in one commit; returns their number."""
         return self._save(name, self._writer(name, df, options).mode("append"))
 
+    def delete(self, name: str, where: Column) -> None:
+        """Delete the rows that fulfil `where`, in one commit."""
+        with self._telling():
+            self._delta(name).delete(where)
+
+    def merge(
+        self,
+        name: str,
+        changes: DataFrame,
+        on: str,
+        when: Callable[[DeltaMergeBuilder], DeltaMergeBuilder],
+    ) -> None:
+        """Change rows of the table in one commit.
+
+        Args:
+            name: of a table that is there.
+            changes: one row at most for each row of the table; `s` in conditions.
+            on: the condition that a row of the table, `t`, and one of `changes` belong together.
+            when: says what becomes of them.
+        """
+        with self._telling(), session_settings(self.spark, WHOLE_FILES):
+            when(self._delta(name).alias("t").merge(changes.alias("s"), on)).execute()
+
+    def pack(self, name: str, file_bytes: int, settings: Mapping[str, str] | None = None) -> None:
+        """Make files of up to `file_bytes` of those smaller than half of that; changes no row.
+
+        Those of a table with a `cluster_by` are sorted by it, unless they were before.
+        """
+        limits = {"maxFileSize": file_bytes, "minFileSize": file_bytes // 2}
+        keys = {f"spark.databricks.delta.optimize.{key}": str(n) for key, n in limits.items()}
+        with self._telling(), session_settings(self.spark, {**keys, **(settings or {})}):
+            self._delta(name).optimize().executeCompaction()
+
+    def detail(self, name: str) -> dict[str, Any]:
+        """What its log tells of the table: numFiles, sizeInBytes, properties ..."""
+        return self._delta(name).detail().collect()[0].asDict()
+
+    def file_sizes(self, name: str) -> DataFrame:
+        """The table's files that hold rows: file_path, file_size (bytes)."""
+        table = self.spark.read.format("delta").load(self.path(name))
+        return table.select("_metadata.file_path", "_metadata.file_size").distinct()
+
     def create_if_missing(self, name: str) -> None:
         """An empty table with its schema, so that readers find it whatever came before."""
-        if not self.exists(name):
+        if self.exists(name):
+            return
+        layout = LAYOUTS.get(name)
+        if layout is None:
             self.append(name, self.spark.createDataFrame([], SCHEMAS[name]))
+            return
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(name))
+        if self.catalog:
+            builder = builder.tableName(f"{self.catalog}.{name}")
+        builder = builder.addColumns(SCHEMAS[name])
+        if layout.cluster_by:
+            builder = builder.clusterBy(*layout.cluster_by)
+        for key, value in layout.properties().items():
+            builder = builder.property(key, value)
+        builder.execute()
 
     def _writer(
         self, name: str, df: DataFrame, options: Mapping[str, str | int | tuple[str, ...]]
     ) -> DataFrameWriter:
+        if name in LAYOUTS:
+            self.create_if_missing(name)
         schema = SCHEMAS[name]
         writer = conform(df, schema, name).to(schema).write.format("delta")
         writer = writer.option("userMetadata", json.dumps(dict(self.provenance)))
@@ -118,6 +182,13 @@ class Tables:
             return 0  # Delta has seen this transaction and skipped it
         written = last["operationMetrics"]
         return int(written.get("numOutputRows", 0)) - int(written.get("numCopiedRows", 0))
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What the rows are made from, for commits that take no options."""
+        told = {"spark.databricks.delta.commitInfo.userMetadata": json.dumps(dict(self.provenance))}
+        with session_settings(self.spark, told):
+            yield
 
     def _delta(self, name: str) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(name))

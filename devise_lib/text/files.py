@@ -4,8 +4,10 @@ Paths are strings, since a file may lie where there are no paths but URIs
 (devise_lib/spark/hadoop_files.py).
 """
 
+import errno
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +33,15 @@ class Files(Protocol):
     def children(self, folder: str) -> list[FileStatus]:
         """What lies directly in a folder, by name."""
 
+    def entries(self, folder: str) -> Iterator[FileStatus]:
+        """The same in no order and one at a time, for folders of millions; a name that begins
+        with a dot is left out, and so is a link to nowhere.
+
+        Raises:
+            FileNotFoundError: there is no such folder (any more).
+            InputError, OSError: it cannot be listed.
+        """
+
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
         """The file's bytes from `start` on; the caller reads none beyond `stop`.
 
@@ -51,6 +62,21 @@ class LocalFiles:
     def children(self, folder: str) -> list[FileStatus]:
         found = (self.status(os.path.join(folder, name)) for name in sorted(os.listdir(folder)))
         return [status for status in found if status is not None]  # a link may point nowhere
+
+    def entries(self, folder: str) -> Iterator[FileStatus]:
+        with os.scandir(folder) as found:
+            for entry in found:
+                if entry.name.startswith("."):
+                    continue
+                try:
+                    status, is_folder = entry.stat(), entry.is_dir()
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except OSError as error:
+                    if error.errno == errno.ELOOP:  # a link to itself
+                        continue
+                    raise
+                yield FileStatus(entry.path, entry.name, status.st_size, is_folder, status.st_mtime)
 
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:  # noqa: ARG002
         file = io.FileIO(path)

@@ -6,7 +6,7 @@ import keras
 
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.keras_file import digest_of_weights
+from devise_lib.vision.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 
 PROJECTION = "projection"  # what the names of its layers begin with
 
@@ -34,6 +34,12 @@ def assemble(backbone: Backbone, projection: Projection) -> keras.Model:
 def features_of(model: keras.Model) -> keras.Model:
     """The part of an assembled network that gives features, (n, d_visual)."""
     return keras.Model(model.input, _projection_layers(model)[0].input)
+
+
+def with_feature(keras_file: bytes) -> bytes:
+    """The file of an assembled network that gives its features, too, as a second output."""
+    model = model_of_bytes(keras_file)
+    return bytes_of_model(keras.Model(model.input, [model.output, *features_of(model).outputs]))
 
 
 def projection_of(model: keras.Model) -> Projection:

@@ -1,13 +1,16 @@
 """Bytes of a photo to an RGB array, or the reason why not."""
 
+import codecs
 import io
 import sys
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
+
+from devise_lib.reasons import Reason
+from devise_lib.vision.endings import has_bad_checksum, is_cut, kind_of
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False  # half a photo is a broken photo
 Image.MAX_IMAGE_PIXELS = None  # we refuse by our own limit, from the header, before any decoding
@@ -25,6 +28,10 @@ UNSUPPORTED_MAGIC = (  # known formats that are pictures or documents, but not p
     (b"<svg", "SVG"),
     (b"<?xml", "XML, perhaps SVG"),
     (b"8BPS", "Photoshop"),
+    (b"%!PS", "PostScript"),
+    (b"\0\0\1\0", "an icon"),
+    (b"icns", "an icon"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
 )
 ISO_MEDIA_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 
@@ -37,20 +44,6 @@ TURNS = {  # EXIF orientation -> what makes the photo upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class Reason(StrEnum):
-    """Why a photo is in quarantine."""
-
-    EMPTY = "empty"
-    TRUNCATED = "truncated"
-    NOT_AN_IMAGE = "not_an_image"
-    UNSUPPORTED_FORMAT = "unsupported_format"
-    TOO_LARGE = "too_large"
-    TOO_SMALL = "too_small"
-    DECODE_ERROR = "decode_error"
-    NOT_FINITE = "not_finite"
-    NO_LABEL = "no_label"  # its list, or its data set's class names, have none for it
 
 
 @dataclass(frozen=True)
@@ -91,17 +84,19 @@ def decode(
     opened = _open(content, max_pixels, min_side)
     if isinstance(opened, Refusal):
         return opened
+    if opened.format == "PNG" and has_bad_checksum(content):
+        return Refusal(Reason.DECODE_ERROR, "the checksum of its pixels is wrong")
+    if opened.format == "JPEG2000" and is_cut(content):  # which may be decoded as a blank
+        return Refusal(Reason.TRUNCATED, "its pixels have no end")
     try:
         with opened as image:
-            if image.format == "JPEG":
-                image.draft("RGB", (size, size))  # decodes at 1/2, 1/4 or 1/8 where that is enough
-            return np.asarray(_fit(_to_rgb(_upright(image)), size))
+            image.draft("RGB", (size, size))  # a JPEG at 1/2, 1/4 or 1/8 where that is enough
+            image.load()
+            square = _fit(_to_rgb(image), size)
+            turn = _turn(image)
+            return np.asarray(square if turn is None else square.transpose(turn))
     except Exception as e:  # a damaged file makes Pillow raise anything; it costs a row, not a job
-        text = str(e) or type(e).__name__
-        cut = any(
-            word in text.lower() for word in ("truncated", "unexpected end", "eof", "not enough")
-        )
-        return Refusal(Reason.TRUNCATED if cut else Reason.DECODE_ERROR, text)
+        return _damaged(content, str(e) or type(e).__name__)
 
 
 def decode_inspected(content: bytes, size: int) -> NDArray[np.uint8] | Refusal:
@@ -115,9 +110,9 @@ def is_plain(content: bytes) -> bool:
     if isinstance(opened, Refusal):
         return False
     with opened as image:
-        upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
         opaque = "transparency" not in image.info
-        return image.format in PLAIN_FORMATS and image.mode in ("RGB", "L") and upright and opaque
+        plain = image.format in PLAIN_FORMATS and image.mode in ("RGB", "L") and opaque
+        return plain and _turn(image) is None
 
 
 def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refusal:
@@ -126,15 +121,18 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
-        kind = _unsupported(content)
-        if kind:
+        if kind := _unsupported(content):
             return Refusal(Reason.UNSUPPORTED_FORMAT, f"{kind} is not read")
+        if kind := kind_of(content):
+            return _damaged(content, f"header: no {kind} that can be read")
         return Refusal(Reason.NOT_AN_IMAGE, f"no known format; starts with {content[:8]!r}")
     except Exception as e:  # as in decode
-        return Refusal(Reason.DECODE_ERROR, f"header: {str(e) or type(e).__name__}")
+        return _damaged(content, f"header: {str(e) or type(e).__name__}")
     width, height = image.size
-    if width * height > max_pixels:
-        return Refusal(Reason.TOO_LARGE, f"{width}x{height} pixels, at most {max_pixels} are read")
+    for across, down in (image.size, _tile(image)):
+        if across * down > max_pixels:
+            message = f"{across}x{down} pixels, at most {max_pixels} are read"
+            return Refusal(Reason.TOO_LARGE, message)
     if min(width, height) < min_side:
         return Refusal(
             Reason.TOO_SMALL, f"{width}x{height} pixels, want {min_side} a side at least"
@@ -143,31 +141,72 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
 
 
 def _unsupported(content: bytes) -> str:
-    head = content[:256].lstrip()
+    head = content[:256].removeprefix(codecs.BOM_UTF8).lstrip()
     for magic, name in UNSUPPORTED_MAGIC:
         if head.startswith(magic):
             return name
     return "HEIF" if content[4:8] == b"ftyp" and content[8:12] in ISO_MEDIA_BRANDS else ""
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned by EXIF. Pillow's own function writes the EXIF anew, too, which a bad one breaks."""
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return image if turn is None else image.transpose(turn)
+def _damaged(content: bytes, complaint: str) -> Refusal:
+    reason = Reason.TRUNCATED if is_cut(content, complaint) else Reason.DECODE_ERROR
+    return Refusal(reason, complaint)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes a loaded photo upright, by its EXIF; None for one that is.
+
+    Loaded, since Pillow turns a TIFF itself then and takes the tag away, and a PNG may have its
+    EXIF behind its pixels. Pillow's own function for all formats writes the EXIF anew, which a
+    bad one breaks; one so bad that it cannot be read turns nothing.
+    """
+    try:
+        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        return None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Any mode to RGB."""
-    if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits a grey value
-        grey = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        deep = image.mode.startswith("I;16") or grey.max(initial=0.0) > 255
-        top = 65535.0 if deep else 255.0
-        return Image.fromarray((grey / top * 255).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep_grey(image).convert("RGB")
+    if image.mode == "La":  # grey times its opacity, of which Pillow makes nothing else
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits a value to 8; what is no finite number is black."""
+    grey = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    brightest = grey.max(initial=0.0)
+    if image.mode == "F" and (image.format == "PPM" or brightest <= 1):
+        top = 1.0
+    elif image.mode.startswith("I;16") or image.format == "PPM" or brightest > 255:
+        top = 65535.0
+    else:
+        top = 255.0
+    if _tag(image, ExifTags.Base.PhotometricInterpretation) == 0:
+        grey = top - grey  # 0 is white; Pillow turns that round only where it has 8 bits
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey[grey == clear] = top
+    return Image.fromarray((grey / top * 255).clip(0, 255).astype(np.uint8))
+
+
+def _tile(image: Image.Image) -> tuple[int, int]:
+    """Width and height of a TIFF's tiles: each is decoded whole, be the photo ever so small."""
+    sides = _tag(image, ExifTags.Base.TileWidth), _tag(image, ExifTags.Base.TileLength)
+    across, down = (side if isinstance(side, int) else 0 for side in sides)
+    return across, down
+
+
+def _tag(image: Image.Image, tag: ExifTags.Base) -> object:
+    """A number of a TIFF's directory; None if it is no TIFF, or has none."""
+    return image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
 
 
 def _fit(image: Image.Image, size: int) -> Image.Image:

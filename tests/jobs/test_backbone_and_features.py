@@ -21,6 +21,7 @@ from devise_lib.vision.backbones import Backbone, load_backbone
 from devise_lib.vision.images import decode
 from devise_lib.vision.networks import make_network
 from jobs import extract_features, train_backbone
+from tests.rows import row_of
 
 pytestmark = pytest.mark.spark
 
@@ -49,7 +50,7 @@ def work(spark, tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("work")
     tables = Tables.of(spark, ExtractFeatures(work_dir=str(folder)))
     photos = [
-        (i, "set", f"/{i}", name, None, len(content), None, "0", content)
+        row_of(PHOTOS, photo_id=i, photo_set="set", path=f"/{i}", label=name, content=content)
         for i, (content, name) in CONTENTS.items()
     ]
     tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))

@@ -1,73 +1,47 @@
 """embed_photos, killed and run again: each photo is in EMBEDDINGS or in QUARANTINE, once."""
 
-import io
 import json
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
-from PIL import Image
 from pyspark.errors import StreamingQueryException
 
-from devise_lib import tracking
-from devise_lib.config import EmbedPhotos
+from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark import embedding
+from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import Refusal, decode
 from jobs import embed_photos
+from tests.embedding import (
+    MATRIX,
+    add_photos,
+    add_rows,
+    mean_colour_network,
+    photo_row,
+    picture,
+    pretended_model,
+    results,
+)
 
 pytestmark = pytest.mark.spark
 
 MODEL = "devise-v1"
-MATRIX = np.random.default_rng(2).standard_normal((3, 4)).astype(np.float32)
-
-
-def picture(level: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (20, 18), (level, 255 - level, level // 3)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 CONTENTS = {f"p{i:02d}": picture(20 * i + 5) for i in range(12)}
 CONTENTS |= {"p03": CONTENTS["p03"][:50], "p08": b"\xff\xd8 no JPEG"}
 BAD = {"p03", "p08"}
-
-
-@pytest.fixture(scope="module")
-def keras_file(tmp_path_factory) -> bytes:
-    inputs = keras.Input((16, 16, 3))
-    dense = keras.layers.Dense(4, use_bias=False)
-    outputs = dense(keras.layers.GlobalAveragePooling2D()(inputs))
-    model = keras.Model(inputs, keras.layers.UnitNormalization()(outputs))
-    dense.set_weights([MATRIX])
-    path = tmp_path_factory.mktemp("network") / "network.keras"
-    model.save(path)
-    return path.read_bytes()
+WHOLE = {"embeddings": 10, "quarantined": 2}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def model(keras_file):
+def model():
     """The model that the registry names; a test may rename it."""
-    model = SimpleNamespace(model_id=MODEL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "find_registered", lambda *_: model)
-        patch.setattr(tracking, "fetch_keras", lambda _: keras_file)
-        for name in ("log_params", "log_metrics"):
-            patch.setattr(tracking, name, lambda _: None)
+    with pretended_model(MODEL, mean_colour_network(), 4) as model:
         yield model
-
-
-def add_photos(spark, config, ids):
-    rows = [
-        (i, "set", f"/{i}.png", "cat", None, len(CONTENTS[i]), None, "0", CONTENTS[i]) for i in ids
-    ]
-    Tables.of(spark, config).append("photos", spark.createDataFrame(rows, PHOTOS).coalesce(1))
 
 
 def configure(work_dir: Path) -> EmbedPhotos:
@@ -80,7 +54,7 @@ def to_do(spark, tmp_path_factory) -> Path:
     config = configure(tmp_path_factory.mktemp("photos"))
     ids = list(CONTENTS)
     for part in (ids[:5], ids[5:]):
-        add_photos(spark, config, part)
+        add_photos(spark, config, {name: CONTENTS[name] for name in part})
     return Path(config.work_dir)
 
 
@@ -88,19 +62,18 @@ def to_do(spark, tmp_path_factory) -> Path:
 def done(spark, to_do, tmp_path_factory) -> Path:
     """The same work folder after a run."""
     folder = shutil.copytree(to_do, tmp_path_factory.mktemp("done") / "work")
-    assert embed_photos.run(spark, configure(folder)) == {"embeddings": 10, "quarantined": 2}
+    assert embed_photos.run(spark, configure(folder)) == WHOLE
     return folder
 
 
 @pytest.fixture
 def config(done, tmp_path) -> EmbedPhotos:
     """Of a work folder of the test's own in which a run has finished."""
-    return configure(shutil.copytree(done, tmp_path / "work"))
+    return configure(shutil.copytree(done, tmp_path / "my work [1]"))
 
 
 def rows_of(spark, config, name, model_id=MODEL):
-    df = Tables.of(spark, config).read(name).where(f"model_id = '{model_id}'")
-    return sorted((row.asDict() for row in df.collect()), key=lambda row: row["photo_id"])
+    return results(spark, config, name, model_id)
 
 
 def assert_each_once(spark, config, model_id=MODEL, wanted=tuple(CONTENTS)):
@@ -150,11 +123,11 @@ def test_a_micro_batch_is_written_under_the_streams_id_and_its_own_number(done):
 
 def test_a_second_run_has_nothing_to_do_until_there_are_new_photos(spark, config, monkeypatch):
     before = versions(spark, config)
-    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
+    assert embed_photos.run(spark, config) == WHOLE
     assert versions(spark, config) == before
 
     monkeypatch.setitem(CONTENTS, "p12", picture(250))
-    add_photos(spark, config, ["p12"])
+    add_photos(spark, config, {"p12": CONTENTS["p12"]})
     assert embed_photos.run(spark, config) == {"embeddings": 11, "quarantined": 2}
     assert_each_once(spark, config, wanted=tuple(CONTENTS))
 
@@ -162,7 +135,7 @@ def test_a_second_run_has_nothing_to_do_until_there_are_new_photos(spark, config
 def test_with_a_lost_checkpoint_nothing_is_doubled(spark, config):
     before = [rows_of(spark, config, name) for name in ("embeddings", "quarantine")]
     shutil.rmtree(Path(config.work_dir) / "checkpoints")
-    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
+    assert embed_photos.run(spark, config) == WHOLE
     assert [rows_of(spark, config, name) for name in ("embeddings", "quarantine")] == before
 
 
@@ -192,14 +165,14 @@ def test_a_run_that_is_killed_goes_on_as_if_nothing_had_been(
     assert rows_of(spark, config, "embeddings"), "it died half way"
     if checkpoint_lost:
         shutil.rmtree(Path(config.work_dir) / "checkpoints")
-    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
+    assert embed_photos.run(spark, config) == WHOLE
     assert_each_once(spark, config)
 
 
 def test_another_model_embeds_every_photo_anew_beside_the_first(spark, config, model, monkeypatch):
     before = rows_of(spark, config, "embeddings")
     monkeypatch.setattr(model, "model_id", "devise-v2")
-    assert embed_photos.run(spark, config) == {"embeddings": 10, "quarantined": 2}
+    assert embed_photos.run(spark, config) == WHOLE
     assert_each_once(spark, config, "devise-v2")
     assert rows_of(spark, config, "embeddings") == before
 
@@ -211,11 +184,66 @@ def test_too_many_bad_photos_fail_the_job_and_are_on_record(spark, config):
     assert len(rows_of(spark, config, "quarantine")) == 2
 
 
-def test_a_sum_that_does_not_add_up_is_told(spark, config):
+def test_a_result_that_somebody_deleted_is_made_again(spark, config):
+    before = rows_of(spark, config, "embeddings")
     path = Tables.of(spark, config).path("embeddings")
+    spark.sql(f"DELETE FROM delta.`{path}` WHERE photo_id IN ('p05', 'p06')")
+    assert embed_photos.run(spark, config) == WHOLE
+    assert_each_once(spark, config)
+    for old, new in zip(before, rows_of(spark, config, "embeddings"), strict=True):
+        assert new["embedding"] == old["embedding"]  # to the bit, in whatever batch
+
+
+def test_results_without_photos_are_told(spark, config):
+    path = Tables.of(spark, config).path("photos")
     spark.sql(f"DELETE FROM delta.`{path}` WHERE photo_id = 'p05'")
-    with pytest.raises(InputError, match="12 photos, but devise-v1 embedded 9, refused 2"):
+    with pytest.raises(InputError, match="11 photos, but devise-v1 embedded 10, refused 2"):
         embed_photos.run(spark, config)
+
+
+def test_a_photo_that_was_ingested_anew_gets_a_new_result_in_place_of_the_old(
+    spark, config, monkeypatch
+):
+    fresh = {"p02": picture(77), "p03": picture(123), "p05": b"broken since"}
+    for name, content in fresh.items():
+        monkeypatch.setitem(CONTENTS, name, content)
+    rows = [photo_row(name, content, revision=2) for name, content in fresh.items()]
+    add_rows(spark, config, rows)
+    path = Tables.of(spark, config).path("photos")
+    superseded = "photo_id IN ('p02', 'p03', 'p05') AND revision = 1"
+    spark.sql(f"DELETE FROM delta.`{path}` WHERE {superseded}")
+    monkeypatch.setattr("tests.jobs.test_embed_photos.BAD", {"p05", "p08"})
+    assert embed_photos.run(spark, config) == WHOLE
+    assert_each_once(spark, config)
+
+
+def test_of_two_revisions_in_one_batch_the_newer_counts(spark, config, monkeypatch):
+    monkeypatch.setitem(CONTENTS, "p12", picture(99))
+    new = photo_row("p12", CONTENTS["p12"], revision=2)
+    add_rows(spark, config, [photo_row("p12", picture(1)), new])  # as a killed ingest leaves them
+    assert embed_photos.run(spark, config) == {"embeddings": 11, "quarantined": 2}
+    assert_each_once(spark, config, wanted=tuple(CONTENTS))
+
+
+def test_a_second_try_at_the_same_time_stops(spark, config):
+    running = r"embed_photos-devise-v1 is running .* process \d+"
+    with (
+        only_run(config.work_dir, f"embed_photos-{MODEL}"),
+        pytest.raises(InputError, match=running),
+    ):
+        embed_photos.run(spark, config)
+    assert embed_photos.run(spark, config) == WHOLE
+
+
+def test_a_run_stops_early_where_most_photos_are_bad(spark, to_do, tmp_path, monkeypatch):
+    config = configure(shutil.copytree(to_do, tmp_path / "work"))
+    monkeypatch.setattr(embedding, "EARLY", 3)
+    strict = config.model_copy(update={"max_bad_share": 0.1})
+    with pytest.raises(StreamingQueryException, match=r"1 of 5 photos are refused, above max_bad"):
+        embed_photos.run(spark, strict)  # the first of two batches
+    assert len(rows_of(spark, config, "embeddings")) == 4
+    assert embed_photos.run(spark, config) == WHOLE
+    assert_each_once(spark, config)
 
 
 def test_without_photos_the_job_that_makes_them_is_asked_for(spark, tmp_path):

@@ -18,6 +18,7 @@ from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import decode
 from jobs import export_projector
 from tests.embedded import MODEL, clustered
+from tests.rows import row_of
 
 pytestmark = pytest.mark.spark
 
@@ -28,12 +29,13 @@ LABEL_VECTORS = clustered(3, D, seed=4)
 PIXELS = np.random.default_rng(5).integers(0, 256, (N, 80, 70, 3)).astype(np.uint8)
 CONTENTS = [encode_jpeg(pixels) for pixels in PIXELS]
 LOST, BROKEN, STRANGE = 3, 4, 5  # not in PHOTOS; no photo; of no label of LABELS
+LEFT, GONE = 6, 7  # at their paths, where the second is no more
 
 
 def as_table(spark, name, rows):
     """Rows given as dictionaries; what they leave out is null."""
     schema = schemas.SCHEMAS[name]
-    return spark.createDataFrame([tuple(row.get(c) for c in schema.names) for row in rows], schema)
+    return spark.createDataFrame([row_of(schema, **row) for row in rows], schema)
 
 
 def label_of(i: int) -> str:
@@ -42,10 +44,18 @@ def label_of(i: int) -> str:
 
 @pytest.fixture(scope="module")
 def work(spark, tmp_path_factory):
-    config = ExportProjector(work_dir=str(tmp_path_factory.mktemp("work")), photos=N)
+    folder = tmp_path_factory.mktemp("work")
+    config = ExportProjector(work_dir=str(folder), photos=N)
     ids = [f"p{i:02}" for i in range(N)]
+    (folder / "left.jpg").write_bytes(CONTENTS[LEFT])
+    contents: list[bytes | None] = [*CONTENTS]
+    contents[BROKEN], contents[LEFT], contents[GONE] = b"broken", None, None
     photos = [
-        {"photo_id": p, "content": b"broken" if i == BROKEN else CONTENTS[i]}
+        {
+            "photo_id": p,
+            "path": f"{folder}/{'left' if i == LEFT else 'gone'}.jpg",
+            "content": contents[i],
+        }
         for i, p in enumerate(ids)
         if i != LOST
     ]
@@ -100,7 +110,7 @@ def test_vectors_metadata_and_thumbnails_are_of_the_same_photos(spark, work):
         assert (label, seen) == (("unknown", "") if i == STRANGE else known)
         top, left = place // columns * TILE_SIDE, place % columns * TILE_SIDE
         tile = sprite[top : top + TILE_SIDE, left : left + TILE_SIDE]
-        wanted = 255 if i in (LOST, BROKEN) else decode(CONTENTS[i], TILE_SIDE)
+        wanted = 255 if i in (LOST, BROKEN, GONE) else decode(CONTENTS[i], TILE_SIDE)
         np.testing.assert_array_equal(tile, wanted)
 
 

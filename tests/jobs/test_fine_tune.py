@@ -25,6 +25,7 @@ from devise_lib.training.settings import Objective
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network
 from jobs import evaluate, extract_features, fine_tune
+from tests.rows import row_of
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -67,9 +68,15 @@ def common(config) -> dict:
 def base(spark, config):
     """A registered model that stands on a network with random weights, champion."""
     tables = Tables.of(spark, config)
-    contents = [picture(place) for place in TRUTH]
     photos = [
-        (f"p{i:03}", "set", f"/{i}", NAMES[place], None, len(contents[i]), None, "0", contents[i])
+        row_of(
+            PHOTOS,
+            photo_id=f"p{i:03}",
+            photo_set="set",
+            path=f"/{i}",
+            label=NAMES[place],
+            content=picture(place),
+        )
         for i, place in enumerate(TRUTH)
     ]
     tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))

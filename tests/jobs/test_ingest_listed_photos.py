@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from devise_lib.config import IngestPhotos
+from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.tables import Tables
 from jobs import ingest_photos
@@ -51,7 +51,7 @@ def test_a_flat_folder_has_the_labels_of_its_list_and_both_differences_are_count
         "0004.JPEG": "not_an_image",
     }
     assert refused["0002.JPEG"]["message"] == f"it is not in {tmp_path}/list.txt"
-    again = {"photos": 0, "quarantined": 0, "listed without a photo": 2}
+    again = {"photos": 0, "quarantined": 0, "unchanged": 4, "listed without a photo": 2}
     assert ingest_photos.run(spark, config) == again
 
 

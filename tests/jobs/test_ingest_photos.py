@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 from pyspark.errors import PythonException
 
-from devise_lib.config import IngestPhotos
+from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark import photos as reading
 from devise_lib.spark.entry import find_input_error
 from devise_lib.spark.tables import Tables
 from jobs import ingest_photos
@@ -122,13 +121,13 @@ def test_what_is_no_photo_is_in_quarantine_with_its_reason(taken, source):
     assert rows["dog/tiny.png"]["message"] == "4x4 pixels, want 8 a side at least"
 
 
-def test_a_second_run_adds_nothing_and_a_later_photo_is_added(spark, source, tmp_path):
+def test_a_later_photo_is_added(spark, source, tmp_path):
     folder = shutil.copytree(source, tmp_path / "SOURCE")
     config = configure(tmp_path / "work", folder)
     ingest_photos.run(spark, config)
-    assert ingest_photos.run(spark, config) == {"photos": 0, "quarantined": 0}
     write_folder(folder, {"cat/later.png": picture(9), "cat/later.txt": b"text"})
-    assert ingest_photos.run(spark, config) == {"photos": 1, "quarantined": 1}
+    unchanged = {"unchanged": len(GOOD) + len(BAD)}
+    assert ingest_photos.run(spark, config) == {"photos": 1, "quarantined": 1, **unchanged}
     assert len(read(spark, config, "photos")) == len(GOOD) + 1
     assert len(read(spark, config, "quarantine")) == len(BAD) + 1
 
@@ -138,23 +137,22 @@ def ids(rows) -> set[str]:
 
 
 def test_photo_ids_do_not_depend_on_where_the_source_lies(spark, taken, source, tmp_path):
+    """A table has the photos of one place alone, and all the others take them as moved."""
     _, photos, refused = taken
     elsewhere = shutil.copytree(source, tmp_path / "a [new] disk" / "copy")
     (tmp_path / "link").symlink_to(source)
-    for path in (
-        elsewhere,
-        tmp_path / "link",
-        f"{source}/",
-        f"file://{source}",
-        os.path.relpath(source),
-        write_tar(tmp_path / "SOURCE.tar", FILES),
-        write_tar(tmp_path / "dots.tar", FILES, prefix="./"),
+    for number, path in enumerate(
+        (
+            elsewhere,
+            tmp_path / "link",
+            f"file://{source}/",
+            write_tar(tmp_path / "dots.tar", FILES, prefix="./"),
+        )
     ):
-        given = {"path": str(path), "name": "mine"}
-        config = configure(tmp_path / "w", given)
-        rows = reading.new_photos(spark, config, Tables.of(spark, config)).collect()
-        assert ids(row for row in rows if row["reason"] is None) == ids(photos), path
-        assert ids(row for row in rows if row["reason"]) == ids(refused), path
+        config = configure(tmp_path / f"w{number}", {"path": str(path), "name": "mine"})
+        ingest_photos.run(spark, config)
+        assert ids(read(spark, config, "photos")) == ids(photos), path
+        assert ids(read(spark, config, "quarantine")) == ids(refused), path
 
 
 def test_a_tar_gives_labels_and_bytes_and_no_link_is_followed(spark, tmp_path):
@@ -257,16 +255,24 @@ def test_bad_files_are_counted_together_with_those_of_earlier_runs(spark, taken,
     }
 
 
-def test_a_photo_that_was_changed_and_a_folder_under_a_taken_name_are_told(
+def test_another_folder_under_a_taken_name_is_told_and_a_moved_one_is_taken(
     spark, taken, source, tmp_path
 ):
-    work = Path(taken[0].work_dir)
+    work = shutil.copytree(taken[0].work_dir, tmp_path / "work")
     before = commits(work)
-    changed = shutil.copytree(source, tmp_path / "SOURCE")
-    (changed / "cat" / "a.png").write_bytes(picture(11))
-    with pytest.raises(InputError, match=r"cat/a\.png has the id of a photo of the set 'mine'"):
-        ingest_photos.run(spark, configure(work, {"path": str(changed), "name": "mine"}))
-    assert commits(work) == before
+    moved = shutil.copytree(source, tmp_path / "SOURCE")
+    config = configure(work, {"path": str(moved), "name": "mine"})
+    for size in (16, 32):  # bytes that only reading shows to be others, and other sizes
+        (moved / "cat" / "a.png").write_bytes(picture(11, size=size))
+        message = rf"SOURCE/cat/a\.png has the id .* 'mine' .* from file:{source}/cat/a\.png with"
+        with pytest.raises(InputError, match=message):
+            ingest_photos.run(spark, config)
+        assert commits(work) == before
+    shutil.copy(source / "cat" / "a.png", moved / "cat" / "a.png")
+    assert ingest_photos.run(spark, config)["photos"] == 0
+    photos = read(spark, config, "photos")
+    assert set(below(moved, photos)) == set(GOOD)
+    assert {(row["revision"], row["removed"]) for row in photos} == {(1, None)}
 
 
 def test_a_source_of_which_nothing_is_taken_is_refused_in_a_first_run(spark, source, tmp_path):
@@ -285,27 +291,3 @@ def test_a_tar_that_is_damaged_is_told(spark, tmp_path):
     assert own is not None
     assert "a.tar cannot be read as a tar" in str(own)
     assert not (tmp_path / "work" / "tables").exists()
-
-
-def test_a_run_killed_between_its_two_tables_goes_on(spark, taken, source, tmp_path, monkeypatch):
-    config = configure(tmp_path, {"path": str(source), "name": "mine"}, max_bad_share=0.4)
-    append, calls = Tables.append, []
-
-    def killed(self, name, df, **options):
-        calls.append(name)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return append(self, name, df, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Tables, "append", killed)
-        with pytest.raises(KeyboardInterrupt):
-            ingest_photos.run(spark, config)
-    assert sum(ingest_photos.run(spark, config).values()) in (len(GOOD), len(BAD))
-    _, photos, refused = taken
-    assert by_id(read(spark, config, "photos")) == by_id(photos)
-    assert by_id(read(spark, config, "quarantine")) == by_id(refused)
-
-
-def by_id(rows):
-    return sorted(rows, key=lambda row: row["photo_id"])

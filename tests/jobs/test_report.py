@@ -21,6 +21,7 @@ from devise_lib.spark.tables import Tables
 from jobs import report
 from tests.embedded import MODEL
 from tests.report.pages import Page
+from tests.rows import row_of
 
 pytestmark = pytest.mark.spark
 
@@ -34,7 +35,7 @@ VECTORS = dict(zip(COLOURS, np.eye(4, 6, dtype=np.float32), strict=True))
 def as_table(spark, name, rows):
     """Rows given as dictionaries; what they leave out is null."""
     schema = schemas.SCHEMAS[name]
-    return spark.createDataFrame([tuple(row.get(c) for c in schema.names) for row in rows], schema)
+    return spark.createDataFrame([row_of(schema, **row) for row in rows], schema)
 
 
 def make_photos():
@@ -66,8 +67,9 @@ def make_results():
         for j in range(EACH)
         if i != j
     ]
-    of_model = {"model_id": MODEL, "score": 0.5, "source": "bundle-x"}
-    return [row | of_model for row in predictions], [row | of_model for row in neighbours]
+    of_model = {"model_id": MODEL, "score": 0.5}
+    of_index = of_model | {"source": "bundle-x"}
+    return [row | of_model for row in predictions], [row | of_index for row in neighbours]
 
 
 def write_index(work_dir):

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from pyspark.errors import PythonException
 
-from devise_lib.config import IngestPhotos
+from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark import cifar_photos
+from devise_lib.spark import cifar_photos, photo_members
 from devise_lib.spark.entry import find_input_error
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.cifar import FORMATS, decode_records
@@ -97,12 +97,40 @@ def test_one_file_alone_may_be_taken_with_a_share_of_its_own(spark, releases, tm
     for work, path, values in (
         ("a", folder / "test.bin", {"test_share": 0.5}),
         ("b", folder, {"include": r"test\.bin$", "test_share": 0.5}),
+        ("c", pack(folder, tmp_path / "c.tar.gz"), {"include": r"!.*/test", "test_share": 0.5}),
     ):
         config = configure(tmp_path / work, path, **values)
         assert ingest_photos.run(spark, config) == {"photos": 100, "quarantined": 0}
         assert {row["test_share"] for row in read(spark, config)} == {0.5}
     with pytest.raises(InputError, match="no file to take: check its `include`"):
-        ingest_photos.run(spark, configure(tmp_path / "c", folder, include="valid"))
+        ingest_photos.run(spark, configure(tmp_path / "d", folder, include="valid"))
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+def test_files_of_records_are_read_again_where_they_changed_alone(
+    spark, releases, packed, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(releases["CIFAR-100"], tmp_path / "in")
+    path = pack(folder, tmp_path / "c.tar.gz") if packed else folder
+    config = configure(tmp_path / "work", path)
+    ingest_photos.run(spark, config)
+    with monkeypatch.context() as patch:
+        patch.setattr(photo_members, "check_cifar", None)  # a call would fail
+        files = 1 if packed else 2
+        wanted = {"photos": 0, "quarantined": 0, "unchanged": files}
+        assert ingest_photos.run(spark, config) == wanted
+    whole = (folder / "test.bin").read_bytes()
+    record = CIFAR_100.record_bytes
+    other = bytes([0, 1]) + bytes(3072)
+    (folder / "test.bin").write_bytes(other + whole[record:-record])  # one changed, one less
+    if packed:
+        pack(folder, path)
+    wanted = {"photos": 1, "quarantined": 0, "changed": 1, "removed": 1}
+    assert ingest_photos.run(spark, config) == wanted | ({} if packed else {"unchanged": 1})
+    rows = {row["path"].split("/")[-1]: row for row in read(spark, config)}
+    assert len(rows) == 330
+    assert (rows["test.bin!0"]["revision"], rows["test.bin!1"]["revision"]) == (2, 1)
+    assert rows["test.bin!99"]["removed"] is not None
 
 
 def test_what_does_not_fit_is_refused_and_counted(spark, releases, tmp_path):

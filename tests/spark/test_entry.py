@@ -6,7 +6,8 @@ import mlflow
 import pytest
 
 from devise_lib import tracking
-from devise_lib.config import EmbedPhotos, Evaluate, MakeSample
+from devise_lib.config import Evaluate, MakeSample
+from devise_lib.config_photos import EmbedPhotos
 from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import ConfigError, InputError, SchemaError
 from devise_lib.spark import entry
@@ -245,3 +246,24 @@ def test_a_program_says_where_its_log_is_and_what_it_did(tmp_path, store, capsys
     assert first == f"embed_photos  started, log {tmp_path}/w/logs/spark.log"
     assert re.fullmatch(r"embed_photos  \d+\.\d s  1,200 embeddings, 7 batches", last)
     assert read_record(f"{tmp_path}/w", "embed_photos").rows["batches"] == 7
+
+
+def asked_for(tmp_path, monkeypatch, *words: str) -> list[tuple]:
+    """What a job of these words is run with."""
+    monkeypatch.setattr(entry, "start_session", lambda *_: None)
+    path = tmp_path / "c.toml"
+    path.write_text(f"work_dir = '{tmp_path}/w'\n")
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(entry, "execute", lambda *given: seen.append(given[2].retry) or never())
+        with pytest.raises((AssertionError, SystemExit)):
+            run_job(never, EmbedPhotos, ["--config", str(path), *words])
+    return seen
+
+
+def test_classes_to_try_again_are_words_of_the_command(tmp_path, monkeypatch, capsys):
+    words = ("--retry", "time_out", "--retry", "missing_file")
+    assert asked_for(tmp_path, monkeypatch, *words) == [("time_out", "missing_file")]
+    assert asked_for(tmp_path, monkeypatch) == [()]
+    assert asked_for(tmp_path, monkeypatch, "--retry", "timeout") == []
+    assert "invalid choice: 'timeout' (choose from" in capsys.readouterr().err

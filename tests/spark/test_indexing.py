@@ -101,8 +101,7 @@ def test_no_photo_is_refused_with_the_job_to_run(embeddings, tmp_path):
 
 @pytest.mark.parametrize("wrong", [np.ones(15), None])
 def test_embeddings_that_differ_in_length_are_refused(spark, wrong):
-    rows = as_rows(VECTORS[:3])
-    rows[1] = (*rows[1][:5], None if wrong is None else wrong.tolist())
+    rows = as_rows([VECTORS[0], wrong, VECTORS[2]])
     with pytest.raises(InputError, match="want one length"):
         measure(spark.createDataFrame(rows, EMBEDDINGS), MODEL)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from devise_lib.spark.inference import with_pixels, with_vectors
+from devise_lib.spark.inference import Model, with_pixels, with_vectors
 from devise_lib.vision.images import decode
 
 pytestmark = pytest.mark.spark
@@ -25,8 +25,12 @@ CONTENTS |= {"bad": b"no photo", "cut": photo(200)[:60], "none": b""}
 
 @pytest.fixture(scope="module")
 def photos(spark):
-    rows = [(i, f"label of {i}", content, 7) for i, content in CONTENTS.items()]
-    columns = "photo_id string, label string, content binary, other int"
+    rows = [
+        (i, f"label of {i}", f"/{i}.png", len(content), "digest", content, 7)
+        for i, content in CONTENTS.items()
+    ]
+    columns = "photo_id string, label string, path string, size_bytes long, sha256 string"
+    columns += ", content binary, other int"
     return spark.createDataFrame(rows, columns).cache()
 
 
@@ -45,7 +49,7 @@ def network(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(photos, network):
-    return with_vectors(photos, network[0], KEEP, 3).collect()
+    return with_vectors(photos, Model(network[0], 3), KEEP).collect()
 
 
 def test_every_photo_has_a_vector_or_a_reason(results, network):
@@ -69,7 +73,7 @@ def test_the_columns_are_those_kept_and_the_result(results):
 
 
 def test_vectors_depend_neither_on_the_partitions_nor_on_the_batches(photos, network, results):
-    again = with_vectors(photos.repartition(5), network[0], KEEP, 64).collect()
+    again = with_vectors(photos.repartition(5), Model(network[0], 64), KEEP).collect()
     first = {row["photo_id"]: row for row in results}
     for row in again:
         assert row["reason"] == first[row["photo_id"]]["reason"]

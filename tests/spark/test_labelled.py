@@ -9,6 +9,7 @@ from devise_lib.spark.labelled import (
     with_fold,
 )
 from devise_lib.spark.schemas import LABELS, PHOTOS
+from tests.rows import row_of
 
 pytestmark = pytest.mark.spark
 
@@ -30,7 +31,8 @@ def labels(spark):
 
 def make_photos(spark, names, share=None):
     rows = [
-        (f"p{i}", "set", f"/p{i}", name, share, 1, None, "0", b"x") for i, name in enumerate(names)
+        row_of(PHOTOS, photo_id=f"p{i}", label=name, test_share=share, content=b"x")
+        for i, name in enumerate(names)
     ]
     return spark.createDataFrame(rows, PHOTOS)
 

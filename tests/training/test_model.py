@@ -41,8 +41,8 @@ def test_its_keras_file_is_a_network_for_the_workers(backbone, projection, tmp_p
     model = assemble(backbone, projection)
     model.save(tmp_path / "model.keras")
     network = Network((tmp_path / "model.keras").read_bytes(), threads=1)
-    assert (network.image_size, network.dimension) == (32, 7)
-    found = network(PHOTOS.astype(np.uint8))
+    assert (network.image_size, network.dimensions) == (32, (7,))
+    [found] = network(PHOTOS.astype(np.uint8))
     np.testing.assert_allclose(found, np.asarray(model(PHOTOS)), atol=1e-5)
 
 

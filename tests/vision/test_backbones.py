@@ -104,8 +104,8 @@ def test_the_layer_of_the_features_comes_back_too(tmp_path, layer):
 def test_the_file_of_the_features_is_a_network_that_gives_them(backbone):
     network = Network(features_file(backbone), threads=1)
     wanted = np.asarray(backbone.features()(PHOTOS))
-    assert (network.image_size, network.dimension) == (32, wanted.shape[1])
-    np.testing.assert_allclose(network(PHOTOS.astype(np.uint8)), wanted, rtol=1e-4, atol=1e-5)
+    assert (network.image_size, network.dimensions) == (32, (wanted.shape[1],))
+    np.testing.assert_allclose(network(PHOTOS.astype(np.uint8))[0], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_a_missing_backbone_names_the_job_that_makes_it(tmp_path):

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from devise_lib.reasons import Reason
 from devise_lib.vision import inference
-from devise_lib.vision.images import Reason, Refusal, decode
-from devise_lib.vision.inference import Network, embed_photos, load_network
+from devise_lib.vision.images import Refusal, decode, decode_inspected
+from devise_lib.vision.inference import Network, embed, load_network
 
 
 def make_file(tmp_path_factory, seed: int) -> bytes:
@@ -48,7 +49,12 @@ class MeanColour:
     def __call__(self, photos):
         self.calls.append(len(photos))
         means = photos.mean(axis=(1, 2)).astype(np.float32)
-        return np.where(means[:, :1] == 0, np.nan, means)
+        black = np.where(means[:, :1] == 0, np.nan, means)
+        return [black, 2 * means]
+
+
+def embed_all(network, contents, size):
+    return list(embed(network, [decode_inspected(c, 16) for c in contents], size))
 
 
 contents = st.lists(
@@ -59,7 +65,7 @@ contents = st.lists(
 @given(contents, st.integers(1, 5))
 def test_each_photo_gets_its_own_vector_or_reason_however_the_batches_are_cut(photos, size):
     network = MeanColour()
-    results = embed_photos(network, photos, size)
+    results = embed_all(network, photos, size)
     assert len(results) == len(photos)
     for content, result in zip(photos, results, strict=True):
         pixels = decode(content, 16)
@@ -70,13 +76,15 @@ def test_each_photo_gets_its_own_vector_or_reason_however_the_batches_are_cut(ph
                 Reason.NOT_FINITE, "the network gave a number that is not finite"
             )
         else:
-            np.testing.assert_allclose(result, pixels.mean(axis=(0, 1)), rtol=1e-6)
-    assert all(1 <= calls <= size for calls in network.calls)
+            np.testing.assert_allclose(result[0], pixels.mean(axis=(0, 1)), rtol=1e-6)
+            np.testing.assert_allclose(result[1], 2 * result[0])
+    good = sum(not isinstance(decode(content, 16), Refusal) for content in photos)
+    assert network.calls == [size] * -(-good // size)  # every call has the same shape
 
 
 def test_a_batch_without_a_photo_does_not_run_the_network():
     network = MeanColour()
-    assert [r.reason for r in embed_photos(network, [b"", b"x"], 2)] == ["empty", "not_an_image"]
+    assert [r.reason for r in embed_all(network, [b"", b"x"], 2)] == ["empty", "not_an_image"]
     assert network.calls == []
 
 
@@ -85,13 +93,13 @@ def test_a_network_gives_what_its_keras_model_gives(network, keras_file, tmp_pat
     path.write_bytes(keras_file)
     photos = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3)).astype(np.uint8)
     wanted = keras.models.load_model(path).predict(photos.astype(np.float32), verbose=0)
-    np.testing.assert_allclose(network(photos), wanted, rtol=1e-5, atol=1e-4)
-    assert (network.image_size, network.dimension) == (16, 5)
+    np.testing.assert_allclose(network(photos)[0], wanted, rtol=1e-5, atol=1e-4)
+    assert (network.image_size, network.dimensions) == (16, (5,))
 
 
 @pytest.mark.parametrize("count", [0, 1, 64])
 def test_a_network_takes_batches_of_any_length(network, count):
-    vectors = network(np.zeros((count, 16, 16, 3), dtype=np.uint8))
+    [vectors] = network(np.zeros((count, 16, 16, 3), dtype=np.uint8))
     assert (vectors.shape, vectors.dtype) == ((count, 5), np.float32)
 
 

@@ -1,0 +1,79 @@
+"""Which model's embeddings readers see: one row of CURRENT_MODELS, written when they are complete.
+
+A new model embeds every photo beside the rows of the old one. Readers change over in one commit:
+of CURRENT_MODELS, and where there is a catalog of its view `embeddings_current`.
+"""
+
+import shutil
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.errors import InputError
+from devise_lib.spark.embedding import checkpoint
+from devise_lib.spark.results import EACH, results_of
+from devise_lib.spark.schemas import CURRENT_MODELS
+from devise_lib.spark.tables import Tables
+
+VIEW = "embeddings_current"
+
+
+def current_embeddings(tables: Tables) -> DataFrame:
+    """EMBEDDINGS of the current model: what the view `embeddings_current` of a catalog shows.
+
+    Raises:
+        InputError: no model's embeddings are complete yet.
+    """
+    models = _newest_first(tables)
+    if not models:
+        raise InputError("no model's embeddings are complete yet: run embed_photos to its end")
+    return tables.read("embeddings").where(F.col("model_id") == models[0])
+
+
+def is_current(tables: Tables, model_id: str) -> bool:
+    """Whether readers see this model."""
+    return _newest_first(tables)[:1] == [model_id]
+
+
+def make_current(tables: Tables, model_id: str) -> None:
+    """Let readers see this model from now on.
+
+    Args:
+        tables: with a complete set of the model's rows; their provenance names the run.
+        model_id: the model.
+    """
+    if not is_current(tables, model_id):
+        row = tables.spark.createDataFrame(
+            [(model_id, None, tables.provenance["run_id"])], CURRENT_MODELS
+        )
+        tables.append("current_models", row.withColumn("since", F.current_timestamp()))
+    if tables.catalog:  # also where nothing changed: a run may have been killed in between
+        tables.spark.sql(
+            f"CREATE OR REPLACE VIEW {tables.catalog}.{VIEW} AS SELECT * FROM "
+            f"{tables.catalog}.embeddings WHERE model_id = '{model_id}'"
+        )
+
+
+def drop_old_models(tables: Tables, keep: int) -> list[str]:
+    """Drop the rows of all models that were current once, but for the `keep` newest of them.
+
+    A model that never was current, such as one on trial, keeps its rows.
+
+    Returns:
+        The models whose rows are gone.
+    """
+    old = _newest_first(tables)[keep:]
+    held = [model_id for model_id in old if not results_of(tables, model_id).isEmpty()]
+    for model_id in held:
+        for name in EACH:
+            tables.delete(name, F.col("model_id") == model_id)
+        shutil.rmtree(checkpoint(tables.work_dir, model_id), ignore_errors=True)
+    return held
+
+
+def _newest_first(tables: Tables) -> list[str]:
+    """Every model that was current once, a row a change of model in the table."""
+    if not tables.exists("current_models"):
+        return []
+    rows = tables.read("current_models").groupBy("model_id").agg(F.max("since").alias("since"))
+    return [row["model_id"] for row in rows.orderBy(F.desc("since")).collect()]

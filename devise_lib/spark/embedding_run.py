@@ -1,0 +1,144 @@
+"""A run of embed_photos from its start to its end: what is done around the stream."""
+
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.console import say
+from devise_lib.errors import InputError
+from devise_lib.numerics.throughput import Throughput
+from devise_lib.spark.current_models import drop_old_models, is_current, make_current
+from devise_lib.spark.embedding import Embedder, checkpoint
+from devise_lib.spark.inference import Model
+from devise_lib.spark.kept import Scratch
+from devise_lib.spark.live import Stopper
+from devise_lib.spark.photo_commits import drop_superseded
+from devise_lib.spark.progress import Progress, summary
+from devise_lib.spark.quarantine import refuse_too_many
+from devise_lib.spark.results import EACH, count_results, forget_refused
+from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
+from devise_lib.spark.tables import Tables
+from devise_lib.training.model import with_feature
+
+
+def broadcast_model(
+    tables: Tables, config: EmbedPhotos, registered: tracking.RegisteredModel
+) -> Model:
+    """The registered model on its way to the workers.
+
+    Raises:
+        InputError: its file is missing, or the model has embedded photos with other columns before.
+    """
+    keras_file = tracking.fetch_keras(registered)
+    rows = tables.read("embeddings").where(F.col("model_id") == registered.model_id)
+    earlier = rows.select(F.col("feature").isNotNull().alias("has")).first()
+    if earlier is not None and earlier["has"] != config.feature:
+        raise InputError(
+            f"{registered.model_id} has embedded photos {'with' if earlier['has'] else 'without'} "
+            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or delete its "
+            f"rows (DELETE FROM delta.`{tables.path('embeddings')}` WHERE model_id = "
+            f"'{registered.model_id}') and run it again"
+        )
+    outputs: tuple[str, ...] = ("embedding",)
+    if config.feature:
+        keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
+    return Model(
+        tables.spark.sparkContext.broadcast(keras_file),
+        config.batch_size,
+        outputs,
+        config.precision,
+        tracking.fetch_dimension(registered),
+    )
+
+
+def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) -> Throughput:
+    """Embed every photo of PHOTOS that the model has neither embedded nor refused.
+
+    With `trigger_s` it then waits for new photos until it is stopped.
+
+    Raises:
+        InputError: too many photos are bad, or the results do not add up.
+    """
+    drop_superseded(tables)  # a killed ingest may have left some
+    if config.retry:
+        forget_refused(tables, model_id, config.retry)
+    version = tables.version("photos")  # those that come later are the next run's
+    photos = tables.read("photos", version).count()
+    to_do = photos - sum(count_results(tables, model_id))
+    context = tables.spark.sparkContext
+    folder = checkpoint(tables.work_dir, model_id) / "scratch"
+    with (
+        Scratch(str(folder)) as scratch,
+        Progress(context, config.name, config.progress_s, max(to_do, 0)) as progress,
+    ):
+        embedder = Embedder(tables, config, model, model_id, scratch, progress)
+        embedder.embed_stream()
+        if sum(count_results(tables, model_id)) != photos:
+            embedder.embed_missing(version)
+        check_sum(tables, model_id, photos)
+        if config.trigger_s:
+            progress.total = 0
+            complete(tables, config, model_id)
+            with Stopper() as stopper, embedder.live_stream() as query:
+                while query.isActive and not stopper.wait(config.progress_s):
+                    pass
+                if error := query.exception():
+                    raise error
+        return progress.throughput()
+
+
+def check_sum(tables: Tables, model_id: str, photos: int) -> None:
+    """Every photo has one result.
+
+    Args:
+        tables: with the results.
+        model_id: whose.
+        photos: in PHOTOS when the run began; PHOTOS may have got more since.
+
+    Raises:
+        InputError: there are fewer results than that, or more than PHOTOS has photos now.
+    """
+    embedded, refused = count_results(tables, model_id)
+    now = tables.read("photos").count()
+    if not photos <= embedded + refused <= now:
+        raise InputError(
+            f"{now} photos, but {model_id} embedded {embedded}, refused {refused}: PHOTOS or the "
+            "results were changed by something else than ingest_photos and embed_photos"
+        )
+
+
+def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
+    """Let readers see a model whose rows are complete; tidy the tables where it is worth it."""
+    is_new = config.make_current and not is_current(tables, model_id)
+    packs = config.optimize and (is_new or is_scattered(tables, "embeddings"))
+    if packs:
+        tables.pack("embeddings", FILE_BYTES)
+    if config.make_current:
+        make_current(tables, model_id)
+    dropped = drop_old_models(tables, config.keep_models) if config.keep_models else []
+    if config.vacuum_hours and (packs or dropped):
+        for name in EACH:
+            vacuum(tables, name, config.vacuum_hours)
+
+
+def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -> dict[str, int]:
+    """Log and print what a run did; returns the model's rows.
+
+    Raises:
+        InputError: more photos are bad than `max_bad_share`.
+    """
+    embedded, refused = count_results(tables, model_id)
+    mine = tables.read("quarantine").where(F.col("model_id") == model_id)
+    reasons = refuse_too_many(mine, embedded + refused, config.max_bad_share, config.name)
+    metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
+    if done.times.photos:
+        photos = config.predict_photos
+        say(f"{config.name}  {summary(done, photos, config.core_hour_price)}", over=True)
+        metrics |= {f"photos_per_s_{stage}": rate for stage, rate in done.rates().items()}
+        metrics |= {
+            "photos_per_s": done.photos_per_s,
+            "predicted_hours": done.hours(photos),
+            "predicted_cost": done.cost(photos, config.core_hour_price),
+        }
+    tracking.log_metrics(metrics)
+    return {"embeddings": embedded, "quarantined": refused}

@@ -1,0 +1,193 @@
+"""What has changed since the last run: the files as they are listed against the tables."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.errors import InputError
+from devise_lib.spark.photo_sources import Place
+from devise_lib.spark.schemas import SCHEMAS
+from devise_lib.spark.tables import Tables
+
+STAGE = "ingest_photos"
+# Where a member's archive, or a record's file, ends in a path of PHOTOS.
+CONTAINER = r"^(.*?\.(?:tar\.gz|tgz|tar|bin))!"
+KNOWN = (  # what the tables say of a photo; goes with its file through the reading
+    *("known_path", "known_size", "known_time", "known_sha256", "known_revision"),
+    *("known_removed", "refused_reason", "refused_size", "refused_time", "refused_sha256"),
+)
+
+
+def compare(listed: DataFrame, known: DataFrame, retry: Sequence[str]) -> DataFrame:
+    """Rows of LISTED with what is known of them, and a state.
+
+    The state is `same` (in PHOTOS, as it was), `refused` (in QUARANTINE, as it was), `read` (new,
+    changed, elsewhere than it was, or to be tried again), or `archive`. The listing alone tells.
+
+    Args:
+        listed: rows of LISTED, with modification_time; their ids are distinct.
+        known: of `read_known`.
+        retry: reasons of refused files that are to be tried again.
+    """
+    joined = listed.join(known, "photo_id", "left")
+    same = _is_as("known") & (F.col("path") == F.col("known_path"))
+    again = F.col("refused_reason").isin(list(retry)) if retry else F.lit(False)
+    refused = F.col("refused_reason").isNotNull() & ~again & _is_as("refused")
+    state = F.when(F.col("known_revision").isNotNull() & same, "same").when(refused, "refused")
+    archive = F.when(F.col("photo_id").isNull(), "archive")
+    return joined.withColumn("state", F.coalesce(archive, state.otherwise("read")))
+
+
+def _is_as(before: str) -> Column:
+    """Whether a listed file is as it was: by its digest where the listing has it, else by time."""
+    size, time = F.col(f"{before}_size"), F.col(f"{before}_time")
+    stamps = F.col("modification_time").eqNullSafe(time)
+    # A table that tells times does not tell sizes; of a path without a file both are null.
+    sizes = F.col("size_bytes").isNull() | F.col("size_bytes").eqNullSafe(size)
+    digest = F.col("sha256") == F.col(f"{before}_sha256")
+    return F.when(F.col("sha256").isNotNull(), F.coalesce(digest, F.lit(False))).otherwise(
+        stamps & sizes
+    )
+
+
+def read_known(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
+    """What PHOTOS and QUARANTINE (of this stage) hold of the photos of some sets: photo_id, KNOWN.
+
+    No column of the size of the photos is read.
+    """
+    photos = _renamed(_photos(tables, photo_sets), "known", "path", "revision", "removed")
+    refused = _renamed(_refused(tables, photo_sets), "refused", "reason")
+    return photos.join(refused, "photo_id", "full")
+
+
+def _renamed(rows: DataFrame, prefix: str, *more: str) -> DataFrame:
+    """photo_id, and under a prefix what tells a change of the file, and `more` columns."""
+    names = {"size_bytes": "size", "modification_time": "time", "sha256": "sha256"}
+    names |= {name: name for name in more}
+    return rows.select(
+        "photo_id", *(F.col(name).alias(f"{prefix}_{short}") for name, short in names.items())
+    )
+
+
+def count_rows(tables: Tables, photo_sets: Sequence[str]) -> int:
+    """Rows that `read_known` joins, but those of photos that are marked as removed."""
+    photos = _photos(tables, photo_sets).where("removed IS NULL").select("photo_id")
+    return photos.union(_refused(tables, photo_sets).select("photo_id")).count()
+
+
+def find_gone(
+    tables: Tables, places: Sequence[Place], seen: DataFrame, shut: DataFrame | None
+) -> DataFrame:
+    """What the tables have of files that the sources should have and have no more: photo_id.
+
+    Photos that the present `include` or pattern leaves out, or that lie elsewhere, are none of
+    these: nobody has looked for them.
+
+    Args:
+        tables: of the work folder.
+        places: the sources of this run.
+        seen: photo_id: all that was listed or read.
+        shut: photo_set, path: archives that were not opened, since they are as they were, if any.
+    """
+    names = [place.source.name for place in places]
+    photos = _photos(tables, names).where("removed IS NULL")
+    tables_rows = [
+        each.select("photo_id", "photo_set", "path") for each in (photos, _refused(tables, names))
+    ]
+    left = tables_rows[0].union(tables_rows[1]).join(seen, "photo_id", "left_anti")
+    if shut is not None:
+        closed = shut.select("photo_set", F.col("path").alias("container"))
+        container = F.regexp_extract("path", CONTAINER, 1)
+        left = left.withColumn("container", container).join(
+            closed, ["photo_set", "container"], "left_anti"
+        )
+    by_name = {place.source.name: place for place in places}
+
+    @F.udf("boolean")
+    def belongs(photo_set: str, path: str) -> bool:
+        return by_name[photo_set].takes(path)
+
+    return left.where(belongs("photo_set", "path")).select("photo_id").distinct()
+
+
+def refuse_doubled(listed: DataFrame) -> None:
+    """Stop where two files have one id, as those of a tar that lies beside its own folder.
+
+    Args:
+        listed: photo_id and path.
+
+    Raises:
+        InputError: names two such files.
+    """
+    paths = F.array_sort(F.collect_list("path")).alias("paths")
+    counts = listed.groupBy("photo_id").agg(F.count("*").alias("files")).where("files > 1")
+    doubled = listed.join(counts.limit(1), "photo_id").agg(paths).collect()[0]["paths"]
+    if doubled:
+        raise two_files(*doubled[:2])
+
+
+def two_files(first: str, second: str) -> InputError:
+    """The error of two files with one id."""
+    return InputError(
+        f"{first} and {second} have the same name within their source, so they would have one "
+        "id: leave out one of them (a tar or its folder), or give them sources of their own"
+    )
+
+
+def refuse_file_beside_archive(read: DataFrame, archives: DataFrame) -> None:
+    """Stop where a file has the id of a photo in an archive that is there as well.
+
+    Args:
+        read: path, known_path, known_removed of files.
+        archives: path.
+
+    Raises:
+        InputError: names the two.
+    """
+    container = F.regexp_extract("known_path", CONTAINER, 1)
+    both = read.where("path <> known_path AND known_removed IS NULL").withColumn("of", container)
+    there = archives.select(F.col("path").alias("of"))
+    found = both.join(there, "of", "left_semi").select("path", "known_path").limit(1).collect()
+    if found:
+        raise two_files(*sorted(found[0]))
+
+
+def refuse_other_folder(changed: DataFrame) -> None:
+    """Stop where a file has the id of a photo that lies elsewhere, and other bytes.
+
+    A photo that was moved with its folder has the bytes that it had and is taken as moved.
+
+    Args:
+        changed: path, known_path, known_removed, photo_set of files with other bytes than known.
+
+    Raises:
+        InputError: names one such file and where the photo of its id is.
+    """
+    elsewhere = changed.where("path <> known_path AND known_removed IS NULL")
+    found = elsewhere.select("path", "known_path", "photo_set").limit(1).collect()
+    if found:
+        path, known_path, name = found[0]
+        raise InputError(
+            f"{path} has the id of a photo of the set {name!r} that was ingested from {known_path} "
+            "with other bytes: another folder was ingested under this name. Give the source a "
+            'name of its own, as in ingest_photos.source=[{path="...", name="..."}]; if the folder '
+            "was moved and this file was changed as well, ingest it once under its old path (a "
+            "link there will do)"
+        )
+
+
+def _photos(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
+    return read_or_empty(tables, "photos").where(F.col("photo_set").isin(list(photo_sets)))
+
+
+def _refused(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
+    own = (F.col("stage") == STAGE) & F.col("photo_set").isin(list(photo_sets))
+    return read_or_empty(tables, "quarantine").where(own)
+
+
+def read_or_empty(tables: Tables, name: str) -> DataFrame:
+    """A table, or no rows of its schema where it is not there yet."""
+    if tables.exists(name):
+        return tables.read(name)
+    return tables.spark.createDataFrame([], SCHEMAS[name])

@@ -1,0 +1,98 @@
+"""Files to rows of CHECKED: read by many threads a task, judged by their header, digested."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from devise_lib.config_photos import IngestPhotos
+from devise_lib.reasons import Reason
+from devise_lib.spark.photo_reading import make_reader
+from devise_lib.spark.photo_rows import CHECKED, Row, frames, photo_row, refuse
+from devise_lib.spark.photo_sources import Place
+from devise_lib.vision.ahead import map_ahead
+from devise_lib.vision.images import Refusal
+
+AHEAD_BYTES = 64 << 20  # read and not taken yet, a task
+ROW_BYTES = 10_000  # what a file in work weighs at least
+
+Frames = Iterator[pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What decides about a file; see devise_lib.config_photos.IngestPhotos."""
+
+    max_pixels: int
+    min_side: int
+    max_content_bytes: int
+    read_threads: int
+    read_timeout_s: float
+
+    @classmethod
+    def of(cls, config: IngestPhotos) -> "Limits":
+        """Those of a job's configuration."""
+        sides = (config.max_pixels, config.min_side)
+        reading = (config.read_threads, config.read_timeout_s)
+        return cls(*sides, config.max_content_bytes, *reading)
+
+
+def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
+    """Read and check listed files: rows of CHECKED.
+
+    A file that cannot be read is a row with a reason. One of a folder that is gone by now is no
+    row at all: it was deleted after it was listed, and is none of the source's files.
+
+    Args:
+        items: rows of LISTED, with `content` where a table holds the bytes.
+        place: their source.
+        limits: see there.
+    """
+    has_content = "content" in items.columns
+    columns = (*CHECKED.names[: CHECKED.names.index("sha256")], "fault")
+    wanted = items.select(*columns, *(["content"] if has_content else []))
+    from_table = place.source.kind == "table"
+    stays_at_path = not from_table or bool(place.source.columns.path)
+
+    def check(batches: Frames) -> Frames:
+        read = make_reader(place.opener)
+
+        def work(item: Any) -> Row:
+            content = bytes(item.content) if has_content else read(item.path)
+            return _row(item, content, limits, stays_at_path)
+
+        def late(item: Any) -> Row:
+            message = f"{item.path} was not read within {limits.read_timeout_s:g} s"
+            return _row(item, Refusal(Reason.TIME_OUT, message), limits, stays_at_path)
+
+        rows = map_ahead(
+            work,
+            (item for batch in batches for item in batch.itertuples(index=False)),
+            threads=1 if has_content else limits.read_threads,
+            ahead=AHEAD_BYTES,
+            weigh=lambda item: (
+                ROW_BYTES + (0 if pd.isna(item.size_bytes) else int(item.size_bytes))
+            ),
+            limit_s=limits.read_timeout_s,
+            late=late,
+        )
+        kept = (row for row in rows if from_table or row[-2] != Reason.MISSING_FILE)
+        yield from frames(kept, CHECKED.names, CHECKED.names.index("content"))
+
+    return wanted.mapInPandas(check, CHECKED)
+
+
+def _row(item: Any, read: bytes | Refusal, limits: Limits, stays_at_path: bool) -> Row:
+    known = (item.photo_id, item.photo_set, item.path, item.label, item.owner, item.test_share)
+    if isinstance(read, Refusal):
+        stamps = (item.size_bytes, item.modified_us, None, None)
+        return (*known, *stamps, read.reason.value, read.message)
+    return photo_row(
+        **dict(zip(CHECKED.names, known, strict=False)),
+        modified_us=item.modified_us,
+        content=read,
+        refusal=refuse(read, limits.max_pixels, limits.min_side, item.fault),
+        keep_content=not stays_at_path or len(read) <= limits.max_content_bytes,
+    )

@@ -1,0 +1,222 @@
+"""What a chunk of checked files changes in PHOTOS and QUARANTINE, so that it may be cut off.
+
+The new photos and the new revisions of changed ones come first, by a plain append, which is all
+that a stream over PHOTOS reads. What is cut off there leaves files that the next run reads anew
+(they are in no table as they are now), older revisions (`drop_superseded` takes them away) and rows
+of QUARANTINE about photos that were taken since (the next run finds them by the listing).
+"""
+
+from collections import Counter
+from functools import cached_property
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.config_photos import IngestPhotos
+from devise_lib.reasons import Reason
+from devise_lib.spark.kept import Kept
+from devise_lib.spark.photo_changes import STAGE, read_or_empty, refuse_other_folder
+from devise_lib.spark.quarantine import check_share
+from devise_lib.spark.session import session_settings
+from devise_lib.spark.tables import Tables, count_by
+
+ROW_GROUP_BYTES = 16 << 20  # so that several tasks can read one file of PHOTOS
+ROW_GROUPS = {
+    "parquet.block.size": str(ROW_GROUP_BYTES),
+    "parquet.page.size.row.check.min": "4",  # photos are large: at 100 rows it would be too late
+    "parquet.page.size.row.check.max": "32",
+}
+MOST_SMALL_FILES = 50
+NOTHING_KNOWN = (
+    "photo_id string, known_path string, known_sha256 string, known_revision int, "
+    "known_removed timestamp, refused_reason string"
+)
+# How a file could not be read: that says nothing about the photo that it was before.
+PASSING = (Reason.PERMISSION, Reason.READ_ERROR, Reason.TIME_OUT)
+
+
+class Ledger:
+    """What the tables hold, kept in step with the commits of a run.
+
+    Attributes:
+        taken: rows of PHOTOS.
+        refused: rows of QUARANTINE of this stage, by reason.
+        counts: what this run did, by name.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.counts: Counter[str] = Counter()
+
+    @cached_property
+    def taken(self) -> int:  # most runs find nothing new, and need not count
+        return read_or_empty(self._tables, "photos").count()
+
+    @cached_property
+    def refused(self) -> Counter[str]:
+        own = F.col("stage") == STAGE
+        return Counter(count_by(read_or_empty(self._tables, "quarantine").where(own), "reason"))
+
+
+def settle(
+    tables: Tables,
+    checked: DataFrame,
+    known: DataFrame | None,
+    config: IngestPhotos,
+    ledger: Ledger,
+) -> None:
+    """Commit a chunk.
+
+    Args:
+        tables: of the work folder; their provenance has `run_id`.
+        checked: rows of CHECKED, persisted; their ids are distinct.
+        known: of `read_known`; None where the tables have none of the photos.
+        config: of the job.
+        ledger: is changed by what is committed.
+
+    Raises:
+        InputError: too many files are refused, or one has the id of a photo that lies elsewhere;
+            nothing of the chunk is committed.
+    """
+    bad, is_known = F.col("reason").isNotNull(), F.col("known_revision").isNotNull()
+    same = is_known & F.col("sha256").eqNullSafe(F.col("known_sha256"))
+    gone = is_known & ~F.col("reason").isin([each.value for each in PASSING])
+    outcome = F.when(bad & gone, "lost").when(bad, "refused").when(same, "same")
+    with Kept() as keep:
+        if known is None:
+            mine = tables.spark.createDataFrame([], NOTHING_KNOWN)
+        else:
+            mine = keep(known.join(checked.select("photo_id"), "photo_id", "left_semi"))
+        rows = checked.join(F.broadcast(mine), "photo_id", "left").withColumns(
+            {
+                "outcome": outcome.when(is_known, "changed").otherwise("new"),
+                "modification_time": F.timestamp_micros("modified_us"),
+                "run_id": F.lit(tables.provenance.get("run_id")).cast("string"),
+            }
+        )
+        groups = rows.groupBy("outcome", "reason", "refused_reason").count().collect()
+        taken, refused, done = ledger.taken, Counter(ledger.refused), Counter[str]()
+        for row in groups:
+            files = row["count"]
+            done[row["outcome"]] += files
+            refused[row["reason"]] += files if row["reason"] else 0
+            refused[row["refused_reason"]] -= files if row["refused_reason"] else 0
+        if done["changed"]:
+            refuse_other_folder(rows.where("outcome = 'changed'"))
+        taken, refused = taken + done["new"], +refused
+        check_share(refused, taken + refused.total(), config.max_bad_share, config.name)
+        _commit_photos(tables, rows, done)
+        _commit_refused(tables, rows, any(row["refused_reason"] for row in groups))
+    ledger.taken, ledger.refused = taken, refused
+    ledger.counts.update(done)
+
+
+def _commit_photos(tables: Tables, rows: DataFrame, outcomes: Counter[str]) -> None:
+    tables.create_if_missing("photos")
+    if outcomes["new"] or outcomes["changed"]:
+        fresh = rows.where("outcome IN ('new', 'changed')").withColumns(
+            {
+                "revision": F.coalesce("known_revision", F.lit(0)) + 1,
+                "removed": F.lit(None).cast("timestamp"),
+            }
+        )
+        with session_settings(tables.spark, ROW_GROUPS):
+            tables.append("photos", fresh)
+    if outcomes["changed"]:
+        drop_superseded(tables)
+    if outcomes["same"] or outcomes["lost"]:
+        stamps = ("path", "size_bytes", "modification_time")
+        touched = rows.where("outcome IN ('same', 'lost')").select("photo_id", *stamps, "outcome")
+        tables.merge(
+            "photos",
+            touched,
+            "t.photo_id = s.photo_id",
+            lambda merge: merge.whenMatchedUpdate(
+                "s.outcome = 'same'",
+                {**{name: f"s.{name}" for name in stamps}, "removed": "CAST(NULL AS TIMESTAMP)"},
+            ).whenMatchedUpdate(
+                "s.outcome = 'lost'", {"removed": "coalesce(t.removed, current_timestamp())"}
+            ),
+        )
+
+
+def _commit_refused(tables: Tables, rows: DataFrame, some_before: bool) -> None:
+    """The refused ones to QUARANTINE, in place of what it had on the files of the chunk."""
+    tables.create_if_missing("quarantine")
+    refused = rows.withColumns(
+        {"stage": F.lit(STAGE), "model_id": F.lit(None).cast("string")}
+    ).select(*tables.read("quarantine").columns)
+    if not some_before:
+        tables.append("quarantine", refused.where("reason IS NOT NULL"))
+        return
+    tables.merge(
+        "quarantine",
+        refused,
+        f"t.photo_id = s.photo_id AND t.stage = '{STAGE}'",
+        lambda merge: (
+            merge.whenMatchedUpdateAll("s.reason IS NOT NULL")
+            .whenMatchedDelete()
+            .whenNotMatchedInsertAll("s.reason IS NOT NULL")
+        ),
+    )
+
+
+def drop_superseded(tables: Tables) -> int:
+    """Delete the rows of PHOTOS of which a higher revision is there; returns their number.
+
+    Where no photo has a second revision, no row is read: each file's greatest is in Delta's log.
+    """
+    if not tables.exists("photos"):
+        return 0
+    photos = tables.read("photos").select("photo_id", "revision")
+    later = photos.where("revision > 1")
+    if later.isEmpty():
+        return 0
+    newest = later.groupBy("photo_id").agg(F.max("revision").alias("newest"))
+    old = photos.join(newest, "photo_id").where("revision < newest")
+    count = old.count()
+    if count:
+        tables.merge(
+            "photos",
+            old.select("photo_id", "newest").distinct(),
+            "t.photo_id = s.photo_id AND t.revision < s.newest",
+            lambda merge: merge.whenMatchedDelete(),
+        )
+    return count
+
+
+def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:
+    """Photos whose files are gone, or there again; returns how many of PHOTOS there were.
+
+    Files that are gone are in QUARANTINE no longer, nor are those that are in PHOTOS after all.
+    """
+    here = "removed IS NULL" if removed else "removed IS NOT NULL"
+    count = tables.read("photos").where(here).join(photo_ids, "photo_id", "left_semi").count()
+    if count:
+        value = "current_timestamp()" if removed else "CAST(NULL AS TIMESTAMP)"
+        condition = f"t.photo_id = s.photo_id AND t.{here}"
+        tables.merge(
+            "photos",
+            photo_ids,
+            condition,
+            lambda merge: merge.whenMatchedUpdate(set={"removed": value}),
+        )
+    return count
+
+
+def forget_refused(tables: Tables, photo_ids: DataFrame) -> None:
+    """Take files out of QUARANTINE that are gone, or were taken."""
+    refused = read_or_empty(tables, "quarantine").where(F.col("stage") == STAGE)
+    if refused.join(photo_ids, "photo_id", "left_semi").isEmpty():
+        return
+    condition = f"t.photo_id = s.photo_id AND t.stage = '{STAGE}'"
+    tables.merge("quarantine", photo_ids, condition, lambda merge: merge.whenMatchedDelete())
+
+
+def pack_small_files(tables: Tables, file_bytes: int) -> None:
+    """Make large files of PHOTOS of its small ones, where there are many of these."""
+    if tables.detail("photos")["numFiles"] <= MOST_SMALL_FILES:
+        return
+    small = tables.file_sizes("photos").where(F.col("file_size") < file_bytes // 2).count()
+    if small > MOST_SMALL_FILES:
+        tables.pack("photos", file_bytes, ROW_GROUPS)

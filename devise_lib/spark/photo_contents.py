@@ -1,0 +1,38 @@
+"""A few photos with their files, also those that stay at their paths."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.spark.hadoop_files import WorkerFiles, worker_files
+from devise_lib.spark.photo_reading import make_reader
+from devise_lib.vision.images import Refusal
+
+
+def with_contents(photos: DataFrame) -> DataFrame:
+    """Photos with `content` read from the path where it is null; null where that fails.
+
+    The files of an Arrow batch are in memory together: for as many photos as a page shows.
+
+    Args:
+        photos: with path, content.
+    """
+    at_path = F.when(F.col("content").isNull(), F.col("path"))  # the others stay in the JVM
+    read = _make_read(worker_files(photos.sparkSession))
+    return photos.withColumn("content", F.coalesce("content", read(at_path)))
+
+
+def _make_read(opener: WorkerFiles) -> Callable[[Column], Column]:
+    read_file = make_reader(opener)
+
+    def read_or_none(path: str | None) -> bytes | None:
+        found = None if path is None else read_file(path)
+        return None if isinstance(found, Refusal) else found
+
+    @F.pandas_udf("binary")
+    def read(paths: pd.Series) -> pd.Series:
+        return pd.Series([read_or_none(path) for path in paths], dtype=object)
+
+    return read

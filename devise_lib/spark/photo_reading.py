@@ -1,0 +1,51 @@
+"""The bytes of one photo from its path, on a worker, or the reason why not."""
+
+from collections.abc import Callable
+
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+
+from devise_lib.errors import InputError
+from devise_lib.paths import absolute, is_remote
+from devise_lib.reasons import Reason
+from devise_lib.spark.hadoop_files import WorkerFiles
+from devise_lib.text.files import LOCAL_FILES, Files
+from devise_lib.vision.images import Refusal
+
+MAX_FILE_BYTES = 1 << 30  # what a task would hold of one file
+
+
+def make_reader(opener: WorkerFiles) -> Callable[[str], bytes | Refusal]:
+    """What reads a photo on a worker; no JVM is started there before a path that needs one."""
+
+    def read(path: str) -> bytes | Refusal:
+        return read_photo(opener.open() if is_remote(path) else LOCAL_FILES, path)
+
+    return read
+
+
+def read_photo(files: Files, path: str) -> bytes | Refusal:
+    """The file's bytes; a file that cannot be read costs a row, whatever is wrong with it."""
+    try:
+        status = files.status(absolute(path))
+        if status is None:
+            return Refusal(Reason.MISSING_FILE, f"there is no {path}")
+        if status.size > MAX_FILE_BYTES:
+            return Refusal(
+                Reason.TOO_LARGE, f"{status.size} bytes, at most {MAX_FILE_BYTES} are read"
+            )
+        with files.open_range(status.path, 0, status.size) as opened:
+            return _read_all(opened.read, status.size)
+    except FileNotFoundError:
+        return Refusal(Reason.MISSING_FILE, f"there is no {path}")
+    except (PermissionError, OSError, InputError, Py4JError) as error:
+        denied = isinstance(error, PermissionError) or "AccessControlException" in str(error)
+        return Refusal(Reason.PERMISSION if denied else Reason.READ_ERROR, f"{path}: {error}")
+
+
+def _read_all(read: Callable[[int], bytes | None], size: int) -> bytes:
+    """Up to `size` bytes, from reads that may give fewer than they are asked for."""
+    parts, left = [], size
+    while left and (part := read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

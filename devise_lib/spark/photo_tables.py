@@ -1,0 +1,151 @@
+"""Tables of photos: of their bytes, or of the paths where these lie."""
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib.config_photos import PhotoSource
+from devise_lib.errors import InputError
+from devise_lib.paths import REMOTE, absolute
+from devise_lib.spark.hadoop_files import session_files
+from devise_lib.spark.photo_rows import LISTED, make_photo_id, microseconds
+from devise_lib.spark.photo_sources import Place, make_describer
+from devise_lib.vision.archives import MEMBER
+
+USABLE = {  # column -> types that it may have, as Spark writes them
+    "path": ("string",),
+    "content": ("binary",),
+    "id": ("string", "bigint", "int", "smallint", "tinyint"),
+    "label": ("string", "bigint", "int", "smallint", "tinyint"),
+    "owner": ("string", "bigint", "int", "smallint", "tinyint"),
+    "modified": ("timestamp", "timestamp_ntz", "date"),
+}
+KEY = "photo_key"  # what tells a table's photos apart
+
+Frames = Iterator[pd.DataFrame]
+
+
+def find_table(spark: SparkSession, source: PhotoSource) -> Place:
+    """A source that is a table; its photos may lie anywhere.
+
+    Raises:
+        InputError: no such table or column, or one that cannot be used.
+    """
+    table, path = _open(spark, source), source.columns.path
+    if not path or source.columns.content:
+        return Place(source)
+    remote = table.where(F.col(path).rlike(REMOTE))
+    some = [row[0] for row in remote.select(path).limit(1).collect()]
+    return Place(source, opener=session_files(spark, *some)[1])
+
+
+def list_table(spark: SparkSession, place: Place) -> DataFrame:
+    """Every photo of a table that the source takes, as rows of LISTED.
+
+    Whether a photo changed is told by the column `modified`; without it by the digest of the
+    table's bytes or, where it has paths alone, by the size and time of the file at the path. Of a
+    path where nothing lies both are null.
+
+    Raises:
+        InputError: no such table or column, or one that cannot be used.
+    """
+    source, columns = place.source, place.source.columns
+    table = _open(spark, source)
+    size, modified_us, digest = F.lit(None), F.lit(None), F.lit(None)
+    if columns.modified:
+        modified_us = F.unix_micros(F.col(columns.modified).cast("timestamp"))
+    elif columns.content:
+        size, digest = F.length(columns.content), F.sha2(columns.content, 256)
+    path = F.col(columns.path) if columns.path else F.lit(None)
+    wanted = {
+        KEY: _key(source),
+        "path": path.cast("string"),
+        "label": _text(columns.label),
+        "owner": _text(columns.owner),
+        "size_bytes": size.cast("long"),
+        "modified_us": modified_us.cast("long"),
+        "sha256": digest.cast("string"),
+    }
+    rows = table.select(*(column.alias(name) for name, column in wanted.items()))
+    nameless = rows.where(F.col(KEY).isNull()).limit(1).count()
+    if nameless:
+        raise InputError(
+            f"ingest_photos.source: {source.path} has rows without {columns.id or columns.path!r}, "
+            "which tells its photos apart"
+        )
+    look = not columns.modified and not columns.content
+    rows = rows.repartition(4 * spark.sparkContext.defaultParallelism) if look else rows
+    return rows.mapInPandas(_describer(place, look), LISTED)
+
+
+def with_content(spark: SparkSession, source: PhotoSource, items: DataFrame) -> DataFrame:
+    """Rows of LISTED with the table's bytes; reads the table once."""
+    content = F.coalesce(F.col(source.columns.content), F.lit(b"")).alias("content")
+    key = F.sha2(F.concat(F.lit(f"{source.name}/"), _key(source)), 256).substr(1, 32)
+    table = _open(spark, source).select(key.alias("photo_id"), content)
+    return table.join(F.broadcast(items), "photo_id")
+
+
+def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
+    source, describe = place.source, make_describer(place)
+
+    def rows(batches: Frames) -> Frames:
+        files = place.opener.open() if look else None
+        for batch in batches:
+            found = []
+            for row in batch.itertuples(index=False):
+                path = row.path or f"{source.path}{MEMBER}{row.photo_key}"
+                if not place.takes(path):
+                    continue
+                _, label, owner, fault = describe(row.path or "")
+                size, modified_us = row.size_bytes, row.modified_us
+                if files is not None:
+                    status = files.status(absolute(path))
+                    size = status.size if status else None
+                    modified_us = microseconds(status.modified_s) if status else None
+                label, owner = row.label or label, row.owner or owner
+                photo_id = make_photo_id(source.name, row.photo_key)
+                own = (photo_id, source.name, path, label, owner, source.test_share)
+                found.append((*own, size, modified_us, row.sha256, fault))
+            yield pd.DataFrame(found, columns=LISTED.names)
+
+    return rows
+
+
+def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:
+    """The table, by path or, without a slash, by name; its columns are checked."""
+    try:
+        if "/" in source.path:
+            table = spark.read.format(source.format).load(source.path)
+        else:
+            table = spark.read.table(source.path)
+        have = dict(table.dtypes)
+    except AnalysisException as error:
+        raise InputError(
+            f"ingest_photos.source: there is no {source.format} table {source.path!r} "
+            f"({error.getCondition()}); give a path or a name that exists"
+        ) from error
+    wanted = {use: name for use, name in source.columns.model_dump().items() if name}
+    faults = [
+        f"columns.{use} is {name!r}, which is {have.get(name, 'missing')}, "
+        f"want {' or '.join(USABLE[use][:2])}"
+        for use, name in wanted.items()
+        if have.get(name) not in USABLE[use]
+    ]
+    if faults:
+        raise InputError(
+            f"ingest_photos.source: {source.path}: {'; '.join(faults)}; it has "
+            + ", ".join(f"{name} ({kind})" for name, kind in have.items())
+        )
+    return table
+
+
+def _key(source: PhotoSource) -> Column:
+    return F.col(source.columns.id or source.columns.path).cast("string")
+
+
+def _text(name: str) -> Column:
+    return (F.col(name) if name else F.lit(None)).cast("string")

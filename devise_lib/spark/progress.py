@@ -1,0 +1,103 @@
+"""How far a run over photos has come, told while it runs, and what it took."""
+
+import threading
+import time
+from types import TracebackType
+
+from pyspark import SparkContext
+
+from devise_lib.console import say
+from devise_lib.numerics.throughput import HOUR_S, StageTimes, Throughput
+from devise_lib.spark.inference import TimesParam
+
+MINUTE_S = 60
+
+
+class Progress:
+    """Counts what tasks report as they end, and tells it every few seconds while it is open.
+
+    Attributes:
+        times: the accumulator that tasks add to.
+        total: photos that there are to do; 0: nobody knows, as of a stream without an end.
+    """
+
+    def __init__(self, context: SparkContext, name: str, every_s: float, total: int = 0) -> None:
+        self.times = context.accumulator(StageTimes(), TimesParam())
+        self.total = total
+        self._name, self._every_s, self._cores = name, every_s, context.defaultParallelism
+        self._begun_s = self._warm_s = time.monotonic()
+        self._write_s = 0.0
+        self._cold = StageTimes()  # of the first batch
+        self._stop = threading.Event()
+        self._teller = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        self._teller.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._teller.join()
+
+    def end_batch(self, write_s: float) -> None:
+        """Count a batch in.
+
+        Args:
+            write_s: wall-clock time in which the run's cores did nothing but write.
+        """
+        self._write_s += write_s * self._cores
+        if not self._cold.photos:
+            self._cold, self._warm_s = self._times(), time.monotonic()
+
+    def throughput(self) -> Throughput:
+        """Of the run so far, without its first batch where there are more.
+
+        In that one every process loads and compiles what it runs, however many photos follow.
+        """
+        times, now = self._times(), time.monotonic()
+        if times.photos > self._cold.photos > 0:
+            return Throughput(times - self._cold, now - self._warm_s, self._cores)
+        return Throughput(times, now - self._begun_s, self._cores)
+
+    def _times(self) -> StageTimes:
+        return self.times.value + StageTimes(write_s=self._write_s)
+
+    def line(self) -> str:
+        """Photos done, of how many, photos/s, and the time that is left."""
+        so_far, done = self.throughput(), self.times.value.photos
+        of_all = f" of {self.total:,}" if self.total else ""
+        left = f", {clock(so_far.hours(self.total - done) * HOUR_S)} left" if self.total else ""
+        return f"{self._name}  {done:,}{of_all} photos, {so_far.photos_per_s:,.1f}/s{left}"
+
+    def _tell(self) -> None:
+        while not self._stop.wait(self._every_s):
+            if self.times.value.photos:
+                say(self.line(), end="", over=True)
+
+
+def clock(seconds: float) -> str:
+    """A length of time in its two greatest units."""
+    minutes, hours = int(seconds // MINUTE_S), int(seconds // HOUR_S)
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {int(seconds % MINUTE_S)} s"
+
+
+def summary(done: Throughput, photos: int, core_hour_price: float) -> str:
+    """Where the time went, and what `photos` would take and cost at this rate."""
+    rates = done.rates()
+    known = {stage: rate for stage, rate in rates.items() if rate}
+    slowest = min(known, key=lambda stage: known[stage]) if known else "none"
+    stages = ", ".join(f"{stage} {rate:,.0f}" for stage, rate in known.items())
+    hours = done.hours(photos)
+    return (
+        f"{done.photos_per_s:,.1f} photos/s on {done.cores} cores; each stage alone would do "
+        f"{stages} (the bottleneck: {slowest}); {photos:,} photos: {hours:,.1f} hours, "
+        f"{hours * done.cores:,.0f} core-hours, {done.cost(photos, core_hour_price):,.2f} at "
+        f"{core_hour_price} a core-hour"
+    )

@@ -1,0 +1,80 @@
+"""What EMBEDDINGS and QUARANTINE hold of a model: each photo once, in one of them."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.spark.kept import Scratch
+from devise_lib.spark.tables import Tables
+
+EACH = ("embeddings", "quarantine")
+
+
+def results_of(tables: Tables, model_id: str) -> DataFrame:
+    """photo_id and sha256 of every photo that the model has embedded or refused."""
+    mine = F.col("model_id") == model_id
+    first, second = (tables.read(n).where(mine).select("photo_id", "sha256") for n in EACH)
+    return first.union(second)
+
+
+def count_results(tables: Tables, model_id: str) -> tuple[int, int]:
+    """Photos that the model has embedded, and photos that it has refused."""
+    mine = F.col("model_id") == model_id
+    embedded, refused = (tables.read(name).where(mine).count() for name in EACH)
+    return embedded, refused
+
+
+def without_results(
+    photos: DataFrame, tables: Tables, model_id: str, compare: bool, scratch: Scratch
+) -> tuple[DataFrame, DataFrame | None]:
+    """The photos that have no result yet, and the results that theirs are to replace.
+
+    A photo that was ingested anew (revision above 1) is always looked up: its result is of other
+    bytes. Only ids and digests are compared; the bytes stay in the tasks that read them.
+
+    Args:
+        photos: rows of PHOTOS, at most those of a micro-batch: their ids are broadcast.
+        tables: with the results.
+        model_id: whose.
+        compare: whether the others are looked up, too.
+        scratch: for the results that are found: the tables are about to change.
+
+    Returns:
+        The rows to embed, and photo_id and sha256 of results of other bytes; None for none.
+    """
+    revised = photos.where("revision > 1").select("photo_id", "revision")
+    has_revised = not revised.isEmpty()
+    if not compare and not has_revised:
+        return photos, None
+    if has_revised:  # of two revisions of a photo the newest
+        newest = revised.groupBy("photo_id").agg(F.max("revision").alias("newest"))
+        photos = photos.join(F.broadcast(newest), "photo_id", "left")
+        photos = photos.where("newest IS NULL OR revision = newest").drop("newest")
+    asked = photos if compare else photos.where("revision > 1")
+    asked = asked.select("photo_id", "sha256")
+    ids = asked.select("photo_id")
+    known = results_of(tables, model_id).join(F.broadcast(ids), "photo_id", "left_semi")
+    known = scratch.save(known, "known")
+    same = ["photo_id", "sha256"]
+    stale = known.join(F.broadcast(asked), same, "left_anti")
+    return (
+        photos.join(F.broadcast(known), same, "left_anti"),
+        None if stale.isEmpty() else stale,
+    )
+
+
+def delete_results(tables: Tables, model_id: str, results: DataFrame) -> None:
+    """Delete the model's results of these photos.
+
+    Args:
+        results: photo_id, sha256.
+    """
+    same = f"t.model_id = '{model_id}' AND t.photo_id = s.photo_id AND t.sha256 = s.sha256"
+    for name in EACH:
+        tables.merge(name, F.broadcast(results), same, lambda merge: merge.whenMatchedDelete())
+
+
+def forget_refused(tables: Tables, model_id: str, reasons: Sequence[str]) -> None:
+    """Delete the model's refusals of these classes, so that their photos are tried again."""
+    tables.delete("quarantine", (F.col("model_id") == model_id) & F.col("reason").isin(*reasons))

@@ -1,0 +1,22 @@
+"""Files of a table as readers want them: few, and none that no version needs."""
+
+from devise_lib.spark.tables import Tables
+
+RETENTION = "delta.deletedFileRetentionDuration"
+FILE_BYTES = 128 << 20
+SPARE_FILES = 50  # more than its bytes want that a table may have before it is packed
+
+
+def is_scattered(tables: Tables, name: str) -> bool:
+    """Whether a table has many more files than it needs for its bytes."""
+    detail = tables.detail(name)
+    return bool(detail["numFiles"] > 2 * detail["sizeInBytes"] / FILE_BYTES + SPARE_FILES)
+
+
+def vacuum(tables: Tables, name: str, hours: int) -> None:
+    """Delete files that no version of the last `hours` hours has."""
+    path = f"delta.`{tables.path(name)}`"
+    interval = f"interval {hours} hours"
+    if tables.detail(name)["properties"].get(RETENTION) != interval:
+        tables.spark.sql(f"ALTER TABLE {path} SET TBLPROPERTIES ('{RETENTION}' = '{interval}')")
+    tables.spark.sql(f"VACUUM {path}")

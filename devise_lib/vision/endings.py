@@ -1,0 +1,161 @@
+"""What a file's own structure tells of the damage to it, where a decoder says only that it failed.
+
+Pillow says alike of most formats that a photo whose end is missing and one with wrong bytes in it
+cannot be read; and it decodes a PNG whose bytes changed on a disk, if they can still be inflated.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+BIG_TIFF = (b"II+\0", b"MM\0+")
+MAGIC = {
+    "JPEG": (b"\xff\xd8\xff",),
+    "PNG": (b"\x89PNG",),
+    "GIF": (b"GIF8",),
+    "TIFF": (b"II*\0", b"MM\0*", *BIG_TIFF),
+    "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+}
+AVIF_BRANDS = (b"avif", b"avis")
+TIFF_PARTS = ((273, 279), (324, 325))  # tags: where strips or tiles start, how many bytes they have
+TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+WORDS = ("truncated", "unexpected end", "eof", "not enough")  # Pillow's, of what ends too soon
+
+
+def kind_of(content: bytes) -> str:
+    """The format that the first bytes promise, of those that Pillow is to read; "" for another.
+
+    Not BMP and PPM: their two letters begin many a text, and Pillow's readers of them say
+    themselves what is wrong.
+    """
+    for kind, magics in MAGIC.items():
+        if content.startswith(magics):
+            return kind
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "WebP"
+    return "AVIF" if content[4:8] == b"ftyp" and content[8:12] in AVIF_BRANDS else ""
+
+
+def is_cut(content: bytes, complaint: str = "") -> bool:
+    """Whether a file that cannot be decoded ends too soon, rather than is wrong inside.
+
+    Args:
+        content: the file.
+        complaint: what its decoder said.
+    """
+    if any(word in complaint.lower() for word in WORDS):
+        return True
+    try:
+        return _ends_too_soon(content)
+    except (struct.error, IndexError):  # a length or an offset lies beyond the end
+        return True
+
+
+def has_bad_checksum(png: bytes) -> bool:
+    """Whether bytes of a PNG's pixels are not those that were written."""
+    view = memoryview(png)  # a slice of it is no copy
+    return any(
+        zlib.crc32(view[at + 4 : at + 8 + length])
+        != int.from_bytes(view[at + 8 + length : at + 12 + length])
+        for at, name, length in _chunks(png)
+        if name == b"IDAT" and at + 12 + length <= len(png)
+    )
+
+
+def _ends_too_soon(content: bytes) -> bool:
+    match kind_of(content):
+        case "JPEG":
+            return _jpeg_is_cut(content)
+        case "PNG":
+            return _png_is_cut(content)
+        case "GIF":
+            return _gif_is_cut(content)
+        case "WebP":
+            return len(content) < 8 + struct.unpack_from("<I", content, 4)[0]
+        case "TIFF":
+            return _tiff_is_cut(content)
+        case "AVIF":
+            return _boxes_are_cut(content)
+        case "JPEG 2000":
+            return b"\xff\xd9" not in content[content.find(b"\xff\x93") :]
+    return False
+
+
+def _chunks(png: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Offset, name and length of each chunk, up to the last whose head is there."""
+    at = 8
+    while at + 8 <= len(png):
+        length, name = struct.unpack_from(">I4s", png, at)
+        yield at, name, length
+        if name == b"IEND":
+            return
+        at += 12 + length
+
+
+def _png_is_cut(content: bytes) -> bool:
+    # The last chunk is not there, nor anything that is no chunk.
+    return all(name.isalpha() and name != b"IEND" for _, name, _ in _chunks(content))
+
+
+def _jpeg_is_cut(content: bytes) -> bool:
+    at = 2
+    while content[at] == 0xFF:
+        if content[at + 1] == 0xDA:  # the pixels follow; an end before it is that of a thumbnail
+            return b"\xff\xd9" not in content[at:]
+        padded = content[at + 1] == 0xFF
+        at += 1 if padded else 2 + struct.unpack_from(">H", content, at + 2)[0]
+    return False
+
+
+def _gif_is_cut(content: bytes) -> bool:
+    at = 13 + _palette_bytes(content[10])
+    while content[at] in b"!,":
+        if content[at] == ord("!"):  # an extension
+            at += 2
+        else:  # a frame
+            at += 11 + _palette_bytes(content[at + 9])
+        while content[at]:  # blocks with their length before them, up to one of none
+            at += 1 + content[at]
+        at += 1
+    return False
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 * 2 ** (1 + flags % 8) if flags & 0x80 else 0
+
+
+def _tiff_is_cut(content: bytes) -> bool:
+    if content.startswith(BIG_TIFF):
+        return False  # of 64 bits: for files beyond 4 GB, which are no photos
+    order = "<" if content.startswith(b"II") else ">"
+    [directory] = struct.unpack_from(f"{order}I", content, 4)
+    [entries] = struct.unpack_from(f"{order}H", content, directory)
+    numbers: dict[int, tuple[int, ...]] = {}
+    for at in range(directory + 2, directory + 2 + 12 * entries, 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", content, at)
+        length = count * TIFF_BYTES.get(kind, 0)
+        [place] = struct.unpack_from(f"{order}I", content, at + 8) if length > 4 else (at + 8,)
+        if place + length > len(content):
+            return True
+        if kind in (3, 4):
+            letter = {3: "H", 4: "I"}[kind]
+            numbers[tag] = struct.unpack_from(f"{order}{count}{letter}", content, place)
+    return any(
+        start + length > len(content)
+        for starts, lengths in TIFF_PARTS
+        for start, length in zip(numbers.get(starts, ()), numbers.get(lengths, ()), strict=False)
+    )
+
+
+def _boxes_are_cut(content: bytes) -> bool:
+    at, names = 0, set()
+    while at < len(content):
+        size, name = struct.unpack_from(">I4s", content, at)
+        if size == 1:  # the size has 64 bits and comes after the name
+            [size] = struct.unpack_from(">Q", content, at + 8)
+        if size < 8:  # 0: up to the end of the file
+            return False
+        names.add(name)
+        at += size
+    return at > len(content) or b"mdat" not in names

@@ -1,0 +1,105 @@
+"""What the tests of embed_photos share: a network that is easily checked, photos, and a model."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from devise_lib import tracking
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark.tables import Tables
+from devise_lib.training.model import PROJECTION
+from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from tests.rows import row_of
+
+SIZE = 16
+MATRIX = np.random.default_rng(2).standard_normal((3, 4)).astype(np.float32)
+
+
+def picture(level: int, side: int = 20) -> bytes:
+    """A PNG of one colour, another for each level."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, 18), (level, 255 - level, level // 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def mean_colour_network() -> bytes:
+    """A Keras file: the unit vector of the mean colour times MATRIX; the colour is its feature."""
+    inputs = keras.Input((SIZE, SIZE, 3))
+    dense = keras.layers.Dense(4, use_bias=False, name=PROJECTION)
+    outputs = dense(keras.layers.GlobalAveragePooling2D()(inputs))
+    model = keras.Model(inputs, keras.layers.UnitNormalization()(outputs))
+    dense.set_weights([MATRIX])
+    return bytes_of_model(model)
+
+
+def register(config: EmbedPhotos, keras_file: bytes) -> tracking.RegisteredModel:
+    """A model in the registry of the work folder, the champion."""
+    model, example = model_of_bytes(keras_file), np.zeros((1, SIZE, SIZE, 3), np.float32)
+    with tracking.job_run(config):
+        named = tracking.register_keras(model, "devise", example, ["keras"], lambda _: None, {})
+    tracking.promote(named)
+    return named
+
+
+@contextmanager
+def pretended_model(model_id: str, keras_file: bytes, dimension: int) -> Iterator[SimpleNamespace]:
+    """A model that the job finds without a registry; its id may be changed."""
+    model = SimpleNamespace(model_id=model_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "find_registered", lambda *_: model)
+        patch.setattr(tracking, "fetch_keras", lambda _: keras_file)
+        patch.setattr(tracking, "fetch_dimension", lambda _: dimension)
+        for name in ("log_params", "log_metrics"):
+            patch.setattr(tracking, name, lambda _: None)
+        yield model
+
+
+def photo_row(photo_id: str, content: bytes | None, **values) -> tuple:
+    """A row of PHOTOS, as ingest_photos would have written it."""
+    content_bytes = content or b""
+    given = {
+        "photo_id": photo_id,
+        "photo_set": "set",
+        "path": f"/{photo_id}.png",
+        "label": "cat",
+        "size_bytes": len(content_bytes),
+        "sha256": hashlib.sha256(content_bytes).hexdigest(),
+        "revision": 1,
+        "content": content,
+    }
+    return row_of(PHOTOS, **(given | values))
+
+
+def add_rows(spark, config, rows: Sequence[tuple]) -> None:
+    """One file of PHOTOS more."""
+    Tables.of(spark, config).append("photos", spark.createDataFrame(rows, PHOTOS).coalesce(1))
+
+
+def add_photos(spark, config, contents: Mapping[str, bytes]) -> None:
+    """One file of PHOTOS more, with these photos in it."""
+    add_rows(spark, config, [photo_row(name, content) for name, content in contents.items()])
+
+
+def add_paths(spark, config, folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Photos that stay at their paths, in a folder."""
+    rows = []
+    for name, content in contents.items():
+        path = folder / f"{name}.png"
+        path.write_bytes(content)
+        rows.append((*photo_row(name, content, path=str(path))[:-1], None))
+    add_rows(spark, config, rows)
+
+
+def results(spark, config, name: str, model_id: str) -> list[dict]:
+    """Rows of EMBEDDINGS or QUARANTINE of a model, by photo_id."""
+    df = Tables.of(spark, config).read(name).where(f"model_id = '{model_id}'")
+    return sorted((row.asDict() for row in df.collect()), key=lambda row: row["photo_id"])

@@ -1,0 +1,211 @@
+"""embed_photos while its driver, its JVM, its executors and their workers are killed at random.
+
+Every process here is a real one, and every kill a SIGKILL. What the killed runs leave must be what
+a run leaves that nobody disturbed.
+"""
+
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from deltalake import DeltaTable
+from PIL import Image
+
+from devise_lib import tracking
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.spark.schemas import PHOTOS as PHOTOS_SCHEMA
+from devise_lib.spark.tables import Tables
+from tests.conftest import LOCAL, ROOT
+from tests.embedding import mean_colour_network, photo_row, register
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+PHOTOS, FILES = 5_000, 30
+KILLS = ("driver",) * 4 + ("jvm",) * 2 + ("executor",) * 8 + ("worker",) * 8  # 22 of them
+CLUSTER = (  # two executors, each a process that can be killed
+    "spark.master=local-cluster[2,1,1024]",
+    "spark.driver.memory=1g",
+    "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1",
+    "spark.task.maxFailures=50",  # more than are killed here
+    "spark.stage.maxConsecutiveAttempts=50",
+    "spark.deploy.maxExecutorRetries=-1",
+    "spark.excludeOnFailure.enabled=false",
+)
+SOFT_S = 240.0  # until the photos must have got on by one commit
+
+
+def noise(seed: int) -> bytes:
+    """A small photo that no other is like; some are broken in one way or another."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (18, 20, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    content = buffer.getvalue()
+    broken = {3: content[: len(content) // 2], 5: content[:60], 7: content[:-30] + b"x" * 30}
+    return broken.get(seed % 40, content)
+
+
+@pytest.fixture(scope="module")
+def ready(spark, tmp_path_factory) -> Path:
+    """A work folder with 5,000 photos in 30 files of PHOTOS, some of them at their paths."""
+    root = tmp_path_factory.mktemp("faults")
+    rows = []
+    for number in range(PHOTOS):
+        content, path = noise(number), root / f"{number:04}.png"
+        row = photo_row(f"p{number:04}", content, path=str(path))
+        if number % 10 == 0:
+            path.write_bytes(content)
+            row = (*row[:-1], None)
+        rows.append(row)
+    config = EmbedPhotos(work_dir=str(root / "work"))
+    photos = spark.createDataFrame(rows, PHOTOS_SCHEMA).repartition(FILES, "photo_id")
+    Tables.of(spark, config).append("photos", photos)
+    tracking.connect(config)
+    register(config, mean_colour_network())
+    return Path(config.work_dir)
+
+
+def command(work: Path, *settings: str) -> list[str]:
+    values = [f"work_dir={work}", f"tracking_uri=sqlite:///{work}/mlflow.db"]
+    values += ["embed_photos.files_per_batch=1", "embed_photos.batch_size=16"]
+    values += ["embed_photos.max_bad_share=1.0", *settings]
+    words = [word for value in values for word in ("--set", value)]
+    return [sys.executable, "jobs/embed_photos.py", "--config", "conf/local.toml", *words]
+
+
+def start(work: Path) -> subprocess.Popen:
+    log = (work / "said.txt").open("ab")
+    return subprocess.Popen(
+        command(work, *CLUSTER), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def processes(driver: subprocess.Popen) -> dict[str, list[psutil.Process]]:
+    """What runs below a driver, by what it is."""
+    found: dict[str, list[psutil.Process]] = {"jvm": [], "executor": [], "worker": []}
+    try:
+        below = psutil.Process(driver.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return found
+    for process in below:
+        try:
+            words = " ".join(process.cmdline())
+        except psutil.NoSuchProcess:
+            continue
+        if "CoarseGrainedExecutorBackend" in words:
+            found["executor"].append(process)
+        elif "SparkSubmit" in words:
+            found["jvm"].append(process)
+        elif "pyspark.daemon" in words:
+            found["worker"].append(process)
+    return found
+
+
+def end(driver: subprocess.Popen) -> None:
+    """Kill a driver and what it leaves behind, as a machine's end does."""
+    below = [p for group in processes(driver).values() for p in group]
+    driver.kill()
+    driver.wait()
+    for process in below:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(below, timeout=30)
+
+
+def commits(work: Path) -> int:
+    return len(list((work / "tables" / "embeddings" / "_delta_log").glob("*.json")))
+
+
+def wait_for_commit(work: Path, driver: subprocess.Popen) -> bool:
+    """Until the run has written once more; False where it ended before."""
+    before, deadline = commits(work), time.monotonic() + SOFT_S
+    while commits(work) == before:
+        if driver.poll() is not None:
+            return False
+        assert time.monotonic() < deadline, (work / "said.txt").read_text()[-3000:]
+        time.sleep(0.05)
+    return True
+
+
+def rows(work: Path, name: str) -> list[tuple]:
+    """The table's rows without the run that wrote them, in order."""
+    columns = {
+        "embeddings": ["photo_id", "model_id", "sha256", "label", "embedding"],
+        "quarantine": ["photo_id", "model_id", "sha256", "stage", "reason", "message"],
+    }[name]
+    frame = DeltaTable(str(work / "tables" / name)).to_pandas(columns=columns)
+    return sorted(
+        tuple(tuple(v) if isinstance(v, np.ndarray) else v for v in row)
+        for row in frame.where(frame.notna(), None).itertuples(index=False)
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ready, tmp_path_factory) -> Path:
+    """The same work folder after one run, in another session, on other tasks."""
+    work = shutil.copytree(ready, tmp_path_factory.mktemp("undisturbed") / "work")
+    done = subprocess.run(
+        command(work, *LOCAL), cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return work
+
+
+def test_nothing_is_lost_or_doubled_whatever_is_killed(ready, undisturbed, tmp_path):
+    work = shutil.copytree(ready, tmp_path / "work")
+    chance = random.Random(5)
+    kills = list(KILLS)
+    chance.shuffle(kills)
+    killed: Counter[str] = Counter()
+    seconds_tried = False
+    driver = start(work)
+    try:
+        while kills:
+            if not wait_for_commit(work, driver):
+                break
+            if not seconds_tried:
+                second = subprocess.run(
+                    command(work, *LOCAL), cwd=ROOT, capture_output=True, text=True, check=False
+                )
+                assert second.returncode == 1
+                assert "is running in this work folder already" in second.stderr
+                seconds_tried = True
+            time.sleep(chance.uniform(0.0, 2.5))
+            kind = kills.pop()
+            victims = processes(driver)[kind] if kind != "driver" else []
+            if kind in ("driver", "jvm"):
+                if kind == "jvm" and victims:
+                    victims[0].kill()
+                    driver.wait(120)
+                end(driver)
+                if killed["driver"] == 2:  # the checkpoint is lost as well
+                    shutil.rmtree(work / "checkpoints" / "embed_photos")
+                driver = start(work)
+            elif victims:
+                os.kill(chance.choice(victims).pid, signal.SIGKILL)
+            else:
+                kills.insert(0, kind)  # it is being started: another time
+                continue
+            killed[kind] += 1
+        assert driver.wait(600) == 0, (work / "said.txt").read_text()[-3000:]
+    finally:
+        end(driver)
+    assert sum(killed.values()) >= 20
+    for name in ("embeddings", "quarantine"):
+        found, wanted = rows(work, name), rows(undisturbed, name)
+        assert len(found) == len(wanted)
+        assert found == wanted
+    ids = [row[0] for name in ("embeddings", "quarantine") for row in rows(work, name)]
+    assert len(ids) == len(set(ids)) == PHOTOS

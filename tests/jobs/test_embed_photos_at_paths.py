@@ -1,0 +1,266 @@
+"""embed_photos over photos that stay at their paths, with a registered model and its faults."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import duckdb
+import keras
+import numpy as np
+import pytest
+from deltalake import DeltaTable
+
+from devise_lib import tracking
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.errors import InputError
+from devise_lib.spark.current_models import current_embeddings
+from devise_lib.spark.tables import Tables
+from devise_lib.vision.images import decode
+from jobs import embed_photos
+from tests.embedding import (
+    MATRIX,
+    add_paths,
+    add_photos,
+    mean_colour_network,
+    picture,
+    register,
+    results,
+)
+
+pytestmark = pytest.mark.spark
+
+CONTENTS = {f"p{i}": picture(30 * i + 5) for i in range(8)}
+
+
+@pytest.fixture(scope="module")
+def keras_file():
+    return mean_colour_network()
+
+
+@pytest.fixture
+def config(tmp_path, keras_file) -> EmbedPhotos:
+    config = EmbedPhotos(
+        work_dir=str(tmp_path / "work"),
+        max_bad_share=1.0,
+        read_timeout_s=2.0,
+        batch_size=4,
+        photos_per_task=4,
+    )
+    tracking.connect(config)
+    register(config, keras_file)
+    return config
+
+
+def run(spark, config, **changes) -> dict[str, int]:
+    """The job as a program runs it, in an MLflow run of its own."""
+    with tracking.job_run(config):
+        return embed_photos.run(spark, config.model_copy(update=changes))
+
+
+def reasons(spark, config) -> dict[str, str]:
+    model_id = tracking.find_registered("devise", "champion").model_id
+    return {r["photo_id"]: r["reason"] for r in results(spark, config, "quarantine", model_id)}
+
+
+def embedded(spark, config) -> dict[str, dict]:
+    model_id = tracking.find_registered("devise", "champion").model_id
+    return {row["photo_id"]: row for row in results(spark, config, "embeddings", model_id)}
+
+
+def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
+    spark, config, tmp_path
+):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    add_paths(spark, config, folder, CONTENTS)
+    add_photos(spark, config, {"inside": CONTENTS["p0"]})
+    (folder / "p1.png").unlink()
+    (folder / "p2.png").write_bytes(picture(200))  # other bytes than were ingested
+    (folder / "p3.png").unlink()
+    os.mkfifo(folder / "p3.png")  # to open it waits for a writer, as a dead mount does
+    (folder / "p4.png").unlink()
+    (folder / "p4.png").mkdir()
+    assert run(spark, config) == {"embeddings": 5, "quarantined": 4}
+    refused = {"p1": "missing_file", "p2": "changed", "p3": "time_out", "p4": "read_error"}
+    assert reasons(spark, config) == refused
+    first = embedded(spark, config)
+    assert first["p0"]["embedding"] == first["inside"]["embedding"]
+
+    os.unlink(folder / "p3.png")
+    for name in ("p1", "p3"):
+        (folder / f"{name}.png").write_bytes(CONTENTS[name])
+    assert run(spark, config) == {"embeddings": 5, "quarantined": 4}  # nobody asked for them
+    assert run(spark, config, retry=("time_out", "read_error")) == {
+        "embeddings": 6,
+        "quarantined": 3,
+    }
+    assert reasons(spark, config) == {k: v for k, v in refused.items() if k != "p3"}
+    assert run(spark, config, retry=("missing_file",)) == {"embeddings": 7, "quarantined": 2}
+    assert set(embedded(spark, config)) == {*CONTENTS, "inside"} - {"p2", "p4"}
+
+
+def test_a_retry_that_is_killed_loses_nothing(spark, config, tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    add_paths(spark, config, folder, CONTENTS)
+    (folder / "p1.png").unlink()
+    run(spark, config)
+    (folder / "p1.png").write_bytes(CONTENTS["p1"])
+
+    def dying(*_):
+        raise OSError("the machine went down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("devise_lib.spark.embedding.Embedder.embed_stream", dying)
+        with pytest.raises(OSError, match="went down"):
+            run(spark, config, retry=("missing_file",))
+    assert reasons(spark, config) == {}
+    assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
+
+
+def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, config):
+    add_photos(spark, config, CONTENTS)
+    run(spark, config, feature=True, precision="float16")
+    for name, row in embedded(spark, config).items():
+        colour = np.asarray(picture_mean(CONTENTS[name]), np.float32)
+        np.testing.assert_array_equal(row["feature"], colour.astype(np.float16))
+        wanted = colour @ MATRIX / np.linalg.norm(colour @ MATRIX)
+        np.testing.assert_array_equal(
+            row["embedding"], np.asarray(row["embedding"], np.float32).astype(np.float16)
+        )
+        np.testing.assert_allclose(row["embedding"], wanted, atol=1e-3)
+    with pytest.raises(InputError, match=r"has embedded photos with features: give .*= true"):
+        run(spark, config)
+
+
+def picture_mean(content: bytes) -> list[float]:
+    return decode(content, 16).mean(axis=(0, 1)).tolist()
+
+
+def test_readers_change_over_to_a_new_model_once_it_is_complete(
+    spark, config, keras_file, monkeypatch
+):
+    add_photos(spark, config, CONTENTS)
+    tables = Tables.of(spark, config)
+    with pytest.raises(InputError, match="no model's embeddings are complete yet"):
+        current_embeddings(tables)
+    run(spark, config)
+    first = tracking.find_registered("devise", "champion").model_id
+    old = results(spark, config, "embeddings", first)
+    second = register(config, keras_file).model_id
+
+    def current():
+        return {row["model_id"] for row in current_embeddings(tables).collect()}
+
+    def dying(*_):
+        assert len(results(spark, config, "embeddings", second)) == len(CONTENTS)
+        assert current() == {first}
+        raise OSError("the machine went down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embed_photos, "complete", dying)
+        with pytest.raises(OSError, match="went down"):
+            run(spark, config)
+    assert current() == {first}
+    run(spark, config, make_current=False)
+    assert current() == {first}
+    run(spark, config)
+    assert current() == {second}
+    assert results(spark, config, "embeddings", first) == old
+    run(spark, config, keep_models=1)
+    assert results(spark, config, "embeddings", first) == []
+    assert len(results(spark, config, "embeddings", second)) == len(CONTENTS)
+    run(spark, config, model="1")  # back to the old one
+    assert current() == {first}
+    assert [r["embedding"] for r in results(spark, config, "embeddings", first)] == [
+        r["embedding"] for r in old
+    ]
+
+
+def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(spark, config):
+    add_photos(spark, config, CONTENTS)
+    [file] = Path(config.work_dir).rglob("*.keras")
+    file.rename(file.with_suffix(".gone"))
+    with pytest.raises(InputError, match=r"the file of devise-v1-.* cannot be fetched"):
+        run(spark, config)
+    inputs = keras.Input((16, 16, 3))
+    other = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(inputs))
+    keras.Model(inputs, other).save(file)
+    with pytest.raises(Exception, match="gives 7 numbers a photo, but the registry says 4"):
+        run(spark, config)
+    assert embedded(spark, config) == {}
+    file.with_suffix(".gone").rename(file)
+    assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
+
+
+def test_the_run_tells_how_far_it_is_and_what_more_photos_would_cost(spark, config, capfd):
+    add_photos(spark, config, CONTENTS)
+    with tracking.job_run(config) as run_id:
+        embed_photos.run(spark, config.model_copy(update={"progress_s": 0.05}))
+    said = capfd.readouterr().out
+    assert "embed_photos  8 of 8 photos, " in said
+    assert "photos/s on 2 cores; each stage alone would do" in said
+    assert "100,000,000 photos: " in said
+    metrics = tracking.MlflowClient().get_run(run_id).data.metrics
+    assert {"photos_per_s", "predicted_hours", "predicted_cost"} <= metrics.keys()
+    assert {f"photos_per_s_{s}" for s in ("read", "decode", "infer", "write")} <= metrics.keys()
+    hours = 100_000_000 / metrics["photos_per_s"] / 3600
+    assert metrics["predicted_hours"] == pytest.approx(hours)
+    assert metrics["predicted_cost"] == pytest.approx(hours * 2 * 0.05)
+
+
+def fill(ballast: Path) -> None:
+    """Take all that is left of a file system."""
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 512)
+
+
+def test_a_full_disk_fails_the_run_and_the_next_one_goes_on(spark, config, tmp_path):
+    """EMBEDDINGS on a file system of 200 kB, of which all but a little is taken."""
+    add_photos(spark, config, CONTENTS)
+    tables = Tables.of(spark, config)
+    tables.create_if_missing("embeddings")
+    folder = Path(tables.path("embeddings"))
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system wants the right to mount one")
+    try:
+        shutil.copytree(folder, small / "embeddings")
+        shutil.rmtree(folder)
+        folder.symlink_to(small / "embeddings")
+        ballast = small / "ballast"
+        fill(ballast)
+        with pytest.raises(Exception, match="No space left on device"):
+            run(spark, config)
+        ballast.unlink()
+        assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
+        assert set(embedded(spark, config)) == set(CONTENTS)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=False)
+
+
+def test_the_table_is_read_without_spark(spark, config):
+    add_photos(spark, config, CONTENTS)
+    run(spark, config)
+    wanted = embedded(spark, config)
+    table = DeltaTable(Tables.of(spark, config).path("embeddings"))
+    frame = table.to_pandas()
+    assert dict(zip(frame.photo_id, map(list, frame.embedding), strict=True)) == {
+        name: row["embedding"] for name, row in wanted.items()
+    }
+    dataset = table.to_pyarrow_dataset()  # noqa: F841  # DuckDB finds it by its name
+    count = duckdb.sql("SELECT count(*) FROM dataset WHERE photo_id = 'p3'").fetchone()
+    assert count == (1,)
+    comments = {field.name: field.metadata.get("comment") for field in table.schema().fields}
+    assert all(comments.values())
+    log = Path(Tables.of(spark, config).path("embeddings"), "_delta_log")
+    actions = [json.loads(line) for file in log.glob("*.json") for line in file.open()]
+    stats = [json.loads(action["add"]["stats"]) for action in actions if "add" in action]
+    assert stats
+    assert all(each["minValues"].keys() == {"photo_id", "model_id"} for each in stats)

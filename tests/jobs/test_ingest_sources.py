@@ -1,0 +1,237 @@
+"""Where photos may come from: patterns, tables; and what PHOTOS holds of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pyspark.sql import functions as F
+
+from devise_lib.config_photos import IngestPhotos
+from devise_lib.errors import InputError
+from devise_lib.spark import photo_chunks
+from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.photo_chunks import one_task_each
+from devise_lib.spark.photo_rows import make_photo_id
+from devise_lib.spark.photos import ingest
+from devise_lib.spark.tables import Tables
+from jobs import ingest_photos
+from tests.conftest import LOCAL, ROOT
+from tests.jobs.test_ingest_photos import configure, picture, write_folder, write_tar
+
+pytestmark = pytest.mark.spark
+
+
+def run(spark, config: IngestPhotos) -> dict[str, int]:
+    return ingest(Tables.of(spark, config), config)
+
+
+def read(spark, config, name="photos") -> list[dict]:
+    return [row.asDict() for row in Tables.of(spark, config).read(name).collect()]
+
+
+@pytest.fixture(scope="module")
+def galleries(tmp_path_factory) -> Path:
+    """Photos of two owners, by year; in one folder also a tar and what is no photo."""
+    folder = tmp_path_factory.mktemp("galleries") / "all"
+    names = ("ann/2023/cat.png", "ann/2024/dog.png", "bob/2024/in/owl.png", "bob/2025/ray.png")
+    write_folder(folder, {name: picture(i) for i, name in enumerate(names)})
+    write_folder(folder, {"bob/2024/notes.txt": b"text"})
+    write_tar(folder / "bob/2024.tar", {"emu.png": picture(9)})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*/2024*", {"ann/2024/dog.png", "bob/2024/in/owl.png", "bob/2024.tar!emu.png"}),
+        ("{ann,eve}/**/[c-e]*.png", {"ann/2023/cat.png", "ann/2024/dog.png"}),
+        (
+            "**/*.png",
+            {"ann/2023/cat.png", "ann/2024/dog.png", "bob/2024/in/owl.png", "bob/2025/ray.png"},
+        ),
+    ],
+)
+def test_a_pattern_takes_what_it_matches_and_all_below(spark, galleries, tmp_path, pattern, names):
+    source = {"path": f"{galleries}/{pattern}", "name": "all", "owner_pattern": r"/all/(\w+)/"}
+    config = configure(tmp_path, source)
+    assert run(spark, config)["photos"] == len(names)
+    rows = {row["path"].removeprefix(f"file:{galleries}/"): row for row in read(spark, config)}
+    assert set(rows) == names
+    for name, row in rows.items():
+        assert row["photo_id"] == make_photo_id("all", name.replace(".tar!", "/"))
+        assert row["owner"] == name[:3]
+    missing = configure(tmp_path, {"path": f"{galleries}/no*", "name": "all"})
+    with pytest.raises(InputError, match=r"no\*' matches no file: check the pattern"):
+        run(spark, missing)
+    assert {row["removed"] for row in read(spark, config)} == {None}
+
+
+def test_large_files_stay_where_they_are(spark, galleries, tmp_path):
+    sizes = [len(picture(i)) for i in range(4)]
+    config = configure(tmp_path, galleries, max_content_bytes=sorted(sizes)[1], max_bad_share=1)
+    run(spark, config)
+    for row in read(spark, config):
+        in_tar = "!" in row["path"]  # nothing else finds it there
+        assert (row["content"] is not None) == (in_tar or row["size_bytes"] <= sorted(sizes)[1])
+        assert len(row["sha256"]) == 64
+
+
+@pytest.fixture(scope="module")
+def uploads(spark, galleries, tmp_path_factory) -> dict[str, str]:
+    """The same photos as a Delta table of bytes, and as a Parquet table of paths."""
+    folder = tmp_path_factory.mktemp("tables")
+    files = sorted(galleries.rglob("*.png"))
+    rows = [(n, path.read_bytes(), path.parts[-3], f"file:{path}") for n, path in enumerate(files)]
+    rows.append((len(rows), b"no photo", None, f"{galleries}/none.png"))
+    df = spark.createDataFrame(rows, "number int, jpg binary, who string, place string")
+    df.drop("place").write.format("delta").save(f"{folder}/bytes")
+    df.drop("jpg").write.parquet(f"{folder}/paths")
+    return {"bytes": f"{folder}/bytes", "paths": f"{folder}/paths"}
+
+
+def of_bytes(path: str) -> dict:
+    columns = {"path": "", "id": "number", "content": "jpg", "owner": "who"}
+    return {"path": path, "kind": "table", "name": "up", "columns": columns}
+
+
+def test_a_table_of_bytes(spark, uploads, tmp_path):
+    config = configure(tmp_path, of_bytes(uploads["bytes"]), max_content_bytes=0)
+    assert run(spark, config) == {"photos": 4, "quarantined": 1}
+    rows = {row["path"]: row for row in read(spark, config)}
+    assert set(rows) == {f"{uploads['bytes']}!{n}" for n in range(4)}
+    for n in range(4):
+        row = rows[f"{uploads['bytes']}!{n}"]
+        assert row["photo_id"] == make_photo_id("up", str(n))
+        assert len(row["content"]) == row["size_bytes"]  # it has no path to stay at
+        assert (row["label"], row["modification_time"]) == (None, None)
+    assert {row["owner"] for row in rows.values()} == {"ann", "bob", "2024"}
+    assert run(spark, config) == {"photos": 0, "quarantined": 0, "unchanged": 5}
+    path = tmp_path / "changed"
+    table = spark.read.format("delta").load(uploads["bytes"])
+    changed = F.when(F.col("number") == 1, F.lit(picture(12))).otherwise(F.col("jpg"))
+    table.where("number <> 2").withColumn("jpg", changed).write.format("delta").save(str(path))
+    config = configure(tmp_path, of_bytes(str(path)))
+    wanted = {"photos": 1, "quarantined": 0, "changed": 1, "removed": 1}
+    assert run(spark, config).items() >= wanted.items()
+    rows = {row["photo_id"]: row for row in read(spark, config)}
+    assert rows[make_photo_id("up", "1")]["revision"] == 2
+    assert rows[make_photo_id("up", "2")]["removed"] is not None
+    assert len(rows) == 4
+
+
+def test_a_table_of_paths(spark, uploads, galleries, tmp_path):
+    columns = {"path": "place", "label": "who"}
+    source = {"path": uploads["paths"], "kind": "table", "format": "parquet", "columns": columns}
+    config = configure(tmp_path, source)
+    assert run(spark, config) == {"photos": 4, "quarantined": 1}
+    [refused] = read(spark, config, "quarantine")
+    assert (refused["reason"], refused["path"]) == ("missing_file", f"{galleries}/none.png")
+    for row in read(spark, config):
+        path = Path(row["path"].removeprefix("file:"))
+        assert bytes(row["content"]) == path.read_bytes()
+        assert abs(row["modification_time"].timestamp() - path.stat().st_mtime) < 0.001
+        assert row["label"] == path.parts[-3]
+    assert run(spark, config) == {"photos": 0, "quarantined": 0, "unchanged": 5}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"columns": {"path": "none"}},
+            r"columns\.path is 'none', which is missing.*number \(int\)",
+        ),
+        ({"columns": {"path": "number"}}, r"columns\.path is 'number', which is int, want string"),
+        ({"path": "/none/such"}, r"there is no delta table '/none/such' \("),
+        ({"path": "none_such"}, r"there is no delta table 'none_such' \("),
+        ({"columns": {"path": "", "id": "who", "content": "jpg"}}, "has rows without 'who'"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_told(spark, uploads, tmp_path, values, message):
+    source = {"path": uploads["bytes"], "kind": "table", **values}
+    with pytest.raises(InputError, match=message):
+        run(spark, configure(tmp_path, source))
+    assert not (tmp_path / "tables").exists()
+
+
+def test_photos_are_packed_into_files_and_committed_chunk_by_chunk(spark, tmp_path, monkeypatch):
+    noise = {f"{i:03}.bmp": picture(i % 12, "BMP", 64) + os.urandom(8_000) for i in range(60)}
+    folder = write_folder(tmp_path / "in", noise)  # 60 files of 20 kB
+    size = sum(map(len, noise.values())) + 60 * photo_chunks.ROW_BYTES
+    config = configure(tmp_path / "work", folder, file_bytes=size // 10)
+    assert run(spark, config) == {"photos": 60, "quarantined": 0}
+    tables = Tables.of(spark, config)
+    commits = sorted((tmp_path / "work/tables/photos/_delta_log").glob("*.json"))
+    written = [
+        [json.loads(line)["add"] for line in path.read_text().splitlines() if '"add"' in line]
+        for path in commits
+    ]
+    a_chunk = 2 * spark.sparkContext.defaultParallelism
+    files = [len(adds) for adds in written if adds]
+    wanted = -(-size // (size // 10))
+    assert sum(files) == wanted
+    assert files[:-1] == [a_chunk] * ((wanted - 1) // a_chunk)
+    ranges = sorted(
+        (stats["minValues"]["photo_id"], stats["maxValues"]["photo_id"])
+        for adds in written
+        for stats in (json.loads(add["stats"]) for add in adds)
+    )
+    assert all(end < start for (_, end), (start, _) in pairwise(ranges))
+    assert len(read(spark, config)) == 60
+    monkeypatch.setattr("devise_lib.spark.photo_commits.MOST_SMALL_FILES", 2)
+    before = tables.version("photos")
+    write_folder(folder, {"later.png": picture(1)})
+    packed = config.model_copy(update={"file_bytes": size * 4})
+    assert run(spark, packed) == {"photos": 1, "quarantined": 0, "unchanged": 60}
+    assert tables.version("photos") == before + 2
+    assert tables.detail("photos")["numFiles"] == 1
+    assert len(read(spark, config)) == 61
+
+
+def test_each_bucket_has_a_task_of_its_own(spark):
+    rows = spark.range(100).withColumn("bucket", F.col("id") % 7)
+    dealt = one_task_each(rows, F.col("bucket"), 7).withColumn("task", F.spark_partition_id())
+    pairs = {(row["bucket"], row["task"]) for row in dealt.collect()}
+    assert len(pairs) == len({task for _, task in pairs}) == 7
+
+
+def test_two_runs_at_once_are_one_too_many(spark, galleries, tmp_path):
+    config = configure(tmp_path, galleries)
+    with (
+        only_run(config.work_dir, "ingest_photos"),
+        pytest.raises(InputError, match="ingest_photos is running in this work folder already"),
+    ):
+        ingest_photos.run(spark, config)
+
+
+@pytest.mark.slow
+def test_it_goes_on_until_it_is_stopped(tmp_path):
+    folder = write_folder(tmp_path / "in", {"1.png": picture(1)})
+    (tmp_path / "some.toml").write_text(f"[ingest_photos]\nsource = '{folder}'\ntrigger_s = 1\n")
+    settings = [f"work_dir={tmp_path}/work", *LOCAL]
+    words = ["jobs/ingest_photos.py", "--config", f"{tmp_path}/some.toml"]
+    words += [word for each in settings for word in ("--set", each)]
+    with subprocess.Popen(
+        [sys.executable, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as job:
+        try:
+            assert "started" in job.stdout.readline()
+            assert job.stdout.readline() == "ingest_photos  1 photos\n"
+            write_folder(folder, {"2.png": picture(2)})
+            assert job.stdout.readline() == "ingest_photos  1 photos\n"
+            time.sleep(0.2)
+            job.send_signal(signal.SIGTERM)
+            assert job.wait(120) == 0
+            assert "2 photos, 0 quarantined" in job.stdout.read()
+        finally:
+            job.kill()

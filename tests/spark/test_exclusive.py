@@ -1,0 +1,57 @@
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from devise_lib.errors import InputError
+from devise_lib.spark.exclusive import only_run
+
+HOLDER = """
+import sys
+from devise_lib.spark.exclusive import only_run
+with only_run(sys.argv[1], "some_job"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_run_is_told_who_runs_and_a_killed_one_leaves_no_lock(tmp_path):
+    words = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        message = rf"some_job is running .* process {holder.pid}, since 20\d\d-.* UTC\): wait for"
+        with pytest.raises(InputError, match=message), only_run(str(tmp_path), "some_job"):
+            pass
+        with only_run(str(tmp_path), "other_job"):
+            pass
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with only_run(str(tmp_path), "some_job"):
+            said = (tmp_path / "checkpoints/some_job.lock").read_text()
+            assert f"process {os.getpid()}," in said
+            assert str(holder.pid) not in said
+
+
+def test_the_lock_is_free_after_an_error(tmp_path):
+    with pytest.raises(KeyError), only_run(str(tmp_path), "some_job"):
+        raise KeyError
+    with only_run(str(tmp_path), "some_job"):
+        pass
+
+
+def test_a_file_system_without_locks_is_told_once_and_does_no_harm(tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with only_run(str(tmp_path), "some_job"):
+        pass
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "without locks" in said

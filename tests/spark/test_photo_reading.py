@@ -1,0 +1,59 @@
+import os
+
+import pytest
+
+from devise_lib.errors import InputError
+from devise_lib.reasons import Reason
+from devise_lib.spark import photo_reading
+from devise_lib.spark.hadoop_files import WorkerFiles
+from devise_lib.spark.photo_reading import make_reader, read_photo
+from devise_lib.text.files import LOCAL_FILES, LocalFiles
+
+
+class Broken(LocalFiles):
+    """A file system that finds files and opens none."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def open_range(self, path, start, stop):  # noqa: ARG002
+        raise self._error
+
+
+def test_a_file_is_read_whole_by_its_path_or_uri(tmp_path):
+    content = os.urandom(3 << 20)
+    path = tmp_path / "a b%20.jpg"
+    path.write_bytes(content)
+    read = make_reader(WorkerFiles())
+    assert read(str(path)) == read(f"file:{path}") == read(f"file://{path}") == content
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (FileNotFoundError("gone meanwhile"), Reason.MISSING_FILE),
+        (PermissionError(13, "Permission denied"), Reason.PERMISSION),
+        (InputError("cannot be read: AccessControlException: no"), Reason.PERMISSION),
+        (OSError(5, "Input/output error"), Reason.READ_ERROR),
+        (InputError("s3a://b/x cannot be read: SocketException"), Reason.READ_ERROR),
+    ],
+)
+def test_what_goes_wrong_has_its_class_and_a_message(tmp_path, error, reason):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"x")
+    found = read_photo(Broken(error), str(path))
+    assert found.reason is reason
+    assert str(path) in found.message
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_told_apart(tmp_path):
+    assert read_photo(LOCAL_FILES, f"{tmp_path}/none.jpg").reason is Reason.MISSING_FILE
+    assert read_photo(LOCAL_FILES, str(tmp_path)).reason is Reason.READ_ERROR
+
+
+def test_a_file_that_no_task_should_hold_is_refused_unread(tmp_path, monkeypatch):
+    path = tmp_path / "huge.jpg"
+    path.write_bytes(b"x" * 11)
+    monkeypatch.setattr(photo_reading, "MAX_FILE_BYTES", 10)
+    found = read_photo(Broken(AssertionError("it was opened")), str(path))
+    assert (found.reason, found.message) == (Reason.TOO_LARGE, "11 bytes, at most 10 are read")

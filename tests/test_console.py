@@ -1,0 +1,18 @@
+import sys
+
+from devise_lib.console import say
+
+
+def test_in_a_log_each_line_is_its_own(capsys):
+    say("one", end="")
+    say("two", over=True)
+    assert capsys.readouterr().out == "one\ntwo\n"
+
+
+def test_on_a_terminal_a_line_is_written_over_the_open_one_and_nothing_of_it_stays(
+    capsys, monkeypatch
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    say("a long line", end="")
+    say("short", over=True)
+    assert capsys.readouterr().out == "a long line\rshort\x1b[K\n"
