@@ -1,18 +1,22 @@
 """embed_photos against the bare network on decoded arrays, and against predict_batch_udf.
 
-Rates are of the photos: imports, the loading of the network and the start of a job are left out on
-both sides, commits are not.
+Rates are of whole runs of the job, with its commits, counts and care of the tables, in a session
+that has done all of it before on a few photos: imports, the loading of the network and Java's
+compiler are left out on both sides.
 """
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from pyspark.ml.functions import predict_batch_udf
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType
 
 from benchmarks.embedding import (
@@ -31,97 +35,142 @@ from devise_lib.vision.inference import Network
 from devise_lib.vision.keras_file import bytes_of_model
 
 BATCH = 64
-KINDS = ((500, 375, 4_000), (64, 64, 8_000))  # width, height, photos
-BATCHES = 8  # the first of which is not counted
-SETTINGS = [("batch_size", BATCH), ("files_per_batch", 1)]
+PHOTOS = 10_000
+KINDS = ((500, 375), (64, 64))  # width, height
+NAME = "element_at(split(path, '/'), -1) AS name"  # of a file
+Vectors = dict[str, NDArray[np.float32]]  # by the photo's file name
+Loop = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def measure() -> list[Rate]:
-    """Photos a second of both, on two cores."""
-    spark = start_session("bench_embed", {"master": "local[2]", "driver.memory": "2g"})
+    """Photos a second of the job and of its peers, on two cores."""
+    models = {"mobilenet": mobilenet(), "null": null_model()}
     rates = []
-    with tempfile.TemporaryDirectory(prefix="devise-photos-") as folder:
-        for width, height, number in KINDS:
-            photos = Path(folder) / f"{width}x{height}"
-            write_photos(photos, number, width, height)
-            kind = f"{number:,} JPEGs of {width}x{height}"
-            rates += against_bare_loops(spark, photos, kind)
-            rates.append(against_predict_batch_udf(spark, photos, kind))
+    for width, height in KINDS:
+        with (
+            tempfile.TemporaryDirectory(prefix="devise-photos-") as photos,
+            work_folder(**models) as few_dir,
+            work_folder(**models) as work_dir,
+        ):
+            write_photos(Path(photos), PHOTOS, width, height)
+            with session() as spark:
+                ingest(spark, few_dir, Path(photos, "00"))
+                started = time.perf_counter()
+                ingest(spark, work_dir, Path(photos))
+                ingest_s = time.perf_counter() - started
+            # Another session, since its Python workers would take turns with those of ingest.
+            with session() as spark:
+                kind = f"{PHOTOS:,} JPEGs of {width}x{height}"
+                embed(spark, few_dir, "mobilenet")
+                rates += against_bare_loops(spark, work_dir, Path(photos), kind)
+                embed(spark, few_dir, "null")
+                predict(spark, Path(photos, "00"), f"{few_dir}/peer")
+                rates.append(
+                    against_predict_batch_udf(spark, work_dir, Path(photos), kind, ingest_s)
+                )
     return rates
 
 
-def against_bare_loops(spark: SparkSession, photos: Path, kind: str) -> list[Rate]:
-    """MobileNet: the job, and loops over arrays in memory with a thread a core."""
+@contextmanager
+def session() -> Iterator[SparkSession]:
+    spark = start_session("bench_embed", {"master": "local[2]", "driver.memory": "2g"})
+    yield spark
+    spark.stop()
+
+
+def against_bare_loops(spark: SparkSession, work_dir: str, photos: Path, kind: str) -> list[Rate]:
+    """MobileNet: loops over arrays in memory, on two threads of TensorFlow."""
+    ours = embed(spark, work_dir, "mobilenet")
     model = mobilenet()
-    with work_folder(model) as work_dir:
-        ingest(spark, work_dir, photos, file_bytes=bytes_of(photos) // BATCHES)
-        ours = embed(spark, work_dir, SETTINGS)
-    some = sorted(photos.rglob("*.jpg"))[:640]
-    arrays = np.stack([decode(path.read_bytes(), SIZE) for path in some])
+    paths = sorted(photos.rglob("*.jpg"))[: 10 * BATCH]
+    vectors = vectors_of(spark, work_dir, "mobilenet", [path.name for path in paths])
+    arrays = np.stack([decode(path.read_bytes(), SIZE) for path in paths])
     call = tf.function(lambda x: model(tf.cast(x, tf.float32), training=False))
-    keras_rate = rate_of(lambda x: call(tf.constant(x)).numpy(), arrays)
-    frozen_rate = rate_of(Network(bytes_of_model(model), threads=2), arrays)
-    stages = ", ".join(
-        f"{stage} {ours[f'photos_per_s_{stage}']:,.0f}"
-        for stage in ("read", "decode", "infer", "write")
+    graph = Network(bytes_of_model(model), threads=2)
+    loops: dict[str, Loop] = {
+        "the Keras model": lambda x: call(tf.constant(x)).numpy(),
+        "our compiled graph": lambda x: graph(x)[0],
+    }
+    rates = []
+    for name, loop in loops.items():
+        rate, rows = run_loop(loop, arrays)
+        theirs = {path.name: row for path, row in zip(paths, rows, strict=True)}
+        what = f"embed_photos, MobileNet 0.75 at 224, {kind}"
+        quality = f"{stages(ours)}; {agreement(vectors, theirs)}"
+        rates.append(Rate(what, "photos/s", PHOTOS / ours["seconds"], rate, name, quality))
+    return rates
+
+
+def against_predict_batch_udf(
+    spark: SparkSession, work_dir: str, photos: Path, kind: str, ingest_s: float
+) -> Rate:
+    """A network that costs nothing: what is left is reading, decoding and a Delta table."""
+    ours = embed(spark, work_dir, "null")
+    started = time.perf_counter()
+    peer = predict(spark, photos, f"{work_dir}/peer")
+    peer_s = time.perf_counter() - started
+    vectors = vectors_of(spark, work_dir, "null")
+    theirs = {row["name"]: np.array(row["embedding"]) for row in peer.collect()}
+    with_ingest = PHOTOS / (ours["seconds"] + ingest_s)
+    quality = f"{stages(ours)}; with ingest_photos {with_ingest:,.0f}/s; " + agreement(
+        vectors, theirs
     )
-    quality = f"each stage alone: {stages}"
-    what = f"embed_photos, MobileNet 0.75 at 224, {kind}"
-    return [
-        Rate(what, "photos/s", ours["photos_per_s"], rate, name, quality)
-        for name, rate in (("the Keras model", keras_rate), ("our compiled graph", frozen_rate))
-    ]
+    what, rate = f"embed_photos, null model, {kind}", PHOTOS / ours["seconds"]
+    return Rate(what, "photos/s", rate, PHOTOS / peer_s, "predict_batch_udf", quality)
 
 
-def bytes_of(photos: Path) -> int:
-    return sum(path.stat().st_size for path in photos.rglob("*.jpg"))
-
-
-def rate_of(network: Callable, arrays: np.ndarray) -> float:
-    """Photos a second of the best of two passes; one before it is for the compiler."""
-    network(arrays[:BATCH])
+def run_loop(loop: Loop, arrays: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
+    """Photos a second of the median of three passes, after one for the compiler; its vectors."""
+    loop(arrays[:BATCH])
     seconds = []
-    for _ in range(2):
+    for _ in range(3):
         started = time.perf_counter()
-        for start in range(0, len(arrays), BATCH):
-            network(arrays[start : start + BATCH])
+        rows = [loop(arrays[i : i + BATCH]) for i in range(0, len(arrays), BATCH)]
         seconds.append(time.perf_counter() - started)
-    return len(arrays) / min(seconds)
+    return len(arrays) / sorted(seconds)[1], np.concatenate(rows)
 
 
-def against_predict_batch_udf(spark: SparkSession, photos: Path, kind: str) -> Rate:
-    """A network that costs nothing: reading, the same decode, and a Delta table, of both."""
-    binary = spark.read.format("binaryFile").option("recursiveFileLookup", True)
+def predict(spark: SparkSession, photos: Path, table: str) -> DataFrame:
+    """The peer: binaryFile, predict_batch_udf and a Delta table; gives name and embedding."""
+    files = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(str(photos))
     mean = predict_batch_udf(make_mean, return_type=ArrayType(FloatType()), batch_size=BATCH)
-
-    def peer(folder: Path, table: str) -> float:
-        started = time.perf_counter()
-        means = binary.load(str(folder)).select("path", mean("content").alias("embedding"))
-        means.write.format("delta").save(table)
-        return time.perf_counter() - started
-
-    with work_folder(null_model()) as work_dir:
-        peer(photos / "00", f"{work_dir}/warm")  # the workers of both have their imports by then
-        ingest(spark, work_dir, photos / "00")
-        embed(spark, work_dir, SETTINGS)
-        started = time.perf_counter()
-        ingest(spark, work_dir, photos, file_bytes=bytes_of(photos) // BATCHES)
-        ingested_s = time.perf_counter() - started
-        ours = embed(spark, work_dir, SETTINGS)["photos_per_s"]
-        seconds = peer(photos, f"{work_dir}/peer")
-        rows = spark.read.format("delta").load(f"{work_dir}/peer").count()
-    with_ingest = rows / (rows / ours + ingested_s)
-    quality = f"{rows:,} rows each; ours with ingest_photos {with_ingest:,.0f}"
-    what = f"embed_photos, null model, {kind}"
-    return Rate(what, "photos/s", ours, rows / seconds, "predict_batch_udf", quality)
+    means = files.select(F.expr(NAME), mean("content").alias("embedding"))
+    means.write.format("delta").save(table)
+    return spark.read.format("delta").load(table)
 
 
-def make_mean() -> Callable[[np.ndarray], np.ndarray]:
+def make_mean() -> Loop:
     """The peer's function: decode and take the mean colour, a unit vector."""
 
-    def predict(contents: np.ndarray) -> np.ndarray:
+    def predict(contents: NDArray[np.object_]) -> NDArray[np.float32]:
         pixels = np.stack([decode(bytes(content), SIZE) for content in contents])
         means = pixels.mean(axis=(1, 2), dtype=np.float32)
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
     return predict
+
+
+def vectors_of(
+    spark: SparkSession, work_dir: str, model: str, names: list[str] | None = None
+) -> Vectors:
+    """What the job wrote, of some photos or all."""
+    photos, embeddings = (
+        spark.read.format("delta").load(f"{work_dir}/tables/{name}")
+        for name in ("photos", "embeddings")
+    )
+    rows = embeddings.where(F.col("model_id").startswith(f"{model}-"))
+    rows = rows.join(photos.selectExpr("photo_id", NAME), "photo_id")
+    if names is not None:
+        rows = rows.where(F.col("name").isin(names))
+    return {row["name"]: np.array(row["embedding"]) for row in rows.collect()}
+
+
+def agreement(ours: Vectors, theirs: Vectors) -> str:
+    """How far apart the vectors of the same photos are at most."""
+    apart = max(np.abs(ours[name] - theirs[name]).max() for name in theirs)
+    return f"{len(theirs):,} vectors the same within {apart:.0e}"
+
+
+def stages(metrics: dict[str, float]) -> str:
+    rates = (f"{s} {metrics[f'photos_per_s_{s}']:,.0f}" for s in ("read", "decode", "infer"))
+    return f"each stage alone: {', '.join(rates)}/s"

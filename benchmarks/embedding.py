@@ -2,7 +2,8 @@
 
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,21 +21,33 @@ from devise_lib.vision.networks import make_network
 from jobs import embed_photos, ingest_photos
 
 SIZE = 224
+DISTINCT = 500
 
 
 def write_photos(folder: Path, number: int, width: int, height: int) -> None:
-    """JPEGs of smooth noise, which compress about as photos do; no two are the same."""
+    """JPEGs of smooth noise, which compress about as photos do.
+
+    There are DISTINCT pictures, and a comment in each file makes it another one: decoding does not
+    get cheaper by that, and writing them does.
+    """
+    pictures = [_jpeg(seed, width, height) for seed in range(min(DISTINCT, number))]
     for i in range(number):
-        rng = np.random.default_rng(i)
-        small = rng.integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
-        picture = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
-        grain = rng.normal(0, 6, (height, width, 3))
-        pixels = (np.asarray(picture) + grain).clip(0, 255).astype(np.uint8)
+        jpeg, comment = pictures[i % len(pictures)], str(i).encode()
+        segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
         path = folder / f"{i % 20:02}" / f"{i:06}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
-        path.write_bytes(buffer.getvalue())
+        path.write_bytes(jpeg[:2] + segment + jpeg[2:])  # behind the mark of its start
+
+
+def _jpeg(seed: int, width: int, height: int) -> bytes:
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
+    picture = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+    grain = rng.normal(0, 6, (height, width, 3))
+    pixels = (np.asarray(picture) + grain).clip(0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def mobilenet() -> keras.Model:
@@ -55,15 +68,16 @@ def null_model() -> keras.Model:
 
 
 @contextmanager
-def work_folder(model: keras.Model) -> Iterator[str]:
-    """A work folder whose registry has the model as its champion."""
+def work_folder(**models: keras.Model) -> Iterator[str]:
+    """A work folder whose registry has these models by their names, each a champion."""
     with tempfile.TemporaryDirectory(prefix="devise-bench-") as folder:
         config = EmbedPhotos(work_dir=folder)
         tracking.connect(config)
-        with tracking.job_run(config):
-            example = np.zeros((1, SIZE, SIZE, 3), np.float32)
-            named = tracking.register_keras(model, "devise", example, ["keras"], lambda _: None, {})
-        tracking.promote(named)
+        example = np.zeros((1, SIZE, SIZE, 3), np.float32)
+        for name, model in models.items():
+            with tracking.job_run(config):
+                named = tracking.register_keras(model, name, example, ["keras"], lambda _: None, {})
+            tracking.promote(named)
         yield folder
 
 
@@ -75,9 +89,12 @@ def ingest(spark: SparkSession, work_dir: str, photos: Path, **settings: object)
         ingest_photos.run(spark, config)
 
 
-def embed(spark: SparkSession, work_dir: str, settings: Sequence[tuple[str, object]] = ()) -> dict:
-    """The metrics that a run of the job leaves."""
-    config = EmbedPhotos(work_dir=work_dir, progress_s=1e6, **dict(settings))
+def embed(spark: SparkSession, work_dir: str, model: str) -> dict[str, float]:
+    """A run of the job with a registered model: the metrics that it leaves, and its `seconds`."""
+    config = EmbedPhotos(work_dir=work_dir, model_name=model, progress_s=1e6)
     with tracking.job_run(config) as run_id:
+        started = time.perf_counter()
         embed_photos.run(spark, config)
-    return dict(tracking.MlflowClient().get_run(run_id).data.metrics)
+        seconds = time.perf_counter() - started
+    metrics = tracking.MlflowClient().get_run(run_id).data.metrics
+    return dict(metrics, seconds=seconds)

@@ -44,7 +44,7 @@ def main() -> None:
         photos = Path(folder)
         write_photos(photos, SMALLEST * TIMES[-1], 64, 64)
         for times in TIMES:
-            with work_folder(null_model()) as work_dir:
+            with work_folder(devise=null_model()) as work_dir:
                 fill(work_dir, photos, SMALLEST * times)
                 settings = ("embed_photos.files_per_batch=1", *LOCAL)
                 rate, seconds, peaks = run(work_dir, *settings)
@@ -53,7 +53,7 @@ def main() -> None:
                 print(f"| {cells} | {seconds:.0f} s | {' | '.join(sizes)} |", flush=True)
         print("\n| executors | photos/s | whole run |\n|---|---|---|")
         for executors in (1, 2, 1, 2):
-            with work_folder(mobilenet()) as work_dir:
+            with work_folder(devise=mobilenet()) as work_dir:
                 fill(work_dir, photos, 2 * SMALLEST)
                 master = f"spark.master=local-cluster[{executors},1,1500]"
                 rate, seconds, _ = run(work_dir, master, "spark.driver.memory=1g")

@@ -54,21 +54,17 @@ def make_current(tables: Tables, model_id: str) -> None:
         )
 
 
-def drop_old_models(tables: Tables, keep: int) -> list[str]:
+def drop_old_models(tables: Tables, keep: int) -> None:
     """Drop the rows of all models that were current once, but for the `keep` newest of them.
 
     A model that never was current, such as one on trial, keeps its rows.
-
-    Returns:
-        The models whose rows are gone.
     """
-    old = _newest_first(tables)[keep:]
-    held = [model_id for model_id in old if not results_of(tables, model_id).isEmpty()]
-    for model_id in held:
+    for model_id in _newest_first(tables)[keep:]:
+        if results_of(tables, model_id).isEmpty():
+            continue
         for name in EACH:
             tables.delete(name, F.col("model_id") == model_id)
         shutil.rmtree(checkpoint(tables.work_dir, model_id), ignore_errors=True)
-    return held
 
 
 def _newest_first(tables: Tables) -> list[str]:

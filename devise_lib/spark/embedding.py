@@ -11,7 +11,7 @@ that were ingested anew. What is missing at the end all the same is found by its
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import delete_results, results_of, without_results
 from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark.table_care import SPARE_FILES
 from devise_lib.spark.tables import Tables
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
@@ -85,10 +86,14 @@ class Embedder:
         self._compare_mark.unlink(missing_ok=True)  # every photo has been compared now
 
     @contextmanager
-    def live_stream(self) -> Iterator[StreamingQuery]:
-        """A stream that looks for new photos every `trigger_s` seconds, while the body runs."""
+    def live_stream(self, tidy: Callable[[], None]) -> Iterator[StreamingQuery]:
+        """A stream that looks for new photos every `trigger_s` seconds, while the body runs.
+
+        Args:
+            tidy: called between two micro-batches, each time that many of them have been written.
+        """
         every = f"{self._config.trigger_s} seconds"
-        with self._stream(processingTime=every) as query:
+        with self._stream(tidy, processingTime=every) as query:
             yield query
 
     def embed_missing(self, version: int) -> None:
@@ -111,7 +116,9 @@ class Embedder:
             self._embed(rows.join(F.broadcast(ids), ["file", "photo_id"], "left_semi"), True)
 
     @contextmanager
-    def _stream(self, **trigger: object) -> Iterator[StreamingQuery]:
+    def _stream(
+        self, tidy: Callable[[], None] | None = None, **trigger: object
+    ) -> Iterator[StreamingQuery]:
         if not (self._folder / "stream" / "offsets").exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             if not results_of(self._tables, self._model_id).isEmpty():
@@ -124,6 +131,8 @@ class Embedder:
             once: dict[str, str | int] = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
             self._embed(batch, compare, **once)
             compare = self._compare_mark.exists()
+            if tidy and (number + 1) % SPARE_FILES == 0:
+                tidy()
 
         source = (
             self._tables.spark.readStream.format("delta")
@@ -147,7 +156,8 @@ class Embedder:
         fresh, stale = without_results(photos, self._tables, self._model_id, compare, self._scratch)
         made_by = {"model_id": self._model_id, "run_id": self._tables.provenance["run_id"]}
         columns = {name: F.lit(value) for name, value in (made_by | {"stage": STAGE}).items()}
-        results = self._with_vectors(fresh).withColumns(columns).persist()
+        # Saved, since both tables and the counts want the same: a second try may refuse others.
+        results = self._scratch.save(self._with_vectors(fresh).withColumns(columns), "results")
         counts = {
             row["reason"]: row["count"] for row in results.groupBy("reason").count().collect()
         }
@@ -161,7 +171,6 @@ class Embedder:
         if good < sum(counts.values()):
             self._tables.append("quarantine", results.where("reason IS NOT NULL"), **once)
         self._progress.end_batch(time.monotonic() - started)
-        results.unpersist()
         self._tried += sum(counts.values())
         self._refused.update({reason: n for reason, n in counts.items() if reason})
         if self._tried >= EARLY:  # no need to pay for the rest of them

@@ -1,5 +1,7 @@
 """A run of embed_photos from its start to its end: what is done around the stream."""
 
+from functools import partial
+
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
@@ -75,11 +77,12 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
         embedder.embed_stream()
         if sum(count_results(tables, model_id)) != photos:
             embedder.embed_missing(version)
-        check_sum(tables, model_id, photos)
+            check_sum(tables, model_id, photos)
         if config.trigger_s:
             progress.total = 0
             complete(tables, config, model_id)
-            with Stopper() as stopper, embedder.live_stream() as query:
+            tidy = partial(complete, tables, config, model_id)
+            with Stopper() as stopper, embedder.live_stream(tidy) as query:
                 while query.isActive and not stopper.wait(config.progress_s):
                     pass
                 if error := query.exception():
@@ -110,13 +113,13 @@ def check_sum(tables: Tables, model_id: str, photos: int) -> None:
 def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
     """Let readers see a model whose rows are complete; tidy the tables where it is worth it."""
     is_new = config.make_current and not is_current(tables, model_id)
-    packs = config.optimize and (is_new or is_scattered(tables, "embeddings"))
-    if packs:
+    if config.optimize and (is_new or is_scattered(tables, "embeddings")):
         tables.pack("embeddings", FILE_BYTES)
     if config.make_current:
         make_current(tables, model_id)
-    dropped = drop_old_models(tables, config.keep_models) if config.keep_models else []
-    if config.vacuum_hours and (packs or dropped):
+    if config.keep_models:
+        drop_old_models(tables, config.keep_models)
+    if config.vacuum_hours:
         for name in EACH:
             vacuum(tables, name, config.vacuum_hours)
 

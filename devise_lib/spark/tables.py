@@ -129,6 +129,10 @@ class Tables:
         """What its log tells of the table: numFiles, sizeInBytes, properties ..."""
         return self._delta(name).detail().collect()[0].asDict()
 
+    def history(self, name: str) -> DataFrame:
+        """The table's commits that its log still has: version, timestamp, operation ..."""
+        return self._delta(name).history()
+
     def file_sizes(self, name: str) -> DataFrame:
         """The table's files that hold rows: file_path, file_size (bytes)."""
         table = self.spark.read.format("delta").load(self.path(name))
