@@ -14,6 +14,7 @@ from devise_lib.config_types import (
     Several,
     Share,
 )
+from devise_lib.paths import split_glob
 from devise_lib.reasons import Reason
 
 PARENT_FOLDER = r"([^/]+)/[^/]+$"
@@ -71,6 +72,16 @@ class PhotoSource(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _named(self) -> Self:
+        last = self.path.rstrip("/").split("/")[-1]
+        if not self.name and self.kind == "files" and split_glob(last)[1]:
+            raise ValueError(
+                f"the source {self.path} has no name of its own, since it ends in a pattern: give "
+                "it a `name`, which is part of its photos' ids"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         if self.kind != "table" and self.model_fields_set & {"format", "columns"}:
             raise ValueError('`format` and `columns` are of tables: give kind = "table" with them')
@@ -102,6 +113,7 @@ class IngestPhotos(JobConfig):
     read_timeout_s: Seconds = 60.0  # a file that takes longer is refused
     max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
     retry: Several[Reason] = ()  # refused files of these classes are looked at again
+    vacuum_hours: Annotated[int, Field(ge=0)] = 168  # unused files of PHOTOS stay so long; 0: ever
     trigger_s: Annotated[float, Field(ge=0.0)] = 0.0  # look again so often, until stopped; 0: once
 
     @field_validator("source", mode="before")
@@ -149,7 +161,7 @@ class EmbedPhotos(ModelJobConfig):
     read_threads: PositiveInt = 8  # in place of these for photos that are read from their paths
     ahead_bytes: PositiveInt = 64 << 20  # of photos that a task reads and decodes ahead, at most
     files_per_batch: PositiveInt = 100  # files of PHOTOS a micro-batch: a commit
-    photos_per_task: PositiveInt = 2_000  # at most
+    photos_per_task: PositiveInt = 10_000  # at most
     feature: bool = False  # keep the backbone's feature, too
     precision: Literal["float32", "float16"] = "float32"  # that vectors are rounded to
     read_timeout_s: Seconds = 60.0  # a photo that takes longer is refused

@@ -26,6 +26,20 @@ def absolute(path: str) -> str:
     return path if is_remote(path) else str(local(path).absolute())
 
 
+def printable(path: str) -> str:
+    """A path as the tables can have it: bytes of a name that are not UTF-8 as \\udc and two digits.
+
+    >>> printable(os.fsdecode(b"caf\\xe9.jpg"))
+    'caf\\\\udce9.jpg'
+    """
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def as_named(path: str) -> str:
+    """The path as the local file system has it, of one as `printable` gives it."""
+    return re.sub(r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), path)
+
+
 def without_glob(path: str) -> str:
     """A path that Spark takes for this file or folder alone, though it looks like a pattern."""
     return re.sub(r"[][{}*?\\]", r"\\\g<0>", path)

@@ -255,6 +255,14 @@ def test_a_photo_source_is_labelled_in_one_way(write, tmp_path, keys, fault):
     assert any(fault.format(here=tmp_path) in each for each in faults), faults
 
 
+def test_a_pattern_of_files_has_no_name_of_its_own(write, tmp_path):
+    text = f"[[ingest_photos.source]]\npath = '{tmp_path}/**/*.jpg'\n"
+    faults = faults_of(write(text), [], ["ingest_photos"])
+    assert any("since it ends in a pattern: give it a `name`" in each for each in faults), faults
+    named = load_settings(write(text + "name = 'n'\n"), [], ["ingest_photos"])
+    assert [s.name for s in named.jobs["ingest_photos"].sources()] == ["n"]
+
+
 def test_a_source_with_labels_of_its_own_does_not_take_the_common_pattern(write, tmp_path):
     sources = [f"{{path='{tmp_path}', name='a', labels='{tmp_path}'}}"]
     sources.append(f"{{path='{tmp_path}', name='b', kind='cifar'}}")

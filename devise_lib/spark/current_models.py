@@ -5,12 +5,14 @@ of CURRENT_MODELS, and where there is a catalog of its view `embeddings_current`
 """
 
 import shutil
+from contextlib import suppress
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
-from devise_lib.spark.embedding import checkpoint
+from devise_lib.spark.embedding import STAGE, checkpoint
+from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.results import EACH, results_of
 from devise_lib.spark.schemas import CURRENT_MODELS
 from devise_lib.spark.tables import Tables
@@ -54,17 +56,27 @@ def make_current(tables: Tables, model_id: str) -> None:
         )
 
 
-def drop_old_models(tables: Tables, keep: int) -> None:
+def drop_old_models(tables: Tables, keep: int, but: str) -> None:
     """Drop the rows of all models that were current once, but for the `keep` newest of them.
 
-    A model that never was current, such as one on trial, keeps its rows.
+    A model that never was current, such as one on trial, keeps its rows, and so does one that
+    another run is embedding with.
+
+    Args:
+        tables: with the rows.
+        keep: how many models.
+        but: the run's own model, which stays in any case.
     """
     for model_id in _newest_first(tables)[keep:]:
-        if results_of(tables, model_id).isEmpty():
-            continue
-        for name in EACH:
-            tables.delete(name, F.col("model_id") == model_id)
-        shutil.rmtree(checkpoint(tables.work_dir, model_id), ignore_errors=True)
+        if model_id != but and not results_of(tables, model_id).isEmpty():
+            with suppress(InputError), only_run(tables.work_dir, f"{STAGE}-{model_id}"):
+                _drop(tables, model_id)
+
+
+def _drop(tables: Tables, model_id: str) -> None:
+    for name in EACH:
+        tables.delete(name, F.col("model_id") == model_id)
+    shutil.rmtree(checkpoint(tables.work_dir, model_id), ignore_errors=True)
 
 
 def _newest_first(tables: Tables) -> list[str]:

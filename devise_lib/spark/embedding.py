@@ -9,17 +9,20 @@ that were ingested anew. What is missing at the end all the same is found by its
 """
 
 import math
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
 from devise_lib.config_photos import EmbedPhotos
+from devise_lib.console import say
 from devise_lib.paths import literal
 from devise_lib.spark.decoding import Reading
 from devise_lib.spark.hadoop_files import worker_files
@@ -35,6 +38,11 @@ from devise_lib.spark.tables import Tables
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 STAGE = "embed_photos"
 FILE_ROWS = 100_000  # of EMBEDDINGS: 40 MB at 100 numbers a photo, 120 MB at 300
+LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
+    "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # the log does not reach back as far
+    "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # the table was deleted and made anew
+    "DELTA_SCHEMA_CHANGED",
+)
 EARLY = 1_000  # photos after which the share of bad ones may end a run
 
 
@@ -80,10 +88,23 @@ class Embedder:
         self._refused: Counter[str] = Counter()
 
     def embed_stream(self) -> None:
-        """Embed what the stream over PHOTOS has not read yet; returns when there is none left."""
+        """Embed what the stream over PHOTOS has not read yet; returns when there is none left.
+
+        A stream that cannot go on from where it was begins anew, and then looks every photo up.
+        """
+        try:
+            self._read_to_the_end()
+        except StreamingQueryException as error:
+            if not any(condition in str(error) for condition in LEFT_BEHIND):
+                raise
+            say(f"{STAGE}  PHOTOS are not what the last run's stream read: looking at all of them")
+            shutil.rmtree(self._folder / "stream")
+            self._read_to_the_end()
+        self._compare_mark.unlink(missing_ok=True)  # every photo has been compared now
+
+    def _read_to_the_end(self) -> None:
         with self._stream(availableNow=True) as query:
             query.awaitTermination()
-        self._compare_mark.unlink(missing_ok=True)  # every photo has been compared now
 
     @contextmanager
     def live_stream(self, tidy: Callable[[], None]) -> Iterator[StreamingQuery]:

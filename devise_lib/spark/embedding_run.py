@@ -1,16 +1,21 @@
 """A run of embed_photos from its start to its end: what is done around the stream."""
 
+import hashlib
+import json
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config_photos import EmbedPhotos, IngestPhotos
 from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import Throughput
 from devise_lib.spark.current_models import drop_old_models, is_current, make_current
 from devise_lib.spark.embedding import Embedder, checkpoint
+from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.inference import Model
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
@@ -29,7 +34,7 @@ def broadcast_model(
     """The registered model on its way to the workers.
 
     Raises:
-        InputError: its file is missing, or the model has embedded photos with other columns before.
+        InputError: its file is missing, or the model has embedded photos in another way before.
     """
     keras_file = tracking.fetch_keras(registered)
     rows = tables.read("embeddings").where(F.col("model_id") == registered.model_id)
@@ -41,6 +46,8 @@ def broadcast_model(
             f"rows (DELETE FROM delta.`{tables.path('embeddings')}` WHERE model_id = "
             f"'{registered.model_id}') and run it again"
         )
+    made = {"precision": config.precision, "model_sha256": hashlib.sha256(keras_file).hexdigest()}
+    _refuse_other_vectors(checkpoint(tables.work_dir, registered.model_id), made, earlier is None)
     outputs: tuple[str, ...] = ("embedding",)
     if config.feature:
         keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
@@ -53,6 +60,21 @@ def broadcast_model(
     )
 
 
+def _refuse_other_vectors(folder: Path, made: dict[str, str], is_first: bool) -> None:
+    """A model's vectors are all of one file and one precision; the first run puts them down."""
+    path = folder / "made.json"
+    before = json.loads(path.read_text()) if path.exists() and not is_first else made
+    for key, value in before.items():
+        if value != made[key]:
+            raise InputError(
+                f"{folder.name} has embedded photos with {key} {value}, and this run has "
+                f"{made[key]}: run it as before, register the other as a model of its own, or "
+                "delete this one's rows in EMBEDDINGS and QUARANTINE"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made))
+
+
 def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) -> Throughput:
     """Embed every photo of PHOTOS that the model has neither embedded nor refused.
 
@@ -61,7 +83,7 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
     Raises:
         InputError: too many photos are bad, or the results do not add up.
     """
-    drop_superseded(tables)  # a killed ingest may have left some
+    _drop_superseded(tables)
     if config.retry:
         forget_refused(tables, model_id, config.retry)
     version = tables.version("photos")  # those that come later are the next run's
@@ -77,9 +99,11 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
         embedder.embed_stream()
         if sum(count_results(tables, model_id)) != photos:
             embedder.embed_missing(version)
-            check_sum(tables, model_id, photos)
+            check_sum(tables, model_id, version)
+        done = progress.throughput()  # what comes now is mostly waiting
         if config.trigger_s:
             progress.total = 0
+            check_refused(tables, config, model_id)
             complete(tables, config, model_id)
             tidy = partial(complete, tables, config, model_id)
             with Stopper() as stopper, embedder.live_stream(tidy) as query:
@@ -87,22 +111,35 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
                     pass
                 if error := query.exception():
                     raise error
-        return progress.throughput()
+        return done
 
 
-def check_sum(tables: Tables, model_id: str, photos: int) -> None:
+def _drop_superseded(tables: Tables) -> None:
+    """What a killed ingest_photos may have left; one that runs sees to it itself."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(only_run(tables.work_dir, IngestPhotos.name))
+        except InputError:
+            return
+        drop_superseded(tables)
+
+
+def check_sum(tables: Tables, model_id: str, version: int) -> None:
     """Every photo has one result.
 
     Args:
         tables: with the results.
         model_id: whose.
-        photos: in PHOTOS when the run began; PHOTOS may have got more since.
+        version: of PHOTOS when the run began; PHOTOS may have got more since.
 
     Raises:
-        InputError: there are fewer results than that, or more than PHOTOS has photos now.
+        InputError: there are fewer results than photos then, or more than photos now.
     """
     embedded, refused = count_results(tables, model_id)
-    now = tables.read("photos").count()
+    photos, now = (  # of a photo that is being ingested anew there are two rows for a moment
+        tables.read("photos", each).select("photo_id").distinct().count()
+        for each in (version, None)
+    )
     if not photos <= embedded + refused <= now:
         raise InputError(
             f"{now} photos, but {model_id} embedded {embedded}, refused {refused}: PHOTOS or the "
@@ -118,7 +155,7 @@ def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
     if config.make_current:
         make_current(tables, model_id)
     if config.keep_models:
-        drop_old_models(tables, config.keep_models)
+        drop_old_models(tables, config.keep_models, but=model_id)
     if config.vacuum_hours:
         for name in EACH:
             vacuum(tables, name, config.vacuum_hours)
@@ -130,9 +167,7 @@ def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -
     Raises:
         InputError: more photos are bad than `max_bad_share`.
     """
-    embedded, refused = count_results(tables, model_id)
-    mine = tables.read("quarantine").where(F.col("model_id") == model_id)
-    reasons = refuse_too_many(mine, embedded + refused, config.max_bad_share, config.name)
+    reasons = check_refused(tables, config, model_id)
     metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
     if done.times.photos:
         photos = config.predict_photos
@@ -144,4 +179,16 @@ def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -
             "predicted_cost": done.cost(photos, config.core_hour_price),
         }
     tracking.log_metrics(metrics)
+    embedded, refused = count_results(tables, model_id)
     return {"embeddings": embedded, "quarantined": refused}
+
+
+def check_refused(tables: Tables, config: EmbedPhotos, model_id: str) -> dict[str, int]:
+    """The photos that the model has refused, by reason.
+
+    Raises:
+        InputError: they are more than `max_bad_share`.
+    """
+    mine = tables.read("quarantine").where(F.col("model_id") == model_id)
+    tried = sum(count_results(tables, model_id))
+    return refuse_too_many(mine, tried, config.max_bad_share, config.name)

@@ -6,14 +6,15 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from devise_lib.errors import InputError
 
-# Of file systems without locks: some mounts of object stores, NFS without its lock service.
-NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+# Of file systems without locks, or without appending, which the lock file wants: some mounts of
+# object stores, NFS without its lock service.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM)
 
 
 @contextmanager
@@ -21,6 +22,8 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
     """Hold the lock of `what` in a work folder for as long as the body runs.
 
     On a file system without locks the body runs all the same, after a warning on standard error.
+    On one whose locks are of one machine only (some mounts of object stores), it keeps apart what
+    runs on the same machine.
 
     Args:
         work_dir: the work folder; the lock file lies in its folder `checkpoints`.
@@ -31,27 +34,29 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
     """
     path = Path(work_dir) / "checkpoints" / f"{what}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Never deleted: a process that has it open and one that made it anew would both hold a lock.
-    with path.open("a+", encoding="utf-8") as file:
+    with ExitStack() as stack:
         try:
+            # Never deleted: one process that has it open, and one that made it anew, would both
+            # hold a lock.
+            file = stack.enter_context(path.open("a+", encoding="utf-8"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InputError(
+                f"{what} is running in this work folder already ({file.read().strip()}): wait for "
+                "its end or stop it, or take another work_dir"
+            ) from None
         except OSError as error:
-            if error.errno in NO_LOCKS:
-                print(  # noqa: T201
-                    f"{what}: {path.parent} is on a file system without locks ({error}): see to it "
-                    "yourself that no other run works in this work folder",
-                    file=sys.stderr,
-                )
-            elif isinstance(error, BlockingIOError):
-                file.seek(0)
-                raise InputError(
-                    f"{what} is running in this work folder already ({file.read().strip()}): wait "
-                    "for its end or stop it, or take another work_dir"
-                ) from None
-            else:
+            if error.errno not in NO_LOCKS:
                 raise
-        file.truncate(0)
-        started = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        file.write(f"on {socket.gethostname()}, process {os.getpid()}, since {started}")
-        file.flush()
+            print(  # noqa: T201
+                f"{what}: {path.parent} is on a file system without locks ({error}): see to it "
+                "yourself that no other run works in this work folder",
+                file=sys.stderr,
+            )
+        else:
+            file.truncate(0)
+            started = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            file.write(f"on {socket.gethostname()}, process {os.getpid()}, since {started}")
+            file.flush()
         yield  # closing the file frees the lock

@@ -117,7 +117,9 @@ def _make_embed(
         source = DecodedPhotos(chain([first], batches), kept, network.image_size, reading)
         infer = _Clocked(network)
         written_s = 0.0
-        for rows, results in source.by_batch(embed(infer, source.decoded(), model.batch_size)):
+        for rows, results in source.by_batch(
+            embed(infer, source.decoded(), model.batch_size, model.precision)
+        ):
             found = _with_results(rows, results, model)
             started = time.perf_counter()
             yield found
@@ -146,7 +148,13 @@ def _load(model: Model) -> tuple[Network, float]:
     device = "/CPU:0"
     if assigned:
         place = choose_gpu(assigned.addresses, count_gpus(), 0, 1)
-        device = device if place is None else f"/GPU:{place}"
+        if place is None:
+            raise InputError(
+                f"Spark gave this task GPU {assigned.addresses[0]} of {socket.gethostname()}, but "
+                "TensorFlow sees none there: install TensorFlow for GPUs and the driver, or take "
+                "spark.task.resource.gpu.amount away"
+            )
+        device = f"/GPU:{place}"
     network = load_network(model.keras_file.value, threads, device)
     if model.dimension and network.dimensions[0] != model.dimension:
         raise InputError(
@@ -182,18 +190,17 @@ def _with_results(
     columns = []
     for place in range(len(model.outputs)):
         vectors = [r[place] for r in results if not isinstance(r, Refusal)]
-        columns.append(_vector_column(vectors, good, ends, model.precision))
+        columns.append(_vector_column(vectors, good, ends))
     reasons = [r.reason.value if isinstance(r, Refusal) else None for r in results]
     messages = [r.message if isinstance(r, Refusal) else None for r in results]
     columns += [pa.array(reasons, pa.string()), pa.array(messages, pa.string())]
     return _extended(rows, columns, [*model.outputs, "reason", "message"])
 
 
-def _vector_column(vectors: Sequence[Any], good: Any, ends: Any, precision: str) -> pa.ListArray:
+def _vector_column(vectors: Sequence[Any], good: Any, ends: Any) -> pa.ListArray:
     """A list of floats for each good row, null for the others."""
     dimension = len(vectors[0]) if vectors else 0
-    flat = np.concatenate(vectors) if vectors else np.zeros(0, np.float32)
-    values = flat.astype(precision).astype(np.float32)
+    values = np.concatenate(vectors) if vectors else np.zeros(0, np.float32)
     offsets = np.concatenate([[0], ends * dimension]).astype(np.int32)
     bad = np.append(~good, False)  # a list is null where the offset that it begins at is
     return pa.ListArray.from_arrays(pa.array(offsets, mask=bad), pa.array(values))

@@ -27,6 +27,7 @@ ROW_GROUPS = {
     "parquet.page.size.row.check.max": "32",
 }
 MOST_SMALL_FILES = 50
+FILE_ROWS, LEAST_FILE_BYTES = 10_000, 1 << 20  # of packed files
 NOTHING_KNOWN = (
     "photo_id string, known_path string, known_sha256 string, known_revision int, "
     "known_removed timestamp, refused_reason string"
@@ -214,9 +215,16 @@ def forget_refused(tables: Tables, photo_ids: DataFrame) -> None:
 
 
 def pack_small_files(tables: Tables, file_bytes: int) -> None:
-    """Make large files of PHOTOS of its small ones, where there are many of these."""
-    if tables.detail("photos")["numFiles"] <= MOST_SMALL_FILES:
+    """Make large files of PHOTOS of its small ones, where there are many of these.
+
+    Rows of photos that stay at their paths are small: a file gets FILE_ROWS of them at most, since
+    embed_photos takes whole files.
+    """
+    detail = tables.detail("photos") if tables.exists("photos") else {"numFiles": 0}
+    if detail["numFiles"] <= MOST_SMALL_FILES:
         return
+    row_bytes = detail["sizeInBytes"] / max(tables.read("photos").count(), 1)
+    file_bytes = min(file_bytes, max(round(FILE_ROWS * row_bytes), LEAST_FILE_BYTES))
     small = tables.file_sizes("photos").where(F.col("file_size") < file_bytes // 2).count()
     if small > MOST_SMALL_FILES:
         tables.pack("photos", file_bytes, ROW_GROUPS)

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
+from devise_lib.paths import printable
 from devise_lib.spark.hadoop_files import session_files
 from devise_lib.spark.kept import Keep
 from devise_lib.spark.photo_rows import microseconds
@@ -122,6 +123,11 @@ def visible(files: Files, folder: str, top: str) -> Iterator[FileStatus]:
     """
     try:
         for entry in files.entries(folder):
+            if entry.is_folder and printable(entry.path) != entry.path:
+                raise InputError(
+                    f"ingest_photos.source: the name of {printable(entry.path)} is not UTF-8, so "
+                    "that no task can be sent there: rename the folder, or leave it out"
+                )
             if not (entry.is_folder and os.path.islink(entry.path) and _leads_back(entry, top)):
                 yield entry
     except FileNotFoundError:
@@ -146,6 +152,6 @@ def _leads_back(link: FileStatus, top: str) -> bool:
 
 
 def _frames(found: Iterable[FileStatus]) -> Frames:
-    rows = ((s.path, s.size, microseconds(s.modified_s), s.is_folder) for s in found)
+    rows = ((printable(s.path), s.size, microseconds(s.modified_s), s.is_folder) for s in found)
     while held := list(islice(rows, FRAME_ROWS)):
         yield pd.DataFrame(held, columns=NAMES)

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 
 from devise_lib.errors import InputError
-from devise_lib.paths import absolute, is_remote
+from devise_lib.paths import absolute, as_named, is_remote
 from devise_lib.reasons import Reason
 from devise_lib.spark.hadoop_files import WorkerFiles
-from devise_lib.text.files import LOCAL_FILES, Files
+from devise_lib.text.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.vision.images import Refusal
 
 MAX_FILE_BYTES = 1 << 30  # what a task would hold of one file
+READ_ERRORS = (OSError, InputError, Py4JError)
 
 
 def make_reader(opener: WorkerFiles) -> Callable[[str], bytes | Refusal]:
@@ -23,10 +24,18 @@ def make_reader(opener: WorkerFiles) -> Callable[[str], bytes | Refusal]:
     return read
 
 
+def look_at(files: Files, path: str) -> FileStatus | None:
+    """What lies at a path; None as well where that cannot be told: reading it tells why."""
+    try:
+        return _status(files, path)
+    except READ_ERRORS:
+        return None
+
+
 def read_photo(files: Files, path: str) -> bytes | Refusal:
     """The file's bytes; a file that cannot be read costs a row, whatever is wrong with it."""
     try:
-        status = files.status(absolute(path))
+        status = _status(files, path)
         if status is None:
             return Refusal(Reason.MISSING_FILE, f"there is no {path}")
         if status.size > MAX_FILE_BYTES:
@@ -37,9 +46,15 @@ def read_photo(files: Files, path: str) -> bytes | Refusal:
             return _read_all(opened.read, status.size)
     except FileNotFoundError:
         return Refusal(Reason.MISSING_FILE, f"there is no {path}")
-    except (PermissionError, OSError, InputError, Py4JError) as error:
+    except READ_ERRORS as error:
         denied = isinstance(error, PermissionError) or "AccessControlException" in str(error)
         return Refusal(Reason.PERMISSION if denied else Reason.READ_ERROR, f"{path}: {error}")
+
+
+def _status(files: Files, path: str) -> FileStatus | None:
+    found = files.status(absolute(path))
+    named = as_named(path)
+    return found or (files.status(absolute(named)) if named != path else None)
 
 
 def _read_all(read: Callable[[int], bytes | None], size: int) -> bytes:

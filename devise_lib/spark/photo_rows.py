@@ -121,7 +121,9 @@ def make_photo_id(photo_set: str, relative_path: str) -> str:
 
 def relative_path(path: str, root: str) -> str:
     """A photo's path within its source, the same for a folder and for a tar of that name."""
-    return path.removeprefix(root).lstrip("/" + MEMBER).replace(f".tar{MEMBER}", "/")
+    below = path.removeprefix(root)
+    below = below.removeprefix("/" if below.startswith("/") else MEMBER)
+    return below.replace(f".tar{MEMBER}", "/")
 
 
 def microseconds(modified_s: float) -> int:

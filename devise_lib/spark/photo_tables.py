@@ -1,6 +1,7 @@
 """Tables of photos: of their bytes, or of the paths where these lie."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pandas as pd
 from pyspark.errors import AnalysisException
@@ -9,10 +10,13 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import PhotoSource
 from devise_lib.errors import InputError
-from devise_lib.paths import REMOTE, absolute
+from devise_lib.paths import REMOTE
 from devise_lib.spark.hadoop_files import session_files
+from devise_lib.spark.photo_reading import look_at
 from devise_lib.spark.photo_rows import LISTED, make_photo_id, microseconds
 from devise_lib.spark.photo_sources import Place, make_describer
+from devise_lib.text.files import FileStatus
+from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.archives import MEMBER
 
 USABLE = {  # column -> types that it may have, as Spark writes them
@@ -23,6 +27,7 @@ USABLE = {  # column -> types that it may have, as Spark writes them
     "owner": ("string", "bigint", "int", "smallint", "tinyint"),
     "modified": ("timestamp", "timestamp_ntz", "date"),
 }
+LOOKS_AT_ONCE, AHEAD_ROWS, LOOK_S = 16, 1_000, 60.0  # at the files of paths, a task
 KEY = "photo_key"  # what tells a table's photos apart
 
 Frames = Iterator[pd.DataFrame]
@@ -94,18 +99,28 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
 
     def rows(batches: Frames) -> Frames:
         files = place.opener.open() if look else None
+
+        def status_of(row: Any) -> tuple[Any, FileStatus | None]:
+            return row, look_at(files, row.path) if files else None
+
         for batch in batches:
             found = []
-            for row in batch.itertuples(index=False):
+            statuses = map_ahead(
+                status_of,
+                batch.itertuples(index=False),
+                threads=LOOKS_AT_ONCE if look else 1,
+                ahead=AHEAD_ROWS,
+                limit_s=LOOK_S,
+                late=lambda row: (row, None),
+            )
+            for row, status in statuses:
                 path = row.path or f"{source.path}{MEMBER}{row.photo_key}"
                 if not place.takes(path):
                     continue
                 _, label, owner, fault = describe(row.path or "")
                 size, modified_us = row.size_bytes, row.modified_us
-                if files is not None:
-                    status = files.status(absolute(path))
-                    size = status.size if status else None
-                    modified_us = microseconds(status.modified_s) if status else None
+                if status is not None:
+                    size, modified_us = status.size, microseconds(status.modified_s)
                 label, owner = row.label or label, row.owner or owner
                 photo_id = make_photo_id(source.name, row.photo_key)
                 own = (photo_id, source.name, path, label, owner, source.test_share)

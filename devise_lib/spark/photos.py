@@ -31,6 +31,7 @@ from devise_lib.spark.photo_containers import (
 from devise_lib.spark.photo_members import Members, check_members
 from devise_lib.spark.photo_survey import Survey, survey
 from devise_lib.spark.photo_tables import with_content
+from devise_lib.spark.table_care import vacuum
 from devise_lib.spark.tables import Tables
 from devise_lib.text.photo_labels import read_photo_labels
 
@@ -84,6 +85,8 @@ def ingest(
         removed, shut = _read_archives(run) if _has_archives(run) else (_finish(run), 0)
         if not stopped():
             pack_small_files(tables, config.file_bytes)
+            if config.vacuum_hours and tables.exists("photos"):
+                vacuum(tables, "photos", config.vacuum_hours)
     unchanged = seen.count("same") + seen.count("refused") + shut
     return _counts(run.ledger.counts, removed, unchanged)
 

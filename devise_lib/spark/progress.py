@@ -24,7 +24,8 @@ class Progress:
     def __init__(self, context: SparkContext, name: str, every_s: float, total: int = 0) -> None:
         self.times = context.accumulator(StageTimes(), TimesParam())
         self.total = total
-        self._name, self._every_s, self._cores = name, every_s, context.defaultParallelism
+        self._name, self._every_s, self._context = name, every_s, context
+        self._cores = context.defaultParallelism
         self._begun_s = self._warm_s = time.monotonic()
         self._write_s = 0.0
         self._cold = StageTimes()  # of the first batch
@@ -50,6 +51,8 @@ class Progress:
         Args:
             write_s: wall-clock time in which the run's cores did nothing but write.
         """
+        # A cluster that grows with its work has a few at first.
+        self._cores = max(self._cores, self._context.defaultParallelism)
         self._write_s += write_s * self._cores
         if not self._cold.photos:
             self._cold, self._warm_s = self._times(), time.monotonic()
@@ -71,12 +74,15 @@ class Progress:
         """Photos done, of how many, photos/s, and the time that is left."""
         so_far, done = self.throughput(), self.times.value.photos
         of_all = f" of {self.total:,}" if self.total else ""
-        left = f", {clock(so_far.hours(self.total - done) * HOUR_S)} left" if self.total else ""
+        to_do = max(self.total - done, 0)  # those that are looked at again count as well
+        left = f", {clock(so_far.hours(to_do) * HOUR_S)} left" if self.total else ""
         return f"{self._name}  {done:,}{of_all} photos, {so_far.photos_per_s:,.1f}/s{left}"
 
     def _tell(self) -> None:
+        told = 0
         while not self._stop.wait(self._every_s):
-            if self.times.value.photos:
+            if self.times.value.photos > told:
+                told = self.times.value.photos
                 say(self.line(), end="", over=True)
 
 

@@ -259,7 +259,10 @@ class Layout:
 
     def properties(self) -> dict[str, str]:
         """As Delta's table properties."""
-        return {"delta.dataSkippingStatsColumns": ",".join(self.statistics)}
+        return {
+            "delta.dataSkippingStatsColumns": ",".join(self.statistics),
+            "delta.enableDeletionVectors": "false",  # few readers but Spark take them
+        }
 
 
 LAYOUTS: dict[str, Layout] = {

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from devise_lib.errors import InputError
+
+MOST_ABANDONED = 200  # threads of one caller that hang
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -47,10 +50,13 @@ def map_ahead(
         weigh: an item's weight.
         limit_s: seconds that `work` may take for an item.
         late: gives the result of an item that took longer; wanted with a limit.
+
+    Raises:
+        InputError: MOST_ABANDONED threads hang; what they wait for will not come.
     """
     todo: SimpleQueue[_Slot[Item, Result] | None] = SimpleQueue()
     source, held, waiting = iter(items), 0, deque[_Slot[Item, Result]]()
-    more = True
+    more, abandoned = True, 0
     for _ in range(threads):
         _start(work, todo)
     try:
@@ -70,6 +76,13 @@ def map_ahead(
             slot = waiting.popleft()
             if not _ends_in_time(slot, limit_s):
                 slot.abandoned = True
+                abandoned += 1
+                if abandoned > MOST_ABANDONED:
+                    raise InputError(
+                        f"{abandoned} files took longer than {limit_s:g} s each, the last one "
+                        f"{slot.item!r:.300}: see to the mount or store that they lie on, and run "
+                        "it again"
+                    )
                 _start(work, todo)
                 if late is None:
                     raise TimeoutError(f"{slot.item!r} took longer than {limit_s} s")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO
 
+from devise_lib.paths import printable
+
 MEMBER = "!"  # between an archive's path and the path of a member
 MAX_FILE_BYTES = 2**30  # a file is held in memory
 _BLOCK = 512  # bytes of a header
@@ -120,7 +122,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _files_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[File]:
-    name = os.path.normpath(member.name)
+    name = printable(os.path.normpath(member.name))
     if not member.isfile() or member.issparse() or is_hidden(name):
         return
     content = tar.extractfile(member)

@@ -46,7 +46,7 @@ class Network:
 
         from devise_lib.vision.keras_file import model_of_bytes
 
-        _set_threads(threads)
+        _set_up(threads)
         self.device = device
         with tf.device(device):
             model = model_of_bytes(keras_file)
@@ -99,7 +99,10 @@ def load_network(keras_file: bytes, threads: int = 1, device: str = "/CPU:0") ->
 
 
 def embed(
-    network: TakesPhotos, decoded: Iterable[Pixels | Refusal], batch_size: int
+    network: TakesPhotos,
+    decoded: Iterable[Pixels | Refusal],
+    batch_size: int,
+    precision: str = "float32",
 ) -> Iterator[Vectors | Refusal]:
     """The vectors of each photo, or the reason why not, in order.
 
@@ -111,6 +114,7 @@ def embed(
         network: takes photos of its image_size.
         decoded: (image_size, image_size, 3) RGB, or why there is none.
         batch_size: photos a call.
+        precision: that vectors are rounded to, "float32" or "float16".
     """
     batch = np.zeros((batch_size, network.image_size, network.image_size, 3), np.uint8)
     waiting: list[Refusal | None] = []  # None: the next photo of the batch
@@ -123,16 +127,18 @@ def embed(
             filled += 1
             waiting.append(None)
         if filled == batch_size:
-            yield from _run(network, batch, waiting)
+            yield from _run(network, batch, waiting, precision)
             waiting, filled = [], 0
     batch[filled:] = 0
-    yield from _run(network, batch, waiting) if filled else (r for r in waiting if r)
+    yield from _run(network, batch, waiting, precision) if filled else (r for r in waiting if r)
 
 
 def _run(
-    network: TakesPhotos, batch: Pixels, waiting: Iterable[Refusal | None]
+    network: TakesPhotos, batch: Pixels, waiting: Iterable[Refusal | None], precision: str
 ) -> Iterator[Vectors | Refusal]:
-    vectors = iter(zip(*network(batch), strict=True))
+    with np.errstate(over="ignore"):  # what half precision cannot hold is found to be infinite
+        outputs = [each.astype(precision).astype(np.float32) for each in network(batch)]
+    vectors = iter(zip(*outputs, strict=True))
     for refusal in waiting:
         yield refusal or _finite(next(vectors))
 
@@ -147,10 +153,12 @@ def _as_tuple(outputs: Any) -> tuple[Any, ...]:
     return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 
-def _set_threads(threads: int) -> None:
+def _set_up(threads: int) -> None:
     import tensorflow as tf
 
     try:
+        for gpu in tf.config.list_physical_devices("GPU"):  # else the first process takes it all
+            tf.config.experimental.set_memory_growth(gpu, True)
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:  # another network has run here already and fixed the number

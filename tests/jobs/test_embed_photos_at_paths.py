@@ -17,6 +17,7 @@ from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.current_models import current_embeddings
+from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import decode
 from jobs import embed_photos
@@ -134,6 +135,8 @@ def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, config):
         np.testing.assert_allclose(row["embedding"], wanted, atol=1e-3)
     with pytest.raises(InputError, match=r"has embedded photos with features: give .*= true"):
         run(spark, config)
+    with pytest.raises(InputError, match="photos with precision float16, and this run has float32"):
+        run(spark, config, feature=True)
 
 
 def picture_mean(content: bytes) -> list[float]:
@@ -178,6 +181,17 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
     assert [r["embedding"] for r in results(spark, config, "embeddings", first)] == [
         r["embedding"] for r in old
     ]
+    for held, rows in ((True, len(CONTENTS)), (False, 0)):  # the other one, while a run has it
+        with (
+            only_run(config.work_dir, f"embed_photos-{second}")
+            if held
+            else contextlib.nullcontext()
+        ):
+            run(spark, config, model="1", keep_models=1)
+        assert len(results(spark, config, "embeddings", second)) == rows
+    run(spark, config, make_current=False, keep_models=1)  # a run keeps its own model's rows
+    assert current() == {first}
+    assert len(results(spark, config, "embeddings", second)) == len(CONTENTS)
 
 
 def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(spark, config):

@@ -17,11 +17,14 @@ from devise_lib.errors import InputError
 from devise_lib.spark import photo_chunks
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.photo_chunks import one_task_each
+from devise_lib.spark.photo_commits import pack_small_files
 from devise_lib.spark.photo_rows import make_photo_id
 from devise_lib.spark.photos import ingest
+from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.tables import Tables
 from jobs import ingest_photos
 from tests.conftest import LOCAL, ROOT
+from tests.embedding import photo_row
 from tests.jobs.test_ingest_photos import configure, picture, write_folder, write_tar
 
 pytestmark = pytest.mark.spark
@@ -70,6 +73,22 @@ def test_a_pattern_takes_what_it_matches_and_all_below(spark, galleries, tmp_pat
     with pytest.raises(InputError, match=r"no\*' matches no file: check the pattern"):
         run(spark, missing)
     assert {row["removed"] for row in read(spark, config)} == {None}
+
+
+def test_a_name_may_begin_with_a_mark_or_be_no_utf_8(spark, tmp_path):
+    names = [b"!a.png", b"a.png", b"caf\xe9.png", b"caf\xea.png"]
+    folder = write_folder(
+        tmp_path / "in", {os.fsdecode(name): picture(i) for i, name in enumerate(names)}
+    )
+    config = configure(tmp_path / "work", folder)
+    assert run(spark, config) == {"photos": 4, "quarantined": 0}
+    found = {Path(row["path"]).name: bytes(row["content"]) for row in read(spark, config)}
+    shown = ["!a.png", "a.png", r"caf\udce9.png", r"caf\udcea.png"]
+    assert found == {name: picture(i) for i, name in enumerate(shown)}
+    assert run(spark, config) == {"photos": 0, "quarantined": 0, "unchanged": 4}
+    (folder / os.fsdecode(b"\xff")).mkdir()
+    with pytest.raises(Exception, match=r"in/\\udcff is not UTF-8.*rename the folder"):
+        run(spark, config)
 
 
 def test_large_files_stay_where_they_are(spark, galleries, tmp_path):
@@ -123,6 +142,17 @@ def test_a_table_of_bytes(spark, uploads, tmp_path):
     assert rows[make_photo_id("up", "1")]["revision"] == 2
     assert rows[make_photo_id("up", "2")]["removed"] is not None
     assert len(rows) == 4
+
+
+def test_a_path_that_cannot_even_be_looked_at_costs_a_row(spark, galleries, tmp_path):
+    paths = [*map(str, galleries.rglob("*.png")), f"/{'x' * 300}.png"]
+    spark.createDataFrame([(p,) for p in paths], "path string").write.parquet(f"{tmp_path}/paths")
+    source = {"path": f"{tmp_path}/paths", "kind": "table", "format": "parquet"}
+    config = configure(tmp_path / "work", source, max_bad_share=0.5, label_pattern="")
+    assert run(spark, config) == {"photos": len(paths) - 1, "quarantined": 1}
+    [refused] = read(spark, config, "quarantine")
+    assert refused["path"] == paths[-1]
+    assert refused["reason"] == "read_error"
 
 
 def test_a_table_of_paths(spark, uploads, galleries, tmp_path):
@@ -192,6 +222,19 @@ def test_photos_are_packed_into_files_and_committed_chunk_by_chunk(spark, tmp_pa
     assert tables.version("photos") == before + 2
     assert tables.detail("photos")["numFiles"] == 1
     assert len(read(spark, config)) == 61
+
+
+def test_rows_without_bytes_are_not_packed_without_end(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr("devise_lib.spark.photo_commits.MOST_SMALL_FILES", 2)
+    monkeypatch.setattr("devise_lib.spark.photo_commits.LEAST_FILE_BYTES", 1)
+    config = configure(tmp_path / "work", tmp_path)
+    tables = Tables.of(spark, config)
+    rows = [photo_row(f"{i:032}", None, path=f"/{i}.png") for i in range(48)]
+    tables.append("photos", spark.createDataFrame(rows, PHOTOS).repartitionByRange(12, "photo_id"))
+    monkeypatch.setattr("devise_lib.spark.photo_commits.FILE_ROWS", 16)
+    pack_small_files(tables, 256 << 20)
+    assert 3 <= tables.detail("photos")["numFiles"] <= 6
+    assert tables.read("photos").count() == 48
 
 
 def test_each_bucket_has_a_task_of_its_own(spark):

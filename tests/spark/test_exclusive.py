@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from devise_lib.spark.exclusive import only_run
 
 HOLDER = """
 import sys
+from pathlib import Path
 from devise_lib.spark.exclusive import only_run
 with only_run(sys.argv[1], "some_job"):
     print("held", flush=True)
@@ -45,11 +47,16 @@ def test_the_lock_is_free_after_an_error(tmp_path):
         pass
 
 
-def test_a_file_system_without_locks_is_told_once_and_does_no_harm(tmp_path, monkeypatch, capsys):
-    def refuse(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+@pytest.mark.parametrize(
+    ("owner", "name", "code"), [(fcntl, "flock", errno.ENOLCK), (Path, "open", errno.ENOTSUP)]
+)
+def test_a_file_system_without_locks_is_told_once_and_does_no_harm(
+    tmp_path, monkeypatch, capsys, owner, name, code
+):
+    def refuse(*_, **__):
+        raise OSError(code, "not here")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(owner, name, refuse)
     with only_run(str(tmp_path), "some_job"):
         pass
     said = capsys.readouterr().err

@@ -1,10 +1,13 @@
 import io
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from devise_lib.errors import InputError
+from devise_lib.spark import inference
 from devise_lib.spark.inference import Model, with_pixels, with_vectors
 from devise_lib.vision.images import decode
 
@@ -90,3 +93,18 @@ def test_pixels_are_the_decoded_photo_and_bad_ones_are_left_out(photos):
     for row in rows:
         assert bytes(row["pixels"]) == decode(CONTENTS[row["photo_id"]], 12).tobytes()
         assert row["other"] == 7
+
+
+def test_a_task_takes_the_gpu_that_spark_gave_it_or_says_that_there_is_none(network, monkeypatch):
+    given = {"gpu": SimpleNamespace(addresses=["3"])}
+    context = SimpleNamespace(cpus=lambda: 2, resources=lambda: given, partitionId=lambda: 0)
+    monkeypatch.setattr(inference, "TaskContext", SimpleNamespace(get=lambda: context))
+    monkeypatch.setattr(inference, "load_network", lambda *args: args[1:])
+    model = Model(network[0], 3)
+    monkeypatch.setattr(inference, "count_gpus", lambda: 4)
+    assert inference._load(model)[0] == (2, "/GPU:3")
+    monkeypatch.setattr(inference, "count_gpus", lambda: 0)
+    with pytest.raises(InputError, match=r"gave this task GPU 3 of .*TensorFlow sees none there"):
+        inference._load(model)
+    given.clear()
+    assert inference._load(model)[0] == (2, "/CPU:0")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devise_lib.errors import InputError
 from devise_lib.vision.ahead import map_ahead
 
 
@@ -60,6 +61,17 @@ def test_what_hangs_is_given_up_and_the_others_are_done():
     wanted = [1, "late -1", "late -2", 2, "late -3", 3, *range(10, 30)]
     assert list(found) == wanted
     assert time.monotonic() - started < 30
+    release.set()
+
+
+def test_where_everything_hangs_it_ends(monkeypatch):
+    monkeypatch.setattr("devise_lib.vision.ahead.MOST_ABANDONED", 3)
+    release = threading.Event()
+    found = map_ahead(
+        lambda _: release.wait(60), range(100), threads=2, ahead=9, limit_s=0.05, late=str
+    )
+    with pytest.raises(InputError, match=r"4 files took longer than 0\.05 s each, the last one 3:"):
+        list(found)
     release.set()
 
 

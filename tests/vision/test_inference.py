@@ -82,6 +82,19 @@ def test_each_photo_gets_its_own_vector_or_reason_however_the_batches_are_cut(ph
     assert network.calls == [size] * -(-good // size)  # every call has the same shape
 
 
+def test_a_number_that_half_precision_cannot_hold_is_refused():
+    pixels = [np.full((16, 16, 3), level, np.uint8) for level in (1, 2)]
+
+    class Bright(MeanColour):
+        def __call__(self, photos):
+            return [photos.mean(axis=(1, 2)).astype(np.float32) * 40_000]
+
+    assert all(isinstance(r, tuple) for r in embed(Bright(), pixels, 2))
+    first, second = embed(Bright(), pixels, 2, "float16")
+    np.testing.assert_array_equal(first[0], np.full(3, 40_000, np.float16))
+    assert second.reason == Reason.NOT_FINITE
+
+
 def test_a_batch_without_a_photo_does_not_run_the_network():
     network = MeanColour()
     assert [r.reason for r in embed_all(network, [b"", b"x"], 2)] == ["empty", "not_an_image"]

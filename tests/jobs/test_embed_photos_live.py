@@ -1,0 +1,164 @@
+"""embed_photos over a table that grows while it runs, and what later runs find of it."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from devise_lib import tracking
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.errors import InputError
+from devise_lib.spark import embedding, embedding_run
+from devise_lib.spark.current_models import VIEW, is_current
+from devise_lib.spark.tables import Tables
+from jobs import embed_photos
+from tests.embedding import add_photos, mean_colour_network, picture, register, results
+
+pytestmark = pytest.mark.spark
+
+FIRST = {f"a{i}": picture(20 * i + 5) for i in range(6)}
+LATER = {f"b{i}": picture(20 * i + 15) for i in range(4)}
+PATIENCE_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def keras_file():
+    return mean_colour_network()
+
+
+@pytest.fixture
+def config(tmp_path, keras_file) -> EmbedPhotos:
+    config = EmbedPhotos(work_dir=str(tmp_path / "work"), batch_size=4, progress_s=0.2)
+    tracking.connect(config)
+    register(config, keras_file)
+    return config
+
+
+def run(spark, config, **changes) -> dict[str, int]:
+    with tracking.job_run(config):
+        return embed_photos.run(spark, config.model_copy(update=changes))
+
+
+def embedded(config) -> set[str]:
+    """The photos in EMBEDDINGS, read without Spark, beside the run."""
+    folder = Path(config.work_dir, "tables", "embeddings")
+    if not (folder / "_delta_log").exists():
+        return set()
+    return set(DeltaTable(str(folder)).to_pyarrow_table(["photo_id"])["photo_id"].to_pylist())
+
+
+def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, capfd):
+    add_photos(spark, config, FIRST)
+    tables = Tables.of(spark, config)
+    model_id = tracking.find_registered("devise", "champion").model_id
+    tidied: list[set[str]] = []
+
+    def complete(*args):
+        tidied.append(embedded(config))
+        finish(*args)
+
+    finish = embedding_run.complete
+    monkeypatch.setattr(embedding_run, "complete", complete)
+    monkeypatch.setattr(embedding, "SPARE_FILES", 1)
+    seen: list[set[str]] = []
+
+    def wait_for(names: set[str]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while embedded(config) != names and time.monotonic() < deadline:
+            time.sleep(0.1)
+        seen.append(embedded(config))
+
+    def act() -> None:
+        try:
+            wait_for(set(FIRST))
+            while not is_current(tables, model_id):  # readers see it before the run ends
+                time.sleep(0.1)
+            add_photos(spark, config, LATER)
+            wait_for(set(FIRST) | set(LATER))
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    actor = threading.Thread(target=act)
+    actor.start()
+    try:
+        counts = run(spark, config, trigger_s=0.5)
+    finally:
+        actor.join()
+    assert seen == [set(FIRST), set(FIRST) | set(LATER)]
+    assert counts == {"embeddings": 10, "quarantined": 0}
+    assert set(FIRST) in tidied  # before it waits for more
+    assert set(FIRST) | set(LATER) in tidied  # and after each batch
+    before = tables.version("embeddings")
+    capfd.readouterr()
+    assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
+    assert tables.version("embeddings") == before
+
+
+def test_a_live_run_does_not_show_a_model_that_refused_too_many(spark, config):
+    add_photos(spark, config, FIRST | {f"bad{i}": b"no photo" for i in range(6)})
+    with pytest.raises(InputError, match="6 of 12 photos are refused"):
+        run(spark, config, trigger_s=0.5, max_bad_share=0.2)
+    model_id = tracking.find_registered("devise", "champion").model_id
+    assert not is_current(Tables.of(spark, config), model_id)
+
+
+def forget_log(spark) -> None:
+    """Another process would read the log anew."""
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+
+
+def test_a_stream_that_cannot_go_on_begins_anew(spark, config, capfd):
+    add_photos(spark, config, FIRST)
+    run(spark, config)
+    photos = Path(config.work_dir, "tables", "photos")
+    for name, content in LATER.items():
+        add_photos(spark, config, {name: content})
+    DeltaTable(str(photos)).create_checkpoint()
+    logs = sorted((photos / "_delta_log").glob("*.json"))
+    for path in logs[:-1]:  # as Delta does after the log's retention
+        path.unlink()
+        (path.parent / f".{path.name}.crc").unlink(missing_ok=True)
+    forget_log(spark)
+    capfd.readouterr()
+    assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
+    assert "looking at all of them" in capfd.readouterr().out
+    assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
+    model_id = tracking.find_registered("devise", "champion").model_id
+    rows = results(spark, config, "embeddings", model_id)
+    assert [row["photo_id"] for row in rows] == sorted([*FIRST, *LATER])
+
+
+def test_photos_that_were_ingested_into_a_new_table_are_found(spark, config):
+    add_photos(spark, config, FIRST)
+    run(spark, config)
+    photos = Path(config.work_dir, "tables", "photos")
+    photos.rename(photos.with_name("old"))
+    forget_log(spark)
+    add_photos(spark, config, FIRST | LATER)
+    assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
+
+
+def test_with_a_catalog_a_view_shows_the_current_models_rows(spark, config, keras_file):
+    spark.sql("CREATE DATABASE IF NOT EXISTS devise_view")
+    try:
+        inside = config.model_copy(update={"catalog": "devise_view"})
+        add_photos(spark, inside, FIRST)
+        run(spark, inside)
+        first = tracking.find_registered("devise", "champion").model_id
+        second = register(config, keras_file).model_id
+
+        def shown() -> set[tuple[str, str]]:
+            rows = spark.table(f"devise_view.{VIEW}").select("model_id", "photo_id").collect()
+            return {tuple(row) for row in rows}
+
+        run(spark, inside, make_current=False)
+        assert spark.table("devise_view.embeddings").count() == 2 * len(FIRST)
+        assert shown() == {(first, name) for name in FIRST}
+        run(spark, inside)
+        assert shown() == {(second, name) for name in FIRST}
+    finally:
+        spark.sql("DROP DATABASE devise_view CASCADE")

@@ -1,0 +1,66 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.spark.schemas import QUARANTINE
+from devise_lib.spark.table_care import is_scattered, vacuum
+from devise_lib.spark.tables import Tables
+from tests.rows import row_of
+
+pytestmark = pytest.mark.spark
+
+HOURS = 168
+
+
+@pytest.fixture
+def tables(spark, tmp_path) -> Tables:
+    tables = Tables.of(spark, EmbedPhotos(work_dir=str(tmp_path)))
+    tables.create_if_missing("quarantine")
+    return tables
+
+
+def left_over(tables: Tables, name: str) -> Path:
+    """A file that no version has, as a killed task leaves it; older than HOURS."""
+    path = Path(tables.path("quarantine"), name)
+    path.write_bytes(b"x")
+    age(path)
+    return path
+
+
+def age(path: Path) -> None:
+    then = time.time() - (HOURS + 1) * 3600
+    os.utime(path, (then, then))
+
+
+def test_files_of_no_version_go_once_in_a_period_and_not_before_it(tables):
+    first = left_over(tables, "first.parquet")
+    vacuum(tables, "quarantine", HOURS)
+    assert first.exists()  # the table is younger than that
+    assert tables.version("quarantine") == 0
+    for path in Path(tables.path("quarantine"), "_delta_log").iterdir():
+        age(path)
+    vacuum(tables, "quarantine", HOURS)
+    assert not first.exists()
+    version = tables.version("quarantine")
+    assert version > 0
+    second = left_over(tables, "second.parquet")
+    vacuum(tables, "quarantine", HOURS)
+    assert second.exists()
+    assert tables.version("quarantine") == version
+    assert tables.read("quarantine").count() == 0
+
+
+def test_a_table_of_many_small_files_is_scattered_until_it_is_packed(tables, spark):
+    rows = [row_of(QUARANTINE, photo_id=f"p{i}", model_id="m") for i in range(60)]
+    tables.append("quarantine", spark.createDataFrame(rows[:5], QUARANTINE).repartition(5))
+    assert not is_scattered(tables, "quarantine")
+    scattered = spark.createDataFrame(rows[5:], QUARANTINE).repartitionByRange(55, "photo_id")
+    tables.append("quarantine", scattered)
+    assert is_scattered(tables, "quarantine")
+    tables.pack("quarantine", 1 << 20)
+    assert not is_scattered(tables, "quarantine")
+    assert tables.detail("quarantine")["numFiles"] == 1
+    assert tables.read("quarantine").count() == 60
