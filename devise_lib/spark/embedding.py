@@ -43,6 +43,7 @@ LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
     "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # the table was deleted and made anew
     "DELTA_SCHEMA_CHANGED",
 )
+CALLS = 16  # of the network, that make up for starting a task and for its last call
 EARLY = 1_000  # photos after which the share of bad ones may end a run
 
 
@@ -62,6 +63,8 @@ class Embedder:
         model_id: str,
         scratch: Scratch,
         progress: Progress,
+        *,
+        has_results: bool,
     ) -> None:
         """
         Args:
@@ -71,6 +74,7 @@ class Embedder:
             model_id: that rows carry.
             scratch: for what is made of the tables that are written.
             progress: is told what was done.
+            has_results: whether the tables have any of the model's.
         """
         self._tables, self._config, self._model = tables, config, model
         self._model_id, self._progress = model_id, progress
@@ -84,6 +88,7 @@ class Embedder:
             config.read_timeout_s,
             worker_files(tables.spark),
         )
+        self._compare = has_results  # in the next batch
         self._tried = 0
         self._refused: Counter[str] = Counter()
 
@@ -99,6 +104,7 @@ class Embedder:
                 raise
             say(f"{STAGE}  PHOTOS are not what the last run's stream read: looking at all of them")
             shutil.rmtree(self._folder / "stream")
+            self._compare = True
             self._read_to_the_end()
         self._compare_mark.unlink(missing_ok=True)  # every photo has been compared now
 
@@ -142,16 +148,14 @@ class Embedder:
     ) -> Iterator[StreamingQuery]:
         if not (self._folder / "stream" / "offsets").exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            if not results_of(self._tables, self._model_id).isEmpty():
+            if self._compare:
                 self._compare_mark.touch()
-        compare = True
 
         def write_batch(batch: DataFrame, number: int) -> None:
-            nonlocal compare
             stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
             once: dict[str, str | int] = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
-            self._embed(batch, compare, **once)
-            compare = self._compare_mark.exists()
+            self._embed(batch, self._compare or self._compare_mark.exists(), **once)
+            self._compare = False
             if tidy and (number + 1) % SPARE_FILES == 0:
                 tidy()
 
@@ -205,15 +209,16 @@ class Embedder:
         return results
 
     def _spread(self, photos: DataFrame) -> DataFrame:
-        """Photos in tasks of at most `photos_per_task`, and no fewer tasks than there are cores.
+        """Photos in tasks that are worth their start, and small enough for all cores to share.
 
-        Tables of paths are a few bytes a photo, so a task of Spark's own would take very many.
+        A task's last call of the network is as long as the others whatever it holds, so a task
+        should have several. Tables of paths are a few bytes a photo: there a task of Spark's own
+        would take very many.
         """
         count, cores = photos.count(), self._tables.spark.sparkContext.defaultParallelism
-        wanted = max(
-            math.ceil(count / self._config.photos_per_task),
-            min(cores, math.ceil(count / self._config.batch_size)),
-        )
-        if photos.rdd.getNumPartitions() >= wanted:
-            return photos
-        return photos.repartition(wanted, "photo_id")
+        calls, tasks = math.ceil(count / self._config.batch_size), photos.rdd.getNumPartitions()
+        least = max(math.ceil(count / self._config.photos_per_task), min(cores, calls))
+        most = max(least, math.ceil(calls / CALLS))
+        if tasks < least:
+            return photos.repartition(least, "photo_id")
+        return photos.coalesce(most)

@@ -88,14 +88,16 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
         forget_refused(tables, model_id, config.retry)
     version = tables.version("photos")  # those that come later are the next run's
     photos = tables.read("photos", version).count()
-    to_do = photos - sum(count_results(tables, model_id))
+    results = sum(count_results(tables, model_id))
     context = tables.spark.sparkContext
     folder = checkpoint(tables.work_dir, model_id) / "scratch"
     with (
         Scratch(str(folder)) as scratch,
-        Progress(context, config.name, config.progress_s, max(to_do, 0)) as progress,
+        Progress(context, config.name, config.progress_s, max(photos - results, 0)) as progress,
     ):
-        embedder = Embedder(tables, config, model, model_id, scratch, progress)
+        embedder = Embedder(
+            tables, config, model, model_id, scratch, progress, has_results=results > 0
+        )
         embedder.embed_stream()
         if sum(count_results(tables, model_id)) != photos:
             embedder.embed_missing(version)
