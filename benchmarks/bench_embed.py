@@ -1,9 +1,9 @@
 """embed_photos against the bare network on decoded arrays, and against predict_batch_udf.
 
-Against the loops the job's rate is the one that it tells and predicts from: of its batches with their
-commits. Against predict_batch_udf it is of the whole run, with all counts and the care of the
-tables. The session has done all of it before on a few photos: imports, the loading of the network
-and Java's compiler are left out on both sides.
+Against the loops the job's rate is the one that it tells and predicts from: of its batches with
+their commits. Against predict_batch_udf it is of the whole run, with all counts and the care of
+the tables. The session has done all of it before on a few photos: imports, the loading of the
+network and Java's compiler are left out on both sides.
 """
 
 import tempfile

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import BuildIndex
+from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.indexing import build_bundle, write_recall
 from devise_lib.spark.tables import Tables
@@ -22,6 +23,7 @@ def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=run_id, model_id=model_id)
     tables.read("embeddings")  # says which job writes it where it is missing
     version = tables.version("embeddings")
+    tell_if_incomplete(tables, model_id, config.name)
     embeddings = tables.read("embeddings", version).where(F.col("model_id") == model_id)
     bundle = build_bundle(embeddings, config, model_id, version, run_id)
     write_recall(tables, bundle)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.spark.embedding import STAGE, checkpoint
 from devise_lib.spark.exclusive import only_run
@@ -35,6 +36,14 @@ def current_embeddings(tables: Tables) -> DataFrame:
 def is_current(tables: Tables, model_id: str) -> bool:
     """Whether readers see this model."""
     return _newest_first(tables)[:1] == [model_id]
+
+
+def tell_if_incomplete(tables: Tables, model_id: str, job: str) -> None:
+    """Say so where a job takes embeddings of a model that never were complete."""
+    if model_id not in _newest_first(tables):
+        say(
+            f"{job}  no run of embed_photos has made {model_id} current: it may not have all photos"
+        )
 
 
 def make_current(tables: Tables, model_id: str) -> None:

@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.current_models import current_embeddings
+from devise_lib.spark.current_models import current_embeddings, tell_if_incomplete
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import decode
@@ -144,13 +144,19 @@ def picture_mean(content: bytes) -> list[float]:
 
 
 def test_readers_change_over_to_a_new_model_once_it_is_complete(
-    spark, config, keras_file, monkeypatch
+    spark, config, keras_file, monkeypatch, capfd
 ):
     add_photos(spark, config, CONTENTS)
     tables = Tables.of(spark, config)
     with pytest.raises(InputError, match="no model's embeddings are complete yet"):
         current_embeddings(tables)
     run(spark, config)
+    tell_if_incomplete(tables, tracking.find_registered("devise", "champion").model_id, "job")
+    tell_if_incomplete(tables, "other", "job")
+    told = [line for line in capfd.readouterr().out.splitlines() if "has made" in line]
+    assert told == [
+        "job  no run of embed_photos has made other current: it may not have all photos"
+    ]
     first = tracking.find_registered("devise", "champion").model_id
     old = results(spark, config, "embeddings", first)
     second = register(config, keras_file).model_id
