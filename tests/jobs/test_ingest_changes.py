@@ -77,10 +77,10 @@ def rows(spark, config, name="photos") -> dict[str, dict]:
 
 def test_what_is_as_it_was_is_not_opened_and_nothing_is_committed(spark, ground):
     config = of(ground)
-    for path in (ground / "SOURCE").rglob("*.png"):  # whoever opens one of these waits for ever
+    for path in (ground / "SOURCE").rglob("*.png"):  # whoever reads one of these would see
         size = path.stat().st_size
         if size:
-            path.write_bytes(bytes(size))  # other bytes of the same size: reading would show
+            path.write_bytes(bytes(size))  # other bytes of the same size
             at(path, 0)
     before = sorted((ground / "work").glob("tables/*/_delta_log/*.json"))
     assert ingest(spark, config) == {"photos": 0, "quarantined": 0, "unchanged": 7}
@@ -236,7 +236,7 @@ def test_a_file_that_hangs_or_vanishes_costs_a_row_at_most(spark, ground, monkey
     assert time.monotonic() - started < 120
     refused = rows(spark, config, "quarantine")["cat/pipe.png"]
     assert (refused["reason"], refused["sha256"]) == ("time_out", None)
-    (ground / "SOURCE/cat/self.png").symlink_to("/proc/self/mem")  # which nobody can read as a file
+    (ground / "SOURCE/cat/self.png").symlink_to("/proc/self/mem")  # of no bytes, says its listing
     write_folder(ground / "SOURCE", {"cat/6.png": picture(6)})
     check = ingesting.check_files
 
@@ -246,4 +246,6 @@ def test_a_file_that_hangs_or_vanishes_costs_a_row_at_most(spark, ground, monkey
 
     monkeypatch.setattr(ingesting, "check_files", after_a_deletion)
     assert ingest(spark, config)["photos"] == 0
-    assert "cat/6.png" not in {**rows(spark, config), **rows(spark, config, "quarantine")}
+    refused = rows(spark, config, "quarantine")
+    assert refused["cat/self.png"]["reason"] == "empty"
+    assert "cat/6.png" not in {**rows(spark, config), **refused}
