@@ -96,10 +96,12 @@ def look_at(pid: int, driver: int) -> tuple[str, int]:
     """What a process is, and its anonymous memory in bytes."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
+        program = Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0]
     except OSError:
         return "gone", 0
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    kind = "driver" if pid == driver else "jvm" if "java" in fields["Name"] else "worker"
+    # By its command line: what the JVM forks has its memory for a moment, and a thread's name.
+    kind = "driver" if pid == driver else "jvm" if program.endswith(b"java") else "worker"
     return kind, int(fields.get("RssAnon", "0 kB").split()[0]) * 1024
 
 
