@@ -39,7 +39,8 @@ KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_ti
 STAGE = "embed_photos"
 FILE_ROWS = 100_000  # of EMBEDDINGS: 40 MB at 100 numbers a photo, 120 MB at 300
 LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
-    "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # the log does not reach back as far
+    "DELTA_LOG_FILE_NOT_FOUND_FOR_STREAMING_SOURCE",  # the log does not reach back as far
+    "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # nor do its first versions
     "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # the table was deleted and made anew
     "DELTA_SCHEMA_CHANGED",
 )
@@ -218,7 +219,7 @@ class Embedder:
         count, cores = photos.count(), self._tables.spark.sparkContext.defaultParallelism
         calls, tasks = math.ceil(count / self._config.batch_size), photos.rdd.getNumPartitions()
         least = max(math.ceil(count / self._config.photos_per_task), min(cores, calls))
-        most = max(least, math.ceil(calls / CALLS))
+        most = max(least, math.ceil(calls / CALLS), 1)
         if tasks < least:
             return photos.repartition(least, "photo_id")
         return photos.coalesce(most)

@@ -4,10 +4,12 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
@@ -45,10 +47,11 @@ def run(spark, config, **changes) -> dict[str, int]:
 
 def embedded(config) -> set[str]:
     """The photos in EMBEDDINGS, read without Spark, beside the run."""
-    folder = Path(config.work_dir, "tables", "embeddings")
-    if not (folder / "_delta_log").exists():
+    try:
+        table = DeltaTable(Path(config.work_dir, "tables", "embeddings"))
+    except TableNotFoundError:
         return set()
-    return set(DeltaTable(str(folder)).to_pyarrow_table(["photo_id"])["photo_id"].to_pylist())
+    return set(table.to_pyarrow_table(columns=["photo_id"])["photo_id"].to_pylist())
 
 
 def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, capfd):
@@ -64,34 +67,39 @@ def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, cap
     finish = embedding_run.complete
     monkeypatch.setattr(embedding_run, "complete", complete)
     monkeypatch.setattr(embedding, "SPARE_FILES", 1)
-    seen: list[set[str]] = []
+    everything = set(FIRST) | set(LATER)
+    stopped = threading.Event()
 
-    def wait_for(names: set[str]) -> None:
+    def wait_until(condition: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + PATIENCE_S
-        while embedded(config) != names and time.monotonic() < deadline:
+        while not condition() and time.monotonic() < deadline and not stopped.is_set():
             time.sleep(0.1)
-        seen.append(embedded(config))
+        return condition()
+
+    seen: list[bool] = []
 
     def act() -> None:
         try:
-            wait_for(set(FIRST))
-            while not is_current(tables, model_id):  # readers see it before the run ends
-                time.sleep(0.1)
+            seen.append(wait_until(lambda: embedded(config) == set(FIRST)))
+            seen.append(wait_until(lambda: is_current(tables, model_id)))  # before the run ends
             add_photos(spark, config, LATER)
-            wait_for(set(FIRST) | set(LATER))
+            seen.append(wait_until(lambda: embedded(config) == everything))
+            seen.append(wait_until(lambda: everything in tidied))
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
     actor = threading.Thread(target=act)
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a run that fails hears no signal
     actor.start()
     try:
         counts = run(spark, config, trigger_s=0.5)
     finally:
+        stopped.set()
         actor.join()
-    assert seen == [set(FIRST), set(FIRST) | set(LATER)]
+        signal.signal(signal.SIGTERM, handler)
+    assert seen == [True] * 4
     assert counts == {"embeddings": 10, "quarantined": 0}
-    assert set(FIRST) in tidied  # before it waits for more
-    assert set(FIRST) | set(LATER) in tidied  # and after each batch
+    assert tidied[0] == set(FIRST)  # before it waits for more
     before = tables.version("embeddings")
     capfd.readouterr()
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
