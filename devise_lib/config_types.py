@@ -28,7 +28,7 @@ def _regular_expression(text: str) -> str:
 
 def _with_a_group(text: str) -> str:
     if text and not re.compile(text).groups:
-        raise ValueError('want a group (...) that matches the label, or "" for no label')
+        raise ValueError('want a group (...) around the label or owner, or "" for none')
     return text
 
 

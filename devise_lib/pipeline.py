@@ -5,7 +5,6 @@ python -m devise_lib.pipeline --config conf/local.toml [--from JOB] [--to JOB] [
 """
 
 import importlib.util
-import os
 import shlex
 import sys
 import time
@@ -183,5 +182,4 @@ def _clock(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # workers inherit it
     main()

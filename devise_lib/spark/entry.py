@@ -67,7 +67,7 @@ def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None =
             "--retry",
             action="append",
             default=[],
-            choices=list(Reason),
+            choices=[reason.value for reason in Reason],
             metavar="CLASS",
             help=f"take photos refused for this reason again: {', '.join(Reason)}",
         )

@@ -266,4 +266,4 @@ def test_classes_to_try_again_are_words_of_the_command(tmp_path, monkeypatch, ca
     assert asked_for(tmp_path, monkeypatch, *words) == [("time_out", "missing_file")]
     assert asked_for(tmp_path, monkeypatch) == [()]
     assert asked_for(tmp_path, monkeypatch, "--retry", "timeout") == []
-    assert "invalid choice: 'timeout' (choose from" in capsys.readouterr().err
+    assert "invalid choice: 'timeout' (choose from 'empty', " in capsys.readouterr().err
