@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
+from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.embedding_run import broadcast_model, complete, embed_all, tell
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.exclusive import only_run
@@ -23,7 +24,7 @@ def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
     model_id = registered.model_id
     tables = Tables.of(spark, config, model_id=model_id, run_id=tracking.current_run_id())
     tables.read("photos")  # says which job writes it where it is missing
-    with only_run(config.work_dir, f"{config.name}-{model_id}"):
+    with only_run(config.work_dir, lock_name(model_id)):
         for name in EACH:
             tables.create_if_missing(name)
         model = broadcast_model(tables, config, registered)

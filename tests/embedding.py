@@ -18,6 +18,7 @@ from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.tables import Tables
 from devise_lib.training.model import PROJECTION
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from jobs import embed_photos
 from tests.rows import row_of
 
 SIZE = 16
@@ -43,11 +44,18 @@ def mean_colour_network() -> bytes:
 
 def register(config: EmbedPhotos, keras_file: bytes) -> tracking.RegisteredModel:
     """A model in the registry of the work folder, the champion."""
+    tracking.connect(config)
     model, example = model_of_bytes(keras_file), np.zeros((1, SIZE, SIZE, 3), np.float32)
     with tracking.job_run(config):
         named = tracking.register_keras(model, "devise", example, ["keras"], lambda _: None, {})
     tracking.promote(named)
     return named
+
+
+def run(spark, config: EmbedPhotos, **changes) -> dict[str, int]:
+    """The job as a program runs it, in an MLflow run of its own."""
+    with tracking.job_run(config):
+        return embed_photos.run(spark, config.model_copy(update=changes))
 
 
 @contextmanager

@@ -13,7 +13,15 @@ from devise_lib.reasons import Reason
 from devise_lib.spark.cifar_files import BinFile, CifarFiles, read_pieces
 from devise_lib.spark.hadoop_files import WorkerFiles, session_files
 from devise_lib.spark.photo_checking import Limits
-from devise_lib.spark.photo_rows import CHECKED, Row, make_photo_id, microseconds, photo_row, refuse
+from devise_lib.spark.photo_rows import (
+    CHECKED,
+    Frames,
+    Row,
+    make_photo_id,
+    microseconds,
+    photo_row,
+    refuse,
+)
 from devise_lib.spark.photo_sources import shown_path
 from devise_lib.vision.archives import MEMBER
 from devise_lib.vision.cifar import decode_records, encode_png, is_for_testing
@@ -22,8 +30,6 @@ from devise_lib.vision.images import Refusal
 BATCH_RECORDS = 500
 RANGE_RECORDS = 5_000  # that a task reads; of an archive it reads a whole member
 PARTS = "path string, member string, size long, modified_s double, start long, stop long"
-
-Frames = Iterator[pd.DataFrame]
 
 
 def plan_cifar(

@@ -5,16 +5,15 @@ of CURRENT_MODELS, and where there is a catalog of its view `embeddings_current`
 """
 
 import shutil
-from contextlib import suppress
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.console import say
 from devise_lib.errors import InputError
-from devise_lib.spark.embedding import STAGE, checkpoint
-from devise_lib.spark.exclusive import only_run
-from devise_lib.spark.results import EACH, results_of
+from devise_lib.spark.embedding import checkpoint, lock_name
+from devise_lib.spark.exclusive import unless_running
+from devise_lib.spark.results import EACH, results_of, rows_of
 from devise_lib.spark.schemas import CURRENT_MODELS
 from devise_lib.spark.tables import Tables
 
@@ -30,7 +29,7 @@ def current_embeddings(tables: Tables) -> DataFrame:
     models = _newest_first(tables)
     if not models:
         raise InputError("no model's embeddings are complete yet: run embed_photos to its end")
-    return tables.read("embeddings").where(F.col("model_id") == models[0])
+    return rows_of(tables, "embeddings", models[0])
 
 
 def is_current(tables: Tables, model_id: str) -> bool:
@@ -53,12 +52,15 @@ def make_current(tables: Tables, model_id: str) -> None:
         tables: with a complete set of the model's rows; their provenance names the run.
         model_id: the model.
     """
-    if not is_current(tables, model_id):
-        row = tables.spark.createDataFrame(
-            [(model_id, None, tables.provenance["run_id"])], CURRENT_MODELS
-        )
-        tables.append("current_models", row.withColumn("since", F.current_timestamp()))
-    if tables.catalog:  # also where nothing changed: a run may have been killed in between
+    row = tables.spark.createDataFrame(
+        [(model_id, None, tables.provenance["run_id"])], CURRENT_MODELS
+    )
+    tables.append("current_models", row.withColumn("since", F.current_timestamp()))
+
+
+def show_in_view(tables: Tables, model_id: str) -> None:
+    """Have the view of the catalog, if there is one, show the current model's rows."""
+    if tables.catalog:
         tables.spark.sql(
             f"CREATE OR REPLACE VIEW {tables.catalog}.{VIEW} AS SELECT * FROM "
             f"{tables.catalog}.embeddings WHERE model_id = '{model_id}'"
@@ -78,8 +80,9 @@ def drop_old_models(tables: Tables, keep: int, but: str) -> None:
     """
     for model_id in _newest_first(tables)[keep:]:
         if model_id != but and not results_of(tables, model_id).isEmpty():
-            with suppress(InputError), only_run(tables.work_dir, f"{STAGE}-{model_id}"):
-                _drop(tables, model_id)
+            with unless_running(tables.work_dir, lock_name(model_id)) as is_free:
+                if is_free:
+                    _drop(tables, model_id)
 
 
 def _drop(tables: Tables, model_id: str) -> None:

@@ -53,6 +53,11 @@ def checkpoint(work_dir: str, model_id: str) -> Path:
     return Path(work_dir) / "checkpoints" / STAGE / model_id
 
 
+def lock_name(model_id: str) -> str:
+    """What a run of the model holds the lock of: two models may be embedded at once."""
+    return f"{STAGE}-{model_id}"
+
+
 class Embedder:
     """A model that embeds photos into the tables."""
 
@@ -180,8 +185,9 @@ class Embedder:
     def _embed(self, photos: DataFrame, compare: bool, **once: str | int) -> None:
         """Embed the photos that neither table has for the model, and write them to one of them."""
         fresh, stale = without_results(photos, self._tables, self._model_id, compare, self._scratch)
-        made_by = {"model_id": self._model_id, "run_id": self._tables.provenance["run_id"]}
-        columns = {name: F.lit(value) for name, value in (made_by | {"stage": STAGE}).items()}
+        run_id = self._tables.provenance["run_id"]
+        made_by = {"model_id": self._model_id, "run_id": run_id, "stage": STAGE}
+        columns = {name: F.lit(value) for name, value in made_by.items()}
         # Saved, since both tables and the counts want the same: a second try may refuse others.
         results = self._scratch.save(self._with_vectors(fresh).withColumns(columns), "results")
         counts = {

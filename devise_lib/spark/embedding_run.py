@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -13,16 +12,21 @@ from devise_lib.config_photos import EmbedPhotos, IngestPhotos
 from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import Throughput
-from devise_lib.spark.current_models import drop_old_models, is_current, make_current
+from devise_lib.spark.current_models import (
+    drop_old_models,
+    is_current,
+    make_current,
+    show_in_view,
+)
 from devise_lib.spark.embedding import Embedder, checkpoint
-from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.exclusive import unless_running
 from devise_lib.spark.inference import Model
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_commits import drop_superseded
 from devise_lib.spark.progress import Progress, summary
 from devise_lib.spark.quarantine import refuse_too_many
-from devise_lib.spark.results import EACH, count_results, forget_refused
+from devise_lib.spark.results import EACH, count_results, forget_refused, rows_of
 from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
 from devise_lib.spark.tables import Tables
 from devise_lib.training.model import with_feature
@@ -37,7 +41,7 @@ def broadcast_model(
         InputError: its file is missing, or the model has embedded photos in another way before.
     """
     keras_file = tracking.fetch_keras(registered)
-    rows = tables.read("embeddings").where(F.col("model_id") == registered.model_id)
+    rows = rows_of(tables, "embeddings", registered.model_id)
     earlier = rows.select(F.col("feature").isNotNull().alias("has")).first()
     if earlier is not None and earlier["has"] != config.feature:
         raise InputError(
@@ -83,7 +87,9 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
     Raises:
         InputError: too many photos are bad, or the results do not add up.
     """
-    _drop_superseded(tables)
+    with unless_running(tables.work_dir, IngestPhotos.name) as is_free:
+        if is_free:  # of an ingest_photos that was killed; one that runs sees to it itself
+            drop_superseded(tables)
     if config.retry:
         forget_refused(tables, model_id, config.retry)
     version = tables.version("photos")  # those that come later are the next run's
@@ -105,7 +111,7 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
         done = progress.throughput()  # what comes now is mostly waiting
         if config.trigger_s:
             progress.total = 0
-            check_refused(tables, config, model_id)
+            check_refused(tables, config, model_id, sum(count_results(tables, model_id)))
             complete(tables, config, model_id)
             tidy = partial(complete, tables, config, model_id)
             with Stopper() as stopper, embedder.live_stream(tidy) as query:
@@ -114,16 +120,6 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
                 if error := query.exception():
                     raise error
         return done
-
-
-def _drop_superseded(tables: Tables) -> None:
-    """What a killed ingest_photos may have left; one that runs sees to it itself."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(only_run(tables.work_dir, IngestPhotos.name))
-        except InputError:
-            return
-        drop_superseded(tables)
 
 
 def check_sum(tables: Tables, model_id: str, version: int) -> None:
@@ -154,8 +150,10 @@ def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
     is_new = config.make_current and not is_current(tables, model_id)
     if config.optimize and (is_new or is_scattered(tables, "embeddings")):
         tables.pack("embeddings", FILE_BYTES)
-    if config.make_current:
+    if is_new:
         make_current(tables, model_id)
+    if config.make_current:  # also where it was current: a run may have been killed in between
+        show_in_view(tables, model_id)
     if config.keep_models:
         drop_old_models(tables, config.keep_models, but=model_id)
     if config.vacuum_hours:
@@ -169,7 +167,8 @@ def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -
     Raises:
         InputError: more photos are bad than `max_bad_share`.
     """
-    reasons = check_refused(tables, config, model_id)
+    embedded, refused = count_results(tables, model_id)
+    reasons = check_refused(tables, config, model_id, embedded + refused)
     metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
     if done.times.photos:
         photos = config.predict_photos
@@ -181,16 +180,19 @@ def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -
             "predicted_cost": done.cost(photos, config.core_hour_price),
         }
     tracking.log_metrics(metrics)
-    embedded, refused = count_results(tables, model_id)
     return {"embeddings": embedded, "quarantined": refused}
 
 
-def check_refused(tables: Tables, config: EmbedPhotos, model_id: str) -> dict[str, int]:
+def check_refused(tables: Tables, config: EmbedPhotos, model_id: str, tried: int) -> dict[str, int]:
     """The photos that the model has refused, by reason.
+
+    Args:
+        tables, config: of the run.
+        model_id: whose.
+        tried: photos that it has embedded or refused.
 
     Raises:
         InputError: they are more than `max_bad_share`.
     """
-    mine = tables.read("quarantine").where(F.col("model_id") == model_id)
-    tried = sum(count_results(tables, model_id))
+    mine = rows_of(tables, "quarantine", model_id)
     return refuse_too_many(mine, tried, config.max_bad_share, config.name)

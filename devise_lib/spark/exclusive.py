@@ -60,3 +60,15 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
             file.write(f"on {socket.gethostname()}, process {os.getpid()}, since {started}")
             file.flush()
         yield  # closing the file frees the lock
+
+
+@contextmanager
+def unless_running(work_dir: str, what: str) -> Iterator[bool]:
+    """Hold the lock of `what` where no other process does; whether that is so."""
+    with ExitStack() as stack:
+        held = True
+        try:
+            stack.enter_context(only_run(work_dir, what))
+        except InputError:
+            held = False
+        yield held

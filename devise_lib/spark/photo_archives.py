@@ -12,7 +12,7 @@ from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.hadoop_files import WorkerFiles
 from devise_lib.spark.photo_checking import Limits
-from devise_lib.spark.photo_rows import CHECKED, FILES, file_frames, photo_row, refuse
+from devise_lib.spark.photo_rows import CHECKED, FILES, Frames, file_frames, photo_row, refuse
 from devise_lib.spark.photo_sources import Place, make_describer
 from devise_lib.text.files import SeekableFile
 from devise_lib.vision.archives import MEMBER, ArchiveError, TarRange, plan_ranges, read_range
@@ -20,8 +20,6 @@ from devise_lib.vision.archives import MEMBER, ArchiveError, TarRange, plan_rang
 RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
 HEADER_BYTES = 4096  # read at once while headers are looked at
 RANGES = "path string, start long, stop long, shadowed array<long>"
-
-Frames = Iterator[pd.DataFrame]
 
 
 def plan_archives(archives: DataFrame, place: Place) -> DataFrame:

@@ -182,8 +182,12 @@ def _photos(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
 
 
 def _refused(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
-    own = (F.col("stage") == STAGE) & F.col("photo_set").isin(list(photo_sets))
-    return read_or_empty(tables, "quarantine").where(own)
+    return refused_files(tables).where(F.col("photo_set").isin(list(photo_sets)))
+
+
+def refused_files(tables: Tables) -> DataFrame:
+    """Rows of QUARANTINE about files; those about photos that a model could not embed are not."""
+    return read_or_empty(tables, "quarantine").where(F.col("stage") == STAGE)
 
 
 def read_or_empty(tables: Tables, name: str) -> DataFrame:

@@ -1,6 +1,5 @@
 """Files to rows of CHECKED: read by many threads a task, judged by their header, digested."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +9,13 @@ from pyspark.sql import DataFrame
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.reasons import Reason
 from devise_lib.spark.photo_reading import make_reader
-from devise_lib.spark.photo_rows import CHECKED, Row, frames, photo_row, refuse
+from devise_lib.spark.photo_rows import CHECKED, Frames, Row, frames, photo_row, refuse
 from devise_lib.spark.photo_sources import Place
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.images import Refusal
 
 AHEAD_BYTES = 64 << 20  # read and not taken yet, a task
 ROW_BYTES = 10_000  # what a file in work weighs at least
-
-Frames = Iterator[pd.DataFrame]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ from pyspark.sql import functions as F
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.reasons import Reason
 from devise_lib.spark.kept import Kept
-from devise_lib.spark.photo_changes import STAGE, read_or_empty, refuse_other_folder
+from devise_lib.spark.photo_changes import (
+    STAGE,
+    read_or_empty,
+    refuse_other_folder,
+    refused_files,
+)
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.session import session_settings
 from devise_lib.spark.tables import Tables, count_by
@@ -55,8 +60,7 @@ class Ledger:
 
     @cached_property
     def refused(self) -> Counter[str]:
-        own = F.col("stage") == STAGE
-        return Counter(count_by(read_or_empty(self._tables, "quarantine").where(own), "reason"))
+        return Counter(count_by(refused_files(self._tables), "reason"))
 
 
 def settle(
@@ -205,10 +209,9 @@ def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:
     return count
 
 
-def forget_refused(tables: Tables, photo_ids: DataFrame) -> None:
+def forget_refused_files(tables: Tables, photo_ids: DataFrame) -> None:
     """Take files out of QUARANTINE that are gone, or were taken."""
-    refused = read_or_empty(tables, "quarantine").where(F.col("stage") == STAGE)
-    if refused.join(photo_ids, "photo_id", "left_semi").isEmpty():
+    if refused_files(tables).join(photo_ids, "photo_id", "left_semi").isEmpty():
         return
     condition = f"t.photo_id = s.photo_id AND t.stage = '{STAGE}'"
     tables.merge("quarantine", photo_ids, condition, lambda merge: merge.whenMatchedDelete())

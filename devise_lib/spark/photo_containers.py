@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.photo_changes import CONTAINER, STAGE, read_or_empty
+from devise_lib.spark.photo_changes import CONTAINER, read_or_empty, refused_files
 from devise_lib.spark.photo_sources import Place
 from devise_lib.spark.tables import Tables
 
@@ -48,9 +48,10 @@ def compare_archives(
     records = read_or_empty(tables, TABLE).drop("run_id").distinct()
     shut = archives.join(records, archives.columns, "left_semi").select(*NAMED)
     if retry:
-        refused = read_or_empty(tables, "quarantine").where(F.col("stage") == STAGE)
-        again = refused.where(F.col("reason").isin(list(retry))).select(
-            "photo_set", F.regexp_extract("path", CONTAINER, 1).alias("path")
+        again = (
+            refused_files(tables)
+            .where(F.col("reason").isin(list(retry)))
+            .select("photo_set", F.regexp_extract("path", CONTAINER, 1).alias("path"))
         )
         shut = shut.join(again, NAMED, "left_anti")
     return Containers(archives.join(shut, NAMED, "left_anti"), shut)

@@ -1,6 +1,6 @@
 """The files of folders, globs and single paths, wherever they lie, as they are listed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
@@ -9,7 +9,7 @@ from devise_lib.errors import InputError
 from devise_lib.spark.hadoop_files import session_files
 from devise_lib.spark.kept import Keep
 from devise_lib.spark.photo_listing import list_files, walk
-from devise_lib.spark.photo_rows import LISTED
+from devise_lib.spark.photo_rows import LISTED, Frames
 from devise_lib.spark.photo_sources import Description, Place, make_describer
 
 TAR = ".tar"
@@ -25,7 +25,7 @@ def list_source(spark: SparkSession, place: Place, keep: Keep) -> DataFrame:
     """
     source, describe = place.source, make_describer(place)
 
-    def rows(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def rows(batches: Frames) -> Frames:
         for batch in batches:
             taken = [
                 (*_described(path, describe), size, modified_us)

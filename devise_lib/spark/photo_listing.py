@@ -13,7 +13,7 @@ from devise_lib.errors import InputError
 from devise_lib.paths import printable
 from devise_lib.spark.hadoop_files import session_files
 from devise_lib.spark.kept import Keep
-from devise_lib.spark.photo_rows import microseconds
+from devise_lib.spark.photo_rows import Frames, microseconds
 from devise_lib.spark.photo_sources import Place
 from devise_lib.text.files import Files, FileStatus
 
@@ -22,8 +22,6 @@ NAMES = ["path", "size_bytes", "modified_us", "is_folder"]
 FOLDERS_A_SLOT, MOST_FOLDERS = 16, 2_000  # for tasks, from the upper levels of the source
 DRIVER_ENTRIES = 20_000  # looked at on the driver, at most
 FRAME_ROWS = 5_000
-
-Frames = Iterator[pd.DataFrame]
 
 
 def list_files(spark: SparkSession, place: Place, keep: Keep) -> DataFrame:

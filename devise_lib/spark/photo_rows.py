@@ -36,9 +36,10 @@ CHECKED = StructType(
 )
 
 Row = tuple[object, ...]
+Frames = Iterator[pd.DataFrame]
 
 
-def file_frames(files: Iterable[tuple[str, float, bytes]]) -> Iterator[pd.DataFrame]:
+def file_frames(files: Iterable[tuple[str, float, bytes]]) -> Frames:
     """Files as frames of FILES, a few at a time.
 
     Args:
@@ -48,7 +49,7 @@ def file_frames(files: Iterable[tuple[str, float, bytes]]) -> Iterator[pd.DataFr
     return frames(rows, ["path", "modified_us", "content"], content_at=2)
 
 
-def frames(rows: Iterable[Row], names: list[str], content_at: int) -> Iterator[pd.DataFrame]:
+def frames(rows: Iterable[Row], names: list[str], content_at: int) -> Frames:
     """Rows as frames of at most FRAME_FILES rows and FRAME_BYTES bytes, but for one large file.
 
     Args:

@@ -1,6 +1,6 @@
 """Tables of photos: of their bytes, or of the paths where these lie."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -13,9 +13,9 @@ from devise_lib.errors import InputError
 from devise_lib.paths import REMOTE
 from devise_lib.spark.hadoop_files import session_files
 from devise_lib.spark.photo_reading import look_at
-from devise_lib.spark.photo_rows import LISTED, make_photo_id, microseconds
+from devise_lib.spark.photo_rows import LISTED, Frames, make_photo_id, microseconds
 from devise_lib.spark.photo_sources import Place, make_describer
-from devise_lib.text.files import FileStatus
+from devise_lib.text.files import Files, FileStatus
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.archives import MEMBER
 
@@ -29,8 +29,6 @@ USABLE = {  # column -> types that it may have, as Spark writes them
 }
 LOOKS_AT_ONCE, AHEAD_ROWS, LOOK_S = 16, 1_000, 60.0  # at the files of paths, a task
 KEY = "photo_key"  # what tells a table's photos apart
-
-Frames = Iterator[pd.DataFrame]
 
 
 def find_table(spark: SparkSession, source: PhotoSource) -> Place:
@@ -99,20 +97,10 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
 
     def rows(batches: Frames) -> Frames:
         files = place.opener.open() if look else None
-
-        def status_of(row: Any) -> tuple[Any, FileStatus | None]:
-            return row, look_at(files, row.path) if files else None
-
         for batch in batches:
             found = []
-            statuses = map_ahead(
-                status_of,
-                batch.itertuples(index=False),
-                threads=LOOKS_AT_ONCE if look else 1,
-                ahead=AHEAD_ROWS,
-                limit_s=LOOK_S,
-                late=lambda row: (row, None),
-            )
+            listed = batch.itertuples(index=False)
+            statuses = _with_status(files, listed) if files else ((row, None) for row in listed)
             for row, status in statuses:
                 path = row.path or f"{source.path}{MEMBER}{row.photo_key}"
                 if not place.takes(path):
@@ -128,6 +116,18 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
             yield pd.DataFrame(found, columns=LISTED.names)
 
     return rows
+
+
+def _with_status(files: Files, rows: Iterable[Any]) -> Iterator[tuple[Any, FileStatus | None]]:
+    """Rows with what lies at their paths; None where nothing does, or none can tell in time."""
+    return map_ahead(
+        lambda row: (row, look_at(files, row.path)),
+        rows,
+        threads=LOOKS_AT_ONCE,
+        ahead=AHEAD_ROWS,
+        limit_s=LOOK_S,
+        late=lambda row: (row, None),
+    )
 
 
 def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:

@@ -10,13 +10,19 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.spark.kept import Kept, Scratch
-from devise_lib.spark.photo_changes import KNOWN, find_gone, read_known, read_or_empty
+from devise_lib.spark.photo_changes import (
+    KNOWN,
+    find_gone,
+    read_known,
+    read_or_empty,
+    refused_files,
+)
 from devise_lib.spark.photo_checking import Limits, check_files
 from devise_lib.spark.photo_chunks import cut_into_chunks
 from devise_lib.spark.photo_commits import (
     Ledger,
     drop_superseded,
-    forget_refused,
+    forget_refused_files,
     mark,
     pack_small_files,
     settle,
@@ -164,14 +170,14 @@ def _finish(run: Run, seen: DataFrame | None = None, shut: DataFrame | None = No
         mark(run.tables, same.where("known_removed IS NOT NULL").select("photo_id"), removed=False)
     if run.seen.count("stale"):
         refused = same.where("refused_reason IS NOT NULL").select("photo_id")
-        forget_refused(run.tables, refused)
+        forget_refused_files(run.tables, refused)
     if run.seen.all_found:
         return 0
     ids = run.seen.files if seen is None else seen
     gone = find_gone(run.tables, run.seen.places, ids.select("photo_id"), shut)
     gone = run.scratch.save(gone, "gone")
     removed = mark(run.tables, gone, removed=True)
-    forget_refused(run.tables, gone)
+    forget_refused_files(run.tables, gone)
     return removed
 
 
@@ -182,9 +188,7 @@ def listed_without_photo(config: IngestPhotos, tables: Tables) -> int:
         if source.labels:
             own = F.col("photo_set") == source.name
             found = read_or_empty(tables, "photos").where(own & F.col("removed").isNull()).count()
-            refused = read_or_empty(tables, "quarantine").where(
-                own & (F.col("stage") == config.name)
-            )
+            refused = refused_files(tables).where(own)
             found += refused.where("reason <> 'no_label'").count()
             missing += len(read_photo_labels(source.labels, source.classes).by_name) - found
     return max(missing, 0)

@@ -11,17 +11,20 @@ from devise_lib.spark.tables import Tables
 EACH = ("embeddings", "quarantine")
 
 
+def rows_of(tables: Tables, name: str, model_id: str) -> DataFrame:
+    """The model's rows of one of the tables."""
+    return tables.read(name).where(F.col("model_id") == model_id)
+
+
 def results_of(tables: Tables, model_id: str) -> DataFrame:
     """photo_id and sha256 of every photo that the model has embedded or refused."""
-    mine = F.col("model_id") == model_id
-    first, second = (tables.read(n).where(mine).select("photo_id", "sha256") for n in EACH)
+    first, second = (rows_of(tables, n, model_id).select("photo_id", "sha256") for n in EACH)
     return first.union(second)
 
 
 def count_results(tables: Tables, model_id: str) -> tuple[int, int]:
     """Photos that the model has embedded, and photos that it has refused."""
-    mine = F.col("model_id") == model_id
-    embedded, refused = (tables.read(name).where(mine).count() for name in EACH)
+    embedded, refused = (rows_of(tables, name, model_id).count() for name in EACH)
     return embedded, refused
 
 

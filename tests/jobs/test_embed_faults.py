@@ -21,7 +21,6 @@ import pytest
 from deltalake import DeltaTable
 from PIL import Image
 
-from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.schemas import PHOTOS as PHOTOS_SCHEMA
 from devise_lib.spark.tables import Tables
@@ -70,7 +69,6 @@ def ready(spark, tmp_path_factory) -> Path:
     config = EmbedPhotos(work_dir=str(root / "work"))
     photos = spark.createDataFrame(rows, PHOTOS_SCHEMA).repartition(FILES, "photo_id")
     Tables.of(spark, config).append("photos", photos)
-    tracking.connect(config)
     register(config, mean_colour_network())
     return Path(config.work_dir)
 

@@ -13,6 +13,7 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark import embedding
+from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import Refusal, decode
@@ -228,7 +229,7 @@ def test_of_two_revisions_in_one_batch_the_newer_counts(spark, config, monkeypat
 def test_a_second_try_at_the_same_time_stops(spark, config):
     running = r"embed_photos-devise-v1 is running .* process \d+"
     with (
-        only_run(config.work_dir, f"embed_photos-{MODEL}"),
+        only_run(config.work_dir, lock_name(MODEL)),
         pytest.raises(InputError, match=running),
     ):
         embed_photos.run(spark, config)

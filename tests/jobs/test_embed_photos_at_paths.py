@@ -17,6 +17,7 @@ from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.current_models import current_embeddings, tell_if_incomplete
+from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import decode
@@ -29,6 +30,7 @@ from tests.embedding import (
     picture,
     register,
     results,
+    run,
 )
 
 pytestmark = pytest.mark.spark
@@ -50,15 +52,8 @@ def config(tmp_path, keras_file) -> EmbedPhotos:
         batch_size=4,
         photos_per_task=4,
     )
-    tracking.connect(config)
     register(config, keras_file)
     return config
-
-
-def run(spark, config, **changes) -> dict[str, int]:
-    """The job as a program runs it, in an MLflow run of its own."""
-    with tracking.job_run(config):
-        return embed_photos.run(spark, config.model_copy(update=changes))
 
 
 def reasons(spark, config) -> dict[str, str]:
@@ -188,11 +183,7 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
         r["embedding"] for r in old
     ]
     for held, rows in ((True, len(CONTENTS)), (False, 0)):  # the other one, while a run has it
-        with (
-            only_run(config.work_dir, f"embed_photos-{second}")
-            if held
-            else contextlib.nullcontext()
-        ):
+        with only_run(config.work_dir, lock_name(second)) if held else contextlib.nullcontext():
             run(spark, config, model="1", keep_models=1)
         assert len(results(spark, config, "embeddings", second)) == rows
     run(spark, config, make_current=False, keep_models=1)  # a run keeps its own model's rows

@@ -17,8 +17,7 @@ from devise_lib.errors import InputError
 from devise_lib.spark import embedding, embedding_run
 from devise_lib.spark.current_models import VIEW, is_current
 from devise_lib.spark.tables import Tables
-from jobs import embed_photos
-from tests.embedding import add_photos, mean_colour_network, picture, register, results
+from tests.embedding import add_photos, mean_colour_network, picture, register, results, run
 
 pytestmark = pytest.mark.spark
 
@@ -35,14 +34,8 @@ def keras_file():
 @pytest.fixture
 def config(tmp_path, keras_file) -> EmbedPhotos:
     config = EmbedPhotos(work_dir=str(tmp_path / "work"), batch_size=4, progress_s=0.2)
-    tracking.connect(config)
     register(config, keras_file)
     return config
-
-
-def run(spark, config, **changes) -> dict[str, int]:
-    with tracking.job_run(config):
-        return embed_photos.run(spark, config.model_copy(update=changes))
 
 
 def embedded(config) -> set[str]:

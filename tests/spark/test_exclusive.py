@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.exclusive import only_run, unless_running
 
 HOLDER = """
 import sys
@@ -32,9 +32,12 @@ def test_a_second_run_is_told_who_runs_and_a_killed_one_leaves_no_lock(tmp_path)
             pass
         with only_run(str(tmp_path), "other_job"):
             pass
+        with unless_running(str(tmp_path), "some_job") as is_free:
+            assert not is_free
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        with only_run(str(tmp_path), "some_job"):
+        with unless_running(str(tmp_path), "some_job") as is_free:
+            assert is_free
             said = (tmp_path / "checkpoints/some_job.lock").read_text()
             assert f"process {os.getpid()}," in said
             assert str(holder.pid) not in said
@@ -43,6 +46,8 @@ def test_a_second_run_is_told_who_runs_and_a_killed_one_leaves_no_lock(tmp_path)
 def test_the_lock_is_free_after_an_error(tmp_path):
     with pytest.raises(KeyError), only_run(str(tmp_path), "some_job"):
         raise KeyError
+    with pytest.raises(InputError), unless_running(str(tmp_path), "some_job"):
+        raise InputError("of the body")
     with only_run(str(tmp_path), "some_job"):
         pass
 
