@@ -66,7 +66,7 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
     tree, unset = _expand(tree, tree["work_dir"])
     faults += [f"{where}: the environment variable {name} is not set" for where, name in unset]
     common = {key: tree[key] for key in COMMON_KEYS if key in tree}
-    faults += [_unknown(key, "") for key in sorted(tree.keys() - {*COMMON_KEYS, *JOB_TYPES})]
+    faults += [_unknown([key], "") for key in sorted(tree.keys() - {*COMMON_KEYS, *JOB_TYPES})]
 
     base, found = _validate(JobConfig, common, "")
     faults += found
@@ -163,13 +163,16 @@ def _validate(
         return model.model_validate(values), []
     except ValidationError as error:
         faults = []
-        for fault in error.errors(include_url=False):
+        errors = error.errors(include_url=False)
+        for fault in errors:
+            if any(_is_below(other["loc"], fault["loc"]) for other in errors):
+                continue  # a list whose item has a fault counts as without it
             path = _place(fault["loc"], values)
             if table and path and path[0] in COMMON_KEYS:
                 continue  # told once, for the top of the file
             where = ".".join([table, *path] if table else path)
             if fault["type"] == "extra_forbidden":
-                faults.append(_unknown(path[-1], table, model))
+                faults.append(_unknown(path, table, model))
             elif fault["type"] == "missing":
                 if required:
                     faults.append(f"{where} is missing: give [{table}] {path[-1]} = ...")
@@ -186,13 +189,22 @@ def _place(loc: tuple[int | str, ...], values: TREE) -> list[str]:
     return [str(part) for part in loc if part not in ("str", "tuple")]
 
 
-def _unknown(key: str, table: str, model: type[BaseModel] | None = None) -> str:
-    known = list(model.model_fields) if model else [*COMMON_KEYS, *JOB_TYPES, "spark"]
-    guess = _guess(key, known)
-    owners = [job.name for job in JOBS if key in job.model_fields and key not in COMMON_KEYS]
-    if not guess and owners:
-        guess = f", did you mean {owners[0]}.{key}?"
-    return f"{'.'.join(filter(None, [table, key]))}: unknown key{guess}"
+def _is_below(loc: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
+    return len(loc) > len(other) and loc[: len(other)] == other
+
+
+def _unknown(path: list[str], table: str, model: type[BaseModel] | None = None) -> str:
+    """The fault of a key that nothing has; `path` are the keys that lead to it in its table."""
+    key, owners = path[-1], []
+    if len(path) > 1 and model:  # a key of an item, such as a source
+        items = model.model_json_schema().get("$defs", {}).values()
+        known = sorted({name for item in items for name in item.get("properties", ())})
+    else:
+        known = list(model.model_fields) if model else [*COMMON_KEYS, *JOB_TYPES, "spark"]
+        owners = [job.name for job in JOBS if key in job.model_fields and key not in COMMON_KEYS]
+    exact = " or ".join(f"{name}.{key}" for name in owners)
+    guess = f", did you mean {exact}?" if exact else _guess(key, known)
+    return f"{'.'.join(filter(None, [table, *path]))}: unknown key{guess}"
 
 
 def _guess(key: str, known: Sequence[str] | Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ out  EMBEDDINGS, QUARANTINE   kill it and run it again: it goes on where it was
     python jobs/embed_photos.py --config conf/local.toml [--retry CLASS]
 """
 
+from contextlib import nullcontext
+
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
@@ -15,6 +17,7 @@ from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.embedding_run import broadcast_model, complete, embed_all, tell
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.live import Stopper
 from devise_lib.spark.results import EACH
 from devise_lib.spark.tables import Tables
 
@@ -24,13 +27,16 @@ def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
     model_id = registered.model_id
     tables = Tables.of(spark, config, model_id=model_id, run_id=tracking.current_run_id())
     tables.read("photos")  # says which job writes it where it is missing
-    with only_run(config.work_dir, lock_name(model_id)):
+    stopper = Stopper()
+    signals = stopper if config.trigger_s else nullcontext()  # a run with an end may be killed
+    with only_run(config.work_dir, lock_name(model_id)), signals:
         for name in EACH:
             tables.create_if_missing(name)
         model = broadcast_model(tables, config, registered)
-        done = embed_all(tables, config, model, model_id)
+        done = embed_all(tables, config, model, model_id, stopper)
         rows = tell(tables, config, model_id, done)
-        complete(tables, config, model_id)
+        if not stopper.stopped:
+            complete(tables, config, model_id)
     tracking.log_params({"model_id": model_id})
     return rows
 

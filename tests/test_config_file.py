@@ -82,6 +82,26 @@ def test_a_key_of_a_job_at_the_top_is_told_where_it_belongs(write):
     assert faults_of(write("violators = 'one'\n")) == [
         "violators: unknown key, did you mean train_devise.violators?"
     ]
+    path = write("[evaluate]\ntrigger_s = 5\n")
+    assert faults_of(path) == [
+        "evaluate.trigger_s: unknown key, did you mean ingest_photos.trigger_s or "
+        "embed_photos.trigger_s?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("source = [{path = '.', nam = 'x'}]", "source.0.nam: unknown key, did you mean 'name'?"),
+        ("source = {path = '.', size = 3}", "source.size: unknown key"),
+        (
+            "source = ['.', {path = '.', columns = {paht = 'p'}}]",
+            "source.1.columns.paht: unknown key, did you mean 'path'?",
+        ),
+    ],
+)
+def test_an_unknown_key_of_a_source_is_the_one_fault_and_told_where_it_is(write, text, fault):
+    assert faults_of(write(f"[ingest_photos]\n{text}\n")) == [f"ingest_photos.{fault}"]
 
 
 def test_a_required_key_is_missed_only_by_a_job_that_runs(write):

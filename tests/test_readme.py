@@ -12,8 +12,8 @@ import pytest
 
 from devise_lib.config import JOBS
 from devise_lib.config_file import JOB_TYPES, load_settings
-from devise_lib.config_photos import PhotoSource
-from devise_lib.config_types import LabelSet
+from devise_lib.config_photos import EmbedPhotos, PhotoSource
+from devise_lib.config_types import JobConfig, LabelSet
 from devise_lib.networks import network_type
 from devise_lib.reasons import Reason
 
@@ -103,10 +103,17 @@ def test_the_keys_of_photo_sources_and_the_kinds_of_label_sets_are_the_configura
         assert set(re.findall(r"`(\w+)`", row)) == keys
 
 
-def test_the_reasons_are_those_that_there_are():
-    rows = README.split("| reason in QUARANTINE |")[1].split("\n\n")[0]
-    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", rows, re.MULTILINE)))
-    assert sorted(named) == sorted(Reason)
+def named_in(head: str) -> list[str]:
+    """What the first column of a table names, several in a cell."""
+    rows = README.split(head)[1].split("\n\n")[0]
+    cells = re.findall(r"^\|(.*?)\|", rows, re.MULTILINE)
+    return sorted(re.findall(r"`(\w+)`", "".join(cells)))
+
+
+def test_the_reasons_and_the_keys_of_embed_photos_are_those_that_there_are():
+    assert named_in("| reason in QUARANTINE |") == sorted(Reason)
+    own = EmbedPhotos.model_fields.keys() - JobConfig.model_fields.keys()
+    assert named_in("| key of `embed_photos` |") == sorted(own)
 
 
 @pytest.mark.parametrize("text", blocks("toml"), ids=range(len(blocks("toml"))))

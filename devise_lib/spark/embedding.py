@@ -12,14 +12,12 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import StreamingQuery
 
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.console import say
@@ -28,6 +26,7 @@ from devise_lib.spark.decoding import Reading
 from devise_lib.spark.hadoop_files import worker_files
 from devise_lib.spark.inference import Model, with_vectors
 from devise_lib.spark.kept import Scratch
+from devise_lib.spark.live import Stopper
 from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import delete_results, results_of, without_results
@@ -45,6 +44,7 @@ LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
     "DELTA_SCHEMA_CHANGED",
 )
 CALLS = 16  # of the network, that make up for starting a task and for its last call
+LOOK_S = 1  # between two looks whether a stream is to stop; at its end it returns at once
 EARLY = 1_000  # photos after which the share of bad ones may end a run
 
 
@@ -69,6 +69,7 @@ class Embedder:
         model_id: str,
         scratch: Scratch,
         progress: Progress,
+        stopper: Stopper,
         *,
         has_results: bool,
     ) -> None:
@@ -80,13 +81,14 @@ class Embedder:
             model_id: that rows carry.
             scratch: for what is made of the tables that are written.
             progress: is told what was done.
+            stopper: ends a stream between two looks at it.
             has_results: whether the tables have any of the model's.
         """
         self._tables, self._config, self._model = tables, config, model
         self._model_id, self._progress = model_id, progress
         self._folder = checkpoint(tables.work_dir, model_id)
         self._compare_mark = self._folder / "compare"  # there: every photo is looked up
-        self._scratch = scratch
+        self._scratch, self._stopper = scratch, stopper
         self._reading = Reading(
             config.decode_threads,
             config.read_threads,
@@ -101,38 +103,35 @@ class Embedder:
     def embed_stream(self) -> None:
         """Embed what the stream over PHOTOS has not read yet; returns when there is none left.
 
+        Or when it is to stop; what it was at is done by the next run.
+
         A stream that cannot go on from where it was begins anew, and then looks every photo up.
         """
         try:
-            self._read_to_the_end()
+            self._read(availableNow=True)
         except StreamingQueryException as error:
             if not any(condition in str(error) for condition in LEFT_BEHIND):
                 raise
             say(f"{STAGE}  PHOTOS are not what the last run's stream read: looking at all of them")
             shutil.rmtree(self._folder / "stream")
             self._compare = True
-            self._read_to_the_end()
-        self._compare_mark.unlink(missing_ok=True)  # every photo has been compared now
+            self._read(availableNow=True)
+        if not self._stopper.stopped:  # every photo has been compared now
+            self._compare_mark.unlink(missing_ok=True)
 
-    def _read_to_the_end(self) -> None:
-        with self._stream(availableNow=True) as query:
-            query.awaitTermination()
-
-    @contextmanager
-    def live_stream(self, tidy: Callable[[], None]) -> Iterator[StreamingQuery]:
-        """A stream that looks for new photos every `trigger_s` seconds, while the body runs.
+    def embed_live(self, tidy: Callable[[], None]) -> None:
+        """Embed new photos, looked for every `trigger_s` seconds; returns when it is to stop.
 
         Args:
-            tidy: called between two micro-batches, each time that many of them have been written.
+            tidy: called between two micro-batches, each time that SPARE_FILES have been written.
         """
-        every = f"{self._config.trigger_s} seconds"
-        with self._stream(tidy, processingTime=every) as query:
-            yield query
+        self._read(tidy, processingTime=f"{self._config.trigger_s} seconds")
 
     def embed_missing(self, version: int) -> None:
         """Embed the photos of PHOTOS at a version that neither table has.
 
-        Only the files that hold such photos are read, as many at once as in a micro-batch.
+        Only the files that hold such photos are read, as many at once as in a micro-batch; between
+        two of these it may be stopped.
         """
         at = F.col("_metadata.file_path").alias("file")
         photos = self._tables.read("photos", version).select("photo_id", at)
@@ -141,6 +140,8 @@ class Embedder:
         # The names of files, of which Spark's driver holds a list as well.
         files = sorted(row["file"] for row in missing.select("file").distinct().collect())
         for start in range(0, len(files), self._config.files_per_batch):
+            if self._stopper.stopped:
+                return
             some = files[start : start + self._config.files_per_batch]
             ids = missing.where(F.col("file").isin(some))
             # Past Delta, which would read every file. What it has deleted in these is not in `ids`.
@@ -148,10 +149,7 @@ class Embedder:
             rows = self._tables.spark.read.schema(PHOTOS).parquet(*paths).select("*", at)
             self._embed(rows.join(F.broadcast(ids), ["file", "photo_id"], "left_semi"), True)
 
-    @contextmanager
-    def _stream(
-        self, tidy: Callable[[], None] | None = None, **trigger: object
-    ) -> Iterator[StreamingQuery]:
+    def _read(self, tidy: Callable[[], None] | None = None, **trigger: object) -> None:
         if not (self._folder / "stream" / "offsets").exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             if self._compare:
@@ -178,7 +176,8 @@ class Embedder:
             .start()
         )
         try:
-            yield query
+            while not (query.awaitTermination(LOOK_S) or self._stopper.stopped):
+                pass
         finally:
             query.stop()
 

@@ -24,12 +24,14 @@ from devise_lib.spark.inference import Model
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_commits import drop_superseded
-from devise_lib.spark.progress import Progress, summary
+from devise_lib.spark.progress import Progress, forecast, rates
 from devise_lib.spark.quarantine import refuse_too_many
 from devise_lib.spark.results import EACH, count_results, forget_refused, rows_of
 from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
 from devise_lib.spark.tables import Tables
 from devise_lib.training.model import with_feature
+
+LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is the start
 
 
 def broadcast_model(
@@ -79,10 +81,12 @@ def _refuse_other_vectors(folder: Path, made: dict[str, str], is_first: bool) ->
     path.write_text(json.dumps(made))
 
 
-def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) -> Throughput:
+def embed_all(
+    tables: Tables, config: EmbedPhotos, model: Model, model_id: str, stopper: Stopper
+) -> Throughput:
     """Embed every photo of PHOTOS that the model has neither embedded nor refused.
 
-    With `trigger_s` it then waits for new photos until it is stopped.
+    With `trigger_s` it then waits for new photos until it is stopped; readers see the model before.
 
     Raises:
         InputError: too many photos are bad, or the results do not add up.
@@ -102,23 +106,25 @@ def embed_all(tables: Tables, config: EmbedPhotos, model: Model, model_id: str) 
         Progress(context, config.name, config.progress_s, max(photos - results, 0)) as progress,
     ):
         embedder = Embedder(
-            tables, config, model, model_id, scratch, progress, has_results=results > 0
+            tables, config, model, model_id, scratch, progress, stopper, has_results=results > 0
         )
         embedder.embed_stream()
-        if sum(count_results(tables, model_id)) != photos:
+        if not stopper.stopped and sum(count_results(tables, model_id)) != photos:
             embedder.embed_missing(version)
-            check_sum(tables, model_id, version)
+            if not stopper.stopped:
+                check_sum(tables, model_id, version)
         done = progress.throughput()  # what comes now is mostly waiting
-        if config.trigger_s:
-            progress.total = 0
-            check_refused(tables, config, model_id, sum(count_results(tables, model_id)))
+        if config.trigger_s and not stopper.stopped:
+            tried = sum(count_results(tables, model_id))
+            check_refused(tables, config, model_id, tried)
             complete(tables, config, model_id)
-            tidy = partial(complete, tables, config, model_id)
-            with Stopper() as stopper, embedder.live_stream(tidy) as query:
-                while query.isActive and not stopper.wait(config.progress_s):
-                    pass
-                if error := query.exception():
-                    raise error
+            progress.total = 0
+            say(
+                f"{config.name}  all {tried:,} photos have their result; looking for new ones "
+                f"every {config.trigger_s:g} s until SIGTERM or Ctrl-C",
+                over=True,
+            )
+            embedder.embed_live(partial(complete, tables, config, model_id))
         return done
 
 
@@ -171,14 +177,14 @@ def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -
     reasons = check_refused(tables, config, model_id, embedded + refused)
     metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
     if done.times.photos:
-        photos = config.predict_photos
-        say(f"{config.name}  {summary(done, photos, config.core_hour_price)}", over=True)
+        say(f"{config.name}  {rates(done)}", over=True)
         metrics |= {f"photos_per_s_{stage}": rate for stage, rate in done.rates().items()}
-        metrics |= {
-            "photos_per_s": done.photos_per_s,
-            "predicted_hours": done.hours(photos),
-            "predicted_cost": done.cost(photos, config.core_hour_price),
-        }
+        metrics["photos_per_s"] = done.photos_per_s
+    if done.times.photos >= LEAST_MEASURED:
+        photos, price = config.predict_photos, config.core_hour_price
+        say(f"{config.name}  {forecast(done, photos, price)}")
+        metrics["predicted_hours"] = done.hours(photos)
+        metrics["predicted_cost"] = done.cost(photos, price)
     tracking.log_metrics(metrics)
     return {"embeddings": embedded, "quarantined": refused}
 

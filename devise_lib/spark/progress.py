@@ -71,12 +71,14 @@ class Progress:
         return self.times.value + StageTimes(write_s=self._write_s)
 
     def line(self) -> str:
-        """Photos done, of how many, photos/s, and the time that is left."""
+        """Photos done; where there is a total, of how many, photos/s, and the time that is left."""
         so_far, done = self.throughput(), self.times.value.photos
-        of_all = f" of {self.total:,}" if self.total else ""
+        if not self.total:  # a rate would count the time in which it waits for photos
+            return f"{self._name}  {done:,} photos"
         to_do = max(self.total - done, 0)  # those that are looked at again count as well
-        left = f", {clock(so_far.hours(to_do) * HOUR_S)} left" if self.total else ""
-        return f"{self._name}  {done:,}{of_all} photos, {so_far.photos_per_s:,.1f}/s{left}"
+        left = clock(so_far.hours(to_do) * HOUR_S)
+        rate = f"{so_far.photos_per_s:,.1f}/s"
+        return f"{self._name}  {done:,} of {self.total:,} photos, {rate}, {left} left"
 
     def _tell(self) -> None:
         told = 0
@@ -94,16 +96,21 @@ def clock(seconds: float) -> str:
     return f"{minutes} min {int(seconds % MINUTE_S)} s"
 
 
-def summary(done: Throughput, photos: int, core_hour_price: float) -> str:
-    """Where the time went, and what `photos` would take and cost at this rate."""
-    rates = done.rates()
-    known = {stage: rate for stage, rate in rates.items() if rate}
+def rates(done: Throughput) -> str:
+    """Where the time went."""
+    known = {stage: rate for stage, rate in done.rates().items() if rate}
     slowest = min(known, key=lambda stage: known[stage]) if known else "none"
     stages = ", ".join(f"{stage} {rate:,.0f}" for stage, rate in known.items())
-    hours = done.hours(photos)
     return (
         f"{done.photos_per_s:,.1f} photos/s on {done.cores} cores; each stage alone would do "
-        f"{stages} (the bottleneck: {slowest}); {photos:,} photos: {hours:,.1f} hours, "
-        f"{hours * done.cores:,.0f} core-hours, {done.cost(photos, core_hour_price):,.2f} at "
-        f"{core_hour_price} a core-hour"
+        f"{stages} (the bottleneck: {slowest})"
+    )
+
+
+def forecast(done: Throughput, photos: int, core_hour_price: float) -> str:
+    """What `photos` would take and cost at this rate."""
+    hours = done.hours(photos)
+    return (
+        f"{photos:,} photos: {hours:,.1f} hours, {hours * done.cores:,.0f} core-hours, "
+        f"{done.cost(photos, core_hour_price):,.2f} at {core_hour_price} a core-hour"
     )

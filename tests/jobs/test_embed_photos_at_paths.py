@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
+from devise_lib.spark import embedding_run
 from devise_lib.spark.current_models import current_embeddings, tell_if_incomplete
 from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.exclusive import only_run
@@ -207,20 +208,34 @@ def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
     assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
 
 
-def test_the_run_tells_how_far_it_is_and_what_more_photos_would_cost(spark, config, capfd):
+def test_the_run_tells_how_far_it_is_and_what_more_photos_would_cost(
+    spark, config, capfd, monkeypatch
+):
     add_photos(spark, config, CONTENTS)
-    with tracking.job_run(config) as run_id:
-        embed_photos.run(spark, config.model_copy(update={"progress_s": 0.05}))
-    said = capfd.readouterr().out
+    few = {f"q{i}": picture(30 * i + 10) for i in range(3)}
+
+    def job() -> tuple[str, dict[str, float]]:
+        capfd.readouterr()
+        with tracking.job_run(config) as run_id:
+            embed_photos.run(spark, config.model_copy(update={"progress_s": 0.05}))
+        return capfd.readouterr().out, tracking.MlflowClient().get_run(run_id).data.metrics
+
+    monkeypatch.setattr(embedding_run, "LEAST_MEASURED", 8)
+    said, metrics = job()
     assert "embed_photos  8 of 8 photos, " in said
     assert "photos/s on 2 cores; each stage alone would do" in said
     assert "100,000,000 photos: " in said
-    metrics = tracking.MlflowClient().get_run(run_id).data.metrics
     assert {"photos_per_s", "predicted_hours", "predicted_cost"} <= metrics.keys()
     assert {f"photos_per_s_{s}" for s in ("read", "decode", "infer", "write")} <= metrics.keys()
     hours = 100_000_000 / metrics["photos_per_s"] / 3600
     assert metrics["predicted_hours"] == pytest.approx(hours)
     assert metrics["predicted_cost"] == pytest.approx(hours * 2 * 0.05)
+
+    add_photos(spark, config, few)
+    said, metrics = job()
+    assert "photos/s on 2 cores" in said
+    assert "100,000,000 photos" not in said  # of three photos most is the start
+    assert "predicted_hours" not in metrics
 
 
 def fill(ballast: Path) -> None:

@@ -4,7 +4,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,39 @@ def embedded(config) -> set[str]:
     return set(table.to_pyarrow_table(columns=["photo_id"])["photo_id"].to_pylist())
 
 
+WaitUntil = Callable[[Callable[[], bool]], None]
+
+
+@contextmanager
+def stopped_after(act: Callable[[WaitUntil], None]) -> Iterator[None]:
+    """Act beside the body, then ask it to stop as a scheduler does."""
+    ended = threading.Event()
+
+    def wait_until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline
+            assert not ended.wait(0.1)
+
+    def act_and_stop() -> None:
+        try:
+            act(wait_until)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a run that fails hears no signal
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            acting = pool.submit(act_and_stop)
+            try:
+                yield
+            finally:
+                ended.set()
+            acting.result()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
 def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, capfd):
     add_photos(spark, config, FIRST)
     tables = Tables.of(spark, config)
@@ -61,42 +96,34 @@ def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, cap
     monkeypatch.setattr(embedding_run, "complete", complete)
     monkeypatch.setattr(embedding, "SPARE_FILES", 1)
     everything = set(FIRST) | set(LATER)
-    stopped = threading.Event()
 
-    def wait_until(condition: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition() and time.monotonic() < deadline and not stopped.is_set():
-            time.sleep(0.1)
-        return condition()
+    def act(wait_until: WaitUntil) -> None:
+        wait_until(lambda: embedded(config) == set(FIRST))
+        wait_until(lambda: is_current(tables, model_id))  # before the run ends
+        add_photos(spark, config, LATER)
+        wait_until(lambda: embedded(config) == everything)
+        wait_until(lambda: everything in tidied)
 
-    seen: list[bool] = []
-
-    def act() -> None:
-        try:
-            seen.append(wait_until(lambda: embedded(config) == set(FIRST)))
-            seen.append(wait_until(lambda: is_current(tables, model_id)))  # before the run ends
-            add_photos(spark, config, LATER)
-            seen.append(wait_until(lambda: embedded(config) == everything))
-            seen.append(wait_until(lambda: everything in tidied))
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    actor = threading.Thread(target=act)
-    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a run that fails hears no signal
-    actor.start()
-    try:
+    with stopped_after(act):
         counts = run(spark, config, trigger_s=0.5)
-    finally:
-        stopped.set()
-        actor.join()
-        signal.signal(signal.SIGTERM, handler)
-    assert seen == [True] * 4
     assert counts == {"embeddings": 10, "quarantined": 0}
     assert tidied[0] == set(FIRST)  # before it waits for more
+    assert "all 6 photos have their result; looking for new ones" in capfd.readouterr().out
     before = tables.version("embeddings")
-    capfd.readouterr()
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
     assert tables.version("embeddings") == before
+
+
+def test_a_live_run_that_is_stopped_before_it_has_caught_up_shows_nothing_yet(spark, config):
+    for name, content in FIRST.items():
+        add_photos(spark, config, {name: content})  # a file and a micro-batch each
+    with stopped_after(lambda wait_until: wait_until(lambda: embedded(config) != set())):
+        counts = run(spark, config, trigger_s=0.5, files_per_batch=1)
+    assert 0 < counts["embeddings"] < len(FIRST)
+    model_id = tracking.find_registered("devise", "champion").model_id
+    assert not is_current(Tables.of(spark, config), model_id)
+    assert run(spark, config) == {"embeddings": len(FIRST), "quarantined": 0}
+    assert is_current(Tables.of(spark, config), model_id)
 
 
 def test_a_live_run_does_not_show_a_model_that_refused_too_many(spark, config):

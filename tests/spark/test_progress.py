@@ -3,7 +3,7 @@ import time
 import pytest
 
 from devise_lib.numerics.throughput import StageTimes, Throughput
-from devise_lib.spark.progress import Progress, clock, summary
+from devise_lib.spark.progress import Progress, clock, forecast, rates
 
 DONE = Throughput(StageTimes(900, 20.0, 9.0, 45.0, 90.0, 18.0), 100.0, 2)
 
@@ -16,11 +16,13 @@ def test_a_length_of_time_is_told_in_its_two_greatest_units(seconds, text):
     assert clock(seconds) == text
 
 
-def test_the_summary_names_the_bottleneck_and_the_price():
-    assert summary(DONE, 36_000_000, 0.05) == (
+def test_the_end_of_a_run_names_the_bottleneck_and_the_price():
+    assert rates(DONE) == (
         "10.0 photos/s on 2 cores; each stage alone would do read 200, decode 40, infer 20, write "
-        "100 (the bottleneck: infer); 36,000,000 photos: 1,000.0 hours, 2,000 core-hours, 100.00 "
-        "at 0.05 a core-hour"
+        "100 (the bottleneck: infer)"
+    )
+    assert forecast(DONE, 36_000_000, 0.05) == (
+        "36,000,000 photos: 1,000.0 hours, 2,000 core-hours, 100.00 at 0.05 a core-hour"
     )
 
 
@@ -49,4 +51,6 @@ def test_the_line_tells_what_tasks_have_reported_and_comes_every_few_seconds(spa
         assert (warm.times.photos, warm.times.infer_s, warm.times.write_s) == (5, 1.0, 1.0)
         assert 0 < warm.wall_s < done.wall_s + 30
         assert "35 of 40" in progress.line()
+        progress.total = 0
+        assert progress.line() == "embed_photos  35 photos"  # a rate would count the waiting
     assert time.monotonic() < deadline
