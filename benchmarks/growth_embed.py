@@ -1,14 +1,15 @@
 """Whether embed_photos costs the same for each photo when there are 4 and 16 times as many, and
 with two executors in place of one.
 
-python benchmarks/growth_embed.py
+python benchmarks/growth_embed.py [photos] [executors]
 
 Photos are JPEGs of 64x64. The growth is measured with a network that costs nothing, so that what
-is left shows; the executors with MobileNet. The job runs as a program of its own; anonymous memory
-(RssAnon) is sampled of the driver's Python, its JVM and the largest Python worker. Prints lines
-for RESULTS.md.
+is left shows; the executors with MobileNet, in batches of which a commit is a small part. The job
+runs as a program of its own; anonymous memory (RssAnon) is sampled of the driver's Python, its JVM
+and the largest Python worker. Prints lines for RESULTS.md.
 """
 
+import argparse
 import shutil
 import sys
 import tempfile
@@ -32,33 +33,46 @@ from devise_lib.spark.session import start_session  # noqa: E402
 from devise_lib.tracking import MlflowClient, connect  # noqa: E402
 
 SMALLEST, TIMES = 2_000, (1, 4, 16)
+EXECUTOR_BATCH = "embed_photos.files_per_batch=12"  # 7,000 photos; the first is not counted
 LOCAL = ("spark.master=local[2]", "spark.driver.memory=2g")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("of", nargs="*", choices=("photos", "executors"), default=())
+    wanted = parser.parse_args().of or ("photos", "executors")
+    with tempfile.TemporaryDirectory(prefix="devise-photos-") as folder:
+        photos = Path(folder)
+        write_photos(photos, SMALLEST * TIMES[-1], 64, 64)
+        if "photos" in wanted:
+            grow_photos(photos)
+        if "executors" in wanted:
+            grow_executors(photos)
+
+
+def grow_photos(photos: Path) -> None:
     print(
         "| photos | commits | photos/s | whole run | driver's Python | its JVM | largest worker |"
     )
     print("|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory(prefix="devise-photos-") as folder:
-        photos = Path(folder)
-        write_photos(photos, SMALLEST * TIMES[-1], 64, 64)
-        for times in TIMES:
-            with work_folder(devise=null_model()) as work_dir:
-                fill(work_dir, photos, SMALLEST * times)
-                settings = ("embed_photos.files_per_batch=1", *LOCAL)
-                rate, seconds, peaks = run(work_dir, *settings)
-                sizes = (f"{peaks[kind] / 2**20:,.0f} MB" for kind in ("driver", "jvm", "worker"))
-                cells = f"{SMALLEST * times:,} | {count_commits(work_dir)} | {rate:,.0f}"
-                print(f"| {cells} | {seconds:.0f} s | {' | '.join(sizes)} |", flush=True)
-        print("\n| executors | photos/s | whole run |\n|---|---|---|")
-        for executors in (1, 2, 1, 2):
-            with work_folder(devise=mobilenet()) as work_dir:
-                fill(work_dir, photos, 4 * SMALLEST)
-                master = f"spark.master=local-cluster[{executors},1,1500]"
-                batches = "embed_photos.files_per_batch=4"  # of 4,000; the first is not counted
-                rate, seconds, _ = run(work_dir, batches, master, "spark.driver.memory=1g")
-                print(f"| {executors} | {rate:,.0f} | {seconds:.0f} s |", flush=True)
+    for times in TIMES:
+        with work_folder(devise=null_model()) as work_dir:
+            fill(work_dir, photos, SMALLEST * times)
+            settings = ("embed_photos.files_per_batch=1", *LOCAL)
+            rate, seconds, peaks = run(work_dir, *settings)
+            sizes = (f"{peaks[kind] / 2**20:,.0f} MB" for kind in ("driver", "jvm", "worker"))
+            cells = f"{SMALLEST * times:,} | {count_commits(work_dir)} | {rate:,.0f}"
+            print(f"| {cells} | {seconds:.0f} s | {' | '.join(sizes)} |", flush=True)
+
+
+def grow_executors(photos: Path) -> None:
+    print("\n| executors | photos/s | whole run |\n|---|---|---|")
+    for executors in (1, 2, 1, 2):
+        with work_folder(devise=mobilenet()) as work_dir:
+            fill(work_dir, photos, 8 * SMALLEST)
+            master = f"spark.master=local-cluster[{executors},1,1500]"
+            rate, seconds, _ = run(work_dir, EXECUTOR_BATCH, master, "spark.driver.memory=1g")
+            print(f"| {executors} | {rate:,.0f} | {seconds:.0f} s |", flush=True)
 
 
 def fill(work_dir: str, photos: Path, number: int) -> None:

@@ -25,7 +25,7 @@ class Progress:
         self.times = context.accumulator(StageTimes(), TimesParam())
         self.total = total
         self._name, self._every_s, self._context = name, every_s, context
-        self._cores = context.defaultParallelism
+        self._cores = count_cores(context)
         self._begun_s = self._warm_s = time.monotonic()
         self._write_s = 0.0
         self._cold = StageTimes()  # of the first batch
@@ -52,7 +52,7 @@ class Progress:
             write_s: wall-clock time in which the run's cores did nothing but write.
         """
         # A cluster that grows with its work has a few at first.
-        self._cores = max(self._cores, self._context.defaultParallelism)
+        self._cores = max(self._cores, count_cores(self._context))
         self._write_s += write_s * self._cores
         if not self._cold.photos:
             self._cold, self._warm_s = self._times(), time.monotonic()
@@ -86,6 +86,17 @@ class Progress:
             if self.times.value.photos > told:
                 told = self.times.value.photos
                 say(self.line(), end="", over=True)
+
+
+def count_cores(context: SparkContext) -> int:
+    """Cores of the executors that there are now, 1 at least.
+
+    Spark's default parallelism is another number: a cluster's administrator may set it, and of a
+    cluster of one core it is 2.
+    """
+    executors = context._jsc.sc().statusStore().executorList(True)  # what its web pages show
+    cores = sum(executors.apply(i).totalCores() for i in range(executors.size()))
+    return max(cores, 1)
 
 
 def clock(seconds: float) -> str:

@@ -1,10 +1,14 @@
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from devise_lib.numerics.throughput import StageTimes, Throughput
-from devise_lib.spark.progress import Progress, clock, forecast, rates
+from devise_lib.spark.progress import Progress, clock, count_cores, forecast, rates
 
+ROOT = Path(__file__).parents[2]
 DONE = Throughput(StageTimes(900, 20.0, 9.0, 45.0, 90.0, 18.0), 100.0, 2)
 
 
@@ -24,6 +28,24 @@ def test_the_end_of_a_run_names_the_bottleneck_and_the_price():
     assert forecast(DONE, 36_000_000, 0.05) == (
         "36,000,000 photos: 1,000.0 hours, 2,000 core-hours, 100.00 at 0.05 a core-hour"
     )
+
+
+CORES = """
+from devise_lib.spark.progress import count_cores
+from devise_lib.spark.session import start_session
+
+spark = start_session("cores", {"master": "local-cluster[1,1,1200]", "default.parallelism": "7"})
+spark.sparkContext.parallelize([1]).count()
+print("cores:", count_cores(spark.sparkContext))
+"""
+
+
+@pytest.mark.spark
+def test_cores_are_those_of_executors_whatever_the_parallelism(spark):
+    assert count_cores(spark.sparkContext) == 2
+    command = [sys.executable, "-c", CORES]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "cores: 1\n" in said
 
 
 @pytest.mark.spark
