@@ -159,7 +159,7 @@ class EmbedPhotos(ModelJobConfig):
     batch_size: PositiveInt = 64  # photos a call of the network
     decode_threads: Annotated[int, Field(ge=0)] = 0  # a task; 0: one a core of it, and one more
     read_threads: PositiveInt = 8  # in place of these for photos that are read from their paths
-    ahead_bytes: PositiveInt = 64 << 20  # of photos that a task reads and decodes ahead, at most
+    ahead_bytes: PositiveInt = 64 << 20  # of photos that wait for the network, a task, at most
     files_per_batch: PositiveInt = 100  # files of PHOTOS a micro-batch: a commit
     photos_per_task: PositiveInt = 10_000  # at most
     feature: bool = False  # keep the backbone's feature, too

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.embedding import lock_name
-from devise_lib.spark.embedding_run import broadcast_model, complete, embed_all, tell
+from devise_lib.spark.embedding_run import broadcast_model, embed_all
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.live import Stopper
@@ -33,10 +33,7 @@ def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
         for name in EACH:
             tables.create_if_missing(name)
         model = broadcast_model(tables, config, registered)
-        done = embed_all(tables, config, model, model_id, stopper)
-        rows = tell(tables, config, model_id, done)
-        if not stopper.stopped:
-            complete(tables, config, model_id)
+        rows = embed_all(tables, config, model, model_id, stopper)
     tracking.log_params({"model_id": model_id})
     return rows
 

@@ -6,30 +6,16 @@ of CURRENT_MODELS, and where there is a catalog of its view `embeddings_current`
 
 import shutil
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.console import say
-from devise_lib.errors import InputError
 from devise_lib.spark.embedding import checkpoint, lock_name
 from devise_lib.spark.exclusive import unless_running
-from devise_lib.spark.results import EACH, results_of, rows_of
+from devise_lib.spark.results import EACH, results_of
 from devise_lib.spark.schemas import CURRENT_MODELS
 from devise_lib.spark.tables import Tables
 
 VIEW = "embeddings_current"
-
-
-def current_embeddings(tables: Tables) -> DataFrame:
-    """EMBEDDINGS of the current model: what the view `embeddings_current` of a catalog shows.
-
-    Raises:
-        InputError: no model's embeddings are complete yet.
-    """
-    models = _newest_first(tables)
-    if not models:
-        raise InputError("no model's embeddings are complete yet: run embed_photos to its end")
-    return rows_of(tables, "embeddings", models[0])
 
 
 def is_current(tables: Tables, model_id: str) -> bool:

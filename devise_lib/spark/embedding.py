@@ -8,6 +8,7 @@ a stream that began on tables with rows of the model, as after a lost checkpoint
 that were ingested anew. What is missing at the end all the same is found by its id and embedded.
 """
 
+import logging
 import math
 import shutil
 import time
@@ -42,9 +43,11 @@ LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
     "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # nor do its first versions
     "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # the table was deleted and made anew
     "DELTA_SCHEMA_CHANGED",
+    "FAILED_READ_FILE.FILE_NOT_EXIST",  # VACUUM took a file that was packed or changed since
 )
 CALLS = 16  # of the network, that make up for starting a task and for its last call
 LOOK_S = 1  # between two looks whether a stream is to stop; at its end it returns at once
+CALLS_OF_PYTHON = logging.getLogger("py4j.clientserver")
 EARLY = 1_000  # photos after which the share of bad ones may end a run
 
 
@@ -179,7 +182,9 @@ class Embedder:
             while not (query.awaitTermination(LOOK_S) or self._stopper.stopped):
                 pass
         finally:
+            CALLS_OF_PYTHON.disabled = self._stopper.stopped  # what `stop` cuts off is no fault
             query.stop()
+            CALLS_OF_PYTHON.disabled = False
 
     def _embed(self, photos: DataFrame, compare: bool, **once: str | int) -> None:
         """Embed the photos that neither table has for the model, and write them to one of them."""
@@ -199,8 +204,9 @@ class Embedder:
         if good:
             rows = results.where("reason IS NULL").coalesce(math.ceil(good / FILE_ROWS))
             self._tables.append("embeddings", rows, **once)
-        if good < sum(counts.values()):
-            self._tables.append("quarantine", results.where("reason IS NOT NULL"), **once)
+        if bad := sum(counts.values()) - good:
+            rows = results.where("reason IS NOT NULL").coalesce(math.ceil(bad / FILE_ROWS))
+            self._tables.append("quarantine", rows, **once)
         self._progress.end_batch(time.monotonic() - started)
         self._tried += sum(counts.values())
         self._refused.update({reason: n for reason, n in counts.items() if reason})

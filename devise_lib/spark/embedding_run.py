@@ -23,7 +23,7 @@ from devise_lib.spark.exclusive import unless_running
 from devise_lib.spark.inference import Model
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
-from devise_lib.spark.photo_commits import drop_superseded
+from devise_lib.spark.photo_commits import count_superseded, drop_superseded
 from devise_lib.spark.progress import Progress, forecast, rates
 from devise_lib.spark.quarantine import refuse_too_many
 from devise_lib.spark.results import EACH, count_results, forget_refused, rows_of
@@ -69,31 +69,37 @@ def broadcast_model(
 def _refuse_other_vectors(folder: Path, made: dict[str, str], is_first: bool) -> None:
     """A model's vectors are all of one file and one precision; the first run puts them down."""
     path = folder / "made.json"
-    before = json.loads(path.read_text()) if path.exists() and not is_first else made
+    before = json.loads(path.read_text()) if path.exists() else {}
     for key, value in before.items():
-        if value != made[key]:
+        if value != made[key] and not is_first:
             raise InputError(
                 f"{folder.name} has embedded photos with {key} {value}, and this run has "
                 f"{made[key]}: run it as before, register the other as a model of its own, or "
                 "delete this one's rows in EMBEDDINGS and QUARANTINE"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made))
+    if before != made:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")  # a run that dies while it writes leaves the old one
+        fresh.write_text(json.dumps(made))
+        fresh.replace(path)
 
 
 def embed_all(
     tables: Tables, config: EmbedPhotos, model: Model, model_id: str, stopper: Stopper
-) -> Throughput:
+) -> dict[str, int]:
     """Embed every photo of PHOTOS that the model has neither embedded nor refused.
 
-    With `trigger_s` it then waits for new photos until it is stopped; readers see the model before.
+    Then readers see the model. With `trigger_s` it goes on to wait for new photos until it is
+    stopped.
+
+    Returns:
+        The model's rows.
 
     Raises:
-        InputError: too many photos are bad, or the results do not add up.
+        InputError: too many photos are bad, the results do not add up, or it was stopped before
+            every photo had a result.
     """
-    with unless_running(tables.work_dir, IngestPhotos.name) as is_free:
-        if is_free:  # of an ingest_photos that was killed; one that runs sees to it itself
-            drop_superseded(tables)
+    _drop_superseded(tables)
     if config.retry:
         forget_refused(tables, model_id, config.retry)
     version = tables.version("photos")  # those that come later are the next run's
@@ -109,23 +115,32 @@ def embed_all(
             tables, config, model, model_id, scratch, progress, stopper, has_results=results > 0
         )
         embedder.embed_stream()
-        if not stopper.stopped and sum(count_results(tables, model_id)) != photos:
-            embedder.embed_missing(version)
+        found = sum(count_results(tables, model_id))
+        if found != photos:
             if not stopper.stopped:
-                check_sum(tables, model_id, version)
-        done = progress.throughput()  # what comes now is mostly waiting
-        if config.trigger_s and not stopper.stopped:
-            tried = sum(count_results(tables, model_id))
-            check_refused(tables, config, model_id, tried)
-            complete(tables, config, model_id)
+                embedder.embed_missing(version)
+            if stopper.stopped:
+                raise InputError(f"stopped with {found} of {photos} photos done: run it again")
+            check_sum(tables, model_id, version)
+        tell(tables, config, model_id, progress.throughput())
+        complete(tables, config, model_id)
+        if config.trigger_s:
             progress.total = 0
             say(
-                f"{config.name}  all {tried:,} photos have their result; looking for new ones "
-                f"every {config.trigger_s:g} s until SIGTERM or Ctrl-C",
-                over=True,
+                f"{config.name}  all {photos:,} photos have their result; looking for new ones "
+                f"every {config.trigger_s:g} s until SIGTERM or Ctrl-C"
             )
-            embedder.embed_live(partial(complete, tables, config, model_id))
-        return done
+            embedder.embed_live(partial(tidy, tables, config))
+    embedded, refused = count_results(tables, model_id)
+    return {"embeddings": embedded, "quarantined": refused}
+
+
+def _drop_superseded(tables: Tables) -> None:
+    """What an ingest_photos that was killed may have left; one that runs sees to it itself."""
+    if count_superseded(tables):
+        with unless_running(tables.work_dir, IngestPhotos.name) as is_free:
+            if is_free:
+                drop_superseded(tables)
 
 
 def check_sum(tables: Tables, model_id: str, version: int) -> None:
@@ -152,29 +167,42 @@ def check_sum(tables: Tables, model_id: str, version: int) -> None:
 
 
 def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
-    """Let readers see a model whose rows are complete; tidy the tables where it is worth it."""
+    """Let readers see a model whose rows are complete, and tidy the tables."""
     is_new = config.make_current and not is_current(tables, model_id)
-    if config.optimize and (is_new or is_scattered(tables, "embeddings")):
-        tables.pack("embeddings", FILE_BYTES)
+    tidy(tables, config, sort=is_new)
     if is_new:
         make_current(tables, model_id)
     if config.make_current:  # also where it was current: a run may have been killed in between
         show_in_view(tables, model_id)
     if config.keep_models:
         drop_old_models(tables, config.keep_models, but=model_id)
-    if config.vacuum_hours:
-        for name in EACH:
+
+
+def tidy(tables: Tables, config: EmbedPhotos, sort: bool = False) -> None:
+    """Pack tables of many small files, and delete files that no version needs any more.
+
+    Args:
+        tables: with the results.
+        config: of the job: whether to do which.
+        sort: pack EMBEDDINGS in any case, which sorts its new rows.
+    """
+    for name in EACH:
+        wanted = sort and name == "embeddings"
+        if config.optimize and (wanted or is_scattered(tables, name)):
+            tables.pack(name, FILE_BYTES)
+        if config.vacuum_hours:
             vacuum(tables, name, config.vacuum_hours)
 
 
-def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -> dict[str, int]:
-    """Log and print what a run did; returns the model's rows.
+def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -> None:
+    """Log and print what a run did.
 
     Raises:
         InputError: more photos are bad than `max_bad_share`.
     """
-    embedded, refused = count_results(tables, model_id)
-    reasons = check_refused(tables, config, model_id, embedded + refused)
+    refused = rows_of(tables, "quarantine", model_id)
+    tried = sum(count_results(tables, model_id))
+    reasons = refuse_too_many(refused, tried, config.max_bad_share, config.name)
     metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
     if done.times.photos:
         say(f"{config.name}  {rates(done)}", over=True)
@@ -186,19 +214,3 @@ def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -
         metrics["predicted_hours"] = done.hours(photos)
         metrics["predicted_cost"] = done.cost(photos, price)
     tracking.log_metrics(metrics)
-    return {"embeddings": embedded, "quarantined": refused}
-
-
-def check_refused(tables: Tables, config: EmbedPhotos, model_id: str, tried: int) -> dict[str, int]:
-    """The photos that the model has refused, by reason.
-
-    Args:
-        tables, config: of the run.
-        model_id: whose.
-        tried: photos that it has embedded or refused.
-
-    Raises:
-        InputError: they are more than `max_bad_share`.
-    """
-    mine = rows_of(tables, "quarantine", model_id)
-    return refuse_too_many(mine, tried, config.max_bad_share, config.name)

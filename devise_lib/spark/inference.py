@@ -65,7 +65,8 @@ def with_vectors(
 ) -> DataFrame:
     """The columns `keep` of photos, with the model's outputs, or `reason` and `message`.
 
-    A task decodes in threads while the network computes, and holds no more than `ahead_bytes`.
+    A task decodes in threads while the network computes. It holds no more than `ahead_bytes` of
+    photos that wait, and beside these the photos that its threads are decoding.
 
     Args:
         photos: with the columns of FILE.

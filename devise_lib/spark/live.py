@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -10,6 +11,7 @@ from typing import Any
 from devise_lib.console import say
 
 UNCHANGED = "unchanged"
+NAP_S = 0.2
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -27,21 +29,25 @@ class Stopper:
     """
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._asked = False
         self._before: dict[signal.Signals, Any] = {}
 
     @property
     def stopped(self) -> bool:
         """Whether somebody wants the job to stop."""
-        return self._asked.is_set()
+        return self._asked
 
     def stop(self) -> None:
         """As a signal would."""
-        self._asked.set()
+        self._asked = True
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until the job is to stop; whether it is."""
-        return self._asked.wait(seconds)
+        # In naps: what would wake it is a handler in this very thread, in need of the same lock.
+        end = time.monotonic() + seconds
+        while not self._asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, NAP_S))
+        return self._asked
 
     def __enter__(self) -> "Stopper":
         if threading.current_thread() is threading.main_thread():
@@ -58,7 +64,7 @@ class Stopper:
         self._restore(*self._before)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        self._asked.set()
+        self._asked = True
         self._restore(signal.Signals(number))
 
     def _restore(self, *signals: signal.Signals) -> None:

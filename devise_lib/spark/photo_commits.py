@@ -166,28 +166,35 @@ def _commit_refused(tables: Tables, rows: DataFrame, some_before: bool) -> None:
     )
 
 
-def drop_superseded(tables: Tables) -> int:
-    """Delete the rows of PHOTOS of which a higher revision is there; returns their number.
+def count_superseded(tables: Tables) -> int:
+    """Rows of PHOTOS of which a higher revision is there.
 
     Where no photo has a second revision, no row is read: each file's greatest is in Delta's log.
     """
-    if not tables.exists("photos"):
+    if not tables.exists("photos") or tables.read("photos").where("revision > 1").isEmpty():
         return 0
-    photos = tables.read("photos").select("photo_id", "revision")
-    later = photos.where("revision > 1")
-    if later.isEmpty():
-        return 0
-    newest = later.groupBy("photo_id").agg(F.max("revision").alias("newest"))
-    old = photos.join(newest, "photo_id").where("revision < newest")
-    count = old.count()
+    return _superseded(tables).count()
+
+
+def drop_superseded(tables: Tables) -> int:
+    """Delete the rows of PHOTOS of which a higher revision is there; returns their number."""
+    count = count_superseded(tables)
     if count:
         tables.merge(
             "photos",
-            old.select("photo_id", "newest").distinct(),
+            _superseded(tables).select("photo_id", "newest").distinct(),
             "t.photo_id = s.photo_id AND t.revision < s.newest",
             lambda merge: merge.whenMatchedDelete(),
         )
     return count
+
+
+def _superseded(tables: Tables) -> DataFrame:
+    """photo_id, revision, newest of rows that are not the newest of their photo."""
+    photos = tables.read("photos").select("photo_id", "revision")
+    later = photos.where("revision > 1").groupBy("photo_id")
+    newest = later.agg(F.max("revision").alias("newest"))
+    return photos.join(newest, "photo_id").where("revision < newest")
 
 
 def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:

@@ -85,14 +85,14 @@ class Progress:
         while not self._stop.wait(self._every_s):
             if self.times.value.photos > told:
                 told = self.times.value.photos
-                say(self.line(), end="", over=True)
+                say(self.line(), end="" if self.total else "\n", over=True)
 
 
 def count_cores(context: SparkContext) -> int:
     """Cores of the executors that there are now, 1 at least.
 
-    Spark's default parallelism is another number: a cluster's administrator may set it, and of a
-    cluster of one core it is 2.
+    Spark's default parallelism is how many tasks there should be: on a cluster it is set, or two
+    at least.
     """
     executors = context._jsc.sc().statusStore().executorList(True)  # what its web pages show
     cores = sum(executors.apply(i).totalCores() for i in range(executors.size()))

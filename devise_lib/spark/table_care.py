@@ -26,9 +26,6 @@ def vacuum(tables: Tables, name: str, hours: int) -> None:
     begins = (F.col("version") == 0) | (F.col("operation") == "VACUUM END")
     if not tables.history(name).where((F.col("timestamp") > since) & begins).isEmpty():
         return
-    path = f"delta.`{tables.path(name)}`"
-    interval = f"interval {hours} hours"
-    if tables.detail(name)["properties"].get(RETENTION) != interval:
-        tables.spark.sql(f"ALTER TABLE {path} SET TBLPROPERTIES ('{RETENTION}' = '{interval}')")
+    tables.set_property(name, RETENTION, f"interval {hours} hours")
     with session_settings(tables.spark, VACUUM_IN_HISTORY):
-        tables.spark.sql(f"VACUUM {path}")
+        tables.spark.sql(f"VACUUM delta.`{tables.path(name)}`")

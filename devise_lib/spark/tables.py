@@ -1,12 +1,20 @@
 """Read and write the Delta tables of devise_lib.spark.schemas; a wrong schema stops the job."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from delta import DeltaTable
+from delta.exceptions.captured import (  # importing them has errors of the JVM become these
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentWriteException,
+    MetadataChangedException,
+)
 from delta.tables import DeltaMergeBuilder
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
@@ -19,6 +27,15 @@ from devise_lib.spark.session import session_settings
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
 # name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
 WHOLE_FILES = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
+CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentWriteException,
+    MetadataChangedException,
+)
+# Waits before a commit is tried anew, between whose reading and writing another one came.
+PAUSES_S = (0.1, 0.5, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -95,7 +112,7 @@ class Tables:
     def delete(self, name: str, where: Column) -> None:
         """Delete the rows that fulfil `where`, in one commit."""
         with self._telling():
-            self._delta(name).delete(where)
+            _settle(lambda: self._delta(name).delete(where))
 
     def merge(
         self,
@@ -113,7 +130,8 @@ class Tables:
             when: says what becomes of them.
         """
         with self._telling(), session_settings(self.spark, WHOLE_FILES):
-            when(self._delta(name).alias("t").merge(changes.alias("s"), on)).execute()
+            merge = when(self._delta(name).alias("t").merge(changes.alias("s"), on))
+            _settle(merge.execute)
 
     def pack(self, name: str, file_bytes: int, settings: Mapping[str, str] | None = None) -> None:
         """Make files of up to `file_bytes` of those smaller than half of that; changes no row.
@@ -123,7 +141,15 @@ class Tables:
         limits = {"maxFileSize": file_bytes, "minFileSize": file_bytes // 2}
         keys = {f"spark.databricks.delta.optimize.{key}": str(n) for key, n in limits.items()}
         with self._telling(), session_settings(self.spark, {**keys, **(settings or {})}):
-            self._delta(name).optimize().executeCompaction()
+            _settle(self._delta(name).optimize().executeCompaction)
+
+    def set_property(self, name: str, key: str, value: str) -> None:
+        """Set one of the table's properties, unless it has that value."""
+        if self.detail(name)["properties"].get(key) != value:
+            change = (
+                f"ALTER TABLE delta.`{self.path(name)}` SET TBLPROPERTIES ('{key}' = '{value}')"
+            )
+            _settle(lambda: self.spark.sql(change))
 
     def detail(self, name: str) -> dict[str, Any]:
         """What its log tells of the table: numFiles, sizeInBytes, properties ..."""
@@ -178,9 +204,9 @@ class Tables:
             if before >= 0:  # perhaps made by path alone: Delta takes no second table there
                 place = f"USING delta LOCATION '{self.path(name)}'"
                 self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
-            writer.option("path", self.path(name)).saveAsTable(full_name)
+            _settle(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
         else:
-            writer.save(self.path(name))
+            _settle(lambda: writer.save(self.path(name)))
         last = self._delta(name).history(1).collect()[0]
         if last["version"] == before:
             return 0  # Delta has seen this transaction and skipped it
@@ -196,6 +222,17 @@ class Tables:
 
     def _delta(self, name: str) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(name))
+
+
+def _settle(commit: Callable[[], object]) -> None:
+    """Commit, also where other jobs write to the same table: on what they have left there."""
+    for pause_s in PAUSES_S:
+        try:
+            commit()
+            return
+        except CONFLICTS:
+            time.sleep(pause_s)
+    commit()
 
 
 def conform(df: DataFrame, schema: StructType, name: str) -> DataFrame:

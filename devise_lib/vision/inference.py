@@ -28,7 +28,7 @@ class TakesPhotos(Protocol):
 class Network:
     """A Keras network for inference: its weights are constants of one compiled graph.
 
-    As constants, TensorFlow folds the batch normalisations into the convolutions: 1.3 to 1.6 times
+    As constants, TensorFlow folds the batch normalisations into the convolutions: 1.1 to 1.7 times
     the photos of the Keras model itself on a CPU.
 
     Attributes:

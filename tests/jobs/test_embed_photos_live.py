@@ -17,7 +17,7 @@ from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark import embedding, embedding_run
-from devise_lib.spark.current_models import VIEW, is_current
+from devise_lib.spark.current_models import VIEW, is_current, make_current
 from devise_lib.spark.tables import Tables
 from tests.embedding import add_photos, mean_colour_network, picture, register, results, run
 
@@ -82,24 +82,25 @@ def stopped_after(act: Callable[[WaitUntil], None]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
 
 
-def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, capfd):
+def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, capfd, caplog):
     add_photos(spark, config, FIRST)
-    tables = Tables.of(spark, config)
+    tables = Tables.of(spark, config, run_id="of another model")
     model_id = tracking.find_registered("devise", "champion").model_id
     tidied: list[set[str]] = []
 
-    def complete(*args):
+    def tidy(*args, **options):
         tidied.append(embedded(config))
-        finish(*args)
+        pack_and_vacuum(*args, **options)
 
-    finish = embedding_run.complete
-    monkeypatch.setattr(embedding_run, "complete", complete)
+    pack_and_vacuum = embedding_run.tidy
+    monkeypatch.setattr(embedding_run, "tidy", tidy)
     monkeypatch.setattr(embedding, "SPARE_FILES", 1)
     everything = set(FIRST) | set(LATER)
 
     def act(wait_until: WaitUntil) -> None:
         wait_until(lambda: embedded(config) == set(FIRST))
         wait_until(lambda: is_current(tables, model_id))  # before the run ends
+        make_current(tables, "another")
         add_photos(spark, config, LATER)
         wait_until(lambda: embedded(config) == everything)
         wait_until(lambda: everything in tidied)
@@ -107,22 +108,29 @@ def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, cap
     with stopped_after(act):
         counts = run(spark, config, trigger_s=0.5)
     assert counts == {"embeddings": 10, "quarantined": 0}
+    assert not caplog.records  # a stop is no fault
     assert tidied[0] == set(FIRST)  # before it waits for more
+    assert is_current(tables, "another")  # readers are not taken back
     assert "all 6 photos have their result; looking for new ones" in capfd.readouterr().out
+    make_current(tables, model_id)
     before = tables.version("embeddings")
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
     assert tables.version("embeddings") == before
 
 
 def test_a_live_run_that_is_stopped_before_it_has_caught_up_shows_nothing_yet(spark, config):
-    for name, content in FIRST.items():
+    photos = FIRST | LATER
+    for name, content in photos.items():
         add_photos(spark, config, {name: content})  # a file and a micro-batch each
-    with stopped_after(lambda wait_until: wait_until(lambda: embedded(config) != set())):
-        counts = run(spark, config, trigger_s=0.5, files_per_batch=1)
-    assert 0 < counts["embeddings"] < len(FIRST)
+    with (
+        pytest.raises(InputError, match=r"stopped with [1-9] of 10 photos done: run it again"),
+        stopped_after(lambda wait_until: wait_until(lambda: embedded(config) != set())),
+    ):
+        run(spark, config, trigger_s=0.5, files_per_batch=1)
+    assert set() < embedded(config) < set(photos)
     model_id = tracking.find_registered("devise", "champion").model_id
     assert not is_current(Tables.of(spark, config), model_id)
-    assert run(spark, config) == {"embeddings": len(FIRST), "quarantined": 0}
+    assert run(spark, config) == {"embeddings": len(photos), "quarantined": 0}
     assert is_current(Tables.of(spark, config), model_id)
 
 
@@ -158,6 +166,24 @@ def test_a_stream_that_cannot_go_on_begins_anew(spark, config, capfd):
     model_id = tracking.find_registered("devise", "champion").model_id
     rows = results(spark, config, "embeddings", model_id)
     assert [row["photo_id"] for row in rows] == sorted([*FIRST, *LATER])
+
+
+def test_a_stream_whose_next_files_were_packed_and_deleted_begins_anew(spark, config, capfd):
+    add_photos(spark, config, FIRST)
+    run(spark, config)
+    for name, content in LATER.items():
+        add_photos(spark, config, {name: content})
+    Tables.of(spark, config).pack("photos", 1 << 20)
+    photos = Path(config.work_dir, "tables", "photos")
+    live = {Path(uri).name for uri in DeltaTable(str(photos)).file_uris()}
+    old = [path for path in photos.glob("*.parquet") if path.name not in live]
+    assert len(old) >= len(LATER)
+    for path in old:  # as VACUUM does once they are old enough
+        path.unlink()
+        path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
+    capfd.readouterr()
+    assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
+    assert "looking at all of them" in capfd.readouterr().out
 
 
 def test_photos_that_were_ingested_into_a_new_table_are_found(spark, config):

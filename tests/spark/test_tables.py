@@ -1,4 +1,6 @@
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pyspark.sql import functions as F
@@ -185,3 +187,32 @@ def test_a_table_made_by_path_gets_its_name_later(in_catalog, tables, spark):
 def test_rows_are_counted_by_a_column(spark):
     df = spark.createDataFrame([("a",), ("b",), ("a",), (None,)], "x string")
     assert count_by(df, "x") == {"a": 2, "b": 1, "None": 1}
+
+
+def test_a_change_that_another_commit_comes_between_is_made_on_what_that_one_left(
+    tables, spark, tmp_path
+):
+    # One file, and so one task, that leaves room for the other commit's.
+    tables.append(NAME, words(spark, ("a", 1), ("b", 2)).coalesce(1))
+    path, begun, appended = tables.path(NAME), tmp_path / "begun", tmp_path / "appended"
+
+    @F.udf("boolean")
+    def is_old(count: int) -> bool:
+        """Waits, the first time, for a commit while its own is being made."""
+        begun.touch()
+        while not appended.exists():
+            time.sleep(0.05)
+        return count < 3
+
+    def come_between() -> None:
+        while not begun.exists():
+            time.sleep(0.05)
+        words(spark, ("c", 2), ("d", 4)).write.format("delta").mode("append").save(path)
+        appended.touch()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(come_between)
+        old = tables.read(NAME).where(is_old("count")).select("word")
+        tables.merge(NAME, old, "t.word = s.word", lambda merge: merge.whenMatchedDelete())
+        done.result()
+    assert read(tables) == [("d", 4)]
