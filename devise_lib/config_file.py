@@ -45,7 +45,8 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
     Args:
         path: a TOML file: common keys, one table a job, and Spark's settings in [spark].
         overrides: "KEY=VALUE" or "JOB.KEY=VALUE"; the value is TOML, or else a string.
-        jobs: the jobs about to run: their required keys must be there and their input files exist.
+        jobs: the jobs about to run: their required keys and variables must be there, and their
+            input files exist.
 
     Raises:
         ConfigError: lists every fault, one a line.
@@ -64,7 +65,12 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
     tree["work_dir"], found = _shared_folder(work_dir)
     faults += found
     tree, unset = _expand(tree, tree["work_dir"])
-    faults += [f"{where}: the environment variable {name} is not set" for where, name in unset]
+    blank = {where.partition(".")[0] for where, _ in unset}  # keys and tables: not checked further
+    faults += [
+        f"{where}: the environment variable {name} is not set"
+        for where, name in unset
+        if where.partition(".")[0] not in JOB_TYPES.keys() - set(jobs)
+    ]
     common = {key: tree[key] for key in COMMON_KEYS if key in tree}
     faults += [_unknown([key], "") for key in sorted(tree.keys() - {*COMMON_KEYS, *JOB_TYPES})]
 
@@ -78,6 +84,8 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
         table = tree.get(name, {})
         if not isinstance(table, dict):
             faults.append(f"{name} is {table!r}, want a table [{name}]")
+            continue
+        if name in blank:
             continue
         config, found = _validate(job_type, {**shared, **table}, name, required=name in jobs)
         faults += found

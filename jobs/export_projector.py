@@ -17,6 +17,7 @@ from devise_lib import tracking
 from devise_lib.config import ExportProjector
 from devise_lib.errors import InputError
 from devise_lib.report.projector import write_projector
+from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.projector import label_points, sample_photos
 from devise_lib.spark.tables import Tables
@@ -32,6 +33,7 @@ def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
     embeddings = tables.read("embeddings").where(F.col("model_id") == model.model_id)
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of {model.model_id}: run embed_photos with it")
+    tell_if_incomplete(tables, model.model_id, config.name)
     photos = sample_photos(embeddings, labels, tables.read("photos"), config.photos)
     named = label_points(labels)
     folder = Path(config.work_dir) / "export" / model.model_id / "projector"

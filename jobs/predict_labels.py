@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import PredictLabels
+from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.predictions import predict, read_candidates
 from devise_lib.spark.tables import Tables
@@ -26,6 +27,7 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     candidates = read_candidates(labels, config.candidates)
     require_same_words(labels, tracking.fetch_extras(model, load_bundle).words_id, model_id)
     embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
+    tell_if_incomplete(tables, model_id, config.name)
     predictions = predict(embeddings, candidates, config.k)
     rows = tables.overwrite("predictions", predictions, where=f"model_id = '{model_id}'")
     tracking.log_params({"model_id": model_id})

@@ -219,7 +219,20 @@ def test_variables_of_the_environment_are_filled_in(write, monkeypatch, dump):
     path = write("[parse_wikipedia]\ndump = '${DUMPS}/${NAME:-dump}.xml'\n")
     assert load_settings(path, [], ["parse_wikipedia"]).jobs["parse_wikipedia"].dump == str(dump)
     monkeypatch.delenv("DUMPS")
-    assert "parse_wikipedia.dump: the environment variable DUMPS is not set" in faults_of(path)
+    unset = ["parse_wikipedia.dump: the environment variable DUMPS is not set"]
+    assert faults_of(path, [], ["parse_wikipedia"]) == unset
+
+
+def test_only_the_variables_of_jobs_that_run_must_be_set(write, monkeypatch):
+    monkeypatch.delenv("NOWHERE", raising=False)
+    path = write("[ingest_photos]\nsource = '${NOWHERE}'\n[evaluate]\nk = 3\n")
+    assert load_settings(path, [], ["evaluate"]).jobs["evaluate"].k == (3,)
+    unset = ["ingest_photos.source: the environment variable NOWHERE is not set"]
+    assert faults_of(path, [], ["ingest_photos"]) == unset
+    path = write("catalog = '${NOWHERE}'\n")
+    assert faults_of(path, [], ["evaluate"]) == [
+        "catalog: the environment variable NOWHERE is not set"
+    ]
 
 
 def test_work_dir_becomes_absolute_and_a_store_that_is_no_folder_is_refused(

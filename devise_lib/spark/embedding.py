@@ -62,7 +62,12 @@ def lock_name(model_id: str) -> str:
 
 
 class Embedder:
-    """A model that embeds photos into the tables."""
+    """A model that embeds photos into the tables.
+
+    Attributes:
+        tried: photos that this run has embedded or refused.
+        refused: those that it has refused, by reason.
+    """
 
     def __init__(
         self,
@@ -100,8 +105,8 @@ class Embedder:
             worker_files(tables.spark),
         )
         self._compare = has_results  # in the next batch
-        self._tried = 0
-        self._refused: Counter[str] = Counter()
+        self.tried = 0
+        self.refused: Counter[str] = Counter()
 
     def embed_stream(self) -> None:
         """Embed what the stream over PHOTOS has not read yet; returns when there is none left.
@@ -208,10 +213,10 @@ class Embedder:
             rows = results.where("reason IS NOT NULL").coalesce(math.ceil(bad / FILE_ROWS))
             self._tables.append("quarantine", rows, **once)
         self._progress.end_batch(time.monotonic() - started)
-        self._tried += sum(counts.values())
-        self._refused.update({reason: n for reason, n in counts.items() if reason})
-        if self._tried >= EARLY:  # no need to pay for the rest of them
-            check_share(self._refused, self._tried, self._config.max_bad_share, STAGE)
+        self.tried += sum(counts.values())
+        self.refused.update({reason: n for reason, n in counts.items() if reason})
+        if self.tried >= EARLY:  # no need to pay for the rest of them
+            check_share(self.refused, self.tried, self._config.max_bad_share, STAGE)
 
     def _with_vectors(self, photos: DataFrame) -> DataFrame:
         spread = self._spread(photos)

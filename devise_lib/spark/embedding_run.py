@@ -3,7 +3,6 @@
 import hashlib
 import json
 from functools import partial
-from pathlib import Path
 
 from pyspark.sql import functions as F
 
@@ -48,12 +47,11 @@ def broadcast_model(
     if earlier is not None and earlier["has"] != config.feature:
         raise InputError(
             f"{registered.model_id} has embedded photos {'with' if earlier['has'] else 'without'} "
-            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or delete its "
-            f"rows (DELETE FROM delta.`{tables.path('embeddings')}` WHERE model_id = "
-            f"'{registered.model_id}') and run it again"
+            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or "
+            + how_to_begin_anew(tables, registered.model_id)
         )
     made = {"precision": config.precision, "model_sha256": hashlib.sha256(keras_file).hexdigest()}
-    _refuse_other_vectors(checkpoint(tables.work_dir, registered.model_id), made, earlier is None)
+    _refuse_other_vectors(tables, registered.model_id, made, earlier is None)
     outputs: tuple[str, ...] = ("embedding",)
     if config.feature:
         keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
@@ -66,16 +64,27 @@ def broadcast_model(
     )
 
 
-def _refuse_other_vectors(folder: Path, made: dict[str, str], is_first: bool) -> None:
+def how_to_begin_anew(tables: Tables, model_id: str) -> str:
+    """For messages: what a user types to have a model's photos embedded once more."""
+    statements = "; ".join(
+        f"DELETE FROM delta.`{tables.path(name)}` WHERE model_id = '{model_id}'" for name in EACH
+    )
+    return f"delete its rows and run it again ({statements})"
+
+
+def _refuse_other_vectors(
+    tables: Tables, model_id: str, made: dict[str, str], is_first: bool
+) -> None:
     """A model's vectors are all of one file and one precision; the first run puts them down."""
+    folder = checkpoint(tables.work_dir, model_id)
     path = folder / "made.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     for key, value in before.items():
         if value != made[key] and not is_first:
             raise InputError(
-                f"{folder.name} has embedded photos with {key} {value}, and this run has "
+                f"{model_id} has embedded photos with {key} {value}, and this run has "
                 f"{made[key]}: run it as before, register the other as a model of its own, or "
-                "delete this one's rows in EMBEDDINGS and QUARANTINE"
+                + how_to_begin_anew(tables, model_id)
             )
     if before != made:
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +131,7 @@ def embed_all(
             if stopper.stopped:
                 raise InputError(f"stopped with {found} of {photos} photos done: run it again")
             check_sum(tables, model_id, version)
-        tell(tables, config, model_id, progress.throughput())
+        tell(tables, config, model_id, embedder, progress.throughput())
         complete(tables, config, model_id)
         if config.trigger_s:
             progress.total = 0
@@ -194,8 +203,16 @@ def tidy(tables: Tables, config: EmbedPhotos, sort: bool = False) -> None:
             vacuum(tables, name, config.vacuum_hours)
 
 
-def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -> None:
+def tell(
+    tables: Tables, config: EmbedPhotos, model_id: str, embedder: Embedder, done: Throughput
+) -> None:
     """Log and print what a run did.
+
+    Args:
+        tables, config: of the run.
+        model_id: whose.
+        embedder: has counted.
+        done: how fast.
 
     Raises:
         InputError: more photos are bad than `max_bad_share`.
@@ -204,8 +221,12 @@ def tell(tables: Tables, config: EmbedPhotos, model_id: str, done: Throughput) -
     tried = sum(count_results(tables, model_id))
     reasons = refuse_too_many(refused, tried, config.max_bad_share, config.name)
     metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
+    metrics |= {"new": float(embedder.tried), "new_refused": float(embedder.refused.total())}
+    if embedder.tried:
+        new = f"{embedder.tried:,} new photos, {embedder.refused.total():,} of them refused"
+        say(f"{config.name}  {new}", over=True)
     if done.times.photos:
-        say(f"{config.name}  {rates(done)}", over=True)
+        say(f"{config.name}  {rates(done)}")
         metrics |= {f"photos_per_s_{stage}": rate for stage, rate in done.rates().items()}
         metrics["photos_per_s"] = done.photos_per_s
     if done.times.photos >= LEAST_MEASURED:

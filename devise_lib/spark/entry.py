@@ -20,7 +20,7 @@ from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.paths import split_glob
 from devise_lib.reasons import Reason
-from devise_lib.spark.session import log_to, start_session
+from devise_lib.spark.session import is_managed, log_to, start_session
 
 Run = Callable[[SparkSession, Any], dict[str, int]]
 
@@ -80,7 +80,8 @@ def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None =
         if config_type.name not in settings.jobs:
             raise ConfigError(f"{args.config} has no table [{config_type.name}]: add it")
         config = settings.jobs[config_type.name]
-        print(f"{config.name}  started, log {log_path(config)}", flush=True)  # noqa: T201
+        where = "" if is_managed() else f", log {log_path(config)}"
+        print(f"{config.name}  started{where}", flush=True)  # noqa: T201
         with log_to(log_path(config)):
             spark = start_session(config.name, settings.spark)
             tracking.connect(config)

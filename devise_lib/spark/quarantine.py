@@ -40,5 +40,6 @@ def check_share(reasons: Mapping[str, int], total: int, max_share: float, job: s
         worst = max(reasons, key=lambda reason: reasons[reason])
         raise InputError(
             f"{count} of {total} photos are refused, above max_bad_share = {max_share}; most often "
-            f"{worst} ({reasons[worst]}). Mend the source, or raise {job}.max_bad_share"
+            f"{worst} ({reasons[worst]}). Mend the source and run it again with --retry {worst}, "
+            f"or raise {job}.max_bad_share"
         )

@@ -52,7 +52,7 @@ def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     """
     given = {f"spark.{key}": value for key, value in settings.items()}
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers read it there only
-    if _is_managed():
+    if is_managed():
         builder = SparkSession.builder.appName(app_name)
         for key, value in given.items():
             builder = builder.config(key, value)
@@ -67,7 +67,7 @@ def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     return spark
 
 
-def _is_managed() -> bool:
+def is_managed() -> bool:
     """Whether a platform (spark-submit, Databricks, a notebook) has made the JVM already."""
     names = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")
     return SparkSession.getActiveSession() is not None or any(name in os.environ for name in names)
@@ -157,7 +157,7 @@ def log_to(path: Path) -> Iterator[None]:
     The terminal is left to the lines that a person reads. Where a platform has made the session,
     it keeps the logs as well, and nothing is changed.
     """
-    if _is_managed():
+    if is_managed():
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)

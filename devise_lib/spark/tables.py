@@ -27,6 +27,7 @@ from devise_lib.spark.session import session_settings
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
 # name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
 WHOLE_FILES = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
+OTHER_VERSION = ". Another version of this package wrote it: take a new work_dir"
 CONFLICTS = (
     ConcurrentAppendException,
     ConcurrentDeleteDeleteException,
@@ -85,7 +86,7 @@ class Tables:
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return conform(reader.load(self.path(name)), SCHEMAS[name], name)
+        return conform(reader.load(self.path(name)), SCHEMAS[name], name, OTHER_VERSION)
 
     def version(self, name: str) -> int:
         """The table's newest version."""
@@ -235,8 +236,14 @@ def _settle(commit: Callable[[], object]) -> None:
     commit()
 
 
-def conform(df: DataFrame, schema: StructType, name: str) -> DataFrame:
+def conform(df: DataFrame, schema: StructType, name: str, hint: str = "") -> DataFrame:
     """The columns of `schema`, in its order; other columns are dropped.
+
+    Args:
+        df: rows.
+        schema: the table's.
+        name: the table's, for the message.
+        hint: what to do, for the message.
 
     Raises:
         SchemaError: lists each column that is missing or has another type.
@@ -248,7 +255,7 @@ def conform(df: DataFrame, schema: StructType, name: str) -> DataFrame:
         if have.get(field.name) != field.dataType.simpleString()
     ]
     if faults:
-        raise SchemaError(f"table {name}: {'; '.join(faults)}")
+        raise SchemaError(f"table {name}: {'; '.join(faults)}{hint}")
     return df.select(*schema.names)
 
 

@@ -55,7 +55,7 @@ def noise(seed: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def ready(spark, tmp_path_factory) -> Path:
-    """A work folder with 5,000 photos in 30 files of PHOTOS, some of them at their paths."""
+    """A work folder with photos in FILES files of PHOTOS, some of them at their paths."""
     root = tmp_path_factory.mktemp("faults")
     rows = []
     for number in range(PHOTOS):

@@ -84,7 +84,7 @@ def test_a_java_that_does_not_start_is_told_and_other_errors_pass():
 
 
 def test_standard_error_goes_to_the_log_also_from_other_programs(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(session, "_is_managed", lambda: False)
+    monkeypatch.setattr(session, "is_managed", lambda: False)
     log = tmp_path / "logs" / "spark.log"
     for line in ("first", "second"):
         with log_to(log):
@@ -97,7 +97,7 @@ def test_standard_error_goes_to_the_log_also_from_other_programs(tmp_path, monke
 
 
 def test_where_a_platform_has_made_the_session_it_keeps_its_log(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(session, "_is_managed", lambda: True)
+    monkeypatch.setattr(session, "is_managed", lambda: True)
     with log_to(tmp_path / "spark.log"):
         os.system("echo hello >&2")
     assert not (tmp_path / "spark.log").exists()
