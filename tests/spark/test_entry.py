@@ -234,7 +234,11 @@ def test_a_job_that_the_file_does_not_ask_for_is_not_run(tmp_path, monkeypatch, 
 
 @pytest.mark.spark
 @pytest.mark.usefixtures("spark")  # the session that start_session then takes
-def test_a_program_says_where_its_log_is_and_what_it_did(tmp_path, store, capsys):
+@pytest.mark.parametrize("managed", [False, True])  # where a platform keeps the logs, none is told
+def test_a_program_says_where_its_log_is_and_what_it_did(
+    tmp_path, store, capsys, monkeypatch, managed
+):
+    monkeypatch.setattr(entry, "is_managed", lambda: managed)
     path = tmp_path / "c.toml"
     path.write_text(f"work_dir = '{tmp_path}/w'\ntracking_uri = '{store}'\n")
 
@@ -243,7 +247,8 @@ def test_a_program_says_where_its_log_is_and_what_it_did(tmp_path, store, capsys
 
     run_job(run, EmbedPhotos, ["--config", str(path), "--set", "embed_photos.batch_size=7"])
     first, last = capsys.readouterr().out.splitlines()
-    assert first == f"embed_photos  started, log {tmp_path}/w/logs/spark.log"
+    log = "" if managed else f", log {tmp_path}/w/logs/spark.log"
+    assert first == f"embed_photos  started{log}"
     assert re.fullmatch(r"embed_photos  \d+\.\d s  1,200 embeddings, 7 batches", last)
     assert read_record(f"{tmp_path}/w", "embed_photos").rows["batches"] == 7
 
