@@ -37,7 +37,7 @@ from devise_lib.spark.tables import Tables
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 STAGE = "embed_photos"
-FILE_ROWS = 100_000  # of EMBEDDINGS: 40 MB at 100 numbers a photo, 120 MB at 300
+FILE_ROWS = 25_000  # a file, until it is packed: 30 MB at 300 numbers a photo, 2 s of a core
 LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
     "DELTA_LOG_FILE_NOT_FOUND_FOR_STREAMING_SOURCE",  # the log does not reach back as far
     "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # nor do its first versions
