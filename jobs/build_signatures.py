@@ -7,7 +7,6 @@ out  HASHES, SIGNATURES   the rows of this model are replaced
 """
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import BuildSignatures
@@ -16,6 +15,7 @@ from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.indexing import measure
 from devise_lib.spark.lsh import make_hash, sign
+from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables import Tables
 
 COSINES = (0.95, 0.9, 0.8, 0.7)
@@ -25,7 +25,7 @@ def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     tell_if_incomplete(tables, model_id, config.name)
-    embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
+    embeddings = rows_of(tables, "embeddings", model_id)
     size = measure(embeddings, model_id)
     hash_row = make_hash(embeddings, config, model_id, size.dimension)
     of_model = f"model_id = '{model_id}'"

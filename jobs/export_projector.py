@@ -11,7 +11,6 @@ from pathlib import Path
 from shutil import rmtree
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import ExportProjector
@@ -20,6 +19,7 @@ from devise_lib.report.projector import write_projector
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.projector import label_points, sample_photos
+from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import require_same_words
 from devise_lib.training.bundle import load_bundle
@@ -30,7 +30,7 @@ def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
     tables = Tables.of(spark, config)
     labels = tables.read("labels")
     require_same_words(labels, tracking.fetch_extras(model, load_bundle).words_id, model.model_id)
-    embeddings = tables.read("embeddings").where(F.col("model_id") == model.model_id)
+    embeddings = rows_of(tables, "embeddings", model.model_id)
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of {model.model_id}: run embed_photos with it")
     tell_if_incomplete(tables, model.model_id, config.name)

@@ -7,7 +7,6 @@ out  NEIGHBOURS   the rows of this model are replaced in one commit
 """
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import FindNeighbours
@@ -15,13 +14,14 @@ from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.neighbours import by_index, by_signatures
+from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables import Tables
 
 
 def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
-    embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
+    embeddings = rows_of(tables, "embeddings", model_id)
     photos = embeddings.count()
     if not photos:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")

@@ -7,13 +7,13 @@ out  PREDICTIONS   k rows a photo; the rows of this model are replaced in one co
 """
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import PredictLabels
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.predictions import predict, read_candidates
+from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import require_same_words
 from devise_lib.training.bundle import load_bundle
@@ -26,7 +26,7 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     labels = tables.read("labels")
     candidates = read_candidates(labels, config.candidates)
     require_same_words(labels, tracking.fetch_extras(model, load_bundle).words_id, model_id)
-    embeddings = tables.read("embeddings").where(F.col("model_id") == model_id)
+    embeddings = rows_of(tables, "embeddings", model_id)
     tell_if_incomplete(tables, model_id, config.name)
     predictions = predict(embeddings, candidates, config.k)
     rows = tables.overwrite("predictions", predictions, where=f"model_id = '{model_id}'")

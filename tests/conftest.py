@@ -79,13 +79,19 @@ def run_program(*words: str, timeout_s: float = 600) -> subprocess.CompletedProc
     )
 
 
+def set_options(overrides: Sequence[str]) -> list[str]:
+    """The words of a command line that override keys of its configuration."""
+    return [word for override in overrides for word in ("--set", override)]
+
+
 def run_pipeline(
     *words: str, overrides: Sequence[str] = (), timeout_s: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run the pipeline on the demo's configuration with overrides."""
-    settings = [word for override in overrides for word in ("--set", override)]
     config = ("--config", "conf/local.toml")
-    return run_program("-m", "devise_lib.pipeline", *config, *words, *settings, timeout_s=timeout_s)
+    return run_program(
+        "-m", "devise_lib.pipeline", *config, *words, *set_options(overrides), timeout_s=timeout_s
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import partial
 
 from pyspark.sql import functions as F
@@ -124,14 +125,18 @@ def embed_all(
             tables, config, model, model_id, scratch, progress, stopper, has_results=results > 0
         )
         embedder.embed_stream()
-        found = sum(count_results(tables, model_id))
-        if found != photos:
+        counts = count_results(tables, model_id)
+        if sum(counts) != photos:
             if not stopper.stopped:
                 embedder.embed_missing(version)
             if stopper.stopped:
-                raise InputError(f"stopped with {found} of {photos} photos done: run it again")
-            check_sum(tables, model_id, version)
-        tell(tables, config, model_id, embedder, progress.throughput())
+                raise InputError(
+                    f"stopped with {sum(counts)} of {photos} photos done: run it again"
+                )
+            counts = check_sum(tables, model_id, version)
+        refused = rows_of(tables, "quarantine", model_id)
+        reasons = refuse_too_many(refused, sum(counts), config.max_bad_share, config.name)
+        tell(config, reasons, embedder, progress.throughput())
         complete(tables, config, model_id)
         if config.trigger_s:
             progress.total = 0
@@ -140,8 +145,8 @@ def embed_all(
                 f"every {config.trigger_s:g} s until SIGTERM or Ctrl-C"
             )
             embedder.embed_live(partial(tidy, tables, config))
-    embedded, refused = count_results(tables, model_id)
-    return {"embeddings": embedded, "quarantined": refused}
+            counts = count_results(tables, model_id)
+    return dict(zip(("embeddings", "quarantined"), counts, strict=True))
 
 
 def _drop_superseded(tables: Tables) -> None:
@@ -152,8 +157,8 @@ def _drop_superseded(tables: Tables) -> None:
                 drop_superseded(tables)
 
 
-def check_sum(tables: Tables, model_id: str, version: int) -> None:
-    """Every photo has one result.
+def check_sum(tables: Tables, model_id: str, version: int) -> tuple[int, int]:
+    """Every photo has one result; returns how many are embedded and how many refused.
 
     Args:
         tables: with the results.
@@ -173,6 +178,7 @@ def check_sum(tables: Tables, model_id: str, version: int) -> None:
             f"{now} photos, but {model_id} embedded {embedded}, refused {refused}: PHOTOS or the "
             "results were changed by something else than ingest_photos and embed_photos"
         )
+    return embedded, refused
 
 
 def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
@@ -204,22 +210,16 @@ def tidy(tables: Tables, config: EmbedPhotos, sort: bool = False) -> None:
 
 
 def tell(
-    tables: Tables, config: EmbedPhotos, model_id: str, embedder: Embedder, done: Throughput
+    config: EmbedPhotos, reasons: Mapping[str, int], embedder: Embedder, done: Throughput
 ) -> None:
     """Log and print what a run did.
 
     Args:
-        tables, config: of the run.
-        model_id: whose.
-        embedder: has counted.
+        config: of the run.
+        reasons: all that the model has refused, by reason.
+        embedder: has counted what is new.
         done: how fast.
-
-    Raises:
-        InputError: more photos are bad than `max_bad_share`.
     """
-    refused = rows_of(tables, "quarantine", model_id)
-    tried = sum(count_results(tables, model_id))
-    reasons = refuse_too_many(refused, tried, config.max_bad_share, config.name)
     metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
     metrics |= {"new": float(embedder.tried), "new_refused": float(embedder.refused.total())}
     if embedder.tried:

@@ -29,6 +29,7 @@ from devise_lib.spark.report_photos import (
     spread,
     with_truth,
 )
+from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels, is_of_words
 from devise_lib.text.tokens import words
@@ -103,7 +104,7 @@ def collect_galleries(tables: Tables, config: Report, model_id: str) -> Gallerie
 
 def _read_space(tables: Tables, model_id: str) -> _Space:
     names = by_any_name(tables.read("labels")).persist()  # as many as there are labels
-    embeddings = with_truth(tables.read("embeddings").where(F.col("model_id") == model_id), names)
+    embeddings = with_truth(rows_of(tables, "embeddings", model_id), names)
     first = embeddings.first()
     if first is None:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")

@@ -23,7 +23,7 @@ from PIL import Image
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.schemas import PHOTOS as PHOTOS_SCHEMA
 from devise_lib.spark.tables import Tables
-from tests.conftest import LOCAL, ROOT
+from tests.conftest import LOCAL, ROOT, set_options
 from tests.embedding import mean_colour_network, photo_row, register
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -76,8 +76,8 @@ def command(work: Path, *settings: str) -> list[str]:
     values = [f"work_dir={work}", f"tracking_uri=sqlite:///{work}/mlflow.db"]
     values += ["embed_photos.files_per_batch=1", "embed_photos.batch_size=16"]
     values += ["embed_photos.max_bad_share=1.0", *settings]
-    words = [word for value in values for word in ("--set", value)]
-    return [sys.executable, "jobs/embed_photos.py", "--config", "conf/local.toml", *words]
+    job = [sys.executable, "jobs/embed_photos.py", "--config", "conf/local.toml"]
+    return [*job, *set_options(values)]
 
 
 def start(work: Path) -> subprocess.Popen:

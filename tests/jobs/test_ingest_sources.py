@@ -23,7 +23,7 @@ from devise_lib.spark.photos import ingest
 from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.tables import Tables
 from jobs import ingest_photos
-from tests.conftest import LOCAL, ROOT
+from tests.conftest import LOCAL, ROOT, set_options
 from tests.embedding import photo_row
 from tests.jobs.test_ingest_photos import configure, picture, write_folder, write_tar
 
@@ -259,7 +259,7 @@ def test_it_goes_on_until_it_is_stopped(tmp_path):
     (tmp_path / "some.toml").write_text(f"[ingest_photos]\nsource = '{folder}'\ntrigger_s = 1\n")
     settings = [f"work_dir={tmp_path}/work", *LOCAL]
     words = ["jobs/ingest_photos.py", "--config", f"{tmp_path}/some.toml"]
-    words += [word for each in settings for word in ("--set", each)]
+    words += set_options(settings)
     with subprocess.Popen(
         [sys.executable, *words],
         cwd=ROOT,

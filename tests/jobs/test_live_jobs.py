@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from devise_lib.config_photos import EmbedPhotos
-from tests.conftest import LOCAL, ROOT
+from tests.conftest import LOCAL, ROOT, set_options
 from tests.embedding import mean_colour_network, picture, register
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -24,9 +24,8 @@ PATIENCE_S = 240.0
 def start(job: str, work: Path, *settings: str) -> subprocess.Popen:
     values = [f"work_dir={work}", f"tracking_uri=sqlite:///{work}/mlflow.db", *LOCAL]
     values += [f"{job}.{setting}" for setting in ("trigger_s=1", "max_bad_share=1.0", *settings)]
-    words = [word for value in values for word in ("--set", value)]
     return subprocess.Popen(
-        [sys.executable, f"jobs/{job}.py", "--config", "conf/local.toml", *words],
+        [sys.executable, f"jobs/{job}.py", "--config", "conf/local.toml", *set_options(values)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

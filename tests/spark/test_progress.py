@@ -1,14 +1,11 @@
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from devise_lib.numerics.throughput import StageTimes, Throughput
 from devise_lib.spark.progress import Progress, clock, count_cores, forecast, rates
+from tests.conftest import run_program
 
-ROOT = Path(__file__).parents[2]
 DONE = Throughput(StageTimes(900, 20.0, 9.0, 45.0, 90.0, 18.0), 100.0, 2)
 
 
@@ -43,9 +40,8 @@ print("cores:", count_cores(spark.sparkContext))
 @pytest.mark.spark
 def test_cores_are_those_of_executors_whatever_the_parallelism(spark):
     assert count_cores(spark.sparkContext) == 2
-    command = [sys.executable, "-c", CORES]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "cores: 1\n" in said
+    done = run_program("-c", CORES)
+    assert "cores: 1\n" in done.stdout, done.stderr
 
 
 @pytest.mark.spark
