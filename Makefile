@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 RUN := .venv/bin
 # Two processes, each with a Spark session of its own; more of them would take more memory.
-PYTEST := $(RUN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # The path of the program itself, since what is called python3.11 may be a version manager's script.
 ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c \

@@ -22,3 +22,4 @@ class Reason(StrEnum):
     READ_ERROR = "read_error"
     TIME_OUT = "time_out"
     CHANGED = "changed"  # other bytes than those that were ingested
+    REMOVED = "removed"  # ingest_photos found it gone, too: no fault, so it counts for no share

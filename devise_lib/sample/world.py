@@ -1,5 +1,6 @@
 """What holds in the sample world: kinds, habitats, colours, and how alike two words are."""
 
+import math
 import random
 from collections.abc import Iterator
 from itertools import combinations
@@ -121,8 +122,9 @@ def attributes(thing: Thing) -> dict[str, float]:
 def likeness(one: dict[str, float], other: dict[str, float]) -> float:
     """Weighted Jaccard of two sets of attributes, in [0, 1]; 1 for equal ones."""
     keys = one.keys() | other.keys()
-    shared = sum(min(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
-    total = sum(max(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
+    # Exact sums: a set's order differs between processes, and rounded sums would with it.
+    shared = math.fsum(min(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
+    total = math.fsum(max(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
     return shared / total if total else 1.0
 
 

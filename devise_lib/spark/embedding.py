@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.console import say
 from devise_lib.paths import literal
+from devise_lib.reasons import Reason
 from devise_lib.spark.decoding import Reading
 from devise_lib.spark.hadoop_files import worker_files
 from devise_lib.spark.inference import Model, with_vectors
@@ -219,8 +220,16 @@ class Embedder:
             check_share(self.refused, self.tried, self._config.max_bad_share, STAGE)
 
     def _with_vectors(self, photos: DataFrame) -> DataFrame:
-        spread = self._spread(photos)
-        results = with_vectors(spread, self._model, KEEP, self._reading, self._progress.times)
+        results = with_vectors(
+            self._spread(photos),
+            self._model,
+            (*KEEP, "removed"),
+            self._reading,
+            self._progress.times,
+        )
+        missing = F.col("reason") == Reason.MISSING_FILE.value
+        gone = F.when(missing & F.col("removed").isNotNull(), Reason.REMOVED.value)
+        results = results.withColumn("reason", F.coalesce(gone, "reason")).drop("removed")
         if "feature" not in self._model.outputs:
             return results.withColumn("feature", F.lit(None).cast("array<float>"))
         return results

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 
 from devise_lib.errors import InputError
+from devise_lib.reasons import Reason
 from devise_lib.spark.tables import count_by
 
 
@@ -29,17 +30,18 @@ def check_share(reasons: Mapping[str, int], total: int, max_share: float, job: s
     """The same of counts.
 
     Args:
-        reasons: bad rows by reason.
+        reasons: bad rows by reason; those that were removed from their source do not count.
         total, max_share, job: as above.
 
     Raises:
         InputError: the share of bad rows is above `max_share`.
     """
-    count = sum(reasons.values())
+    bad = {reason: count for reason, count in reasons.items() if reason != Reason.REMOVED}
+    count = sum(bad.values())
     if total and count > max_share * total:
-        worst = max(reasons, key=lambda reason: reasons[reason])
+        worst = max(bad, key=lambda reason: bad[reason])
         raise InputError(
             f"{count} of {total} photos are refused, above max_bad_share = {max_share}; most often "
-            f"{worst} ({reasons[worst]}). Mend the source and run it again with --retry {worst}, "
+            f"{worst} ({bad[worst]}). Mend the source and run it again with --retry {worst}, "
             f"or raise {job}.max_bad_share"
         )

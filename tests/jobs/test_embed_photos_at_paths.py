@@ -20,6 +20,7 @@ from devise_lib.spark import embedding_run
 from devise_lib.spark.current_models import is_current, tell_if_incomplete
 from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.photo_commits import mark
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import decode
 from jobs import embed_photos
@@ -97,6 +98,25 @@ def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
     assert reasons(spark, config) == {k: v for k, v in refused.items() if k != "p3"}
     assert run(spark, config, retry=("missing_file",)) == {"embeddings": 7, "quarantined": 2}
     assert set(embedded(spark, config)) == {*CONTENTS, "inside"} - {"p2", "p4"}
+
+
+def test_removed_photos_are_told_apart_and_are_no_fault(spark, config, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    add_paths(spark, config, folder, CONTENTS)
+    removed = ["p0", "p1", "p2"]
+    ids = spark.createDataFrame([(name,) for name in removed], "photo_id string")
+    assert mark(Tables.of(spark, config), ids, removed=True) == 3
+    for name in ("p0", "p1", "p3"):  # p2 came back, p3 went since
+        (folder / f"{name}.png").unlink()
+    with pytest.raises(InputError, match=r"^1 of 8 photos .* most often missing_file \(1\)"):
+        run(spark, config, max_bad_share=0.1)
+    assert reasons(spark, config) == {"p0": "removed", "p1": "removed", "p3": "missing_file"}
+    assert run(spark, config, max_bad_share=0.125) == {"embeddings": 5, "quarantined": 3}
+
+    (folder / "p0.png").write_bytes(CONTENTS["p0"])
+    run(spark, config, retry=("removed",))
+    assert reasons(spark, config) == {"p1": "removed", "p3": "missing_file"}
 
 
 def test_a_retry_that_is_killed_loses_nothing(spark, config, tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.quarantine import refuse_too_many
+from devise_lib.spark.quarantine import check_share, refuse_too_many
 
 pytestmark = pytest.mark.spark
 
@@ -26,6 +26,12 @@ def test_above_it_the_commonest_reason_and_the_key_to_change_are_told(bad):
         "Mend the source and run it again with --retry truncated, or raise "
         "ingest_photos.max_bad_share"
     )
+
+
+def test_photos_that_were_removed_do_not_count():
+    check_share({"removed": 90}, 100, 0.0, "job")
+    with pytest.raises(InputError, match=r"^9 of 100 photos .* most often empty \(9\)"):
+        check_share({"removed": 90, "empty": 9}, 100, 0.08, "job")
 
 
 def test_nothing_new_is_not_too_many(bad):
