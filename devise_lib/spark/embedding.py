@@ -13,7 +13,7 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
@@ -80,7 +80,8 @@ class Embedder:
         progress: Progress,
         stopper: Stopper,
         *,
-        has_results: bool,
+        results: int,
+        refused: Mapping[str, int],
     ) -> None:
         """
         Args:
@@ -91,7 +92,8 @@ class Embedder:
             scratch: for what is made of the tables that are written.
             progress: is told what was done.
             stopper: ends a stream between two looks at it.
-            has_results: whether the tables have any of the model's.
+            results: rows of the model that the tables have already.
+            refused: those of them in QUARANTINE, by reason.
         """
         self._tables, self._config, self._model = tables, config, model
         self._model_id, self._progress = model_id, progress
@@ -105,7 +107,8 @@ class Embedder:
             config.read_timeout_s,
             worker_files(tables.spark),
         )
-        self._compare = has_results  # in the next batch
+        self._results_before, self._refused_before = results, Counter(refused)
+        self._compare = results > 0  # in the next batch
         self.tried = 0
         self.refused: Counter[str] = Counter()
 
@@ -217,7 +220,8 @@ class Embedder:
         self.tried += sum(counts.values())
         self.refused.update({reason: n for reason, n in counts.items() if reason})
         if self.tried >= EARLY:  # no need to pay for the rest of them
-            check_share(self.refused, self.tried, self._config.max_bad_share, STAGE)
+            refused, tried = self._refused_before + self.refused, self._results_before + self.tried
+            check_share(refused, tried, self._config.max_bad_share, STAGE)
 
     def _with_vectors(self, photos: DataFrame) -> DataFrame:
         results = with_vectors(

@@ -28,7 +28,7 @@ from devise_lib.spark.progress import Progress, forecast, rates
 from devise_lib.spark.quarantine import refuse_too_many
 from devise_lib.spark.results import EACH, count_results, forget_refused, rows_of
 from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables import Tables, count_by
 from devise_lib.training.model import with_feature
 
 LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is the start
@@ -115,6 +115,7 @@ def embed_all(
     version = tables.version("photos")  # those that come later are the next run's
     photos = tables.read("photos", version).count()
     results = sum(count_results(tables, model_id))
+    refused_before = count_by(rows_of(tables, "quarantine", model_id), "reason")
     context = tables.spark.sparkContext
     folder = checkpoint(tables.work_dir, model_id) / "scratch"
     with (
@@ -122,7 +123,15 @@ def embed_all(
         Progress(context, config.name, config.progress_s, max(photos - results, 0)) as progress,
     ):
         embedder = Embedder(
-            tables, config, model, model_id, scratch, progress, stopper, has_results=results > 0
+            tables,
+            config,
+            model,
+            model_id,
+            scratch,
+            progress,
+            stopper,
+            results=results,
+            refused=refused_before,
         )
         embedder.embed_stream()
         counts = count_results(tables, model_id)

@@ -12,6 +12,7 @@ from devise_lib.reasons import Reason
 from devise_lib.vision.images import Refusal
 
 _LOADED: dict[tuple[str, str], "Network"] = {}  # by digest and device; one model a worker process
+MOST_WAITING = 4  # batches of results that wait for a batch to be full
 
 Pixels = NDArray[np.uint8]
 Vectors = tuple[NDArray[np.float32], ...]  # of one photo: a vector for each output of the network
@@ -108,7 +109,8 @@ def embed(
 
     Every call of the network has the same shape, a last short batch being filled up with black:
     TensorFlow's kernels differ in the last bit from shape to shape, and a photo's vector must not
-    depend on which others it was computed with.
+    depend on which others it was computed with. Where most photos are refused a batch is filled up
+    early: whoever takes the results holds rows of all that waits.
 
     Args:
         network: takes photos of its image_size.
@@ -121,16 +123,21 @@ def embed(
     filled = 0
     for photo in decoded:
         if isinstance(photo, Refusal):
+            if not filled:  # nothing before it waits
+                yield photo
+                continue
             waiting.append(photo)
         else:
             batch[filled] = photo
             filled += 1
             waiting.append(None)
-        if filled == batch_size:
+        if filled == batch_size or len(waiting) == MOST_WAITING * batch_size:
+            batch[filled:] = 0
             yield from _run(network, batch, waiting, precision)
             waiting, filled = [], 0
-    batch[filled:] = 0
-    yield from _run(network, batch, waiting, precision) if filled else (r for r in waiting if r)
+    if filled:
+        batch[filled:] = 0
+        yield from _run(network, batch, waiting, precision)
 
 
 def _run(

@@ -12,6 +12,7 @@ from pyspark.errors import StreamingQueryException
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.reasons import Reason
 from devise_lib.spark import embedding
 from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.exclusive import only_run
@@ -244,6 +245,15 @@ def test_a_run_stops_early_where_most_photos_are_bad(spark, to_do, tmp_path, mon
         embed_photos.run(spark, strict)  # the first of two batches
     assert len(rows_of(spark, config, "embeddings")) == 4
     assert embed_photos.run(spark, config) == WHOLE
+    assert_each_once(spark, config)
+
+
+def test_a_retry_in_vain_is_measured_against_all_photos(spark, config, monkeypatch):
+    monkeypatch.setattr(embedding, "EARLY", 1)
+    before = versions(spark, config)
+    again = config.model_copy(update={"retry": tuple(Reason)})
+    assert embed_photos.run(spark, again) == WHOLE
+    assert versions(spark, config) != before
     assert_each_once(spark, config)
 
 
