@@ -36,6 +36,7 @@ CONFLICTS = (
     MetadataChangedException,
 )
 # Waits before a commit is tried anew, between whose reading and writing another one came.
+SORTED_BYTES = 1 << 30  # by Delta's default 100 GiB, which a live run would write time and again
 PAUSES_S = (0.1, 0.5, 2.0, 5.0, 10.0)
 
 
@@ -137,9 +138,14 @@ class Tables:
     def pack(self, name: str, file_bytes: int, settings: Mapping[str, str] | None = None) -> None:
         """Make files of up to `file_bytes` of those smaller than half of that; changes no row.
 
-        Those of a table with a `cluster_by` are sorted by it, unless they were before.
+        Those of a table with a `cluster_by` are sorted by it, of whatever size. What was sorted
+        before is sorted again with them until SORTED_BYTES of it are together.
         """
-        limits = {"maxFileSize": file_bytes, "minFileSize": file_bytes // 2}
+        limits = {
+            "maxFileSize": file_bytes,
+            "minFileSize": file_bytes // 2,
+            "clustering.mergeStrategy.minCubeSize.threshold": SORTED_BYTES,
+        }
         keys = {f"spark.databricks.delta.optimize.{key}": str(n) for key, n in limits.items()}
         with self._telling(), session_settings(self.spark, {**keys, **(settings or {})}):
             _settle(self._delta(name).optimize().executeCompaction)

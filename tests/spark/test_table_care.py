@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from devise_lib.config_photos import EmbedPhotos
-from devise_lib.spark.schemas import QUARANTINE
+from devise_lib.spark.schemas import EMBEDDINGS, QUARANTINE
 from devise_lib.spark.table_care import is_scattered, vacuum
 from devise_lib.spark.tables import Tables
 from tests.rows import row_of
@@ -64,3 +64,26 @@ def test_a_table_of_many_small_files_is_scattered_until_it_is_packed(tables, spa
     assert not is_scattered(tables, "quarantine")
     assert tables.detail("quarantine")["numFiles"] == 1
     assert tables.read("quarantine").count() == 60
+
+
+@pytest.mark.parametrize(("sorted_bytes", "stays"), [(1 << 30, False), (1, True)])
+def test_what_is_sorted_is_sorted_again_until_there_is_enough_of_it(
+    tables, spark, monkeypatch, sorted_bytes, stays
+):
+    monkeypatch.setattr("devise_lib.spark.tables.SORTED_BYTES", sorted_bytes)
+    tables.create_if_missing("embeddings")
+
+    def pack(*names: str) -> set[str]:
+        for name in names:
+            rows = [row_of(EMBEDDINGS, photo_id=f"{name}{i}", model_id="m") for i in range(20)]
+            tables.append("embeddings", spark.createDataFrame(rows, EMBEDDINGS).coalesce(1))
+        tables.pack("embeddings", 1 << 20)
+        return {row["file_path"] for row in tables.file_sizes("embeddings").collect()}
+
+    first = pack("a", "b")
+    assert len(first) == 1
+    second = pack("c", "d")
+    assert first <= second if stays else not first & second
+    assert len(second) == 1 + stays
+    assert pack() == second
+    assert tables.read("embeddings").select("photo_id").distinct().count() == 80
