@@ -155,6 +155,8 @@ def embed_all(
             )
             embedder.embed_live(partial(tidy, tables, config))
             counts = count_results(tables, model_id)
+            refused = rows_of(tables, "quarantine", model_id)
+            refuse_too_many(refused, sum(counts), config.max_bad_share, config.name)
     return dict(zip(("embeddings", "quarantined"), counts, strict=True))
 
 

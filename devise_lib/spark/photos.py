@@ -90,7 +90,8 @@ def ingest(
         _read_files(run)
         removed, shut = _read_archives(run) if _has_archives(run) else (_finish(run), 0)
         if not stopped():
-            pack_small_files(tables, config.file_bytes)
+            if run.ledger.counts:  # looking for small files takes long where there are many
+                pack_small_files(tables, config.file_bytes)
             if config.vacuum_hours and tables.exists("photos"):
                 vacuum(tables, "photos", config.vacuum_hours)
     unchanged = seen.count("same") + seen.count("refused") + shut
