@@ -118,6 +118,23 @@ def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, cap
     assert tables.version("embeddings") == before
 
 
+def test_a_live_run_of_which_too_many_are_bad_in_the_end_fails_when_it_is_stopped(spark, config):
+    add_photos(spark, config, FIRST)
+    bad = {"bad": b"no photo", "worse": b""}
+    tables = Tables.of(spark, config)
+
+    def act(wait_until: WaitUntil) -> None:
+        wait_until(lambda: embedded(config) == set(FIRST))
+        add_photos(spark, config, {**LATER, **bad})
+        wait_until(lambda: tables.read("quarantine").count() == 2)  # the batch's last commit
+
+    with (
+        pytest.raises(InputError, match=r"^2 of 12 photos are refused, above max_bad_share = 0.1"),
+        stopped_after(act),
+    ):
+        run(spark, config, trigger_s=0.5, max_bad_share=0.1)
+
+
 def test_a_live_run_that_is_stopped_before_it_has_caught_up_shows_nothing_yet(spark, config):
     photos = FIRST | LATER
     for name, content in photos.items():
