@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 from devise_lib.config_file import load_settings
 from devise_lib.pipeline import choose_jobs
 from devise_lib.report.papers import SETS
-from tests.conftest import LOCAL, ROOT, run_program
+from tests.conftest import LOCAL, ROOT, run_program, set_options
 from tests.known_data import AWA2, CIFAR_10, CIFAR_100, SQUEEZENET, SmallWorld, write_keras_2
 
 EXPERIMENTS = ROOT / "conf" / "experiments"
@@ -114,7 +114,7 @@ def run(
 ) -> None:
     """The pipeline on an experiment, from the first of `jobs` to the last."""
     first, last = jobs
-    settings = [word for each in (f"work_dir={work}", *overrides) for word in ("--set", each)]
+    settings = set_options([f"work_dir={work}", *overrides])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPERIMENTS_DATA", str(data))
         done = run_program(

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from devise_lib import pipeline
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.pipeline import NAMES, choose_jobs, resume_command
-from tests.conftest import LOCAL, SMALL, run_pipeline, run_program
+from tests.conftest import LOCAL, SMALL, run_pipeline, run_program, set_options
 
 
 def test_a_part_of_the_flow_is_chosen_by_its_ends_or_its_name():
@@ -236,8 +236,7 @@ def test_a_cluster_of_two_workers_embeds_the_same_and_trains_words_together(smal
     for left in ("tables/embeddings", "checkpoints/embed_photos"):
         shutil.rmtree(work / left)
     cluster = ("spark.master=local-cluster[2,1,2048]", "spark.driver.memory=1g")
-    overrides = (*SMALL, f"work_dir={work}", *cluster)
-    words = [word for override in overrides for word in ("--set", override)]
+    words = set_options([*SMALL, f"work_dir={work}", *cluster])
     done = run_program("jobs/embed_photos.py", "--config", "conf/local.toml", *words)
     assert f"{len(before)} embeddings" in complaint(done, 0)
     after = DeltaTable(work / "tables/embeddings").to_pandas(columns=rows)

@@ -13,7 +13,7 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
@@ -31,7 +31,7 @@ from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
-from devise_lib.spark.results import delete_results, results_of, without_results
+from devise_lib.spark.results import Counts, delete_results, results_of, without_results
 from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.table_care import SPARE_FILES
 from devise_lib.spark.tables import Tables
@@ -80,8 +80,7 @@ class Embedder:
         progress: Progress,
         stopper: Stopper,
         *,
-        results: int,
-        refused: Mapping[str, int],
+        before: Counts,
     ) -> None:
         """
         Args:
@@ -92,8 +91,7 @@ class Embedder:
             scratch: for what is made of the tables that are written.
             progress: is told what was done.
             stopper: ends a stream between two looks at it.
-            results: rows of the model that the tables have already.
-            refused: those of them in QUARANTINE, by reason.
+            before: what the tables have of the model already.
         """
         self._tables, self._config, self._model = tables, config, model
         self._model_id, self._progress = model_id, progress
@@ -107,8 +105,8 @@ class Embedder:
             config.read_timeout_s,
             worker_files(tables.spark),
         )
-        self._results_before, self._refused_before = results, Counter(refused)
-        self._compare = results > 0  # in the next batch
+        self._before = before
+        self._compare = before.total > 0  # in the next batch
         self.tried = 0
         self.refused: Counter[str] = Counter()
 
@@ -220,7 +218,7 @@ class Embedder:
         self.tried += sum(counts.values())
         self.refused.update({reason: n for reason, n in counts.items() if reason})
         if self.tried >= EARLY:  # no need to pay for the rest of them
-            refused, tried = self._refused_before + self.refused, self._results_before + self.tried
+            refused, tried = self._before.refused + self.refused, self._before.total + self.tried
             check_share(refused, tried, self._config.max_bad_share, STAGE)
 
     def _with_vectors(self, photos: DataFrame) -> DataFrame:

@@ -25,10 +25,10 @@ from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_commits import count_superseded, drop_superseded
 from devise_lib.spark.progress import Progress, forecast, rates
-from devise_lib.spark.quarantine import refuse_too_many
-from devise_lib.spark.results import EACH, count_results, forget_refused, rows_of
+from devise_lib.spark.quarantine import check_share
+from devise_lib.spark.results import EACH, Counts, count_results, forget_refused, rows_of
 from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
-from devise_lib.spark.tables import Tables, count_by
+from devise_lib.spark.tables import Tables
 from devise_lib.training.model import with_feature
 
 LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is the start
@@ -114,38 +114,30 @@ def embed_all(
         forget_refused(tables, model_id, config.retry)
     version = tables.version("photos")  # those that come later are the next run's
     photos = tables.read("photos", version).count()
-    results = sum(count_results(tables, model_id))
-    refused_before = count_by(rows_of(tables, "quarantine", model_id), "reason")
+    before = count_results(tables, model_id)
     context = tables.spark.sparkContext
     folder = checkpoint(tables.work_dir, model_id) / "scratch"
     with (
         Scratch(str(folder)) as scratch,
-        Progress(context, config.name, config.progress_s, max(photos - results, 0)) as progress,
+        Progress(
+            context, config.name, config.progress_s, max(photos - before.total, 0)
+        ) as progress,
     ):
         embedder = Embedder(
-            tables,
-            config,
-            model,
-            model_id,
-            scratch,
-            progress,
-            stopper,
-            results=results,
-            refused=refused_before,
+            tables, config, model, model_id, scratch, progress, stopper, before=before
         )
         embedder.embed_stream()
         counts = count_results(tables, model_id)
-        if sum(counts) != photos:
+        if counts.total != photos:
             if not stopper.stopped:
                 embedder.embed_missing(version)
             if stopper.stopped:
                 raise InputError(
-                    f"stopped with {sum(counts)} of {photos} photos done: run it again"
+                    f"stopped with {counts.total} of {photos} photos done: run it again"
                 )
             counts = check_sum(tables, model_id, version)
-        refused = rows_of(tables, "quarantine", model_id)
-        reasons = refuse_too_many(refused, sum(counts), config.max_bad_share, config.name)
-        tell(config, reasons, embedder, progress.throughput())
+        check_share(counts.refused, counts.total, config.max_bad_share, config.name)
+        tell(config, counts.refused, embedder, progress.throughput())
         complete(tables, config, model_id)
         if config.trigger_s:
             progress.total = 0
@@ -155,9 +147,8 @@ def embed_all(
             )
             embedder.embed_live(partial(tidy, tables, config))
             counts = count_results(tables, model_id)
-            refused = rows_of(tables, "quarantine", model_id)
-            refuse_too_many(refused, sum(counts), config.max_bad_share, config.name)
-    return dict(zip(("embeddings", "quarantined"), counts, strict=True))
+            check_share(counts.refused, counts.total, config.max_bad_share, config.name)
+    return {"embeddings": counts.embedded, "quarantined": counts.refused.total()}
 
 
 def _drop_superseded(tables: Tables) -> None:
@@ -168,8 +159,8 @@ def _drop_superseded(tables: Tables) -> None:
                 drop_superseded(tables)
 
 
-def check_sum(tables: Tables, model_id: str, version: int) -> tuple[int, int]:
-    """Every photo has one result; returns how many are embedded and how many refused.
+def check_sum(tables: Tables, model_id: str, version: int) -> Counts:
+    """Every photo has one result; returns how many there are.
 
     Args:
         tables: with the results.
@@ -179,17 +170,18 @@ def check_sum(tables: Tables, model_id: str, version: int) -> tuple[int, int]:
     Raises:
         InputError: there are fewer results than photos then, or more than photos now.
     """
-    embedded, refused = count_results(tables, model_id)
+    counts = count_results(tables, model_id)
     photos, now = (  # of a photo that is being ingested anew there are two rows for a moment
         tables.read("photos", each).select("photo_id").distinct().count()
         for each in (version, None)
     )
-    if not photos <= embedded + refused <= now:
+    if not photos <= counts.total <= now:
         raise InputError(
-            f"{now} photos, but {model_id} embedded {embedded}, refused {refused}: PHOTOS or the "
-            "results were changed by something else than ingest_photos and embed_photos"
+            f"{now} photos, but {model_id} embedded {counts.embedded}, refused "
+            f"{counts.refused.total()}: PHOTOS or the results were changed by something else than "
+            "ingest_photos and embed_photos"
         )
-    return embedded, refused
+    return counts
 
 
 def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:

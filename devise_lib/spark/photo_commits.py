@@ -111,10 +111,7 @@ def settle(
         taken, refused = taken + done["new"], +refused
         check_share(refused, taken + refused.total(), config.max_bad_share, config.name)
         _commit_photos(tables, rows, done)
-        tables.create_if_missing("quarantine")
-        some_before = any(row["refused_reason"] for row in groups)
-        if some_before or done["refused"] or done["lost"]:
-            _commit_refused(tables, rows, some_before)
+        _commit_refused(tables, rows, done, any(row["refused_reason"] for row in groups))
     ledger.taken, ledger.refused = taken, refused
     ledger.counts.update(done)
 
@@ -148,8 +145,13 @@ def _commit_photos(tables: Tables, rows: DataFrame, outcomes: Counter[str]) -> N
         )
 
 
-def _commit_refused(tables: Tables, rows: DataFrame, some_before: bool) -> None:
+def _commit_refused(
+    tables: Tables, rows: DataFrame, outcomes: Counter[str], some_before: bool
+) -> None:
     """The refused ones to QUARANTINE, in place of what it had on the files of the chunk."""
+    tables.create_if_missing("quarantine")
+    if not (some_before or outcomes["refused"] or outcomes["lost"]):
+        return
     refused = rows.withColumns(
         {"stage": F.lit(STAGE), "model_id": F.lit(None).cast("string")}
     ).select(*tables.read("quarantine").columns)

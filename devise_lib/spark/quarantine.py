@@ -2,36 +2,18 @@
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame
-
 from devise_lib.errors import InputError
 from devise_lib.reasons import Reason
-from devise_lib.spark.tables import count_by
-
-
-def refuse_too_many(bad: DataFrame, total: int, max_share: float, job: str) -> dict[str, int]:
-    """The bad rows by reason.
-
-    Args:
-        bad: rows with a column `reason`.
-        total: rows that were tried, bad ones included.
-        max_share: the most that may be bad.
-        job: for the message.
-
-    Raises:
-        InputError: the share of bad rows is above `max_share`.
-    """
-    reasons = count_by(bad, "reason")
-    check_share(reasons, total, max_share, job)
-    return reasons
 
 
 def check_share(reasons: Mapping[str, int], total: int, max_share: float, job: str) -> None:
-    """The same of counts.
+    """Nothing, as long as not too many rows are bad.
 
     Args:
         reasons: bad rows by reason; those that were removed from their source do not count.
-        total, max_share, job: as above.
+        total: rows that were tried, bad ones included.
+        max_share: the most that may be bad.
+        job: for the message.
 
     Raises:
         InputError: the share of bad rows is above `max_share`.

@@ -73,7 +73,7 @@ class _Space:
         """The rows of this model; None where nothing was written yet."""
         if not self.tables.exists(table):
             return None
-        return self.tables.read(table).where(F.col("model_id") == self.model_id)
+        return rows_of(self.tables, table, self.model_id)
 
 
 def collect_galleries(tables: Tables, config: Report, model_id: str) -> Galleries:

@@ -1,12 +1,14 @@
 """What EMBEDDINGS and QUARANTINE hold of a model: each photo once, in one of them."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.spark.kept import Scratch
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables import Tables, count_by
 
 EACH = ("embeddings", "quarantine")
 
@@ -22,10 +24,27 @@ def results_of(tables: Tables, model_id: str) -> DataFrame:
     return first.union(second)
 
 
-def count_results(tables: Tables, model_id: str) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Counts:
+    """How many results a model has.
+
+    Attributes:
+        embedded: photos in EMBEDDINGS.
+        refused: photos in QUARANTINE, by reason.
+    """
+
+    embedded: int
+    refused: Counter[str]
+
+    @property
+    def total(self) -> int:
+        return self.embedded + self.refused.total()
+
+
+def count_results(tables: Tables, model_id: str) -> Counts:
     """Photos that the model has embedded, and photos that it has refused."""
-    embedded, refused = (rows_of(tables, name, model_id).count() for name in EACH)
-    return embedded, refused
+    embeddings, quarantine = (rows_of(tables, name, model_id) for name in EACH)
+    return Counts(embeddings.count(), Counter(count_by(quarantine, "reason")))
 
 
 def without_results(

@@ -132,17 +132,16 @@ def embed(
             filled += 1
             waiting.append(None)
         if filled == batch_size or len(waiting) == MOST_WAITING * batch_size:
-            batch[filled:] = 0
             yield from _run(network, batch, waiting, precision)
             waiting, filled = [], 0
     if filled:
-        batch[filled:] = 0
         yield from _run(network, batch, waiting, precision)
 
 
 def _run(
-    network: TakesPhotos, batch: Pixels, waiting: Iterable[Refusal | None], precision: str
+    network: TakesPhotos, batch: Pixels, waiting: list[Refusal | None], precision: str
 ) -> Iterator[Vectors | Refusal]:
+    batch[waiting.count(None) :] = 0
     with np.errstate(over="ignore"):  # what half precision cannot hold is found to be infinite
         outputs = [each.astype(precision).astype(np.float32) for each in network(batch)]
     vectors = iter(zip(*outputs, strict=True))

@@ -1,7 +1,8 @@
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.quarantine import check_share, refuse_too_many
+from devise_lib.spark.quarantine import check_share
+from devise_lib.spark.tables import count_by
 
 pytestmark = pytest.mark.spark
 
@@ -14,13 +15,14 @@ def bad(spark):
 
 def test_up_to_the_share_the_bad_rows_are_counted_by_reason(bad):
     counts = {"truncated": 3, "empty": 1, "too_large": 2}
-    assert refuse_too_many(bad, 20, 0.3, "job") == counts
-    assert refuse_too_many(bad, 6, 1.0, "job") == counts
+    assert count_by(bad, "reason") == counts
+    check_share(counts, 20, 0.3, "job")
+    check_share(counts, 6, 1.0, "job")
 
 
 def test_above_it_the_commonest_reason_and_the_key_to_change_are_told(bad):
     with pytest.raises(InputError) as raised:
-        refuse_too_many(bad, 19, 0.3, "ingest_photos")
+        check_share(count_by(bad, "reason"), 19, 0.3, "ingest_photos")
     assert str(raised.value) == (
         "6 of 19 photos are refused, above max_bad_share = 0.3; most often truncated (3). "
         "Mend the source and run it again with --retry truncated, or raise "
@@ -35,4 +37,6 @@ def test_photos_that_were_removed_do_not_count():
 
 
 def test_nothing_new_is_not_too_many(bad):
-    assert refuse_too_many(bad.where("reason = 'none'"), 0, 0.0, "job") == {}
+    reasons = count_by(bad.where("reason = 'none'"), "reason")
+    assert reasons == {}
+    check_share(reasons, 0, 0.0, "job")
