@@ -22,17 +22,23 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.console import say
-from devise_lib.paths import literal
 from devise_lib.reasons import Reason
 from devise_lib.spark.decoding import Reading
 from devise_lib.spark.hadoop_files import worker_files
 from devise_lib.spark.inference import Model, with_vectors
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
+from devise_lib.spark.photo_batches import (
+    as_they_are_now,
+    count_by_file,
+    identify,
+    in_parts,
+    newest,
+    read_photos,
+)
 from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import Counts, delete_results, results_of, without_results
-from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.table_care import SPARE_FILES
 from devise_lib.spark.tables import Tables
 
@@ -45,10 +51,13 @@ LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
     "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # the table was deleted and made anew
     "DELTA_SCHEMA_CHANGED",
     "FAILED_READ_FILE.FILE_NOT_EXIST",  # VACUUM took a file that was packed or changed since
+    "PATH_NOT_FOUND",  # the same, between the ids and the photos of a micro-batch
 )
+MOST_FILES = 1_000  # that hold a few photos each and are read for one commit
 CALLS = 16  # of the network, that make up for starting a task and for its last call
 LOOK_S = 1  # between two looks whether a stream is to stop; at its end it returns at once
 CALLS_OF_PYTHON = logging.getLogger("py4j.clientserver")
+Once = dict[str, str | int]  # options under which Delta writes a micro-batch once
 EARLY = 1_000  # photos after which the share of bad ones may end a run
 
 
@@ -107,6 +116,8 @@ class Embedder:
         )
         self._before = before
         self._compare = before.total > 0  # in the next batch
+        # Photos that somebody deleted, and that were ingested anew, look like new ones.
+        self._always = self._compare and tables.was_deleted_from("photos")
         self.tried = 0
         self.refused: Counter[str] = Counter()
 
@@ -123,6 +134,7 @@ class Embedder:
             if not any(condition in str(error) for condition in LEFT_BEHIND):
                 raise
             say(f"{STAGE}  PHOTOS are not what the last run's stream read: looking at all of them")
+            self._compare_mark.touch()  # first: a part of the folder may be left if it is killed
             shutil.rmtree(self._folder / "stream")
             self._compare = True
             self._read(availableNow=True)
@@ -140,24 +152,19 @@ class Embedder:
     def embed_missing(self, version: int) -> None:
         """Embed the photos of PHOTOS at a version that neither table has.
 
-        Only the files that hold such photos are read, as many at once as in a micro-batch; between
-        two of these it may be stopped.
+        Only the files that hold such photos are read, as many at once as in a micro-batch or, of
+        such as hold few of them, more. Between two parts it may be stopped.
         """
-        at = F.col("_metadata.file_path").alias("file")
-        photos = self._tables.read("photos", version).select("photo_id", at)
+        photos = identify(self._tables.read("photos", version))
         missing = photos.join(results_of(self._tables, self._model_id), "photo_id", "left_anti")
-        missing = self._scratch.save(missing, "missing")
-        # The names of files, of which Spark's driver holds a list as well.
-        files = sorted(row["file"] for row in missing.select("file").distinct().collect())
-        for start in range(0, len(files), self._config.files_per_batch):
+        missing = self._scratch.save(newest(missing), "missing")
+        parts = in_parts(
+            count_by_file(missing), FILE_ROWS, self._config.files_per_batch, MOST_FILES
+        )
+        for files in parts:
             if self._stopper.stopped:
                 return
-            some = files[start : start + self._config.files_per_batch]
-            ids = missing.where(F.col("file").isin(some))
-            # Past Delta, which would read every file. What it has deleted in these is not in `ids`.
-            paths = [literal(file) for file in some]
-            rows = self._tables.spark.read.schema(PHOTOS).parquet(*paths).select("*", at)
-            self._embed(rows.join(F.broadcast(ids), ["file", "photo_id"], "left_semi"), True)
+            self._embed(missing.where(F.col("file").isin(files)), compare=False)
 
     def _read(self, tidy: Callable[[], None] | None = None, **trigger: object) -> None:
         if not (self._folder / "stream" / "offsets").exists():
@@ -167,8 +174,9 @@ class Embedder:
 
         def write_batch(batch: DataFrame, number: int) -> None:
             stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-            once: dict[str, str | int] = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
-            self._embed(batch, self._compare or self._compare_mark.exists(), **once)
+            once: Once = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
+            compare = self._compare or self._always or self._compare_mark.exists()
+            self._embed(batch, compare, once)
             self._compare = False
             if tidy and (number + 1) % SPARE_FILES == 0:
                 tidy()
@@ -180,7 +188,8 @@ class Embedder:
             .load(self._tables.path("photos"))
         )
         query = (
-            source.writeStream.foreachBatch(write_batch)
+            identify(source)
+            .writeStream.foreachBatch(write_batch)
             .option("checkpointLocation", str(self._folder / "stream"))
             .trigger(**trigger)
             .start()
@@ -193,14 +202,28 @@ class Embedder:
             query.stop()
             CALLS_OF_PYTHON.disabled = False
 
-    def _embed(self, photos: DataFrame, compare: bool, **once: str | int) -> None:
-        """Embed the photos that neither table has for the model, and write them to one of them."""
-        fresh, stale = without_results(photos, self._tables, self._model_id, compare, self._scratch)
+    def _embed(self, ids: DataFrame, compare: bool, once: Once | None = None) -> None:
+        """Embed the photos that neither table has for the model, and write them to one of them.
+
+        Args:
+            ids: of `identify`.
+            compare: whether they are looked up; if not, only those that were ingested anew.
+            once: of a micro-batch.
+        """
+        files = count_by_file(ids)
+        now = as_they_are_now(ids, files, self._tables, self._scratch)
+        fresh, stale = without_results(now, self._tables, self._model_id, compare, self._scratch)
+        if fresh is not ids:
+            files = count_by_file(fresh)
+        if not files:
+            return
+        photos, in_files = read_photos(fresh, files, self._tables)
+        photos = self._spread(photos, sum(files.values()), in_files)
         run_id = self._tables.provenance["run_id"]
         made_by = {"model_id": self._model_id, "run_id": run_id, "stage": STAGE}
         columns = {name: F.lit(value) for name, value in made_by.items()}
         # Saved, since both tables and the counts want the same: a second try may refuse others.
-        results = self._scratch.save(self._with_vectors(fresh).withColumns(columns), "results")
+        results = self._scratch.save(self._with_vectors(photos).withColumns(columns), "results")
         counts = {
             row["reason"]: row["count"] for row in results.groupBy("reason").count().collect()
         }
@@ -210,10 +233,10 @@ class Embedder:
         good = counts.get(None, 0)
         if good:
             rows = results.where("reason IS NULL").coalesce(math.ceil(good / FILE_ROWS))
-            self._tables.append("embeddings", rows, **once)
+            self._tables.append("embeddings", rows, **(once or {}))
         if bad := sum(counts.values()) - good:
             rows = results.where("reason IS NOT NULL").coalesce(math.ceil(bad / FILE_ROWS))
-            self._tables.append("quarantine", rows, **once)
+            self._tables.append("quarantine", rows, **(once or {}))
         self._progress.end_batch(time.monotonic() - started)
         self.tried += sum(counts.values())
         self.refused.update({reason: n for reason, n in counts.items() if reason})
@@ -223,7 +246,7 @@ class Embedder:
 
     def _with_vectors(self, photos: DataFrame) -> DataFrame:
         results = with_vectors(
-            self._spread(photos),
+            photos,
             self._model,
             (*KEEP, "removed"),
             self._reading,
@@ -236,17 +259,20 @@ class Embedder:
             return results.withColumn("feature", F.lit(None).cast("array<float>"))
         return results
 
-    def _spread(self, photos: DataFrame) -> DataFrame:
+    def _spread(self, photos: DataFrame, count: int, in_files: int) -> DataFrame:
         """Photos in tasks that are worth their start, and small enough for all cores to share.
 
         A task's last call of the network is as long as the others whatever it holds, so a task
         should have several. Tables of paths are a few bytes a photo: there a task of Spark's own
-        would take very many.
+        would take very many. Where a minority of the rows in the files are wanted, all cores read
+        these before the photos are dealt out.
         """
-        count, cores = photos.count(), self._tables.spark.sparkContext.defaultParallelism
-        calls, tasks = math.ceil(count / self._config.batch_size), photos.rdd.getNumPartitions()
+        sparse = 2 * count < in_files
+        cores = self._tables.spark.sparkContext.defaultParallelism
+        tasks = photos.rdd.getNumPartitions()
+        calls = math.ceil(count / self._config.batch_size)
         least = max(math.ceil(count / self._config.photos_per_task), min(cores, calls))
-        most = max(least, math.ceil(calls / CALLS), 1)
-        if tasks < least:
-            return photos.repartition(least, "photo_id")
+        most = max(least, math.ceil(calls / CALLS))
+        if tasks < least or (sparse and tasks > most):
+            return photos.repartition(most if sparse else least, "photo_id")
         return photos.coalesce(most)

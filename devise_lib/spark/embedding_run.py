@@ -168,20 +168,31 @@ def check_sum(tables: Tables, model_id: str, version: int) -> Counts:
         version: of PHOTOS when the run began; PHOTOS may have got more since.
 
     Raises:
-        InputError: there are fewer results than photos then, or more than photos now.
+        InputError: there are fewer results than photos then that are left, or more than photos now.
     """
     counts = count_results(tables, model_id)
-    photos, now = (  # of a photo that is being ingested anew there are two rows for a moment
-        tables.read("photos", each).select("photo_id").distinct().count()
-        for each in (version, None)
+    before, now = (  # of a photo that is being ingested anew there are two rows for a moment
+        tables.read("photos", each).select("photo_id").distinct() for each in (version, None)
     )
-    if not photos <= counts.total <= now:
+    least, most = before.join(now, "photo_id", "left_semi").count(), now.count()
+    if not least <= counts.total <= most:
         raise InputError(
-            f"{now} photos, but {model_id} embedded {counts.embedded}, refused "
+            f"{most} photos, but {model_id} embedded {counts.embedded}, refused "
             f"{counts.refused.total()}: PHOTOS or the results were changed by something else than "
-            "ingest_photos and embed_photos"
+            "ingest_photos and embed_photos. Where photos were deleted, delete their results "
+            f"({_how_to_drop_results(tables, model_id)}); or {how_to_begin_anew(tables, model_id)}"
         )
     return counts
+
+
+def _how_to_drop_results(tables: Tables, model_id: str) -> str:
+    """What a user types to drop the results of photos that PHOTOS has no more."""
+    photos, no_more = tables.path("photos"), f"BY SOURCE AND t.model_id = '{model_id}'"
+    return "; ".join(
+        f"MERGE INTO delta.`{tables.path(name)}` t USING delta.`{photos}` s "
+        f"ON t.photo_id = s.photo_id WHEN NOT MATCHED {no_more} THEN DELETE"
+        for name in EACH
+    )
 
 
 def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:

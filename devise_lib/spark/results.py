@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.spark.kept import Scratch
+from devise_lib.spark.photo_batches import newest
 from devise_lib.spark.tables import Tables, count_by
 
 EACH = ("embeddings", "quarantine")
@@ -53,10 +54,10 @@ def without_results(
     """The photos that have no result yet, and the results that theirs are to replace.
 
     A photo that was ingested anew (revision above 1) is always looked up: its result is of other
-    bytes. Only ids and digests are compared; the bytes stay in the tasks that read them.
+    bytes.
 
     Args:
-        photos: rows of PHOTOS, at most those of a micro-batch: their ids are broadcast.
+        photos: of `photo_batches.identify`, at most those of a micro-batch: they are broadcast.
         tables: with the results.
         model_id: whose.
         compare: whether the others are looked up, too.
@@ -65,14 +66,9 @@ def without_results(
     Returns:
         The rows to embed, and photo_id and sha256 of results of other bytes; None for none.
     """
-    revised = photos.where("revision > 1").select("photo_id", "revision")
-    has_revised = not revised.isEmpty()
-    if not compare and not has_revised:
+    if not compare and photos.where("revision > 1").isEmpty():
         return photos, None
-    if has_revised:  # of two revisions of a photo the newest
-        newest = revised.groupBy("photo_id").agg(F.max("revision").alias("newest"))
-        photos = photos.join(F.broadcast(newest), "photo_id", "left")
-        photos = photos.where("newest IS NULL OR revision = newest").drop("newest")
+    photos = newest(photos)
     asked = photos if compare else photos.where("revision > 1")
     asked = asked.select("photo_id", "sha256")
     ids = asked.select("photo_id")

@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from delta import DeltaTable
 from delta.exceptions.captured import (  # importing them has errors of the JVM become these
@@ -166,10 +167,24 @@ class Tables:
         """The table's commits that its log still has: version, timestamp, operation ..."""
         return self._delta(name).history()
 
+    def was_deleted_from(self, name: str) -> bool:
+        """Whether the table's log knows of a DELETE."""
+        return not self.history(name).where("operation = 'DELETE'").isEmpty()
+
     def file_sizes(self, name: str) -> DataFrame:
         """The table's files that hold rows: file_path, file_size (bytes)."""
         table = self.spark.read.format("delta").load(self.path(name))
         return table.select("_metadata.file_path", "_metadata.file_size").distinct()
+
+    def files_gone(self, name: str, uris: Iterable[str]) -> list[str]:
+        """Which of these files, as input_file_name() gives them, hold no row of the table now."""
+        # The names of all files stay in Java, where a call each would take seconds.
+        found = self.spark.read.format("delta").load(self.path(name))._jdf.inputFiles()
+        context = self.spark.sparkContext
+        names, java = context._gateway.new_array(context._jvm.Object, len(found)), context._jvm.java
+        java.lang.System.arraycopy(found, 0, names, 0, len(found))
+        files = java.util.HashSet(java.util.Arrays.asList(names))
+        return [uri for uri in uris if not files.contains(unquote(uri))]
 
     def create_if_missing(self, name: str) -> None:
         """An empty table with its schema, so that readers find it whatever came before."""

@@ -14,7 +14,7 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.reasons import Reason
 from devise_lib.spark import embedding
-from devise_lib.spark.embedding import lock_name
+from devise_lib.spark.embedding import Embedder, lock_name
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import Refusal, decode
@@ -199,8 +199,49 @@ def test_a_result_that_somebody_deleted_is_made_again(spark, config):
 def test_results_without_photos_are_told(spark, config):
     path = Tables.of(spark, config).path("photos")
     spark.sql(f"DELETE FROM delta.`{path}` WHERE photo_id = 'p05'")
-    with pytest.raises(InputError, match="11 photos, but devise-v1 embedded 10, refused 2"):
+    with pytest.raises(InputError, match=r"11 photos, but .* embedded 10, refused 2") as told:
         embed_photos.run(spark, config)
+    statements = re.findall(r"MERGE INTO .*? THEN DELETE", str(told.value))
+    assert len(statements) == 2
+    for statement in statements:
+        spark.sql(statement)
+    assert embed_photos.run(spark, config) == {"embeddings": 9, "quarantined": 2}
+    assert_each_once(spark, config, wanted=[name for name in CONTENTS if name != "p05"])
+
+
+def test_photos_that_change_and_go_while_a_run_is_at_it_do_not_end_it(
+    spark, to_do, tmp_path, monkeypatch
+):
+    config = configure(shutil.copytree(to_do, tmp_path / "work"))
+    embed, at = Embedder._embed, []
+
+    def changing(self, *values, **keys):
+        at.append(values)
+        if len(at) == 1:  # the second batch has p05 to p11
+            add_rows(spark, config, [photo_row("p07", picture(77), revision=2)])
+            path = Tables.of(spark, config).path("photos")
+            gone = "photo_id = 'p09' OR photo_id = 'p07' AND revision = 1"
+            spark.sql(f"DELETE FROM delta.`{path}` WHERE {gone}")
+        embed(self, *values, **keys)
+
+    wanted = [name for name in CONTENTS if name != "p09"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Embedder, "_embed", changing)
+        assert embed_photos.run(spark, config) == {"embeddings": 9, "quarantined": 2}
+    assert len(at) >= 2
+    assert_each_once(spark, config, wanted=wanted)  # p07 as it was when the run began
+    monkeypatch.setitem(CONTENTS, "p07", picture(77))
+    assert embed_photos.run(spark, config) == {"embeddings": 9, "quarantined": 2}
+    assert_each_once(spark, config, wanted=wanted)
+
+
+def test_photos_that_somebody_deleted_and_ingested_again_are_not_doubled(spark, config):
+    path = Tables.of(spark, config).path("photos")
+    spark.sql(f"DELETE FROM delta.`{path}` WHERE photo_id IN ('p05', 'p06', 'p08')")
+    for name in ("p05", "p06", "p08"):  # a file each: the first batch is compared in any case
+        add_photos(spark, config, {name: CONTENTS[name]})
+    assert embed_photos.run(spark, config) == WHOLE
+    assert_each_once(spark, config)
 
 
 def test_a_photo_that_was_ingested_anew_gets_a_new_result_in_place_of_the_old(

@@ -119,6 +119,44 @@ def test_removed_photos_are_told_apart_and_are_no_fault(spark, config, tmp_path)
     assert reasons(spark, config) == {"p1": "removed", "p3": "missing_file"}
 
 
+def test_photos_that_were_moved_or_removed_since_they_came_are_taken_as_they_are_now(
+    spark, config, tmp_path
+):
+    folder, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    add_photos(spark, config, {"first": CONTENTS["p0"]})
+    run(spark, config)  # a stream's start sees the table as it is then; this one is past that
+    add_paths(spark, config, folder, CONTENTS)
+    tables = Tables.of(spark, config)
+    moved, removed = folder / "p1.png", folder / "p2.png"
+    moved.rename(elsewhere / "p1.png")
+    removed.unlink()
+    set_path = f"SET path = '{elsewhere}/p1.png' WHERE photo_id = 'p1'"
+    spark.sql(f"UPDATE delta.`{tables.path('photos')}` {set_path}")
+    mark(tables, spark.createDataFrame([("p2",)], "photo_id string"), removed=True)
+    assert run(spark, config, max_bad_share=0.0) == {"embeddings": 8, "quarantined": 1}
+    assert reasons(spark, config) == {"p2": "removed"}
+    assert set(embedded(spark, config)) == {*CONTENTS, "first"} - {"p2"}
+
+
+def test_a_retry_is_one_commit_in_however_many_files_its_photos_are(spark, config, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, content in CONTENTS.items():
+        add_paths(spark, config, folder, {name: content})
+        (folder / f"{name}.png").unlink()
+    assert run(spark, config)["quarantined"] == len(CONTENTS)
+    for name in CONTENTS:
+        (folder / f"{name}.png").write_bytes(CONTENTS[name])
+    tables = Tables.of(spark, config)
+    before = tables.version("embeddings")
+    whole = {"embeddings": len(CONTENTS), "quarantined": 0}
+    again = {"retry": ("missing_file",), "files_per_batch": 1, "optimize": False}
+    assert run(spark, config, **again, vacuum_hours=0) == whole
+    assert tables.version("embeddings") == before + 1
+
+
 def test_a_retry_that_is_killed_loses_nothing(spark, config, tmp_path, monkeypatch):
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -189,6 +189,16 @@ def test_a_source_may_be_held_out_cut_down_and_labelled_its_own_way(spark, sourc
     assert [p["label"] for p in photos if p["photo_set"] == "c"] == [None]
 
 
+def test_photos_are_as_large_and_as_small_as_is_wanted(spark, tmp_path):
+    sides = {"small": 6, "fits": 20, "large": 21}
+    source = write_folder(tmp_path / "s", {f"{n}.png": picture(1, size=sides[n]) for n in sides})
+    limits = {"max_pixels": 400, "min_side": 7, "max_bad_share": 1.0}
+    config = configure(tmp_path / "work", source, **limits)
+    assert ingest_photos.run(spark, config) == {"photos": 1, "quarantined": 2}
+    reasons = {Path(row["path"]).stem: row["reason"] for row in read(spark, config, "quarantine")}
+    assert reasons == {"small": "too_small", "large": "too_large"}
+
+
 def missing(folder: Path):
     assert not folder.exists()
 
