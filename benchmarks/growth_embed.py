@@ -34,7 +34,7 @@ from devise_lib.tracking import MlflowClient, connect  # noqa: E402
 
 SMALLEST, TIMES = 2_000, (1, 4, 16)
 EXECUTOR_BATCH = "embed_photos.files_per_batch=12"  # 7,000 photos; the first is not counted
-LOCAL = ("spark.master=local[2]", "spark.driver.memory=2g")
+LOCAL = ("spark.master=local[2]", "spark.driver.memory=1g")
 
 
 def main() -> None:
