@@ -111,7 +111,8 @@ def embed_all(
     """
     _drop_superseded(tables)
     if config.retry:
-        forget_refused(tables, model_id, config.retry)
+        again = forget_refused(tables, model_id, config.retry)
+        say(f"{config.name}  {again:,} refused photos are tried again")
     version = tables.version("photos")  # those that come later are the next run's
     photos = tables.read("photos", version).count()
     before = count_results(tables, model_id)
@@ -236,9 +237,8 @@ def tell(
     """
     metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
     metrics |= {"new": float(embedder.tried), "new_refused": float(embedder.refused.total())}
-    if embedder.tried:
-        new = f"{embedder.tried:,} new photos, {embedder.refused.total():,} of them refused"
-        say(f"{config.name}  {new}", over=True)
+    new = f"{embedder.tried:,} new photos, {embedder.refused.total():,} of them refused"
+    say(f"{config.name}  {new}", over=True)
     if done.times.photos:
         say(f"{config.name}  {rates(done)}")
         metrics |= {f"photos_per_s_{stage}": rate for stage, rate in done.rates().items()}

@@ -93,6 +93,14 @@ def delete_results(tables: Tables, model_id: str, results: DataFrame) -> None:
         tables.merge(name, F.broadcast(results), same, lambda merge: merge.whenMatchedDelete())
 
 
-def forget_refused(tables: Tables, model_id: str, reasons: Sequence[str]) -> None:
-    """Delete the model's refusals of these classes, so that their photos are tried again."""
-    tables.delete("quarantine", (F.col("model_id") == model_id) & F.col("reason").isin(*reasons))
+def forget_refused(tables: Tables, model_id: str, reasons: Sequence[str]) -> int:
+    """Delete the model's refusals of these classes, so that their photos are tried again.
+
+    Returns:
+        How many there were.
+    """
+    wanted = F.col("reason").isin(*reasons)
+    count = rows_of(tables, "quarantine", model_id).where(wanted).count()
+    if count:
+        tables.delete("quarantine", (F.col("model_id") == model_id) & wanted)
+    return count

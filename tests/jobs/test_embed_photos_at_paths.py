@@ -69,7 +69,7 @@ def embedded(spark, config) -> dict[str, dict]:
 
 
 def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
-    spark, config, tmp_path
+    spark, config, tmp_path, capfd
 ):
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -91,10 +91,14 @@ def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
     for name in ("p1", "p3"):
         (folder / f"{name}.png").write_bytes(CONTENTS[name])
     assert run(spark, config) == {"embeddings": 5, "quarantined": 4}  # nobody asked for them
+    capfd.readouterr()
     assert run(spark, config, retry=("time_out", "read_error")) == {
         "embeddings": 6,
         "quarantined": 3,
     }
+    said = capfd.readouterr().out
+    assert "embed_photos  2 refused photos are tried again\n" in said
+    assert "embed_photos  2 new photos, 1 of them refused\n" in said
     assert reasons(spark, config) == {k: v for k, v in refused.items() if k != "p3"}
     assert run(spark, config, retry=("missing_file",)) == {"embeddings": 7, "quarantined": 2}
     assert set(embedded(spark, config)) == {*CONTENTS, "inside"} - {"p2", "p4"}
