@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.embedding import SIZE, write_photos
 from devise_lib.config_photos import EmbedPhotos
+from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.embedding import FILE_ROWS
 from devise_lib.spark.schemas import EMBEDDINGS
 from devise_lib.spark.session import start_session
@@ -85,7 +86,7 @@ def random_rows(ids: DataFrame, precision: str) -> DataFrame:
             vectors = np.random.default_rng(batch.column(0)[0].as_py()).standard_normal(
                 (batch.num_rows, NUMBERS)
             )
-            values = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(precision)
+            values = l2_normalize(vectors).astype(precision)
             offsets = np.arange(batch.num_rows + 1, dtype=np.int32) * NUMBERS
             lists = pa.ListArray.from_arrays(offsets, values.ravel().astype(np.float32))
             yield pa.RecordBatch.from_arrays([*batch.columns, lists], names=["id", "embedding"])

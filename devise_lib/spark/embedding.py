@@ -14,6 +14,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
@@ -30,7 +31,6 @@ from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_batches import (
     as_they_are_now,
-    count_by_file,
     identify,
     in_parts,
     newest,
@@ -40,7 +40,7 @@ from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import Counts, delete_results, results_of, without_results
 from devise_lib.spark.table_care import SPARE_FILES
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables import Tables, count_by
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 STAGE = "embed_photos"
@@ -116,10 +116,13 @@ class Embedder:
         )
         self._before = before
         self._compare = before.total > 0  # in the next batch
-        # Photos that somebody deleted, and that were ingested anew, look like new ones.
-        self._always = self._compare and tables.was_deleted_from("photos")
         self.tried = 0
         self.refused: Counter[str] = Counter()
+
+    @cached_property  # few runs have a second batch, before which nobody need know
+    def _deleted_from(self) -> bool:
+        """Whether photos with results may come again as new ones: deleted, and ingested anew."""
+        return self._before.total > 0 and self._tables.was_deleted_from("photos")
 
     def embed_stream(self) -> None:
         """Embed what the stream over PHOTOS has not read yet; returns when there is none left.
@@ -159,12 +162,12 @@ class Embedder:
         missing = photos.join(results_of(self._tables, self._model_id), "photo_id", "left_anti")
         missing = self._scratch.save(newest(missing), "missing")
         parts = in_parts(
-            count_by_file(missing), FILE_ROWS, self._config.files_per_batch, MOST_FILES
+            count_by(missing, "file"), FILE_ROWS, self._config.files_per_batch, MOST_FILES
         )
         for files in parts:
             if self._stopper.stopped:
                 return
-            self._embed(missing.where(F.col("file").isin(files)), compare=False)
+            self._embed(missing.where(F.col("file").isin(files)), compare=False, once={})
 
     def _read(self, tidy: Callable[[], None] | None = None, **trigger: object) -> None:
         if not (self._folder / "stream" / "offsets").exists():
@@ -175,7 +178,7 @@ class Embedder:
         def write_batch(batch: DataFrame, number: int) -> None:
             stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
             once: Once = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
-            compare = self._compare or self._always or self._compare_mark.exists()
+            compare = self._compare or self._compare_mark.exists() or self._deleted_from
             self._embed(batch, compare, once)
             self._compare = False
             if tidy and (number + 1) % SPARE_FILES == 0:
@@ -202,19 +205,19 @@ class Embedder:
             query.stop()
             CALLS_OF_PYTHON.disabled = False
 
-    def _embed(self, ids: DataFrame, compare: bool, once: Once | None = None) -> None:
+    def _embed(self, ids: DataFrame, compare: bool, once: Once) -> None:
         """Embed the photos that neither table has for the model, and write them to one of them.
 
         Args:
             ids: of `identify`.
             compare: whether they are looked up; if not, only those that were ingested anew.
-            once: of a micro-batch.
+            once: of a micro-batch; empty for photos that no stream brings.
         """
-        files = count_by_file(ids)
+        files = count_by(ids, "file")
         now = as_they_are_now(ids, files, self._tables, self._scratch)
         fresh, stale = without_results(now, self._tables, self._model_id, compare, self._scratch)
         if fresh is not ids:
-            files = count_by_file(fresh)
+            files = count_by(fresh, "file")
         if not files:
             return
         photos, in_files = read_photos(fresh, files, self._tables)
@@ -233,10 +236,10 @@ class Embedder:
         good = counts.get(None, 0)
         if good:
             rows = results.where("reason IS NULL").coalesce(math.ceil(good / FILE_ROWS))
-            self._tables.append("embeddings", rows, **(once or {}))
+            self._tables.append("embeddings", rows, **once)
         if bad := sum(counts.values()) - good:
             rows = results.where("reason IS NOT NULL").coalesce(math.ceil(bad / FILE_ROWS))
-            self._tables.append("quarantine", rows, **(once or {}))
+            self._tables.append("quarantine", rows, **once)
         self._progress.end_batch(time.monotonic() - started)
         self.tried += sum(counts.values())
         self.refused.update({reason: n for reason, n in counts.items() if reason})
@@ -246,11 +249,7 @@ class Embedder:
 
     def _with_vectors(self, photos: DataFrame) -> DataFrame:
         results = with_vectors(
-            photos,
-            self._model,
-            (*KEEP, "removed"),
-            self._reading,
-            self._progress.times,
+            photos, self._model, (*KEEP, "removed"), self._reading, self._progress.times
         )
         missing = F.col("reason") == Reason.MISSING_FILE.value
         gone = F.when(missing & F.col("removed").isNotNull(), Reason.REMOVED.value)

@@ -27,11 +27,6 @@ def identify(photos: DataFrame) -> DataFrame:
     return photos.select("photo_id", "sha256", "revision", F.input_file_name().alias("file"))
 
 
-def count_by_file(ids: DataFrame) -> dict[str, int]:
-    """The files that photos are in, few enough for the driver, with the number of photos."""
-    return {row["file"]: row["count"] for row in ids.groupBy("file").count().collect()}
-
-
 def in_parts(files: Mapping[str, int], photos: int, least: int, most: int) -> Iterator[list[str]]:
     """Files in parts of `least` of them, or of more, up to `most`, that have so many photos.
 
@@ -67,7 +62,7 @@ def as_they_are_now(
 
     Args:
         ids: of `identify`, at most those of a micro-batch: they are broadcast.
-        files: all that these are in.
+        files: all that these are in, with their numbers of photos.
         tables: with PHOTOS.
         scratch: for what is found.
 
@@ -81,9 +76,8 @@ def as_they_are_now(
     was_there = F.col("file").isin(gone)
     asked = ids.where(was_there).select("photo_id").distinct()
     photos = tables.read("photos").join(F.broadcast(asked), "photo_id", "left_semi")
-    last = F.max_by(F.struct(*CHANGING), "revision").alias("now")
-    now = photos.groupBy("photo_id").agg(last)
-    found = ids.join(F.broadcast(now), "photo_id", "left")
+    now = newest(photos.select("photo_id", "revision", F.struct(*CHANGING).alias("now")))
+    found = ids.join(F.broadcast(now.drop("revision")), "photo_id", "left")
     return scratch.save(found.where(~was_there | F.col("now").isNotNull()), "now")
 
 
@@ -95,7 +89,7 @@ def read_photos(ids: DataFrame, files: Mapping[str, int], tables: Tables) -> tup
 
     Args:
         ids: of `as_they_are_now`.
-        files: all that these are in, at least one.
+        files: all that these are in, at least one, with their numbers of photos.
         tables: with PHOTOS.
     """
     with session_settings(tables.spark, PAST_DELTA):

@@ -6,17 +6,14 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.photo_batches import (
     as_they_are_now,
-    count_by_file,
     identify,
     in_parts,
     read_photos,
 )
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables import Tables, count_by
 from tests.embedding import add_rows, photo_row
 
 FILES = ("ab", "cde", "f")  # of PHOTOS; a letter is a photo
-
-
 NUMBER = st.integers(1, 5)
 
 
@@ -58,8 +55,8 @@ def rows(df) -> list[dict]:
 
 
 def read_now(ids, tables, scratch) -> list[dict]:
-    now = as_they_are_now(ids, count_by_file(ids), tables, scratch)
-    photos, in_files = read_photos(now, count_by_file(now), tables)
+    now = as_they_are_now(ids, count_by(ids, "file"), tables, scratch)
+    photos, in_files = read_photos(now, count_by(now, "file"), tables)
     asked = {row["photo_id"] for row in ids.collect()}
     assert in_files == sum(len(names) for names in FILES if asked & {*names})
     return rows(photos)
@@ -67,7 +64,7 @@ def read_now(ids, tables, scratch) -> list[dict]:
 
 @pytest.mark.spark
 def test_photos_are_read_from_the_files_that_they_are_in(tables, scratch, ids):
-    files = count_by_file(ids)
+    files = count_by(ids, "file")
     assert sorted(files.values()) == sorted(len(names) for names in FILES)
     assert as_they_are_now(ids, files, tables, scratch) is ids
     assert read_now(ids, tables, scratch) == rows(tables.read("photos"))
@@ -99,6 +96,6 @@ def test_of_two_revisions_in_a_file_the_one_that_is_asked_for_is_read(spark, tab
     config = EmbedPhotos(work_dir=tables.work_dir)
     add_rows(spark, config, [photo_row("x", bytes([n]), revision=n) for n in (1, 2)])
     ids = identify(tables.read("photos")).where("photo_id = 'x' AND revision = 2")
-    photos, in_files = read_photos(ids, count_by_file(ids), tables)
+    photos, in_files = read_photos(ids, count_by(ids, "file"), tables)
     assert [row["content"] for row in rows(photos)] == [b"\2"]
     assert in_files == 2
