@@ -14,24 +14,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from devise_lib import tracking
+from devise_lib.command_line import (
+    EXIT_FAILED,
+    find_input_error,
+    job_parser,
+    speaking_errors,
+)
 from devise_lib.config import JOBS
 from devise_lib.config_file import Settings, load_settings
 from devise_lib.config_types import JobConfig
 from devise_lib.console import say
 from devise_lib.errors import ConfigError, InputError
-from devise_lib.spark.entry import (
-    EXIT_FAILED,
-    JobRecord,
-    execute,
-    find_input_error,
-    fingerprint,
-    job_parser,
-    log_path,
-    read_record,
-    speaking_errors,
-)
-from devise_lib.spark.session import log_to, start_session
+from devise_lib.run_record import JobRecord, fingerprint, log_path, read_record
 
 EXIT_INTERRUPTED = 130  # as shells have it
 NAMES = [job.name for job in JOBS]
@@ -46,25 +40,33 @@ def main(argv: Sequence[str] | None = None) -> None:
         jobs = [job for job in jobs if job in settings.jobs]
         if not jobs:
             raise ConfigError(f"{args.config} has no table [{args.only or args.from_job}]: add it")
-        folder = find_jobs_folder()
-        log = log_path(settings.common)
-        say(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
         started = time.monotonic()
-        with log_to(log):
-            spark = start_session("devise", settings.spark)
-            tracking.connect(settings.common)
-            parent = tracking.start_pipeline_run(args.config)
-
-            def run_one(name: str) -> JobRecord:
-                def run(session: Any, config: JobConfig) -> dict[str, int]:
-                    return dict(load_job(folder, name).run(session, config))
-
-                return execute(spark, run, settings.jobs[name], parent)  # counts the imports, too
-
-            _run_all(run_one, settings, jobs, args)
+        _run_flow(settings, jobs, args)
     say(f"done in {_clock(time.monotonic() - started)}")
     if "report" in jobs:
         say(f"report: {settings.common.work_dir}/report/index.html")
+
+
+def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
+    from devise_lib import tracking  # these take seconds, which a wrong key need not wait for
+    from devise_lib.spark.entry import execute
+    from devise_lib.spark.session import log_to, start_session
+
+    folder = find_jobs_folder()
+    log = log_path(settings.common)
+    say(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
+    with log_to(log):
+        spark = start_session("devise", settings.spark)
+        tracking.connect(settings.common)
+        parent = tracking.start_pipeline_run(args.config)
+
+        def run_one(name: str) -> JobRecord:
+            def run(session: Any, config: JobConfig) -> dict[str, int]:
+                return dict(load_job(folder, name).run(session, config))
+
+            return execute(spark, run, settings.jobs[name], parent)  # counts the imports, too
+
+        _run_all(run_one, settings, jobs, args)
 
 
 def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[str]:

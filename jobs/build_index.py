@@ -6,11 +6,16 @@ out  {work_dir}/index/<bundle>, named by {work_dir}/index/CURRENT; METRICS: reca
     python jobs/build_index.py --config conf/local.toml --set build_index.recall_target=0.99
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import BuildIndex
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(BuildIndex)
+
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config import BuildIndex
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.indexing import build_bundle, write_recall

@@ -6,10 +6,15 @@ out  HASHES, SIGNATURES   the rows of this model are replaced
     python jobs/build_signatures.py --config conf/local.toml --set build_signatures.bits=16
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import BuildSignatures
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(BuildSignatures)
+
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import BuildSignatures
 from devise_lib.numerics.hashing import collision_probability
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job

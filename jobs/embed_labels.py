@@ -6,13 +6,18 @@ out  LABELS, METRICS of their coverage (exact, synonym, averaged, missing; or at
     python jobs/embed_labels.py --config conf/local.toml
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_words import EmbedLabels
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(EmbedLabels)
+
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib import tracking
 from devise_lib.config_types import Awa2Labels
-from devise_lib.config_words import EmbedLabels
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.label_sets import (
     embed,

@@ -7,12 +7,17 @@ out  EMBEDDINGS, QUARANTINE   kill it and run it again: it goes on where it was
     python jobs/embed_photos.py --config conf/local.toml [--retry CLASS]
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_photos import EmbedPhotos
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(EmbedPhotos)
+
 from contextlib import nullcontext
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.embedding_run import broadcast_model, embed_all
 from devise_lib.spark.entry import run_job

@@ -6,11 +6,16 @@ out  METRICS   figures by method, photo set and candidate set; plots with the ML
     python jobs/evaluate.py --config conf/local.toml --set evaluate.k='[1,2,5,10,20]'
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import Evaluate
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(Evaluate)
+
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN

@@ -6,6 +6,12 @@ out  {work_dir}/export/<model_id>/   model.keras, saved_model/1/, model.tflite, 
     python jobs/export_model.py --config conf/local.toml --set export_model.model=3
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import ExportModel
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(ExportModel)
+
 import json
 import tempfile
 from pathlib import Path
@@ -15,7 +21,6 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config import ExportModel
 from devise_lib.errors import InputError
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.photo_contents import with_contents

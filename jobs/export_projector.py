@@ -6,6 +6,12 @@ out  {work_dir}/export/<model_id>/projector/   vectors, metadata, thumbnails, th
     python jobs/export_projector.py --config conf/local.toml --set export_projector.photos=5000
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import ExportProjector
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(ExportProjector)
+
 import tempfile
 from pathlib import Path
 from shutil import rmtree
@@ -13,7 +19,6 @@ from shutil import rmtree
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import ExportProjector
 from devise_lib.errors import InputError
 from devise_lib.report.projector import write_projector
 from devise_lib.spark.current_models import tell_if_incomplete

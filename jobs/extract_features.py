@@ -6,12 +6,17 @@ out  FEATURES   uncompressed and in files of bounded length, as Petastorm reads 
     python jobs/extract_features.py --config conf/local.toml
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_backbone import ExtractFeatures
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(ExtractFeatures)
+
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_backbone import ExtractFeatures
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.features import photos_with_targets, write_features
 from devise_lib.spark.labelled import count_of_no_set

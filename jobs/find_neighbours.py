@@ -6,10 +6,15 @@ out  NEIGHBOURS   the rows of this model are replaced in one commit
     python jobs/find_neighbours.py --config conf/local.toml --set find_neighbours.via=signatures
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import FindNeighbours
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(FindNeighbours)
+
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import FindNeighbours
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
 from devise_lib.spark.entry import run_job

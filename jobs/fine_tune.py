@@ -7,13 +7,18 @@ out  where it does better on labels held out: the fine-tuned model in MLflow's r
     python jobs/fine_tune.py --config conf/local.toml --set fine_tune.layers=4
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import FineTune
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(FineTune)
+
 from pathlib import Path
 from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import FineTune
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.features import photos_with_targets
 from devise_lib.spark.fine_tuning import keep_tuned, require_backbone, tune_on_ranks

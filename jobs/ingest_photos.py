@@ -10,10 +10,15 @@ out  PHOTOS      one row a photo, judged by its header: new ones, new revisions 
     python jobs/ingest_photos.py --config conf/local.toml --set ingest_photos.source=FOLDER
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_photos import IngestPhotos
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(IngestPhotos)
+
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_photos import IngestPhotos
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.live import Stopper, repeat

@@ -6,11 +6,16 @@ out  make_sample.folder: wiki/, photos/, labels.tsv, hierarchy.txt, similarities
     python jobs/make_sample.py --config conf/local.toml --set make_sample.photos=300
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import MakeSample
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(MakeSample)
+
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from devise_lib.config import MakeSample
 from devise_lib.sample.files import write_broken, write_world_files
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.sample import write_in_tasks

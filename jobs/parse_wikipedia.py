@@ -7,12 +7,17 @@ out  ARTICLES               one row a page of the namespaces, with its clean tex
     python jobs/parse_wikipedia.py --config conf/local.toml --set parse_wikipedia.dump=FILE
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_words import ParseWikipedia
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(ParseWikipedia)
+
 from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import lit
 
 from devise_lib import tracking
-from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.articles import (

@@ -6,10 +6,15 @@ out  PREDICTIONS   k rows a photo; the rows of this model are replaced in one co
     python jobs/predict_labels.py --config conf/local.toml --set predict_labels.candidates=unseen
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import PredictLabels
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(PredictLabels)
+
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import PredictLabels
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.predictions import predict, read_candidates

@@ -6,10 +6,15 @@ out  SENTENCES, NEAR_DUPLICATES, PHRASES
     python jobs/prepare_corpus.py --config conf/local.toml
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_words import PrepareCorpus
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(PrepareCorpus)
+
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_words import PrepareCorpus
 from devise_lib.spark import corpus
 from devise_lib.spark import corpus_sources as sources
 from devise_lib.spark.entry import run_job

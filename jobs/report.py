@@ -6,12 +6,17 @@ out  report/index.html   one file that needs no other; kept with the MLflow run,
     python jobs/report.py --config conf/local.toml --set 'report.queries=["red car"]'
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import Report
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(Report)
+
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import Report
 from devise_lib.report.page import render
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.report_data import collect

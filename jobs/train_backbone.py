@@ -7,13 +7,18 @@ out  checkpoints/train_backbone/   the network, its classes and its input size
     python jobs/train_backbone.py --config conf/local.toml
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_backbone import TrainBackbone
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(TrainBackbone)
+
 from pathlib import Path
 from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_backbone import TrainBackbone
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.ranks import checkpoint_folder
 from devise_lib.spark.softmax import fit_softmax

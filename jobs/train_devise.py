@@ -8,13 +8,18 @@ out  the model in MLflow's registry, from pixels to unit embeddings; alias champ
     python jobs/train_devise.py --config conf/local.toml
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config import TrainDevise
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(TrainDevise)
+
 from pathlib import Path
 from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config import TrainDevise
 from devise_lib.spark.champion import compare, register
 from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.entry import run_job

@@ -6,13 +6,18 @@ out  WORD_VECTORS, export/word_vectors.* (word2vec's formats), METRICS of the wo
     python jobs/train_word2vec.py --config conf/local.toml --set train_word2vec.epochs=10
 """
 
+from devise_lib.command_line import check_command_line
+from devise_lib.config_words import TrainWord2vec
+
+if __name__ == "__main__":  # before the imports that take seconds
+    check_command_line(TrainWord2vec)
+
 import shutil
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_words import TrainWord2vec
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.label_sets import share_with_vector
 from devise_lib.spark.metrics import replace_metrics

@@ -29,7 +29,6 @@ from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import EACH, Counts, count_results, forget_refused, rows_of
 from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
 from devise_lib.spark.tables import Tables
-from devise_lib.training.model import with_feature
 
 LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is the start
 
@@ -55,6 +54,8 @@ def broadcast_model(
     _refuse_other_vectors(tables, registered.model_id, made, earlier is None)
     outputs: tuple[str, ...] = ("embedding",)
     if config.feature:
+        from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
+
         keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
     return Model(
         tables.spark.sparkContext.broadcast(keras_file),

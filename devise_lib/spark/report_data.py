@@ -20,7 +20,7 @@ from devise_lib.report.content import (
     JobTime,
     Refused,
 )
-from devise_lib.spark.entry import read_record
+from devise_lib.run_record import read_record
 from devise_lib.spark.metrics import read_measurements
 from devise_lib.spark.report_galleries import collect_galleries
 from devise_lib.spark.tables import Tables

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from pyspark.errors import PythonException
 
+from devise_lib.command_line import find_input_error
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.entry import find_input_error
 from devise_lib.spark.tables import Tables
 from jobs import ingest_photos
 

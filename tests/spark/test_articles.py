@@ -1,8 +1,8 @@
 import pytest
 
+from devise_lib.command_line import find_input_error
 from devise_lib.sample.dump import write_dump
 from devise_lib.spark.articles import articles_of, read_articles, refused_of
-from devise_lib.spark.entry import find_input_error
 from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.dump import DumpDamagedError, plan_ranges, read_pages
 from devise_lib.text.wikitext import clean, is_disambiguation

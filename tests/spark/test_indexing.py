@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from devise_lib.command_line import find_input_error
 from devise_lib.config import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import index_root, read_current, verify
-from devise_lib.spark.entry import find_input_error
 from devise_lib.spark.indexing import build_bundle, measure, sample_photos, write_recall
 from devise_lib.spark.schemas import EMBEDDINGS
 from devise_lib.spark.tables import Tables

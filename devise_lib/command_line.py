@@ -1,0 +1,107 @@
+"""The command line that every job shares. It imports nothing that takes long."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from devise_lib.config_file import Settings, load_settings
+from devise_lib.config_types import JobConfig
+from devise_lib.errors import ConfigError, InputError
+from devise_lib.reasons import Reason
+
+WORKER_ERROR = re.compile(r"^devise_lib\.(?:\w+\.)+\w*Error: (.*)$", re.MULTILINE)
+EXIT_USAGE = 2  # the configuration or the command line
+EXIT_FAILED = 1
+
+
+def check_command_line(config_type: type[JobConfig], argv: Sequence[str] | None = None) -> Settings:
+    """The settings that a job's command line and configuration file give.
+
+    A job calls it before it imports Spark, MLflow and TensorFlow, which takes seconds: so `--help`
+    and a wrong key are answered at once.
+
+    Exits with status 2 for a command line or a configuration that cannot be used, and with 0 after
+    `--help`.
+    """
+    args = _parse(config_type, argv)
+    name = config_type.name
+    with speaking_errors(name):
+        overrides = list(args.set)
+        if getattr(args, "retry", None):
+            overrides.append(f"{name}.retry={json.dumps(args.retry)}")
+        settings = load_settings(args.config, overrides, [name])
+        if name not in settings.jobs:
+            raise ConfigError(f"{args.config} has no table [{name}]: add it")
+    return settings
+
+
+def _parse(config_type: type[JobConfig], argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = job_parser(config_type.name, config_type.__doc__ or "")
+    if "retry" in config_type.model_fields:
+        parser.add_argument(
+            "--retry",
+            action="append",
+            default=[],
+            choices=[reason.value for reason in Reason],
+            metavar="CLASS",
+            help=f"take photos refused for this reason again: {', '.join(Reason)}",
+        )
+    return parser.parse_args(argv)
+
+
+def job_parser(name: str, about: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that jobs and the pipeline share."""
+    parser = argparse.ArgumentParser(prog=name, description=about)
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE.toml")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="JOB.KEY=VALUE, or a common KEY",
+    )
+    return parser
+
+
+class speaking_errors:
+    """End the program with a message for the user's own mistakes; let other errors through."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: Any
+    ) -> None:
+        if error is None or not isinstance(error, Exception):
+            return
+        own = find_input_error(error)
+        if own is not None:
+            stop(self.name, own)
+
+
+def stop(name: str, error: InputError) -> NoReturn:
+    """Print the message and leave with the status of its kind."""
+    print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED)
+
+
+def find_input_error(error: BaseException) -> InputError | None:
+    """The user's own mistake behind an error, also where it was raised on a Spark worker.
+
+    A worker's error comes to the driver as text; its last line names the class and the message.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, InputError):
+            return seen
+        if found := WORKER_ERROR.search(str(seen)):
+            return InputError(found.group(1))
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from devise_lib.config_words import ParseWikipedia
+from devise_lib.run_record import (
+    JobRecord,
+    fingerprint,
+    forget_record,
+    read_record,
+    write_record,
+)
+
+
+@pytest.fixture
+def dump(tmp_path) -> Path:
+    path = tmp_path / "in" / "dump.xml"
+    path.parent.mkdir()
+    path.write_text("<mediawiki/>")
+    return path
+
+
+def leave_record(work: Path, job: str, run_id: str) -> None:
+    write_record(str(work), JobRecord(job, run_id, "f", 1.0, {"rows": 3}, 5.0))
+
+
+def test_a_fingerprint_changes_with_all_that_a_result_depends_on(tmp_path, dump):
+    work = tmp_path / "w"
+    config = ParseWikipedia(work_dir=str(work), dump=str(dump))
+    seen = [fingerprint(config)]
+
+    def changed() -> bool:
+        seen.append(fingerprint(config))
+        return seen[-1] not in seen[:-1]
+
+    assert not changed()
+    config = config.model_copy(update={"namespaces": (0, 1)})
+    assert changed()
+    config = config.model_copy(update={"seed": 3})
+    assert changed()
+    dump.write_text("<mediawiki></mediawiki>")
+    assert changed()
+    leave_record(work, "make_sample", "run-1")
+    assert changed()
+    leave_record(work, "make_sample", "run-2")
+    assert changed()
+    leave_record(work, "evaluate", "run-9")  # not what this job reads from
+    assert not changed()
+
+
+def test_a_fingerprint_sees_a_new_file_deep_in_an_input_folder(tmp_path, dump):
+    config = ParseWikipedia(work_dir=str(tmp_path / "w"), dump=str(dump.parent))
+    (dump.parent / "deep").mkdir()
+    before = fingerprint(config)
+    (dump.parent / "deep" / "more.xml").write_text("x")
+    assert fingerprint(config) != before
+
+
+def test_a_fingerprint_does_not_change_with_where_the_results_lie(tmp_path, dump):
+    prints = {
+        fingerprint(ParseWikipedia(work_dir=str(tmp_path / w), dump=str(dump), tracking_uri=uri))
+        for w in ("one", "two")
+        for uri in ("", "sqlite:///x")
+    }
+    assert len(prints) == 1
+
+
+def test_a_job_that_never_finished_has_no_record(tmp_path):
+    assert read_record(str(tmp_path), "evaluate") is None
+
+
+def test_a_record_is_read_as_it_was_written_until_it_is_forgotten(tmp_path):
+    record = JobRecord("evaluate", "run-1", "f", 1.5, {"rows": 12345, "left out": 2}, 5.0)
+    write_record(str(tmp_path), record)
+    assert read_record(str(tmp_path), "evaluate") == record
+    assert record.row_text() == "12,345 rows, 2 left out"
+    forget_record(str(tmp_path), "evaluate")
+    forget_record(str(tmp_path), "evaluate")  # where there is none
+    assert read_record(str(tmp_path), "evaluate") is None
