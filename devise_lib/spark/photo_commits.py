@@ -234,10 +234,9 @@ def pack_small_files(tables: Tables, file_bytes: int) -> None:
     Rows of photos that stay at their paths are small: a file gets FILE_ROWS of them at most, since
     embed_photos takes whole files.
     """
-    detail = tables.detail("photos") if tables.exists("photos") else {"numFiles": 0}
-    if detail["numFiles"] <= MOST_SMALL_FILES:
+    if not tables.exists("photos") or (size := tables.size("photos")).files <= MOST_SMALL_FILES:
         return
-    row_bytes = detail["sizeInBytes"] / max(tables.read("photos").count(), 1)
+    row_bytes = size.size_bytes / max(tables.read("photos").count(), 1)
     file_bytes = min(file_bytes, max(round(FILE_ROWS * row_bytes), LEAST_FILE_BYTES))
     small = tables.file_sizes("photos").where(F.col("file_size") < file_bytes // 2).count()
     if small > MOST_SMALL_FILES:

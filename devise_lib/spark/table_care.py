@@ -1,6 +1,7 @@
 """Files of a table as readers want them: few, and none that no version needs."""
 
-from pyspark.sql import functions as F
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from devise_lib.spark.session import session_settings
 from devise_lib.spark.tables import Tables
@@ -13,8 +14,8 @@ SPARE_FILES = 50  # more than its bytes want that a table may have before it is 
 
 def is_scattered(tables: Tables, name: str) -> bool:
     """Whether a table has many more files than it needs for its bytes."""
-    detail = tables.detail(name)
-    return bool(detail["numFiles"] > 2 * detail["sizeInBytes"] / FILE_BYTES + SPARE_FILES)
+    size = tables.size(name)
+    return size.files > 2 * size.size_bytes / FILE_BYTES + SPARE_FILES
 
 
 def vacuum(tables: Tables, name: str, hours: int) -> None:
@@ -22,9 +23,9 @@ def vacuum(tables: Tables, name: str, hours: int) -> None:
 
     A table that is younger has none, and listing the files of a large one takes minutes.
     """
-    since = F.current_timestamp() - F.expr(f"interval {hours} hours")
-    begins = (F.col("version") == 0) | (F.col("operation") == "VACUUM END")
-    if not tables.history(name).where((F.col("timestamp") > since) & begins).isEmpty():
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    recent = takewhile(lambda commit: commit.time > since, tables.commits(name))
+    if any(each.version == 0 or each.operation == "VACUUM END" for each in recent):
         return
     tables.set_property(name, RETENTION, f"interval {hours} hours")
     with session_settings(tables.spark, VACUUM_IN_HISTORY):

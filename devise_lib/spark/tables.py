@@ -1,27 +1,23 @@
 """Read and write the Delta tables of devise_lib.spark.schemas; a wrong schema stops the job."""
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 from delta import DeltaTable
-from delta.exceptions.captured import (  # importing them has errors of the JVM become these
-    ConcurrentAppendException,
-    ConcurrentDeleteDeleteException,
-    ConcurrentDeleteReadException,
-    ConcurrentWriteException,
-    MetadataChangedException,
-)
 from delta.tables import DeltaMergeBuilder
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError, SchemaError
+from devise_lib.spark import delta_log
+from devise_lib.spark.conflicts import retry_on_conflict
 from devise_lib.spark.schemas import LAYOUTS, SCHEMAS
 from devise_lib.spark.session import session_settings
 
@@ -29,16 +25,7 @@ from devise_lib.spark.session import session_settings
 # name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
 WHOLE_FILES = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
 OTHER_VERSION = ". Another version of this package wrote it: take a new work_dir"
-CONFLICTS = (
-    ConcurrentAppendException,
-    ConcurrentDeleteDeleteException,
-    ConcurrentDeleteReadException,
-    ConcurrentWriteException,
-    MetadataChangedException,
-)
-# Waits before a commit is tried anew, between whose reading and writing another one came.
 SORTED_BYTES = 1 << 30  # by Delta's default 100 GiB, which a live run would write time and again
-PAUSES_S = (0.1, 0.5, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -69,9 +56,26 @@ class Tables:
             raise KeyError(f"no table {name!r} in devise_lib.spark.schemas")
         return f"{self.work_dir}/tables/{name}"
 
+    def folder(self, name: str) -> Path:
+        """Where the table lies, for what is read of it without Spark."""
+        return Path(self.path(name))
+
     def exists(self, name: str) -> bool:
         """Whether anything was written to the table yet."""
-        return DeltaTable.isDeltaTable(self.spark, self.path(name))
+        return delta_log.newest_version(self.folder(name)) is not None
+
+    def require(self, *names: str) -> None:
+        """Nothing, where the tables are there.
+
+        Raises:
+            InputError: one is not; says what to run.
+        """
+        for name in names:
+            if not self.exists(name):
+                raise InputError(
+                    f"no table {name} at {self.path(name)}: run the job that writes it first, "
+                    "or give the work_dir that has it"
+                )
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The columns of the table's schema, now or at a version.
@@ -80,11 +84,7 @@ class Tables:
             InputError: no such table yet; names the job that writes it.
             SchemaError: a column is missing or has another type.
         """
-        if not self.exists(name):
-            raise InputError(
-                f"no table {name} at {self.path(name)}: run the job that writes it first, "
-                "or give the work_dir that has it"
-            )
+        self.require(name)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -92,7 +92,8 @@ class Tables:
 
     def version(self, name: str) -> int:
         """The table's newest version."""
-        return int(self._delta(name).history(1).collect()[0]["version"])
+        self.require(name)
+        return delta_log.newest_version(self.folder(name)) or 0
 
     def overwrite(
         self, name: str, df: DataFrame, where: str = "", **options: str | int | tuple[str, ...]
@@ -115,7 +116,7 @@ class Tables:
     def delete(self, name: str, where: Column) -> None:
         """Delete the rows that fulfil `where`, in one commit."""
         with self._telling():
-            _settle(lambda: self._delta(name).delete(where))
+            retry_on_conflict(lambda: self._delta(name).delete(where))
 
     def merge(
         self,
@@ -134,7 +135,7 @@ class Tables:
         """
         with self._telling(), session_settings(self.spark, WHOLE_FILES):
             merge = when(self._delta(name).alias("t").merge(changes.alias("s"), on))
-            _settle(merge.execute)
+            retry_on_conflict(merge.execute)
 
     def pack(self, name: str, file_bytes: int, settings: Mapping[str, str] | None = None) -> None:
         """Make files of up to `file_bytes` of those smaller than half of that; changes no row.
@@ -149,7 +150,7 @@ class Tables:
         }
         keys = {f"spark.databricks.delta.optimize.{key}": str(n) for key, n in limits.items()}
         with self._telling(), session_settings(self.spark, {**keys, **(settings or {})}):
-            _settle(self._delta(name).optimize().executeCompaction)
+            retry_on_conflict(self._delta(name).optimize().executeCompaction)
 
     def set_property(self, name: str, key: str, value: str) -> None:
         """Set one of the table's properties, unless it has that value."""
@@ -157,15 +158,26 @@ class Tables:
             change = (
                 f"ALTER TABLE delta.`{self.path(name)}` SET TBLPROPERTIES ('{key}' = '{value}')"
             )
-            _settle(lambda: self.spark.sql(change))
+            retry_on_conflict(lambda: self.spark.sql(change))
 
     def detail(self, name: str) -> dict[str, Any]:
-        """What its log tells of the table: numFiles, sizeInBytes, properties ..."""
+        """What Delta tells of the table: numFiles, sizeInBytes, properties ..."""
         return self._delta(name).detail().collect()[0].asDict()
+
+    def size(self, name: str) -> delta_log.TableSize:
+        """The number and the bytes of the table's files."""
+        if told := delta_log.size(self.folder(name)):
+            return told
+        detail = self.detail(name)
+        return delta_log.TableSize(detail["numFiles"], detail["sizeInBytes"])
 
     def history(self, name: str) -> DataFrame:
         """The table's commits that its log still has: version, timestamp, operation ..."""
         return self._delta(name).history()
+
+    def commits(self, name: str) -> Iterator[delta_log.Commit]:
+        """The same, newest first, for who wants a few of them."""
+        return delta_log.commits(self.folder(name))
 
     def was_deleted_from(self, name: str) -> bool:
         """Whether the table's log knows of a DELETE."""
@@ -211,7 +223,6 @@ class Tables:
             self.create_if_missing(name)
         schema = SCHEMAS[name]
         writer = conform(df, schema, name).to(schema).write.format("delta")
-        writer = writer.option("userMetadata", json.dumps(dict(self.provenance)))
         for key, value in options.items():
             if key == "partition_by" and isinstance(value, tuple):
                 writer = writer.partitionBy(*value)
@@ -220,20 +231,22 @@ class Tables:
         return writer
 
     def _save(self, name: str, writer: DataFrameWriter) -> int:
-        before = self.version(name) if self.exists(name) else -1
+        before = delta_log.newest_version(self.folder(name))
+        commit = {**self.provenance, "commit": uuid4().hex}  # by which it is found, beside others
+        writer = writer.option("userMetadata", json.dumps(commit))
         if self.catalog:
             full_name = f"{self.catalog}.{name}"
-            if before >= 0:  # perhaps made by path alone: Delta takes no second table there
+            if before is not None:  # perhaps made by path alone: Delta takes no second table there
                 place = f"USING delta LOCATION '{self.path(name)}'"
                 self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
-            _settle(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
+            retry_on_conflict(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
         else:
-            _settle(lambda: writer.save(self.path(name)))
-        last = self._delta(name).history(1).collect()[0]
-        if last["version"] == before:
+            retry_on_conflict(lambda: writer.save(self.path(name)))
+        later = delta_log.commits(self.folder(name), -1 if before is None else before)
+        own = next((each for each in later if commit["commit"] in each.user_metadata), None)
+        if own is None:
             return 0  # Delta has seen this transaction and skipped it
-        written = last["operationMetrics"]
-        return int(written.get("numOutputRows", 0)) - int(written.get("numCopiedRows", 0))
+        return own.metrics.get("numOutputRows", 0) - own.metrics.get("numCopiedRows", 0)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -244,17 +257,6 @@ class Tables:
 
     def _delta(self, name: str) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(name))
-
-
-def _settle(commit: Callable[[], object]) -> None:
-    """Commit, also where other jobs write to the same table: on what they have left there."""
-    for pause_s in PAUSES_S:
-        try:
-            commit()
-            return
-        except CONFLICTS:
-            time.sleep(pause_s)
-    commit()
 
 
 def conform(df: DataFrame, schema: StructType, name: str, hint: str = "") -> DataFrame:

@@ -8,7 +8,10 @@ from pyspark.sql.types import StructType
 
 from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError, SchemaError
+from devise_lib.spark import tables as tables_module
+from devise_lib.spark.delta_log import TableSize, last_change, size
 from devise_lib.spark.schemas import METRICS, SCHEMAS, WORD_VECTORS
+from devise_lib.spark.session import session_settings
 from devise_lib.spark.tables import Tables, conform, count_by
 
 pytestmark = pytest.mark.spark
@@ -135,11 +138,49 @@ def test_the_log_of_a_commit_says_what_made_it(tables, spark):
     tables.overwrite(NAME, words(spark, ("a", 1)))
     path = tables.path(NAME)
     [entry] = spark.sql(f"DESCRIBE HISTORY delta.`{path}`").collect()
-    assert json.loads(entry["userMetadata"]) == {
-        "job": "embed_labels",
-        "seed": 5,
-        "run_id": "run-1",
-    }
+    told = json.loads(entry["userMetadata"])
+    assert len(told.pop("commit")) == 32
+    assert told == {"job": "embed_labels", "seed": 5, "run_id": "run-1"}
+
+
+def test_what_the_log_says_without_spark_is_what_spark_says(tables, spark):
+    tables.append(NAME, words(spark, ("a", 1), ("b", 2)).coalesce(1))
+    before = last_change(tables.folder(NAME))
+    tables.append(NAME, words(spark, ("c", 3)).coalesce(1))
+    assert last_change(tables.folder(NAME)) != before
+    before = last_change(tables.folder(NAME))
+    tables.pack(NAME, 1 << 20)
+    assert last_change(tables.folder(NAME)) == before  # the same rows, in another file
+    tables.delete(NAME, F.col("word") == "a")
+    assert last_change(tables.folder(NAME)) != before
+    told = [(c.version, c.operation, c.time.timestamp()) for c in tables.commits(NAME)]
+    assert told == [
+        (row["version"], row["operation"], pytest.approx(row["timestamp"].timestamp(), abs=5))
+        for row in tables.history(NAME).collect()
+    ]
+    detail = tables.detail(NAME)
+    assert tables.size(NAME) == TableSize(detail["numFiles"], detail["sizeInBytes"])
+    with session_settings(spark, {"spark.databricks.delta.writeChecksumFile.enabled": "false"}):
+        tables.append(NAME, words(spark, ("d", 4)).coalesce(1))
+    assert size(tables.folder(NAME)) is None
+    assert tables.size(NAME).files == detail["numFiles"] + 1
+
+
+def test_a_writer_counts_its_own_rows_though_another_writes_right_after_it(
+    tables, spark, monkeypatch
+):
+    """The rows of a commit are those of the writer's own commit, not of the newest one."""
+    settle = tables_module.retry_on_conflict
+
+    def followed_by_another(commit):
+        settle(commit)
+        words(spark, ("x", 7), ("y", 8)).write.format("delta").mode("append").save(path)
+
+    path = tables.path(NAME)
+    monkeypatch.setattr(tables_module, "retry_on_conflict", followed_by_another)
+    assert tables.append(NAME, words(spark, ("a", 1))) == 1
+    assert tables.append(NAME, words(spark, ("b", 2), ("c", 3), ("d", 4))) == 3
+    assert tables.version(NAME) == 3
 
 
 def test_files_may_be_partitioned_uncompressed_and_short(tables, spark, tmp_path):

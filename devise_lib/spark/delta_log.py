@@ -1,0 +1,107 @@
+"""The log of a Delta table, read without Spark: milliseconds in place of Spark jobs.
+
+A job asks little of a table's log before and after it writes: whether the table is there, its
+version, what a commit wrote. The Delta protocol fixes where these stand: a JSON file per version,
+in which the action `commitInfo` tells of the commit, and beside it perhaps a checksum file with the
+table's size. Rows and the list of a table's files are Spark's to read.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# Operations that leave every row as it was.
+SAME_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CREATE TABLE")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit of a table.
+
+    Attributes:
+        version: that it made.
+        time: when, UTC.
+        operation: as Delta names it: "WRITE", "MERGE", "OPTIMIZE" ...
+        metrics: what it did, numbers by name: "numOutputRows" ...
+        user_metadata: what its writer has put down with it; "" for nothing.
+        transaction: an id that no other commit has, of any table.
+    """
+
+    version: int
+    time: datetime
+    operation: str
+    metrics: Mapping[str, int] = field(default_factory=dict)
+    user_metadata: str = ""
+    transaction: str = ""
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """The data files that a table consists of: their number and bytes."""
+
+    files: int
+    size_bytes: int
+
+
+def newest_version(table: Path) -> int | None:
+    """The version of the table in a folder; None where there is no table."""
+    versions = _versions(table)
+    return max(versions) if versions else None
+
+
+def commits(table: Path, after: int = -1) -> Iterator[Commit]:
+    """The commits of higher versions than `after` that the log still has, newest first."""
+    for version in sorted(_versions(table), reverse=True):
+        if version <= after:
+            return
+        yield _read_commit(table, version)
+
+
+def last_change(table: Path) -> str:
+    """A name for the rows that a table has: it changes with every commit that changes a row.
+
+    "" where no commit that the log still has changed a row.
+    """
+    changes = (c for c in commits(table) if c.operation not in SAME_ROWS)
+    change = next(changes, None)
+    return f"{change.version} {change.transaction}" if change else ""
+
+
+def size(table: Path) -> TableSize | None:
+    """The size by the checksum file of the newest version; None where Delta wrote none."""
+    version = newest_version(table)
+    path = table / "_delta_log" / f"{version or 0:020}.crc"
+    if version is None or not path.exists():
+        return None
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return TableSize(int(told["numFiles"]), int(told["tableSizeBytes"]))
+
+
+def _versions(table: Path) -> list[int]:
+    try:
+        names = [path.name for path in (table / "_delta_log").iterdir()]
+    except FileNotFoundError:
+        return []
+    stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return [int(stem) for stem in stems if stem.isdigit()]
+
+
+def _read_commit(table: Path, version: int) -> Commit:
+    told: dict[str, Any] = {}
+    with (table / "_delta_log" / f"{version:020}.json").open(encoding="utf-8") as lines:
+        for line in lines:  # the first one, as Spark writes it; the others may be very many
+            if "commitInfo" in (action := json.loads(line)):
+                told = action["commitInfo"]
+                break
+    metrics = told.get("operationMetrics", {})
+    return Commit(
+        version,
+        datetime.fromtimestamp(told.get("timestamp", 0) / 1000, UTC),
+        told.get("operation", ""),
+        {name: int(value) for name, value in metrics.items() if value.isdigit()},
+        told.get("userMetadata", ""),
+        told.get("txnId", ""),
+    )
