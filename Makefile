@@ -12,7 +12,7 @@ PYTHON := $(shell for name in python3.11 python3 python; do $$name -c \
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo real test check bench lock clean
+.PHONY: help setup demo real test soak check bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ demo: setup ## the whole pipeline on the generated sample; ends in a report
 real: setup ## the whole pipeline on real data (DEVISE_DATA, default ../shared/data)
 	@$(RUN)/python -m devise_lib.pipeline --config conf/real.toml --resume $(ARGS)
 
-test: setup ## every test, with the coverage; in two processes, with ARGS="-n 0" in one
-	@$(PYTEST) --cov --cov-report=term $(ARGS)
+test: setup ## the tests, with the coverage, about 20 minutes; in two processes, with ARGS="-n 0" in one
+	@$(PYTEST) -m "not soak" --cov --cov-report=term $(ARGS)
+
+soak: setup ## the subjects of some tests at their full size, about half an hour; without coverage
+	@$(PYTEST) -m soak $(ARGS)
 
 check: setup ## format, lint, types and the tests without Spark; about three minutes
 	$(RUN)/ruff format --check .

@@ -1,7 +1,8 @@
 """embed_photos while its driver, its JVM, its executors and their workers are killed at random.
 
 Every process here is a real one, and every kill a SIGKILL. What the killed runs leave must be what
-a run leaves that nobody disturbed.
+a run leaves that nobody disturbed. The test has two sizes: `make test` kills three processes on few
+photos, `make soak` kills 22 on 5,000.
 """
 
 import io
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +23,49 @@ from deltalake import DeltaTable
 from PIL import Image
 
 from devise_lib.config_photos import EmbedPhotos
+from devise_lib.errors import InputError
 from devise_lib.spark.schemas import PHOTOS as PHOTOS_SCHEMA
 from devise_lib.spark.tables import Tables
 from tests.conftest import LOCAL, ROOT, SESSION, set_options
-from tests.embedding import mean_colour_network, photo_row, register
+from tests.embedding import mean_colour_network, photo_row, register, run
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
-PHOTOS, FILES = 5_000, 20
-KILLS = ("driver",) * 4 + ("jvm",) * 2 + ("executor",) * 8 + ("worker",) * 8  # 22 of them
+
+@dataclass(frozen=True)
+class Size:
+    """How much one case of the test embeds, and what it kills."""
+
+    photos: int
+    files: int
+    kills: tuple[str, ...]  # the last one comes first
+    shuffled: bool
+    must_kill: int  # a run may end before the last kills
+    ends_before_loss: int  # drivers or JVMs that are killed before the checkpoint is lost
+    pause_s: float  # upper limit, from a commit to a kill
+    as_programs: bool  # the undisturbed run and the second one; else they run in this process
+
+
+SMALL = Size(
+    photos=100,
+    files=5,
+    kills=("worker", "executor", "driver"),
+    shuffled=False,
+    must_kill=3,
+    ends_before_loss=0,
+    pause_s=0.5,
+    as_programs=False,
+)
+FULL = Size(
+    photos=5_000,
+    files=20,
+    kills=("driver",) * 4 + ("jvm",) * 2 + ("executor",) * 8 + ("worker",) * 8,  # 22 of them
+    shuffled=True,
+    must_kill=20,
+    ends_before_loss=2,
+    pause_s=2.5,
+    as_programs=True,
+)
 CLUSTER = (  # two executors, each a process that can be killed
     "spark.master=local-cluster[2,1,1024]",
     "spark.driver.memory=1g",
@@ -53,12 +89,23 @@ def noise(seed: int) -> bytes:
     return broken.get(seed % 40, content)
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(SMALL, id="small"),
+        pytest.param(FULL, id="full", marks=pytest.mark.soak),
+    ],
+)
+def size(request) -> Size:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def ready(spark, tmp_path_factory) -> Path:
-    """A work folder with photos in FILES files of PHOTOS, some of them at their paths."""
+def ready(spark, size, tmp_path_factory) -> Path:
+    """A work folder with the size's photos in as many files of PHOTOS, some at their paths."""
     root = tmp_path_factory.mktemp("faults")
     rows = []
-    for number in range(PHOTOS):
+    for number in range(size.photos):
         content, path = noise(number), root / f"{number:04}.png"
         row = photo_row(f"p{number:04}", content, path=str(path))
         if number % 10 == 0:
@@ -66,7 +113,7 @@ def ready(spark, tmp_path_factory) -> Path:
             row = (*row[:-1], None)
         rows.append(row)
     config = EmbedPhotos(work_dir=str(root / "work"))
-    photos = spark.createDataFrame(rows, PHOTOS_SCHEMA).repartition(FILES, "photo_id")
+    photos = spark.createDataFrame(rows, PHOTOS_SCHEMA).repartition(size.files, "photo_id")
     Tables.of(spark, config).append("photos", photos)
     register(config, mean_colour_network())
     return Path(config.work_dir)
@@ -129,9 +176,10 @@ def commits(work: Path) -> int:
 
 
 def wait_for_commit(work: Path, driver: subprocess.Popen) -> bool:
-    """Until the run has written once more; False where it ended before."""
-    before, deadline = commits(work), time.monotonic() + SOFT_S
-    while commits(work) == before:
+    """Wait until the run has written a batch more; False where it ended before."""
+    before = max(commits(work), 1)  # the first commit only creates the table
+    deadline = time.monotonic() + SOFT_S
+    while commits(work) <= before:
         if driver.poll() is not None:
             return False
         assert time.monotonic() < deadline, (work / "said.txt").read_text()[-3000:]
@@ -162,22 +210,45 @@ def rows(work: Path, name: str) -> list[tuple]:
     )
 
 
-@pytest.fixture(scope="module")
-def undisturbed(ready, tmp_path_factory) -> Path:
-    """The same work folder after one run, in another session, in one batch, on other tasks."""
-    work = shutil.copytree(ready, tmp_path_factory.mktemp("undisturbed") / "work")
-    done = subprocess.run(
+def config_of(work: Path) -> EmbedPhotos:
+    return EmbedPhotos(work_dir=str(work), max_bad_share=1.0, batch_size=16)
+
+
+def run_program(work: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command(work, *LOCAL), cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spark, size, ready, tmp_path_factory) -> Path:
+    """The same work folder after one run, in another session, in one batch, on other tasks."""
+    work = shutil.copytree(ready, tmp_path_factory.mktemp("undisturbed") / "work")
+    if size.as_programs:
+        done = run_program(work)
+        assert done.returncode == 0, done.stdout + done.stderr
+    else:
+        run(spark, config_of(work))
     return work
 
 
-def test_nothing_is_lost_or_doubled_whatever_is_killed(ready, undisturbed, tmp_path):
+def check_that_a_second_run_is_refused(spark, size: Size, work: Path) -> None:
+    said = "is running in this work folder already"
+    if size.as_programs:
+        second = run_program(work)
+        assert second.returncode == 1
+        assert said in second.stderr
+    else:
+        with pytest.raises(InputError, match=said):
+            run(spark, config_of(work))
+
+
+def test_nothing_is_lost_or_doubled_whatever_is_killed(spark, size, ready, undisturbed, tmp_path):
     work = shutil.copytree(ready, tmp_path / "work")
     chance = random.Random(5)
-    kills = list(KILLS)
-    chance.shuffle(kills)
+    kills = list(size.kills)
+    if size.shuffled:
+        chance.shuffle(kills)
     killed: Counter[str] = Counter()
     second_tried = checkpoint_lost = False
     driver = start(work)
@@ -185,17 +256,15 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(ready, undisturbed, tmp_p
         while kills:
             kind = kills.pop()
             takes_all = kind in ("driver", "jvm")
-            # A run whose driver is killed must have got on, or none would ever end.
-            if (takes_all or len(kills) % 2) and not wait_for_commit(work, driver):
+            # A run whose driver is killed must have got on, or none would ever end. A second run
+            # is refused only once the first one holds the work folder.
+            waits = takes_all or not second_tried or len(kills) % 2
+            if waits and not wait_for_commit(work, driver):
                 break
             if not second_tried:
-                second = subprocess.run(
-                    command(work, *LOCAL), cwd=ROOT, capture_output=True, text=True, check=False
-                )
-                assert second.returncode == 1
-                assert "is running in this work folder already" in second.stderr
+                check_that_a_second_run_is_refused(spark, size, work)
                 second_tried = True
-            time.sleep(chance.uniform(0.0, 2.5))
+            time.sleep(chance.uniform(0.0, size.pause_s))
             if kind == "driver":
                 end(driver)
                 assert driver.returncode == -signal.SIGKILL
@@ -209,7 +278,8 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(ready, undisturbed, tmp_p
                 break
             if takes_all:
                 driver.wait(120)
-                if not checkpoint_lost and killed["driver"] + killed["jvm"] >= 2:
+                ends = killed["driver"] + killed["jvm"]
+                if not checkpoint_lost and ends >= size.ends_before_loss:
                     shutil.rmtree(work / "checkpoints" / "embed_photos")
                     checkpoint_lost = True
                 driver = start(work)
@@ -217,7 +287,7 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(ready, undisturbed, tmp_p
         assert driver.wait(600) == 0, (work / "said.txt").read_text()[-3000:]
     finally:
         end(driver)
-    assert sum(killed.values()) >= 20
+    assert sum(killed.values()) >= size.must_kill
     assert second_tried
     assert checkpoint_lost
     for name in ("embeddings", "quarantine"):
@@ -225,4 +295,4 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(ready, undisturbed, tmp_p
         assert len(found) == len(wanted)
         assert found == wanted
     ids = [row[0] for name in ("embeddings", "quarantine") for row in rows(work, name)]
-    assert len(ids) == len(set(ids)) == PHOTOS
+    assert len(ids) == len(set(ids)) == size.photos
