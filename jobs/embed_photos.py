@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.spark.embedding import lock_name
-from devise_lib.spark.embedding_run import broadcast_model, embed_all
+from devise_lib.spark.embedding_run import embed
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.live import Stopper
@@ -31,14 +31,13 @@ def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
     registered = tracking.find_registered(config.model_name, config.model)
     model_id = registered.model_id
     tables = Tables.of(spark, config, model_id=model_id, run_id=tracking.current_run_id())
-    tables.read("photos")  # says which job writes it where it is missing
+    tables.require("photos")
     stopper = Stopper()
     signals = stopper if config.trigger_s else nullcontext()  # a run with an end may be killed
     with only_run(config.work_dir, lock_name(model_id)), signals:
         for name in EACH:
             tables.create_if_missing(name)
-        model = broadcast_model(tables, config, registered)
-        rows = embed_all(tables, config, model, model_id, stopper)
+        rows = embed(tables, config, registered, stopper)
     tracking.log_params({"model_id": model_id})
     return rows
 

@@ -70,6 +70,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
 
     settings = {
         **SESSION,
+        # Most tests have a handful of rows, for which code is made, compiled and thrown away. The
+        # programs that tests start make code as users' do.
+        "sql.codegen.wholeStage": "false",
+        "sql.codegen.factoryMode": "NO_CODEGEN",
+        "databricks.delta.snapshotPartitions": "1",
         "sql.shuffle.partitions": "2",
         "sql.ansi.enabled": "true",
         "sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),

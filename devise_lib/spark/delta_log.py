@@ -23,7 +23,7 @@ class Commit:
 
     Attributes:
         version: that it made.
-        time: when, UTC.
+        time: when, UTC: of its file's last change, as Delta itself takes it.
         operation: as Delta names it: "WRITE", "MERGE", "OPTIMIZE" ...
         metrics: what it did, numbers by name: "numOutputRows" ...
         user_metadata: what its writer has put down with it; "" for nothing.
@@ -91,7 +91,8 @@ def _versions(table: Path) -> list[int]:
 
 def _read_commit(table: Path, version: int) -> Commit:
     told: dict[str, Any] = {}
-    with (table / "_delta_log" / f"{version:020}.json").open(encoding="utf-8") as lines:
+    path = table / "_delta_log" / f"{version:020}.json"
+    with path.open(encoding="utf-8") as lines:
         for line in lines:  # the first one, as Spark writes it; the others may be very many
             if "commitInfo" in (action := json.loads(line)):
                 told = action["commitInfo"]
@@ -99,7 +100,7 @@ def _read_commit(table: Path, version: int) -> Commit:
     metrics = told.get("operationMetrics", {})
     return Commit(
         version,
-        datetime.fromtimestamp(told.get("timestamp", 0) / 1000, UTC),
+        datetime.fromtimestamp(path.stat().st_mtime, UTC),
         told.get("operation", ""),
         {name: int(value) for name, value in metrics.items() if value.isdigit()},
         told.get("userMetadata", ""),

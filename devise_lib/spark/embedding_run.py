@@ -1,11 +1,8 @@
 """A run of embed_photos from its start to its end: what is done around the stream."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import partial
-
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos, IngestPhotos
@@ -19,89 +16,75 @@ from devise_lib.spark.current_models import (
     show_in_view,
 )
 from devise_lib.spark.embedding import Embedder, checkpoint
+from devise_lib.spark.embedding_model import broadcast_model, how_to_begin_anew
 from devise_lib.spark.exclusive import unless_running
+from devise_lib.spark.finished import Finished, counts_of_finished, remember, rows_now
 from devise_lib.spark.inference import Model
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_commits import count_superseded, drop_superseded
 from devise_lib.spark.progress import Progress, forecast, rates
 from devise_lib.spark.quarantine import check_share
-from devise_lib.spark.results import EACH, Counts, count_results, forget_refused, rows_of
+from devise_lib.spark.results import EACH, Counts, count_results, forget_refused
 from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
 from devise_lib.spark.tables import Tables
 
 LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is the start
 
 
-def broadcast_model(
-    tables: Tables, config: EmbedPhotos, registered: tracking.RegisteredModel
-) -> Model:
-    """The registered model on its way to the workers.
+def embed(
+    tables: Tables, config: EmbedPhotos, registered: tracking.RegisteredModel, stopper: Stopper
+) -> dict[str, int]:
+    """Give every photo of PHOTOS its result of the model; returns the model's rows.
+
+    Where the last run of the same settings has done so, and no row changed since, no photo is
+    looked at.
+
+    Args:
+        tables: with PHOTOS and the tables of results; their provenance names the run.
+        config: of the job.
+        registered: the model.
+        stopper: ends a run that waits for new photos.
 
     Raises:
-        InputError: its file is missing, or the model has embedded photos in another way before.
+        InputError: see `broadcast_model` and `embed_all`.
     """
     keras_file = tracking.fetch_keras(registered)
-    rows = rows_of(tables, "embeddings", registered.model_id)
-    earlier = rows.select(F.col("feature").isNotNull().alias("has")).first()
-    if earlier is not None and earlier["has"] != config.feature:
-        raise InputError(
-            f"{registered.model_id} has embedded photos {'with' if earlier['has'] else 'without'} "
-            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or "
-            + how_to_begin_anew(tables, registered.model_id)
-        )
     made = {"precision": config.precision, "model_sha256": hashlib.sha256(keras_file).hexdigest()}
-    _refuse_other_vectors(tables, registered.model_id, made, earlier is None)
-    outputs: tuple[str, ...] = ("embedding",)
-    if config.feature:
-        from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
-
-        keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
-    return Model(
-        tables.spark.sparkContext.broadcast(keras_file),
-        config.batch_size,
-        outputs,
-        config.precision,
-        tracking.fetch_dimension(registered),
-    )
-
-
-def how_to_begin_anew(tables: Tables, model_id: str) -> str:
-    """For messages: what a user types to have a model's photos embedded once more."""
-    statements = "; ".join(
-        f"DELETE FROM delta.`{tables.path(name)}` WHERE model_id = '{model_id}'" for name in EACH
-    )
-    return f"delete its rows and run it again ({statements})"
-
-
-def _refuse_other_vectors(
-    tables: Tables, model_id: str, made: dict[str, str], is_first: bool
-) -> None:
-    """A model's vectors are all of one file and one precision; the first run puts them down."""
-    folder = checkpoint(tables.work_dir, model_id)
-    path = folder / "made.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
-    for key, value in before.items():
-        if value != made[key] and not is_first:
-            raise InputError(
-                f"{model_id} has embedded photos with {key} {value}, and this run has "
-                f"{made[key]}: run it as before, register the other as a model of its own, or "
-                + how_to_begin_anew(tables, model_id)
-            )
-    if before != made:
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")  # a run that dies while it writes leaves the old one
-        fresh.write_text(json.dumps(made))
-        fresh.replace(path)
+    keys = ("feature", "make_current", "keep_models")
+    settings = {**made, **{key: getattr(config, key) for key in keys}}
+    folder = checkpoint(tables.work_dir, registered.model_id)
+    counts = counts_of_finished(tables, folder, settings)
+    if counts is None or config.retry or config.trigger_s:
+        model = broadcast_model(tables, config, registered, keras_file, made)
+        return embed_all(tables, config, model, registered.model_id, stopper, settings)
+    check_share(counts.refused, counts.total, config.max_bad_share, config.name)
+    say(f"{config.name}  nothing new: {counts.total:,} photos had their result before")
+    tracking.log_metrics({"new": 0.0, "new_refused": 0.0, **refused_metrics(counts.refused)})
+    tidy(tables, config)
+    return counts.rows()
 
 
 def embed_all(
-    tables: Tables, config: EmbedPhotos, model: Model, model_id: str, stopper: Stopper
+    tables: Tables,
+    config: EmbedPhotos,
+    model: Model,
+    model_id: str,
+    stopper: Stopper,
+    settings: Mapping[str, object],
 ) -> dict[str, int]:
     """Embed every photo of PHOTOS that the model has neither embedded nor refused.
 
-    Then readers see the model. With `trigger_s` it goes on to wait for new photos until it is
-    stopped.
+    Then readers see the model, and the run puts down that it has finished. With `trigger_s` it goes
+    on to wait for new photos until it is stopped.
+
+    Args:
+        tables: with PHOTOS and the tables of results.
+        config: of the job.
+        model: on its way to the workers.
+        model_id: that rows carry.
+        stopper: ends a run that waits for new photos.
+        settings: that a later run must have, too, to take this one's result for its own.
 
     Returns:
         The model's rows.
@@ -114,13 +97,14 @@ def embed_all(
     if config.retry:
         again = forget_refused(tables, model_id, config.retry)
         say(f"{config.name}  {again:,} refused photos are tried again")
-    version = tables.version("photos")  # those that come later are the next run's
+    rows = rows_now(tables, "photos")  # first: what changes from here on is the next run's
+    version = tables.version("photos")
     photos = tables.read("photos", version).count()
     before = count_results(tables, model_id)
     context = tables.spark.sparkContext
-    folder = checkpoint(tables.work_dir, model_id) / "scratch"
+    folder = checkpoint(tables.work_dir, model_id)
     with (
-        Scratch(str(folder)) as scratch,
+        Scratch(str(folder / "scratch")) as scratch,
         Progress(
             context, config.name, config.progress_s, max(photos - before.total, 0)
         ) as progress,
@@ -129,10 +113,12 @@ def embed_all(
             tables, config, model, model_id, scratch, progress, stopper, before=before
         )
         embedder.embed_stream()
+        rows |= rows_now(tables, *EACH)
         counts = count_results(tables, model_id)
         if counts.total != photos:
             if not stopper.stopped:
                 embedder.embed_missing(version)
+                rows |= rows_now(tables, *EACH)
             if stopper.stopped:
                 raise InputError(
                     f"stopped with {counts.total} of {photos} photos done: run it again"
@@ -141,6 +127,8 @@ def embed_all(
         check_share(counts.refused, counts.total, config.max_bad_share, config.name)
         tell(config, counts.refused, embedder, progress.throughput())
         complete(tables, config, model_id)
+        rows |= rows_now(tables, "current_models")
+        remember(folder, Finished(settings, rows, counts.embedded, dict(counts.refused)))
         if config.trigger_s:
             progress.total = 0
             say(
@@ -150,7 +138,7 @@ def embed_all(
             embedder.embed_live(partial(tidy, tables, config))
             counts = count_results(tables, model_id)
             check_share(counts.refused, counts.total, config.max_bad_share, config.name)
-    return {"embeddings": counts.embedded, "quarantined": counts.refused.total()}
+    return counts.rows()
 
 
 def _drop_superseded(tables: Tables) -> None:
@@ -225,6 +213,11 @@ def tidy(tables: Tables, config: EmbedPhotos, sort: bool = False) -> None:
             vacuum(tables, name, config.vacuum_hours)
 
 
+def refused_metrics(reasons: Mapping[str, int]) -> dict[str, float]:
+    """Refused photos by reason, as MLflow's metrics."""
+    return {f"refused_{reason}": float(n) for reason, n in reasons.items()}
+
+
 def tell(
     config: EmbedPhotos, reasons: Mapping[str, int], embedder: Embedder, done: Throughput
 ) -> None:
@@ -236,7 +229,7 @@ def tell(
         embedder: has counted what is new.
         done: how fast.
     """
-    metrics = {f"refused_{reason}": float(n) for reason, n in reasons.items()}
+    metrics = refused_metrics(reasons)
     metrics |= {"new": float(embedder.tried), "new_refused": float(embedder.refused.total())}
     new = f"{embedder.tried:,} new photos, {embedder.refused.total():,} of them refused"
     say(f"{config.name}  {new}", over=True)

@@ -41,6 +41,10 @@ class Counts:
     def total(self) -> int:
         return self.embedded + self.refused.total()
 
+    def rows(self) -> dict[str, int]:
+        """As the job reports them."""
+        return {"embeddings": self.embedded, "quarantined": self.refused.total()}
+
 
 def count_results(tables: Tables, model_id: str) -> Counts:
     """Photos that the model has embedded, and photos that it has refused."""

@@ -1,0 +1,84 @@
+"""The registered model of a run of embed_photos, and what has been embedded with it before."""
+
+import json
+
+from pyspark.sql import functions as F
+
+from devise_lib import tracking
+from devise_lib.config_photos import EmbedPhotos
+from devise_lib.errors import InputError
+from devise_lib.spark.embedding import checkpoint
+from devise_lib.spark.inference import Model
+from devise_lib.spark.results import EACH, rows_of
+from devise_lib.spark.tables import Tables
+
+
+def broadcast_model(
+    tables: Tables,
+    config: EmbedPhotos,
+    registered: tracking.RegisteredModel,
+    keras_file: bytes,
+    made: dict[str, str],
+) -> Model:
+    """The registered model on its way to the workers.
+
+    Args:
+        tables: with the tables of results.
+        config: of the job.
+        registered: the model.
+        keras_file: its file.
+        made: how it makes vectors, which may not change while it has results.
+
+    Raises:
+        InputError: the model has embedded photos in another way before.
+    """
+    rows = rows_of(tables, "embeddings", registered.model_id)
+    earlier = rows.select(F.col("feature").isNotNull().alias("has")).first()
+    if earlier is not None and earlier["has"] != config.feature:
+        raise InputError(
+            f"{registered.model_id} has embedded photos {'with' if earlier['has'] else 'without'} "
+            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or "
+            + how_to_begin_anew(tables, registered.model_id)
+        )
+    _refuse_other_vectors(tables, registered.model_id, made, earlier is None)
+    outputs: tuple[str, ...] = ("embedding",)
+    if config.feature:
+        from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
+
+        keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
+    return Model(
+        tables.spark.sparkContext.broadcast(keras_file),
+        config.batch_size,
+        outputs,
+        config.precision,
+        tracking.fetch_dimension(registered),
+    )
+
+
+def how_to_begin_anew(tables: Tables, model_id: str) -> str:
+    """For messages: what a user types to have a model's photos embedded once more."""
+    statements = "; ".join(
+        f"DELETE FROM delta.`{tables.path(name)}` WHERE model_id = '{model_id}'" for name in EACH
+    )
+    return f"delete its rows and run it again ({statements})"
+
+
+def _refuse_other_vectors(
+    tables: Tables, model_id: str, made: dict[str, str], is_first: bool
+) -> None:
+    """A model's vectors are all of one file and one precision; the first run puts them down."""
+    folder = checkpoint(tables.work_dir, model_id)
+    path = folder / "made.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    for key, value in before.items():
+        if value != made[key] and not is_first:
+            raise InputError(
+                f"{model_id} has embedded photos with {key} {value}, and this run has "
+                f"{made[key]}: run it as before, register the other as a model of its own, or "
+                + how_to_begin_anew(tables, model_id)
+            )
+    if before != made:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")  # a run that dies while it writes leaves the old one
+        fresh.write_text(json.dumps(made))
+        fresh.replace(path)
