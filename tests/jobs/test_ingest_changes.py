@@ -1,8 +1,12 @@
 """What a later run of ingest_photos does with files: new, changed, gone, back, or as before."""
 
+import math
 import os
 import shutil
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -122,12 +126,42 @@ def check_much(spark, config) -> None:
 
 
 MUCH = {"photos": 3, "quarantined": 2, "changed": 1, "removed": 1, "unchanged": 1}
+WRITES = 6  # to tables, of a run that finds these changes
+TELLING = (1, WRITES // 2, WRITES - 1)  # after the first write, half way, before the last
+
+
+class Killed(BaseException):
+    """As a kill, nothing catches it."""
+
+
+@contextmanager
+def killed_after(kept_writes: float) -> Iterator[Counter[str]]:
+    """Let so many writes to tables pass and kill the run at the next; counts the attempts."""
+    attempts: Counter[str] = Counter()
+
+    def failing(name: str):
+        write = getattr(Tables, name)
+
+        def attempt(*args, **kwargs):
+            attempts[name] += 1
+            if attempts.total() > kept_writes:
+                raise Killed
+            return write(*args, **kwargs)
+
+        return attempt
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("append", "merge"):
+            patch.setattr(Tables, name, failing(name))
+        yield attempts
 
 
 def test_new_changed_touched_mended_spoilt_and_removed_files(spark, ground):
     config = of(ground)
     change_much(ground / "SOURCE")
-    assert ingest(spark, config) == MUCH
+    with killed_after(math.inf) as attempts:
+        assert ingest(spark, config) == MUCH
+    assert attempts.total() == WRITES  # each of them is a point to kill a run at, below
     check_much(spark, config)
     assert ingest(spark, config) == {"photos": 0, "quarantined": 0, "unchanged": 7}
     removed = rows(spark, config)["cat/3.png"]["removed"].replace(tzinfo=UTC)
@@ -143,46 +177,22 @@ def test_new_changed_touched_mended_spoilt_and_removed_files(spark, ground):
     assert set(rows(spark, config, "quarantine")) == {"owl/bad.png"}
 
 
-class Killed(BaseException):
-    """As a kill, nothing catches it."""
-
-
 @pytest.mark.slow
-def test_a_run_may_be_killed_at_any_commit(spark, first, tmp_path_factory, monkeypatch):
+@pytest.mark.parametrize(
+    "kept_writes",
+    [
+        pytest.param(number, marks=() if number in TELLING else pytest.mark.soak)
+        for number in range(WRITES)
+    ],
+)
+def test_a_run_may_be_killed_at_any_commit(spark, ground, kept_writes):
     """Each write of a run is made to fail in turn; the run after it ends as one that was whole."""
-    kept = shutil.copytree(first, tmp_path_factory.mktemp("kept") / "copy")
-    config, kills = of(first), 0
-    while True:
-        change_much(first / "SOURCE")
-        calls = 0
-
-        def failing(write, kills=kills):
-            def attempt(*args, **kwargs):
-                nonlocal calls
-                calls += 1
-                if calls > kills:
-                    raise Killed
-                return write(*args, **kwargs)
-
-            return attempt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Tables, "append", failing(Tables.append))
-            patch.setattr(Tables, "merge", failing(Tables.merge))
-            try:
-                ingest(spark, config)
-                whole = True
-            except Killed:
-                whole = False
-        if not whole:
-            ingest(spark, config)
-        check_much(spark, config)
-        shutil.rmtree(first)
-        shutil.copytree(kept, first)
-        if whole:
-            break
-        kills += 1
-    assert kills >= 5  # so many writes were there
+    config = of(ground)
+    change_much(ground / "SOURCE")
+    with killed_after(kept_writes), pytest.raises(Killed):
+        ingest(spark, config)
+    ingest(spark, config)
+    check_much(spark, config)
 
 
 def test_what_the_source_leaves_out_or_lies_elsewhere_is_not_gone(spark, ground):
