@@ -5,9 +5,10 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 Words = Sequence[str | Path]  # a command, or its arguments
@@ -89,10 +90,14 @@ class Commands:
         log_path: file that the output of every command is added to.
         held: file descriptors that commands keep open, so that a lock is theirs as well: where
             the set-up is killed, the next one waits until its last command has ended.
+        says_that_it_works: whether a long command prints a line now and then.
     """
 
     log_path: Path
     held: tuple[int, ...] = ()
+    says_that_it_works: bool = True
+    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self, command: Words, purpose: str, extra: Mapping[str, str] | None = None) -> str:
         """Run `command` to its end; stop it where this process is interrupted.
@@ -123,7 +128,22 @@ class Commands:
             raise SetupError(f"{purpose}: {reason}. The whole output is in {self.log_path}")
         return output
 
+    def stop(self) -> None:
+        """From another thread: end the command that runs. Every later one is refused."""
+        self._stopped.set()
+        for process in tuple(self._running):
+            _stop(process)
+
+    def add(self, log_path: Path) -> None:
+        """Move what is in another log to the end of this one."""
+        if log_path.exists():
+            with self.log_path.open("ab") as log:
+                log.write(log_path.read_bytes())
+            log_path.unlink()
+
     def _wait(self, words: list[str], log: int, environ: dict[str, str]) -> int:
+        if self._stopped.is_set():
+            raise SetupError(f"{Path(words[0]).name} was not started, because the set-up stops")
         try:
             process = subprocess.Popen(
                 words,
@@ -137,15 +157,22 @@ class Commands:
         except OSError as error:
             raise SetupError(f"{words[0]} cannot be run: {error.strerror}") from None
         started = time.monotonic()
+        self._running.append(process)
         try:
+            if self._stopped.is_set():  # meanwhile, so that `stop` has not seen this process
+                _stop(process)
             while True:
                 try:
                     return process.wait(timeout=STILL_WORKING_S)
                 except subprocess.TimeoutExpired:
-                    print(f"      still working, {time.monotonic() - started:.0f} s", flush=True)
+                    if self.says_that_it_works:
+                        passed = time.monotonic() - started
+                        print(f"      still working, {passed:.0f} s", flush=True)
         except BaseException:  # Ctrl-C and SIGTERM too
             _stop(process)
             raise
+        finally:
+            self._running.remove(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -3,9 +3,11 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from devise_lib.spark.fast_start import FastStart
+from tools.background import Background
 from tools.commands import Commands
 from tools.horovod_wheel import cache_folder, wheel_key
 
@@ -18,11 +20,13 @@ class SetUp:
         root: folder of the sources; the environment is its `.venv`.
         commands: runs and logs.
         pins: requirements.lock as {package: version}.
+        background: work beside the steps.
     """
 
     root: Path
     commands: Commands
     pins: Mapping[str, str]
+    background: Background = field(default_factory=Background)
 
     @property
     def venv(self) -> Path:
@@ -39,6 +43,15 @@ class SetUp:
     @property
     def spark_home(self) -> Path:
         return self.packages / "pyspark"
+
+    @property
+    def fast_start(self) -> FastStart:
+        return FastStart(self.venv, self.spark_home)
+
+    @property
+    def added_jars(self) -> Path:
+        """The file that names the jars which the set-up has put beside Spark's own."""
+        return self.venv / "delta-jars.txt"
 
     @property
     def changing(self) -> Path:

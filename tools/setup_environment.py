@@ -23,13 +23,23 @@ from devise_lib.spark.java import find_java
 from tools.commands import Commands, SetupError, apt_install
 from tools.environment import SetUp, read_pins, replace_file
 from tools.horovod_wheel import build_wheel, find_wheel
-from tools.python_packages import base_python, compile_packages, install_packages, install_project
-from tools.spark_settings import configure_spark, fetch_delta
+from tools.python_packages import (
+    base_python,
+    check_packages,
+    compile_packages,
+    install_packages,
+    install_project,
+)
+from tools.spark_settings import configure_spark
+from tools.spark_start import begin_spark, finish_spark
 
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = ".venv/setup-stamp.json"
 # With tools/*.py, what the environment is made from: a change makes the set-up run again.
-INPUTS = ("requirements.lock", "setup.py", "conf/spark-defaults.conf", "devise_lib/spark/java.py")
+INPUTS = (
+    *("requirements.lock", "setup.py", "conf/spark-defaults.conf"),
+    *("devise_lib/spark/java.py", "devise_lib/spark/fast_start.py"),
+)
 
 
 def check_python(setup: SetUp) -> str:
@@ -68,11 +78,17 @@ STEPS: tuple[tuple[str, str, Callable[[SetUp], str]], ...] = (
     ("Python 3.11 that can make environments", "a moment", check_python),
     ("Java 17 or 21, which Spark runs on", "0.2 GB and half a minute if missing", provide_java),
     ("packages of requirements.lock into .venv", "3 GB, a minute", install_packages),
-    ("wheel of Horovod", "2 to 6 minutes to compile, once for this user", provide_horovod),
-    ("Horovod and this project into .venv", "half a minute", install_project),
-    ("bytecode of the packages", "a minute", compile_packages),
     ("settings of .venv's own Spark", "a moment", configure_spark),
-    ("jars of Delta Lake", "10 MB and a quarter of a minute", fetch_delta),
+    (
+        "jars of Delta Lake, archive of Java's classes: begun",
+        "10 MB to fetch, 0.2 GB on the disk",
+        begin_spark,
+    ),
+    ("wheel of Horovod", "2 to 6 minutes to compile, once for this user", provide_horovod),
+    ("Horovod and this project into .venv", "a moment", install_project),
+    ("bytecode of the packages", "half a minute to a minute", compile_packages),
+    ("all packages load", "a quarter of a minute", check_packages),
+    ("jars of Delta Lake, archive of Java's classes: done", "up to half a minute", finish_spark),
 )
 
 
@@ -96,8 +112,10 @@ def is_up_to_date(root: Path) -> bool:
 
 def write_stamp(setup: SetUp) -> None:
     """Note that the set-up is complete, and which files it stands on."""
-    jars = (setup.venv / "delta-jars.txt").read_text().split("\n")
-    needs = [setup.python, find_java() / "bin" / "java", *filter(None, jars)]
+    jars = setup.added_jars.read_text().split("\n")
+    start = setup.fast_start
+    needs = [setup.python, find_java() / "bin" / "java", start.conf, *filter(None, jars)]
+    needs += [start.archive] if start.archive.is_file() else []  # not every Java makes one
     stamp = {"digest": digest(setup.root), "needs": [str(path) for path in needs]}
     replace_file(setup.root / STAMP, json.dumps(stamp))
 
@@ -125,11 +143,14 @@ def set_up(root: Path, lock: int) -> None:
     setup.commands.log_path.unlink(missing_ok=True)  # the log of the last set-up
     print(f"set-up: {len(STEPS)} steps; what they print goes to {setup.commands.log_path}")
     started = time.monotonic()
-    for number, (what, cost, step) in enumerate(STEPS, start=1):
-        print(f"[{number}/{len(STEPS)}] {what} ({cost})", flush=True)
-        step_started = time.monotonic()
-        result = step(setup)
-        print(f"      {result}: {time.monotonic() - step_started:.1f} s", flush=True)
+    try:
+        for number, (what, cost, step) in enumerate(STEPS, start=1):
+            print(f"[{number}/{len(STEPS)}] {what} ({cost})", flush=True)
+            step_started = time.monotonic()
+            result = step(setup)
+            print(f"      {result}: {time.monotonic() - step_started:.1f} s", flush=True)
+    finally:
+        setup.background.stop()
     write_stamp(setup)
     print(f"set-up: done in {time.monotonic() - started:.0f} s")
 

@@ -1,19 +1,10 @@
-"""Steps of the set-up: the environment's own Spark has our settings and Delta's jars."""
+"""Step of the set-up: the environment's own Spark has our settings."""
 
-import os
-import shutil
-from pathlib import Path
+import re
 
-from tools.commands import Words
 from tools.environment import SetUp, replace_file
-from tools.java_trust import java_options
 
-CHECK_SETTINGS = (  # one row in Delta within seconds
-    "spark.ui.enabled=false",
-    "spark.driver.host=localhost",
-    "spark.sql.shuffle.partitions=1",
-    "spark.databricks.delta.snapshotPartitions=1",
-)
+PACKAGES = re.compile(r"^\s*spark\.jars\.packages\b.*$", re.MULTILINE)
 
 
 def configure_spark(setup: SetUp) -> str:
@@ -22,6 +13,8 @@ def configure_spark(setup: SetUp) -> str:
     Files are replaced, never written into: uv links them to its cache.
     """
     defaults = (setup.root / "conf" / "spark-defaults.conf").read_text()
+    # Spark would resolve them at each start.
+    defaults = PACKAGES.sub("# The set-up has put them beside Spark's own.", defaults)
     conf = setup.spark_home / "conf"
     conf.mkdir(exist_ok=True)
     replace_file(
@@ -43,20 +36,3 @@ def configure_spark(setup: SetUp) -> str:
     )
     (setup.venv / "bin" / "find-spark-home").chmod(0o755)
     return str(conf)
-
-
-def fetch_delta(setup: SetUp) -> str:
-    """Step: Delta's jars are where Spark keeps its packages, and spark-submit works with them."""
-    scratch = setup.venv / "delta-check"
-    shutil.rmtree(scratch, ignore_errors=True)
-    submit: Words = [setup.venv / "bin" / "spark-submit", "--master", "local[1]"]
-    settings = [word for setting in CHECK_SETTINGS for word in ("--conf", setting)]
-    output = setup.commands.run(
-        [*submit, *settings, setup.root / "tools" / "fetch_delta.py", scratch],
-        "Delta's jars were not fetched, or Spark does not work with them",
-        {"SPARK_SUBMIT_OPTS": " ".join(java_options(os.environ, setup.venv / "java-trust.jks"))},
-    )
-    shutil.rmtree(scratch)
-    jars = [line.removeprefix("jar ") for line in output.splitlines() if line.startswith("jar ")]
-    replace_file(setup.venv / "delta-jars.txt", "\n".join(jars))
-    return ", ".join(Path(jar).name for jar in jars)

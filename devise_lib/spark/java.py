@@ -18,6 +18,7 @@ VERSIONS = (17, 21)
 PLACES = ("/usr/lib/jvm/*", "/opt/java*", "~/.sdkman/candidates/java/*")
 INSTALL = "sudo apt-get install openjdk-17-jre-headless"
 PROPERTY = re.compile(r"^\s*(java\.home|java\.specification\.version) = (.+?)\s*$", re.MULTILINE)
+RELEASE_VERSION = re.compile(r'^JAVA_VERSION="(?:1\.)?(\d+)', re.MULTILINE)  # 1.8 is Java 8
 ANSWER_TIMEOUT_S = 60
 
 
@@ -25,7 +26,8 @@ def find_java(environ: Mapping[str, str] = os.environ, places: Sequence[str] = P
     """The home of a Java 17 or 21, what JAVA_HOME should be.
 
     Looks at JAVA_HOME, at `java` on the PATH, then at the usual folders. A Java of another
-    version is passed over, wherever it stands.
+    version is passed over, wherever it stands. A Java whose home has the file `release` is not
+    started, which takes a third of a second.
 
     Args:
         environ: the environment to read JAVA_HOME, PATH and HOME from.
@@ -36,7 +38,7 @@ def find_java(environ: Mapping[str, str] = os.environ, places: Sequence[str] = P
     """
     passed_over = []
     for source, program in _programs(environ, places):
-        answer = ask_java(program)
+        answer = read_release(program) or ask_java(program)
         if answer is None:
             passed_over.append(f"{source}: {program} does not run")
         elif answer[0] not in VERSIONS:
@@ -48,6 +50,22 @@ def find_java(environ: Mapping[str, str] = os.environ, places: Sequence[str] = P
         f"Spark 4.0 wants Java 17 or 21; looked at JAVA_HOME, PATH, {', '.join(places)}: {found}. "
         f"Install one ({INSTALL}), or set JAVA_HOME to its folder."
     )
+
+
+def read_release(program: Path) -> tuple[int, Path] | None:
+    """What the file `release` says of `program`: (version, home); None where it says nothing.
+
+    The file lies in the home of every Java since 8. Links are followed to it.
+    """
+    home = Path(os.path.realpath(program)).parent.parent
+    try:
+        text = (home / "release").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    version = RELEASE_VERSION.search(text)
+    if version is None or not os.access(program, os.X_OK):
+        return None
+    return int(version[1]), home
 
 
 def ask_java(program: Path) -> tuple[int, Path] | None:

@@ -13,6 +13,7 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from devise_lib.errors import InputError
+from devise_lib.spark.fast_start import FastStart, variables
 from devise_lib.spark.java import find_java
 from devise_lib.spark.machine import driver_memory_bytes, memory_available_bytes
 
@@ -58,7 +59,9 @@ def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
             builder = builder.config(key, value)
         spark = _create(builder, given)
     else:
-        spark = _create(_own_builder(app_name, given), given)
+        builder, environment = _own_builder(app_name, given)
+        with variables(environment):
+            spark = _create(builder, given)
         spark.sparkContext.setLogLevel(given.get("spark.log.level", "ERROR"))
     _require_delta(spark)
     local = spark.conf.get("spark.master", "").startswith("local")
@@ -73,20 +76,31 @@ def is_managed() -> bool:
     return SparkSession.getActiveSession() is not None or any(name in os.environ for name in names)
 
 
-def _own_builder(app_name: str, given: Mapping[str, str]) -> SparkSession.Builder:
+def _own_builder(
+    app_name: str, given: Mapping[str, str]
+) -> tuple[SparkSession.Builder, dict[str, str]]:
+    """What starts a session of our own, and the variables that its Java starts with."""
     os.environ["JAVA_HOME"] = str(find_java())
     master = given.get("spark.master", "local[*]")
+    local = master.startswith("local")
     conf = {**OUR_SETTINGS, "spark.master": master, **given}
-    if master.startswith("local"):
-        os.environ["SPARK_HOME"] = str(Path(pyspark.__file__).parent)  # not another Spark's
+    environment = {}
+    start = FastStart(Path(sys.prefix), Path(pyspark.__file__).parent)
+    if local:
+        os.environ["SPARK_HOME"] = str(start.spark_home)  # not another Spark's
         driver = driver_memory_bytes(
             memory_available_bytes(), _cores(master), given.get("spark.driver.memory", "")
         )
         conf["spark.driver.memory"] = f"{driver // 2**20}m"
+        if start.fits(os.environ):
+            conf = start.settings(conf)
+            environment["SPARK_CONF_DIR"] = str(start.conf)
     builder = SparkSession.builder.appName(app_name)
     for key, value in conf.items():
         builder = builder.config(key, value)
-    return configure_spark_with_delta_pip(builder)
+    if not (local and start.has_delta()):
+        builder = configure_spark_with_delta_pip(builder)
+    return builder, environment
 
 
 def _cores(master: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.java import ask_java, find_java
+from devise_lib.spark.java import ask_java, find_java, read_release
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,9 +98,47 @@ def test_a_file_that_cannot_be_run_is_none(tmp_path):
     assert ask_java(tmp_path / "java") is None
 
 
+def released(home: Path, version: str) -> Path:
+    """A Java that fails where it is started, with a file that says its version."""
+    program = home / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    (home / "release").write_text(f'IMPLEMENTOR="X"\nJAVA_VERSION="{version}"\nOS_ARCH="x"\n')
+    return home
+
+
+def test_a_java_that_has_the_file_release_is_not_started(tmp_path):
+    home = released(tmp_path / "real", "17.0.15")
+    link = tmp_path / "links" / "java"
+    link.parent.mkdir()
+    link.symlink_to(home / "bin" / "java")
+    assert find_java({"PATH": str(link.parent)}, places=[]) == home
+
+
+@pytest.mark.parametrize(("text", "version"), [("1.8.0_392", 8), ("21", 21), ("25-ea", 25)])
+def test_reads_the_version_of_every_java(tmp_path, text, version):
+    home = released(tmp_path / "java", text)
+    assert read_release(home / "bin" / "java") == (version, home)
+
+
+def test_a_java_without_the_file_or_that_cannot_be_run_is_asked(tmp_path):
+    home = released(tmp_path / "java", "17")
+    (home / "bin" / "java").chmod(0o644)
+    assert read_release(home / "bin" / "java") is None
+    (home / "bin" / "java").chmod(0o755)
+    (home / "release").write_text("nothing of a version")
+    assert read_release(home / "bin" / "java") is None
+    (home / "release").unlink()
+    assert read_release(home / "bin" / "java") is None
+
+
 def test_needs_nothing_but_the_standard_library():
     """The set-up and Spark's own scripts run it before or without any package."""
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import devise_lib.spark.java"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import devise_lib.spark.fast_start, devise_lib.spark.java"
+    )
     subprocess.run([sys.executable, "-I", "-S", "-c", code, str(ROOT)], check=True)
 
 
@@ -109,3 +147,4 @@ def test_the_java_that_it_finds_here_runs():
     version, same_home = ask_java(home / "bin" / "java")
     assert version in {17, 21}
     assert same_home == home
+    assert read_release(home / "bin" / "java") in {None, (version, home)}

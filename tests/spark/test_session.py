@@ -1,12 +1,15 @@
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkRuntimeError
 
 from devise_lib.errors import InputError
 from devise_lib.spark import session
+from devise_lib.spark.fast_start import FastStart
 from devise_lib.spark.session import log_to, start_session
+from tests.conftest import SESSION, run_program
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,112 @@ def test_workers_run_the_python_of_the_driver(spark):
     assert set(spark.sparkContext.parallelize([1, 2], 2).mapPartitions(python).collect()) == {
         sys.executable
     }
+
+
+@pytest.mark.spark
+def test_our_session_takes_the_archive_and_keeps_the_users_java_options(spark):
+    java = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean()
+    arguments = list(java.getInputArguments())
+    archive = f"{sys.prefix}/spark-start/classes.jsa"
+    assert f"-XX:SharedArchiveFile={archive}" in arguments
+    assert set(SESSION["driver.extraJavaOptions"].split()) <= set(arguments)
+    maps = Path(f"/proc/{spark._jvm.java.lang.ProcessHandle.current().pid()}/maps")
+    assert archive in maps.read_text(), "Java has refused it: is the class path another one?"
+    assert "SPARK_CONF_DIR" not in os.environ, "other programs of this process would find it"
+
+
+OWN_SETTINGS = """
+import os, sys
+from devise_lib.spark.session import start_session
+spark = start_session("own settings", {"master": "local[1]", "driver.memory": "1g"})
+spark.range(3).write.format("delta").save(sys.argv[1])
+java = spark._jvm.java.lang.ProcessHandle.current().pid()
+print(spark.conf.get("spark.own"), spark.read.format("delta").load(sys.argv[1]).count())
+print("spark-start" in open(f"/proc/{java}/maps").read(), os.environ["SPARK_CONF_DIR"])
+"""
+
+
+@pytest.mark.spark
+def test_a_users_own_folder_of_settings_stays_and_delta_works_without_the_archive(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "spark-defaults.conf").write_text("spark.own yes\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    done = run_program("-c", OWN_SETTINGS, str(tmp_path / "table"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["yes 3", f"False {tmp_path}"]
+
+
+@pytest.fixture
+def start(tmp_path) -> FastStart:
+    """An environment as the set-up leaves it."""
+    made = FastStart(tmp_path / "venv", tmp_path / "spark")
+    for folder in (made.conf, made.spark_home / "conf", made.spark_home / "jars"):
+        folder.mkdir(parents=True)
+    made.archive.write_text("classes")
+    (made.spark_home / "jars" / "delta-spark_2.13-4.0.1.jar").touch()
+    (made.spark_home / "conf" / "spark-defaults.conf").write_text(
+        "# a comment\nspark.one  a b\n\nspark.two=2\n spark.three: 3\nalone\n"
+    )
+    return made
+
+
+def test_without_sparks_folder_of_settings_its_settings_are_given_by_us(start):
+    assert start.fits({})
+    settings = start.settings({"spark.two": "given"})
+    assert settings.pop("spark.driver.defaultJavaOptions").endswith(f'File={start.archive}"')
+    assert settings == {"spark.one": "a b", "spark.two": "given", "spark.three": "3"}
+
+
+def test_the_users_default_java_options_follow_ours(start):
+    given = {"spark.driver.defaultJavaOptions": "-Dx=1"}
+    options = start.settings(given)["spark.driver.defaultJavaOptions"]
+    assert options.endswith(f'"-XX:SharedArchiveFile={start.archive}" -Dx=1')
+    start.archive.unlink()
+    assert start.settings(given)["spark.driver.defaultJavaOptions"] == "-Dx=1"
+
+
+def test_sparks_folder_of_settings_stays_where_the_user_has_his_own(start):
+    assert not start.fits({"SPARK_CONF_DIR": "/etc/spark"})
+    (start.spark_home / "conf" / "log4j2.properties").touch()
+    assert not start.fits({})
+
+
+@pytest.mark.parametrize("gone", ["venv/spark-start/conf", "spark/jars/delta-spark_2.13-4.0.1.jar"])
+def test_an_environment_that_the_set_up_did_not_make_is_left_alone(start, tmp_path, gone):
+    (tmp_path / gone).rename(tmp_path / "elsewhere")
+    assert not start.fits({})
+
+
+def own_options(given: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    builder, environment = session._own_builder("test", given)
+    return dict(builder._options), environment
+
+
+@pytest.fixture
+def _environment(monkeypatch):
+    """Variables that a builder sets for the process are gone after the test."""
+    for name in ("JAVA_HOME", "SPARK_HOME"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+
+
+@pytest.mark.usefixtures("_environment")
+def test_delta_is_resolved_where_its_jars_do_not_lie_beside_sparks(monkeypatch):
+    memory = {"spark.driver.memory": "1g"}
+    options, environment = own_options({"spark.master": "local[1]", **memory})
+    assert "spark.jars.packages" not in options
+    assert environment == {"SPARK_CONF_DIR": f"{sys.prefix}/spark-start/conf"}
+    monkeypatch.setattr(FastStart, "has_delta", lambda _: False)
+    options, environment = own_options({"spark.master": "local[1]", **memory})
+    assert options["spark.jars.packages"].startswith("io.delta:delta-spark_2.13:")
+    assert (environment, "spark.driver.defaultJavaOptions" in options) == ({}, False)
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_cluster_gets_delta_as_a_package_and_nothing_of_this_machine():
+    options, environment = own_options({"spark.master": "spark://there:7077"})
+    assert options["spark.jars.packages"].startswith("io.delta:delta-spark_2.13:")
+    assert (environment, "spark.driver.defaultJavaOptions" in options) == ({}, False)
 
 
 class WithoutDelta:

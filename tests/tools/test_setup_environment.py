@@ -41,11 +41,13 @@ def _signals():
 @pytest.fixture
 def root(tmp_path) -> Path:
     """Sources with what the set-up reads, and an environment in which all that it needs exists."""
-    for name in (*INPUTS, "tools/one.py", ".venv/bin/python", "jars/delta.jar"):
+    files = (*INPUTS, "tools/one.py", ".venv/bin/python", "jars/delta.jar")
+    for name in (*files, ".venv/spark-start/classes.jsa"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"{name}\n")
     (tmp_path / "requirements.lock").write_text("horovod==0.28.1\ntensorflow-cpu==2.21.0\n")
     (tmp_path / ".venv" / "delta-jars.txt").write_text(str(tmp_path / "jars" / "delta.jar"))
+    (tmp_path / ".venv" / "spark-start" / "conf").mkdir()
     return tmp_path
 
 
@@ -67,11 +69,20 @@ def test_is_not_done_when_what_it_was_made_from_has_changed(root, setup, name):
     assert not is_up_to_date(root)
 
 
-@pytest.mark.parametrize("name", [".venv/bin/python", "jars/delta.jar"])
+NEEDED = [".venv/bin/python", "jars/delta.jar", ".venv/spark-start/classes.jsa"]
+
+
+@pytest.mark.parametrize("name", [*NEEDED, ".venv/spark-start/conf"])
 def test_is_not_done_when_what_it_needs_is_gone(root, setup, name):
     write_stamp(setup)
-    (root / name).unlink()
+    (root / name).rename(root / "elsewhere")
     assert not is_up_to_date(root)
+
+
+def test_is_done_without_an_archive_where_java_makes_none(root, setup):
+    setup.fast_start.archive.unlink()
+    write_stamp(setup)
+    assert is_up_to_date(root)
 
 
 @pytest.mark.parametrize("stamp", ["", "{", '{"digest": "0", "needs": []}'])
@@ -148,6 +159,24 @@ def test_a_set_up_that_failed_half_way_back_to_old_sources_is_not_done(root, ste
     assert not is_up_to_date(root)
 
 
+def test_a_step_that_fails_ends_what_runs_beside_it(root, monkeypatch, capsys):
+    def begin(setup: SetUp) -> str:
+        setup.background.begin(
+            setup.commands, "other", lambda beside: beside.run(["sleep", "60"], "stopped")
+        )
+        return "begun"
+
+    def fail(_: SetUp) -> str:
+        raise SetupError("no network")
+
+    steps = (("jars", "a moment", begin), ("packages", "a moment", fail))
+    monkeypatch.setattr(setup_environment, "STEPS", steps)
+    started = time.monotonic()
+    assert main(root) == 1
+    assert time.monotonic() - started < 20
+    assert capsys.readouterr().err == "set-up stopped: no network\n"
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(root, monkeypatch, capsys):
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/sources/.venv")
@@ -165,7 +194,12 @@ def test_an_interrupted_set_up_says_so_and_leaves_no_stamp(root, number):
         f"signal.signal(signal.{ignored}, signal.SIG_IGN)\n"
         "from pathlib import Path\n"
         "from tools import setup_environment as s\n"
-        "s.STEPS = (('waiting', 'long', lambda _: time.sleep(60)),)\n"
+        "def begin(setup):\n"
+        "    setup.background.begin(\n"
+        "        setup.commands, 'other', lambda beside: beside.run(['sleep', '60'], 'stopped')\n"
+        "    )\n"
+        "    return 'begun'\n"
+        "s.STEPS = (('jars', 'long', begin), ('waiting', 'long', lambda _: time.sleep(60)))\n"
         f"sys.exit(s.main(Path('{root}')))\n"
     )
     process = subprocess.Popen(

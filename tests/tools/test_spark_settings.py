@@ -14,14 +14,16 @@ from tools.spark_settings import configure_spark
 @pytest.fixture
 def setup(tmp_path) -> SetUp:
     (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "spark-defaults.conf").write_text("spark.sql.session.timeZone UTC\n")
+    (tmp_path / "conf" / "spark-defaults.conf").write_text(
+        "spark.jars.packages  io.delta:delta-spark_2.13:4.0.1\nspark.sql.session.timeZone UTC\n"
+    )
     place = SetUp(tmp_path, Commands(tmp_path / "log"), {})
     place.spark_home.mkdir(parents=True)
     (tmp_path / ".venv" / "bin").mkdir()
     return place
 
 
-def test_spark_takes_our_settings_and_the_environments_python(setup):
+def test_spark_takes_our_settings_and_the_environments_python_but_resolves_nothing(setup):
     configure_spark(setup)
     conf = (setup.spark_home / "conf" / "spark-defaults.conf").read_text().splitlines()
     settings = dict(line.split(None, 1) for line in conf if line and not line.startswith("#"))
