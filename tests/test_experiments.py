@@ -1,4 +1,8 @@
-"""The published experiments of conf/experiments, run small on generated data of their layout."""
+"""The published experiments of conf/experiments, run small on generated data of their layout.
+
+In `make soak` they learn, and the tests compare what they learned. In `make test` their jobs run on
+few photos, and the tests check what does not depend on learning.
+"""
 
 import json
 import math
@@ -7,6 +11,7 @@ import shlex
 import sqlite3
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from devise_lib import pipeline
 from devise_lib.config_file import load_settings
 from devise_lib.pipeline import choose_jobs
 from devise_lib.report.papers import SETS
@@ -24,7 +30,6 @@ from tests.known_data import AWA2, CIFAR_10, CIFAR_100, SQUEEZENET, SmallWorld, 
 EXPERIMENTS = ROOT / "conf" / "experiments"
 FILES = sorted(EXPERIMENTS.glob("*.toml"))
 DATA = re.compile(r"\$\{EXPERIMENTS_DATA:-data\}/([\w.-]+)([\w./-]*)")
-CIFAR_CLASSES = 20  # that have photos; the labels are all hundred
 
 
 def comment_of(path: Path) -> str:
@@ -71,19 +76,42 @@ def test_the_papers_tasks_are_those_that_the_report_sets_beside_its_figures():
     assert [task["name"] for task in tasks] == list(SETS)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
+@dataclass(frozen=True)
+class Photos:
+    """Photos of each class."""
+
+    cifar_classes: int  # that have any; the labels are all hundred
+    cifar_100: tuple[int, int]  # for training and for testing
+    cifar_10: tuple[int, int]
+    awa2: tuple[int, int]  # seen and unseen
+
+
+def write_data(folder: Path, photos: Photos) -> Path:
     """What the experiments with small photos download."""
     from devise_lib.vision.networks import make_network
 
-    folder = tmp_path_factory.mktemp("data")
     world = SmallWorld([*CIFAR_10, *CIFAR_100, *AWA2])
     world.write_vectors(folder / "wiki-news-300d-1M.vec")
-    world.write_cifar_100(folder / "cifar-100-binary", CIFAR_CLASSES, train=24, test=4)
-    world.write_cifar_10(folder / "cifar-10-batches-bin", train=1, test=6)
-    world.write_awa2(folder / "Animals_with_Attributes2", seen=10, unseen=5, side=64)
+    train, test = photos.cifar_100
+    world.write_cifar_100(folder / "cifar-100-binary", photos.cifar_classes, train, test)
+    world.write_cifar_10(folder / "cifar-10-batches-bin", *photos.cifar_10)
+    world.write_awa2(folder / "Animals_with_Attributes2", *photos.awa2, side=64)
     write_keras_2(folder / SQUEEZENET, make_network("squeezenet_1.1", 2, 64), seed=0)
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Photos enough to learn from."""
+    photos = Photos(20, cifar_100=(24, 4), cifar_10=(1, 6), awa2=(10, 5))
+    return write_data(tmp_path_factory.mktemp("data"), photos)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    """Photos enough for every job to have some."""
+    photos = Photos(4, cifar_100=(6, 2), cifar_10=(1, 1), awa2=(3, 1))
+    return write_data(tmp_path_factory.mktemp("few"), photos)
 
 
 SMALL = (
@@ -109,20 +137,46 @@ SMALL_POSTER = (
 )
 
 
+FEW = (  # for `few`
+    "train_backbone.ranks=1",
+    "train_devise.ranks=1",
+    "train_backbone.batch_size=8",
+    "train_backbone.epochs=1",
+    "train_devise.batch_size=8",
+    "train_devise.epochs=1",
+    "extract_features.max_records_per_file=100",
+)
+
+
+def words_of(
+    experiment: str, jobs: tuple[str, str], overrides: Sequence[str], work: Path
+) -> list[str]:
+    """The pipeline's command line, for an experiment from the first of `jobs` to the last."""
+    first, last = jobs
+    settings = set_options([f"work_dir={work}", *overrides])
+    config = f"conf/experiments/{experiment}.toml"
+    return ["--from", first, "--to", last, "--config", config, *settings]
+
+
 def run(
     experiment: str, jobs: tuple[str, str], overrides: Sequence[str], data: Path, work: Path
 ) -> None:
-    """The pipeline on an experiment, from the first of `jobs` to the last."""
-    first, last = jobs
-    settings = set_options([f"work_dir={work}", *overrides])
+    """Run the pipeline on an experiment as a program."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPERIMENTS_DATA", str(data))
-        done = run_program(
-            *("-m", "devise_lib.pipeline", "--from", first, "--to", last),
-            *("--config", f"conf/experiments/{experiment}.toml", *settings),
-            timeout_s=1_800,
-        )
+        words = words_of(experiment, jobs, overrides, work)
+        done = run_program("-m", "devise_lib.pipeline", *words, timeout_s=1_800)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_here(
+    experiment: str, jobs: tuple[str, str], overrides: Sequence[str], data: Path, work: Path
+) -> None:
+    """Run the pipeline on an experiment in this process and its Spark session, which is cheaper."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPERIMENTS_DATA", str(data))
+        patch.chdir(ROOT)
+        pipeline.main(words_of(experiment, jobs, overrides, work))
 
 
 def table(work: Path, name: str, columns: list[str]) -> pd.DataFrame:
@@ -158,23 +212,104 @@ def dimensions(work: Path) -> set[int]:
     return {len(row) for row in rows}
 
 
+def map_variant() -> list[str]:
+    """The settings with which the CIFAR report's comment takes the map of the same network."""
+    [variant] = [
+        words for words in commands_of(EXPERIMENTS / "cifar_report.toml") if "map" in str(words)
+    ]
+    return [after for word, after in pairwise(variant) if word == "--set"]
+
+
+def check_zero_shot_chances(work: Path) -> None:
+    """Chance tells among how many labels a photo's label was looked for."""
+    for photos, candidates, k, labels in (
+        ("cifar100 seen", "seen_only", 1, 100),
+        ("cifar10 unseen", "unseen_only", 1, 10),
+        ("cifar10 unseen", "cifar10_and_cifar100", 5, 110),
+    ):
+        for methods in hits(work, photos, candidates, k):
+            assert methods["chance"] == pytest.approx(k / labels)
+
+
+def check_cifar_10_is_for_testing(work: Path, count: int) -> None:
+    photos = table(work, "photos", ["photo_set", "path"])
+    unseen = photos[photos["photo_set"] == "cifar10"]["path"]
+    assert len(unseen) == count
+    assert unseen.str.contains("test_batch.bin!").all()
+
+
+def check_phone_file(work: Path, photos: int) -> None:
+    """The export gives the model's embeddings, and has the size of its parameters."""
+    [folder] = [path for path in (work / "export").iterdir() if path.is_dir()]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["image_size"], manifest["dimension"]) == (64, 300)
+    checks = {check["form"]: check for check in manifest["checks"]}
+    assert checks["model.tflite"]["photos"] == photos
+    assert all(check["passed"] for check in checks.values())
+    size = (folder / "model.tflite").stat().st_size
+    assert manifest["files"]["model.tflite"]["bytes"] == size
+    parameters = 722_496 + (512 + 1) * 512 + (512 + 1) * 300
+    assert size == pytest.approx(4 * parameters, rel=0.05)
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_cifar_report_runs_from_its_vectors_to_its_figures(spark, few, tmp_path):
+    assert spark.range(1).count() == 1
+    work = tmp_path / "work"
+    settings = (*FEW, "train_backbone.backbone=cifar_resnet_8")
+    for jobs in (("train_word2vec", "train_devise"), ("evaluate", "evaluate")):
+        run_here("cifar_report", jobs, settings, few, work)
+    assert dimensions(work) == {64}
+    for run_of in ("train_backbone", "devise-0", "random_embeddings-0"):
+        [loss] = losses(work, run_of)
+        assert math.isfinite(loss)
+    check_cifar_10_is_for_testing(work, 10)
+    [seen] = hits(work, "cifar100 seen", "seen_only", 1)
+    [unseen] = hits(work, "cifar10 unseen", "unseen_only", 1)
+    [both] = hits(work, "cifar10 unseen", "cifar10_and_cifar100", 5)
+    assert seen.keys() >= {"softmax", "devise", "random_embeddings", "conse", "chance"}
+    assert unseen.keys() & both.keys() >= {"devise", "random_embeddings", "conse", "chance"}
+    check_zero_shot_chances(work)
+    settings = (*settings, *map_variant())
+    run_here("cifar_report", ("train_backbone", "extract_features"), settings, few, work)
+    assert dimensions(work) == {8 * 8 * 64}
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_the_poster_runs_from_its_vectors_to_the_phones_file_and_its_figures(spark, few, tmp_path):
+    assert spark.range(1).count() == 1
+    work = tmp_path / "work"
+    settings = (*FEW, "train_backbone.image_size=64", "export_model.photos=4")
+    for jobs in (("train_word2vec", "export_model"), ("evaluate", "evaluate")):
+        run_here("poster", jobs, settings, few, work)
+    assert dimensions(work) == {512}
+    for run_of in ("train_backbone", "devise-0"):
+        [loss] = losses(work, run_of)
+        assert math.isfinite(loss)
+    for kind, labels in (("unseen", 10), ("seen", 40)):
+        [methods] = hits(work, f"awa2 {kind}", f"{kind}_only", 3)
+        assert methods["chance"] == pytest.approx(3 / labels)
+        assert 0 <= methods["devise"] <= 1
+    check_phone_file(work, photos=4)
+
+
 @pytest.fixture(scope="module")
 def cifar_report(data, tmp_path_factory) -> tuple[Path, list[int]]:
     """The work folder of the report's two runs, and how many features each took."""
     work = tmp_path_factory.mktemp("cifar_report") / "work"
     run("cifar_report", ("train_word2vec", "evaluate"), SMALL_CIFAR, data, work)
     [pooled] = dimensions(work)
-    [variant] = [
-        words for words in commands_of(EXPERIMENTS / "cifar_report.toml") if "map" in str(words)
-    ]
-    again = [after for word, after in pairwise(variant) if word == "--set"]
-    run("cifar_report", ("train_backbone", "evaluate"), (*SMALL_CIFAR, *again), data, work)
+    settings = (*SMALL_CIFAR, *map_variant())
+    run("cifar_report", ("train_backbone", "evaluate"), settings, data, work)
     [activation_map] = dimensions(work)
     return work, [pooled, activation_map]
 
 
 @pytest.mark.spark
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_cifar_report_compares_64_features_with_the_map_of_one_network(cifar_report):
     work, dimensions_taken = cifar_report
     assert dimensions_taken == [64, 8 * 8 * 64]
@@ -196,18 +331,15 @@ def test_the_cifar_report_compares_64_features_with_the_map_of_one_network(cifar
 
 @pytest.mark.spark
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_cifar_reports_zero_shot_part_is_on_photos_for_testing_among_ten_labels(cifar_report):
     work, _ = cifar_report
-    photos = table(work, "photos", ["photo_set", "path"])
-    unseen = photos[photos["photo_set"] == "cifar10"]["path"]
-    assert len(unseen) == 60
-    assert unseen.str.contains("test_batch.bin!").all()
+    check_cifar_10_is_for_testing(work, 60)
+    check_zero_shot_chances(work)
     for methods in hits(work, "cifar10 unseen", "unseen_only", 1):
-        assert methods["chance"] == pytest.approx(0.1)
         assert methods["devise"] > 0.2  # 0.4, and from the map 0.8; random embeddings 0 and 0.12
         assert methods["devise"] > methods["random_embeddings"]
     for methods in hits(work, "cifar10 unseen", "cifar10_and_cifar100", 5):
-        assert methods["chance"] == pytest.approx(5 / 110)
         assert methods["devise"] > methods["chance"]
 
 
@@ -222,6 +354,7 @@ def poster(data, tmp_path_factory) -> Path:
 
 @pytest.mark.spark
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poster):
     assert dimensions(poster) == {512}
     first, second = losses(poster, "train_backbone"), losses(poster, "devise-0")
@@ -236,14 +369,6 @@ def test_the_poster_trains_both_stages_and_tells_classes_that_it_never_saw(poste
 
 @pytest.mark.spark
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_poster_ends_in_a_file_for_phones_that_gives_the_models_embeddings(poster):
-    [folder] = [path for path in (poster / "export").iterdir() if path.is_dir()]
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert (manifest["image_size"], manifest["dimension"]) == (64, 300)
-    checks = {check["form"]: check for check in manifest["checks"]}
-    assert checks["model.tflite"]["photos"] == 20
-    assert all(check["passed"] for check in checks.values())
-    size = (folder / "model.tflite").stat().st_size
-    assert manifest["files"]["model.tflite"]["bytes"] == size
-    parameters = 722_496 + (512 + 1) * 512 + (512 + 1) * 300
-    assert size == pytest.approx(4 * parameters, rel=0.05)
+    check_phone_file(poster, photos=20)
