@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 ROOT = Path(__file__).parents[1]
+pytest_plugins = ["tests.budget"]  # what the tests cost, and their order
 
 # The default deadline of 0.2 s an example fails tests on a machine that is busy, for no fault.
 settings.register_profile("no_deadline", deadline=None)
@@ -41,24 +42,6 @@ SMALL = (  # the demo's configuration, cut down to what can be made in two minut
     "train_devise.epochs=3",
     "build_index.queries=20",
 )
-
-
-LONGEST = (  # files of minutes, which begin first: the last to end has the others wait
-    "test_experiments.py",
-    "test_embed_faults.py",
-    "test_end_to_end.py",
-    "test_ingest_changes.py",
-    "test_pipeline.py",
-    "test_embed_photos_at_paths.py",
-    "test_embed_photos.py",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        return LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
-
-    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
