@@ -28,7 +28,6 @@ SETTINGS = {
     "sql.shuffle.partitions": "2",
     "sql.ansi.enabled": "true",
 }
-SCHEMA = "id long, part string, vector array<float>, bytes binary"
 
 
 def main(folder: str, archive: str = "") -> None:
@@ -62,9 +61,14 @@ def main(folder: str, archive: str = "") -> None:
 
 
 def rows(spark: SparkSession, first: int) -> DataFrame:
-    """Eight rows of SCHEMA, the first with the id `first`."""
-    made = [(first + n, "ab"[n % 2], [float(n), 0.5], bytes([n])) for n in range(8)]
-    return spark.createDataFrame(made, SCHEMA)
+    """Eight rows, the first with the id `first`."""
+    number = F.col("id")
+    return spark.range(first, first + 8, 1, 2).select(
+        "id",
+        F.when(number % 2 == 0, "a").otherwise("b").alias("part"),
+        F.array(number.cast("float"), F.lit(0.5).cast("float")).alias("vector"),
+        F.lit(b"photo").alias("bytes"),
+    )
 
 
 def change(spark: SparkSession, path: str) -> None:
@@ -123,7 +127,7 @@ def run_python(spark: SparkSession) -> None:
     def next_one(ids: pd.Series) -> pd.Series:
         return ids + 1
 
-    ids = spark.range(8)
+    ids = spark.range(0, 8, 1, 1)  # each task starts two workers
     ids.mapInArrow(same, "id long").select(next_one("id")).collect()
     spark.sparkContext.parallelize([1, 2], 2).map(str).collect()
 
