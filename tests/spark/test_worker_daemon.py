@@ -1,0 +1,41 @@
+"""What Spark forks Python workers from: no archive on its path, the common imports done."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+
+from devise_lib.spark.worker_daemon import without_archives
+
+FORKED = """
+import gc, sys
+from devise_lib.spark import worker_daemon
+assert not [name for name in sys.modules if name.startswith("pyspark")]
+import types
+daemon = types.ModuleType("pyspark.daemon")
+daemon.manager = lambda: print("pandas" in sys.modules, gc.get_freeze_count() > 0, *sys.path)
+sys.modules["pyspark.daemon"] = daemon
+worker_daemon.main()
+"""
+
+
+def test_folders_of_a_path_stay_in_their_order():
+    path = ["/work", "/spark/python/lib/pyspark.zip", "/spark/jars/spark-core_2.13.jar", "/lib"]
+    assert without_archives(path) == ["/work", "/lib"]
+
+
+def test_workers_are_forked_with_pandas_loaded_and_without_sparks_archives():
+    archive = next((Path(pyspark.__file__).parent / "python" / "lib").glob("pyspark.zip"))
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED],
+        env={**os.environ, "PYTHONPATH": str(archive)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded, frozen, *path = done.stdout.split()
+    assert (loaded, frozen) == ("True", "True")
+    assert path
+    assert not [entry for entry in path if entry.endswith(".zip")]
