@@ -81,5 +81,6 @@ def _newest_first(tables: Tables) -> list[str]:
     """Every model that was current once, a row a change of model in the table."""
     if not tables.exists("current_models"):
         return []
-    rows = tables.read("current_models").groupBy("model_id").agg(F.max("since").alias("since"))
-    return [row["model_id"] for row in rows.orderBy(F.desc("since")).collect()]
+    rows = tables.read("current_models").collect()  # few: sorting them in Spark takes more jobs
+    newest = sorted(rows, key=lambda row: row["since"], reverse=True)
+    return list(dict.fromkeys(row["model_id"] for row in newest))

@@ -1,0 +1,40 @@
+"""The tests' files in memory, where the machine has room: no small commit waits for a disk.
+
+Tests make thousands of small files: tables' logs, checkpoints, MLflow's databases. A new database of
+MLflow takes 5 s on a disk and 1 s in memory, the same CPU time both times.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+MEMORY = Path("/dev/shm")
+PREFIX = "devise-tests-"
+FREE_BYTES = 6 << 30  # that the tests and what they start leave of the machine's memory
+
+
+def use() -> Path | None:
+    """Have temporary files made in memory; the folder, or None where they stay on the disk.
+
+    Only the process that starts the tests makes a folder; those that it starts are told of it by
+    their environment.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ or "TMPDIR" in os.environ or not _has_room():
+        return None
+    for left in MEMORY.glob(f"{PREFIX}*"):  # of tests that were killed
+        if not Path("/proc", left.name.removeprefix(PREFIX)).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = MEMORY / f"{PREFIX}{os.getpid()}"
+    folder.mkdir()
+    os.environ |= {"TMPDIR": str(folder), "SPARK_LOCAL_DIRS": str(folder / "spark")}
+    tempfile.tempdir = None  # pytest may have asked for it before
+    return folder
+
+
+def _has_room() -> bool:
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < 2 * FREE_BYTES:
+        return False
+    from devise_lib.spark.machine import memory_available_bytes
+
+    return memory_available_bytes() > 2 * FREE_BYTES
