@@ -3,12 +3,34 @@
 from collections.abc import Callable
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from devise_lib.spark.hadoop_files import WorkerFiles, worker_files
 from devise_lib.spark.photo_reading import make_reader
+from devise_lib.spark.session import arrow_rows
 from devise_lib.vision.images import Refusal
+
+CONTENTS_AT_ONCE = 8  # photos of an Arrow batch, each as large as its file
+
+
+def collect_pictures(
+    photos: DataFrame, n: int, draw: Callable[[DataFrame], DataFrame]
+) -> list[Row]:
+    """Rows made of a few photos and their files, on as many tasks as there are cores.
+
+    Arrow batches bound what a task holds, not the number of tasks: a task costs more than a photo.
+
+    Args:
+        photos: with path, content.
+        n: their number, at most.
+        draw: makes the rows of photos with their contents; what it makes of a file is small.
+    """
+    spark = photos.sparkSession
+    batches = max(1, n // CONTENTS_AT_ONCE)
+    tasks = min(batches, spark.sparkContext.defaultParallelism)
+    with arrow_rows(spark, CONTENTS_AT_ONCE):
+        return draw(with_contents(photos.repartition(tasks))).collect()
 
 
 def with_contents(photos: DataFrame) -> DataFrame:

@@ -12,8 +12,8 @@ from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.projector import TILE_SIDE, Points
 from devise_lib.spark.label_names import by_any_name, one_row_a_label
 from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.photo_contents import with_contents
-from devise_lib.spark.report_photos import CONTENTS_AT_ONCE, with_truth
+from devise_lib.spark.photo_contents import collect_pictures
+from devise_lib.spark.report_photos import with_truth
 from devise_lib.vision.images import Refusal, decode_inspected
 
 SEEN = {True: "seen", False: "unseen", None: ""}
@@ -67,9 +67,11 @@ def fetch_tiles(photos: DataFrame, photo_ids: Sequence[str]) -> NDArray[np.uint8
     ids = photos.sparkSession.createDataFrame([(i,) for i in photo_ids], "photo_id string")
     columns = photos.select("photo_id", "path", "content")
     mine = columns.join(F.broadcast(ids), "photo_id", "left_semi")
-    tasks = max(1, len(photo_ids) // CONTENTS_AT_ONCE)
-    files = with_contents(mine.repartition(tasks))
-    rows = files.select("photo_id", to_tile("content").alias("tile")).collect()
+
+    def draw(files: DataFrame) -> DataFrame:
+        return files.select("photo_id", to_tile("content").alias("tile"))
+
+    rows = collect_pictures(mine, len(photo_ids), draw)
     place = {photo_id: number for number, photo_id in enumerate(photo_ids)}
     tiles = np.full((len(photo_ids), TILE_SIDE, TILE_SIDE, 3), 255, dtype=np.uint8)
     for row in rows:

@@ -13,7 +13,7 @@ from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, S
 from devise_lib.numerics.retrieval import merge_top_k, top_k
 from devise_lib.report.content import Photo
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
-from devise_lib.spark.photo_contents import with_contents
+from devise_lib.spark.photo_contents import collect_pictures
 from devise_lib.spark.vector_columns import to_matrix
 from devise_lib.vision.images import Refusal, decode
 
@@ -25,7 +25,6 @@ FOUND = StructType(
         StructField("score", FloatType()),
     ]
 )
-CONTENTS_AT_ONCE = 8  # photos of an Arrow batch, each as large as its file
 
 
 def with_truth(photos: DataFrame, names: DataFrame) -> DataFrame:
@@ -81,19 +80,17 @@ def best_photos(
 def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) -> dict[str, Photo]:
     """The photos of these ids by id, as small pictures that are made on the executors."""
     wanted = photos.where(F.col("photo_id").isin(list(dict.fromkeys(photo_ids))))
-    tasks = max(1, len(photo_ids) // CONTENTS_AT_ONCE)
-    files = with_contents(wanted.repartition(tasks))
-    rows = (
-        with_truth(files, names)
-        .select(
+
+    def draw(files: DataFrame) -> DataFrame:
+        return with_truth(files, names).select(
             "photo_id",
             F.coalesce("path", F.lit("")).alias("path"),
             F.coalesce("truth", "label", F.lit("")).alias("label"),
             F.coalesce("truth_term", "label", F.lit("")).alias("truth"),
             _make_thumbnail()("content").alias("jpeg"),
         )
-        .collect()
-    )
+
+    rows = collect_pictures(wanted, len(photo_ids), draw)
     return {row["photo_id"]: Photo(**row.asDict()) for row in rows}
 
 
