@@ -86,7 +86,7 @@ def tune_on_ranks(
         )
     [fold] = folds
     size = backbone.image_size
-    write_pixels(photos, size, config.ranks, tables)
+    write_pixels(photos, photos.count(), size, config.ranks, tables)
     pixels = tables.read("pixels")
     trained_on = {label for part in moments.values() for label in part.labels}
     wrong = further_labels(labels, sorted(trained_on), bundle.negatives)

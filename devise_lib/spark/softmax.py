@@ -17,7 +17,7 @@ from devise_lib.spark.ranks import (
     run_ranks,
     threads_a_rank,
 )
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables import Tables, count_by
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
@@ -42,7 +42,8 @@ def fit_softmax(
     photos = labelled_photos(
         tables.read("photos"), tables.read("labels"), config.test_share, config.seed
     ).where("split = 'train'")
-    classes = sorted(row["label"] for row in photos.select("label").distinct().collect())
+    counts = count_by(photos, "label")
+    classes = sorted(counts)
     if len(classes) < 2:
         raise InputError(
             f"photos of {len(classes)} seen labels to train on, want 2 at least: check that "
@@ -53,7 +54,7 @@ def fit_softmax(
         config.backbone, config.weights, len(classes), size, config.trainable_layers, config.seed
     )
     start = Backbone(config.backbone, network, classes, size, config.feature_layer)
-    rows = write_pixels(with_fold(photos, 0, 0), size, config.ranks, tables)
+    rows = write_pixels(with_fold(photos, 0, 0), sum(counts.values()), size, config.ranks, tables)
     files = tables.read("pixels").inputFiles()
     require_row_groups(files, config.ranks, "pixels", "lower train_backbone.ranks")
     plan = SoftmaxPlan(

@@ -245,7 +245,7 @@ def test_pixels_are_photos_decoded_once(spark, work, monkeypatch):
     photos = photos.withColumns(
         {"fold": (F.col("label") == "cat").cast("int"), "kept": F.lit(True)}
     )
-    rows = pixels.write_pixels(photos, 32, 1, tables)
+    rows = pixels.write_pixels(photos, photos.count(), 32, 1, tables)
     stored = {
         (row["label"], row["fold"], row["kept"], bytes(row["pixels"]))
         for row in tables.read("pixels").collect()
