@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from deltalake import DeltaTable
 from devise_lib import pipeline
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.pipeline import NAMES, choose_jobs, resume_command
-from tests.conftest import LOCAL, SMALL, run_pipeline, run_program, set_options
+from tests.conftest import ROOT, SMALL, run_pipeline, run_program, set_options
 
 
 def test_a_part_of_the_flow_is_chosen_by_its_ends_or_its_name():
@@ -37,6 +38,7 @@ def test_the_resume_command_keeps_the_other_arguments():
     assert resume_command(["--only", "report"], "report").endswith("--only report")
 
 
+DEMO = ("--config", "conf/local.toml")
 PART = ["build_index", "build_signatures", "find_neighbours", "predict_labels"]
 
 
@@ -205,13 +207,19 @@ def test_too_little_memory_and_a_port_in_use_are_told(tmp_path):
 
 
 @pytest.mark.spark
-@pytest.mark.slow
-def test_a_failing_job_says_why_and_how_to_go_on_and_leaves_no_table(tmp_path):
+def test_a_failing_job_says_why_and_how_to_go_on_and_leaves_no_table(
+    spark, tmp_path, monkeypatch, capfd
+):
+    assert spark.range(1).count() == 1
+    monkeypatch.chdir(ROOT)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/notes.txt").write_text("no photo")
     photos = (f"work_dir={tmp_path}/new", f"ingest_photos.source={tmp_path}/photos")
-    job = ("--only", "ingest_photos")
-    said = complaint(run_pipeline(*job, overrides=(*SMALL, *LOCAL, *photos)), 1)
+    with pytest.raises(SystemExit) as left:
+        pipeline.main([*DEMO, "--only", "ingest_photos", *set_options([*SMALL, *photos])])
+    assert left.value.code == 1
+    said = "".join(capfd.readouterr())
+    assert "Traceback" not in said
     assert "1 of 1 photos are refused" in said
     assert "--only ingest_photos" in said
     assert not (tmp_path / "new/tables/photos").exists()
@@ -219,36 +227,77 @@ def test_a_failing_job_says_why_and_how_to_go_on_and_leaves_no_table(tmp_path):
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_resume_leaves_out_what_is_done(small_run):
-    said = complaint(
-        run_pipeline("--resume", overrides=(*SMALL, *LOCAL, f"work_dir={small_run}")), 0
-    )
+def test_resume_leaves_out_what_is_done(spark, small_run, monkeypatch, capfd):
+    assert spark.range(1).count() == 1
+    monkeypatch.chdir(ROOT)
+    pipeline.main([*DEMO, "--resume", *set_options([*SMALL, f"work_dir={small_run}"])])
+    said = "".join(capfd.readouterr())
+    assert "Traceback" not in said
     assert said.count("done before, unchanged") == len(list((small_run / "runs").glob("*.json")))
 
 
-@pytest.mark.spark
-@pytest.mark.slow
-def test_a_cluster_of_two_workers_embeds_the_same_and_trains_words_together(small_run, tmp_path):
-    work = tmp_path / "work"
-    shutil.copytree(small_run, work)
-    rows = ["photo_id", "model_id", "embedding"]
-    before = DeltaTable(work / "tables/embeddings").to_pandas(columns=rows)
+CLUSTER = ("spark.master=local-cluster[2,1,2048]", "spark.driver.memory=1g")
+BOTH_JOBS = """
+import sys
+from devise_lib import pipeline
+for job in ("embed_photos", "train_word2vec"):
+    pipeline.main([*sys.argv[1:], "--only", job])
+"""
+
+
+@pytest.fixture
+def not_embedded(small_run, tmp_path) -> Path:
+    """A copy of the small run's work folder that has no embeddings."""
+    work = shutil.copytree(small_run, tmp_path / "work")
     for left in ("tables/embeddings", "checkpoints/embed_photos"):
         shutil.rmtree(work / left)
-    cluster = ("spark.master=local-cluster[2,1,2048]", "spark.driver.memory=1g")
-    words = set_options([*SMALL, f"work_dir={work}", *cluster])
-    done = run_program("jobs/embed_photos.py", "--config", "conf/local.toml", *words)
-    assert f"{len(before)} embeddings" in complaint(done, 0)
-    after = DeltaTable(work / "tables/embeddings").to_pandas(columns=rows)
+    return work
+
+
+def check_embeddings(small_run: Path, work: Path, said: str) -> None:
+    """The cluster embedded what the small run did, to rounding."""
+    rows = ["photo_id", "model_id", "embedding"]
+    before, after = (
+        DeltaTable(folder / "tables/embeddings").to_pandas(columns=rows)
+        for folder in (small_run, work)
+    )
+    assert f"{len(before)} embeddings" in said
     assert (after["model_id"] == before["model_id"][0]).all()
     order = [frame.sort_values("photo_id") for frame in (before, after)]
     assert list(order[0]["photo_id"]) == list(order[1]["photo_id"])
     matrices = [np.stack(frame["embedding"]) for frame in order]
     np.testing.assert_allclose(*matrices, atol=1e-5)
 
-    engine = ("--set", "train_word2vec.engine=distributed")
-    done = run_program("jobs/train_word2vec.py", "--config", "conf/local.toml", *words, *engine)
-    known = DeltaTable(small_run / "tables/word_vectors").to_pandas(columns=["word"])["word"]
-    assert f"{len(known)} words" in complaint(done, 0)
-    trained = DeltaTable(work / "tables/word_vectors").to_pandas(columns=["word"])["word"]
+
+def check_words(small_run: Path, work: Path, said: str) -> None:
+    """The cluster trained the words that the small run did."""
+    known, trained = (
+        DeltaTable(folder / "tables/word_vectors").to_pandas(columns=["word"])["word"]
+        for folder in (small_run, work)
+    )
+    assert f"{len(known)} words" in said
     assert sorted(trained) == sorted(known)
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_cluster_of_two_workers_embeds_the_same_and_trains_words_together(
+    small_run, not_embedded
+):
+    engine = ("train_word2vec.engine=distributed", "train_word2vec.epochs=1")
+    words = set_options([*SMALL, f"work_dir={not_embedded}", *CLUSTER, *engine])
+    said = complaint(run_program("-c", BOTH_JOBS, *DEMO, *words), 0)
+    check_embeddings(small_run, not_embedded, said)
+    check_words(small_run, not_embedded, said)
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+@pytest.mark.soak
+def test_each_job_is_a_program_of_its_own_on_a_cluster_of_two_workers(small_run, not_embedded):
+    words = set_options([*SMALL, f"work_dir={not_embedded}", *CLUSTER])
+    done = run_program("jobs/embed_photos.py", *DEMO, *words)
+    check_embeddings(small_run, not_embedded, complaint(done, 0))
+    engine = ("--set", "train_word2vec.engine=distributed")
+    done = run_program("jobs/train_word2vec.py", *DEMO, *words, *engine)
+    check_words(small_run, not_embedded, complaint(done, 0))
