@@ -20,7 +20,7 @@ from devise_lib.errors import InputError
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.candidates import read_choices
-from devise_lib.spark.contenders import find_contenders, log_contenders
+from devise_lib.spark.contenders import chosen_penalties, chosen_settings, find_contenders
 from devise_lib.spark.corpus import on_disk
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.evaluation import ask_photos, make_questions
@@ -46,7 +46,8 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     choices = read_choices(labels, bundle.control_vectors, config.candidates)
     training, test = (features.where(features["split"] == split) for split in ("train", "test"))
     contenders = find_contenders(training, labels, bundle, choices.labels, config)
-    log_contenders(contenders)
+    tracking.log_params(chosen_settings(contenders))
+    tracking.log_metrics(chosen_penalties(contenders))
     asked = make_questions(test, choices, contenders, config)
     with on_disk(ask_photos(spark, test, asked)) as answers:
         metrics = zero_shot_metrics(answers, asked)

@@ -12,6 +12,8 @@ from devise_lib.numerics.conse import conse, softmax
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.vectors import FloatArray
 
+METHOD, CONTROL = "devise", "random_embeddings"  # the names of the projection and its control
+
 
 @dataclass(frozen=True)
 class CandidateSet:

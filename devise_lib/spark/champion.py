@@ -8,8 +8,8 @@ import numpy as np
 
 from devise_lib import __version__, tracking
 from devise_lib.errors import InputError
+from devise_lib.numerics.candidates import METHOD
 from devise_lib.numerics.validation import score_projections
-from devise_lib.spark.devise import METHOD
 from devise_lib.spark.folds import Fold
 from devise_lib.training.bundle import ProjectionBundle, load_bundle
 from devise_lib.training.model import requirements

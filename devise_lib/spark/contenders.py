@@ -1,4 +1,7 @@
-"""The methods of the zero-shot tables, each with the settings that did best on labels held out."""
+"""The methods of the zero-shot tables, each with the settings that did best on labels held out.
+
+Tasks that ask photos import this module, so it imports neither TensorFlow nor MLflow.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +12,12 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib import tracking
 from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.numerics import closed_form
 from devise_lib.numerics.candidates import (
+    CONTROL,
+    METHOD,
     ByConse,
     BySoftmax,
     ByWords,
@@ -26,7 +30,6 @@ from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose
 from devise_lib.numerics.vectors import FloatArray
-from devise_lib.spark.devise import CONTROL, METHOD
 from devise_lib.spark.feature_rows import (
     Vectors,
     collect_features,
@@ -151,15 +154,20 @@ def find_contenders(
     return found
 
 
-def log_contenders(contenders: Sequence[Contender]) -> None:
-    """What was chosen for each, to the open run."""
-    for one in contenders:
-        if one.settings:
-            tracking.log_params({f"chosen_{one.name}": list(one.settings)})
-        seed = "" if one.seed is None else f"_seed_{one.seed}"
-        for suffix, gamma in one.gammas.items():
-            name = "gamma_" + (one.name + suffix).replace("+", "_")
-            tracking.log_metrics({name + seed: gamma})
+def chosen_settings(contenders: Sequence[Contender]) -> dict[str, list[float]]:
+    """What was chosen for each method that has settings, by the name of a parameter."""
+    return {f"chosen_{one.name}": list(one.settings) for one in contenders if one.settings}
+
+
+def chosen_penalties(contenders: Sequence[Contender]) -> dict[str, float]:
+    """The penalties on seen labels, by the name of a metric."""
+    return {
+        "gamma_"
+        + (one.name + suffix).replace("+", "_")
+        + ("" if one.seed is None else f"_seed_{one.seed}"): gamma
+        for one in contenders
+        for suffix, gamma in one.gammas.items()
+    }
 
 
 def _by_words(projection: Projection, method: str) -> Method:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
-from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.numerics.candidates import CONTROL, METHOD, SoftmaxLayer
 from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark.feature_rows import (
@@ -41,8 +41,6 @@ from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFo
 from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Negatives, Objective, Settings
 from devise_lib.vision.backbones import Backbone
-
-METHOD, CONTROL = "devise", "random_embeddings"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pyspark.sql import functions as F
 from devise_lib import tracking
 from devise_lib.config import FineTune
 from devise_lib.errors import InputError
-from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.numerics.candidates import METHOD, SoftmaxLayer
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score
 from devise_lib.spark.champion import Comparison, register
-from devise_lib.spark.devise import METHOD, further_labels
+from devise_lib.spark.devise import further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
 from devise_lib.spark.features import write_features
 from devise_lib.spark.folds import Fold, fits, folds_id, make_folds

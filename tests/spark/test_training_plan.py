@@ -5,10 +5,11 @@ import pytest
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
+from devise_lib.numerics.candidates import CONTROL, METHOD
 from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark import devise
-from devise_lib.spark.devise import CONTROL, METHOD, train_on_ranks
+from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.schemas import FEATURES, LABELS
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import Backbone

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pyspark
+import pytest
 
 from devise_lib.spark.worker_daemon import without_archives
 
@@ -39,3 +40,12 @@ def test_workers_are_forked_with_pandas_loaded_and_without_sparks_archives():
     assert (loaded, frozen) == ("True", "True")
     assert path
     assert not [entry for entry in path if entry.endswith(".zip")]
+
+
+@pytest.mark.parametrize("module", ["evaluation", "inference", "decoding", "feature_rows", "lsh"])
+def test_what_tasks_import_leaves_out_what_takes_seconds(module):
+    """A network's task imports TensorFlow when it computes; the others never do."""
+    heavy = "{'tensorflow', 'keras', 'mlflow', 'matplotlib', 'horovod'}"
+    code = f"import sys, devise_lib.spark.{module}; print(*{heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
