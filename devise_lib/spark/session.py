@@ -31,6 +31,7 @@ LOCAL_SETTINGS = {  # for tables of megabytes: Spark's defaults cost seconds a c
     "spark.sql.files.openCostInBytes": str(256 * 1024),  # a local file opens at once
     "spark.sql.files.maxPartitionBytes": str(16 * 1024**2),  # tasks enough to keep cores busy
 }
+WORKER_DAEMON = "spark.python.daemon.module", "devise_lib.spark.worker_daemon"
 OUR_SETTINGS = {
     "spark.driver.host": "localhost",  # resolves on a laptop off the network, too
     "spark.ui.enabled": "false",
@@ -92,6 +93,7 @@ def _own_builder(
             memory_available_bytes(), _cores(master), given.get("spark.driver.memory", "")
         )
         conf["spark.driver.memory"] = f"{driver // 2**20}m"
+        conf.setdefault(*WORKER_DAEMON)
         if start.fits(os.environ):
             conf = start.settings(conf)
             environment["SPARK_CONF_DIR"] = str(start.conf)
