@@ -129,6 +129,21 @@ def test_a_store_that_does_not_answer_is_told_without_its_password(config, monke
         tracking.connect(config)
 
 
+def test_a_curve_has_a_point_an_epoch_however_many_there_are(config, monkeypatch):
+    monkeypatch.setattr(tracking, "POINTS_AT_ONCE", 4)
+    with tracking.job_run(config) as run_id:
+        tracking.log_curve("loss", [n / 8 for n in range(10)], first=1)
+        tracking.log_curve("score", [0.5], first=0)
+        tracking.log_curve("nothing", [], first=0)
+    client = mlflow.MlflowClient()
+    loss, score, nothing = (
+        [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
+        for name in ("loss", "score", "nothing")
+    )
+    assert sorted(loss) == [(n + 1, n / 8) for n in range(10)]
+    assert (score, nothing) == ([(0, 0.5)], [])
+
+
 def test_plots_come_back_by_their_names_and_a_run_without_any_has_none(config):
     plots = {"losses.svg": "<svg>\u03bc</svg>".encode(), "scores.svg": b"<svg/>"}
     with tracking.job_run(config) as run_id:
