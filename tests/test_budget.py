@@ -17,11 +17,6 @@ def test_stored_durations_keep_what_did_not_run_and_forget_files_that_are_gone()
     assert list(stored.items()) == [("a.py", 3.0), ("b.py", 4.0), ("c.py", 5.0)]
 
 
-def test_every_file_of_durations_is_there():
-    folder = budget.DURATIONS.parent
-    assert [name for name in budget.read_durations() if not (folder / name).exists()] == []
-
-
 def test_the_summary_tells_times_and_jobs_and_the_slowest_tests():
     seconds = {f"tests/test_a.py::test_{i}": float(i) for i in range(25)}
     lines = list(summary(90.0, seconds, {"tests/test_a.py::test_24": 7}))

@@ -10,7 +10,7 @@ import re
 import shlex
 import sqlite3
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from devise_lib import pipeline
 from devise_lib.config_file import load_settings
 from devise_lib.pipeline import choose_jobs
 from devise_lib.report.papers import SETS
 from tests.conftest import LOCAL, ROOT, run_program, set_options
+from tests.in_session import run_in_session
 from tests.known_data import AWA2, CIFAR_10, CIFAR_100, SQUEEZENET, SmallWorld, write_keras_2
 
 EXPERIMENTS = ROOT / "conf" / "experiments"
@@ -169,14 +169,15 @@ def run(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def run_here(
-    experiment: str, jobs: tuple[str, str], overrides: Sequence[str], data: Path, work: Path
-) -> None:
-    """Run the pipeline on an experiment in this process and its Spark session, which is cheaper."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPERIMENTS_DATA", str(data))
-        patch.chdir(ROOT)
-        pipeline.main(words_of(experiment, jobs, overrides, work))
+@pytest.fixture
+def run_here(spark, few, tmp_path, monkeypatch) -> Callable[..., None]:
+    """Runs the pipeline on an experiment in this process and its session, which is cheaper."""
+    monkeypatch.setenv("EXPERIMENTS_DATA", str(few))
+
+    def run(experiment: str, jobs: tuple[str, str], overrides: Sequence[str]) -> None:
+        run_in_session(spark, *words_of(experiment, jobs, overrides, tmp_path))
+
+    return run
 
 
 def table(work: Path, name: str, columns: list[str]) -> pd.DataFrame:
@@ -254,12 +255,11 @@ def check_phone_file(work: Path, photos: int) -> None:
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_the_cifar_report_runs_from_its_vectors_to_its_figures(spark, few, tmp_path):
-    assert spark.range(1).count() == 1
-    work = tmp_path / "work"
+def test_the_cifar_report_runs_from_its_vectors_to_its_figures(run_here, tmp_path):
+    work = tmp_path
     settings = (*FEW, "train_backbone.backbone=cifar_resnet_8")
     for jobs in (("train_word2vec", "train_devise"), ("evaluate", "evaluate")):
-        run_here("cifar_report", jobs, settings, few, work)
+        run_here("cifar_report", jobs, settings)
     assert dimensions(work) == {64}
     for run_of in ("train_backbone", "devise-0", "random_embeddings-0"):
         [loss] = losses(work, run_of)
@@ -272,18 +272,17 @@ def test_the_cifar_report_runs_from_its_vectors_to_its_figures(spark, few, tmp_p
     assert unseen.keys() & both.keys() >= {"devise", "random_embeddings", "conse", "chance"}
     check_zero_shot_chances(work)
     settings = (*settings, *map_variant())
-    run_here("cifar_report", ("train_backbone", "extract_features"), settings, few, work)
+    run_here("cifar_report", ("train_backbone", "extract_features"), settings)
     assert dimensions(work) == {8 * 8 * 64}
 
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_the_poster_runs_from_its_vectors_to_the_phones_file_and_its_figures(spark, few, tmp_path):
-    assert spark.range(1).count() == 1
-    work = tmp_path / "work"
+def test_the_poster_runs_from_its_vectors_to_the_phones_file_and_its_figures(run_here, tmp_path):
+    work = tmp_path
     settings = (*FEW, "train_backbone.image_size=64", "export_model.photos=4")
     for jobs in (("train_word2vec", "export_model"), ("evaluate", "evaluate")):
-        run_here("poster", jobs, settings, few, work)
+        run_here("poster", jobs, settings)
     assert dimensions(work) == {512}
     for run_of in ("train_backbone", "devise-0"):
         [loss] = losses(work, run_of)

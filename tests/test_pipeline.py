@@ -14,7 +14,8 @@ from deltalake import DeltaTable
 from devise_lib import pipeline
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.pipeline import NAMES, choose_jobs, resume_command
-from tests.conftest import ROOT, SMALL, run_pipeline, run_program, set_options
+from tests.conftest import SMALL, run_pipeline, run_program, set_options
+from tests.in_session import run_in_session, settings_of
 
 
 def test_a_part_of_the_flow_is_chosen_by_its_ends_or_its_name():
@@ -207,17 +208,15 @@ def test_too_little_memory_and_a_port_in_use_are_told(tmp_path):
 
 
 @pytest.mark.spark
-def test_a_failing_job_says_why_and_how_to_go_on_and_leaves_no_table(
-    spark, tmp_path, monkeypatch, capfd
-):
-    assert spark.range(1).count() == 1
-    monkeypatch.chdir(ROOT)
+def test_a_failing_job_says_why_and_how_to_go_on_and_leaves_no_table(spark, tmp_path, capfd):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/notes.txt").write_text("no photo")
     photos = (f"work_dir={tmp_path}/new", f"ingest_photos.source={tmp_path}/photos")
+    before = settings_of(spark)
     with pytest.raises(SystemExit) as left:
-        pipeline.main([*DEMO, "--only", "ingest_photos", *set_options([*SMALL, *photos])])
+        run_in_session(spark, *DEMO, "--only", "ingest_photos", *set_options([*SMALL, *photos]))
     assert left.value.code == 1
+    assert settings_of(spark) == before  # other tests share the session
     said = "".join(capfd.readouterr())
     assert "Traceback" not in said
     assert "1 of 1 photos are refused" in said
@@ -227,10 +226,9 @@ def test_a_failing_job_says_why_and_how_to_go_on_and_leaves_no_table(
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_resume_leaves_out_what_is_done(spark, small_run, monkeypatch, capfd):
-    assert spark.range(1).count() == 1
-    monkeypatch.chdir(ROOT)
-    pipeline.main([*DEMO, "--resume", *set_options([*SMALL, f"work_dir={small_run}"])])
+def test_resume_leaves_out_what_is_done(spark, small_run, capfd):
+    settings = set_options([*SMALL, f"work_dir={small_run}"])
+    run_in_session(spark, *DEMO, "--resume", *settings)
     said = "".join(capfd.readouterr())
     assert "Traceback" not in said
     assert said.count("done before, unchanged") == len(list((small_run / "runs").glob("*.json")))
