@@ -2,8 +2,9 @@
 
 SHELL := /bin/sh
 RUN := .venv/bin
-# Two processes, each with a Spark session of its own; more of them would take more memory.
-PYTEST := $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes for two cores, each with a Spark session of its own: a test that asks Spark waits
+# for a third of its time. More of them would take more memory.
+PYTEST := $(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # The path of the program itself, since what is called python3.11 may be a version manager's script.
 ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c \
@@ -30,7 +31,7 @@ demo: setup ## the whole pipeline on the generated sample; ends in a report
 real: setup ## the whole pipeline on real data (DEVISE_DATA, default ../shared/data)
 	@$(RUN)/python -m devise_lib.pipeline --config conf/real.toml --resume $(ARGS)
 
-test: setup ## the tests, with the coverage, about 20 minutes; in two processes, with ARGS="-n 0" in one
+test: setup ## the tests, with the coverage, about 20 minutes; in three processes, with ARGS="-n 0" in one
 	@$(PYTEST) -m "not soak" --cov --cov-report=term $(ARGS)
 
 soak: setup ## the subjects of some tests at their full size, about half an hour; without coverage

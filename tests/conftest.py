@@ -26,7 +26,7 @@ settings.load_profile("no_deadline")
 
 SESSION = {
     "master": "local[2]",  # workers are processes, so a pickling fault shows
-    "driver.memory": "2g",
+    "driver.memory": "1g",
     "buffer.pageSize": "1m",  # of each aggregation and sort, whose few rows would be given 16
     # For runs of minutes on two cores. What the second compiler would gain is less than it costs
     # (the first one alone has room for 48 MB of code, and would stop there), and a collector that
@@ -45,6 +45,11 @@ SMALL = (  # the demo's configuration, cut down to what can be made in two minut
     "train_devise.epochs=3",
     "build_index.queries=20",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if folder := ram_disk.use():
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

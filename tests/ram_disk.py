@@ -1,7 +1,7 @@
 """The tests' files in memory, where the machine has room: no small commit waits for a disk.
 
-Tests make thousands of small files: tables' logs, checkpoints, MLflow's databases. A new database of
-MLflow takes 5 s on a disk and 1 s in memory, the same CPU time both times.
+Tests make thousands of small files: tables' logs, checkpoints, MLflow's databases. A new database
+of MLflow takes 5 s on a disk and 1 s in memory, and the same CPU time in both.
 """
 
 import os

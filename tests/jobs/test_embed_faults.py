@@ -153,7 +153,7 @@ def processes(driver: subprocess.Popen) -> dict[str, list[psutil.Process]]:
             found["executor"].append(process)
         elif "SparkSubmit" in words:
             found["jvm"].append(process)
-        elif "pyspark.daemon" in words:
+        elif "pyspark.worker" in words:
             found["worker"].append(process)
     return found
 
