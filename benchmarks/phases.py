@@ -1,10 +1,11 @@
 """Where a job's seconds go: wall and CPU time by phase, and each call of Spark that takes long.
 
 python benchmarks/phases.py jobs/NAME.py --config FILE.toml [--set KEY=VALUE ...]
+python benchmarks/phases.py pytest -n 0 tests/FILE.py [-k NAME]
 
-The job runs as it does as a program, in this process. The CPU of its own Python, of the JVM and of
-everything else below (Spark's Python workers, Horovod's ranks) is counted each for itself. A
-phase's seconds do not contain those of a phase within it.
+The job, or the module, runs as it does as a program, in this process. The CPU of its own Python,
+of the JVM and of everything else below (Spark's Python workers, Horovod's ranks) is counted each
+for itself. A phase's seconds do not contain those of a phase within it.
 """
 
 import runpy
@@ -145,7 +146,12 @@ def main() -> None:
     sys.argv.pop(0)
     phases.begin("imports: the rest")
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        if sys.argv[0].endswith(".py"):
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        else:
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except SystemExit as left:
+        print(f"it left with {left.code}")
     finally:
         phases.end()
     print(f"\n{' '.join(sys.argv)}: {time.perf_counter() - began:.1f} s")
