@@ -51,8 +51,7 @@ def embed(
     """
     keras_file = tracking.fetch_keras(registered)
     made = {"precision": config.precision, "model_sha256": hashlib.sha256(keras_file).hexdigest()}
-    keys = ("feature", "make_current", "keep_models")
-    settings = {**made, **{key: getattr(config, key) for key in keys}}
+    settings = {**made, "feature": config.feature, "make_current": config.make_current}
     folder = checkpoint(tables.work_dir, registered.model_id)
     counts = counts_of_finished(tables, folder, settings)
     if counts is None or config.retry or config.trigger_s:
@@ -62,6 +61,8 @@ def embed(
     say(f"{config.name}  nothing new: {counts.total:,} photos had their result before")
     tracking.log_metrics({"new": 0.0, "new_refused": 0.0, **refused_metrics(counts.refused)})
     tidy(tables, config)
+    if config.keep_models:  # another run may have held a model that the last one was to drop
+        drop_old_models(tables, config.keep_models, but=registered.model_id)
     return counts.rows()
 
 

@@ -206,7 +206,7 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
     spark, work, tmp_path, monkeypatch
 ):
     """And features may be taken from its last map."""
-    monkeypatch.setattr(tracking, "log_metrics", lambda *_, **__: None)
+    monkeypatch.setattr(tracking, "log_curve", lambda *_, **__: None)
     keras.utils.set_random_seed(5)
     net = make_network("cifar_resnet_8", 7, 32)
     net.save_weights(tmp_path / "net.weights.h5")
