@@ -31,6 +31,7 @@ from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_batches import (
     as_they_are_now,
+    count_files,
     identify,
     in_parts,
     newest,
@@ -40,7 +41,7 @@ from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import Counts, delete_results, results_of, without_results
 from devise_lib.spark.table_care import SPARE_FILES
-from devise_lib.spark.tables import Tables, count_by
+from devise_lib.spark.tables import Tables
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 STAGE = "embed_photos"
@@ -162,7 +163,7 @@ class Embedder:
         missing = photos.join(results_of(self._tables, self._model_id), "photo_id", "left_anti")
         missing = self._scratch.save(newest(missing), "missing")
         parts = in_parts(
-            count_by(missing, "file"), FILE_ROWS, self._config.files_per_batch, MOST_FILES
+            count_files(missing)[0], FILE_ROWS, self._config.files_per_batch, MOST_FILES
         )
         for files in parts:
             if self._stopper.stopped:
@@ -213,11 +214,18 @@ class Embedder:
             compare: whether they are looked up; if not, only those that were ingested anew.
             once: of a micro-batch; empty for photos that no stream brings.
         """
-        files = count_by(ids, "file")
+        files, has_revised = count_files(ids)
         now = as_they_are_now(ids, files, self._tables, self._scratch)
-        fresh, stale = without_results(now, self._tables, self._model_id, compare, self._scratch)
+        fresh, stale = without_results(
+            now,
+            self._tables,
+            self._model_id,
+            self._scratch,
+            compare=compare,
+            has_revised=has_revised,
+        )
         if fresh is not ids:
-            files = count_by(fresh, "file")
+            files, _ = count_files(fresh)
         if not files:
             return
         photos, in_files = read_photos(fresh, files, self._tables)

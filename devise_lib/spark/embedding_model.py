@@ -1,6 +1,7 @@
 """The registered model of a run of embed_photos, and what has been embedded with it before."""
 
 import json
+from collections.abc import Mapping
 
 from pyspark.sql import functions as F
 
@@ -18,7 +19,7 @@ def broadcast_model(
     config: EmbedPhotos,
     registered: tracking.RegisteredModel,
     keras_file: bytes,
-    made: dict[str, str],
+    made: Mapping[str, object],
 ) -> Model:
     """The registered model on its way to the workers.
 
@@ -27,20 +28,12 @@ def broadcast_model(
         config: of the job.
         registered: the model.
         keras_file: its file.
-        made: how it makes vectors, which may not change while it has results.
+        made: how it makes rows, which may not change while it has any.
 
     Raises:
         InputError: the model has embedded photos in another way before.
     """
-    rows = rows_of(tables, "embeddings", registered.model_id)
-    earlier = rows.select(F.col("feature").isNotNull().alias("has")).first()
-    if earlier is not None and earlier["has"] != config.feature:
-        raise InputError(
-            f"{registered.model_id} has embedded photos {'with' if earlier['has'] else 'without'} "
-            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or "
-            + how_to_begin_anew(tables, registered.model_id)
-        )
-    _refuse_other_vectors(tables, registered.model_id, made, earlier is None)
+    _refuse_another_way(tables, config, registered.model_id, made)
     outputs: tuple[str, ...] = ("embedding",)
     if config.feature:
         from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
@@ -63,22 +56,34 @@ def how_to_begin_anew(tables: Tables, model_id: str) -> str:
     return f"delete its rows and run it again ({statements})"
 
 
-def _refuse_other_vectors(
-    tables: Tables, model_id: str, made: dict[str, str], is_first: bool
+def _refuse_another_way(
+    tables: Tables, config: EmbedPhotos, model_id: str, made: Mapping[str, object]
 ) -> None:
-    """A model's vectors are all of one file and one precision; the first run puts them down."""
+    """A model's rows are all made in one way, which its first run puts down in a file.
+
+    The rows are asked only where the file is lost, or says another way.
+    """
     folder = checkpoint(tables.work_dir, model_id)
     path = folder / "made.json"
     before = json.loads(path.read_text()) if path.exists() else {}
+    if before == made:
+        return
+    rows = rows_of(tables, "embeddings", model_id)
+    earlier = rows.select(F.col("feature").isNotNull().alias("has")).first()
+    if earlier is not None and earlier["has"] != config.feature:
+        raise InputError(
+            f"{model_id} has embedded photos {'with' if earlier['has'] else 'without'} "
+            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or "
+            + how_to_begin_anew(tables, model_id)
+        )
     for key, value in before.items():
-        if value != made[key] and not is_first:
+        if value != made[key] and earlier is not None:
             raise InputError(
                 f"{model_id} has embedded photos with {key} {value}, and this run has "
                 f"{made[key]}: run it as before, register the other as a model of its own, or "
                 + how_to_begin_anew(tables, model_id)
             )
-    if before != made:
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")  # a run that dies while it writes leaves the old one
-        fresh.write_text(json.dumps(made))
-        fresh.replace(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")  # a run that dies while it writes leaves the old one
+    fresh.write_text(json.dumps(made))
+    fresh.replace(path)

@@ -50,8 +50,9 @@ def embed(
         InputError: see `broadcast_model` and `embed_all`.
     """
     keras_file = tracking.fetch_keras(registered)
-    made = {"precision": config.precision, "model_sha256": hashlib.sha256(keras_file).hexdigest()}
-    settings = {**made, "feature": config.feature, "make_current": config.make_current}
+    digest = hashlib.sha256(keras_file).hexdigest()
+    made = {"precision": config.precision, "model_sha256": digest, "feature": config.feature}
+    settings = {**made, "make_current": config.make_current}
     folder = checkpoint(tables.work_dir, registered.model_id)
     counts = counts_of_finished(tables, folder, settings)
     if counts is None or config.retry or config.trigger_s:

@@ -27,6 +27,16 @@ def identify(photos: DataFrame) -> DataFrame:
     return photos.select("photo_id", "sha256", "revision", F.input_file_name().alias("file"))
 
 
+def count_files(ids: DataFrame) -> tuple[dict[str, int], bool]:
+    """The files of rows of `identify` with their photos, and whether any photo was ingested anew.
+
+    In one query: whatever is asked of a micro-batch has its files read once more.
+    """
+    asked = F.count("*").alias("photos"), F.max("revision").alias("revision")
+    rows = ids.groupBy("file").agg(*asked).collect()
+    return {row["file"]: row["photos"] for row in rows}, any(row["revision"] > 1 for row in rows)
+
+
 def in_parts(files: Mapping[str, int], photos: int, least: int, most: int) -> Iterator[list[str]]:
     """Files in parts of `least` of them, or of more, up to `most`, that have so many photos.
 

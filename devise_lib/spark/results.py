@@ -57,7 +57,13 @@ def count_results(tables: Tables, model_id: str) -> Counts:
 
 
 def without_results(
-    photos: DataFrame, tables: Tables, model_id: str, compare: bool, scratch: Scratch
+    photos: DataFrame,
+    tables: Tables,
+    model_id: str,
+    scratch: Scratch,
+    *,
+    compare: bool,
+    has_revised: bool,
 ) -> tuple[DataFrame, DataFrame | None]:
     """The photos that have no result yet, and the results that theirs are to replace.
 
@@ -68,13 +74,14 @@ def without_results(
         photos: of `photo_batches.identify`, at most those of a micro-batch: they are broadcast.
         tables: with the results.
         model_id: whose.
-        compare: whether the others are looked up, too.
         scratch: for the results that are found: the tables are about to change.
+        compare: whether the others are looked up, too.
+        has_revised: whether any of the photos was ingested anew.
 
     Returns:
         The rows to embed, and photo_id and sha256 of results of other bytes; None for none.
     """
-    if not compare and photos.where("revision > 1").isEmpty():
+    if not compare and not has_revised:
         return photos, None
     photos = newest(photos)
     asked = photos if compare else photos.where("revision > 1")

@@ -74,14 +74,14 @@ def config(done, tmp_path) -> EmbedPhotos:
     return configure(shutil.copytree(done, tmp_path / "my work [1]"))
 
 
-def rows_of(spark, config, name, model_id=MODEL):
-    return results(spark, config, name, model_id)
+def rows_of(config, name, model_id=MODEL):
+    return results(config, name, model_id)
 
 
-def assert_each_once(spark, config, model_id=MODEL, wanted=tuple(CONTENTS)):
+def assert_each_once(config, model_id=MODEL, wanted=tuple(CONTENTS)):
     """Every photo has its vector or its reason, once, and they are what one loop would give."""
-    embedded = rows_of(spark, config, "embeddings", model_id)
-    refused = rows_of(spark, config, "quarantine", model_id)
+    embedded = rows_of(config, "embeddings", model_id)
+    refused = rows_of(config, "quarantine", model_id)
     assert [row["photo_id"] for row in embedded] == [i for i in wanted if i not in BAD]
     assert [row["photo_id"] for row in refused] == [i for i in wanted if i in BAD]
     for row in embedded:
@@ -111,8 +111,8 @@ def transactions(config, name) -> list[dict]:
     return [action["txn"] for action in actions if "txn" in action]
 
 
-def test_every_photo_is_embedded_or_refused(spark, done):
-    assert_each_once(spark, configure(done))
+def test_every_photo_is_embedded_or_refused(done):
+    assert_each_once(configure(done))
 
 
 def test_a_micro_batch_is_written_under_the_streams_id_and_its_own_number(done):
@@ -133,14 +133,14 @@ def test_a_second_run_has_nothing_to_do_until_there_are_new_photos(spark, config
     monkeypatch.setitem(CONTENTS, "p12", picture(250))
     add_photos(spark, config, {"p12": CONTENTS["p12"]})
     assert embed_photos.run(spark, config) == {"embeddings": 11, "quarantined": 2}
-    assert_each_once(spark, config, wanted=tuple(CONTENTS))
+    assert_each_once(config, wanted=tuple(CONTENTS))
 
 
 def test_with_a_lost_checkpoint_nothing_is_doubled(spark, config):
-    before = [rows_of(spark, config, name) for name in ("embeddings", "quarantine")]
+    before = [rows_of(config, name) for name in ("embeddings", "quarantine")]
     shutil.rmtree(Path(config.work_dir) / "checkpoints")
     assert embed_photos.run(spark, config) == WHOLE
-    assert [rows_of(spark, config, name) for name in ("embeddings", "quarantine")] == before
+    assert [rows_of(config, name) for name in ("embeddings", "quarantine")] == before
 
 
 @pytest.mark.parametrize(
@@ -166,35 +166,35 @@ def test_a_run_that_is_killed_goes_on_as_if_nothing_had_been(
         with pytest.raises(StreamingQueryException, match="the machine went down"):
             embed_photos.run(spark, config)
     assert len(written) == fatal_write
-    assert rows_of(spark, config, "embeddings"), "it died half way"
+    assert rows_of(config, "embeddings"), "it died half way"
     if checkpoint_lost:
         shutil.rmtree(Path(config.work_dir) / "checkpoints")
     assert embed_photos.run(spark, config) == WHOLE
-    assert_each_once(spark, config)
+    assert_each_once(config)
 
 
 def test_another_model_embeds_every_photo_anew_beside_the_first(spark, config, model, monkeypatch):
-    before = rows_of(spark, config, "embeddings")
+    before = rows_of(config, "embeddings")
     monkeypatch.setattr(model, "model_id", "devise-v2")
     assert embed_photos.run(spark, config) == WHOLE
-    assert_each_once(spark, config, "devise-v2")
-    assert rows_of(spark, config, "embeddings") == before
+    assert_each_once(config, "devise-v2")
+    assert rows_of(config, "embeddings") == before
 
 
 def test_too_many_bad_photos_fail_the_job_and_are_on_record(spark, config):
     strict = config.model_copy(update={"max_bad_share": 0.1})
     with pytest.raises(InputError, match=r"2 of 12 photos are refused, .*raise embed_photos\.max"):
         embed_photos.run(spark, strict)
-    assert len(rows_of(spark, config, "quarantine")) == 2
+    assert len(rows_of(config, "quarantine")) == 2
 
 
 def test_a_result_that_somebody_deleted_is_made_again(spark, config):
-    before = rows_of(spark, config, "embeddings")
+    before = rows_of(config, "embeddings")
     path = Tables.of(spark, config).path("embeddings")
     spark.sql(f"DELETE FROM delta.`{path}` WHERE photo_id IN ('p05', 'p06')")
     assert embed_photos.run(spark, config) == WHOLE
-    assert_each_once(spark, config)
-    for old, new in zip(before, rows_of(spark, config, "embeddings"), strict=True):
+    assert_each_once(config)
+    for old, new in zip(before, rows_of(config, "embeddings"), strict=True):
         assert new["embedding"] == old["embedding"]  # to the bit, in whatever batch
 
 
@@ -208,7 +208,7 @@ def test_results_without_photos_are_told(spark, config):
     for statement in statements:
         spark.sql(statement)
     assert embed_photos.run(spark, config) == {"embeddings": 9, "quarantined": 2}
-    assert_each_once(spark, config, wanted=[name for name in CONTENTS if name != "p05"])
+    assert_each_once(config, wanted=[name for name in CONTENTS if name != "p05"])
 
 
 def test_photos_that_change_and_go_while_a_run_is_at_it_do_not_end_it(
@@ -231,10 +231,10 @@ def test_photos_that_change_and_go_while_a_run_is_at_it_do_not_end_it(
         patch.setattr(Embedder, "_embed", changing)
         assert embed_photos.run(spark, config) == {"embeddings": 9, "quarantined": 2}
     assert len(at) >= 2
-    assert_each_once(spark, config, wanted=wanted)  # p07 as it was when the run began
+    assert_each_once(config, wanted=wanted)  # p07 as it was when the run began
     monkeypatch.setitem(CONTENTS, "p07", picture(77))
     assert embed_photos.run(spark, config) == {"embeddings": 9, "quarantined": 2}
-    assert_each_once(spark, config, wanted=wanted)
+    assert_each_once(config, wanted=wanted)
 
 
 def test_photos_that_somebody_deleted_and_ingested_again_are_not_doubled(spark, config):
@@ -243,7 +243,7 @@ def test_photos_that_somebody_deleted_and_ingested_again_are_not_doubled(spark, 
     for name in ("p05", "p06", "p08"):  # a file each: the first batch is compared in any case
         add_photos(spark, config, {name: CONTENTS[name]})
     assert embed_photos.run(spark, config) == WHOLE
-    assert_each_once(spark, config)
+    assert_each_once(config)
 
 
 def test_a_photo_that_was_ingested_anew_gets_a_new_result_in_place_of_the_old(
@@ -259,7 +259,7 @@ def test_a_photo_that_was_ingested_anew_gets_a_new_result_in_place_of_the_old(
     spark.sql(f"DELETE FROM delta.`{path}` WHERE {superseded}")
     monkeypatch.setattr("tests.jobs.test_embed_photos.BAD", {"p05", "p08"})
     assert embed_photos.run(spark, config) == WHOLE
-    assert_each_once(spark, config)
+    assert_each_once(config)
 
 
 def test_of_two_revisions_in_one_batch_the_newer_counts(spark, config, monkeypatch):
@@ -267,7 +267,7 @@ def test_of_two_revisions_in_one_batch_the_newer_counts(spark, config, monkeypat
     new = photo_row("p12", CONTENTS["p12"], revision=2)
     add_rows(spark, config, [photo_row("p12", picture(1)), new])  # as a killed ingest leaves them
     assert embed_photos.run(spark, config) == {"embeddings": 11, "quarantined": 2}
-    assert_each_once(spark, config, wanted=tuple(CONTENTS))
+    assert_each_once(config, wanted=tuple(CONTENTS))
 
 
 def test_a_second_try_at_the_same_time_stops(spark, config):
@@ -286,9 +286,9 @@ def test_a_run_stops_early_where_most_photos_are_bad(spark, to_do, tmp_path, mon
     strict = config.model_copy(update={"max_bad_share": 0.1})
     with pytest.raises(StreamingQueryException, match=r"1 of 5 photos are refused, above max_bad"):
         embed_photos.run(spark, strict)  # the first of two batches
-    assert len(rows_of(spark, config, "embeddings")) == 4
+    assert len(rows_of(config, "embeddings")) == 4
     assert embed_photos.run(spark, config) == WHOLE
-    assert_each_once(spark, config)
+    assert_each_once(config)
 
 
 def test_a_retry_in_vain_is_measured_against_all_photos(spark, config, monkeypatch):
@@ -297,7 +297,7 @@ def test_a_retry_in_vain_is_measured_against_all_photos(spark, config, monkeypat
     again = config.model_copy(update={"retry": tuple(Reason)})
     assert embed_photos.run(spark, again) == WHOLE
     assert versions(spark, config) != before
-    assert_each_once(spark, config)
+    assert_each_once(config)
 
 
 def test_without_photos_the_job_that_makes_them_is_asked_for(spark, tmp_path):

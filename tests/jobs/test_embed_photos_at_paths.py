@@ -33,6 +33,7 @@ from tests.embedding import (
     register,
     results,
     run,
+    with_registry,
 )
 
 pytestmark = pytest.mark.spark
@@ -45,27 +46,37 @@ def keras_file():
     return mean_colour_network()
 
 
-@pytest.fixture
-def config(tmp_path, keras_file) -> EmbedPhotos:
-    config = EmbedPhotos(
-        work_dir=str(tmp_path / "work"),
+@pytest.fixture(scope="module")
+def registry(keras_file, tmp_path_factory) -> Path:
+    """A work folder in whose store a model is registered."""
+    folder = tmp_path_factory.mktemp("registry")
+    register(EmbedPhotos(work_dir=str(folder)), keras_file)
+    return folder
+
+
+def configure(work: Path) -> EmbedPhotos:
+    return EmbedPhotos(
+        work_dir=str(work),
         max_bad_share=1.0,
         read_timeout_s=2.0,
         batch_size=4,
         photos_per_task=4,
     )
-    register(config, keras_file)
-    return config
 
 
-def reasons(spark, config) -> dict[str, str]:
+@pytest.fixture
+def config(tmp_path, registry) -> EmbedPhotos:
+    return with_registry(configure(tmp_path / "work"), registry)
+
+
+def reasons(config) -> dict[str, str]:
     model_id = tracking.find_registered("devise", "champion").model_id
-    return {r["photo_id"]: r["reason"] for r in results(spark, config, "quarantine", model_id)}
+    return {r["photo_id"]: r["reason"] for r in results(config, "quarantine", model_id)}
 
 
-def embedded(spark, config) -> dict[str, dict]:
+def embedded(config) -> dict[str, dict]:
     model_id = tracking.find_registered("devise", "champion").model_id
-    return {row["photo_id"]: row for row in results(spark, config, "embeddings", model_id)}
+    return {row["photo_id"]: row for row in results(config, "embeddings", model_id)}
 
 
 def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
@@ -83,8 +94,8 @@ def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
     (folder / "p4.png").mkdir()
     assert run(spark, config) == {"embeddings": 5, "quarantined": 4}
     refused = {"p1": "missing_file", "p2": "changed", "p3": "time_out", "p4": "read_error"}
-    assert reasons(spark, config) == refused
-    first = embedded(spark, config)
+    assert reasons(config) == refused
+    first = embedded(config)
     assert first["p0"]["embedding"] == first["inside"]["embedding"]
 
     os.unlink(folder / "p3.png")
@@ -99,9 +110,9 @@ def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
     said = capfd.readouterr().out
     assert "embed_photos  2 refused photos are tried again\n" in said
     assert "embed_photos  2 new photos, 1 of them refused\n" in said
-    assert reasons(spark, config) == {k: v for k, v in refused.items() if k != "p3"}
+    assert reasons(config) == {k: v for k, v in refused.items() if k != "p3"}
     assert run(spark, config, retry=("missing_file",)) == {"embeddings": 7, "quarantined": 2}
-    assert set(embedded(spark, config)) == {*CONTENTS, "inside"} - {"p2", "p4"}
+    assert set(embedded(config)) == {*CONTENTS, "inside"} - {"p2", "p4"}
 
 
 def test_removed_photos_are_told_apart_and_are_no_fault(spark, config, tmp_path):
@@ -115,12 +126,12 @@ def test_removed_photos_are_told_apart_and_are_no_fault(spark, config, tmp_path)
         (folder / f"{name}.png").unlink()
     with pytest.raises(InputError, match=r"^1 of 8 photos .* most often missing_file \(1\)"):
         run(spark, config, max_bad_share=0.1)
-    assert reasons(spark, config) == {"p0": "removed", "p1": "removed", "p3": "missing_file"}
+    assert reasons(config) == {"p0": "removed", "p1": "removed", "p3": "missing_file"}
     assert run(spark, config, max_bad_share=0.125) == {"embeddings": 5, "quarantined": 3}
 
     (folder / "p0.png").write_bytes(CONTENTS["p0"])
     run(spark, config, retry=("removed",))
-    assert reasons(spark, config) == {"p1": "removed", "p3": "missing_file"}
+    assert reasons(config) == {"p1": "removed", "p3": "missing_file"}
 
 
 def test_photos_that_were_moved_or_removed_since_they_came_are_taken_as_they_are_now(
@@ -140,8 +151,8 @@ def test_photos_that_were_moved_or_removed_since_they_came_are_taken_as_they_are
     spark.sql(f"UPDATE delta.`{tables.path('photos')}` {set_path}")
     mark(tables, spark.createDataFrame([("p2",)], "photo_id string"), removed=True)
     assert run(spark, config, max_bad_share=0.0) == {"embeddings": 8, "quarantined": 1}
-    assert reasons(spark, config) == {"p2": "removed"}
-    assert set(embedded(spark, config)) == {*CONTENTS, "first"} - {"p2"}
+    assert reasons(config) == {"p2": "removed"}
+    assert set(embedded(config)) == {*CONTENTS, "first"} - {"p2"}
 
 
 def test_a_retry_is_one_commit_in_however_many_files_its_photos_are(spark, config, tmp_path):
@@ -176,14 +187,14 @@ def test_a_retry_that_is_killed_loses_nothing(spark, config, tmp_path, monkeypat
         patch.setattr("devise_lib.spark.embedding.Embedder.embed_stream", dying)
         with pytest.raises(OSError, match="went down"):
             run(spark, config, retry=("missing_file",))
-    assert reasons(spark, config) == {}
+    assert reasons(config) == {}
     assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
 
 
 def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, config):
     add_photos(spark, config, CONTENTS)
     run(spark, config, feature=True, precision="float16")
-    for name, row in embedded(spark, config).items():
+    for name, row in embedded(config).items():
         colour = np.asarray(picture_mean(CONTENTS[name]), np.float32)
         np.testing.assert_array_equal(row["feature"], colour.astype(np.float16))
         wanted = colour @ MATRIX / np.linalg.norm(colour @ MATRIX)
@@ -214,14 +225,14 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
         "job  no run of embed_photos has made other current: it may not have all photos"
     ]
     first = tracking.find_registered("devise", "champion").model_id
-    old = results(spark, config, "embeddings", first)
+    old = results(config, "embeddings", first)
     second = register(config, keras_file).model_id
 
     def current():
         return {name for name in (first, second) if is_current(tables, name)}
 
     def dying(*_):
-        assert len(results(spark, config, "embeddings", second)) == len(CONTENTS)
+        assert len(results(config, "embeddings", second)) == len(CONTENTS)
         assert current() == {first}
         raise OSError("the machine went down")
 
@@ -234,25 +245,29 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
     assert current() == {first}
     run(spark, config)
     assert current() == {second}
-    assert results(spark, config, "embeddings", first) == old
+    assert results(config, "embeddings", first) == old
     run(spark, config, keep_models=1)
-    assert results(spark, config, "embeddings", first) == []
-    assert len(results(spark, config, "embeddings", second)) == len(CONTENTS)
+    assert results(config, "embeddings", first) == []
+    assert len(results(config, "embeddings", second)) == len(CONTENTS)
     run(spark, config, model="1")  # back to the old one
     assert current() == {first}
-    assert [r["embedding"] for r in results(spark, config, "embeddings", first)] == [
+    assert [r["embedding"] for r in results(config, "embeddings", first)] == [
         r["embedding"] for r in old
     ]
     for held, rows in ((True, len(CONTENTS)), (False, 0)):  # the other one, while a run has it
         with only_run(config.work_dir, lock_name(second)) if held else contextlib.nullcontext():
             run(spark, config, model="1", keep_models=1)
-        assert len(results(spark, config, "embeddings", second)) == rows
+        assert len(results(config, "embeddings", second)) == rows
     run(spark, config, make_current=False, keep_models=1)  # a run keeps its own model's rows
     assert current() == {first}
-    assert len(results(spark, config, "embeddings", second)) == len(CONTENTS)
+    assert len(results(config, "embeddings", second)) == len(CONTENTS)
 
 
-def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(spark, config):
+def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
+    spark, tmp_path, keras_file
+):
+    config = configure(tmp_path / "work")
+    register(config, keras_file)  # a file of its own
     add_photos(spark, config, CONTENTS)
     [file] = Path(config.work_dir).rglob("*.keras")
     file.rename(file.with_suffix(".gone"))
@@ -263,7 +278,7 @@ def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
     keras.Model(inputs, other).save(file)
     with pytest.raises(Exception, match="gives 7 numbers a photo, but the registry says 4"):
         run(spark, config)
-    assert embedded(spark, config) == {}
+    assert embedded(config) == {}
     file.with_suffix(".gone").rename(file)
     assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
 
@@ -327,7 +342,7 @@ def test_a_full_disk_fails_the_run_and_the_next_one_goes_on(spark, config, tmp_p
             run(spark, config)
         ballast.unlink()
         assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
-        assert set(embedded(spark, config)) == set(CONTENTS)
+        assert set(embedded(config)) == set(CONTENTS)
     finally:
         subprocess.run(["umount", "-l", str(small)], check=False)
 
@@ -335,7 +350,7 @@ def test_a_full_disk_fails_the_run_and_the_next_one_goes_on(spark, config, tmp_p
 def test_the_table_is_read_without_spark(spark, config):
     add_photos(spark, config, CONTENTS)
     run(spark, config)
-    wanted = embedded(spark, config)
+    wanted = embedded(config)
     table = DeltaTable(Tables.of(spark, config).path("embeddings"))
     frame = table.to_pandas()
     assert dict(zip(frame.photo_id, map(list, frame.embedding), strict=True)) == {

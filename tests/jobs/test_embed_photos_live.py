@@ -19,7 +19,15 @@ from devise_lib.errors import InputError
 from devise_lib.spark import embedding, embedding_run
 from devise_lib.spark.current_models import VIEW, is_current, make_current
 from devise_lib.spark.tables import Tables
-from tests.embedding import add_photos, mean_colour_network, picture, register, results, run
+from tests.embedding import (
+    add_photos,
+    mean_colour_network,
+    picture,
+    register,
+    results,
+    run,
+    with_registry,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -33,11 +41,18 @@ def keras_file():
     return mean_colour_network()
 
 
+@pytest.fixture(scope="module")
+def registry(keras_file, tmp_path_factory) -> Path:
+    """A work folder in whose store a model is registered."""
+    folder = tmp_path_factory.mktemp("registry")
+    register(EmbedPhotos(work_dir=str(folder)), keras_file)
+    return folder
+
+
 @pytest.fixture
-def config(tmp_path, keras_file) -> EmbedPhotos:
+def config(tmp_path, registry) -> EmbedPhotos:
     config = EmbedPhotos(work_dir=str(tmp_path / "work"), batch_size=4, progress_s=0.2)
-    register(config, keras_file)
-    return config
+    return with_registry(config, registry)
 
 
 def embedded(config) -> set[str]:
@@ -181,7 +196,7 @@ def test_a_stream_that_cannot_go_on_begins_anew(spark, config, capfd):
     assert "looking at all of them" in capfd.readouterr().out
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
     model_id = tracking.find_registered("devise", "champion").model_id
-    rows = results(spark, config, "embeddings", model_id)
+    rows = results(config, "embeddings", model_id)
     assert [row["photo_id"] for row in rows] == sorted([*FIRST, *LATER])
 
 

@@ -1,16 +1,18 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.photo_batches import (
     as_they_are_now,
+    count_files,
     identify,
     in_parts,
     read_photos,
 )
-from devise_lib.spark.tables import Tables, count_by
+from devise_lib.spark.tables import Tables
 from tests.embedding import add_rows, photo_row
 
 FILES = ("ab", "cde", "f")  # of PHOTOS; a letter is a photo
@@ -50,13 +52,21 @@ def ids(tables, scratch):
     return scratch.save(identify(tables.read("photos")), "ids")
 
 
+def test_the_photos_of_each_file_are_counted_and_revised_ones_are_told(ids):
+    counts, has_revised = count_files(ids)
+    assert sorted(counts.values()) == sorted(len(names) for names in FILES)
+    assert not has_revised
+    assert count_files(ids.withColumn("revision", F.lit(2)))[1]
+    assert count_files(ids.where("false")) == ({}, False)
+
+
 def rows(df) -> list[dict]:
     return sorted((row.asDict() for row in df.collect()), key=lambda row: row["photo_id"])
 
 
 def read_now(ids, tables, scratch) -> list[dict]:
-    now = as_they_are_now(ids, count_by(ids, "file"), tables, scratch)
-    photos, in_files = read_photos(now, count_by(now, "file"), tables)
+    now = as_they_are_now(ids, count_files(ids)[0], tables, scratch)
+    photos, in_files = read_photos(now, count_files(now)[0], tables)
     asked = {row["photo_id"] for row in ids.collect()}
     assert in_files == sum(len(names) for names in FILES if asked & {*names})
     return rows(photos)
@@ -64,7 +74,7 @@ def read_now(ids, tables, scratch) -> list[dict]:
 
 @pytest.mark.spark
 def test_photos_are_read_from_the_files_that_they_are_in(tables, scratch, ids):
-    files = count_by(ids, "file")
+    files = count_files(ids)[0]
     assert sorted(files.values()) == sorted(len(names) for names in FILES)
     assert as_they_are_now(ids, files, tables, scratch) is ids
     assert read_now(ids, tables, scratch) == rows(tables.read("photos"))
@@ -96,6 +106,6 @@ def test_of_two_revisions_in_a_file_the_one_that_is_asked_for_is_read(spark, tab
     config = EmbedPhotos(work_dir=tables.work_dir)
     add_rows(spark, config, [photo_row("x", bytes([n]), revision=n) for n in (1, 2)])
     ids = identify(tables.read("photos")).where("photo_id = 'x' AND revision = 2")
-    photos, in_files = read_photos(ids, count_by(ids, "file"), tables)
+    photos, in_files = read_photos(ids, count_files(ids)[0], tables)
     assert [row["content"] for row in rows(photos)] == [b"\2"]
     assert in_files == 2
