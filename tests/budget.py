@@ -20,6 +20,7 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")  # path from tests/ -> seconds
 SLOWEST = 20
 SPARK_JOBS = "spark_jobs"
+SHARED_RUN = "small_run"  # the fixture of a whole run of the pipeline, made once for all processes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = longest_first({file_of(item.nodeid) for item in items}, read_durations())
+    sharing = {
+        file_of(item.nodeid) for item in items if SHARED_RUN in getattr(item, "fixturenames", ())
+    }
+    order = maker_first(order, sharing)
     places = {name: place for place, name in enumerate(order)}
     items.sort(key=lambda item: places[file_of(item.nodeid)])  # a stable sort: files stay whole
 
@@ -44,6 +49,15 @@ def longest_first(files: set[str], durations: Mapping[str, float]) -> list[str]:
     """Files by their seconds; one that was never measured counts as the average of the others."""
     average = mean(durations.values()) if durations else 0.0
     return sorted(files, key=lambda name: (-durations.get(name, average), name))
+
+
+def maker_first(order: Sequence[str], sharing: set[str]) -> list[str]:
+    """The order with one of the files that share a run in front, which makes the run.
+
+    Else several processes would come to such files at once, and all but one wait for minutes.
+    """
+    maker = next((name for name in order if name in sharing), None)
+    return sorted(order, key=lambda name: name != maker)
 
 
 def updated(

@@ -1,7 +1,7 @@
 import pytest
 
 from tests import budget
-from tests.budget import SparkJobs, longest_first, summary, updated
+from tests.budget import SparkJobs, longest_first, maker_first, summary, updated
 
 
 def test_the_longest_file_comes_first_and_an_unknown_one_counts_as_the_average():
@@ -36,3 +36,8 @@ def test_the_spark_jobs_since_the_last_call_are_counted(spark):
     spark.sparkContext.parallelize([1, 2]).count()
     spark.sparkContext.parallelize([1, 2]).count()
     assert counted.since_last() == 2
+
+
+def test_one_of_the_files_that_share_a_run_comes_first():
+    assert maker_first(["a", "b", "c", "d"], {"b", "d"}) == ["b", "a", "c", "d"]
+    assert maker_first(["a", "b"], set()) == ["a", "b"]
