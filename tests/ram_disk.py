@@ -4,6 +4,7 @@ Tests make thousands of small files: tables' logs, checkpoints, MLflow's databas
 of MLflow takes 5 s on a disk and 1 s in memory, and the same CPU time in both.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -23,13 +24,24 @@ def use() -> Path | None:
     if "PYTEST_XDIST_WORKER" in os.environ or "TMPDIR" in os.environ or not _has_room():
         return None
     for left in MEMORY.glob(f"{PREFIX}*"):  # of tests that were killed
-        if not Path("/proc", left.name.removeprefix(PREFIX)).exists():
+        if _lock(left) is not None:
             shutil.rmtree(left, ignore_errors=True)
-    folder = MEMORY / f"{PREFIX}{os.getpid()}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
+    _lock(folder)  # until this process ends, however it ends
     os.environ |= {"TMPDIR": str(folder), "SPARK_LOCAL_DIRS": str(folder / "spark")}
     tempfile.tempdir = None  # pytest may have asked for it before
     return folder
+
+
+def _lock(folder: Path) -> int | None:
+    """Hold the folder's lock; None where another process holds it, in whatever container."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _has_room() -> bool:

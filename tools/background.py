@@ -1,7 +1,7 @@
 """Work of the set-up that runs beside its other steps."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from tools.commands import STILL_WORKING_S, Commands, SetupError
 
@@ -39,17 +39,12 @@ class Background:
         if self._future is None or self._commands is None:
             raise SetupError("nothing was begun in the background: call again")
         waited = 0
-        while True:
-            try:
-                result = self._future.result(timeout=STILL_WORKING_S)
-            except TimeoutError:
-                if self._future.done():  # the error is the work's own
-                    raise
-                waited += STILL_WORKING_S
-                print(f"      still working, {waited} s", flush=True)
-            else:
-                beside.add(self._commands.log_path)
-                return result
+        while not wait([self._future], timeout=STILL_WORKING_S).done:
+            waited += STILL_WORKING_S
+            print(f"      still working, {waited} s", flush=True)
+        result = self._future.result()
+        beside.add(self._commands.log_path)
+        return result
 
     def stop(self) -> None:
         """End the work and its commands, where they still run."""

@@ -122,10 +122,12 @@ def compile_packages(setup: SetUp) -> str:
     read only), every process would compile TensorFlow and Keras anew, and Spark starts many.
     """
     # A file that cannot be compiled, such as a template, is left as it is. The packages' own
-    # tests and pip are a fifth of all, and no job imports them. mypy is machine code.
+    # tests and pip are a fifth of all, and no job imports them; what TensorFlow calls `test` is a
+    # part of its interface. mypy is machine code.
     program = (
         "import compileall, re, sys\n"
-        "unused = re.compile('/tests?/|/site-packages/(pip|mypy|mypyc)/')\n"
+        "below = re.escape(sys.argv[1]) + '/(?!tensorflow/_api/)'\n"
+        "unused = re.compile(below + '((pip|mypy|mypyc)/|(.*/)?tests?/)')\n"
         "compileall.compile_dir(sys.argv[1], quiet=1, workers=0, rx=unused)"
     )
     words: Words = [setup.python, "-c", program, setup.packages]

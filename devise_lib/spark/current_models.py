@@ -81,6 +81,8 @@ def _newest_first(tables: Tables) -> list[str]:
     """Every model that was current once, a row a change of model in the table."""
     if not tables.exists("current_models"):
         return []
-    rows = tables.read("current_models").collect()  # few: sorting them in Spark takes more jobs
+    # Few rows: sorting them in Spark takes more jobs. In UTC, since local times come twice a year.
+    since = F.unix_micros("since").alias("since")
+    rows = tables.read("current_models").select("model_id", since).collect()
     newest = sorted(rows, key=lambda row: row["since"], reverse=True)
     return list(dict.fromkeys(row["model_id"] for row in newest))

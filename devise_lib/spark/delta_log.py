@@ -63,11 +63,15 @@ def commits(table: Path, after: int = -1) -> Iterator[Commit]:
 def last_change(table: Path) -> str:
     """A name for the rows that a table has: it changes with every commit that changes a row.
 
-    "" where no commit that the log still has changed a row.
+    "" where there is no table. Where no commit that the log still has changed a row, it names the
+    oldest of these, so that it changes when the log forgets one.
     """
-    changes = (c for c in commits(table) if c.operation not in SAME_ROWS)
-    change = next(changes, None)
-    return f"{change.version} {change.transaction}" if change else ""
+    name = ""
+    for commit in commits(table):
+        if commit.operation not in SAME_ROWS:
+            return f"{commit.version} {commit.transaction}"
+        name = f"as before {commit.version}"
+    return name
 
 
 def size(table: Path) -> TableSize | None:
@@ -97,12 +101,13 @@ def _read_commit(table: Path, version: int) -> Commit:
             if "commitInfo" in (action := json.loads(line)):
                 told = action["commitInfo"]
                 break
-    metrics = told.get("operationMetrics", {})
+    metrics = told.get("operationMetrics") or {}
     return Commit(
         version,
         datetime.fromtimestamp(path.stat().st_mtime, UTC),
-        told.get("operation", ""),
-        {name: int(value) for name, value in metrics.items() if value.isdigit()},
-        told.get("userMetadata", ""),
-        told.get("txnId", ""),
+        told.get("operation") or "",
+        # Spark writes them as text, other writers as numbers.
+        {name: int(value) for name, value in metrics.items() if str(value).isdigit()},
+        told.get("userMetadata") or "",
+        told.get("txnId") or "",
     )

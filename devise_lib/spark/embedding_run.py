@@ -52,7 +52,7 @@ def embed(
     keras_file = tracking.fetch_keras(registered)
     digest = hashlib.sha256(keras_file).hexdigest()
     made = {"precision": config.precision, "model_sha256": digest, "feature": config.feature}
-    settings = {**made, "make_current": config.make_current}
+    settings = {**made, "make_current": config.make_current, "catalog": config.catalog}
     folder = checkpoint(tables.work_dir, registered.model_id)
     counts = counts_of_finished(tables, folder, settings)
     if counts is None or config.retry or config.trigger_s:
@@ -62,6 +62,8 @@ def embed(
     say(f"{config.name}  nothing new: {counts.total:,} photos had their result before")
     tracking.log_metrics({"new": 0.0, "new_refused": 0.0, **refused_metrics(counts.refused)})
     tidy(tables, config)
+    if config.make_current:
+        show_in_view(tables, registered.model_id)
     if config.keep_models:  # another run may have held a model that the last one was to drop
         drop_old_models(tables, config.keep_models, but=registered.model_id)
     return counts.rows()
@@ -86,7 +88,7 @@ def embed_all(
         model: on its way to the workers.
         model_id: that rows carry.
         stopper: ends a run that waits for new photos.
-        settings: that a later run must have, too, to take this one's result for its own.
+        settings: that a later run must have, too, to use the counts of this one.
 
     Returns:
         The model's rows.
@@ -130,7 +132,8 @@ def embed_all(
         tell(config, counts.refused, embedder, progress.throughput())
         complete(tables, config, model_id)
         rows |= rows_now(tables, "current_models")
-        remember(folder, Finished(settings, rows, counts.embedded, dict(counts.refused)))
+        if counts.total == photos:  # else PHOTOS may have revisions that the next run drops
+            remember(folder, Finished(settings, rows, counts.embedded, dict(counts.refused)))
         if config.trigger_s:
             progress.total = 0
             say(

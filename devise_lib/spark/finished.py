@@ -59,7 +59,10 @@ def counts_of_finished(
     path = folder / FILE
     if not path.exists():
         return None
-    found = Finished(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        found = Finished(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):  # cut off with its machine, or another version's
+        return None
     if found.settings != settings or found.rows != rows_now(tables, *READ):
         return None
     return Counts(found.embedded, Counter(found.refused))

@@ -176,7 +176,7 @@ class Tables:
         return self._delta(name).history()
 
     def commits(self, name: str) -> Iterator[delta_log.Commit]:
-        """The same, newest first, for who wants a few of them."""
+        """The same commits, newest first, read without Spark one after the other."""
         return delta_log.commits(self.folder(name))
 
     def was_deleted_from(self, name: str) -> bool:
@@ -234,24 +234,29 @@ class Tables:
         before = delta_log.newest_version(self.folder(name))
         commit = {**self.provenance, "commit": uuid4().hex}  # by which it is found, beside others
         writer = writer.option("userMetadata", json.dumps(commit))
-        if self.catalog:
-            full_name = f"{self.catalog}.{name}"
-            if before is not None:  # perhaps made by path alone: Delta takes no second table there
-                place = f"USING delta LOCATION '{self.path(name)}'"
-                self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
-            retry_on_conflict(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
-        else:
-            retry_on_conflict(lambda: writer.save(self.path(name)))
+        with self._telling(commit):  # a new table of a catalog takes it from the session alone
+            self._write(name, writer, before is not None)
         later = delta_log.commits(self.folder(name), -1 if before is None else before)
         own = next((each for each in later if commit["commit"] in each.user_metadata), None)
         if own is None:
             return 0  # Delta has seen this transaction and skipped it
         return own.metrics.get("numOutputRows", 0) - own.metrics.get("numCopiedRows", 0)
 
+    def _write(self, name: str, writer: DataFrameWriter, is_there: bool) -> None:
+        if self.catalog:
+            full_name = f"{self.catalog}.{name}"
+            if is_there:  # perhaps made by path alone: Delta takes no second table there
+                place = f"USING delta LOCATION '{self.path(name)}'"
+                self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
+            retry_on_conflict(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
+        else:
+            retry_on_conflict(lambda: writer.save(self.path(name)))
+
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _telling(self, commit: Mapping[str, Any] | None = None) -> Iterator[None]:
         """What the rows are made from, for commits that take no options."""
-        told = {"spark.databricks.delta.commitInfo.userMetadata": json.dumps(dict(self.provenance))}
+        about = json.dumps(dict(self.provenance if commit is None else commit))
+        told = {"spark.databricks.delta.commitInfo.userMetadata": about}
         with session_settings(self.spark, told):
             yield
 

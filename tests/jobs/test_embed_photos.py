@@ -124,10 +124,10 @@ def test_a_micro_batch_is_written_under_the_streams_id_and_its_own_number(done):
 
 
 def test_a_second_run_has_nothing_to_do_until_there_are_new_photos(spark, config, monkeypatch):
-    before, jobs = versions(spark, config), spark.sparkContext.statusTracker().getJobIdsForGroup
-    count = len(jobs())
+    before, scheduler = versions(spark, config), spark.sparkContext._jsc.sc().dagScheduler()
+    jobs = scheduler.numTotalJobs()
     assert embed_photos.run(spark, config) == WHOLE
-    assert len(jobs()) == count  # what the last run has put down is enough
+    assert scheduler.numTotalJobs() == jobs  # what the last run has put down is enough
     assert versions(spark, config) == before
 
     monkeypatch.setitem(CONTENTS, "p12", picture(250))

@@ -73,6 +73,24 @@ def test_a_commit_is_found_behind_other_actions_and_may_say_nothing(table):
     assert [each.operation for each in commits(table)] == ["", "WRITE"]
 
 
+def test_other_writers_commits_are_read_as_well(table):
+    write_commit(table, 0, operationMetrics={"numOutputRows": 7, "x": None}, userMetadata=None)
+    write_commit(table, 1, operationMetrics=None)
+    second, first = commits(table)
+    assert (first.metrics, first.user_metadata) == ({"numOutputRows": 7}, "")
+    assert second.metrics == {}
+
+
+def test_a_log_that_has_forgotten_its_changes_is_no_other_table(table):
+    assert last_change(table) == ""
+    write_commit(table, 8, "OPTIMIZE")
+    write_commit(table, 9, "VACUUM END")
+    before = last_change(table)
+    assert before
+    (table / "_delta_log" / f"{8:020}.json").unlink()
+    assert last_change(table) not in ("", before)
+
+
 def test_the_last_change_stays_while_only_files_and_properties_change(table):
     write_commit(table, 0, "WRITE", txnId="a")
     first = last_change(table)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.spark.finished import READ, Finished, counts_of_finished, remember, rows_now
+from devise_lib.spark.finished import FILE, READ, Finished, counts_of_finished, remember, rows_now
 from devise_lib.spark.results import Counts
 from devise_lib.spark.tables import Tables
 from tests.spark.test_delta_log import write_commit
 
-SETTINGS = {"precision": "float32", "feature": False, "keep_models": 2}
+SETTINGS = {"precision": "float32", "feature": False, "catalog": ""}
 
 
 @pytest.fixture
@@ -50,6 +50,12 @@ def test_another_setting_is_another_run(tables, folder, key):
 
 def test_without_a_finished_run_there_is_nothing_to_go_by(tables, tmp_path):
     assert counts_of_finished(tables, tmp_path, SETTINGS) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"embedded": 3}', '{"format": 7}'])
+def test_a_file_that_cannot_be_used_counts_as_none(tables, folder, text):
+    (folder / FILE).write_text(text)
+    assert counts_of_finished(tables, folder, SETTINGS) is None
 
 
 def test_the_newest_finished_run_counts(tables, folder):

@@ -204,6 +204,7 @@ def in_catalog(spark, tmp_path):
 
 def test_with_a_catalog_tables_have_names_and_are_the_same_by_path(in_catalog, tables, spark):
     assert in_catalog.overwrite(NAME, words(spark, ("a", 1))) == 1
+    assert in_catalog.append("metrics", spark.createDataFrame([(None,) * 9], METRICS)) == 1
     assert in_catalog.append(NAME, words(spark, ("b", 2))) == 1
     assert in_catalog.overwrite(NAME, words(spark, ("c", 2)), where="count = 2") == 1
     by_name = spark.sql("SELECT word, count FROM devise_test.word_vectors ORDER BY word")
