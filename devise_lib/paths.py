@@ -104,3 +104,10 @@ def glob_expression(pattern: str) -> str:
     except re.error as error:
         raise ValueError(f"the pattern {pattern!r} cannot be used: {error}") from None
     return expression
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file as a whole: readers and later runs find the old text or this, never a part."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

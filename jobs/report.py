@@ -17,6 +17,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
+from devise_lib.paths import replace_text
 from devise_lib.report.page import render
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.report_data import collect
@@ -29,9 +30,7 @@ def run(spark: SparkSession, config: Report) -> dict[str, int]:
     content = collect(tables, config, model.model_id, model.run_id, tracking.current_run_id())
     page = Path(config.work_dir) / "report" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    waiting = page.with_suffix(".new")
-    waiting.write_text(render(content), encoding="utf-8")
-    waiting.replace(page)  # a reader finds the old page or the new one
+    replace_text(page, render(content))
     tracking.log_file(page)
     return {
         "figures": len(content.metrics),

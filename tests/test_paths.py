@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devise_lib.paths import absolute, glob_expression, is_remote, literal, split_glob, without_glob
+from devise_lib.paths import (
+    absolute,
+    glob_expression,
+    is_remote,
+    literal,
+    replace_text,
+    split_glob,
+    without_glob,
+)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +114,11 @@ def test_a_path_that_looks_like_a_pattern_names_itself_alone():
     assert without_glob("/a [1]/{b}*?.x") == "/a \\[1\\]/\\{b\\}\\*\\?.x"
     assert without_glob("/plain/path%20x") == "/plain/path%20x"
     assert literal("file:/a%20%5B1%5D/x") == "file:/a \\[1\\]/x"
+
+
+def test_a_file_is_replaced_as_a_whole_and_nothing_else_is_left(tmp_path):
+    path = tmp_path / "made.json"
+    for text in ("{}", "ä" * 10_000):
+        replace_text(path, text)
+        assert path.read_text(encoding="utf-8") == text
+        assert list(tmp_path.iterdir()) == [path]

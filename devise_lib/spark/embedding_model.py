@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
+from devise_lib.paths import replace_text
 from devise_lib.spark.embedding import checkpoint
 from devise_lib.spark.inference import Model
 from devise_lib.spark.results import EACH, rows_of
@@ -84,6 +85,4 @@ def _refuse_another_way(
                 + how_to_begin_anew(tables, model_id)
             )
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")  # a run that dies while it writes leaves the old one
-    fresh.write_text(json.dumps(made))
-    fresh.replace(path)
+    replace_text(path, json.dumps(made))

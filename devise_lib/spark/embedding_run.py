@@ -62,10 +62,7 @@ def embed(
     say(f"{config.name}  nothing new: {counts.total:,} photos had their result before")
     tracking.log_metrics({"new": 0.0, "new_refused": 0.0, **refused_metrics(counts.refused)})
     tidy(tables, config)
-    if config.make_current:
-        show_in_view(tables, registered.model_id)
-    if config.keep_models:  # another run may have held a model that the last one was to drop
-        drop_old_models(tables, config.keep_models, but=registered.model_id)
+    show_and_drop(tables, config, registered.model_id)
     return counts.rows()
 
 
@@ -196,7 +193,15 @@ def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
     tidy(tables, config, sort=is_new)
     if is_new:
         make_current(tables, model_id)
-    if config.make_current:  # also where it was current: a run may have been killed in between
+    show_and_drop(tables, config, model_id)
+
+
+def show_and_drop(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
+    """Let the catalog's view show the model, and drop old ones; what is done already costs little.
+
+    An earlier run may have been killed before, or another run may have held a model to drop.
+    """
+    if config.make_current:
         show_in_view(tables, model_id)
     if config.keep_models:
         drop_old_models(tables, config.keep_models, but=model_id)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from devise_lib.paths import replace_text
 from devise_lib.spark.delta_log import last_change
 from devise_lib.spark.results import EACH, Counts
 from devise_lib.spark.tables import Tables
@@ -41,9 +42,7 @@ def rows_now(tables: Tables, *names: str) -> dict[str, str]:
 
 def remember(folder: Path, finished: Finished) -> None:
     """Put it down in a checkpoint folder."""
-    fresh = folder / f"{FILE}.new"  # a run that dies while it writes leaves the old one
-    fresh.write_text(json.dumps(asdict(finished)), encoding="utf-8")
-    fresh.replace(folder / FILE)
+    replace_text(folder / FILE, json.dumps(asdict(finished)))
 
 
 def counts_of_finished(

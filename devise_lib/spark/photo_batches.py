@@ -32,9 +32,9 @@ def count_files(ids: DataFrame) -> tuple[dict[str, int], bool]:
 
     In one query: whatever is asked of a micro-batch has its files read once more.
     """
-    asked = F.count("*").alias("photos"), F.max("revision").alias("revision")
+    asked = F.count("*").alias("photos"), F.max(F.col("revision") > 1).alias("has_revised")
     rows = ids.groupBy("file").agg(*asked).collect()
-    return {row["file"]: row["photos"] for row in rows}, any(row["revision"] > 1 for row in rows)
+    return {row["file"]: row["photos"] for row in rows}, any(row["has_revised"] for row in rows)
 
 
 def in_parts(files: Mapping[str, int], photos: int, least: int, most: int) -> Iterator[list[str]]:

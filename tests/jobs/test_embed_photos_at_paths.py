@@ -28,7 +28,6 @@ from tests.embedding import (
     MATRIX,
     add_paths,
     add_photos,
-    mean_colour_network,
     picture,
     register,
     results,
@@ -39,19 +38,6 @@ from tests.embedding import (
 pytestmark = pytest.mark.spark
 
 CONTENTS = {f"p{i}": picture(30 * i + 5) for i in range(8)}
-
-
-@pytest.fixture(scope="module")
-def keras_file():
-    return mean_colour_network()
-
-
-@pytest.fixture(scope="module")
-def registry(keras_file, tmp_path_factory) -> Path:
-    """A work folder in whose store a model is registered."""
-    folder = tmp_path_factory.mktemp("registry")
-    register(EmbedPhotos(work_dir=str(folder)), keras_file)
-    return folder
 
 
 def configure(work: Path) -> EmbedPhotos:

@@ -21,7 +21,6 @@ from devise_lib.spark.current_models import VIEW, is_current, make_current
 from devise_lib.spark.tables import Tables
 from tests.embedding import (
     add_photos,
-    mean_colour_network,
     picture,
     register,
     results,
@@ -34,19 +33,6 @@ pytestmark = pytest.mark.spark
 FIRST = {f"a{i}": picture(20 * i + 5) for i in range(6)}
 LATER = {f"b{i}": picture(20 * i + 15) for i in range(4)}
 PATIENCE_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def keras_file():
-    return mean_colour_network()
-
-
-@pytest.fixture(scope="module")
-def registry(keras_file, tmp_path_factory) -> Path:
-    """A work folder in whose store a model is registered."""
-    folder = tmp_path_factory.mktemp("registry")
-    register(EmbedPhotos(work_dir=str(folder)), keras_file)
-    return folder
 
 
 @pytest.fixture
