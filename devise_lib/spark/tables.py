@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,23 +234,28 @@ class Tables:
         before = delta_log.newest_version(self.folder(name))
         commit = {**self.provenance, "commit": uuid4().hex}  # by which it is found, beside others
         writer = writer.option("userMetadata", json.dumps(commit))
-        with self._telling(commit):  # a new table of a catalog takes it from the session alone
-            self._write(name, writer, before is not None)
+        if self.catalog:
+            self._save_in_catalog(name, writer, commit, is_there=before is not None)
+        else:
+            retry_on_conflict(lambda: writer.save(self.path(name)))
         later = delta_log.commits(self.folder(name), -1 if before is None else before)
         own = next((each for each in later if commit["commit"] in each.user_metadata), None)
         if own is None:
             return 0  # Delta has seen this transaction and skipped it
         return own.metrics.get("numOutputRows", 0) - own.metrics.get("numCopiedRows", 0)
 
-    def _write(self, name: str, writer: DataFrameWriter, is_there: bool) -> None:
-        if self.catalog:
-            full_name = f"{self.catalog}.{name}"
-            if is_there:  # perhaps made by path alone: Delta takes no second table there
-                place = f"USING delta LOCATION '{self.path(name)}'"
-                self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
+    def _save_in_catalog(
+        self, name: str, writer: DataFrameWriter, commit: Mapping[str, Any], is_there: bool
+    ) -> None:
+        full_name = f"{self.catalog}.{name}"
+        told: AbstractContextManager[None] = nullcontext()
+        if is_there:  # perhaps made by path alone: Delta takes no second table there
+            place = f"USING delta LOCATION '{self.path(name)}'"
+            self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
+        else:  # what a new table's writer is given is not put down; what the session has is
+            told = self._telling(commit)
+        with told:
             retry_on_conflict(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
-        else:
-            retry_on_conflict(lambda: writer.save(self.path(name)))
 
     @contextmanager
     def _telling(self, commit: Mapping[str, Any] | None = None) -> Iterator[None]:
