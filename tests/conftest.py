@@ -65,8 +65,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
         # programs that tests start make code as users' do.
         "sql.codegen.wholeStage": "false",
         "sql.codegen.factoryMode": "NO_CODEGEN",
+        # Nor is a plan of a handful of rows worth a second look, or a second task.
+        "sql.adaptive.enabled": "false",
         "databricks.delta.snapshotPartitions": "1",
-        "sql.shuffle.partitions": "2",
+        "default.parallelism": "1",
+        "sql.leafNodeDefaultParallelism": "1",
+        "sql.files.minPartitionNum": "1",
+        "sql.shuffle.partitions": "1",
         "sql.ansi.enabled": "true",
         "sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
     }

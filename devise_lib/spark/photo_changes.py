@@ -79,7 +79,7 @@ def count_rows(tables: Tables, photo_sets: Sequence[str]) -> int:
 def find_gone(
     tables: Tables, places: Sequence[Place], seen: DataFrame, shut: DataFrame | None
 ) -> DataFrame:
-    """What the tables have of files that the sources should have and have no more: photo_id.
+    """What the tables have of files that the sources should have and have no more.
 
     Photos that the present `include` or pattern leaves out, or that lie elsewhere, are none of
     these: nobody has looked for them.
@@ -89,13 +89,20 @@ def find_gone(
         places: the sources of this run.
         seen: photo_id: all that was listed or read.
         shut: photo_set, path: archives that were not opened, since they are as they were, if any.
+
+    Returns:
+        photo_id and `table`, "photos" or "quarantine": a photo that was lost is in both.
     """
     names = [place.source.name for place in places]
-    photos = _photos(tables, names).where("removed IS NULL")
-    tables_rows = [
-        each.select("photo_id", "photo_set", "path") for each in (photos, _refused(tables, names))
-    ]
-    left = tables_rows[0].union(tables_rows[1]).join(seen, "photo_id", "left_anti")
+    known = {
+        "photos": _photos(tables, names).where("removed IS NULL"),
+        "quarantine": _refused(tables, names),
+    }
+    photos, refused = (
+        rows.select("photo_id", "photo_set", "path", F.lit(name).alias("table"))
+        for name, rows in known.items()
+    )
+    left = photos.union(refused).join(seen, "photo_id", "left_anti")
     if shut is not None:
         closed = shut.select("photo_set", F.col("path").alias("container"))
         container = F.regexp_extract("path", CONTAINER, 1)
@@ -108,7 +115,7 @@ def find_gone(
     def belongs(photo_set: str, path: str) -> bool:
         return by_name[photo_set].takes(path)
 
-    return left.where(belongs("photo_set", "path")).select("photo_id").distinct()
+    return left.where(belongs("photo_set", "path")).select("photo_id", "table").distinct()
 
 
 def refuse_doubled(listed: DataFrame) -> None:

@@ -128,7 +128,7 @@ def _commit_photos(tables: Tables, rows: DataFrame, outcomes: Counter[str]) -> N
         with session_settings(tables.spark, ROW_GROUPS):
             tables.append("photos", fresh)
     if outcomes["changed"]:
-        drop_superseded(tables)
+        _delete_superseded(tables)
     if outcomes["same"] or outcomes["lost"]:
         stamps = ("path", "size_bytes", "modification_time")
         touched = rows.where("outcome IN ('same', 'lost')").select("photo_id", *stamps, "outcome")
@@ -184,13 +184,17 @@ def drop_superseded(tables: Tables) -> int:
     """Delete the rows of PHOTOS of which a higher revision is there; returns their number."""
     count = count_superseded(tables)
     if count:
-        tables.merge(
-            "photos",
-            _superseded(tables).select("photo_id", "newest").distinct(),
-            "t.photo_id = s.photo_id AND t.revision < s.newest",
-            lambda merge: merge.whenMatchedDelete(),
-        )
+        _delete_superseded(tables)
     return count
+
+
+def _delete_superseded(tables: Tables) -> None:
+    tables.merge(
+        "photos",
+        _superseded(tables).select("photo_id", "newest").distinct(),
+        "t.photo_id = s.photo_id AND t.revision < s.newest",
+        lambda merge: merge.whenMatchedDelete(),
+    )
 
 
 def _superseded(tables: Tables) -> DataFrame:
@@ -202,28 +206,20 @@ def _superseded(tables: Tables) -> DataFrame:
 
 
 def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:
-    """Photos whose files are gone, or there again; returns how many of PHOTOS there were.
-
-    Files that are gone are in QUARANTINE no longer, nor are those that are in PHOTOS after all.
-    """
+    """Mark photos whose files are gone, or there again; returns how many of PHOTOS were marked."""
     here = "removed IS NULL" if removed else "removed IS NOT NULL"
-    count = tables.read("photos").where(here).join(photo_ids, "photo_id", "left_semi").count()
-    if count:
-        value = "current_timestamp()" if removed else "CAST(NULL AS TIMESTAMP)"
-        condition = f"t.photo_id = s.photo_id AND t.{here}"
-        tables.merge(
-            "photos",
-            photo_ids,
-            condition,
-            lambda merge: merge.whenMatchedUpdate(set={"removed": value}),
-        )
-    return count
+    value = "current_timestamp()" if removed else "CAST(NULL AS TIMESTAMP)"
+    metrics = tables.merge(
+        "photos",
+        photo_ids,
+        f"t.photo_id = s.photo_id AND t.{here}",
+        lambda merge: merge.whenMatchedUpdate(set={"removed": value}),
+    )
+    return metrics.get("numTargetRowsUpdated", 0)
 
 
 def forget_refused_files(tables: Tables, photo_ids: DataFrame) -> None:
     """Take files out of QUARANTINE that are gone, or were taken."""
-    if refused_files(tables).join(photo_ids, "photo_id", "left_semi").isEmpty():
-        return
     condition = f"t.photo_id = s.photo_id AND t.stage = '{STAGE}'"
     tables.merge("quarantine", photo_ids, condition, lambda merge: merge.whenMatchedDelete())
 

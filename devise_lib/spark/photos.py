@@ -38,7 +38,7 @@ from devise_lib.spark.photo_members import Members, check_members
 from devise_lib.spark.photo_survey import Survey, survey
 from devise_lib.spark.photo_tables import with_content
 from devise_lib.spark.table_care import vacuum
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables import Tables, count_by
 from devise_lib.text.photo_labels import read_photo_labels
 
 
@@ -177,8 +177,12 @@ def _finish(run: Run, seen: DataFrame | None = None, shut: DataFrame | None = No
     ids = run.seen.files if seen is None else seen
     gone = find_gone(run.tables, run.seen.places, ids.select("photo_id"), shut)
     gone = run.scratch.save(gone, "gone")
-    removed = mark(run.tables, gone, removed=True)
-    forget_refused_files(run.tables, gone)
+    rows, removed = count_by(gone, "table"), 0
+    photos, refused = (gone.where(F.col("table") == name) for name in ("photos", "quarantine"))
+    if "photos" in rows:
+        removed = mark(run.tables, photos.select("photo_id"), removed=True)
+    if "quarantine" in rows:
+        forget_refused_files(run.tables, refused.select("photo_id"))
     return removed
 
 

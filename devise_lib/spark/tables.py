@@ -124,18 +124,23 @@ class Tables:
         changes: DataFrame,
         on: str,
         when: Callable[[DeltaMergeBuilder], DeltaMergeBuilder],
-    ) -> None:
-        """Change rows of the table in one commit.
+    ) -> Mapping[str, int]:
+        """Change rows of the table in one commit; there is none where no row is to change.
 
         Args:
             name: of a table that is there.
             changes: one row at most for each row of the table; `s` in conditions.
             on: the condition that a row of the table, `t`, and one of `changes` belong together.
             when: says what becomes of them.
+
+        Returns:
+            Delta's figures of the commit, "numTargetRowsUpdated" among them; none without a commit.
         """
-        with self._telling(), session_settings(self.spark, WHOLE_FILES):
+        before, commit = delta_log.newest_version(self.folder(name)), self._own_commit()
+        with self._telling(commit), session_settings(self.spark, WHOLE_FILES):
             merge = when(self._delta(name).alias("t").merge(changes.alias("s"), on))
             retry_on_conflict(merge.execute)
+        return self._metrics_of(name, commit, before)
 
     def pack(self, name: str, file_bytes: int, settings: Mapping[str, str] | None = None) -> None:
         """Make files of up to `file_bytes` of those smaller than half of that; changes no row.
@@ -231,18 +236,26 @@ class Tables:
         return writer
 
     def _save(self, name: str, writer: DataFrameWriter) -> int:
-        before = delta_log.newest_version(self.folder(name))
-        commit = {**self.provenance, "commit": uuid4().hex}  # by which it is found, beside others
+        before, commit = delta_log.newest_version(self.folder(name)), self._own_commit()
         writer = writer.option("userMetadata", json.dumps(commit))
         if self.catalog:
             self._save_in_catalog(name, writer, commit, is_there=before is not None)
         else:
             retry_on_conflict(lambda: writer.save(self.path(name)))
+        own = self._metrics_of(name, commit, before)  # none where Delta knew the transaction
+        return own.get("numOutputRows", 0) - own.get("numCopiedRows", 0)
+
+    def _own_commit(self) -> dict[str, Any]:
+        """What a commit carries: what it is made from, and an id to find it by beside others."""
+        return {**self.provenance, "commit": uuid4().hex}
+
+    def _metrics_of(
+        self, name: str, commit: Mapping[str, Any], before: int | None
+    ) -> Mapping[str, int]:
+        """Delta's figures of an own commit; none where there is none after a version."""
         later = delta_log.commits(self.folder(name), -1 if before is None else before)
         own = next((each for each in later if commit["commit"] in each.user_metadata), None)
-        if own is None:
-            return 0  # Delta has seen this transaction and skipped it
-        return own.metrics.get("numOutputRows", 0) - own.metrics.get("numCopiedRows", 0)
+        return own.metrics if own else {}
 
     def _save_in_catalog(
         self, name: str, writer: DataFrameWriter, commit: Mapping[str, Any], is_there: bool
