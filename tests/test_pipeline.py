@@ -234,7 +234,12 @@ def test_resume_leaves_out_what_is_done(spark, small_run, capfd):
     assert said.count("done before, unchanged") == len(list((small_run / "runs").glob("*.json")))
 
 
-CLUSTER = ("spark.master=local-cluster[2,1,2048]", "spark.driver.memory=1g")
+CLUSTER = (
+    "spark.master=local-cluster[2,1,2048]",
+    "spark.driver.memory=1g",
+    # As the driver has it by conf/local.toml: executors end before better code would pay.
+    "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+)
 BOTH_JOBS = """
 import sys
 from devise_lib import pipeline

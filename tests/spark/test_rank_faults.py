@@ -58,6 +58,15 @@ def make_dying_job():
     return job
 
 
+def make_twice_job():
+    """Both plans, one after the other in the same ranks, which take long to start."""
+
+    def job(plans):
+        return [train_projections(plan) for plan in plans]
+
+    return job
+
+
 def test_after_a_rank_is_killed_training_goes_on_in_the_middle_of_the_epoch(spark, plan, tmp_path):
     log = tmp_path / "ranks.log"
     started = time.monotonic()
@@ -67,9 +76,9 @@ def test_after_a_rank_is_killed_training_goes_on_in_the_middle_of_the_epoch(spar
     [path] = Path(plan.folder).glob("*.npz")
     before = Checkpoint(path, 1).load()[0].losses
     assert 2 <= len(before) < EPOCHS
-    again = run_ranks(spark, train_projections, plan, 2, log)[0].trained["devise"]
-    whole = replace(plan, folder="")
-    undisturbed = run_ranks(spark, train_projections, whole, 2, log)[0].trained["devise"]
+    plans = [plan, replace(plan, folder="")]
+    of_rank_0 = run_ranks(spark, make_twice_job(), plans, 2, log)[0]
+    again, undisturbed = (each.trained["devise"] for each in of_rank_0)
     np.testing.assert_array_equal(again.losses[: len(before)], before)
     np.testing.assert_allclose(again.losses, undisturbed.losses, rtol=1e-5)
     [one], [two] = again.projection.layers, undisturbed.projection.layers
