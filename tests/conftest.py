@@ -68,7 +68,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
         # Nor is a plan of a handful of rows worth a second look, or a second task.
         "sql.adaptive.enabled": "false",
         "databricks.delta.snapshotPartitions": "1",
-        "default.parallelism": "1",
         "sql.leafNodeDefaultParallelism": "1",
         "sql.files.minPartitionNum": "1",
         "sql.shuffle.partitions": "1",

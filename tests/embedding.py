@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from deltalake import DeltaTable
 from PIL import Image
 
 from devise_lib import tracking
@@ -21,7 +20,7 @@ from devise_lib.spark.tables import Tables
 from devise_lib.training.model import PROJECTION
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 from jobs import embed_photos
-from tests.rows import row_of
+from tests.rows import read_rows, row_of
 
 SIZE = 16
 MATRIX = np.random.default_rng(2).standard_normal((3, 4)).astype(np.float32)
@@ -65,6 +64,17 @@ def with_registry(config: EmbedPhotos, registry: Path) -> EmbedPhotos:
     return config
 
 
+def copy_of(config: EmbedPhotos, folder: Path) -> EmbedPhotos:
+    """The same in a copy of its work folder, store included: what was done in it is done there.
+
+    Photos that stay at their paths are not copied.
+    """
+    work_dir = str(shutil.copytree(config.work_dir, folder))
+    copied = config.model_copy(update={"work_dir": work_dir})
+    tracking.connect(copied)
+    return copied
+
+
 def run(spark, config: EmbedPhotos, **changes) -> dict[str, int]:
     """The job as a program runs it, in an MLflow run of its own."""
     with tracking.job_run(config):
@@ -100,28 +110,34 @@ def photo_row(photo_id: str, content: bytes | None, **values) -> tuple:
     return row_of(PHOTOS, **(given | values))
 
 
-def add_rows(spark, config, rows: Sequence[tuple]) -> None:
-    """One file of PHOTOS more."""
-    Tables.of(spark, config).append("photos", spark.createDataFrame(rows, PHOTOS).coalesce(1))
+def add_rows(spark, config, rows: Sequence[tuple], files: int = 1) -> None:
+    """One commit of PHOTOS more, of so many files, each with as many of the rows."""
+    together = spark.createDataFrame(rows, PHOTOS).coalesce(1)
+    Tables.of(spark, config).append("photos", together.repartition(files))
 
 
-def add_photos(spark, config, contents: Mapping[str, bytes]) -> None:
-    """One file of PHOTOS more, with these photos in it."""
-    add_rows(spark, config, [photo_row(name, content) for name, content in contents.items()])
+def add_photos(spark, config, contents: Mapping[str, bytes], files: int = 1) -> None:
+    """One commit of PHOTOS more, with these photos in it."""
+    rows = [photo_row(name, content) for name, content in contents.items()]
+    add_rows(spark, config, rows, files)
 
 
-def add_paths(spark, config, folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Photos that stay at their paths, in a folder."""
+def rows_at_paths(folder: Path, contents: Mapping[str, bytes]) -> list[tuple]:
+    """Rows of photos that stay at their paths, in a folder, to which they are written."""
     rows = []
     for name, content in contents.items():
         path = folder / f"{name}.png"
         path.write_bytes(content)
         rows.append((*photo_row(name, content, path=str(path))[:-1], None))
-    add_rows(spark, config, rows)
+    return rows
+
+
+def add_paths(spark, config, folder: Path, contents: Mapping[str, bytes], files: int = 1) -> None:
+    """One commit of PHOTOS more, with photos that stay at their paths, in a folder."""
+    add_rows(spark, config, rows_at_paths(folder, contents), files)
 
 
 def results(config, name: str, model_id: str) -> list[dict]:
-    """Rows of EMBEDDINGS or QUARANTINE of a model, by photo_id; read without Spark, in no time."""
-    table = DeltaTable(Path(config.work_dir) / "tables" / name).to_pyarrow_table()
-    rows = [row for row in table.to_pylist() if row["model_id"] == model_id]
+    """Rows of EMBEDDINGS or QUARANTINE of a model, by photo_id."""
+    rows = [row for row in read_rows(config.work_dir, name) if row["model_id"] == model_id]
     return sorted(rows, key=lambda row: row["photo_id"])

@@ -60,6 +60,18 @@ def commits(table: Path, after: int = -1) -> Iterator[Commit]:
         yield _read_commit(table, version)
 
 
+def metrics_of(table: Path, mark: str, after: int | None) -> Mapping[str, int]:
+    """What the commit has done whose user metadata holds a mark; nothing where there is none.
+
+    Args:
+        table: its folder.
+        mark: of one commit alone. A writer finds his own by it, beside those of others.
+        after: the newest version before the commit; None where there was no table.
+    """
+    later = commits(table, -1 if after is None else after)
+    return next((commit.metrics for commit in later if mark in commit.user_metadata), {})
+
+
 def last_change(table: Path) -> str:
     """A name for the rows that a table has: it changes with every commit that changes a row.
 

@@ -20,6 +20,7 @@ from devise_lib.numerics.throughput import StageTimes
 from devise_lib.spark.decoding import Batches, DecodedPhotos, Reading, file_columns
 from devise_lib.spark.hadoop_files import worker_files
 from devise_lib.spark.schemas import VECTOR
+from devise_lib.spark.worker_daemon import forked_with
 from devise_lib.training.devices import choose_gpu
 from devise_lib.vision.images import Refusal
 from devise_lib.vision.inference import Network, Pixels, Vectors, count_gpus, embed, load_network
@@ -80,7 +81,8 @@ def with_vectors(
     vectors = [StructField(name, VECTOR) for name in model.outputs]
     schema = StructType([*fields, *vectors, *REFUSED])
     task = _make_embed(model, reading, len(keep), times)
-    return photos.select(*keep, *file_columns()).mapInArrow(task, schema)
+    with forked_with(photos.sparkSession.sparkContext, "tensorflow", "keras"):
+        return photos.select(*keep, *file_columns()).mapInArrow(task, schema)
 
 
 def with_pixels(

@@ -13,6 +13,7 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from devise_lib.errors import InputError
+from devise_lib.spark import worker_daemon
 from devise_lib.spark.fast_start import FastStart, variables
 from devise_lib.spark.java import find_java
 from devise_lib.spark.machine import driver_memory_bytes, memory_available_bytes
@@ -31,7 +32,6 @@ LOCAL_SETTINGS = {  # for tables of megabytes: Spark's defaults cost seconds a c
     "spark.sql.files.openCostInBytes": str(256 * 1024),  # a local file opens at once
     "spark.sql.files.maxPartitionBytes": str(16 * 1024**2),  # tasks enough to keep cores busy
 }
-WORKER_DAEMON = "spark.python.daemon.module", "devise_lib.spark.worker_daemon"
 OUR_SETTINGS = {
     "spark.driver.host": "localhost",  # resolves on a laptop off the network, too
     "spark.ui.enabled": "false",
@@ -93,7 +93,7 @@ def _own_builder(
             memory_available_bytes(), _cores(master), given.get("spark.driver.memory", "")
         )
         conf["spark.driver.memory"] = f"{driver // 2**20}m"
-        conf.setdefault(*WORKER_DAEMON)
+        conf.setdefault("spark.python.daemon.module", worker_daemon.MODULE)
         if start.fits(os.environ):
             conf = start.settings(conf)
             environment["SPARK_CONF_DIR"] = str(start.conf)

@@ -134,13 +134,13 @@ class Tables:
             when: says what becomes of them.
 
         Returns:
-            Delta's figures of the commit, "numTargetRowsUpdated" among them; none without a commit.
+            What the commit has done: "numTargetRowsUpdated" and others; nothing without a commit.
         """
-        before, commit = delta_log.newest_version(self.folder(name)), self._own_commit()
+        before, commit = delta_log.newest_version(self.folder(name)), self._about_commit()
         with self._telling(commit), session_settings(self.spark, WHOLE_FILES):
             merge = when(self._delta(name).alias("t").merge(changes.alias("s"), on))
             retry_on_conflict(merge.execute)
-        return self._metrics_of(name, commit, before)
+        return delta_log.metrics_of(self.folder(name), commit["commit"], before)
 
     def pack(self, name: str, file_bytes: int, settings: Mapping[str, str] | None = None) -> None:
         """Make files of up to `file_bytes` of those smaller than half of that; changes no row.
@@ -176,17 +176,13 @@ class Tables:
         detail = self.detail(name)
         return delta_log.TableSize(detail["numFiles"], detail["sizeInBytes"])
 
-    def history(self, name: str) -> DataFrame:
-        """The table's commits that its log still has: version, timestamp, operation ..."""
-        return self._delta(name).history()
-
     def commits(self, name: str) -> Iterator[delta_log.Commit]:
-        """The same commits, newest first, read without Spark one after the other."""
+        """The commits that the table's log still has, newest first, read one after the other."""
         return delta_log.commits(self.folder(name))
 
     def was_deleted_from(self, name: str) -> bool:
         """Whether the table's log knows of a DELETE."""
-        return not self.history(name).where("operation = 'DELETE'").isEmpty()
+        return any(commit.operation == "DELETE" for commit in self.commits(name))
 
     def file_sizes(self, name: str) -> DataFrame:
         """The table's files that hold rows: file_path, file_size (bytes)."""
@@ -236,26 +232,15 @@ class Tables:
         return writer
 
     def _save(self, name: str, writer: DataFrameWriter) -> int:
-        before, commit = delta_log.newest_version(self.folder(name)), self._own_commit()
+        before, commit = delta_log.newest_version(self.folder(name)), self._about_commit()
         writer = writer.option("userMetadata", json.dumps(commit))
         if self.catalog:
             self._save_in_catalog(name, writer, commit, is_there=before is not None)
         else:
             retry_on_conflict(lambda: writer.save(self.path(name)))
-        own = self._metrics_of(name, commit, before)  # none where Delta knew the transaction
-        return own.get("numOutputRows", 0) - own.get("numCopiedRows", 0)
-
-    def _own_commit(self) -> dict[str, Any]:
-        """What a commit carries: what it is made from, and an id to find it by beside others."""
-        return {**self.provenance, "commit": uuid4().hex}
-
-    def _metrics_of(
-        self, name: str, commit: Mapping[str, Any], before: int | None
-    ) -> Mapping[str, int]:
-        """Delta's figures of an own commit; none where there is none after a version."""
-        later = delta_log.commits(self.folder(name), -1 if before is None else before)
-        own = next((each for each in later if commit["commit"] in each.user_metadata), None)
-        return own.metrics if own else {}
+        # There is no commit where Delta has seen this transaction and skipped it.
+        done = delta_log.metrics_of(self.folder(name), commit["commit"], before)
+        return done.get("numOutputRows", 0) - done.get("numCopiedRows", 0)
 
     def _save_in_catalog(
         self, name: str, writer: DataFrameWriter, commit: Mapping[str, Any], is_there: bool
@@ -277,6 +262,9 @@ class Tables:
         told = {"spark.databricks.delta.commitInfo.userMetadata": about}
         with session_settings(self.spark, told):
             yield
+
+    def _about_commit(self) -> dict[str, Any]:
+        return {**self.provenance, "commit": uuid4().hex}  # an id to find it by, beside others
 
     def _delta(self, name: str) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(name))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -15,13 +16,13 @@ from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
 from devise_lib.spark import pixels, softmax
-from devise_lib.spark.schemas import LABELS, PHOTOS
+from devise_lib.spark.schemas import LABELS
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import Backbone, load_backbone
 from devise_lib.vision.images import decode
 from devise_lib.vision.networks import make_network
 from jobs import extract_features, train_backbone
-from tests.rows import row_of
+from tests.rows import read_rows, write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -45,15 +46,14 @@ def quiet(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def work(spark, tmp_path_factory) -> str:
+def work(tmp_path_factory) -> str:
     """A work folder with PHOTOS, LABELS (the elk has no vector) and a backbone."""
     folder = tmp_path_factory.mktemp("work")
-    tables = Tables.of(spark, ExtractFeatures(work_dir=str(folder)))
     photos = [
-        row_of(PHOTOS, photo_id=i, photo_set="set", path=f"/{i}", label=name, content=content)
+        {"photo_id": i, "photo_set": "set", "path": f"/{i}", "label": name, "content": content}
         for i, (content, name) in CONTENTS.items()
     ]
-    tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))
+    write_rows(folder, "photos", photos)
     labels = [
         (
             name,
@@ -69,7 +69,7 @@ def work(spark, tmp_path_factory) -> str:
         )
         for (name, seen), vector in zip(SEEN.items(), [[1.0], [1.0], [1.0], None], strict=True)
     ]
-    tables.overwrite("labels", spark.createDataFrame(labels, LABELS))
+    write_rows(folder, "labels", [dict(zip(LABELS.names, row, strict=True)) for row in labels])
     keras.utils.set_random_seed(0)
     network = make_network("small_cnn", 3, 32)
     backbone = Backbone("small_cnn", network, ["cat", "dog", "elk"], 32)
@@ -123,18 +123,22 @@ def test_files_lie_by_split_and_fold_and_are_short_and_plain_for_petastorm(featu
     assert not any("snappy" in f.name for f in files)
 
 
+@pytest.fixture
+def copy(work, tmp_path) -> str:
+    """A copy of the work folder."""
+    return str(shutil.copytree(work, tmp_path / "work"))
+
+
 @pytest.mark.usefixtures("features")
-def test_without_a_photo_of_a_label_nothing_is_replaced(spark, work):
-    config = ExtractFeatures(work_dir=work)
+def test_without_a_photo_of_a_label_nothing_is_replaced(spark, copy):
+    config = ExtractFeatures(work_dir=copy)
     tables = Tables.of(spark, config)
-    before, labels = tables.version("features"), tables.version("labels")
-    tables.overwrite("labels", spark.createDataFrame([], LABELS))
-    try:
-        with pytest.raises(InputError, match="no photo has a label of the label sets"):
-            extract_features.run(spark, config)
-        assert tables.version("features") == before
-    finally:
-        tables.overwrite("labels", tables.read("labels", labels))
+    before = tables.version("features")
+    yak = {"label": "yak", "label_set": "s", "seen": True, "vector": [1.0]}
+    write_rows(copy, "labels", [yak], "overwrite")
+    with pytest.raises(InputError, match="no photo has a label of the label sets"):
+        extract_features.run(spark, config)
+    assert tables.version("features") == before
 
 
 def test_without_a_backbone_the_job_that_makes_it_is_named(spark, tmp_path):
@@ -163,21 +167,15 @@ def test_a_network_that_is_given_is_taken_as_it_is(spark, tmp_path):
     np.testing.assert_array_equal(backbone.classifier().bias, net.get_weights()[-1])
 
 
-def test_one_label_alone_is_nothing_to_learn(spark, work, monkeypatch):
+def test_one_label_alone_is_nothing_to_learn(spark, copy, monkeypatch):
     def never(*_):
         raise AssertionError("a rank was started")
 
     monkeypatch.setattr(softmax, "run_ranks", never)
-    config = TrainBackbone(work_dir=work)
-    tables = Tables.of(spark, config)
-    one = tables.read("labels").where("label = 'cat'")
-    version = tables.version("labels")
-    tables.overwrite("labels", one)
-    try:
-        with pytest.raises(InputError, match="photos of 1 seen labels to train on, want 2"):
-            train_backbone.run(spark, config)
-    finally:
-        tables.overwrite("labels", tables.read("labels", version))
+    [cat] = [row for row in read_rows(copy, "labels") if row["label"] == "cat"]
+    write_rows(copy, "labels", [cat], "overwrite")
+    with pytest.raises(InputError, match="photos of 1 seen labels to train on, want 2"):
+        train_backbone.run(spark, TrainBackbone(work_dir=copy))
 
 
 @pytest.mark.parametrize(
@@ -220,6 +218,7 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
         weights=str(tmp_path / "net.weights.h5"),
         trainable_layers=2,
         feature_layer="map",
+        ranks=1,  # each takes seconds to start
         epochs=1,
         batch_size=4,
         test_share=0.0,

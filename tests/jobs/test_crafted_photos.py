@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from devise_lib.config_photos import EmbedPhotos, IngestPhotos
-from devise_lib.spark.tables import Tables
 from devise_lib.vision.keras_file import bytes_of_model
 from jobs import embed_photos, ingest_photos
 from tests.crafted import CRAFTED, SIZE
 from tests.embedding import pretended_model
+from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -35,14 +35,13 @@ def outcome(spark, tmp_path_factory):
         ingest_photos.run(spark, IngestPhotos(work_dir=work, source=source, max_bad_share=1.0))
         config = EmbedPhotos(work_dir=work, max_bad_share=1.0, optimize=False)
         counts = embed_photos.run(spark, config)
-    tables = Tables.of(spark, config)
     names = {
         row["photo_id"]: row["path"].rsplit("/", 1)[-1]
         for table in ("photos", "quarantine")
-        for row in tables.read(table).select("photo_id", "path").collect()
+        for row in read_rows(config.work_dir, table, ["photo_id", "path"])
     }
-    embedded = tables.read("embeddings").select("photo_id", "embedding").collect()
-    refused = tables.read("quarantine").select("photo_id", "stage", "reason").collect()
+    embedded = read_rows(config.work_dir, "embeddings", ["photo_id", "embedding"])
+    refused = read_rows(config.work_dir, "quarantine", ["photo_id", "stage", "reason"])
     return SimpleNamespace(
         counts=counts,
         embedded={names[row["photo_id"]]: np.asarray(row["embedding"]) for row in embedded},

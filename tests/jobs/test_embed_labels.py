@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,12 @@ from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError
 from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.label_sets import read_label_sets
-from devise_lib.spark.schemas import WORD_VECTORS
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import id_of_labels, id_of_words, is_of_words
 from devise_lib.text.awa2 import read_attributes
 from devise_lib.text.label_vectors import choose_vector
 from jobs import embed_labels
+from tests.rows import read_rows, write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -39,19 +40,28 @@ def label_set(folder: Path, name: str, lines: list[str]) -> LabelTable:
 
 
 @pytest.fixture(scope="module")
-def config(spark, tmp_path_factory) -> EmbedLabels:
+def config(tmp_path_factory) -> EmbedLabels:
     folder = tmp_path_factory.mktemp("work")
     sets = tuple(label_set(folder, name, lines) for name, lines in LINES.items())
     config = EmbedLabels(work_dir=str(folder), label_sets=sets, min_coverage=0.5)
-    rows = [(w, 5, i, v.tolist()) for i, (w, v) in enumerate(VECTORS.items(), start=1)]
-    Tables.of(spark, config).overwrite("word_vectors", spark.createDataFrame(rows, WORD_VECTORS))
+    rows = [
+        {"word": word, "count": 5, "rank": rank, "vector": vector.tolist()}
+        for rank, (word, vector) in enumerate(VECTORS.items(), start=1)
+    ]
+    write_rows(folder, "word_vectors", rows)
     return config
+
+
+def copy_word_vectors(config: EmbedLabels, folder: Path) -> None:
+    """The word vectors of the module in another work folder."""
+    table = Path("tables", "word_vectors")
+    shutil.copytree(Path(config.work_dir) / table, folder / table)
 
 
 @pytest.fixture(scope="module")
 def embedded(spark, config):
     assert embed_labels.run(spark, config) == {"labels": 7, "without a vector": 2}
-    rows = Tables.of(spark, config).read("labels").collect()
+    rows = read_rows(config.work_dir, "labels")
     return {(row["label_set"], row["label"]): row for row in rows}
 
 
@@ -83,13 +93,12 @@ def test_the_control_of_a_label_stays_when_others_come_and_changes_with_the_seed
     spark, config, embedded, tmp_path
 ):
     work = {"work_dir": str(tmp_path), "min_coverage": 0.0}
-    tables = Tables.of(spark, config)
+    copy_word_vectors(config, tmp_path)
     fewer = (label_set(tmp_path, "zoo", LINES["zoo"][3:0:-1]),)
     for seed in (config.seed, config.seed + 1):
         small = config.model_copy(update={**work, "label_sets": fewer, "seed": seed})
-        Tables.of(spark, small).overwrite("word_vectors", tables.read("word_vectors"))
         embed_labels.run(spark, small)
-        rows = Tables.of(spark, small).read("labels").collect()
+        rows = read_rows(tmp_path, "labels")
         assert len(rows) == 3
         for row in rows:
             same = row["random_vector"] == embedded["zoo", row["label"]]["random_vector"]
@@ -97,8 +106,8 @@ def test_the_control_of_a_label_stays_when_others_come_and_changes_with_the_seed
 
 
 @pytest.mark.usefixtures("embedded")
-def test_the_coverage_of_each_set_is_in_metrics(spark, config):
-    rows = Tables.of(spark, config).read("metrics").collect()
+def test_the_coverage_of_each_set_is_in_metrics(config):
+    rows = read_rows(config.work_dir, "metrics")
     assert {(r["method"], r["metric"]) for r in rows} == {("labels", "coverage")}
     found = {(r["photo_set"], r["candidate_set"]): r["value"] for r in rows}
     assert found == {
@@ -148,15 +157,14 @@ def test_classes_of_awa2_have_vectors_of_words_and_what_has_no_folder_is_counted
 ):
     sets = (Awa2Labels(kind="awa2", name="animals", folder=str(release)),)
     work = config.model_copy(update={"work_dir": str(release.parent), "label_sets": sets})
-    vectors = Tables.of(spark, config).read("word_vectors")
-    Tables.of(spark, work).overwrite("word_vectors", vectors)
+    copy_word_vectors(config, release.parent)
     assert embed_labels.run(spark, work) == {
         "labels": 4,
         "without a vector": 1,
         "classes without a folder": 1,
         "folders of no class": 1,
     }
-    rows = {row["label"]: row for row in Tables.of(spark, work).read("labels").collect()}
+    rows = {row["label"]: row for row in read_rows(work.work_dir, "labels")}
     assert (rows["polar+bear"]["term"], rows["polar+bear"]["coverage"]) == ("polar bear", "exact")
     assert [name for name, row in rows.items() if not row["seen"]] == ["owl"]
 
@@ -165,7 +173,7 @@ def test_attributes_take_the_place_of_word_vectors(spark, release):
     sets = (Awa2Labels(kind="awa2", name="animals", folder=str(release)),)
     work = EmbedLabels(work_dir=str(release.parent), label_sets=sets, vectors="attributes", seed=3)
     assert embed_labels.run(spark, work)["without a vector"] == 0  # and no WORD_VECTORS there
-    rows = {row["label"]: row for row in Tables.of(spark, work).read("labels").collect()}
+    rows = {row["label"]: row for row in read_rows(work.work_dir, "labels")}
     for name, vector in read_attributes(str(release)).items():
         row = rows[name]
         np.testing.assert_allclose(row["vector"], vector, rtol=1e-6)
@@ -173,9 +181,7 @@ def test_attributes_take_the_place_of_word_vectors(spark, release):
         assert (row["coverage"], row["term"]) == ("attributes", name.replace("+", " "))
     [words_id] = {row["words_id"] for row in rows.values()}
     assert not is_of_words(words_id)
-    shares = {
-        r["candidate_set"]: r["value"] for r in Tables.of(spark, work).read("metrics").collect()
-    }
+    shares = {r["candidate_set"]: r["value"] for r in read_rows(work.work_dir, "metrics")}
     assert shares == {"exact": 0, "synonym": 0, "averaged": 0, "missing": 0, "attributes": 1}
     matrix = release / "predicate-matrix-continuous.txt"
     matrix.write_text(matrix.read_text().replace("\n", " 1.0\n"))

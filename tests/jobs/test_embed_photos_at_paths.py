@@ -28,9 +28,13 @@ from tests.embedding import (
     MATRIX,
     add_paths,
     add_photos,
+    add_rows,
+    copy_of,
+    photo_row,
     picture,
     register,
     results,
+    rows_at_paths,
     run,
     with_registry,
 )
@@ -38,6 +42,7 @@ from tests.embedding import (
 pytestmark = pytest.mark.spark
 
 CONTENTS = {f"p{i}": picture(30 * i + 5) for i in range(8)}
+MORE = {f"q{i}": picture(30 * i + 10) for i in range(4)}
 
 
 def configure(work: Path) -> EmbedPhotos:
@@ -52,7 +57,24 @@ def configure(work: Path) -> EmbedPhotos:
 
 @pytest.fixture
 def config(tmp_path, registry) -> EmbedPhotos:
+    """Of a work folder without photos."""
     return with_registry(configure(tmp_path / "work"), registry)
+
+
+@pytest.fixture(scope="module")
+def to_do(spark, registry, tmp_path_factory) -> EmbedPhotos:
+    """Of a work folder that has CONTENTS in its PHOTOS; for tests to copy."""
+    config = with_registry(configure(tmp_path_factory.mktemp("photos")), registry)
+    add_photos(spark, config, CONTENTS)
+    return config
+
+
+@pytest.fixture(scope="module")
+def done(spark, to_do, tmp_path_factory) -> EmbedPhotos:
+    """Of a copy of it in which a run has finished; for tests to copy."""
+    config = copy_of(to_do, tmp_path_factory.mktemp("done") / "work")
+    assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
+    return config
 
 
 def reasons(config) -> dict[str, str]:
@@ -70,8 +92,8 @@ def test_what_cannot_be_read_has_its_class_and_is_tried_again_when_asked_for(
 ):
     folder = tmp_path / "photos"
     folder.mkdir()
-    add_paths(spark, config, folder, CONTENTS)
-    add_photos(spark, config, {"inside": CONTENTS["p0"]})
+    inside = photo_row("inside", CONTENTS["p0"])
+    add_rows(spark, config, [*rows_at_paths(folder, CONTENTS), inside])
     (folder / "p1.png").unlink()
     (folder / "p2.png").write_bytes(picture(200))  # other bytes than were ingested
     (folder / "p3.png").unlink()
@@ -121,50 +143,42 @@ def test_removed_photos_are_told_apart_and_are_no_fault(spark, config, tmp_path)
 
 
 def test_photos_that_were_moved_or_removed_since_they_came_are_taken_as_they_are_now(
-    spark, config, tmp_path
+    spark, done, tmp_path
 ):
+    # A stream's start sees the table as it is then; this one is past that.
+    config = copy_of(done, tmp_path / "work")
     folder, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()
-    add_photos(spark, config, {"first": CONTENTS["p0"]})
-    run(spark, config)  # a stream's start sees the table as it is then; this one is past that
-    add_paths(spark, config, folder, CONTENTS)
+    add_paths(spark, config, folder, MORE)
     tables = Tables.of(spark, config)
-    moved, removed = folder / "p1.png", folder / "p2.png"
-    moved.rename(elsewhere / "p1.png")
+    moved, removed = folder / "q1.png", folder / "q2.png"
+    moved.rename(elsewhere / "q1.png")
     removed.unlink()
-    set_path = f"SET path = '{elsewhere}/p1.png' WHERE photo_id = 'p1'"
+    set_path = f"SET path = '{elsewhere}/q1.png' WHERE photo_id = 'q1'"
     spark.sql(f"UPDATE delta.`{tables.path('photos')}` {set_path}")
-    mark(tables, spark.createDataFrame([("p2",)], "photo_id string"), removed=True)
-    assert run(spark, config, max_bad_share=0.0) == {"embeddings": 8, "quarantined": 1}
-    assert reasons(config) == {"p2": "removed"}
-    assert set(embedded(config)) == {*CONTENTS, "first"} - {"p2"}
+    mark(tables, spark.createDataFrame([("q2",)], "photo_id string"), removed=True)
+    assert run(spark, config, max_bad_share=0.0) == {"embeddings": 11, "quarantined": 1}
+    assert reasons(config) == {"q2": "removed"}
+    assert set(embedded(config)) == {*CONTENTS, *MORE} - {"q2"}
 
 
-def test_a_retry_is_one_commit_in_however_many_files_its_photos_are(spark, config, tmp_path):
+def test_a_retry_is_one_commit_whatever_its_files_and_one_that_is_killed_loses_nothing(
+    spark, config, tmp_path, monkeypatch
+):
     folder = tmp_path / "photos"
     folder.mkdir()
-    for name, content in CONTENTS.items():
-        add_paths(spark, config, folder, {name: content})
-        (folder / f"{name}.png").unlink()
-    assert run(spark, config)["quarantined"] == len(CONTENTS)
-    for name in CONTENTS:
-        (folder / f"{name}.png").write_bytes(CONTENTS[name])
+    add_paths(spark, config, folder, CONTENTS, files=len(CONTENTS))
     tables = Tables.of(spark, config)
-    before = tables.version("embeddings")
-    whole = {"embeddings": len(CONTENTS), "quarantined": 0}
-    again = {"retry": ("missing_file",), "files_per_batch": 1, "optimize": False}
-    assert run(spark, config, **again, vacuum_hours=0) == whole
-    assert tables.version("embeddings") == before + 1
-
-
-def test_a_retry_that_is_killed_loses_nothing(spark, config, tmp_path, monkeypatch):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    add_paths(spark, config, folder, CONTENTS)
-    (folder / "p1.png").unlink()
-    run(spark, config)
-    (folder / "p1.png").write_bytes(CONTENTS["p1"])
+    assert tables.size("photos").files == len(CONTENTS)
+    for name in CONTENTS:
+        (folder / f"{name}.png").unlink()
+    (folder / "p1.png").write_bytes(picture(200))  # other bytes than were ingested
+    assert run(spark, config)["quarantined"] == len(CONTENTS)
+    refused = {**dict.fromkeys(CONTENTS, "missing_file"), "p1": "changed"}
+    assert reasons(config) == refused
+    for name, content in CONTENTS.items():
+        (folder / f"{name}.png").write_bytes(content)
 
     def dying(*_):
         raise OSError("the machine went down")
@@ -172,13 +186,17 @@ def test_a_retry_that_is_killed_loses_nothing(spark, config, tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr("devise_lib.spark.embedding.Embedder.embed_stream", dying)
         with pytest.raises(OSError, match="went down"):
-            run(spark, config, retry=("missing_file",))
-    assert reasons(config) == {}
-    assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
+            run(spark, config, retry=("changed",))
+    assert reasons(config) == {k: v for k, v in refused.items() if k != "p1"}
+    before = tables.version("embeddings")
+    whole = {"embeddings": len(CONTENTS), "quarantined": 0}
+    again = {"retry": ("missing_file",), "files_per_batch": 1, "optimize": False}
+    assert run(spark, config, **again, vacuum_hours=0) == whole  # p1 needs no asking again
+    assert tables.version("embeddings") == before + 1
 
 
-def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, config):
-    add_photos(spark, config, CONTENTS)
+def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, to_do, tmp_path):
+    config = copy_of(to_do, tmp_path / "work")
     run(spark, config, feature=True, precision="float16")
     for name, row in embedded(config).items():
         colour = np.asarray(picture_mean(CONTENTS[name]), np.float32)
@@ -199,11 +217,10 @@ def picture_mean(content: bytes) -> list[float]:
 
 
 def test_readers_change_over_to_a_new_model_once_it_is_complete(
-    spark, config, keras_file, monkeypatch, capfd
+    spark, done, keras_file, tmp_path, monkeypatch, capfd
 ):
-    add_photos(spark, config, CONTENTS)
+    config = copy_of(done, tmp_path / "work")
     tables = Tables.of(spark, config)
-    run(spark, config)
     tell_if_incomplete(tables, tracking.find_registered("devise", "champion").model_id, "job")
     tell_if_incomplete(tables, "other", "job")
     told = [line for line in capfd.readouterr().out.splitlines() if "has made" in line]
@@ -250,11 +267,11 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
 
 
 def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
-    spark, tmp_path, keras_file
+    spark, to_do, tmp_path, keras_file
 ):
     config = configure(tmp_path / "work")
+    shutil.copytree(Path(to_do.work_dir, "tables"), Path(config.work_dir, "tables"))
     register(config, keras_file)  # a file of its own
-    add_photos(spark, config, CONTENTS)
     [file] = Path(config.work_dir).rglob("*.keras")
     file.rename(file.with_suffix(".gone"))
     with pytest.raises(InputError, match=r"the file of devise-v1-.* cannot be fetched"):
@@ -270,10 +287,9 @@ def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
 
 
 def test_the_run_tells_how_far_it_is_and_what_more_photos_would_cost(
-    spark, config, capfd, monkeypatch
+    spark, to_do, tmp_path, capfd, monkeypatch
 ):
-    add_photos(spark, config, CONTENTS)
-    few = {f"q{i}": picture(30 * i + 10) for i in range(3)}
+    config = copy_of(to_do, tmp_path / "work")
 
     def job() -> tuple[str, dict[str, float]]:
         capfd.readouterr()
@@ -292,10 +308,10 @@ def test_the_run_tells_how_far_it_is_and_what_more_photos_would_cost(
     assert metrics["predicted_hours"] == pytest.approx(hours)
     assert metrics["predicted_cost"] == pytest.approx(hours * 2 * 0.05)
 
-    add_photos(spark, config, few)
+    add_photos(spark, config, MORE)
     said, metrics = job()
     assert "photos/s on 2 cores" in said
-    assert "100,000,000 photos" not in said  # of three photos most is the start
+    assert "100,000,000 photos" not in said  # of four photos most is the start
     assert "predicted_hours" not in metrics
 
 
@@ -307,11 +323,9 @@ def fill(ballast: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["tables/embeddings", "checkpoints/embed_photos"])
-def test_a_full_disk_fails_the_run_and_the_next_one_goes_on(spark, config, tmp_path, part):
+def test_a_full_disk_fails_the_run_and_the_next_one_goes_on(spark, done, tmp_path, part):
     """A part of the work folder on a file system of 256 kB, of which all but a little is taken."""
-    names = list(CONTENTS)
-    add_photos(spark, config, {name: CONTENTS[name] for name in names[:4]})
-    run(spark, config)
+    config = copy_of(done, tmp_path / "work")
     folder, small = Path(config.work_dir, part), tmp_path / "small"
     small.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)]
@@ -323,19 +337,18 @@ def test_a_full_disk_fails_the_run_and_the_next_one_goes_on(spark, config, tmp_p
         folder.symlink_to(small / "part")
         ballast = small / "ballast"
         fill(ballast)
-        add_photos(spark, config, {name: CONTENTS[name] for name in names[4:]})
+        add_photos(spark, config, MORE)
         with pytest.raises(Exception, match="No space left on device"):
             run(spark, config)
         ballast.unlink()
-        assert run(spark, config) == {"embeddings": 8, "quarantined": 0}
-        assert set(embedded(config)) == set(CONTENTS)
+        assert run(spark, config) == {"embeddings": 12, "quarantined": 0}
+        assert set(embedded(config)) == {*CONTENTS, *MORE}
     finally:
         subprocess.run(["umount", "-l", str(small)], check=False)
 
 
-def test_the_table_is_read_without_spark(spark, config):
-    add_photos(spark, config, CONTENTS)
-    run(spark, config)
+def test_the_table_is_read_without_spark(spark, done, tmp_path):
+    config = copy_of(done, tmp_path / "work")
     wanted = embedded(config)
     table = DeltaTable(Tables.of(spark, config).path("embeddings"))
     frame = table.to_pandas()

@@ -21,12 +21,14 @@ from devise_lib.spark.current_models import VIEW, is_current, make_current
 from devise_lib.spark.tables import Tables
 from tests.embedding import (
     add_photos,
+    copy_of,
     picture,
     register,
     results,
     run,
     with_registry,
 )
+from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -35,19 +37,42 @@ LATER = {f"b{i}": picture(20 * i + 15) for i in range(4)}
 PATIENCE_S = 120.0
 
 
+def configure(work: Path) -> EmbedPhotos:
+    return EmbedPhotos(work_dir=str(work), batch_size=4, progress_s=0.2)
+
+
 @pytest.fixture
 def config(tmp_path, registry) -> EmbedPhotos:
-    config = EmbedPhotos(work_dir=str(tmp_path / "work"), batch_size=4, progress_s=0.2)
-    return with_registry(config, registry)
+    """Of a work folder without photos."""
+    return with_registry(configure(tmp_path / "work"), registry)
+
+
+@pytest.fixture(scope="module")
+def to_do(spark, registry, tmp_path_factory) -> EmbedPhotos:
+    """Of a work folder that has FIRST in its PHOTOS; for tests to copy."""
+    config = with_registry(configure(tmp_path_factory.mktemp("photos")), registry)
+    add_photos(spark, config, FIRST)
+    return config
+
+
+@pytest.fixture(scope="module")
+def done(spark, to_do, tmp_path_factory) -> EmbedPhotos:
+    """Of a copy of it in which a run has finished; for tests to copy."""
+    config = copy_of(to_do, tmp_path_factory.mktemp("done") / "work")
+    assert run(spark, config) == {"embeddings": 6, "quarantined": 0}
+    return config
+
+
+def photos_in(config, name: str) -> set[str]:
+    """The photos in a table, read without Spark, beside the run."""
+    try:
+        return {row["photo_id"] for row in read_rows(config.work_dir, name, ["photo_id"])}
+    except TableNotFoundError:
+        return set()
 
 
 def embedded(config) -> set[str]:
-    """The photos in EMBEDDINGS, read without Spark, beside the run."""
-    try:
-        table = DeltaTable(Path(config.work_dir, "tables", "embeddings"))
-    except TableNotFoundError:
-        return set()
-    return set(table.to_pyarrow_table(columns=["photo_id"])["photo_id"].to_pylist())
+    return photos_in(config, "embeddings")
 
 
 WaitUntil = Callable[[Callable[[], bool]], None]
@@ -83,8 +108,10 @@ def stopped_after(act: Callable[[WaitUntil], None]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
 
 
-def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, capfd, caplog):
-    add_photos(spark, config, FIRST)
+def test_it_takes_new_photos_until_it_is_stopped(
+    spark, to_do, tmp_path, monkeypatch, capfd, caplog
+):
+    config = copy_of(to_do, tmp_path / "work")
     tables = Tables.of(spark, config, run_id="of another model")
     model_id = tracking.find_registered("devise", "champion").model_id
     tidied: list[set[str]] = []
@@ -119,15 +146,16 @@ def test_it_takes_new_photos_until_it_is_stopped(spark, config, monkeypatch, cap
     assert tables.version("embeddings") == before
 
 
-def test_a_live_run_of_which_too_many_are_bad_in_the_end_fails_when_it_is_stopped(spark, config):
-    add_photos(spark, config, FIRST)
+def test_a_live_run_of_which_too_many_are_bad_in_the_end_fails_when_it_is_stopped(
+    spark, to_do, tmp_path
+):
+    config = copy_of(to_do, tmp_path / "work")
     bad = {"bad": b"no photo", "worse": b""}
-    tables = Tables.of(spark, config)
 
     def act(wait_until: WaitUntil) -> None:
         wait_until(lambda: embedded(config) == set(FIRST))
         add_photos(spark, config, {**LATER, **bad})
-        wait_until(lambda: tables.read("quarantine").count() == 2)  # the batch's last commit
+        wait_until(lambda: photos_in(config, "quarantine") == set(bad))  # the batch's last commit
 
     with (
         pytest.raises(InputError, match=r"^2 of 12 photos are refused, above max_bad_share = 0.1"),
@@ -138,8 +166,7 @@ def test_a_live_run_of_which_too_many_are_bad_in_the_end_fails_when_it_is_stoppe
 
 def test_a_live_run_that_is_stopped_before_it_has_caught_up_shows_nothing_yet(spark, config):
     photos = FIRST | LATER
-    for name, content in photos.items():
-        add_photos(spark, config, {name: content})  # a file and a micro-batch each
+    add_photos(spark, config, photos, files=len(photos))  # a micro-batch each
     with (
         pytest.raises(InputError, match=r"stopped with [1-9] of 10 photos done: run it again"),
         stopped_after(lambda wait_until: wait_until(lambda: embedded(config) != set())),
@@ -165,12 +192,12 @@ def forget_log(spark) -> None:
     spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
-def test_a_stream_that_cannot_go_on_begins_anew(spark, config, capfd):
-    add_photos(spark, config, FIRST)
-    run(spark, config)
+def test_a_stream_that_cannot_go_on_begins_anew(spark, done, tmp_path, capfd):
+    config = copy_of(done, tmp_path / "work")
     photos = Path(config.work_dir, "tables", "photos")
-    for name, content in LATER.items():
-        add_photos(spark, config, {name: content})
+    names = list(LATER)
+    for part in (names[:2], names[2:]):
+        add_photos(spark, config, {name: LATER[name] for name in part})
     DeltaTable(str(photos)).create_checkpoint()
     logs = sorted((photos / "_delta_log").glob("*.json"))
     for path in logs[:-1]:  # as Delta does after the log's retention
@@ -186,11 +213,11 @@ def test_a_stream_that_cannot_go_on_begins_anew(spark, config, capfd):
     assert [row["photo_id"] for row in rows] == sorted([*FIRST, *LATER])
 
 
-def test_a_stream_whose_next_files_were_packed_and_deleted_begins_anew(spark, config, capfd):
-    add_photos(spark, config, FIRST)
-    run(spark, config)
-    for name, content in LATER.items():
-        add_photos(spark, config, {name: content})
+def test_a_stream_whose_next_files_were_packed_and_deleted_begins_anew(
+    spark, done, tmp_path, capfd
+):
+    config = copy_of(done, tmp_path / "work")
+    add_photos(spark, config, LATER, files=len(LATER))
     Tables.of(spark, config).pack("photos", 1 << 20)
     photos = Path(config.work_dir, "tables", "photos")
     live = {Path(uri).name for uri in DeltaTable(str(photos)).file_uris()}
@@ -204,9 +231,8 @@ def test_a_stream_whose_next_files_were_packed_and_deleted_begins_anew(spark, co
     assert "looking at all of them" in capfd.readouterr().out
 
 
-def test_photos_that_were_ingested_into_a_new_table_are_found(spark, config):
-    add_photos(spark, config, FIRST)
-    run(spark, config)
+def test_photos_that_were_ingested_into_a_new_table_are_found(spark, done, tmp_path):
+    config = copy_of(done, tmp_path / "work")
     photos = Path(config.work_dir, "tables", "photos")
     photos.rename(photos.with_name("old"))
     forget_log(spark)

@@ -1,11 +1,14 @@
 """What the keys of embed_photos do that show neither in its rows nor in its faults."""
 
 import os
+import shutil
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import functions as F
+from deltalake import DeltaTable
 
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark import embedding, embedding_run
@@ -17,6 +20,7 @@ from tests.embedding import add_photos, mean_colour_network, picture, pretended_
 pytestmark = pytest.mark.spark
 
 CONTENTS = {f"p{i:02d}": picture(10 * i + 5) for i in range(24)}
+READING = {"decode_threads": 3, "read_threads": 5, "ahead_bytes": 1 << 20}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,22 +29,31 @@ def model():
         yield model
 
 
-@pytest.fixture
-def config(spark, tmp_path) -> EmbedPhotos:
-    config = EmbedPhotos(work_dir=str(tmp_path / "work"), max_bad_share=1.0, batch_size=4)
-    add_photos(spark, config, CONTENTS)
-    return config
+def configure(work: Path) -> EmbedPhotos:
+    return EmbedPhotos(work_dir=str(work), max_bad_share=1.0, batch_size=4)
 
 
-def run(spark, config: EmbedPhotos, **changes) -> dict[str, int]:
-    return embed_photos.run(spark, config.model_copy(update=changes))
+@pytest.fixture(scope="module")
+def to_do(spark, tmp_path_factory) -> Path:
+    """A work folder that has CONTENTS in its PHOTOS; for tests to copy."""
+    folder = tmp_path_factory.mktemp("photos")
+    add_photos(spark, configure(folder), CONTENTS)
+    return folder
 
 
-def operations(spark, config, name: str) -> list[str]:
-    return [row["operation"] for row in Tables.of(spark, config).history(name).collect()]
+@pytest.fixture(scope="module")
+def in_two_files(spark, to_do, tmp_path_factory) -> Path:
+    """The same with photos in a second file of PHOTOS; each file has photos from all over."""
+    folder = shutil.copytree(to_do, tmp_path_factory.mktemp("two") / "work")
+    others = {f"{name}-{part}": CONTENTS[name] for part in range(3) for name in CONTENTS}
+    add_photos(spark, configure(folder), others)
+    return folder
 
 
-def test_the_keys_of_reading_reach_the_tasks(spark, config, monkeypatch):
+@pytest.fixture(scope="module")
+def done(spark, to_do, tmp_path_factory) -> SimpleNamespace:
+    """Another copy after a run that was told how to read, and what its tasks were given."""
+    folder = shutil.copytree(to_do, tmp_path_factory.mktemp("done") / "work")
     given = {}
 
     def spy(photos, model, keep, reading, times):
@@ -48,32 +61,48 @@ def test_the_keys_of_reading_reach_the_tasks(spark, config, monkeypatch):
         return with_vectors(photos, model, keep, reading, times)
 
     with_vectors = embedding.with_vectors
-    monkeypatch.setattr(embedding, "with_vectors", spy)
-    keys = {"decode_threads": 3, "read_threads": 5, "ahead_bytes": 1 << 20}
-    assert run(spark, config, **keys, read_timeout_s=7.0)["embeddings"] == len(CONTENTS)
-    reading = given["reading"]
-    assert reading == Reading(**keys, limit_s=7.0, files=reading.files)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "with_vectors", spy)
+        counts = run(spark, configure(folder), **READING, read_timeout_s=7.0)
+    return SimpleNamespace(folder=folder, counts=counts, reading=given["reading"])
+
+
+def run(spark, config: EmbedPhotos, **changes) -> dict[str, int]:
+    return embed_photos.run(spark, config.model_copy(update=changes))
+
+
+def operations(spark, config, name: str) -> list[str]:
+    return [commit.operation for commit in Tables.of(spark, config).commits(name)]
+
+
+def spans(config, name: str) -> list[tuple[str, str]]:
+    """The first and the last photo of each of the table's files."""
+    files = DeltaTable(Path(config.work_dir, "tables", name)).file_uris()
+    ids = [pq.ParquetFile(file).read(["photo_id"])["photo_id"].to_pylist() for file in files]
+    return sorted((min(each), max(each)) for each in ids)
+
+
+def test_the_keys_of_reading_reach_the_tasks(done):
+    assert done.counts["embeddings"] == len(CONTENTS)
+    assert done.reading == Reading(**READING, limit_s=7.0, files=done.reading.files)
 
 
 @pytest.mark.parametrize("optimize", [True, False])
 def test_rows_of_a_complete_model_are_sorted_where_that_is_wanted(
-    spark, config, monkeypatch, optimize
+    spark, in_two_files, tmp_path, monkeypatch, optimize
 ):
     monkeypatch.setattr(embedding_run, "FILE_BYTES", 2_000)
-    for part in range(3):  # each file of PHOTOS has photos from all over
-        add_photos(spark, config, {f"{name}-{part}": CONTENTS[name] for name in CONTENTS})
+    config = configure(shutil.copytree(in_two_files, tmp_path / "work"))
     run(spark, config, optimize=optimize, files_per_batch=1, photos_per_task=8)
-    rows = Tables.of(spark, config).read("embeddings")
-    spans = rows.groupBy("_metadata.file_path").agg(F.min("photo_id"), F.max("photo_id"))
-    bounds = sorted((low, high) for _, low, high in spans.collect())
+    bounds = spans(config, "embeddings")
     assert len(bounds) > 1
     assert all(high < low for (_, high), (low, _) in pairwise(bounds)) == optimize
     assert ("OPTIMIZE" in operations(spark, config, "embeddings")) == optimize
 
 
 @pytest.mark.parametrize(("hours", "deletes"), [(0, False), (1, True)])
-def test_unused_files_stay_for_as_long_as_is_wanted(spark, config, hours, deletes):
-    run(spark, config)
+def test_unused_files_stay_for_as_long_as_is_wanted(spark, done, tmp_path, hours, deletes):
+    config = configure(shutil.copytree(done.folder, tmp_path / "work"))
     tables = Tables.of(spark, config)
     for path in Path(tables.path("quarantine"), "_delta_log").iterdir():
         os.utime(path, (path.stat().st_mtime - 7200,) * 2)  # as if made two hours ago
@@ -81,10 +110,11 @@ def test_unused_files_stay_for_as_long_as_is_wanted(spark, config, hours, delete
     assert ("VACUUM END" in operations(spark, config, "quarantine")) == deletes
 
 
-def test_photos_are_read_from_the_table_once(spark, config):
+def test_photos_are_read_from_the_table_once(spark, to_do, tmp_path):
+    config = configure(shutil.copytree(to_do, tmp_path / "work"))
     noise = {f"n{i}": picture(i) + os.urandom(400_000) for i in range(25)}
     add_photos(spark, config, noise)
-    size = Tables.of(spark, config).detail("photos")["sizeInBytes"]
+    size = Tables.of(spark, config).size("photos").size_bytes
     assert size > 10_000_000
 
     def read() -> int:

@@ -1,5 +1,6 @@
 """export_projector on a small work folder: what is exported is what the tables have."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,12 +14,10 @@ from devise_lib.config import ExportProjector
 from devise_lib.errors import InputError
 from devise_lib.report.pictures import encode_jpeg
 from devise_lib.report.projector import TILE_SIDE
-from devise_lib.spark import schemas
-from devise_lib.spark.tables import Tables
 from devise_lib.vision.images import decode
 from jobs import export_projector
 from tests.embedded import MODEL, clustered
-from tests.rows import row_of
+from tests.rows import write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -32,18 +31,12 @@ LOST, BROKEN, STRANGE = 3, 4, 5  # not in PHOTOS; no photo; of no label of LABEL
 LEFT, GONE = 6, 7  # at their paths, where the second is no more
 
 
-def as_table(spark, name, rows):
-    """Rows given as dictionaries; what they leave out is null."""
-    schema = schemas.SCHEMAS[name]
-    return spark.createDataFrame([row_of(schema, **row) for row in rows], schema)
-
-
 def label_of(i: int) -> str:
     return "unknown" if i == STRANGE else f"{NAMES[i % 3]} photos"
 
 
 @pytest.fixture(scope="module")
-def work(spark, tmp_path_factory):
+def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     config = ExportProjector(work_dir=str(folder), photos=N)
     ids = [f"p{i:02}" for i in range(N)]
@@ -71,18 +64,30 @@ def work(spark, tmp_path_factory):
     ]  # fmt: skip
     labels.append({"label": "xyzzy", "label_set": "s", "terms": ["xyzzy"], "seen": True})
     labels[-1] |= {"aliases": [], "words_id": "w"}
-    tables = Tables.of(spark, config)
     for name, rows in (("photos", photos), ("embeddings", embeddings), ("labels", labels)):
-        tables.overwrite(name, as_table(spark, name, rows).repartition(3))
+        for part in range(3):  # of files
+            write_rows(folder, name, rows[part::3])
     return config
+
+
+def pretend_model(patch):
+    found = SimpleNamespace(model_id=MODEL)
+    patch.setattr(tracking, "find_registered", lambda *_: found)
+    patch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
+    patch.setattr(tracking, "log_params", lambda _: None)
 
 
 @pytest.fixture(autouse=True)
 def model(monkeypatch):
-    found = SimpleNamespace(model_id=MODEL)
-    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
-    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
-    monkeypatch.setattr(tracking, "log_params", lambda _: None)
+    pretend_model(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def exported(spark, work):
+    """The work folder after an export of all photos, and what the job returned."""
+    with pytest.MonkeyPatch.context() as patch:
+        pretend_model(patch)
+        return work, export_projector.run(spark, work)
 
 
 def read(folder, name):
@@ -94,8 +99,9 @@ def folder_of(config):
     return Path(config.work_dir) / "export" / MODEL / "projector"
 
 
-def test_vectors_metadata_and_thumbnails_are_of_the_same_photos(spark, work):
-    assert export_projector.run(spark, work) == {"photos": N, "labels": 3}
+def test_vectors_metadata_and_thumbnails_are_of_the_same_photos(exported):
+    work, counts = exported
+    assert counts == {"photos": N, "labels": 3}
     folder = folder_of(work)
     head, *rows = read(folder, "photos_metadata.tsv")
     assert head == ["label", "photo_id", "seen"]
@@ -114,8 +120,8 @@ def test_vectors_metadata_and_thumbnails_are_of_the_same_photos(spark, work):
         np.testing.assert_array_equal(tile, wanted)
 
 
-def test_the_labels_with_a_vector_are_a_tensor_of_their_own(spark, work):
-    export_projector.run(spark, work)
+def test_the_labels_with_a_vector_are_a_tensor_of_their_own(exported):
+    work, _ = exported
     _, *rows = read(folder_of(work), "labels_metadata.tsv")
     assert rows == [
         ["ant", "ant id", "seen"],
@@ -126,8 +132,9 @@ def test_the_labels_with_a_vector_are_a_tensor_of_their_own(spark, work):
     np.testing.assert_array_equal(vectors, LABEL_VECTORS)
 
 
-def test_a_smaller_sample_is_the_head_of_a_larger_one_and_replaces_it(spark, work):
-    export_projector.run(spark, work)
+def test_a_smaller_sample_is_the_head_of_a_larger_one_and_replaces_it(spark, exported, tmp_path):
+    folder = shutil.copytree(exported[0].work_dir, tmp_path / "work")
+    work = exported[0].model_copy(update={"work_dir": str(folder)})
     _, *whole = read(folder_of(work), "photos_metadata.tsv")
     (folder_of(work) / "left over").touch()
     few = work.model_copy(update={"photos": 7})

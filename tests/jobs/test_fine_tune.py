@@ -17,7 +17,7 @@ from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.champion import Comparison, register
-from devise_lib.spark.schemas import LABELS, PHOTOS
+from devise_lib.spark.schemas import LABELS
 from devise_lib.spark.tables import Tables
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
 from devise_lib.training.model import assemble
@@ -25,7 +25,7 @@ from devise_lib.training.settings import Objective
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network
 from jobs import evaluate, extract_features, fine_tune
-from tests.rows import row_of
+from tests.rows import read_rows, write_rows
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -52,6 +52,7 @@ def config(tmp_path_factory) -> FineTune:
     return FineTune(
         work_dir=str(tmp_path_factory.mktemp("work")),
         validation_folds=3,
+        ranks=1,  # each takes seconds to start
         layers=2,
         epochs=4,
         learning_rate=0.01,
@@ -67,24 +68,23 @@ def common(config) -> dict:
 @pytest.fixture(scope="module")
 def base(spark, config):
     """A registered model that stands on a network with random weights, champion."""
-    tables = Tables.of(spark, config)
     photos = [
-        row_of(
-            PHOTOS,
-            photo_id=f"p{i:03}",
-            photo_set="set",
-            path=f"/{i}",
-            label=NAMES[place],
-            content=picture(place),
-        )
+        {
+            "photo_id": f"p{i:03}",
+            "photo_set": "set",
+            "path": f"/{i}",
+            "label": NAMES[place],
+            "content": picture(place),
+        }
         for i, place in enumerate(TRUTH)
     ]
-    tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))
+    write_rows(config.work_dir, "photos", photos)
     labels = [
         (name, "colours", [name], name, "exact", name not in UNSEEN, [], *2 * [v.tolist()], "words")
         for name, v in zip(NAMES, VECTORS, strict=True)
     ]
-    tables.overwrite("labels", spark.createDataFrame(labels, LABELS))
+    rows = [dict(zip(LABELS.names, row, strict=True)) for row in labels]
+    write_rows(config.work_dir, "labels", rows)
     keras.utils.set_random_seed(3)
     backbone = Backbone("small_cnn", make_network("small_cnn", 2, 32), ["a", "b"], 32)
     backbone.save(Path(config.work_dir) / "checkpoints" / "train_backbone")
@@ -154,13 +154,10 @@ def test_it_is_evaluated_on_features_of_its_own_and_knows_the_labels_it_was_tune
         with tracking.job_run(job):
             evaluate.run(spark, job)
         model_id = tracking.find_registered("devise", model).model_id
-        rows = (
-            Tables.of(spark, job)
-            .read("metrics")
-            .where(f"model_id = '{model_id}' AND metric = 'hit' AND k = 1")
-        )
         hits[model] = {
-            (r["method"], r["photo_set"], r["candidate_set"]): r["value"] for r in rows.collect()
+            (r["method"], r["photo_set"], r["candidate_set"]): r["value"]
+            for r in read_rows(job.work_dir, "metrics")
+            if (r["model_id"], r["metric"], r["k"]) == (model_id, "hit", 1)
         }
     tuned, before = hits["champion"], hits[base.version]
     # Two unseen labels are too few to tell chance from learning. Here 0.04 and 0.48.

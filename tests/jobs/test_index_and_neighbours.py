@@ -1,6 +1,8 @@
 """build_index, build_signatures and find_neighbours, run as the pipeline runs them."""
 
 import json
+import shutil
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +25,7 @@ from tests.embedded import (
     nearest_by_force,
     write_embeddings,
 )
+from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -37,29 +40,66 @@ def tracking_uri(tmp_path_factory):
     return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"  # seconds to make
 
 
-@pytest.fixture
-def workplace(tmp_path, tracking_uri, monkeypatch):
+class Workplace:
     """Makes configurations of one work folder; `use` sets the model that the registry names."""
 
-    def use(model_id):
-        found = SimpleNamespace(model_id=model_id)
-        monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
+    def __init__(self, folder, tracking_uri, patch):
+        self.folder, self._tracking_uri, self._patch = folder, tracking_uri, patch
+        self.use(MODEL)
 
-    def configure(config_type, **values):
-        config = config_type(work_dir=str(tmp_path), tracking_uri=tracking_uri, **values)
+    def use(self, model_id):
+        found = SimpleNamespace(model_id=model_id)
+        self._patch.setattr(tracking, "find_registered", lambda *_: found)
+
+    def configure(self, config_type, **values):
+        config = config_type(work_dir=str(self.folder), tracking_uri=self._tracking_uri, **values)
         tracking.connect(config)
         return config
 
-    use(MODEL)
-    return SimpleNamespace(configure=configure, use=use)
+    def take(self, folder):
+        """Take over what lies in another work folder."""
+        shutil.copytree(folder, self.folder, dirs_exist_ok=True)
 
 
 @pytest.fixture
-def embedded(spark, workplace):
-    """The workplace with embeddings of two models."""
-    rows = as_rows(VECTORS) + as_rows(OTHER, "devise-v2")
-    write_embeddings(spark, workplace.configure(BuildIndex), rows)
+def workplace(tmp_path, tracking_uri, monkeypatch):
+    return Workplace(tmp_path, tracking_uri, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def embeddings(spark, tracking_uri, tmp_path_factory):
+    """A work folder with embeddings of two models."""
+    folder = tmp_path_factory.mktemp("embeddings")
+    config = BuildIndex(work_dir=str(folder), tracking_uri=tracking_uri)
+    write_embeddings(spark, config, as_rows(VECTORS) + as_rows(OTHER, "devise-v2"))
+    return folder
+
+
+@pytest.fixture
+def embedded(embeddings, workplace):
+    workplace.take(embeddings)
     return workplace
+
+
+@pytest.fixture(scope="module")
+def indexed(spark, embeddings, tracking_uri, tmp_path_factory):
+    """A work folder with an index as well, and the record of the job that built it."""
+    folder = shutil.copytree(embeddings, tmp_path_factory.mktemp("indexed") / "work")
+    with pytest.MonkeyPatch.context() as patch:
+        config = Workplace(folder, tracking_uri, patch).configure(BuildIndex, k=7)
+        return folder, execute(spark, build_index.run, config)
+
+
+@pytest.fixture(scope="module")
+def signed(spark, embeddings, tracking_uri, tmp_path_factory):
+    """A work folder with signatures and neighbours by them, and the record of the signing."""
+    folder = shutil.copytree(embeddings, tmp_path_factory.mktemp("signed") / "work")
+    with pytest.MonkeyPatch.context() as patch:
+        place = Workplace(folder, tracking_uri, patch)
+        config = place.configure(BuildSignatures, bits=4, tables=6)
+        record = execute(spark, build_signatures.run, config)
+        execute(spark, find_neighbours.run, place.configure(FindNeighbours, via="signatures"))
+    return folder, record
 
 
 def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
@@ -73,17 +113,17 @@ def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
     config = embedded.configure(FindNeighbours)
     found = execute(spark, find_neighbours.run, config)
     assert found.rows == {"neighbours": 10 * N, "photos": N}
-    rows = Tables.of(spark, config).read("neighbours").collect()
+    rows = read_rows(config.work_dir, "neighbours")
     assert found_share(rows, EXACT) >= 0.85
     assert {row["source"] for row in rows} == {bundle.name}
 
 
-def test_recall_goes_to_metrics_and_to_the_run(spark, embedded):
-    config = embedded.configure(BuildIndex, k=7)
-    record = execute(spark, build_index.run, config)
-    made = read_current(config.work_dir).manifest
-    [row] = Tables.of(spark, config).read("metrics").collect()
+def test_recall_goes_to_metrics_and_to_the_run(indexed, workplace):
+    folder, record = indexed
+    made = read_current(str(folder)).manifest
+    [row] = read_rows(folder, "metrics")
     assert (row["run_id"], row["value"]) == (record.run_id, made.recall)
+    workplace.configure(BuildIndex)  # connects to the store
     run = mlflow.get_run(record.run_id)
     assert run.data.metrics["recall_at_7"] == made.recall
     assert run.data.metrics["nprobe"] == made.nprobe
@@ -91,38 +131,33 @@ def test_recall_goes_to_metrics_and_to_the_run(spark, embedded):
     assert made.run_id == record.run_id
 
 
-def test_neighbours_by_signatures_are_the_near_ones(spark, embedded):
-    config = embedded.configure(BuildSignatures, bits=4, tables=6)
-    signed = execute(spark, build_signatures.run, config)
-    assert signed.rows["signatures"] == N
-
-    config = embedded.configure(FindNeighbours, via="signatures")
-    execute(spark, find_neighbours.run, config)
-    tables = Tables.of(spark, config)
-    rows = tables.read("neighbours").collect()
+def test_neighbours_by_signatures_are_the_near_ones(signed):
+    folder, record = signed
+    assert record.rows["signatures"] == N
+    rows = read_rows(folder, "neighbours")
     assert found_share(rows, EXACT) >= 0.85
-    [made] = tables.read("hashes").collect()
+    [made] = read_rows(folder, "hashes")
     assert {row["source"] for row in rows} == {made["hash_id"]}
 
 
-def test_each_model_has_rows_of_its_own_and_a_second_run_replaces_them(spark, embedded):
-    sign = embedded.configure(BuildSignatures, bits=2, tables=2)
-    find = embedded.configure(FindNeighbours, via="signatures", k=3)
-    for model in (MODEL, "devise-v2", MODEL):
-        embedded.use(model)
+def test_each_model_has_rows_of_its_own_and_a_second_run_replaces_them(spark, signed, workplace):
+    workplace.take(signed[0])  # of MODEL
+    sign = workplace.configure(BuildSignatures, bits=2, tables=2)
+    find = workplace.configure(FindNeighbours, via="signatures", k=3)
+    for model in ("devise-v2", MODEL):
+        workplace.use(model)
         execute(spark, build_signatures.run, sign)
         execute(spark, find_neighbours.run, find)
-    tables = Tables.of(spark, find)
     for name, rows in [("signatures", (N, 40)), ("hashes", (1, 1)), ("neighbours", (3 * N, 120))]:
-        counts = {r[0]: r[1] for r in tables.read(name).groupBy("model_id").count().collect()}
+        counts = Counter(row["model_id"] for row in read_rows(find.work_dir, name))
         assert counts == dict(zip((MODEL, "devise-v2"), rows, strict=True))
 
 
-def test_the_index_of_another_model_is_not_used(spark, embedded):
-    execute(spark, build_index.run, embedded.configure(BuildIndex))
-    embedded.use("devise-v2")
+def test_the_index_of_another_model_is_not_used(spark, indexed, workplace):
+    workplace.take(indexed[0])
+    workplace.use("devise-v2")
     with pytest.raises(InputError, match="is of model devise-v1, and devise-v2 was asked for"):
-        execute(spark, find_neighbours.run, embedded.configure(FindNeighbours))
+        execute(spark, find_neighbours.run, workplace.configure(FindNeighbours))
 
 
 @pytest.mark.parametrize("job", [build_index, build_signatures, find_neighbours])
@@ -137,11 +172,11 @@ def test_a_model_without_embeddings_is_refused(spark, embedded, job):
         execute(spark, job.run, embedded.configure(config_type))
 
 
-def test_without_a_table_or_an_index_the_job_to_run_is_named(spark, workplace):
+def test_without_a_table_or_an_index_the_job_to_run_is_named(spark, embeddings, workplace):
     with pytest.raises(InputError, match="no table embeddings"):
         execute(spark, build_index.run, workplace.configure(BuildIndex))
+    workplace.take(embeddings)
     config = workplace.configure(FindNeighbours)
-    write_embeddings(spark, config, as_rows(VECTORS[:3]))
     with pytest.raises(InputError, match="run build_index first"):
         execute(spark, find_neighbours.run, config)
     with pytest.raises(InputError, match="no table signatures"):

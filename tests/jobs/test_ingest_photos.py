@@ -12,8 +12,9 @@ from pyspark.errors import PythonException
 from devise_lib.command_line import find_input_error
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.photo_rows import make_photo_id
 from jobs import ingest_photos
+from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -46,6 +47,8 @@ HIDDEN = {
     "dog/.b.jpg": picture(2),
 }
 FILES = {name: content for name, (content, _) in {**GOOD, **BAD}.items()} | HIDDEN
+SIDES = {"small": 6, "fits": 20, "large": 21}  # of photos, in pixels
+LIMITS = {"max_pixels": 400, "min_side": 7}
 
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
@@ -79,8 +82,8 @@ def configure(work: Path, *sources, **values) -> IngestPhotos:
     return IngestPhotos(work_dir=str(work), source=given, **{"max_bad_share": 0.5, **values})
 
 
-def read(spark, config, name):
-    return [row.asDict() for row in Tables.of(spark, config).read(name).collect()]
+def read(config: IngestPhotos, name: str = "photos") -> list[dict]:
+    return read_rows(config.work_dir, name)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,52 @@ def taken(spark, source, tmp_path_factory):
     config = configure(tmp_path_factory.mktemp("work"), {"path": str(source), "name": "mine"})
     counts = ingest_photos.run(spark, config)
     assert counts == {"photos": len(GOOD), "quarantined": len(BAD)}
-    return config, read(spark, config, "photos"), read(spark, config, "quarantine")
+    return config, read(config), read(config, "quarantine")
+
+
+@pytest.fixture(scope="module")
+def places(source, tmp_path_factory) -> dict[str, str]:
+    """Where the same files lie, by the names of sources."""
+    folder = tmp_path_factory.mktemp("places")
+    (folder / "link").symlink_to(source)
+    return {
+        "copy": str(shutil.copytree(source, folder / "a [new] disk" / "copy")),
+        "link": str(folder / "link"),
+        "uri": f"file://{source}/",
+        "dots": str(write_tar(folder / "dots.tar", FILES, prefix="./")),
+    }
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    files = {name: content for name, (content, _) in GOOD.items() if "/" in name}
+    return write_tar(tmp_path_factory.mktemp("archive") / "set1.tar", files)
+
+
+@pytest.fixture(scope="module")
+def together(spark, source, places, archive, tmp_path_factory):
+    """The tables as one run over many sources left them, since each run takes seconds."""
+    folder = tmp_path_factory.mktemp("together")
+    sides = {f"{name}.png": picture(1, size=side) for name, side in SIDES.items()}
+    config = configure(
+        folder / "work",
+        *({"path": path, "name": name} for name, path in places.items()),
+        archive,
+        {"path": str(source), "name": "a", "include": "/cat/", "test_share": 1.0},
+        {"path": str(source), "name": "b", "include": r"\.gif$", "label_pattern": r"/_(\w+)/"},
+        {"path": str(source), "name": "c", "include": "top", "label_pattern": ""},
+        write_folder(folder / "sides", sides),
+        **LIMITS,
+    )
+    counts = ingest_photos.run(spark, config)
+    photos, refused = read(config), read(config, "quarantine")
+    assert counts == {"photos": len(photos), "quarantined": len(refused)}
+    return photos, refused
+
+
+def of_set(rows, *names: str) -> list[dict]:
+    """Those of the sources of these names."""
+    return [row for row in rows if row["photo_set"] in names]
 
 
 def below(source: Path, rows):
@@ -121,45 +169,37 @@ def test_what_is_no_photo_is_in_quarantine_with_its_reason(taken, source):
     assert rows["dog/tiny.png"]["message"] == "4x4 pixels, want 8 a side at least"
 
 
-def test_a_later_photo_is_added(spark, source, tmp_path):
-    folder = shutil.copytree(source, tmp_path / "SOURCE")
-    config = configure(tmp_path / "work", folder)
-    ingest_photos.run(spark, config)
-    write_folder(folder, {"cat/later.png": picture(9), "cat/later.txt": b"text"})
+def test_a_later_photo_is_added(spark, taken, source, tmp_path):
+    work = shutil.copytree(taken[0].work_dir, tmp_path / "work")
+    config = configure(work, {"path": str(source), "name": "mine"})
+    later = {"cat/later.png": picture(9), "cat/later.txt": b"text"}
+    write_folder(source, later)
+    try:
+        counts = ingest_photos.run(spark, config)
+    finally:  # the other tests have the folder as it was
+        for name in later:
+            (source / name).unlink()
     unchanged = {"unchanged": len(GOOD) + len(BAD)}
-    assert ingest_photos.run(spark, config) == {"photos": 1, "quarantined": 1, **unchanged}
-    assert len(read(spark, config, "photos")) == len(GOOD) + 1
-    assert len(read(spark, config, "quarantine")) == len(BAD) + 1
+    assert counts == {"photos": 1, "quarantined": 1, **unchanged}
+    assert len(read(config)) == len(GOOD) + 1
+    assert len(read(config, "quarantine")) == len(BAD) + 1
 
 
 def ids(rows) -> set[str]:
     return {row["photo_id"] for row in rows}
 
 
-def test_photo_ids_do_not_depend_on_where_the_source_lies(spark, taken, source, tmp_path):
-    """A table has the photos of one place alone, and all the others take them as moved."""
-    _, photos, refused = taken
-    elsewhere = shutil.copytree(source, tmp_path / "a [new] disk" / "copy")
-    (tmp_path / "link").symlink_to(source)
-    for number, path in enumerate(
-        (
-            elsewhere,
-            tmp_path / "link",
-            f"file://{source}/",
-            write_tar(tmp_path / "dots.tar", FILES, prefix="./"),
-        )
-    ):
-        config = configure(tmp_path / f"w{number}", {"path": str(path), "name": "mine"})
-        ingest_photos.run(spark, config)
-        assert ids(read(spark, config, "photos")) == ids(photos), path
-        assert ids(read(spark, config, "quarantine")) == ids(refused), path
+def test_photo_ids_do_not_depend_on_where_the_source_lies(taken, places, together):
+    """They depend on its name, and each place has one of its own here."""
+    for files, before, after in zip((GOOD, BAD), taken[1:], together, strict=True):
+        assert ids(before) == {make_photo_id("mine", name) for name in files}
+        for place in places:
+            wanted = {make_photo_id(place, name) for name in files}
+            assert ids(of_set(after, place)) == wanted, place
 
 
-def test_a_tar_gives_labels_and_bytes_and_no_link_is_followed(spark, tmp_path):
-    archive = write_tar(tmp_path / "set1.tar", {n: c for n, (c, _) in GOOD.items() if "/" in n})
-    config = configure(tmp_path / "work", archive)
-    ingest_photos.run(spark, config)
-    photos = read(spark, config, "photos")
+def test_a_tar_gives_labels_and_bytes_and_no_link_is_followed(archive, together):
+    photos = [row for row in together[0] if str(archive) in row["path"]]
     found = {
         row["path"].removeprefix(f"file:{archive}!"): (bytes(row["content"]), row["label"])
         for row in photos
@@ -169,16 +209,8 @@ def test_a_tar_gives_labels_and_bytes_and_no_link_is_followed(spark, tmp_path):
     assert {row["modification_time"].timestamp() for row in photos} == {1_600_000_000}
 
 
-def test_a_source_may_be_held_out_cut_down_and_labelled_its_own_way(spark, source, tmp_path):
-    config = configure(
-        tmp_path,
-        {"path": str(source), "name": "a", "include": "/cat/", "test_share": 1.0},
-        {"path": str(source), "name": "b", "include": r"\.gif$", "label_pattern": r"/_(\w+)/"},
-        {"path": str(source), "name": "c", "include": "top", "label_pattern": ""},
-        max_bad_share=1,
-    )
-    ingest_photos.run(spark, config)
-    photos = read(spark, config, "photos")
+def test_a_source_may_be_held_out_cut_down_and_labelled_its_own_way(together):
+    photos = of_set(together[0], "a", "b", "c")
     rows = sorted((p["photo_set"], p["label"] or "", p["test_share"]) for p in photos)
     assert rows == [
         ("a", "cat", 1.0),
@@ -189,13 +221,10 @@ def test_a_source_may_be_held_out_cut_down_and_labelled_its_own_way(spark, sourc
     assert [p["label"] for p in photos if p["photo_set"] == "c"] == [None]
 
 
-def test_photos_are_as_large_and_as_small_as_is_wanted(spark, tmp_path):
-    sides = {"small": 6, "fits": 20, "large": 21}
-    source = write_folder(tmp_path / "s", {f"{n}.png": picture(1, size=sides[n]) for n in sides})
-    limits = {"max_pixels": 400, "min_side": 7, "max_bad_share": 1.0}
-    config = configure(tmp_path / "work", source, **limits)
-    assert ingest_photos.run(spark, config) == {"photos": 1, "quarantined": 2}
-    reasons = {Path(row["path"]).stem: row["reason"] for row in read(spark, config, "quarantine")}
+def test_photos_are_as_large_and_as_small_as_is_wanted(together):
+    photos, refused = (of_set(rows, "sides") for rows in together)
+    assert (len(photos), len(refused)) == (1, 2)
+    reasons = {Path(row["path"]).stem: row["reason"] for row in refused}
     assert reasons == {"small": "too_small", "large": "too_large"}
 
 
@@ -280,7 +309,7 @@ def test_another_folder_under_a_taken_name_is_told_and_a_moved_one_is_taken(
         assert commits(work) == before
     shutil.copy(source / "cat" / "a.png", moved / "cat" / "a.png")
     assert ingest_photos.run(spark, config)["photos"] == 0
-    photos = read(spark, config, "photos")
+    photos = read(config)
     assert set(below(moved, photos)) == set(GOOD)
     assert {(row["revision"], row["removed"]) for row in photos} == {(1, None)}
 

@@ -9,7 +9,9 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
@@ -25,17 +27,31 @@ from devise_lib.spark.tables import Tables
 from jobs import ingest_photos
 from tests.conftest import LOCAL, ROOT, set_options
 from tests.embedding import photo_row
-from tests.jobs.test_ingest_photos import configure, picture, write_folder, write_tar
+from tests.jobs.test_ingest_photos import (
+    configure,
+    of_set,
+    picture,
+    read,
+    write_folder,
+    write_tar,
+)
 
 pytestmark = pytest.mark.spark
+
+PATTERNS = {  # by the names of sources: a pattern, and what it matches of `galleries`
+    "year": ("*/2024*", {"ann/2024/dog.png", "bob/2024/in/owl.png", "bob/2024.tar!emu.png"}),
+    "letters": ("{ann,eve}/**/[c-e]*.png", {"ann/2023/cat.png", "ann/2024/dog.png"}),
+    "photos": (
+        "**/*.png",
+        {"ann/2023/cat.png", "ann/2024/dog.png", "bob/2024/in/owl.png", "bob/2025/ray.png"},
+    ),
+}
+SIZES = sorted(len(picture(i)) for i in range(4))  # of those of `galleries` outside its tar
+TOO_LONG = f"/{'x' * 300}.png"  # a path that no file system looks at
 
 
 def run(spark, config: IngestPhotos) -> dict[str, int]:
     return ingest(Tables.of(spark, config), config)
-
-
-def read(spark, config, name="photos") -> list[dict]:
-    return [row.asDict() for row in Tables.of(spark, config).read(name).collect()]
 
 
 @pytest.fixture(scope="module")
@@ -49,30 +65,35 @@ def galleries(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    ("pattern", "names"),
-    [
-        ("*/2024*", {"ann/2024/dog.png", "bob/2024/in/owl.png", "bob/2024.tar!emu.png"}),
-        ("{ann,eve}/**/[c-e]*.png", {"ann/2023/cat.png", "ann/2024/dog.png"}),
-        (
-            "**/*.png",
-            {"ann/2023/cat.png", "ann/2024/dog.png", "bob/2024/in/owl.png", "bob/2025/ray.png"},
-        ),
-    ],
-)
-def test_a_pattern_takes_what_it_matches_and_all_below(spark, galleries, tmp_path, pattern, names):
-    source = {"path": f"{galleries}/{pattern}", "name": "all", "owner_pattern": r"/all/(\w+)/"}
-    config = configure(tmp_path, source)
-    assert run(spark, config)["photos"] == len(names)
-    rows = {row["path"].removeprefix(f"file:{galleries}/"): row for row in read(spark, config)}
-    assert set(rows) == names
+@pytest.fixture(scope="module")
+def matched(spark, galleries, tmp_path_factory) -> IngestPhotos:
+    """The configuration of one run over all patterns, which has a limit for large files."""
+    sources = [
+        {"path": f"{galleries}/{pattern}", "name": name, "owner_pattern": r"/all/(\w+)/"}
+        for name, (pattern, _) in PATTERNS.items()
+    ]
+    work = tmp_path_factory.mktemp("matched")
+    config = configure(work, *sources, max_content_bytes=SIZES[1])
+    photos = sum(len(names) for _, names in PATTERNS.values())
+    assert run(spark, config)["photos"] == len(read(config)) == photos
+    return config
+
+
+@pytest.mark.parametrize("source", PATTERNS)
+def test_a_pattern_takes_what_it_matches_and_all_below(galleries, matched, source):
+    found = of_set(read(matched), source)
+    rows = {row["path"].removeprefix(f"file:{galleries}/"): row for row in found}
+    assert set(rows) == PATTERNS[source][1]
     for name, row in rows.items():
-        assert row["photo_id"] == make_photo_id("all", name.replace(".tar!", "/"))
+        assert row["photo_id"] == make_photo_id(source, name.replace(".tar!", "/"))
         assert row["owner"] == name[:3]
-    missing = configure(tmp_path, {"path": f"{galleries}/no*", "name": "all"})
+
+
+def test_where_a_pattern_matches_no_file_any_more_no_photo_is_gone(spark, galleries, matched):
+    sources = [{"path": f"{galleries}/no*", "name": name} for name in PATTERNS]
     with pytest.raises(InputError, match=r"no\*' matches no file: check the pattern"):
-        run(spark, missing)
-    assert {row["removed"] for row in read(spark, config)} == {None}
+        run(spark, configure(Path(matched.work_dir), *sources))
+    assert {row["removed"] for row in read(matched)} == {None}
 
 
 def test_a_name_may_begin_with_a_mark_or_be_no_utf_8(spark, tmp_path):
@@ -82,7 +103,7 @@ def test_a_name_may_begin_with_a_mark_or_be_no_utf_8(spark, tmp_path):
     )
     config = configure(tmp_path / "work", folder)
     assert run(spark, config) == {"photos": 4, "quarantined": 0}
-    found = {Path(row["path"]).name: bytes(row["content"]) for row in read(spark, config)}
+    found = {Path(row["path"]).name: bytes(row["content"]) for row in read(config)}
     shown = ["!a.png", "a.png", r"caf\udce9.png", r"caf\udcea.png"]
     assert found == {name: picture(i) for i, name in enumerate(shown)}
     assert run(spark, config) == {"photos": 0, "quarantined": 0, "unchanged": 4}
@@ -91,13 +112,10 @@ def test_a_name_may_begin_with_a_mark_or_be_no_utf_8(spark, tmp_path):
         run(spark, config)
 
 
-def test_large_files_stay_where_they_are(spark, galleries, tmp_path):
-    sizes = [len(picture(i)) for i in range(4)]
-    config = configure(tmp_path, galleries, max_content_bytes=sorted(sizes)[1], max_bad_share=1)
-    run(spark, config)
-    for row in read(spark, config):
+def test_large_files_stay_where_they_are(matched):
+    for row in read(matched):
         in_tar = "!" in row["path"]  # nothing else finds it there
-        assert (row["content"] is not None) == (in_tar or row["size_bytes"] <= sorted(sizes)[1])
+        assert (row["content"] is not None) == (in_tar or row["size_bytes"] <= SIZES[1])
         assert len(row["sha256"]) == 64
 
 
@@ -122,7 +140,7 @@ def of_bytes(path: str) -> dict:
 def test_a_table_of_bytes(spark, uploads, tmp_path):
     config = configure(tmp_path, of_bytes(uploads["bytes"]), max_content_bytes=0)
     assert run(spark, config) == {"photos": 4, "quarantined": 1}
-    rows = {row["path"]: row for row in read(spark, config)}
+    rows = {row["path"]: row for row in read(config)}
     assert set(rows) == {f"{uploads['bytes']}!{n}" for n in range(4)}
     for n in range(4):
         row = rows[f"{uploads['bytes']}!{n}"]
@@ -138,36 +156,47 @@ def test_a_table_of_bytes(spark, uploads, tmp_path):
     config = configure(tmp_path, of_bytes(str(path)))
     wanted = {"photos": 1, "quarantined": 0, "changed": 1, "removed": 1}
     assert run(spark, config).items() >= wanted.items()
-    rows = {row["photo_id"]: row for row in read(spark, config)}
+    rows = {row["photo_id"]: row for row in read(config)}
     assert rows[make_photo_id("up", "1")]["revision"] == 2
     assert rows[make_photo_id("up", "2")]["removed"] is not None
     assert len(rows) == 4
 
 
-def test_a_path_that_cannot_even_be_looked_at_costs_a_row(spark, galleries, tmp_path):
-    paths = [*map(str, galleries.rglob("*.png")), f"/{'x' * 300}.png"]
-    spark.createDataFrame([(p,) for p in paths], "path string").write.parquet(f"{tmp_path}/paths")
-    source = {"path": f"{tmp_path}/paths", "kind": "table", "format": "parquet"}
-    config = configure(tmp_path / "work", source, max_bad_share=0.5, label_pattern="")
-    assert run(spark, config) == {"photos": len(paths) - 1, "quarantined": 1}
-    [refused] = read(spark, config, "quarantine")
-    assert refused["path"] == paths[-1]
+@pytest.fixture(scope="module")
+def listed(spark, uploads, galleries, tmp_path_factory) -> IngestPhotos:
+    """The configuration of one run over two tables of paths; the second has no labels."""
+    folder = tmp_path_factory.mktemp("listed")
+    paths = [*map(str, galleries.rglob("*.png")), TOO_LONG]
+    parquet.write_table(pa.table({"path": paths}), folder / "odd.parquet")
+    table = {"kind": "table", "format": "parquet"}
+    columns = {"path": "place", "label": "who"}
+    config = configure(
+        folder / "work",
+        {"path": uploads["paths"], "columns": columns, **table},
+        {"path": str(folder / "odd.parquet"), "label_pattern": "", **table},
+    )
+    assert run(spark, config) == {"photos": 4 + len(paths) - 1, "quarantined": 2}
+    return config
+
+
+def test_a_path_that_cannot_even_be_looked_at_costs_a_row(listed):
+    assert len(of_set(read(listed), "odd")) == 4
+    [refused] = of_set(read(listed, "quarantine"), "odd")
+    assert refused["path"] == TOO_LONG
     assert refused["reason"] == "read_error"
 
 
-def test_a_table_of_paths(spark, uploads, galleries, tmp_path):
-    columns = {"path": "place", "label": "who"}
-    source = {"path": uploads["paths"], "kind": "table", "format": "parquet", "columns": columns}
-    config = configure(tmp_path, source)
-    assert run(spark, config) == {"photos": 4, "quarantined": 1}
-    [refused] = read(spark, config, "quarantine")
+def test_a_table_of_paths(spark, listed, galleries):
+    photos = of_set(read(listed), "paths")
+    assert len(photos) == 4
+    [refused] = of_set(read(listed, "quarantine"), "paths")
     assert (refused["reason"], refused["path"]) == ("missing_file", f"{galleries}/none.png")
-    for row in read(spark, config):
+    for row in photos:
         path = Path(row["path"].removeprefix("file:"))
         assert bytes(row["content"]) == path.read_bytes()
         assert abs(row["modification_time"].timestamp() - path.stat().st_mtime) < 0.001
         assert row["label"] == path.parts[-3]
-    assert run(spark, config) == {"photos": 0, "quarantined": 0, "unchanged": 5}
+    assert run(spark, listed) == {"photos": 0, "quarantined": 0, "unchanged": 10}
 
 
 @pytest.mark.parametrize(
@@ -213,7 +242,7 @@ def test_photos_are_packed_into_files_and_committed_chunk_by_chunk(spark, tmp_pa
         for stats in (json.loads(add["stats"]) for add in adds)
     )
     assert all(end < start for (_, end), (start, _) in pairwise(ranges))
-    assert len(read(spark, config)) == 60
+    assert len(read(config)) == 60
     monkeypatch.setattr("devise_lib.spark.photo_commits.MOST_SMALL_FILES", 2)
     before = tables.version("photos")
     write_folder(folder, {"later.png": picture(1)})
@@ -221,7 +250,7 @@ def test_photos_are_packed_into_files_and_committed_chunk_by_chunk(spark, tmp_pa
     assert run(spark, packed) == {"photos": 1, "quarantined": 0, "unchanged": 60}
     assert tables.version("photos") == before + 2
     assert tables.detail("photos")["numFiles"] == 1
-    assert len(read(spark, config)) == 61
+    assert len(read(config)) == 61
 
 
 def test_rows_without_bytes_are_not_packed_without_end(spark, tmp_path, monkeypatch):
@@ -234,7 +263,7 @@ def test_rows_without_bytes_are_not_packed_without_end(spark, tmp_path, monkeypa
     monkeypatch.setattr("devise_lib.spark.photo_commits.FILE_ROWS", 16)
     pack_small_files(tables, 256 << 20)
     assert 3 <= tables.detail("photos")["numFiles"] <= 6
-    assert tables.read("photos").count() == 48
+    assert len(read(config)) == 48
 
 
 def test_each_bucket_has_a_task_of_its_own(spark):

@@ -1,5 +1,6 @@
 """predict_labels on tables of vectors, against every cosine there is."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 from devise_lib import tracking
 from devise_lib.config import PredictLabels
 from devise_lib.errors import InputError
-from devise_lib.spark.schemas import LABELS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.schemas import EMBEDDINGS, LABELS
 from jobs import predict_labels
-from tests.embedded import MODEL, as_rows, clustered, names, write_embeddings
+from tests.embedded import MODEL, as_rows, clustered, names
+from tests.rows import read_rows, write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -21,42 +22,56 @@ VECTORS = clustered(M, D, seed=3)
 VECTORS[5] = VECTORS[2]  # two labels with one vector tie
 
 
-def label_row(label, seen, vector, words_id="words"):
+def label_row(label, seen, vector):
     name = label.replace("label", "name ")
     values = vector.tolist()
-    return label, "s", [name], name, "exact", seen, [], values, values[::-1], words_id
+    row = label, "s", [name], name, "exact", seen, [], values, values[::-1], "words"
+    return dict(zip(LABELS.names, row, strict=True))
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """A folder of LABELS and EMBEDDINGS: of two models, and of one with vectors of 7 numbers."""
+    folder = tmp_path_factory.mktemp("work")
+    labels = [label_row(f"label{i}", i % 2 == 0, v) for i, v in enumerate(VECTORS)]
+    lost = {"terms": ["xyzzy"], "coverage": "missing", "seen": True, "aliases": []}
+    labels.append({"label": "no_vector", "label_set": "s", "words_id": "words", **lost})
+    write_rows(folder, "labels", labels)
+    rows = as_rows(PHOTOS) + as_rows(PHOTOS[:4], "devise-v0") + as_rows(PHOTOS[:3, :7], "devise-v7")
+    embeddings = [dict(zip(EMBEDDINGS.names, row, strict=True)) for row in rows]
+    for part in range(3):  # of files
+        write_rows(folder, "embeddings", embeddings[part::3])
+    return folder
 
 
 @pytest.fixture
-def config(spark, tmp_path, monkeypatch):
-    found = SimpleNamespace(model_id=MODEL)
-    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
-    extras = SimpleNamespace(words_id="words")
-    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: extras)
+def config(tables, tmp_path, monkeypatch):
+    use(monkeypatch, MODEL)
     monkeypatch.setattr(tracking, "log_params", lambda _: None)
-    config = PredictLabels(work_dir=str(tmp_path), k=3)
-    rows = [label_row(f"label{i}", i % 2 == 0, v) for i, v in enumerate(VECTORS)]
-    rows.append(("no_vector", "s", ["xyzzy"], None, "missing", True, [], None, None, "words"))
-    Tables.of(spark, config).overwrite("labels", spark.createDataFrame(rows, LABELS))
-    return config
+    return PredictLabels(work_dir=str(shutil.copytree(tables, tmp_path / "work")), k=3)
 
 
-def read(spark, config):
-    return Tables.of(spark, config).read("predictions").orderBy("photo_id", "rank").collect()
+def use(patch, model_id, words_id="words"):
+    """Have the registry name this model, of these words."""
+    patch.setattr(tracking, "find_registered", lambda *_: SimpleNamespace(model_id=model_id))
+    patch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id=words_id))
+
+
+def read(config):
+    rows = read_rows(config.work_dir, "predictions")
+    return sorted(rows, key=lambda row: (row["model_id"], row["photo_id"], row["rank"]))
 
 
 def test_every_photo_gets_its_nearest_labels_and_other_models_keep_theirs(spark, config):
-    write_embeddings(spark, config, as_rows(PHOTOS) + as_rows(PHOTOS[:4], "devise-v0"), 3)
     predict_labels.run(spark, config)
-    other = SimpleNamespace(model_id="devise-v0")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "find_registered", lambda *_: other)
+        use(patch, "devise-v0")
         assert predict_labels.run(spark, config)["predictions"] == 4 * 3
 
     counts = predict_labels.run(spark, config)  # a second time: replaced, not doubled
 
     assert counts == {"predictions": N * 3, "candidate labels": M}
-    rows = read(spark, config)
+    rows = read(config)
     assert sum(row["model_id"] == "devise-v0" for row in rows) == 4 * 3
     mine = [row for row in rows if row["model_id"] == MODEL]
     cosines = PHOTOS.astype(np.float64) @ VECTORS.astype(np.float64).T
@@ -72,32 +87,30 @@ def test_every_photo_gets_its_nearest_labels_and_other_models_keep_theirs(spark,
 
 @pytest.mark.parametrize(("candidates", "seen"), [("seen", True), ("unseen", False)])
 def test_candidates_may_be_the_seen_or_the_unseen_labels_alone(spark, config, candidates, seen):
-    write_embeddings(spark, config, as_rows(PHOTOS[:5]))
     config = config.model_copy(update={"candidates": candidates, "k": 100})
     predict_labels.run(spark, config)
-    rows = read(spark, config)
+    rows = read(config)
     assert {row["seen"] for row in rows} == {seen}
-    assert len(rows) == 5 * (5 if seen else 4)  # fewer labels than k
+    assert len(rows) == N * (5 if seen else 4)  # fewer labels than k
 
 
-def test_says_what_is_missing_and_leaves_the_predictions_as_they_were(spark, config):
-    write_embeddings(spark, config, as_rows(PHOTOS[:3]))
+def test_says_what_is_missing_and_leaves_the_predictions_as_they_were(spark, config, monkeypatch):
     predict_labels.run(spark, config)
-    before = read(spark, config)
+    before = read(config)
 
-    write_embeddings(spark, config, as_rows(PHOTOS[:3, :7]))
+    use(monkeypatch, "devise-v7")
     with pytest.raises(InputError, match="embeddings have 7 dimensions and the label vectors 16"):
         predict_labels.run(spark, config)
-    write_embeddings(spark, config, as_rows(PHOTOS[:3], "another-model"))
+    use(monkeypatch, "another-model")
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of this model: run embed_photos"):
         predict_labels.run(spark, config)
-    other_words = spark.createDataFrame([label_row("a", True, VECTORS[0], "newer words")], LABELS)
-    Tables.of(spark, config).overwrite("labels", other_words)
-    with pytest.raises(InputError, match=rf"\(newer words\) than the model {MODEL} \(words\): run"):
+    use(monkeypatch, MODEL, "older words")
+    with pytest.raises(InputError, match=rf"\(words\) than the model {MODEL} \(older words\): run"):
         predict_labels.run(spark, config)
-    only_seen = spark.createDataFrame([label_row("a", True, VECTORS[0])], LABELS)
-    Tables.of(spark, config).overwrite("labels", only_seen)
+    use(monkeypatch, MODEL)
+    write_rows(config.work_dir, "labels", [label_row("a", True, VECTORS[0])], "overwrite")
     with pytest.raises(InputError, match="LABELS has no unseen label with a vector"):
         predict_labels.run(spark, config.model_copy(update={"candidates": "unseen"}))
 
-    assert read(spark, config) == before
+    assert before
+    assert read(config) == before

@@ -8,13 +8,15 @@ from devise_lib.errors import InputError
 from devise_lib.spark.schemas import ARTICLES
 from devise_lib.spark.tables import Tables
 from jobs import prepare_corpus
+from tests.rows import read_rows, write_rows
 
 TEXT = "Two polar bears swim.\nA dog runs in San Marino after a San Marino cat"
 COPY = " ".join(f"word{i}" for i in range(60))
 
 
 def article(page_id, text, redirect=None, meanings=False):
-    return page_id, "1", 0, f"title {page_id}", redirect, meanings, None, text, "dump"
+    row = page_id, "1", 0, f"title {page_id}", redirect, meanings, None, text, "dump"
+    return dict(zip(ARTICLES.names, row, strict=True))
 
 
 ROWS = [
@@ -28,12 +30,19 @@ ROWS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def tracking_uri(tmp_path_factory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"  # seconds to make
+
+
 @pytest.fixture
-def config(tmp_path) -> PrepareCorpus:
+def config(tmp_path, tracking_uri) -> PrepareCorpus:
     path = tmp_path / "labels.tsv"
     path.write_text("label\tterms\tsplit\taliases\nbear\tpolar bear\tseen\t\n")
     labels = LabelTable(kind="table", name="s", path=str(path))
-    return PrepareCorpus(work_dir=str(tmp_path), label_sets=(labels,), min_words=5)
+    return PrepareCorpus(
+        work_dir=str(tmp_path), tracking_uri=tracking_uri, label_sets=(labels,), min_words=5
+    )
 
 
 def run(spark, config):
@@ -47,10 +56,10 @@ def run(spark, config):
 
 @pytest.mark.spark
 def test_articles_become_sentences_and_what_is_left_out_is_told(spark, config):
-    tables = Tables.of(spark, config)
-    tables.overwrite("articles", spark.createDataFrame(ROWS, ARTICLES))
+    tables, work_dir = Tables.of(spark, config), config.work_dir
+    write_rows(work_dir, "articles", ROWS)
     counts, metrics = run(spark, config)
-    stored = tables.read("sentences").collect()
+    stored = read_rows(work_dir, "sentences")
     assert counts == {"sentences": 3, "near duplicates left out": 2}
     assert metrics == {
         "left_out_redirect": 1,
@@ -59,21 +68,21 @@ def test_articles_become_sentences_and_what_is_left_out_is_told(spark, config):
         "left_out_near_duplicate": 2,
     }
     assert {row["page_id"] for row in stored} == {"1", "50"}
-    assert {tuple(row)[:3] for row in tables.read("near_duplicates").collect()} == {
-        ("2", "1", "1"),
-        ("3", "1", "1"),
-    }
+    assert {
+        (row["page_id"], row["kept_page_id"], row["similar_page_id"])
+        for row in read_rows(work_dir, "near_duplicates")
+    } == {("2", "1", "1"), ("3", "1", "1")}
     assert ["two", "polar_bear", "swim"] in [row["tokens"] for row in stored]
-    assert tables.read("phrases").isEmpty()
+    assert not read_rows(work_dir, "phrases")
 
     phrased = config.model_copy(
         update={"phrase_passes": 1, "phrase_min_count": 1, "phrase_threshold": 1.0}
     )
     counts, _ = run(spark, phrased)
-    found = {row["phrase"] for row in tables.read("phrases").collect()}
+    found = {row["phrase"] for row in read_rows(work_dir, "phrases")}
     assert counts == {"sentences": 3, "near duplicates left out": 2, "phrases": len(found)}
     assert found == {"san_marino"}
-    assert any("san_marino" in row["tokens"] for row in tables.read("sentences").collect())
+    assert any("san_marino" in row["tokens"] for row in read_rows(work_dir, "sentences"))
 
     none = config.model_copy(update={"min_words": 10_000})
     before = {name: tables.version(name) for name in ("sentences", "near_duplicates", "phrases")}
@@ -93,23 +102,25 @@ def test_a_table_of_texts_becomes_sentences(spark, config, tmp_path):
     counts, metrics = run(spark, texts)
     assert counts == {"sentences": 3, "near duplicates left out": 1}
     assert metrics == {"left_out_too_short": 1, "left_out_near_duplicate": 1}
-    kept = Tables.of(spark, config).read("sentences").select("page_id").distinct().collect()
-    assert {row["page_id"] for row in kept} == {"1", "2"}
+    assert {row["page_id"] for row in read_rows(texts.work_dir, "sentences")} == {"1", "2"}
 
 
 @pytest.mark.spark
-def test_tags_become_sentences_and_leave_no_older_near_duplicates_or_phrases(spark, tmp_path):
+def test_tags_become_sentences_and_leave_no_older_near_duplicates_or_phrases(
+    spark, tmp_path, tracking_uri
+):
     source = str(tmp_path / "photos")
     rows = [(1, ["Sea", "New York"]), (2, ["sea"]), (3, ["sea", "snow"])]
     spark.createDataFrame(rows, "id long, tags array<string>").write.format("delta").save(source)
-    config = PrepareCorpus(work_dir=str(tmp_path), kind="tags", source=source)
+    config = PrepareCorpus(
+        work_dir=str(tmp_path), tracking_uri=tracking_uri, kind="tags", source=source
+    )
     counts, _ = run(spark, config)
-    tables = Tables.of(spark, config)
     assert counts == {"sentences": 2, "photos of too few tags left out": 1}
-    stored = {row["page_id"]: row["tokens"] for row in tables.read("sentences").collect()}
+    stored = {row["page_id"]: row["tokens"] for row in read_rows(tmp_path, "sentences")}
     assert stored == {"1": ["sea", "new_york"], "3": ["sea", "snow"]}
-    assert tables.read("near_duplicates").isEmpty()
-    assert tables.read("phrases").isEmpty()
+    assert not read_rows(tmp_path, "near_duplicates")
+    assert not read_rows(tmp_path, "phrases")
     with pytest.raises(InputError, match="no photo has two different tags"):
         run(spark, config.model_copy(update={"min_sentence_words": 9}))
 

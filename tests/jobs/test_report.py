@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import mlflow
 import numpy as np
 import pytest
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config import Report
@@ -15,13 +14,11 @@ from devise_lib.errors import InputError
 from devise_lib.index.bundle import MANIFEST_FILE, Manifest, index_root, point_to
 from devise_lib.index.tuning import RecallPoint
 from devise_lib.report.pictures import encode_jpeg
-from devise_lib.spark import schemas
 from devise_lib.spark.entry import execute
-from devise_lib.spark.tables import Tables
 from jobs import report
 from tests.embedded import MODEL
 from tests.report.pages import Page
-from tests.rows import row_of
+from tests.rows import write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -30,12 +27,7 @@ COLOURS = {"rose": (230, 20, 60), "sky": (40, 120, 250), "grass": (30, 160, 40),
 UNSEEN = ("rose", EVIL)
 EACH = 4  # photos of a label
 VECTORS = dict(zip(COLOURS, np.eye(4, 6, dtype=np.float32), strict=True))
-
-
-def as_table(spark, name, rows):
-    """Rows given as dictionaries; what they leave out is null."""
-    schema = schemas.SCHEMAS[name]
-    return spark.createDataFrame([row_of(schema, **row) for row in rows], schema)
+FOUND = SimpleNamespace(model_id=MODEL, run_id="the-training-run")
 
 
 def make_photos():
@@ -52,6 +44,21 @@ def make_photos():
             embeddings.append({**photo, "model_id": MODEL, "embedding": vector})
     photos[0]["content"] = b"no photo any more"
     return photos, embeddings
+
+
+def make_labels():
+    return [
+        {
+            "label": name,
+            "label_set": "s",
+            "terms": [name],
+            "term": name,
+            "seen": name not in UNSEEN,
+            "aliases": [f"{name} photos"],
+            "vector": vector.tolist(),
+        }
+        for name, vector in VECTORS.items()
+    ]
 
 
 def make_results():
@@ -85,32 +92,19 @@ def write_index(work_dir):
 
 
 @pytest.fixture(scope="module")
-def work(spark, tmp_path_factory):
+def work(tmp_path_factory):
     """A work folder with the tables that the report cannot do without, and its configuration."""
     config = Report(work_dir=str(tmp_path_factory.mktemp("work")), photos=3, map_photos=10)
     photos, embeddings = make_photos()
-    labels = [
-        {
-            "label": name,
-            "label_set": "s",
-            "terms": [name],
-            "term": name,
-            "seen": name not in UNSEEN,
-            "aliases": [f"{name} photos"],
-            "vector": vector.tolist(),
-        }
-        for name, vector in VECTORS.items()
-    ]
-    tables = Tables.of(spark, config)
-    for name, rows in (("photos", photos), ("embeddings", embeddings), ("labels", labels)):
-        tables.overwrite(name, as_table(spark, name, rows))
+    tables = {"photos": photos, "embeddings": embeddings, "labels": make_labels()}
+    for name, rows in tables.items():
+        write_rows(config.work_dir, name, rows)
     return config
 
 
 @pytest.fixture(autouse=True)
 def model(monkeypatch):
-    found = SimpleNamespace(model_id=MODEL, run_id="the-training-run")
-    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
+    monkeypatch.setattr(tracking, "find_registered", lambda *_: FOUND)
 
 
 def write_page(spark, config):
@@ -122,8 +116,17 @@ def write_page(spark, config):
     return Page(source), source, record
 
 
-def test_what_is_not_there_yet_is_said_in_words(spark, work):
-    page, _, record = write_page(spark, work)
+@pytest.fixture(scope="module")
+def bare(spark, work):
+    """The page before there is more than the tables of `work`, and the record of its run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "find_registered", lambda *_: FOUND)
+        page, _, record = write_page(spark, work)
+    return page, record
+
+
+def test_what_is_not_there_yet_is_said_in_words(bare):
+    page, record = bare
     assert record.rows["tagged photos"] == 0
     for section, text in {
         "figures": "run evaluate",
@@ -138,6 +141,14 @@ def test_what_is_not_there_yet_is_said_in_words(spark, work):
     assert "10 photos of some labels" in page.sections["map"]
 
 
+def test_texts_to_search_for_are_by_default_labels_that_no_photo_was_trained_on(bare):
+    page, _ = bare
+    assert "“rose”" in page.sections["text"]
+    assert f"“{EVIL}”" in page.sections["text"]
+    assert "“sky”" not in page.sections["text"]
+
+
+@pytest.mark.usefixtures("bare")
 def test_the_page_shows_what_the_tables_have(spark, work):
     predictions, neighbours = make_results()
     words = [{"word": name, "vector": vector.tolist()} for name, vector in VECTORS.items()]
@@ -155,7 +166,6 @@ def test_the_page_shows_what_the_tables_have(spark, work):
     ]
     bad = {"stage": "ingest_photos", "reason": "empty", "message": EVIL, "path": f"/{EVIL}.jpg"}
     quarantine = [bad, bad, {**bad, "stage": "embed_photos", "model_id": "another"}]
-    tables = Tables.of(spark, work)
     for name, rows in {
         "predictions": predictions,
         "neighbours": neighbours,
@@ -163,7 +173,7 @@ def test_the_page_shows_what_the_tables_have(spark, work):
         "metrics": metrics,
         "quarantine": quarantine,
     }.items():
-        tables.overwrite(name, as_table(spark, name, rows))
+        write_rows(work.work_dir, name, rows)
     write_index(work.work_dir)
     config = work.model_copy(update={"queries": ("rose", "Grass xyzzy", "plugh")})
 
@@ -193,19 +203,12 @@ def test_the_page_shows_what_the_tables_have(spark, work):
     assert "index.html" in [artifact.path for artifact in artifacts]
 
 
-def test_texts_to_search_for_are_by_default_labels_that_no_photo_was_trained_on(spark, work):
-    page, _, _ = write_page(spark, work)
-    assert "“rose”" in page.sections["text"]
-    assert f"“{EVIL}”" in page.sections["text"]
-    assert "“sky”" not in page.sections["text"]
-
-
 def test_a_space_of_attributes_is_not_searched_by_words(spark, work, tmp_path):
     config = work.model_copy(update={"work_dir": str(tmp_path / "work")})
     shutil.copytree(work.work_dir, config.work_dir)
-    tables = Tables.of(spark, config)
-    labels = tables.read("labels").withColumn("words_id", F.lit("attributes-3-0123456789abcdef"))
-    tables.overwrite("labels", labels.localCheckpoint())
+    of_attributes = {"words_id": "attributes-3-0123456789abcdef"}
+    labels = [row | of_attributes for row in make_labels()]
+    write_rows(config.work_dir, "labels", labels, "overwrite")
     page, _, _ = write_page(spark, config)
     assert "have attributes in place of word vectors, and a text has none" in page.sections["text"]
     assert "✓ rose" not in page.sections["text"]

@@ -1,4 +1,5 @@
 import random
+import shutil
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_export import export_vectors, publish_exports
 from devise_lib.spark.word_quality import WordScores, refuse_bad_vectors
 from jobs import train_word2vec
+from tests.rows import read_rows, write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -38,7 +40,7 @@ ROWS = make_sentences()
 
 
 @pytest.fixture(scope="module")
-def config(spark, tmp_path_factory) -> TrainWord2vec:
+def config(tmp_path_factory) -> TrainWord2vec:
     folder = tmp_path_factory.mktemp("work")
     similar = folder / "pairs.tsv"
     pairs = [(a, b, 9) for words in TOPICS.values() for a, b in pairwise(words)]
@@ -62,7 +64,8 @@ def config(spark, tmp_path_factory) -> TrainWord2vec:
         min_coverage=0.5,
         exports=("binary", "text"),
     )
-    Tables.of(spark, config).overwrite("sentences", spark.createDataFrame(ROWS, SENTENCES))
+    rows = [dict(zip(SENTENCES.names, row, strict=True)) for row in ROWS]
+    write_rows(folder, "sentences", rows)
     return config
 
 
@@ -76,7 +79,7 @@ def trained(spark, config, logged):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "log_metrics", logged.update)
         counts = train_word2vec.run(spark, config)
-    return counts, Tables.of(spark, config).read("word_vectors").collect()
+    return counts, read_rows(config.work_dir, "word_vectors")
 
 
 def test_words_that_come_often_enough_get_a_vector_and_their_count(trained):
@@ -111,8 +114,8 @@ def test_the_exports_are_read_by_gensim_and_hold_the_same(trained, config, name,
 
 
 @pytest.mark.usefixtures("trained")
-def test_the_scores_are_in_metrics_and_in_the_run(spark, config, logged):
-    rows = Tables.of(spark, config).read("metrics").collect()
+def test_the_scores_are_in_metrics_and_in_the_run(config, logged):
+    rows = read_rows(config.work_dir, "metrics")
     found = {(r["method"], r["photo_set"], r["metric"]): r["value"] for r in rows}
     assert found.keys() == {
         ("word2vec", "", "words"),
@@ -158,7 +161,7 @@ def test_a_file_of_vectors_goes_through_the_same_gate_and_is_exported(
         "doubled words": 0,
         "unreadable words": 0,
     }
-    rows = Tables.of(spark, theirs).read("word_vectors").collect()
+    rows = read_rows(theirs.work_dir, "word_vectors")
     assert {(r["word"], r["count"]) for r in rows} == {
         (w, None) for t in TOPICS.values() for w in t
     }
@@ -166,19 +169,28 @@ def test_a_file_of_vectors_goes_through_the_same_gate_and_is_exported(
     exported = Path(theirs.work_dir) / "export" / "word_vectors.vec"
     known = KeyedVectors.load_word2vec_format(str(exported), binary=False)
     assert known["fish"].tolist() == [0.0, 1.0, 0.5]
-    everything = theirs.model_copy(update={"max_vocab": 0})
+    everything = theirs.model_copy(update={"max_vocab": 0, "exports": (), "label_sets": ()})
     assert train_word2vec.run(spark, everything)["doubled words"] == 1  # Fish, after fish
+
+
+@pytest.fixture(scope="module")
+def both_exports(spark, tmp_path_factory):
+    """Vectors, and a folder with their exports in both formats."""
+    rows = [("b", 2, 1, [0.25, 1.0]), ("a", 1, 2, [-1.0, 3.5])]
+    vectors = spark.createDataFrame(rows, WORD_VECTORS)
+    folder = tmp_path_factory.mktemp("exports")
+    export_vectors(vectors, ("binary", "text"), folder / "drafts")
+    publish_exports(folder / "drafts", folder / "export")
+    return vectors, folder
 
 
 @pytest.mark.parametrize(
     ("exports", "left"), [(("text",), {"word_vectors.vec", "word_vectors.vec.vocab"}), ((), set())]
 )
-def test_only_the_formats_that_are_asked_for_are_left(spark, tmp_path, exports, left):
-    rows = [("b", 2, 1, [0.25, 1.0]), ("a", 1, 2, [-1.0, 3.5])]
-    vectors = spark.createDataFrame(rows, WORD_VECTORS)
+def test_only_the_formats_that_are_asked_for_are_left(both_exports, tmp_path, exports, left):
+    vectors, both = both_exports
+    shutil.copytree(both, tmp_path, dirs_exist_ok=True)
     drafts, folder = tmp_path / "drafts", tmp_path / "export"
-    export_vectors(vectors, ("binary", "text"), drafts)
-    publish_exports(drafts, folder)
     assert len(list(folder.iterdir())) == 4
     export_vectors(vectors, exports, drafts)
     publish_exports(drafts, folder)

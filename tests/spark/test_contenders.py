@@ -90,10 +90,17 @@ def test_every_method_enters_once_a_seed(contenders):
     assert contenders[-1].label_means is None
 
 
-def test_methods_of_the_softmax_stay_out_where_it_is_not_linear_in_the_features(features, labels):
+@pytest.fixture(scope="module")
+def without_softmax_and_trials(features, labels):
     nothing = SoftmaxLayer(LAYER.kernel[:, :0], LAYER.bias[:0], [])
-    found = find_contenders(features, labels, replace(BUNDLE, layer=nothing), KNOWN, CONFIG)
-    assert [c.name for c in found][3:] == [
+    bundle = replace(BUNDLE, layer=nothing, trained=TRAINED[:3])
+    return find_contenders(features, labels, bundle, KNOWN, CONFIG)
+
+
+def test_methods_of_the_softmax_stay_out_where_it_is_not_linear_in_the_features(
+    without_softmax_and_trials,
+):
+    assert [c.name for c in without_softmax_and_trials][3:] == [
         "ridge",
         "ridge_reversed",
         "eszsl",
@@ -137,7 +144,7 @@ def test_penalties_are_those_of_the_trials_and_not_of_the_model_itself(contender
 
 
 def test_a_model_that_was_tried_on_fewer_folds_has_its_penalties_from_these(
-    features, labels, folds
+    features, labels, folds, without_softmax_and_trials
 ):
     fewer = replace(BUNDLE, trained=[one for one in TRAINED if one.fold != 1])
     entry = find_contenders(features, labels, fewer, KNOWN, CONFIG)[0]
@@ -145,15 +152,18 @@ def test_a_model_that_was_tried_on_fewer_folds_has_its_penalties_from_these(
     wanted = Score.over([folds[0].validation.ask(trial)]).gamma
     assert entry.gammas[""] == pytest.approx(wanted)
     assert set(entry.gammas) == {"", CSLS}
-    none = replace(BUNDLE, trained=TRAINED[:3])
-    assert not find_contenders(features, labels, none, KNOWN, CONFIG)[0].gammas
+    assert not without_softmax_and_trials[0].gammas
 
 
-def test_with_csls_the_penalty_is_that_of_adjusted_trials(features, labels, folds):
-    """With a bank of every training photo it is the sample of no one."""
+@pytest.fixture(scope="module")
+def first_with_whole_bank(features, labels):
+    """With a bank of every training photo nothing depends on the sample."""
     config = CONFIG.model_copy(update={"bank": 1000})
-    entry = find_contenders(features, labels, BUNDLE, KNOWN, config)[0]
-    answers = []
+    return find_contenders(features, labels, BUNDLE, KNOWN, config)[0]
+
+
+def test_with_csls_the_penalty_is_that_of_adjusted_trials(first_with_whole_bank, folds):
+    entry, answers = first_with_whole_bank, []
     for fold, number in zip(folds, (3, 4), strict=True):
         trial = ByWords(Compatibility(TRAINED[number].projection))
         mine = [i for i, (f, kept) in enumerate(PARTS) if f != fold.number and not kept]
@@ -172,10 +182,8 @@ def test_a_model_without_trials_has_the_penalty_that_came_with_it(features, labe
     assert penalties == {"devise": None, "devise+calibrated": 0.07, "devise+csls": None}
 
 
-def test_the_label_means_are_those_of_the_bank(features, labels):
-    """With a bank of every training photo they do not depend on the sample."""
-    config = CONFIG.model_copy(update={"bank": 1000})
-    entry = find_contenders(features, labels, BUNDLE, KNOWN, config)[0]
+def test_the_label_means_are_those_of_the_bank(first_with_whole_bank):
+    entry = first_with_whole_bank
     scores = entry.method.scores(VALUES, KNOWN)
     np.testing.assert_allclose(entry.label_means, mean_of_nearest([scores], 10), atol=1e-5)
     variants = {name: (values, gamma) for name, values, gamma in entry.variants(scores)}

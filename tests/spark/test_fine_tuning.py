@@ -106,10 +106,26 @@ def plan(tmp_path_factory) -> FineTuningPlan:
     )
 
 
+def make_twice_job():
+    """Both plans, one after the other in the same ranks, which take long to start."""
+
+    def job(plans):
+        return [fine_tune(plan) for plan in plans]
+
+    return job
+
+
 @pytest.fixture(scope="module")
-def outcome(spark, plan, tmp_path_factory):
+def outcomes(spark, plan, tmp_path_factory):
+    """By rank what comes of the plan, and of the same with steps too small to learn anything."""
     log = tmp_path_factory.mktemp("logs") / "ranks.log"
-    return run_ranks(spark, fine_tune, plan, 2, log)
+    still = replace(plan, learning_rate=1e-12, epochs=2)
+    return run_ranks(spark, make_twice_job(), [plan, still], 2, log)
+
+
+@pytest.fixture(scope="module")
+def outcome(outcomes):
+    return [of_rank[0] for of_rank in outcomes]
 
 
 def test_the_number_of_epochs_is_the_one_that_does_best_on_labels_held_out(outcome, plan):
@@ -153,9 +169,8 @@ def test_an_id_of_features_is_that_of_their_weights():
     assert identity_of(one, "net") != identity_of(same, "net")
 
 
-def test_where_no_epoch_does_better_nothing_is_trained(spark, plan, tmp_path):
-    still = replace(plan, learning_rate=1e-12, epochs=2)
-    tuned = run_ranks(spark, fine_tune, still, 2, tmp_path / "ranks.log")[0]
+def test_where_no_epoch_does_better_nothing_is_trained(outcomes):
+    tuned = outcomes[0][1]
     assert len(tuned.scores) == 3
     assert (tuned.keras_file, tuned.losses) == (b"", [])
 

@@ -34,13 +34,17 @@ def folds_of(rows, photos=100, **options):
     return make_folds(rows, moments, VECTORS, CONTROLS, LAYER, photos, **options)
 
 
+@pytest.fixture(scope="module")
+def found(rows):
+    return folds_of(rows)
+
+
 def numbers(features):
     """Which rows these are."""
     return [int(np.flatnonzero((row == VALUES).all(1))[0]) for row in features]
 
 
-def test_each_fold_fits_on_the_other_labels_but_for_the_photos_that_are_kept(rows):
-    found = folds_of(rows)
+def test_each_fold_fits_on_the_other_labels_but_for_the_photos_that_are_kept(found):
     assert [fold.number for fold in found] == [0, 2]
     for fold in found:
         mine = [i for i, name in enumerate(NAMES) if FOLD[name] != fold.number and not KEPT[i]]
@@ -50,8 +54,9 @@ def test_each_fold_fits_on_the_other_labels_but_for_the_photos_that_are_kept(row
         np.testing.assert_allclose(fold.moments.xx, wanted.xx, rtol=1e-6)
 
 
-def test_labels_held_out_and_photos_that_are_kept_ask(rows):
-    for fold in folds_of(rows):
+def test_labels_held_out_and_photos_that_are_kept_ask(found):
+    assert found
+    for fold in found:
         labels = fold.validation.candidates
         assert labels.labels == ["ant", "bee", "cat"]
         assert labels.seen.tolist() == [FOLD[name] != fold.number for name in labels.labels]

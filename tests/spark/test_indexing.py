@@ -10,6 +10,7 @@ from devise_lib.spark.indexing import build_bundle, measure, sample_photos, writ
 from devise_lib.spark.schemas import EMBEDDINGS
 from devise_lib.spark.tables import Tables
 from tests.embedded import MODEL, as_rows, clustered, names
+from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -30,8 +31,18 @@ def build(embeddings, config):
     return build_bundle(embeddings, config, MODEL, 7, "run")
 
 
-def test_the_bundle_holds_every_photo_in_the_order_of_its_id(embeddings, tmp_path):
-    bundle = build(embeddings, config_in(tmp_path))
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def bundle(embeddings, work):
+    """Of all photos, in a work folder that has nothing else."""
+    return build(embeddings, config_in(work, recall_target=0.8))
+
+
+def test_the_bundle_holds_every_photo_in_the_order_of_its_id(bundle):
     verify(bundle)
     ids = pq.read_table(bundle.folder / "ids.parquet").to_pydict()
     assert ids == {"row": list(range(N)), "photo_id": sorted(names(N))}
@@ -42,8 +53,8 @@ def test_the_bundle_holds_every_photo_in_the_order_of_its_id(embeddings, tmp_pat
     np.testing.assert_allclose(scores, 1, atol=1e-5)
 
 
-def test_the_manifest_says_what_was_built(embeddings, tmp_path):
-    made = build(embeddings, config_in(tmp_path, recall_target=0.8)).manifest
+def test_the_manifest_says_what_was_built(bundle):
+    made = bundle.manifest
     assert (made.model_id, made.table, made.table_version, made.run_id) == (
         (MODEL, "embeddings", 7, "run")
     )
@@ -53,27 +64,25 @@ def test_the_manifest_says_what_was_built(embeddings, tmp_path):
     assert made.recall in [point.recall for point in made.curve if point.nprobe == made.nprobe]
 
 
-def test_partitions_and_shards_do_not_change_the_bundle(embeddings, tmp_path):
-    one = build(embeddings.coalesce(1), config_in(tmp_path / "one", shard_rows=1000))
-    many = build(embeddings.repartition(5), config_in(tmp_path / "many", shard_rows=40))
-    assert one.manifest == many.manifest
-    assert one.name == many.name
+def test_partitions_and_shards_do_not_change_the_bundle(embeddings, bundle, tmp_path):
+    config = config_in(tmp_path, recall_target=0.8, shard_rows=1000)
+    one = build(embeddings.coalesce(1), config)
+    assert one.manifest == bundle.manifest
+    assert one.name == bundle.name
 
 
-def test_nothing_but_the_bundle_and_current_is_left(embeddings, tmp_path):
-    bundle = build(embeddings, config_in(tmp_path))
-    root = index_root(str(tmp_path))
+def test_nothing_but_the_bundle_and_current_is_left(bundle, work):
+    root = index_root(str(work))
     assert sorted(path.name for path in root.iterdir()) == sorted(["CURRENT", bundle.name])
 
 
-def test_a_build_that_fails_leaves_the_bundle_that_was_there(embeddings, tmp_path):
-    bundle = build(embeddings, config_in(tmp_path))
+def test_a_build_that_fails_leaves_the_bundle_that_was_there(embeddings, bundle, work):
     with pytest.raises(Exception, match="nlist is 281") as failure:
-        build(embeddings, config_in(tmp_path, nlist=281))
+        build(embeddings, config_in(work, nlist=281))
     message = str(find_input_error(failure.value))
     assert message.startswith("nlist is 281, but there are only 280 vectors to train")
-    assert read_current(str(tmp_path)) == bundle
-    root = index_root(str(tmp_path))
+    assert read_current(str(work)) == bundle
+    root = index_root(str(work))
     assert sorted(path.name for path in root.iterdir()) == sorted(["CURRENT", bundle.name])
 
 
@@ -127,16 +136,15 @@ def test_at_most_a_tenth_are_queries(embeddings):
     assert sum(row["is_query"] for row in rows) == N // 10
 
 
-def test_recall_replaces_what_the_model_had_in_metrics(spark, embeddings, tmp_path):
-    config = config_in(tmp_path)
-    tables = Tables.of(spark, config)
-    bundle = build(embeddings, config)
+def test_recall_replaces_what_the_model_had_in_metrics(spark, bundle, tmp_path):
+    tables = Tables.of(spark, config_in(tmp_path))
     write_recall(tables, bundle)
     kept = tables.read("metrics").first().asDict() | {"method": "devise", "value": 0.1}
     tables.append("metrics", spark.createDataFrame([kept], tables.read("metrics").schema))
     write_recall(tables, bundle)
-    rows = {row["method"]: row for row in tables.read("metrics").collect()}
-    assert tables.read("metrics").count() == 2
+    found = read_rows(tmp_path, "metrics")
+    rows = {row["method"]: row for row in found}
+    assert len(found) == 2
     assert rows["devise"]["value"] == 0.1
     ivf = rows["ivf"]
     assert (ivf["metric"], ivf["k"], ivf["candidate_set"]) == ("recall", 5, "exact_search")

@@ -1,5 +1,5 @@
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -9,6 +9,7 @@ from devise_lib.report.content import Measurement
 from devise_lib.spark import metrics
 from devise_lib.spark.metrics import Metric, as_columns, read_measurements, replace_metrics
 from devise_lib.spark.tables import Tables
+from tests.rows import read_rows, write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -23,7 +24,7 @@ def tables(spark, tmp_path_factory) -> Tables:
 
 
 def stored(tables):
-    rows = tables.read("metrics").collect()
+    rows = read_rows(tables.work_dir, "metrics")
     return sorted((r["model_id"], r["method"], r["value"], r["run_id"], r["seed"]) for r in rows)
 
 
@@ -55,8 +56,8 @@ def test_no_figure_writes_nothing(tables):
 def test_columns_have_the_meanings_of_the_fields(spark, tmp_path):
     tables = Tables.of(spark, Evaluate(work_dir=str(tmp_path)))
     replace_metrics(tables, [Metric("conse", "p", "c", "photos", None, 7)], "run", "m-v3", 9)
-    [row] = tables.read("metrics").collect()
-    assert row.asDict() == {
+    [row] = read_rows(tmp_path, "metrics")
+    assert row == {
         "run_id": "run",
         "model_id": "m-v3",
         "method": "conse",
@@ -92,7 +93,8 @@ def test_measurements_are_those_of_one_model_and_of_words_and_of_seeds_the_mean(
 
 def test_more_figures_than_a_report_takes_are_told_and_not_cut(spark, tmp_path, monkeypatch):
     tables = Tables.of(spark, Evaluate(work_dir=str(tmp_path)))
-    replace_metrics(tables, [hit("devise", 0.1, k) for k in range(5)], "r", "m-v1", 0)
+    figures = [asdict(hit("devise", 0.1, k)) for k in range(5)]
+    write_rows(tmp_path, "metrics", [{**figure, "model_id": "m-v1"} for figure in figures])
     monkeypatch.setattr(metrics, "MAX_METRICS", 4)
     with pytest.raises(InputError, match=r"more than 4 figures of m-v1: evaluate fewer"):
         read_measurements(tables, "m-v1")

@@ -11,12 +11,16 @@ from devise_lib.command_line import find_input_error
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark import photo_archives, photo_members, photos
+from devise_lib.spark.photo_rows import make_photo_id
 from devise_lib.spark.tables import Tables
+from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
 WNIDS = ("n01440764", "n01443537", "n02119789")
 PHOTOS_A_CLASS = 4
+STORE = "viewfs://photos/data/train"
+FIRST_ONES = r"_0\.JPEG$"  # of each class one
 
 
 def picture(level: int) -> bytes:
@@ -56,42 +60,79 @@ def layouts(tmp_path_factory) -> dict[str, Path]:
     return {"folders": folders, "tars": tars, "tar of tars": nested}
 
 
-def configure(work: Path, path: Path | str, **values) -> IngestPhotos:
-    source = [{"path": str(path), "name": "ilsvrc", **values}]
-    return IngestPhotos(work_dir=str(work), source=source)
+def of(path: Path | str, name: str = "ilsvrc", **values) -> dict:
+    return {"path": str(path), "name": name, **values}
 
 
-def ingest(spark, work: Path, path: Path | str, **values):
-    """The rows of PHOTOS that a run leaves."""
-    tables = Tables.of(spark, configure(work, path, **values))
-    counts = photos.ingest(tables, configure(work, path, **values))
-    assert counts["quarantined"] == 0
-    return tables.read("photos").collect()
+def configure(work: Path, *sources: dict) -> IngestPhotos:
+    return IngestPhotos(work_dir=str(work), source=list(sources))
+
+
+def rows_of(work: Path, name: str) -> list[dict]:
+    """The rows of PHOTOS of the source of a name."""
+    return [row for row in read_rows(work, "photos") if row["photo_set"] == name]
+
+
+def ingest(spark, work: Path, source: dict) -> list[dict]:
+    """The rows of PHOTOS that a run over a source leaves of it."""
+    config = configure(work, source)
+    assert photos.ingest(Tables.of(spark, config), config)["quarantined"] == 0
+    return rows_of(work, source["name"])
 
 
 @pytest.fixture(scope="module")
-def plain(spark, layouts, tmp_path_factory):
-    return ingest(spark, tmp_path_factory.mktemp("work"), layouts["folders"])
+def taken(spark, layouts, tmp_path_factory) -> Path:
+    """The work folder of one run over all layouts, each of which is a source, by its name."""
+    work = tmp_path_factory.mktemp("taken")
+    nested = of(layouts["tar of tars"], "first ones", include=FIRST_ONES)
+    sources = [of(path, name) for name, path in layouts.items()]
+    config = configure(work, *sources, of(STORE, "store"), nested)
+    key = "fs.viewfs.mounttable.photos.link./data"
+    spark.conf.set(key, f"file://{layouts['tars'].parent}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photo_archives, "RANGE_BYTES", 2_000)  # several ranges a tar
+        try:
+            counts = photos.ingest(Tables.of(spark, config), config)
+        finally:
+            spark.conf.unset(key)
+    all_photos = len(WNIDS) * PHOTOS_A_CLASS
+    assert counts == {"photos": 4 * all_photos + len(WNIDS), "quarantined": 0}
+    return work
 
 
-@pytest.mark.parametrize("layout", ["tars", "tar of tars"])
-def test_photos_by_wnid_have_one_id_and_label_however_they_are_packed(
-    spark, layouts, plain, layout, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(photo_archives, "RANGE_BYTES", 2_000)  # several ranges a tar
-    rows = ingest(spark, tmp_path, layouts[layout])
+@pytest.fixture
+def ground(taken, layouts, tmp_path) -> Path:
+    """A copy of the work folder `taken`; the tars that it has taken are put back afterwards."""
+    kept = shutil.copytree(layouts["tars"], tmp_path / "kept")
+    yield shutil.copytree(taken, tmp_path / "work")
+    shutil.rmtree(layouts["tars"])
+    shutil.copytree(kept, layouts["tars"])
+
+
+def wanted(name: str) -> dict[str, tuple[str, bytes]]:
+    """The id of each photo in a source of this name, with its label and its bytes."""
+    return {
+        make_photo_id(name, f"{wnid}/{file}"): (wnid, content)
+        for number, wnid in enumerate(WNIDS)
+        for file, content in photos_of(number).items()
+    }
+
+
+@pytest.mark.parametrize("layout", ["folders", "tars", "tar of tars"])
+def test_photos_by_wnid_have_one_id_and_label_however_they_are_packed(taken, layout):
+    rows = rows_of(taken, layout)
     found = {row["photo_id"]: (row["label"], bytes(row["content"])) for row in rows}
     assert len(found) == len(rows) == len(WNIDS) * PHOTOS_A_CLASS
-    assert found == {row["photo_id"]: (row["label"], bytes(row["content"])) for row in plain}
+    assert found == wanted(layout)
     assert {label for label, _ in found.values()} == set(WNIDS)
 
 
-def test_the_path_names_every_archive_on_the_way(spark, layouts, tmp_path):
-    rows = ingest(spark, tmp_path, layouts["tar of tars"], include="n01440764_0")
-    assert [row["path"] for row in rows] == [
-        f"file:{layouts['tar of tars']}!n01440764.tar!n01440764_0.JPEG"
+def test_the_path_names_every_archive_on_the_way(taken, layouts):
+    rows = rows_of(taken, "first ones")
+    assert sorted(row["path"] for row in rows) == [
+        f"file:{layouts['tar of tars']}!{wnid}.tar!{wnid}_0.JPEG" for wnid in sorted(WNIDS)
     ]
-    assert rows[0]["modification_time"].timestamp() == 1_600_000_000
+    assert {row["modification_time"].timestamp() for row in rows} == {1_600_000_000}
 
 
 def test_a_tar_beside_its_own_folder_is_told_also_by_a_later_run(spark, layouts, tmp_path):
@@ -100,15 +141,15 @@ def test_a_tar_beside_its_own_folder_is_told_also_by_a_later_run(spark, layouts,
     message = r"train/n\d+.tar!n.* and .* have the same name within|.* and .*train/n\d+.tar!n"
     for _ in range(2):
         with pytest.raises(InputError, match=message):
-            ingest(spark, tmp_path, both)
+            ingest(spark, tmp_path, of(both))
     shutil.rmtree(both / WNIDS[0])
-    rows = ingest(spark, tmp_path, both)  # now the photos are in the tar alone
+    rows = ingest(spark, tmp_path, of(both))  # now the photos are in the tar alone
     assert len({row["photo_id"] for row in rows}) == len(rows) == len(WNIDS) * PHOTOS_A_CLASS
     assert {".tar!" in row["path"] for row in rows if row["label"] == WNIDS[0]} == {True}
     (both / WNIDS[0]).mkdir()
     (both / WNIDS[0] / f"{WNIDS[0]}_1.JPEG").write_bytes(picture(1))
     with pytest.raises(InputError, match="have the same name within"):
-        ingest(spark, tmp_path, both)
+        ingest(spark, tmp_path, of(both))
 
 
 def test_a_damaged_tar_among_good_ones_is_named(spark, layouts, tmp_path):
@@ -116,32 +157,25 @@ def test_a_damaged_tar_among_good_ones_is_named(spark, layouts, tmp_path):
     whole = (folder / f"{WNIDS[1]}.tar").read_bytes()
     (folder / f"{WNIDS[1]}.tar").write_bytes(whole[:1024])
     with pytest.raises(PythonException) as raised:
-        ingest(spark, tmp_path, folder)
+        ingest(spark, tmp_path, of(folder))
     own = find_input_error(raised.value)
     assert own is not None
     assert f"{WNIDS[1]}.tar cannot be read as a tar" in str(own)
 
 
-def test_tars_in_a_store_are_read_by_ranges_as_local_ones(
-    spark, layouts, plain, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(photo_archives, "RANGE_BYTES", 2_000)
-    key = "fs.viewfs.mounttable.photos.link./data"
-    spark.conf.set(key, f"file://{layouts['tars'].parent}")
-    try:
-        rows = ingest(spark, tmp_path, "viewfs://photos/data/train")
-    finally:
-        spark.conf.unset(key)
-    assert {row["photo_id"] for row in rows} == {row["photo_id"] for row in plain}
+def test_tars_in_a_store_are_read_by_ranges_as_local_ones(taken):
+    rows = rows_of(taken, "store")
+    assert {row["photo_id"] for row in rows} == set(wanted("store"))
     assert {row["label"] for row in rows} == set(WNIDS)
-    assert rows[0]["path"].startswith("viewfs://photos/data/train/n")
+    assert all(row["path"].startswith(f"{STORE}/n") for row in rows)
 
 
-def test_a_tar_is_opened_again_where_it_changed_alone(spark, layouts, tmp_path, monkeypatch):
-    folder = shutil.copytree(layouts["tars"], tmp_path / "train")
-    config = configure(tmp_path / "work", folder)
+def test_a_tar_is_opened_again_where_it_changed_alone(
+    spark, ground, layouts, tmp_path, monkeypatch
+):
+    folder = layouts["tars"]
+    config = configure(ground, of(folder, "tars"))
     tables = Tables.of(spark, config)
-    photos.ingest(tables, config)
     with monkeypatch.context() as patch:
         patch.setattr(photo_members, "plan_archives", None)  # a call would fail
         assert photos.ingest(tables, config) == {"photos": 0, "quarantined": 0, "unchanged": 3}
@@ -161,7 +195,7 @@ def test_a_tar_is_opened_again_where_it_changed_alone(spark, layouts, tmp_path, 
         "removed": removed,
         "unchanged": 1,
     }
-    rows = {row["path"].rpartition("!")[2]: row for row in tables.read("photos").collect()}
+    rows = {row["path"].rpartition("!")[2]: row for row in rows_of(ground, "tars")}
     assert len(rows) == len(WNIDS) * PHOTOS_A_CLASS + 1
     assert {name: row["revision"] for name, row in rows.items() if row["revision"] > 1} == {
         first: 2
@@ -170,13 +204,14 @@ def test_a_tar_is_opened_again_where_it_changed_alone(spark, layouts, tmp_path, 
     assert sum(row["removed"] is not None for row in rows.values()) == removed
     (tmp_path / "away.tar").rename(gone)  # it is back, as it was: its photos, too
     assert photos.ingest(tables, config) == {"photos": 0, "quarantined": 0, "unchanged": 2}
-    rows = tables.read("photos").collect()
+    rows = rows_of(ground, "tars")
     assert sum(row["removed"] is not None for row in rows) == 1
 
 
-def test_what_the_source_takes_of_a_tar_may_change(spark, layouts, tmp_path):
-    path = layouts["tar of tars"]
-    assert len(ingest(spark, tmp_path, path, include="_0")) == len(WNIDS)
-    assert len(ingest(spark, tmp_path, path)) == len(WNIDS) * PHOTOS_A_CLASS
-    rows = ingest(spark, tmp_path, path, include="_0")  # the others are not looked for
+def test_what_the_source_takes_of_a_tar_may_change(spark, taken, layouts, tmp_path):
+    work = shutil.copytree(taken, tmp_path / "work")
+    nested = of(layouts["tar of tars"], "first ones")
+    assert len(rows_of(work, "first ones")) == len(WNIDS)
+    assert len(ingest(spark, work, nested)) == len(WNIDS) * PHOTOS_A_CLASS
+    rows = ingest(spark, work, {**nested, "include": FIRST_ONES})  # no other is looked for
     assert [row["removed"] for row in rows] == [None] * len(WNIDS) * PHOTOS_A_CLASS

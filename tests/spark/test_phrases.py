@@ -1,4 +1,5 @@
 import random
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -52,6 +53,20 @@ def found(spark, corpus, rules, labels=()):
     return by_pass, [line.split(" ") for row in texts for line in row["lines"].split("\n")]
 
 
+@pytest.fixture(scope="module")
+def found_in_corpus(spark):
+    """What `found` gives of the corpus, with the same rules once only: passes take seconds."""
+
+    @cache
+    def by_rules(rules):
+        return found(spark, CORPUS, rules)
+
+    return by_rules
+
+
+DEFAULT = ("default", 3, 1.0)  # scoring, least count, threshold
+
+
 def gensim_pass(corpus, min_count, threshold, scoring):
     """gensim's phrases with counts and scores, and the corpus as it joins it."""
     model = Phrases(corpus, min_count=min_count, threshold=threshold, scoring=scoring)
@@ -61,12 +76,9 @@ def gensim_pass(corpus, min_count, threshold, scoring):
     return phrases, list(model[corpus])
 
 
-@pytest.mark.parametrize(
-    ("scoring", "min_count", "threshold"), [("default", 3, 1.0), ("npmi", 4, 0.3)]
-)
-def test_two_passes_find_and_join_what_gensim_does(spark, scoring, min_count, threshold):
-    rules = PhraseRules(2, min_count, threshold, scoring, 10_000)
-    by_pass, joined = found(spark, CORPUS, rules)
+@pytest.mark.parametrize(("scoring", "min_count", "threshold"), [DEFAULT, ("npmi", 4, 0.3)])
+def test_two_passes_find_and_join_what_gensim_does(found_in_corpus, scoring, min_count, threshold):
+    by_pass, joined = found_in_corpus(PhraseRules(2, min_count, threshold, scoring, 10_000))
     first, once = gensim_pass(CORPUS, min_count, threshold, scoring)
     second, twice = gensim_pass(once, min_count, threshold, scoring)
     assert {"new_york", "snow_leopard"} <= first.keys()
@@ -92,9 +104,10 @@ def test_terms_of_labels_are_never_taken_into_a_longer_phrase(spark):
     assert joined[0] == corpus[0]
 
 
-def test_of_too_many_phrases_the_commonest_are_taken(spark):
-    many, _ = found(spark, CORPUS, PhraseRules(1, 3, 1.0, "default", 10_000))
-    few, _ = found(spark, CORPUS, PhraseRules(1, 3, 1.0, "default", 2))
+def test_of_too_many_phrases_the_commonest_are_taken(found_in_corpus):
+    scoring, *floors = DEFAULT
+    many, _ = found_in_corpus(PhraseRules(2, *floors, scoring, 10_000))
+    few, _ = found_in_corpus(PhraseRules(1, *floors, scoring, 2))
     assert len(many[1]) > 2
     assert few[1].keys() == set(sorted(many[1], key=lambda p: many[1][p][0])[-2:])
 

@@ -4,7 +4,7 @@ import pytest
 
 from devise_lib.numerics.throughput import StageTimes, Throughput
 from devise_lib.spark.progress import Progress, clock, count_cores, forecast, rates
-from tests.conftest import run_program
+from tests.conftest import SESSION, run_program
 
 DONE = Throughput(StageTimes(900, 20.0, 9.0, 45.0, 90.0, 18.0), 100.0, 2)
 
@@ -27,11 +27,18 @@ def test_the_end_of_a_run_names_the_bottleneck_and_the_price():
     )
 
 
-CORES = """
+JAVA_OPTIONS = SESSION["driver.extraJavaOptions"]
+SETTINGS = {
+    "master": "local-cluster[1,1,1200]",
+    "default.parallelism": "7",
+    "driver.extraJavaOptions": JAVA_OPTIONS,
+    "executor.extraJavaOptions": JAVA_OPTIONS,
+}
+CORES = f"""
 from devise_lib.spark.progress import count_cores
 from devise_lib.spark.session import start_session
 
-spark = start_session("cores", {"master": "local-cluster[1,1,1200]", "default.parallelism": "7"})
+spark = start_session("cores", {SETTINGS})
 spark.sparkContext.parallelize([1]).count()
 print("cores:", count_cores(spark.sparkContext))
 """

@@ -1,8 +1,10 @@
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.schemas import EMBEDDINGS, QUARANTINE
@@ -15,11 +17,25 @@ pytestmark = pytest.mark.spark
 HOURS = 168
 
 
-@pytest.fixture
-def tables(spark, tmp_path) -> Tables:
-    tables = Tables.of(spark, EmbedPhotos(work_dir=str(tmp_path)))
+@pytest.fixture(scope="module")
+def empty(spark, tmp_path_factory) -> Path:
+    """A work folder with empty tables of results; for tests to copy."""
+    folder = tmp_path_factory.mktemp("empty")
+    tables = Tables.of(spark, EmbedPhotos(work_dir=str(folder)))
+    tables.create_if_missing("embeddings")
     tables.create_if_missing("quarantine")
-    return tables
+    return folder
+
+
+@pytest.fixture
+def tables(spark, empty, tmp_path) -> Tables:
+    folder = shutil.copytree(empty, tmp_path / "work")
+    return Tables.of(spark, EmbedPhotos(work_dir=str(folder)))
+
+
+def stored(tables: Tables, name: str) -> DeltaTable:
+    """The table, to be read without Spark."""
+    return DeltaTable(tables.path(name))
 
 
 def left_over(tables: Tables, name: str) -> Path:
@@ -53,17 +69,18 @@ def test_files_of_no_version_go_once_in_a_period_and_not_before_it(tables):
     assert tables.read("quarantine").count() == 0
 
 
-def test_a_table_of_many_small_files_is_scattered_until_it_is_packed(tables, spark):
-    rows = [row_of(QUARANTINE, photo_id=f"p{i}", model_id="m") for i in range(60)]
+def test_a_table_of_many_small_files_is_scattered_until_it_is_packed(tables, spark, monkeypatch):
+    monkeypatch.setattr("devise_lib.spark.table_care.SPARE_FILES", 10)
+    rows = [row_of(QUARANTINE, photo_id=f"p{i}", model_id="m") for i in range(15)]
     tables.append("quarantine", spark.createDataFrame(rows[:5], QUARANTINE).repartition(5))
     assert not is_scattered(tables, "quarantine")
-    scattered = spark.createDataFrame(rows[5:], QUARANTINE).repartitionByRange(55, "photo_id")
-    tables.append("quarantine", scattered)
+    tables.append("quarantine", spark.createDataFrame(rows[5:], QUARANTINE).repartition(10))
     assert is_scattered(tables, "quarantine")
     tables.pack("quarantine", 1 << 20)
     assert not is_scattered(tables, "quarantine")
-    assert tables.detail("quarantine")["numFiles"] == 1
-    assert tables.read("quarantine").count() == 60
+    packed = stored(tables, "quarantine")
+    assert len(packed.file_uris()) == 1
+    assert packed.to_pyarrow_table().num_rows == 15
 
 
 @pytest.mark.parametrize(("sorted_bytes", "stays"), [(1 << 30, False), (1, True)])
@@ -71,14 +88,15 @@ def test_what_is_sorted_is_sorted_again_until_there_is_enough_of_it(
     tables, spark, monkeypatch, sorted_bytes, stays
 ):
     monkeypatch.setattr("devise_lib.spark.tables.SORTED_BYTES", sorted_bytes)
-    tables.create_if_missing("embeddings")
 
     def pack(*names: str) -> set[str]:
-        for name in names:
-            rows = [row_of(EMBEDDINGS, photo_id=f"{name}{i}", model_id="m") for i in range(20)]
-            tables.append("embeddings", spark.createDataFrame(rows, EMBEDDINGS).coalesce(1))
+        ids = [f"{name}{i}" for name in names for i in range(20)]
+        rows = [row_of(EMBEDDINGS, photo_id=each, model_id="m") for each in ids]
+        if rows:  # in as many files as names
+            df = spark.createDataFrame(rows, EMBEDDINGS).repartition(len(names))
+            tables.append("embeddings", df)
         tables.pack("embeddings", 1 << 20)
-        return {row["file_path"] for row in tables.file_sizes("embeddings").collect()}
+        return set(stored(tables, "embeddings").file_uris())
 
     first = pack("a", "b")
     assert len(first) == 1
@@ -86,4 +104,5 @@ def test_what_is_sorted_is_sorted_again_until_there_is_enough_of_it(
     assert first <= second if stays else not first & second
     assert len(second) == 1 + stays
     assert pack() == second
-    assert tables.read("embeddings").select("photo_id").distinct().count() == 80
+    photos = stored(tables, "embeddings").to_pyarrow_table(columns=["photo_id"])["photo_id"]
+    assert len(set(photos.to_pylist())) == 80

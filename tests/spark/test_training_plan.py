@@ -1,5 +1,8 @@
 """What train_on_ranks hands to the ranks, caught before any is started."""
 
+import shutil
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from devise_lib.spark.schemas import FEATURES, LABELS
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network
+from tests.rows import write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -46,7 +50,8 @@ def tables(spark, backbone, tmp_path_factory) -> Tables:
         (name, "s", [name], name, "exact", name != UNSEEN, [], v.tolist(), CONTROLS[name].tolist())
         for name, v in VECTORS.items()
     ]
-    tables.overwrite("labels", spark.createDataFrame([(*x, "words") for x in labels], LABELS))
+    rows = [dict(zip(LABELS.names, (*row, "words"), strict=True)) for row in labels]
+    write_rows(tables.work_dir, "labels", rows)
     width, identity = backbone.features().output_shape[-1], backbone.identity()
     rows = []
     for number, place in enumerate(np.arange(120) % len(TRAINED)):
@@ -62,21 +67,29 @@ def tables(spark, backbone, tmp_path_factory) -> Tables:
     return tables
 
 
-@pytest.fixture
-def plan_of(spark, tables, backbone, monkeypatch):
+@pytest.fixture(scope="module")
+def plan_of(spark, tables, backbone):
+    """The plan of a configuration with these keys; made once, since it takes seconds."""
+
     def caught(*call):
         raise CaughtError(call[2])
 
-    def plan(network=backbone, **keys):
+    @cache
+    def plan(**keys):
         config = TrainDevise(
             work_dir=tables.work_dir, ranks=1, epochs=2, validation_folds=3, **{**ONE, **keys}
         )
-        with pytest.raises(CaughtError) as raised:
-            train_on_ranks(spark, config, tables, tables.version("features"), network)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(devise, "run_ranks", caught)
+            with pytest.raises(CaughtError) as raised:
+                train_on_ranks(spark, config, tables, tables.version("features"), backbone)
         return raised.value.args[0]
 
-    monkeypatch.setattr(devise, "run_ranks", caught)
     return plan
+
+
+USUAL = {"seeds": 2, "start_strength": 1.0}
+OTHER = {"negatives": "training", "start": "random"}
 
 
 def of_targets(rows, vectors) -> list[str]:
@@ -88,7 +101,7 @@ def of_targets(rows, vectors) -> list[str]:
 
 
 def test_every_seen_label_is_a_target_and_the_control_has_its_own(plan_of):
-    plan = plan_of(seeds=2)
+    plan = plan_of(**USUAL)
     names = [(run.method, run.name, run.seed) for run in plan.runs]
     assert names == [(m, f"{m}-{seed}", seed) for m in (METHOD, CONTROL) for seed in (0, 1)]
     real, control = plan.runs[0].rows, plan.runs[2].rows
@@ -98,7 +111,7 @@ def test_every_seen_label_is_a_target_and_the_control_has_its_own(plan_of):
 
 
 def test_no_trial_knows_the_labels_of_its_fold(plan_of):
-    plan = plan_of()
+    plan = plan_of(**USUAL)
     assert len(plan.folds) == 3
     for number, fold in enumerate(plan.folds):
         held_out = {name for place, name in enumerate(TRAINED) if place % 3 == number}
@@ -112,14 +125,14 @@ def test_no_trial_knows_the_labels_of_its_fold(plan_of):
 
 
 def test_wrong_labels_may_be_those_with_photos_alone(plan_of):
-    assert of_targets(plan_of(negatives="training").runs[0].rows, VECTORS) == TRAINED
+    assert of_targets(plan_of(**OTHER).runs[0].rows, VECTORS) == TRAINED
 
 
 @pytest.mark.parametrize("strength", [1.0, 50.0])
 def test_the_softmaxs_start_is_its_ridge_on_the_labels_that_a_training_may_know(
     plan_of, backbone, strength
 ):
-    plan = plan_of(start="softmax", start_strength=strength)
+    plan = plan_of(**USUAL | {"start_strength": strength})
     layer = backbone.classifier()
     for rows, known in (
         (plan.runs[0].rows, TRAINED[:2]),
@@ -128,7 +141,7 @@ def test_the_softmaxs_start_is_its_ridge_on_the_labels_that_a_training_may_know(
         vectors = np.stack([VECTORS[n] if n in known else np.zeros(5) for n in (*TRAINED[:2], "?")])
         wanted = classifier_weights(layer.kernel, rows.deviation, vectors, strength)
         np.testing.assert_allclose(rows.softmax, wanted, rtol=1e-4, atol=1e-6)
-    assert plan_of(start="random").runs[0].rows.softmax is None
+    assert plan_of(**OTHER).runs[0].rows.softmax is None
 
 
 def test_features_of_another_backbone_are_refused(spark, tables):
@@ -147,7 +160,7 @@ def test_a_softmax_of_labels_that_have_no_vector_starts_nothing(spark, tables, b
 def test_several_settings_want_photos_to_choose_by(spark, tables, backbone, tmp_path):
     rows = tables.read("features").drop("fold").selectExpr("*", "cast(null as int) as fold")
     alone = Tables.of(spark, TrainDevise(work_dir=str(tmp_path)))
-    alone.overwrite("labels", tables.read("labels"))
+    shutil.copytree(tables.folder("labels"), alone.folder("labels"))
     alone.overwrite("features", rows.select(*FEATURES.names))
     config = TrainDevise(work_dir=str(tmp_path), **(ONE | {"margin": (0.1, 0.2)}))
     with pytest.raises(InputError, match=r"4 settings to choose from.*give validation_folds"):

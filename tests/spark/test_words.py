@@ -5,6 +5,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,6 +46,18 @@ def vocabulary(sentences, tmp_path_factory):
     return count_words(sentences, 5, 0, tmp_path_factory.mktemp("vocabulary") / "words")
 
 
+@pytest.fixture(scope="module")
+def vectors_of(sentences, vocabulary):
+    """The vectors of an engine, trained once with the same changes of PARAMS."""
+
+    @cache
+    def train(engine, **changes):
+        plan = replace(PLAN, params=replace(PARAMS, **changes))
+        return ENGINES[engine](sentences, vocabulary, plan).collect()
+
+    return train
+
+
 @pytest.mark.parametrize(
     ("engine", "changes"),
     [
@@ -55,11 +68,8 @@ def vocabulary(sentences, tmp_path_factory):
         ("distributed", {"sg": 0, "workers": 2, "epochs": 12}),
     ],
 )
-def test_each_word_has_a_vector_once_near_the_words_of_its_topic(
-    sentences, vocabulary, rows, engine, changes
-):
-    plan = replace(PLAN, params=replace(PARAMS, **changes))
-    found = ENGINES[engine](sentences, vocabulary, plan).collect()
+def test_each_word_has_a_vector_once_near_the_words_of_its_topic(vectors_of, rows, engine, changes):
+    found = vectors_of(engine, **changes)
     counted = Counter(token for _, _, tokens in rows for token in tokens)
     assert {r["word"]: r["count"] for r in found} == {w: n for w, n in counted.items() if n >= 5}
     assert sorted(r["rank"] for r in found) == list(range(1, len(found) + 1))
@@ -71,21 +81,15 @@ def test_each_word_has_a_vector_once_near_the_words_of_its_topic(
     assert within > np.mean([unit[a] @ unit[b] for a in sea for b in land]) + 0.2
 
 
-def test_one_thread_trains_the_same_vectors_again(sentences, vocabulary):
-    def train():
-        return sorted(train_in_one_task(sentences, vocabulary, PLAN).collect())
-
-    assert train() == train()
+def test_one_thread_trains_the_same_vectors_again(sentences, vocabulary, vectors_of):
+    again = train_in_one_task(sentences, vocabulary, PLAN).collect()
+    assert sorted(again) == sorted(vectors_of("one_machine"))
 
 
-def test_tasks_that_merge_train_the_same_vectors_again(sentences, vocabulary):
-    def train():
-        return sorted(train_in_many_tasks(sentences, vocabulary, PLAN).collect())
-
-    first = train()
-    assert train() == first
-    other = replace(PLAN, params=replace(PARAMS, seed=2))
-    assert sorted(train_in_many_tasks(sentences, vocabulary, other).collect()) != first
+def test_tasks_that_merge_train_the_same_vectors_again(sentences, vocabulary, vectors_of):
+    first = sorted(vectors_of("distributed"))
+    assert sorted(train_in_many_tasks(sentences, vocabulary, PLAN).collect()) == first
+    assert sorted(vectors_of("distributed", seed=2)) != first
 
 
 def test_more_tasks_than_slots_are_refused_before_they_wait_for_each_other(sentences, vocabulary):

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyspark
 import pytest
 
-from devise_lib.spark.worker_daemon import without_archives
+from devise_lib.spark.worker_daemon import MODULE, forked_with, without_archives
 
 FORKED = """
 import gc, sys
@@ -40,6 +41,34 @@ def test_workers_are_forked_with_pandas_loaded_and_without_sparks_archives():
     assert (loaded, frozen) == ("True", "True")
     assert path
     assert not [entry for entry in path if entry.endswith(".zip")]
+
+
+@pytest.mark.spark
+def test_tasks_find_imported_what_their_workers_are_to_be_forked_with(spark):
+    """On a session, since Spark decides which daemon a task's worker is forked from."""
+    context = spark.sparkContext
+
+    def loaded() -> bool:
+        rows = context.parallelize([0], 1).map(lambda _: "colorsys" in sys.modules)
+        return rows.first()
+
+    with forked_with(context, "colorsys"):
+        assert loaded()
+    assert not loaded()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"spark.python.daemon.module": "pyspark.daemon"},
+        {"spark.python.daemon.module": MODULE, "spark.task.resource.gpu.amount": "1"},
+    ],
+)
+def test_workers_of_another_daemon_and_those_with_gpus_stay_as_they_are(settings):
+    conf = SimpleNamespace(get=settings.get, contains=settings.__contains__)
+    context = SimpleNamespace(environment={}, getConf=lambda: conf)
+    with forked_with(context, "colorsys"):
+        assert context.environment == {}
 
 
 @pytest.mark.parametrize("module", ["evaluation", "inference", "decoding", "feature_rows", "lsh"])
