@@ -62,6 +62,7 @@ def ids(tables, scratch):
     return scratch.save(identify(tables.read("photos")), "ids")
 
 
+@pytest.mark.spark
 def test_the_photos_of_each_file_are_counted_and_revised_ones_are_told(ids):
     counts, has_revised = count_files(ids)
     assert sorted(counts.values()) == sorted(len(names) for names in FILES)
