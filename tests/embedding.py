@@ -112,8 +112,9 @@ def photo_row(photo_id: str, content: bytes | None, **values) -> tuple:
 
 def add_rows(spark, config, rows: Sequence[tuple], files: int = 1) -> None:
     """One commit of PHOTOS more, of so many files, each with as many of the rows."""
-    together = spark.createDataFrame(rows, PHOTOS).coalesce(1)
-    Tables.of(spark, config).append("photos", together.repartition(files))
+    df = spark.createDataFrame(rows, PHOTOS)
+    df = df.repartitionByRange(files, "photo_id") if files > 1 else df.coalesce(1)
+    Tables.of(spark, config).append("photos", df)
 
 
 def add_photos(spark, config, contents: Mapping[str, bytes], files: int = 1) -> None:

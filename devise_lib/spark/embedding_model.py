@@ -69,8 +69,8 @@ def _refuse_another_way(
     before = json.loads(path.read_text()) if path.exists() else {}
     if before == made:
         return
-    rows = rows_of(tables, "embeddings", model_id)
-    earlier = rows.select(F.col("feature").isNotNull().alias("has")).first()
+    rows = rows_of(tables, "embeddings", model_id).select(F.col("feature").isNotNull().alias("has"))
+    earlier = rows.first() if tables.size("embeddings").files else None
     if earlier is not None and earlier["has"] != config.feature:
         raise InputError(
             f"{model_id} has embedded photos {'with' if earlier['has'] else 'without'} "

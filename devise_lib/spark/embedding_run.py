@@ -213,10 +213,10 @@ def tidy(tables: Tables, config: EmbedPhotos, sort: bool = False) -> None:
     Args:
         tables: with the results.
         config: of the job: whether to do which.
-        sort: pack EMBEDDINGS in any case, which sorts its new rows.
+        sort: pack EMBEDDINGS in any case, which sorts its new rows; one file needs no sorting.
     """
     for name in EACH:
-        wanted = sort and name == "embeddings"
+        wanted = sort and name == "embeddings" and tables.size(name).files > 1
         if config.optimize and (wanted or is_scattered(tables, name)):
             tables.pack(name, FILE_BYTES)
         if config.vacuum_hours:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.photo_batches import newest
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables import Tables, count_by
 
 EACH = ("embeddings", "quarantine")
 
@@ -48,11 +49,16 @@ class Counts:
 
 def count_results(tables: Tables, model_id: str) -> Counts:
     """Photos that the model has embedded, and photos that it has refused."""
-    embeddings, quarantine = (rows_of(tables, name, model_id) for name in EACH)
+    reasons = {"embeddings": F.lit("").alias("reason"), "quarantine": F.col("reason")}
+    parts = [
+        rows_of(tables, name, model_id).select(reason)
+        for name, reason in reasons.items()
+        if tables.size(name).files
+    ]
+    if not parts:
+        return Counts(0, Counter())
     # In one query: each has a start that costs as much as a small table's rows.
-    both = embeddings.select(F.lit("").alias("reason")).union(quarantine.select("reason"))
-    rows = both.groupBy("reason").count().collect()
-    counts = {row["reason"]: row["count"] for row in rows}
+    counts = count_by(reduce(DataFrame.union, parts), "reason")
     return Counts(counts.pop("", 0), Counter(counts))
 
 
