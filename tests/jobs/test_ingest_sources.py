@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,7 +21,6 @@ from devise_lib.spark.photos import ingest
 from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.tables import Tables
 from jobs import ingest_photos
-from tests.conftest import LOCAL, ROOT, set_options
 from tests.embedding import photo_row
 from tests.jobs.test_ingest_photos import (
     configure,
@@ -280,30 +275,3 @@ def test_two_runs_at_once_are_one_too_many(spark, galleries, tmp_path):
         pytest.raises(InputError, match="ingest_photos is running in this work folder already"),
     ):
         ingest_photos.run(spark, config)
-
-
-@pytest.mark.slow
-def test_it_goes_on_until_it_is_stopped(tmp_path):
-    folder = write_folder(tmp_path / "in", {"1.png": picture(1)})
-    (tmp_path / "some.toml").write_text(f"[ingest_photos]\nsource = '{folder}'\ntrigger_s = 1\n")
-    settings = [f"work_dir={tmp_path}/work", *LOCAL]
-    words = ["jobs/ingest_photos.py", "--config", f"{tmp_path}/some.toml"]
-    words += set_options(settings)
-    with subprocess.Popen(
-        [sys.executable, *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    ) as job:
-        try:
-            assert "started" in job.stdout.readline()
-            assert job.stdout.readline() == "ingest_photos  1 photos\n"
-            write_folder(folder, {"2.png": picture(2)})
-            assert job.stdout.readline() == "ingest_photos  1 photos\n"
-            time.sleep(0.2)
-            job.send_signal(signal.SIGTERM)
-            assert job.wait(120) == 0
-            assert "2 photos, 0 quarantined" in job.stdout.read()
-        finally:
-            job.kill()

@@ -1,6 +1,7 @@
 """ingest_photos and embed_photos side by side over a folder that changes, each a program."""
 
 import hashlib
+import re
 import signal
 import subprocess
 import sys
@@ -86,13 +87,18 @@ def test_the_tables_follow_a_folder_while_both_jobs_run(tmp_path):
         wait_until(lambda: held(work, "quarantine", "stage").count("ingest_photos") == 3)
         for job in jobs:
             job.send_signal(signal.SIGTERM)
-        for job in jobs:
-            said = job.communicate(timeout=120)[0]
-            assert job.returncode == 0, said
-            assert "Traceback" not in said
+        said = [job.communicate(timeout=120)[0] for job in jobs]
+        for job, text in zip(jobs, said, strict=True):
+            assert job.returncode == 0, text
+            assert "Traceback" not in text
     finally:
         for job in jobs:
             job.kill()
     assert all_embedded()
+    assert "started" in said[0].splitlines()[0]
+    taken = re.findall(r"^ingest_photos  (\d+) photos", said[0], re.MULTILINE)  # by each look
+    assert len(taken) > 3
+    assert sum(map(int, taken)) == 6 + 3 * 3  # what was there, and at each step three more
+    assert "15 photos, 3 quarantined" in said[0].splitlines()[-1]
     ids = held(work, "embeddings", "photo_id")
     assert len(ids) == len(set(ids)) == len(contents)

@@ -224,7 +224,15 @@ def test_refuses_a_folder_without_parts_and_fewer_tasks_than_none(tmp_path):
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize(("tasks", "indexed"), [(1, False), (3, True), (7, False), (16, True)])
+@pytest.mark.parametrize(
+    ("tasks", "indexed"),
+    [
+        pytest.param(1, False, marks=pytest.mark.soak),
+        (3, True),
+        (7, False),
+        pytest.param(16, True, marks=pytest.mark.soak),
+    ],
+)
 def test_reads_the_real_multistream_dump_in_any_number_of_tasks(
     devise_data, tmp_path, tasks, indexed
 ):
