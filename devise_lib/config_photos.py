@@ -170,7 +170,7 @@ class EmbedPhotos(ModelJobConfig):
     trigger_s: Annotated[float, Field(ge=0.0)] = 0.0  # look for new ones so often, until stopped
     make_current: bool = True  # once every photo is done, `embeddings_current` shows this model
     keep_models: Annotated[int, Field(ge=0)] = 0  # that were current last keep their rows; 0: all
-    optimize: bool = True  # sort a new model's rows by photo_id, and pack many small files
+    optimize: bool = True  # sort the files of a new model by photo_id, and pack many small ones
     vacuum_hours: Annotated[int, Field(ge=0)] = 168  # unused files stay so long; 0: for ever
     progress_s: Seconds = 5.0  # between two lines about the progress
     predict_photos: PositiveInt = 100_000_000  # that hours and cost are told for

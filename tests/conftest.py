@@ -36,6 +36,7 @@ SESSION = {
     ),
 }
 LOCAL = tuple(f"spark.{key}={value}" for key, value in SESSION.items())  # for programs
+CODE = ("spark.sql.codegen.wholeStage=true", "spark.sql.codegen.factoryMode=FALLBACK")
 SMALL = (  # the demo's configuration, cut down to what can be made in two minutes
     "make_sample.articles=300",
     "make_sample.photos=300",
@@ -62,7 +63,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     settings = {
         **SESSION,
         # Most tests have a handful of rows, for which code is made, compiled and thrown away. The
-        # programs that tests start make code as users' do.
+        # whole run of the pipeline makes code, as clusters do.
         "sql.codegen.wholeStage": "false",
         "sql.codegen.factoryMode": "NO_CODEGEN",
         # Nor is a plan of a handful of rows worth a second look, or a second task.
@@ -127,7 +128,8 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared / "small_run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            done = run_pipeline(overrides=(*SMALL, *LOCAL, f"work_dir={folder}"), timeout_s=1_800)
+            settings = (*SMALL, *LOCAL, *CODE, f"work_dir={folder}")
+            done = run_pipeline(overrides=settings, timeout_s=1_800)
             assert done.returncode == 0, done.stdout + done.stderr
             said.write_text(done.stdout, encoding="utf-8")
     assert said.exists(), "the run failed, in the process that made it: see there"

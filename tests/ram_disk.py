@@ -27,15 +27,19 @@ def use() -> Path | None:
         if _lock(left) is not None:
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
-    _lock(folder)  # until this process ends, however it ends
+    if _lock(folder) is None:  # until this process ends, however it ends
+        return None  # other tests, which begin at this moment, took it for one of these
     os.environ |= {"TMPDIR": str(folder), "SPARK_LOCAL_DIRS": str(folder / "spark")}
     tempfile.tempdir = None  # pytest may have asked for it before
     return folder
 
 
 def _lock(folder: Path) -> int | None:
-    """Hold the folder's lock; None where another process holds it, in whatever container."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Hold the folder's lock; None where another process holds it, or the folder is not ours."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,11 +1,12 @@
 """The log of a Delta table, read without Spark: milliseconds in place of Spark jobs.
 
 A job asks little of a table's log before and after it writes: whether the table is there, its
-version, what a commit wrote. The Delta protocol fixes where these stand: a JSON file per version,
-in which the action `commitInfo` tells of the commit, and beside it perhaps a checksum file with the
-table's size. Rows and the list of a table's files are Spark's to read.
+version, what a commit wrote. The Delta protocol fixes where these stand. Each version has a JSON
+file, in which the action `commitInfo` describes the commit. Beside it may lie a checksum file with
+the table's size. Rows and the list of a table's files are Spark's to read.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ def commits(table: Path, after: int = -1) -> Iterator[Commit]:
     for version in sorted(_versions(table), reverse=True):
         if version <= after:
             return
-        yield _read_commit(table, version)
+        with contextlib.suppress(FileNotFoundError):  # the log has just forgotten this one
+            yield _read_commit(table, version)
 
 
 def metrics_of(table: Path, mark: str, after: int | None) -> Mapping[str, int]:
@@ -69,7 +71,9 @@ def metrics_of(table: Path, mark: str, after: int | None) -> Mapping[str, int]:
         after: the newest version before the commit; None where there was no table.
     """
     later = commits(table, -1 if after is None else after)
-    return next((commit.metrics for commit in later if mark in commit.user_metadata), {})
+    # Delta may pack files after a commit by itself, and gives that commit the same metadata.
+    own = (c for c in later if mark in c.user_metadata and c.operation not in SAME_ROWS)
+    return next((commit.metrics for commit in own), {})
 
 
 def last_change(table: Path) -> str:

@@ -129,7 +129,9 @@ def embed_all(
         tell(config, counts.refused, embedder, progress.throughput())
         complete(tables, config, model_id)
         rows |= rows_now(tables, "current_models")
-        if counts.total == photos:  # else PHOTOS may have revisions that the next run drops
+        # Another model may be current by now, and PHOTOS may have revisions that a run has to drop.
+        is_whole = counts.total == photos
+        if is_whole and (not config.make_current or is_current(tables, model_id)):
             remember(folder, Finished(settings, rows, counts.embedded, dict(counts.refused)))
         if config.trigger_s:
             progress.total = 0

@@ -37,6 +37,18 @@ _OPENING = threading.Lock()
 WORKER_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
+def spark_path(spark: SparkSession, path: str) -> str:
+    """A path as Spark has to be given it: a local one stays local whatever its default store is.
+
+    Where that is another store (`fs.defaultFS` of a cluster), Spark looks there for paths without a
+    scheme, and Python does not.
+    """
+    if is_remote(path):
+        return path
+    default = spark._jsc.hadoopConfiguration().get("fs.defaultFS", "file:///")
+    return path if default.startswith("file:") else f"file:{Path(path).absolute()}"
+
+
 @dataclass(frozen=True)
 class WorkerFiles:
     """What a task needs to open files; goes to executors.

@@ -91,7 +91,8 @@ def find_gone(
         shut: photo_set, path: archives that were not opened, since they are as they were, if any.
 
     Returns:
-        photo_id and `table`, "photos" or "quarantine": a photo that was lost is in both.
+        photo_id and `table`, "photos" or "quarantine": a photo that could not be read
+        lately is in both.
     """
     names = [place.source.name for place in places]
     known = {

@@ -18,6 +18,7 @@ from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark import delta_log
 from devise_lib.spark.conflicts import retry_on_conflict
+from devise_lib.spark.hadoop_files import spark_path
 from devise_lib.spark.schemas import LAYOUTS, SCHEMAS
 from devise_lib.spark.session import session_settings
 
@@ -54,11 +55,11 @@ class Tables:
         """Where the table lies."""
         if name not in SCHEMAS:
             raise KeyError(f"no table {name!r} in devise_lib.spark.schemas")
-        return f"{self.work_dir}/tables/{name}"
+        return spark_path(self.spark, f"{self.work_dir}/tables/{name}")
 
     def folder(self, name: str) -> Path:
         """Where the table lies, for what is read of it without Spark."""
-        return Path(self.path(name))
+        return Path(self.work_dir, "tables", name)
 
     def exists(self, name: str) -> bool:
         """Whether anything was written to the table yet."""

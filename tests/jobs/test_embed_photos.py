@@ -136,6 +136,13 @@ def test_a_second_run_has_nothing_to_do_until_there_are_new_photos(spark, config
     assert_each_once(config, wanted=tuple(CONTENTS))
 
 
+def test_with_a_lost_checkpoint_nothing_is_doubled(spark, config):
+    before = [rows_of(config, name) for name in ("embeddings", "quarantine")]
+    shutil.rmtree(Path(config.work_dir) / "checkpoints")
+    assert embed_photos.run(spark, config) == WHOLE
+    assert [rows_of(config, name) for name in ("embeddings", "quarantine")] == before
+
+
 @pytest.mark.parametrize(
     ("fatal_write", "checkpoint_lost"),
     [(2, False), (4, True)],

@@ -232,6 +232,8 @@ def test_superseded_revisions_are_dropped_and_their_absence_costs_no_commit(spar
 
 def test_a_file_that_hangs_or_vanishes_costs_a_row_at_most(spark, ground, monkeypatch):
     os.mkfifo(ground / "SOURCE/cat/pipe.png")
+    (ground / "SOURCE/cat/2.png").unlink()
+    os.mkfifo(ground / "SOURCE/cat/2.png")  # in the place of a photo, which stays one
     (ground / "SOURCE/cat/self.png").symlink_to("/proc/self/mem")  # of no bytes, says its listing
     write_folder(ground / "SOURCE", {"cat/6.png": picture(6)})
     check = ingesting.check_files
@@ -243,10 +245,16 @@ def test_a_file_that_hangs_or_vanishes_costs_a_row_at_most(spark, ground, monkey
     monkeypatch.setattr(ingesting, "check_files", after_a_deletion)
     started = time.monotonic()
     config = of(ground, read_timeout_s=0.5)
-    assert ingest(spark, config) == {"photos": 0, "quarantined": 2, "unchanged": 7}
+    assert ingest(spark, config) == {"photos": 0, "quarantined": 3, "unchanged": 6}
     assert time.monotonic() - started < 120
     refused = rows(config, "quarantine")
     pipe = refused["cat/pipe.png"]
     assert (pipe["reason"], pipe["sha256"]) == ("time_out", None)
     assert refused["cat/self.png"]["reason"] == "empty"
     assert "cat/6.png" not in {**rows(config), **refused}
+    assert refused["cat/2.png"]["reason"] == "time_out"
+    assert rows(config)["cat/2.png"]["removed"] is None
+    (ground / "SOURCE/cat/2.png").unlink()  # of a photo in both tables
+    assert ingest(spark, config)["removed"] == 1
+    assert rows(config)["cat/2.png"]["removed"] is not None
+    assert "cat/2.png" not in rows(config, "quarantine")

@@ -151,6 +151,37 @@ def test_the_log_of_a_commit_says_what_made_it(tables, spark):
     assert told == {"job": "embed_labels", "seed": 5, "run_id": "run-1"}
 
 
+def test_tables_lie_where_python_finds_them_whatever_sparks_default_store_is(tables, spark):
+    """Else Spark would replace a whole table of which Python does not know that it is there."""
+    tables.append(NAME, words(spark, ("a", 1), ("b", 2)))
+    hadoop = spark._jsc.hadoopConfiguration()
+    hadoop.set("fs.defaultFS", "viewfs://elsewhere")
+    try:
+        assert tables.path(NAME) == f"file:{tables.folder(NAME)}"
+        tables.overwrite(NAME, words(spark, ("b", 3)), where="word = 'b'")
+        assert read(tables) == [("a", 1), ("b", 3)]
+    finally:
+        hadoop.unset("fs.defaultFS")
+
+
+def test_a_commit_that_delta_makes_by_itself_after_ours_is_not_taken_for_ours(tables, spark):
+    for word in "abd":
+        tables.append(NAME, words(spark, (word, 1)).coalesce(1))
+    packing = {
+        "spark.databricks.delta.autoCompact.enabled": "true",
+        "spark.databricks.delta.autoCompact.minNumFiles": "2",
+    }
+    with session_settings(spark, packing):
+        metrics = tables.merge(
+            NAME,
+            words(spark, ("a", 5), ("c", 6)),
+            "t.word = s.word",
+            lambda merge: merge.whenMatchedUpdateAll().whenNotMatchedInsertAll(),
+        )
+    assert next(tables.commits(NAME)).operation == "OPTIMIZE"
+    assert (metrics["numTargetRowsUpdated"], metrics["numTargetRowsInserted"]) == (1, 1)
+
+
 def test_a_merge_tells_what_it_changed_and_commits_nothing_where_it_changes_nothing(tables, spark):
     tables.append(NAME, words(spark, ("a", 1), ("b", 2)).coalesce(1))
 
