@@ -13,7 +13,8 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.reasons import Reason
-from devise_lib.spark import embedding
+from devise_lib.spark import embedding, embedding_run
+from devise_lib.spark.current_models import is_current, make_current
 from devise_lib.spark.embedding import Embedder, lock_name
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.tables import Tables
@@ -183,6 +184,25 @@ def test_another_model_embeds_every_photo_anew_beside_the_first(spark, config, m
     assert embed_photos.run(spark, config.model_copy(update={"files_per_batch": 2})) == WHOLE
     assert_each_once(config, "devise-v2")
     assert rows_of(config, "embeddings") == before
+
+
+def test_a_run_that_another_model_overtakes_is_not_taken_for_the_last_word(
+    spark, to_do, tmp_path, monkeypatch
+):
+    config = configure(shutil.copytree(to_do, tmp_path / "work"))
+    complete = embedding_run.complete
+
+    def overtaken(tables, *rest):
+        complete(tables, *rest)
+        make_current(tables, "another")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding_run, "complete", overtaken)
+        embed_photos.run(spark, config)
+    tables = Tables.of(spark, config)
+    assert not is_current(tables, MODEL)
+    assert embed_photos.run(spark, config) == WHOLE
+    assert is_current(tables, MODEL)
 
 
 def test_too_many_bad_photos_fail_the_job_and_are_on_record(spark, config):

@@ -11,7 +11,13 @@ from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose
-from devise_lib.spark.contenders import CSLS, find_contenders
+from devise_lib.spark.contenders import (
+    CSLS,
+    Contender,
+    chosen_penalties,
+    chosen_settings,
+    find_contenders,
+)
 from devise_lib.spark.feature_rows import feature_moments
 from devise_lib.spark.folds import make_folds
 from devise_lib.spark.schemas import FEATURES, LABELS
@@ -228,3 +234,15 @@ def test_without_photos_to_choose_by_one_setting_is_taken_and_several_are_refuse
         "conse": (2.0,),
     }
     assert not any(c.gammas for c in found)
+
+
+def test_what_was_chosen_is_named_by_the_method_its_seed_and_csls():
+    plain = Contender("softmax", None, BySoftmax(LAYER))
+    devise = Contender("devise", 3, BySoftmax(LAYER), {"": 0.25, CSLS: 0.5})
+    ridge = Contender("ridge", None, BySoftmax(LAYER), {"": 0.125}, settings=(1.5, 2.0))
+    assert chosen_settings([plain, devise, ridge]) == {"chosen_ridge": [1.5, 2.0]}
+    assert chosen_penalties([plain, devise, ridge]) == {
+        "gamma_devise_seed_3": 0.25,
+        "gamma_devise_csls_seed_3": 0.5,
+        "gamma_ridge": 0.125,
+    }

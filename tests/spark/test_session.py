@@ -1,3 +1,5 @@
+"""Settings of sessions; one is started where what Java and Spark make of them is the subject."""
+
 import os
 import sys
 from pathlib import Path

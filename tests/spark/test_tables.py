@@ -1,3 +1,5 @@
+"""Reading and writing tables, on a session: what Delta makes of it is the subject."""
+
 import json
 import time
 from collections.abc import Mapping

@@ -115,6 +115,9 @@ def test_the_archive_is_made_once_and_again_when_a_jar_has_changed(setup, tmp_pa
     assert list(setup.fast_start.conf.iterdir()) == []
     assert archive_classes(setup) == "classes are archived already"
     assert (tmp_path / "calls").read_text() == "call\n"
+    setup.fast_start.conf.rmdir()  # as in a copy of the environment without empty folders
+    assert archive_classes(setup) == "classes are archived already"
+    assert setup.fast_start.conf.is_dir()
     (setup.spark_home / "jars" / "more-1.jar").touch()
     archive_classes(setup)
     assert (tmp_path / "calls").read_text() == "call\ncall\n"
