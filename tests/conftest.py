@@ -36,6 +36,7 @@ SESSION = {
     ),
 }
 LOCAL = tuple(f"spark.{key}={value}" for key, value in SESSION.items())  # for programs
+EXECUTORS = "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 CODE = ("spark.sql.codegen.wholeStage=true", "spark.sql.codegen.factoryMode=FALLBACK")
 SMALL = (  # the demo's configuration, cut down to what can be made in two minutes
     "make_sample.articles=300",

@@ -33,6 +33,11 @@ def read_rows(
     return table.to_pyarrow_table(columns=columns and list(columns)).to_pylist()
 
 
+def of_set(rows: Iterable[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Those of the sources of these names."""
+    return [row for row in rows if row["photo_set"] in names]
+
+
 def write_rows(
     work_dir: str | Path,
     name: str,

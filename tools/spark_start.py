@@ -100,8 +100,8 @@ def archive_classes(setup: SetUp) -> str:
     start = setup.fast_start
     note = start.archive.with_name("made-from.txt")
     made_from = _made_from(setup)
-    start.conf.mkdir(parents=True, exist_ok=True)  # a copy of the environment may lack it
     if start.archive.is_file() and note.exists() and note.read_text() == made_from:
+        start.conf.mkdir(exist_ok=True)  # a copy of the environment may lack empty folders
         return "classes are archived already"
     shutil.rmtree(start.archive.parent, ignore_errors=True)
     start.conf.mkdir(parents=True)

@@ -53,12 +53,12 @@ class Tables:
 
     def path(self, name: str) -> str:
         """Where the table lies."""
-        if name not in SCHEMAS:
-            raise KeyError(f"no table {name!r} in devise_lib.spark.schemas")
-        return spark_path(self.spark, f"{self.work_dir}/tables/{name}")
+        return spark_path(self.spark, str(self.folder(name)))
 
     def folder(self, name: str) -> Path:
         """Where the table lies, for what is read of it without Spark."""
+        if name not in SCHEMAS:
+            raise KeyError(f"no table {name!r} in devise_lib.spark.schemas")
         return Path(self.work_dir, "tables", name)
 
     def exists(self, name: str) -> bool:

@@ -7,7 +7,8 @@ from PIL import Image
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from jobs import ingest_photos
-from tests.jobs.test_ingest_photos import of_set, read
+from tests.jobs.test_ingest_photos import read
+from tests.rows import of_set
 
 pytestmark = pytest.mark.spark
 

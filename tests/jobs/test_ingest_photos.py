@@ -14,7 +14,7 @@ from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.photo_rows import make_photo_id
 from jobs import ingest_photos
-from tests.rows import read_rows
+from tests.rows import of_set, read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -133,11 +133,6 @@ def together(spark, source, places, archive, tmp_path_factory):
     photos, refused = read(config), read(config, "quarantine")
     assert counts == {"photos": len(photos), "quarantined": len(refused)}
     return photos, refused
-
-
-def of_set(rows, *names: str) -> list[dict]:
-    """Those of the sources of these names."""
-    return [row for row in rows if row["photo_set"] in names]
 
 
 def below(source: Path, rows):

@@ -24,12 +24,12 @@ from jobs import ingest_photos
 from tests.embedding import photo_row
 from tests.jobs.test_ingest_photos import (
     configure,
-    of_set,
     picture,
     read,
     write_folder,
     write_tar,
 )
+from tests.rows import of_set
 
 pytestmark = pytest.mark.spark
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from devise_lib.config_photos import EmbedPhotos
 from tests.conftest import LOCAL, ROOT, set_options
 from tests.embedding import mean_colour_network, picture, register
+from tests.rows import read_rows
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -38,10 +38,9 @@ def start(job: str, work: Path, *settings: str) -> subprocess.Popen:
 def held(work: Path, table: str, column: str) -> list[str]:
     """A column of what a table holds, read beside the jobs, without Spark."""
     try:
-        found = DeltaTable(work / "tables" / table).to_pyarrow_table(columns=[column])
+        return sorted(row[column] for row in read_rows(work, table, [column]))
     except TableNotFoundError:
         return []
-    return sorted(found[column].to_pylist())
 
 
 def digests(contents: dict[str, bytes]) -> list[str]:

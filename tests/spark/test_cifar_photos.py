@@ -15,7 +15,7 @@ from devise_lib.errors import InputError
 from devise_lib.spark import cifar_photos, photo_members
 from devise_lib.vision.cifar import FORMATS, decode_records
 from jobs import ingest_photos
-from tests.rows import read_rows
+from tests.rows import of_set, read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -69,7 +69,7 @@ def configure(work: Path, *sources: dict) -> IngestPhotos:
 
 def rows_of(work: Path, name: str) -> list[dict]:
     """The rows of PHOTOS of the source of a name."""
-    return [row for row in read_rows(work, "photos") if row["photo_set"] == name]
+    return of_set(read_rows(work, "photos"), name)
 
 
 @pytest.fixture(scope="module")

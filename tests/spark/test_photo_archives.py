@@ -13,7 +13,7 @@ from devise_lib.errors import InputError
 from devise_lib.spark import photo_archives, photo_members, photos
 from devise_lib.spark.photo_rows import make_photo_id
 from devise_lib.spark.tables import Tables
-from tests.rows import read_rows
+from tests.rows import of_set, read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -70,7 +70,7 @@ def configure(work: Path, *sources: dict) -> IngestPhotos:
 
 def rows_of(work: Path, name: str) -> list[dict]:
     """The rows of PHOTOS of the source of a name."""
-    return [row for row in read_rows(work, "photos") if row["photo_set"] == name]
+    return of_set(read_rows(work, "photos"), name)
 
 
 def ingest(spark, work: Path, source: dict) -> list[dict]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from deltalake import DeltaTable
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
@@ -17,6 +16,7 @@ from devise_lib.spark.delta_log import TableSize, last_change, size
 from devise_lib.spark.schemas import METRICS, SCHEMAS, WORD_VECTORS
 from devise_lib.spark.session import session_settings
 from devise_lib.spark.tables import Tables, conform, count_by
+from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
@@ -40,12 +40,15 @@ def read(tables, version=None, name=NAME):
 
 def stored(tables) -> list[tuple[str, int]]:
     """The same of the newest version; without Spark, in no time."""
-    rows = DeltaTable(tables.path(NAME)).to_pyarrow_table(columns=["word", "count"]).to_pylist()
+    rows = read_rows(tables.work_dir, NAME, ["word", "count"])
     return sorted((row["word"], row["count"]) for row in rows)
 
 
 def test_a_table_that_is_not_there_is_told_with_its_place(tables, tmp_path):
     assert not tables.exists(NAME)
+    for ask in (tables.exists, tables.path, tables.folder):
+        with pytest.raises(KeyError, match="no table 'word_vektors' in"):
+            ask("word_vektors")
     with pytest.raises(InputError, match=f"no table word_vectors at {tmp_path}/tables/word_ve"):
         tables.read(NAME)
 
