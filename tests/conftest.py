@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,13 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
+# No coverage in Python workers: they end without writing it, and it costs each 2 s of CPU.
+WORKERS = {"executorEnv.COVERAGE_PROCESS_CONFIG": ""}
 SESSION = {
     "master": "local[2]",  # workers are processes, so a pickling fault shows
     "driver.memory": "1g",
     "buffer.pageSize": "1m",  # of each aggregation and sort, whose few rows would be given 16
+    **WORKERS,
     # For runs of minutes on two cores. What the second compiler would gain is less than it costs
     # (the first one alone has room for 48 MB of code, and would stop there), and a collector that
     # works beside the program takes a quarter more CPU.
@@ -35,8 +38,18 @@ SESSION = {
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
     ),
 }
-LOCAL = tuple(f"spark.{key}={value}" for key, value in SESSION.items())  # for programs
-EXECUTORS = "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+EXECUTORS = {
+    "executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    **WORKERS,
+}
+
+
+def spark_keys(settings: Mapping[str, str]) -> list[str]:
+    """Settings of Spark as a configuration's overrides, for programs."""
+    return [f"spark.{key}={value}" for key, value in settings.items()]
+
+
+LOCAL = spark_keys(SESSION)
 CODE = ("spark.sql.codegen.wholeStage=true", "spark.sql.codegen.factoryMode=FALLBACK")
 SMALL = (  # the demo's configuration, cut down to what can be made in two minutes
     "make_sample.articles=300",

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from devise_lib import pipeline
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.pipeline import NAMES, choose_jobs, resume_command
-from tests.conftest import EXECUTORS, SMALL, run_pipeline, run_program, set_options
+from tests.conftest import EXECUTORS, SMALL, run_pipeline, run_program, set_options, spark_keys
 from tests.in_session import run_in_session, settings_of
 
 
@@ -237,7 +237,7 @@ def test_resume_leaves_out_what_is_done(spark, small_run, capfd):
 CLUSTER = (
     "spark.master=local-cluster[2,1,2048]",
     "spark.driver.memory=1g",
-    EXECUTORS,
+    *spark_keys(EXECUTORS),
 )
 BOTH_JOBS = """
 import sys

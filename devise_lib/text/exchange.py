@@ -4,6 +4,7 @@ Every row has one worker that sums it, so a merge moves a changed row twice a wo
 back) whatever the number of workers, and no process holds what all of them sent.
 """
 
+import os
 import queue
 import socket
 from collections.abc import Callable, Sequence
@@ -54,7 +55,8 @@ class Exchange:
             port = listener.address[1]
             met: queue.SimpleQueue[tuple[int, Connection]] = queue.SimpleQueue()
             complete = Event()
-            Thread(target=_admit_all, args=(listener, key, met, complete), daemon=True).start()
+            admitting = Thread(target=_admit_all, args=(listener, key, met, complete), daemon=True)
+            admitting.start()
             addresses = gather(f"{host} {port}")
             self.workers = len(addresses)
             try:
@@ -63,6 +65,8 @@ class Exchange:
                 while len(self._peers) < self.workers - 1:
                     peer, connection = met.get(timeout=patience)
                     self._peers[peer] = connection
+                for connection in self._peers.values():
+                    _send_at_once(connection)
             except (OSError, EOFError, AuthenticationError, queue.Empty) as error:
                 self._hang_up()
                 raise InputError(
@@ -74,6 +78,7 @@ class Exchange:
             finally:
                 complete.set()
                 socket.create_connection(("localhost", port)).close()  # lets accept() return
+                admitting.join()
         self._senders = ThreadPoolExecutor(max(1, self.workers - 1))
 
     def close(self) -> None:
@@ -119,6 +124,15 @@ def _call(address: str, rank: int, key: bytes) -> Connection:
     return connection
 
 
+def _send_at_once(connection: Connection) -> None:
+    """Let no message wait until the other end has acknowledged the one before.
+
+    That is Nagle's algorithm. It costs a merge 160 ms, because acknowledgements come 40 ms late.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 def _admit_all(
     listener: Listener,
     key: bytes,
@@ -127,10 +141,7 @@ def _admit_all(
 ) -> None:
     """Answer whoever calls, each in a thread of its own: a stranger may never say a word."""
     while not complete.is_set():
-        try:
-            connection = listener.accept()
-        except OSError:
-            return  # closed meanwhile
+        connection = listener.accept()
         Thread(target=_admit, args=(connection, key, met), daemon=True).start()
 
 

@@ -26,7 +26,7 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.schemas import PHOTOS as PHOTOS_SCHEMA
 from devise_lib.spark.tables import Tables
-from tests.conftest import EXECUTORS, LOCAL, ROOT, SESSION, set_options
+from tests.conftest import EXECUTORS, LOCAL, ROOT, SESSION, set_options, spark_keys
 from tests.embedding import mean_colour_network, photo_row, register, run
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -70,7 +70,7 @@ CLUSTER = (  # two executors, each a process that can be killed
     "spark.master=local-cluster[2,1,1024]",
     "spark.driver.memory=1g",
     f"spark.driver.extraJavaOptions={SESSION['driver.extraJavaOptions']}",
-    EXECUTORS,
+    *spark_keys(EXECUTORS),
     "spark.task.maxFailures=50",  # more than are killed here
     "spark.stage.maxConsecutiveAttempts=50",
     "spark.deploy.maxExecutorRetries=-1",

@@ -1,3 +1,4 @@
+import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,19 @@ def test_sums_come_in_the_order_of_the_calls():
 
     for totals in run_workers(3, work):
         assert totals == [(call + 1) * 111.0 for call in range(30)]
+
+
+def test_no_message_waits_until_the_one_before_is_acknowledged():
+    """Nagle's algorithm at either end costs each sum 160 ms. A time would tell it less surely."""
+
+    def work(exchange):
+        exchange.sum_rows(np.ones((4, 2), dtype=np.float32))  # every worker has met the others
+        for connection in exchange._peers.values():
+            with socket.socket(fileno=os.dup(connection.fileno())) as end:
+                yield end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    for at_once in run_workers(3, lambda exchange: list(work(exchange))):
+        assert at_once == [1, 1]
 
 
 def test_more_bytes_than_a_socket_holds_do_not_block():

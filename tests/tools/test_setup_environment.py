@@ -199,7 +199,11 @@ def test_an_interrupted_set_up_says_so_and_leaves_no_stamp(root, number):
         "        setup.commands, 'other', lambda beside: beside.run(['sleep', '60'], 'stopped')\n"
         "    )\n"
         "    return 'begun'\n"
-        "s.STEPS = (('jars', 'long', begin), ('waiting', 'long', lambda _: time.sleep(60)))\n"
+        # In short pieces: a signal just before the system's call does not end a sleep.
+        "def wait(setup):\n"
+        "    while True:\n"
+        "        time.sleep(0.1)\n"
+        "s.STEPS = (('jars', 'long', begin), ('waiting', 'long', wait))\n"
         f"sys.exit(s.main(Path('{root}')))\n"
     )
     process = subprocess.Popen(
