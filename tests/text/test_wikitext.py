@@ -194,10 +194,11 @@ def tree_words(wikitext: str) -> Counter[str]:
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_has_the_words_of_a_full_parser_on_real_articles(devise_data):
+@pytest.mark.parametrize("count", [8, pytest.param(30, marks=pytest.mark.soak)])
+def test_has_the_words_of_a_full_parser_on_real_articles(devise_data, count):
     dump = devise_data / "wiki" / "enwiki-shortened.xml.bz2"
     pages = read_pages(plan_ranges(str(dump), None, 1)[0])
-    articles = [page.text for page in pages if page.redirect is None][:30]
+    articles = [page.text for page in pages if page.redirect is None][:count]
     ours: Counter[str] = sum(
         (Counter(re.findall(r"[^\W_]+", clean(t))) for t in articles), Counter()
     )
