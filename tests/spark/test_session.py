@@ -65,7 +65,7 @@ def test_our_session_takes_the_archive_and_keeps_the_users_java_options(spark):
 OWN_SETTINGS = """
 import os, sys
 from devise_lib.spark.session import start_session
-spark = start_session("own settings", {"master": "local[1]", "driver.memory": "1g"})
+spark = start_session("own settings", dict(word.split("=", 1) for word in sys.argv[2:]))
 spark.range(3).write.format("delta").save(sys.argv[1])
 java = spark._jvm.java.lang.ProcessHandle.current().pid()
 print(spark.conf.get("spark.own"), spark.read.format("delta").load(sys.argv[1]).count())
@@ -79,7 +79,9 @@ def test_a_users_own_folder_of_settings_stays_and_delta_works_without_the_archiv
 ):
     (tmp_path / "spark-defaults.conf").write_text("spark.own yes\n")
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
-    done = run_program("-c", OWN_SETTINGS, str(tmp_path / "table"))
+    small = {**SESSION, "master": "local[1]", "sql.codegen.wholeStage": "false"}
+    words = [f"{key}={value}" for key, value in small.items()]
+    done = run_program("-c", OWN_SETTINGS, str(tmp_path / "table"), *words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["yes 3", f"False {tmp_path}"]
 
