@@ -24,7 +24,8 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
-# No coverage in Python workers: they end without writing it, and it costs each 2 s of CPU.
+# No coverage in Spark's Python workers: they end without writing it. benchmarks/RESULTS.md has what
+# it costs. Horovod's ranks write theirs: they have the environment of the job.
 WORKERS = {"executorEnv.COVERAGE_PROCESS_CONFIG": ""}
 SESSION = {
     "master": "local[2]",  # workers are processes, so a pickling fault shows
@@ -38,15 +39,15 @@ SESSION = {
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
     ),
 }
-EXECUTORS = {
+EXECUTORS = {  # they end before better code would pay
     "executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     **WORKERS,
 }
 
 
-def spark_keys(settings: Mapping[str, str]) -> list[str]:
+def spark_keys(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Settings of Spark as a configuration's overrides, for programs."""
-    return [f"spark.{key}={value}" for key, value in settings.items()]
+    return tuple(f"spark.{key}={value}" for key, value in settings.items())
 
 
 LOCAL = spark_keys(SESSION)
