@@ -99,6 +99,7 @@ class IngestPhotos(JobConfig):
 
     name = "ingest_photos"
     needs = ("make_sample",)
+    adds_to = ("photos", "quarantine", "ingested_archives")
     file_keys = store_keys = ("source",)
     source: Annotated[
         tuple[PhotoSource, ...], Field(min_length=1)
@@ -156,6 +157,7 @@ class EmbedPhotos(ModelJobConfig):
 
     name = "embed_photos"
     needs = ("ingest_photos", "train_devise")
+    adds_to = ("embeddings", "quarantine", "current_models")
     batch_size: PositiveInt = 64  # photos a call of the network
     decode_threads: Annotated[int, Field(ge=0)] = 0  # a task; 0: one a core of it, and one more
     read_threads: PositiveInt = 8  # in place of these for photos that are read from their paths

@@ -135,6 +135,7 @@ class JobConfig(Frozen):
     needs: ClassVar[tuple[str, ...]] = ()  # the jobs whose results this one reads
     file_keys: ClassVar[tuple[str, ...]] = ()  # the keys that name files that must be there
     store_keys: ClassVar[tuple[str, ...]] = ()  # those of them whose files Spark reads, wherever
+    adds_to: ClassVar[tuple[str, ...]] = ()  # the tables that stay as they are if nothing is new
     opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
 
     work_dir: str = "work"  # a folder that the driver and every executor see

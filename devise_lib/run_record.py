@@ -25,6 +25,8 @@ class JobRecord:
         seconds: wall-clock time.
         rows: counts by name, as the job returned them.
         finished: time of its end, seconds since the epoch.
+        result_of: the run that last changed what the job leaves: this one, or an earlier one where
+            this one found nothing to do.
     """
 
     job: str
@@ -33,6 +35,7 @@ class JobRecord:
     seconds: float
     rows: dict[str, int]
     finished: float
+    result_of: str
 
     def row_text(self) -> str:
         """The counts on one line."""
@@ -59,7 +62,10 @@ def log_path(config: JobConfig) -> Path:
 def read_record(work_dir: str, job: str) -> JobRecord | None:
     """What the job's last finished run left; None if it never finished in this work folder."""
     path = _record_path(work_dir, job)
-    return JobRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return JobRecord(**{"result_of": found["run_id"], **found})  # others' records have no such key
 
 
 def fingerprint(config: JobConfig) -> str:
@@ -69,7 +75,7 @@ def fingerprint(config: JobConfig) -> str:
         "version": __version__,
         "config": config.model_dump(mode="json", exclude={"work_dir", "tracking_uri"}),
         "inputs": [_stat(path) for paths in config.input_files().values() for path in paths],
-        "upstream": {job: record and record.run_id for job, record in upstream.items()},
+        "upstream": {job: record and record.result_of for job, record in upstream.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ def dump(tmp_path) -> Path:
     return path
 
 
-def leave_record(work: Path, job: str, run_id: str) -> None:
-    write_record(str(work), JobRecord(job, run_id, "f", 1.0, {"rows": 3}, 5.0))
+def leave_record(work: Path, job: str, run_id: str, result_of: str) -> None:
+    write_record(str(work), JobRecord(job, run_id, "f", 1.0, {"rows": 3}, 5.0, result_of))
 
 
 def test_a_fingerprint_changes_with_all_that_a_result_depends_on(tmp_path, dump):
@@ -40,11 +41,13 @@ def test_a_fingerprint_changes_with_all_that_a_result_depends_on(tmp_path, dump)
     assert changed()
     dump.write_text("<mediawiki></mediawiki>")
     assert changed()
-    leave_record(work, "make_sample", "run-1")
+    leave_record(work, "make_sample", "run-1", "run-1")
     assert changed()
-    leave_record(work, "make_sample", "run-2")
+    leave_record(work, "make_sample", "run-2", "run-2")
     assert changed()
-    leave_record(work, "evaluate", "run-9")  # not what this job reads from
+    leave_record(work, "make_sample", "run-3", "run-2")  # it found nothing to do
+    assert not changed()
+    leave_record(work, "evaluate", "run-9", "run-9")  # not what this job reads from
     assert not changed()
 
 
@@ -70,10 +73,19 @@ def test_a_job_that_never_finished_has_no_record(tmp_path):
 
 
 def test_a_record_is_read_as_it_was_written_until_it_is_forgotten(tmp_path):
-    record = JobRecord("evaluate", "run-1", "f", 1.5, {"rows": 12345, "left out": 2}, 5.0)
+    record = JobRecord("evaluate", "run-1", "f", 1.5, {"rows": 12345, "left out": 2}, 5.0, "run-0")
     write_record(str(tmp_path), record)
     assert read_record(str(tmp_path), "evaluate") == record
     assert record.row_text() == "12,345 rows, 2 left out"
     forget_record(str(tmp_path), "evaluate")
     forget_record(str(tmp_path), "evaluate")  # where there is none
     assert read_record(str(tmp_path), "evaluate") is None
+
+
+def test_a_record_of_an_earlier_version_has_results_of_its_own(tmp_path):
+    leave_record(tmp_path, "evaluate", "run-1", "run-0")
+    path = tmp_path / "runs" / "evaluate.json"
+    found = json.loads(path.read_text())
+    del found["result_of"]
+    path.write_text(json.dumps(found))
+    assert read_record(str(tmp_path), "evaluate").result_of == "run-1"

@@ -9,8 +9,17 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.command_line import check_command_line, speaking_errors
 from devise_lib.config_types import JobConfig
-from devise_lib.run_record import JobRecord, fingerprint, forget_record, log_path, write_record
+from devise_lib.run_record import (
+    JobRecord,
+    fingerprint,
+    forget_record,
+    log_path,
+    read_record,
+    write_record,
+)
+from devise_lib.spark.finished import rows_now
 from devise_lib.spark.session import is_managed, log_to, start_session
+from devise_lib.spark.tables import Tables
 
 Run = Callable[[SparkSession, Any], dict[str, int]]
 
@@ -34,15 +43,24 @@ def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None =
 
 
 def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str = "") -> JobRecord:
-    """Run a job inside an MLflow run of its own, and record that it finished."""
+    """Run a job inside an MLflow run of its own, and record that it finished.
+
+    A run that changes no row of the tables that the job adds to leaves the result of the run before
+    it, so that `--resume` does not begin anew behind it.
+    """
     started = time.monotonic()
     read_from = fingerprint(config)  # before the run: what changes meanwhile was not read
+    earlier = read_record(config.work_dir, config.name)
     forget_record(config.work_dir, config.name)
+    tables = Tables.of(spark, config)
+    rows_before = rows_now(tables, *config.adds_to)
     with tracking.job_run(config, parent_run_id) as run_id:
         rows = run(spark, config)
         seconds = time.monotonic() - started
         counts = {f"rows_{name.replace(' ', '_')}": float(n) for name, n in rows.items()}
         tracking.log_metrics({"seconds": seconds, **counts})
-    record = JobRecord(config.name, run_id, read_from, seconds, rows, time.time())
+    unchanged = config.adds_to and rows_before == rows_now(tables, *config.adds_to)
+    result_of = earlier.result_of if earlier and unchanged else run_id
+    record = JobRecord(config.name, run_id, read_from, seconds, rows, time.time(), result_of)
     write_record(config.work_dir, record)
     return record

@@ -1,11 +1,13 @@
 import re
 
 import mlflow
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from devise_lib import tracking
 from devise_lib.command_line import find_input_error
-from devise_lib.config import Evaluate
+from devise_lib.config import BuildSignatures, Evaluate
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.run_record import fingerprint, read_record
@@ -61,6 +63,47 @@ def test_a_job_that_fails_leaves_a_failed_run_and_no_record_of_an_earlier_one(co
         execute(None, fail, config)
     assert read_record(config.work_dir, "evaluate") is None
     assert mlflow.get_run(runs[0]).info.status == "FAILED"
+
+
+def test_a_run_that_changes_no_row_leaves_the_result_of_the_run_before(tmp_path, store):
+    """So that the jobs behind it are as they were for `--resume`. No Spark: deltalake writes."""
+    config = EmbedPhotos(work_dir=str(tmp_path / "w"), tracking_uri=store)
+    behind = BuildSignatures(work_dir=config.work_dir)
+    tracking.connect(config)
+    table = tmp_path / "w" / "tables" / "embeddings"
+
+    def add(*_):
+        write_deltalake(table, pa.table({"photo_id": ["p1"]}), mode="append")
+        return {"embeddings": 1}
+
+    def nothing_new(*_):
+        return {"embeddings": 1}
+
+    def fail(*_):
+        raise InputError("no photo")
+
+    first = execute(None, add, config)
+    assert first.result_of == first.run_id
+    before = fingerprint(behind)
+    second, third = (execute(None, nothing_new, config) for _ in range(2))
+    assert second.run_id != third.run_id
+    assert second.result_of == third.result_of == first.run_id
+    assert fingerprint(behind) == before
+
+    more = execute(None, add, config)
+    assert more.result_of == more.run_id
+    assert fingerprint(behind) != before
+
+    with pytest.raises(InputError):
+        execute(None, fail, config)
+    after_a_fault = execute(None, nothing_new, config)  # the other may have changed something
+    assert after_a_fault.result_of == after_a_fault.run_id
+
+
+def test_a_job_that_makes_its_results_anew_has_new_ones_each_time(config):
+    first, second = (execute(None, lambda *_: {}, config) for _ in range(2))
+    assert (first.result_of, second.result_of) == (first.run_id, second.run_id)
+    assert first.run_id != second.run_id
 
 
 def never(*_):
