@@ -24,14 +24,13 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
-# No coverage in Spark's Python workers: they end without writing it. benchmarks/RESULTS.md has what
-# it costs. Horovod's ranks write theirs: they have the environment of the job.
-WORKERS = {"executorEnv.COVERAGE_PROCESS_CONFIG": ""}
 SESSION = {
     "master": "local[2]",  # workers are processes, so a pickling fault shows
     "driver.memory": "1g",
     "buffer.pageSize": "1m",  # of each aggregation and sort, whose few rows would be given 16
-    **WORKERS,
+    # No coverage in Spark's Python workers: they end without writing it. benchmarks/RESULTS.md has
+    # what it costs. Horovod's ranks write theirs: they have the environment of the job.
+    "executorEnv.COVERAGE_PROCESS_CONFIG": "",
     # For runs of minutes on two cores. What the second compiler would gain is less than it costs
     # (the first one alone has room for 48 MB of code, and would stop there), and a collector that
     # works beside the program takes a quarter more CPU.
@@ -39,9 +38,9 @@ SESSION = {
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
     ),
 }
-EXECUTORS = {  # they end before better code would pay
+CLUSTER = {  # of executors, which end before better code would pay
+    **SESSION,
     "executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    **WORKERS,
 }
 
 

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from devise_lib import pipeline
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.pipeline import NAMES, choose_jobs, resume_command
-from tests.conftest import EXECUTORS, SMALL, run_pipeline, run_program, set_options, spark_keys
+from tests.conftest import CLUSTER, SMALL, run_pipeline, run_program, set_options, spark_keys
 from tests.in_session import run_in_session, settings_of
 
 
@@ -234,11 +234,7 @@ def test_resume_leaves_out_what_is_done(spark, small_run, capfd):
     assert said.count("done before, unchanged") == len(list((small_run / "runs").glob("*.json")))
 
 
-CLUSTER = (
-    "spark.master=local-cluster[2,1,2048]",
-    "spark.driver.memory=1g",
-    *spark_keys(EXECUTORS),
-)
+TWO_WORKERS = spark_keys({**CLUSTER, "master": "local-cluster[2,1,2048]"})
 BOTH_JOBS = """
 import sys
 from devise_lib import pipeline
@@ -287,7 +283,7 @@ def test_a_cluster_of_two_workers_embeds_the_same_and_trains_words_together(
     small_run, not_embedded
 ):
     engine = ("train_word2vec.engine=distributed", "train_word2vec.epochs=1")
-    words = set_options([*SMALL, f"work_dir={not_embedded}", *CLUSTER, *engine])
+    words = set_options([*SMALL, f"work_dir={not_embedded}", *TWO_WORKERS, *engine])
     said = complaint(run_program("-c", BOTH_JOBS, *DEMO, *words), 0)
     check_embeddings(small_run, not_embedded, said)
     check_words(small_run, not_embedded, said)
@@ -297,7 +293,7 @@ def test_a_cluster_of_two_workers_embeds_the_same_and_trains_words_together(
 @pytest.mark.slow
 @pytest.mark.soak
 def test_each_job_is_a_program_of_its_own_on_a_cluster_of_two_workers(small_run, not_embedded):
-    words = set_options([*SMALL, f"work_dir={not_embedded}", *CLUSTER])
+    words = set_options([*SMALL, f"work_dir={not_embedded}", *TWO_WORKERS])
     done = run_program("jobs/embed_photos.py", *DEMO, *words)
     check_embeddings(small_run, not_embedded, complaint(done, 0))
     engine = ("--set", "train_word2vec.engine=distributed")

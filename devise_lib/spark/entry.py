@@ -59,8 +59,8 @@ def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str
         seconds = time.monotonic() - started
         counts = {f"rows_{name.replace(' ', '_')}": float(n) for name, n in rows.items()}
         tracking.log_metrics({"seconds": seconds, **counts})
-    unchanged = config.adds_to and rows_before == rows_now(tables, *config.adds_to)
-    result_of = earlier.result_of if earlier and unchanged else run_id
+    nothing_new = bool(config.adds_to) and rows_before == rows_now(tables, *config.adds_to)
+    result_of = earlier.result_of if earlier and nothing_new else run_id
     record = JobRecord(config.name, run_id, read_from, seconds, rows, time.time(), result_of)
     write_record(config.work_dir, record)
     return record

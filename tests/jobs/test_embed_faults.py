@@ -26,7 +26,7 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.schemas import PHOTOS as PHOTOS_SCHEMA
 from devise_lib.spark.tables import Tables
-from tests.conftest import EXECUTORS, LOCAL, ROOT, SESSION, set_options, spark_keys
+from tests.conftest import CLUSTER, LOCAL, ROOT, set_options, spark_keys
 from tests.embedding import mean_colour_network, photo_row, register, run
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -66,16 +66,14 @@ FULL = Size(
     pause_s=2.5,
     as_programs=True,
 )
-CLUSTER = (  # two executors, each a process that can be killed
-    "spark.master=local-cluster[2,1,1024]",
-    "spark.driver.memory=1g",
-    f"spark.driver.extraJavaOptions={SESSION['driver.extraJavaOptions']}",
-    *spark_keys(EXECUTORS),
-    "spark.task.maxFailures=50",  # more than are killed here
-    "spark.stage.maxConsecutiveAttempts=50",
-    "spark.deploy.maxExecutorRetries=-1",
-    "spark.excludeOnFailure.enabled=false",
-)
+TWO_EXECUTORS = {  # each a process that can be killed
+    **CLUSTER,
+    "master": "local-cluster[2,1,1024]",
+    "task.maxFailures": "50",  # more than are killed here
+    "stage.maxConsecutiveAttempts": "50",
+    "deploy.maxExecutorRetries": "-1",
+    "excludeOnFailure.enabled": "false",
+}
 SOFT_S = 240.0  # until the photos must have got on by one commit
 
 
@@ -129,7 +127,7 @@ def command(work: Path, *settings: str) -> list[str]:
 def start(work: Path) -> subprocess.Popen:
     log = (work / "said.txt").open("ab")
     return subprocess.Popen(
-        command(work, *CLUSTER, "embed_photos.files_per_batch=1"),
+        command(work, *spark_keys(TWO_EXECUTORS), "embed_photos.files_per_batch=1"),
         cwd=ROOT,
         stdout=log,
         stderr=log,
