@@ -22,6 +22,8 @@ class ParseWikipedia(JobConfig):
     tasks: Annotated[int, Field(ge=0)] = 0  # byte ranges to cut; 0: fitted to the dump's size
     namespaces: OneOrMore[int] = (0,)
     damaged: Literal["fail", "refuse"] = "fail"  # refuse: leave out what is damaged, and list it
+    # Templates that mark a disambiguation page in this wiki, beside those that are known.
+    disambiguation_templates: Several[str] = ()
 
 
 _PHRASE_KEYS = ("phrase_scoring", "phrase_min_count", "phrase_threshold", "max_phrases")

@@ -41,7 +41,8 @@ def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:
     ranges = plan_ranges(dump, index, config.tasks, files, parallelism)
     run_id = tracking.current_run_id()
     tables = Tables.of(spark, config, dump=dump, run_id=run_id)
-    read = read_articles(spark, ranges, config.namespaces, config.damaged, worker_files)
+    templates = config.disambiguation_templates
+    read = read_articles(spark, ranges, config.namespaces, config.damaged, worker_files, templates)
     read.persist(StorageLevel.DISK_ONLY)  # both tables are of one reading
     try:
         articles = articles_of(read)

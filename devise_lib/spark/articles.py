@@ -13,7 +13,8 @@ from devise_lib.errors import InputError
 from devise_lib.spark.hadoop_files import WorkerFiles
 from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
-from devise_lib.text.wikitext import clean, is_disambiguation
+from devise_lib.text.wiki_pages import is_disambiguation
+from devise_lib.text.wikitext import clean
 
 BATCH_ROWS = 200
 BATCH_CHARACTERS = 8_000_000  # the longest pages have a megabyte of text
@@ -35,10 +36,21 @@ def read_articles(
     namespaces: tuple[int, ...],
     damaged: Literal["fail", "refuse"] = "fail",
     files: WorkerFiles | None = None,
+    disambiguation_templates: tuple[str, ...] = (),
 ) -> DataFrame:
-    """The pages of `namespaces` and the ranges that were refused, one task a range.
+    """The pages of `namespaces` and the ranges that were refused, one task per range.
 
-    Columns of READ; `articles_of` and `refused_of` tell the two kinds of rows apart.
+    Args:
+        spark: the session.
+        ranges: the byte ranges of the dump.
+        namespaces: the numbers of the namespaces that are kept.
+        damaged: "fail" raises at the first damage; "refuse" gives a row for each.
+        files: the file system as workers open it.
+        disambiguation_templates: names of templates that mark disambiguation pages in this wiki,
+            beside those that are known.
+
+    Returns:
+        The columns of READ; `articles_of` and `refused_of` tell the two kinds of rows apart.
     """
     plan = spark.createDataFrame(
         [(r.path, r.start, r.stop, r.is_last, r.kind, r.pages) for r in ranges], RANGES
@@ -50,9 +62,8 @@ def read_articles(
         for batch in batches:
             for row in batch.to_pylist():
                 found = read_range(ByteRange(**row), opener.open())
-                yield from _batches(
-                    _rows(found, namespaces, f"{row['path']}:{row['start']}-{row['stop']}")
-                )
+                source = f"{row['path']}:{row['start']}-{row['stop']}"
+                yield from _batches(_rows(found, namespaces, disambiguation_templates, source))
 
     # A range a task: Spark would otherwise put small rows such as these into one.
     return plan.repartitionByRange(len(ranges), "path", "start").mapInArrow(read, READ)
@@ -68,19 +79,37 @@ def nothing_read(read: DataFrame, dump: str, namespaces: tuple[int, ...]) -> str
 
 
 def refuse_doubled_pages(articles: DataFrame) -> None:
-    """Each id names one page: a folder may hold the same wiki twice.
+    """Each id names one page: a folder may hold one wiki twice, a file the pages' history.
 
     Raises:
-        InputError: with an id that comes twice, and where from.
+        InputError: with an id that comes twice, where from, and what to do.
     """
-    counts = articles.groupBy("page_id").agg(F.count("*").alias("n"), F.collect_set("source"))
+    file = F.regexp_replace("source", r":\d+-\d+$", "")
+    counts = articles.groupBy("page_id").agg(
+        F.count("*").alias("n"),
+        F.count_distinct("revision_id"),
+        F.array_sort(F.collect_set(file)),
+    )
     doubled = counts.where("n > 1").limit(1).collect()
     if doubled:
-        page_id, times, sources = doubled[0]
-        raise InputError(
-            f"page id {page_id} comes {times} times, from {', '.join(sorted(sources)[:5])}: want "
-            "each page once; leave one packing of the dump, or of each wiki, in the folder"
+        raise InputError(describe_doubled_page(*doubled[0]))
+
+
+def describe_doubled_page(page_id: str, times: int, revisions: int, files: list[str]) -> str:
+    """Why a page id comes several times, by the files and the revisions of it, and what to do."""
+    comes = f"page id {page_id} comes {times} times, want each page once"
+    if len(files) > 1:
+        return (
+            f"{comes}: it is in {', '.join(files[:5])}; leave one packing of the dump, or of each "
+            "wiki, in the folder"
         )
+    if revisions > 1:
+        return (
+            f"{comes}: {files[0]} has {revisions} revisions of it as pages of their own, as "
+            "exports of a history have; set parse_wikipedia.dump to a pages-articles dump, which "
+            "has the newest revision of each page alone"
+        )
+    return f"{comes}: {files[0]} holds the same page again; fetch the dump anew"
 
 
 def articles_of(read: DataFrame) -> DataFrame:
@@ -94,26 +123,29 @@ def refused_of(read: DataFrame) -> DataFrame:
 
 
 def _rows(
-    found: Iterator[Page | Damage] | Iterator[Page], namespaces: tuple[int, ...], source: str
+    found: Iterator[Page | Damage] | Iterator[Page],
+    namespaces: tuple[int, ...],
+    templates: tuple[str, ...],
+    source: str,
 ) -> Iterator[Row]:
     for each in found:
         if isinstance(each, Damage):
             yield (*[None] * len(ARTICLES), *_refused(each))
         elif each.namespace in namespaces:
-            yield (*_article(each), source, *[None] * len(_REFUSED_COLUMNS))
+            yield (*_article(each, templates), source, *[None] * len(_REFUSED_COLUMNS))
 
 
-def _article(page: Page) -> Row:
-    text = "" if page.redirect else clean(page.text)
+def _article(page: Page, templates: tuple[str, ...]) -> Row:
+    is_article = page.redirect is None
     return (
         page.page_id,
         page.revision_id,
         page.namespace,
         page.title,
         page.redirect,
-        not page.redirect and is_disambiguation(page.text, page.title),
+        is_article and is_disambiguation(page.text, page.title, templates),
         page.timestamp,
-        text,
+        clean(page.text, page.site) if is_article else "",
     )
 
 

@@ -18,6 +18,7 @@ from devise_lib.text.dump_plan import ByteRange, plan_ranges
 from devise_lib.text.dump_xml import BrokenXmlError, Page, PageParser, RefusedXmlError
 from devise_lib.text.files import LOCAL_FILES, Files
 from devise_lib.text.streams import Chunk, Gap, Reason, bz2_chunks, plain_chunks
+from devise_lib.text.wiki_site import UNKNOWN_SITE, WikiSite
 
 __all__ = [
     "ByteRange",
@@ -31,6 +32,7 @@ __all__ = [
 
 _PAGE = re.compile(rb"<page[\s>]")  # not found in a page's text, where "<" is escaped
 _PAGE_BYTES = 6
+_HEAD_BYTES = 4_000_000  # a dump's head has some kilobytes
 
 
 def read_pages(byte_range: ByteRange, files: Files = LOCAL_FILES) -> Iterator[Page]:
@@ -65,8 +67,8 @@ class _Reader:
 
     def __init__(self, byte_range: ByteRange, files: Files, refuse: bool) -> None:
         self._range, self._files, self._refuse = byte_range, files, refuse
-        # None while a page is looked for behind damage.
-        self._parser: PageParser | None = PageParser(inside_root=byte_range.start > 0)
+        self._site = UNKNOWN_SITE
+        self._parser: PageParser | None = None  # None while a page is looked for behind damage
         self._tail = b""  # of bytes without a page, in which one may begin
         self._base = byte_range.start  # of plain XML: where the parser's bytes begin
         self._at = byte_range.start  # how far the file has been read
@@ -78,9 +80,11 @@ class _Reader:
 
     def read(self) -> Iterator[Page | Damage]:
         path, start, stop = self._range.path, self._range.start, self._range.stop
-        chunks = bz2_chunks if self._range.kind == "bz2" else plain_chunks
         try:
-            for piece in chunks(self._files, path, start, stop):
+            if start > 0:
+                self._site = self._read_head()
+            self._parser = PageParser(inside_root=start > 0, site=self._site)
+            for piece in self._chunks(start, stop):
                 if isinstance(piece, Gap):
                     self._break(piece.start, piece.fault, piece.reason, piece.message)
                 else:
@@ -88,6 +92,21 @@ class _Reader:
             yield from self._finish()
         except RefusedXmlError as error:
             raise InputError(f"{path}, near byte {self._at}: {error}") from None
+
+    def _chunks(self, start: int, stop: int) -> Iterator[Chunk | Gap]:
+        chunks = bz2_chunks if self._range.kind == "bz2" else plain_chunks
+        return chunks(self._files, self._range.path, start, stop)
+
+    def _read_head(self) -> WikiSite:
+        """What the head of the file says of the wiki; UNKNOWN_SITE where it is damaged."""
+        parser = PageParser(inside_root=False)
+        for piece in self._chunks(0, min(self._range.start, _HEAD_BYTES)):
+            try:
+                if isinstance(piece, Gap) or any(parser.feed(piece.data)) or parser.has_site:
+                    break
+            except BrokenXmlError:
+                break
+        return parser.site
 
     def _feed(self, chunk: Chunk) -> Iterator[Page | Damage]:
         self._at, self._origin = chunk.offset, chunk.origin
@@ -101,7 +120,7 @@ class _Reader:
                     self._tail = data[1 - _PAGE_BYTES :]
                     return
                 data = data[page.start() :]
-                self._parser, self._tail = PageParser(inside_root=True), b""
+                self._parser, self._tail = PageParser(inside_root=True, site=self._site), b""
                 self._base = chunk.offset - len(data)
                 self._resume_at(self._base if is_plain else chunk.origin)
             try:
@@ -128,6 +147,8 @@ class _Reader:
         path, stop = self._range.path, self._range.stop
         damage = Damage(path, start, stop, fault, reason, message, self._last)
         self._damage = replace(self._damage, stop=stop) if self._damage else damage
+        if self._parser is not None:
+            self._site = self._parser.site
         self._parser, self._tail = None, b""
 
     def _resume_at(self, offset: int) -> None:

@@ -6,9 +6,12 @@ Element names are matched without their namespace, which changes with the export
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from xml.parsers import expat
+
+from devise_lib.text.wiki_pages import redirect_target
+from devise_lib.text.wiki_site import UNKNOWN_SITE, WikiSite
 
 _MAX_PAGE_CHARS = 1 << 26  # MediaWiki allows 2 MiB a page; 32 times that is no article
 _MAX_DEPTH = 64  # a dump is 5 deep
@@ -20,19 +23,22 @@ _FIELDS = {  # path below <page> -> the field it fills
     ("revision", "timestamp"): "timestamp",
     ("revision", "text"): "text",
 }
+_OF_REVISION = ("revision_id", "timestamp", "text")
+_NAMESPACE = ["mediawiki", "siteinfo", "namespaces", "namespace"]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a dump in its last revision there; `text` is wikitext."""
+    """A page of a dump in the newest revision there; `text` is wikitext."""
 
     page_id: str
     revision_id: str
     namespace: int  # 0 for articles, 10 for templates, 14 for categories ...
     title: str
-    redirect: str | None  # title of the page that it points to
+    redirect: str | None  # title of the page that it points to; "" where the dump names none
     timestamp: datetime | None  # UTC
     text: str
+    site: WikiSite = field(default=UNKNOWN_SITE, compare=False, repr=False)
 
 
 class BrokenXmlError(Exception):
@@ -57,11 +63,20 @@ class PageParser:
     Args:
         inside_root: the bytes start after the head of the dump, so that the opening tag of
             its root element has not been seen; one is put in its place.
+        site: what the head says of the wiki. A head among the bytes takes its place.
+
+    Attributes:
+        site: what the head says of the wiki, as far as the bytes have been read.
+        has_site: whether the head was among the bytes.
     """
 
-    def __init__(self, inside_root: bool) -> None:
+    def __init__(self, inside_root: bool, site: WikiSite = UNKNOWN_SITE) -> None:
+        self.site = site
+        self.has_site = False
+        self._namespaces: list[tuple[int, str]] = []
         self._open: list[str] = []  # local names of the open elements
         self._fields: dict[str, str] = {}
+        self._kept: dict[str, str] = {}  # of the newest revision of the page so far
         self._parts: list[str] | None = None  # of the field being read
         self._chars = 0
         self._fed = 0
@@ -130,12 +145,19 @@ class PageParser:
         if local == "page":
             if len(self._open) != 2:  # bytes between two pages are missing
                 raise BrokenXmlError("a page begins inside another one", self._index())
-            self._fields, self._chars, self.page_start = {}, 0, self._index()
+            self._fields, self._kept, self._chars = {}, {}, 0
+            self.page_start = self._index()
         elif local == "redirect":
             self._fields["redirect"] = attributes.get("title", "")
+        elif local == "namespace" and self._open == _NAMESPACE:
+            self._namespaces.append((_number(attributes.get("key", "")) or 0, ""))
+            self._collect()
         elif tuple(self._open[2:]) in _FIELDS and self._open[1] == "page":
-            self._parts = []
-            self._expat.CharacterDataHandler = self._characters
+            self._collect()
+
+    def _collect(self) -> None:
+        self._parts = []
+        self._expat.CharacterDataHandler = self._characters
 
     def _characters(self, text: str) -> None:
         self._chars += len(text)
@@ -147,36 +169,75 @@ class PageParser:
 
     def _end(self, _name: str) -> None:
         if self._parts is not None:
-            field = _FIELDS.get(tuple(self._open[2:]))
-            if field is not None:
-                self._fields[field] = "".join(self._parts)
+            self._take("".join(self._parts))
             self._parts = None
             self._expat.CharacterDataHandler = None
-        if self._open.pop() == "page":
-            if not {"page_id", "title"} <= self._fields.keys():
-                raise BrokenXmlError("a page without an id or a title", self._index())
-            self._pages.append(_page(self._fields))
+        closed = self._open.pop()
+        if closed == "page":
+            self._end_page()
+        elif closed == "revision" and self._open[1:] == ["page"]:
+            self._end_revision()
+        elif closed == "siteinfo" and len(self._open) == 1:
+            self.site, self.has_site = WikiSite.of(self._namespaces), True
+
+    def _take(self, text: str) -> None:
+        """Keep the characters of the element that ends."""
+        if self._open == _NAMESPACE:
+            self._namespaces[-1] = (self._namespaces[-1][0], text)
+        elif (field := _FIELDS.get(tuple(self._open[2:]))) is not None:
+            self._fields[field] = text
+
+    def _end_revision(self) -> None:
+        """Keep the newer one of two revisions, whatever their order in the dump."""
+        self._chars = 0
+        found = {name: self._fields.pop(name, "") for name in _OF_REVISION}
+        if not self._kept or _age(found) >= _age(self._kept):
+            self._kept = found
+
+    def _end_page(self) -> None:
+        if not {"page_id", "title"} <= self._fields.keys():
+            raise BrokenXmlError("a page without an id or a title", self._index())
+        self._pages.append(_page(self._fields | self._kept, self.site))
 
     def _refuse_dtd(self, *_declaration: object) -> None:
         raise RefusedXmlError("a DTD, which no MediaWiki export has; it could hold an XML bomb")
 
 
-def _page(fields: dict[str, str]) -> Page:
-    namespace = fields.get("namespace", "0").strip()
+def _page(fields: dict[str, str], site: WikiSite) -> Page:
+    title, text, redirect = fields["title"], fields.get("text", ""), fields.get("redirect")
+    namespace = _number(fields.get("namespace", ""))  # dumps before schema 0.6 have none
     return Page(
-        page_id=fields.get("page_id", "").strip(),
+        page_id=fields["page_id"].strip(),
         revision_id=fields.get("revision_id", "").strip(),
-        namespace=int(namespace) if namespace.lstrip("-").isdecimal() else 0,
-        title=fields.get("title", ""),
-        redirect=fields.get("redirect"),
+        namespace=site.namespace_of(title) if namespace is None else namespace,
+        title=title,
+        redirect=redirect or redirect_target(text) or redirect,
         timestamp=_utc(fields.get("timestamp", "")),
-        text=fields.get("text", ""),
+        text=text,
+        site=site,
     )
+
+
+def _age(revision: dict[str, str]) -> tuple[bool, float, int]:
+    """Greater for a newer revision: by its time, then by its id."""
+    time = _utc(revision["timestamp"])
+    return (
+        time is not None,
+        time.timestamp() if time else 0.0,
+        _number(revision["revision_id"]) or 0,
+    )
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def _utc(stamp: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(stamp.strip())
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter near the years 1 and 9999
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

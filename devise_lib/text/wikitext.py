@@ -13,47 +13,68 @@ and IPAc-en, which readers do not see in the text.
 """
 
 import html
+import html.entities
 import re
 from dataclasses import dataclass, field
 
+from devise_lib.text.wiki_site import UNKNOWN_SITE, WikiSite
+from devise_lib.text.wikitext_quotes import without_quotes
+
+# A tag's name ends at a blank, "/" or ">"; what else follows "<" is text, as in "x<y" or "<b,".
+_NAME_END = r"(?=[\s/>])[^<>]*>"
 # Elements of which readers see nothing, or nothing that is running text; and nowiki and pre,
 # of which they see the inside as it stands.
-_ELEMENT = re.compile(
-    r"<!--|<(ref|references|math|chem|gallery|nowiki|pre|source|syntaxhighlight|timeline|score"
-    r"|imagemap|templatedata|graph|mapframe|maplink|style|script|hiero|ce|inputbox|indicator"
-    r"|categorytree|includeonly)\b[^<>]*>",
-    re.IGNORECASE,
+_APART = (
+    "ref|references|math|chem|gallery|nowiki|pre|source|syntaxhighlight|timeline|score|imagemap"
+    "|templatedata|graph|mapframe|maplink|style|script|hiero|ce|inputbox|indicator|categorytree"
+    "|includeonly"
 )
+_ELEMENT = re.compile(rf"<!--|<({_APART}){_NAME_END}", re.IGNORECASE)
 _AS_IT_STANDS = {"nowiki", "pre"}
-_MARKUP_CHARACTERS = str.maketrans("", "", "[]{}|<>'=")
+_WITHOUT_A_TRACE = {"", "includeonly"}  # a comment, and what only other pages include
+
+# XML knows none of these characters, so they can stand for what later steps must not see.
+_EDGE = "\x01"  # ends a run of quotes, and shows nothing
+_ASIDE = "\x16"  # stands around text that is put aside
+_GAP = "\x02"  # something that readers see apart stood here, so two words are not one
+_SIGNS = "'=<>[]{}|_*:!-"
+_STAND_INS = "\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15"
+_PUT_ASIDE = str.maketrans(_SIGNS, _STAND_INS)
+_PUT_BACK = str.maketrans(_STAND_INS, _SIGNS, _ASIDE)
+_GAPS_IN_A_ROW = re.compile(f"{_GAP}+")
+# Templates that show a sign of the text itself; what others show is known to their wiki alone.
+_SHOWN_BY_TEMPLATES = {"'": "'", "\u2019": "'", "'s": "'s", "shy": "", "wbr": "", "zwsp": ""}
 
 _BRACKET = re.compile(r"\{\{|\}\}|\[\[|\]\]|\n[ \t:*#]*\{\||\n[ \t]*\|\}(?!\})|\|")
 _CLOSES = {"}}": "{{", "]]": "[[", "|}": "{|"}
 _MAX_DEPTH = 64  # no article nests deeper; bounds the work for a hostile one
 
-# Links that show no text where they stand: files, categories, the page in other languages.
-_UNSHOWN_TARGET = re.compile(
-    r"(?:file|image|media|category)[ _]*:|(?-i:[a-z]{2,3}(?:-[a-z]+)*:)(?! )"
-    r"|[^:]+:.*\.(?:jpe?g|png|gif|svg|tiff?|webp|og[agv]|webm|mp3|wav|flac|pdf|djvu|midi?)$",
-    re.IGNORECASE | re.DOTALL,
-)
-# Lines of nothing but links to "Namespace:Title": categories, whatever the wiki's language.
-_LINE_OF_CATEGORIES = re.compile(
-    r"\n(?:[ \t]*\[\[[^\]\[|:\n]+:(?! )[^\]\[\n]*\]\])+[ \t]*(?=\n|\Z)"
-)
-
-_EXTERNAL_LINK = re.compile(r"\[(?:(?:https?|ftp):)?(?://|mailto:)[^\s\[\]]*+([^\[\]\n]*+)\]")
-_URL = re.compile(r"(?:https?|ftp)://[^\s\[\]<>\"|]+")
-_BLOCK_TAG = re.compile(
-    r"</?(?:p|div|li|ul|ol|dl|dd|dt|t[drh]|table|caption|h[1-6]|blockquote|center|poem|hr)\b[^<>]*>",
+_PROTOCOL = r"(?:https?|ftps?|sftp|ircs?|gopher|telnet|nntp|svn|git|mms|ssh|worldwind)"
+_EXTERNAL_LINK = re.compile(
+    rf"\[(?:(?:{_PROTOCOL}:)?//|(?:mailto|news|tel|sms|sips?|xmpp|geo|urn|magnet|bitcoin|matrix):)"
+    r"[^\s\[\]]*+([^\[\]\n]*+)\]",
     re.IGNORECASE,
 )
-_LINE_BREAK = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
-_QUOTES = re.compile(r"'{2,}")
-_MAGIC_WORD = re.compile(r"__([^\W\d_]{3,})__")  # __NOTOC__, in the wiki's own language, too
+_URL = re.compile(r"(?:https?|ftp)://[^\s\[\]<>\"|]+")
+_BLOCK_TAG = re.compile(
+    r"</?(?:p|div|li|ul|ol|dl|dd|dt|t[drh]|table|caption|h[1-6]|blockquote|center|poem|hr)"
+    + _NAME_END,
+    re.IGNORECASE,
+)
+_LINE_BREAK = re.compile(rf"</?br{_NAME_END}", re.IGNORECASE)
+# The tags that MediaWiki and its common extensions know. Any other shows as it is written.
+_TAG = re.compile(
+    r"</?(?:abbr|b|bdi|bdo|big|charinsert|cite|code|col|colgroup|data|del|dfn|dynamicpagelist|em"
+    r"|figure|figcaption|font|i|ins|kbd|langconvert|languages|link|mark|meta|noinclude"
+    r"|onlyinclude|page|pagelist|pages|phonos|q|quiz|rb|rbc|rp|rt|rtc|ruby|s|samp|section|small"
+    r"|span|strike|strong|sub|sup|tbody|templatestyles|tfoot|thead|time|translate|tt|tvar|u|var|wbr"
+    rf"|{_APART}){_NAME_END}",
+    re.IGNORECASE,
+)
+_MAGIC_WORD = re.compile(r"__([^\W\d_]+(?:_[^\W\d_]+)*)__")  # in the wiki's own language, too
 _VARIANTS = re.compile(r"-\{(?:([^{}|]*)\|)?([^{}|]*)\}-")  # -{zh-hans:一; zh-hant:二}-
 _STRAY_BRACKETS = re.compile(r"\{\{+|\}\}+|\[\[+|\]\]+|\{\||\|\}")
+_ENTITY = re.compile(r"&(?:\w+|#\d+|#[xX][0-9a-fA-F]+);")
 # What templates leave in parentheses, as in "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
 _EMPTY_PARENTHESES = re.compile(r"\([\s,;:]*\)")
 _OPENING_COMMAS = re.compile(r"\(\s*[,;](?:\s*[,;])*\s*")
@@ -61,29 +82,20 @@ _COMMAS = re.compile(r"[,;]+([;)])")
 _GAPS = {" ,": ",", " ;": ";", " )": ")", "( ": "(", " . ": ". ", " .\n": ".\n"}
 _MARKUP = ("[", "]", "{", "}", "<", "''", "&", "__", "://")
 
-_DISAMBIGUATION_TITLE = re.compile(r"\((?:disambiguation|значення|αποσαφήνιση|曖昧さ回避)\)\s*$")
-_DISAMBIGUATION_TEMPLATE = re.compile(
-    # Not {{disambiguation needed}} and its like, which stand behind a link within an article.
-    r"\{\{\s*(?!\w+[ _]+(?:link[ _]+)?needed\b)"
-    r"(?:disambig|disamb\b|dab\b|hndis|geodis|surname\b|given name\b|mathdab|letter-number c"
-    r"|begriffsklärung|homonymie|desambig|неоднозначн|багатозначн|disambigua|aimai|曖昧さ回避"
-    r"|αποσαφήνιση|nūzeimu šk)",
-    re.IGNORECASE,
-)
-_MAY_REFER = re.compile(
-    r"\b(?:may|can|could|might) (?:also )?refer to\b[^.\n]{0,40}:\s*$", re.MULTILINE
-)
 
-
-def clean(text: str) -> str:
+def clean(text: str, site: WikiSite = UNKNOWN_SITE) -> str:
     """The running text of a page: paragraphs, list items and headings, each on its own line.
 
     Templates, tables, references, files, categories, links to other languages, comments,
     formulas, galleries and tags are left out; of links their text stays. Work grows linearly
     with the length of the text, also where markup is left open.
+
+    Args:
+        text: the wikitext of the page.
+        site: the names of the wiki's namespaces, by which files and categories are told.
     """
     if any(mark in text for mark in _MARKUP):
-        text = _without_markup("\n" + text)
+        text = _without_markup("\n" + text, site)
     text = _EMPTY_PARENTHESES.sub("", text)
     text = _OPENING_COMMAS.sub("(", text)
     lines: list[str] = []
@@ -96,40 +108,43 @@ def clean(text: str) -> str:
         text = text.replace(gap, closed)
     if any(pair in text for pair in (",;", ",)", ";)")):  # the search costs more than the look
         text = _COMMAS.sub(r"\1", text)
-    return text
+    return text.translate(_PUT_BACK) if _ASIDE in text else text
 
 
-def is_disambiguation(text: str, title: str) -> bool:
-    """Whether a page only lists the pages that its title may mean, from its wikitext or text."""
-    return bool(
-        _DISAMBIGUATION_TITLE.search(title)
-        or _DISAMBIGUATION_TEMPLATE.search(text)
-        or _MAY_REFER.search(text[:500])
-    )
-
-
-def _without_markup(text: str) -> str:
+def _without_markup(text: str, site: WikiSite) -> str:
     if "<" in text:
         text = _without_elements(text)
     if "[[" in text or "{" in text:
-        text = _without_brackets(_LINE_OF_CATEGORIES.sub("", text))
-    if "//" in text or "mailto:" in text:
-        text = _URL.sub("", _EXTERNAL_LINK.sub(r"\1", text))
+        text = _without_brackets(text, site)
+    if "''" in text:
+        text = without_quotes(text)
+    text = text.replace(_EDGE, "")
+    if _GAP in text:
+        text = _GAPS_IN_A_ROW.sub(_blank_within_word, text)
+    if "//" in text or (":" in text and "[" in text):
+        text = _URL.sub("", _EXTERNAL_LINK.sub(r"\1", text)).replace("<>", "")
     if "<" in text:
         text = _TAG.sub("", _LINE_BREAK.sub(" ", _BLOCK_TAG.sub("\n", text)))
-    if "''" in text:
-        text = _QUOTES.sub(_apostrophe, text)
     if "__" in text:
         text = _MAGIC_WORD.sub(lambda word: word[0] if word[1] != word[1].upper() else "", text)
     if "-{" in text:
         text = _VARIANTS.sub(_variant, text)
     if any(bracket in text for bracket in "[]{}"):
         text = _STRAY_BRACKETS.sub("", text)
-    return html.unescape(text)  # last, so that what was escaped is not taken for markup
+    if "&" in text:  # last, so that what was escaped is not taken for markup
+        text = _ENTITY.sub(_unescaped, text)
+    return text
 
 
-def _apostrophe(quotes: re.Match[str]) -> str:
-    return "'" if len(quotes[0]) == 4 else ""  # one apostrophe, then bold
+def _unescaped(entity: re.Match[str]) -> str:
+    """The character of an entity that HTML knows by its whole name."""
+    is_known = entity[0][1] == "#" or entity[0][1:] in html.entities.html5
+    return html.unescape(entity[0]) if is_known else entity[0]
+
+
+def _blank_within_word(gaps: re.Match[str]) -> str:
+    before, after = gaps.string[gaps.start() - 1], gaps.string[gaps.end() : gaps.end() + 1]
+    return " " if before.isalnum() and after.isalnum() else ""
 
 
 def _variant(conversion: re.Match[str]) -> str:
@@ -157,7 +172,7 @@ def _clean_line(raw: str) -> str:
 
 
 def _without_elements(text: str) -> str:
-    """Without comments and the elements of _ELEMENT; of nowiki and pre the text stays."""
+    """Without comments and the elements of _ELEMENT; of nowiki and pre the text is put aside."""
     pieces: list[str] = []
     never_closed: set[str] = set()  # from here on; so that no search for an end is made twice
     at = 0
@@ -165,23 +180,37 @@ def _without_elements(text: str) -> str:
         pieces.append(text[at : start.start()])
         at = start.end()
         name = (start[1] or "").lower()
-        if start[0].endswith("/>") or name in never_closed:
-            continue
-        end = _end_of(name).search(text, at)
-        if end is None:
-            if not name:  # an open comment hides the rest of the page
-                return "".join(pieces)
-            never_closed.add(name)
-            continue
+        if not start[0].endswith("/>"):
+            end = None if name in never_closed else _end_of(name).search(text, at)
+            if end is None and name in _WITHOUT_A_TRACE:
+                return "".join(pieces)  # it hides the rest of the page
+            if end is None:
+                never_closed.add(name)
+                continue
+            inside, at = text[at : end.start()], end.end()
+        else:
+            inside = ""
         if name in _AS_IT_STANDS:
-            pieces.append(text[at : end.start()].translate(_MARKUP_CHARACTERS))
-        at = end.end()
+            pieces.append(_put_aside(inside))
+        elif name not in _WITHOUT_A_TRACE and _touches(pieces):
+            pieces.append(_GAP)
     pieces.append(text[at:])
     return "".join(pieces)
 
 
 def _end_of(name: str) -> re.Pattern[str]:
     return re.compile(rf"</{name}\s*>" if name else "-->", re.IGNORECASE)  # re keeps them
+
+
+def _put_aside(text: str) -> str:
+    """A text that no later step takes for markup; `clean` puts it back."""
+    return f"{_ASIDE}{text.translate(_PUT_ASIDE)}{_ASIDE}"
+
+
+def _touches(pieces: list[str]) -> bool:
+    """Whether a word or a quote ends where these pieces do."""
+    last = pieces[-1][-1:] if pieces else ""
+    return last.isalnum() or last == "'"
 
 
 @dataclass(slots=True)
@@ -192,21 +221,33 @@ class _Open:
     pieces: list[str] = field(default_factory=list)
     target_pieces: int | None = None  # how many pieces stand before a link's first "|"
 
-    def shown(self) -> str:
+    def shown(self, site: WikiSite) -> str:
         """What readers see of it once it is closed."""
+        if self.bracket == "{{" and len(self.pieces) == 1:
+            sign = _SHOWN_BY_TEMPLATES.get(self.pieces[0].strip())
+            return "" if sign is None else _put_aside(sign)
         if self.bracket != "[[":
             return ""
         target = "".join(self.pieces[: self.target_pieces])
         if "\n" in target:  # no link then
             return "".join(self.pieces)
         target = target.strip()
-        if not target.startswith(":") and _UNSHOWN_TARGET.match(target):
+        if site.shows_nothing(target):
             return ""
         text = "" if self.target_pieces is None else "".join(self.pieces[self.target_pieces :])
-        return text.lstrip("|") or target.lstrip(":")
+        shown = text.lstrip("|") or target.lstrip(":")
+        return f"{_EDGE}{shown}{_EDGE}" if "'" in (shown[:1], shown[-1:]) else shown
+
+    def never_closed(self) -> str:
+        """What is left of it at the end: a table's first line has nothing but attributes."""
+        text = "".join(self.pieces)
+        if self.bracket != "{|":
+            return text
+        _, line_end, rows = text.partition("\n")
+        return line_end + rows
 
 
-def _without_brackets(text: str) -> str:
+def _without_brackets(text: str, site: WikiSite) -> str:
     """Without templates and tables, and links replaced by their text; open ones stay."""
     stack = [_Open("")]
     at = 0
@@ -221,14 +262,14 @@ def _without_brackets(text: str) -> str:
                 top.target_pieces = len(top.pieces)
             top.pieces.append(mark)
         elif mark in _CLOSES:
-            _close(stack, _CLOSES[mark])
+            _close(stack, _CLOSES[mark], site)
         elif len(stack) < _MAX_DEPTH:
             stack.append(_Open(mark))
     stack[-1].pieces.append(text[at:])
-    return "".join(piece for unclosed in stack for piece in unclosed.pieces)
+    return "".join(unclosed.never_closed() for unclosed in stack)
 
 
-def _close(stack: list[_Open], bracket: str) -> None:
+def _close(stack: list[_Open], bracket: str, site: WikiSite) -> None:
     """Close the innermost `bracket`; those opened inside it and never closed are text."""
     depth = len(stack) - 1
     while depth and stack[depth].bracket != bracket:
@@ -236,7 +277,10 @@ def _close(stack: list[_Open], bracket: str) -> None:
     if not depth:
         return
     for unclosed in stack[depth + 1 :]:
-        stack[depth].pieces += unclosed.pieces
+        stack[depth].pieces.append(unclosed.never_closed())
     closed = stack[depth]
     del stack[depth:]
-    stack[-1].pieces.append(closed.shown())
+    if shown := closed.shown(site):
+        stack[-1].pieces.append(shown)
+    elif _touches(stack[-1].pieces):
+        stack[-1].pieces.append(_GAP)

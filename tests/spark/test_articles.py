@@ -1,11 +1,19 @@
+import re
+
 import pytest
 
 from devise_lib.command_line import find_input_error
 from devise_lib.sample.dump import write_dump
-from devise_lib.spark.articles import articles_of, read_articles, refused_of
+from devise_lib.spark.articles import (
+    articles_of,
+    describe_doubled_page,
+    read_articles,
+    refused_of,
+)
 from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.dump import DumpDamagedError, plan_ranges, read_pages
-from devise_lib.text.wikitext import clean, is_disambiguation
+from devise_lib.text.wiki_pages import is_disambiguation
+from devise_lib.text.wikitext import clean
 from tests.text.dumps import numbered, write_multistream
 
 pytestmark = pytest.mark.spark
@@ -73,6 +81,20 @@ def test_pages_beyond_a_batch_and_of_great_length_all_arrive(spark, tmp_path):
     assert [(row["title"], len(row["text"])) for row in rows] == [
         (title, len(text) - 1) for title, text in pages
     ]
+
+
+@pytest.mark.parametrize(
+    ("revisions", "files", "says"),
+    [
+        (1, ["/d/a.xml", "/d/b.xml"], "it is in /d/a.xml, /d/b.xml; leave one packing"),
+        (3, ["/d/a.xml"], "3 revisions of it as pages of their own.* to a pages-articles dump"),
+        (1, ["/d/a.xml"], "holds the same page again; fetch the dump anew"),
+    ],
+)
+def test_a_doubled_page_is_told_with_the_kind_of_dump_that_has_it(revisions, files, says):
+    """Kind of fault: a message supposes one cause where there are several."""
+    message = describe_doubled_page("1", 3, revisions, files)
+    assert re.search(rf"^page id 1 comes 3 times, want each page once: .*{says}", message)
 
 
 @pytest.fixture

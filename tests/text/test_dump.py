@@ -370,6 +370,27 @@ def test_a_range_beyond_the_end_of_a_file_that_shrank_is_damage(tmp_path):
 BOMB = '<!DOCTYPE m [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><mediawiki>&b;</mediawiki>'
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_every_range_knows_the_names_of_the_wiki_from_the_head_of_its_file(tmp_path, damaged):
+    """Kind of fault: what only the head of a file says is lost where a file is cut.
+
+    Where the head itself is damaged, the English names stay.
+    """
+    head = HEAD.replace("Template", "Vorlage").encode()
+    pages = [page_xml(n, f"Vorlage:{n}", "a").replace("<ns>0</ns>", "") for n in range(3)]
+    streams = [bz2.compress(part) for part in (head, *(page.encode() for page in pages))]
+    if damaged:
+        streams[0] = streams[0][:20] + bytes(10) + streams[0][30:]
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(b"".join(streams))
+    at = len(streams[0])
+    for stream in streams[1:]:
+        [page] = read_pages(ByteRange(str(path), at, at + len(stream), False, "bz2"))
+        at += len(stream)
+        assert page.namespace == (0 if damaged else 10)
+        assert page.site.namespace_of("Template:a") == 10
+
+
 @pytest.mark.parametrize(
     ("xml", "message"),
     [
