@@ -20,6 +20,7 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")  # path from tests/ -> seconds
 SLOWEST = 20
 SPARK_JOBS = "spark_jobs"
+FUZZED = "examples"  # a test's property: how many inputs it drew, see tests/fuzz
 SHARED_RUN = "small_run"  # the fixture of a whole run of the pipeline, made once for all processes
 
 
@@ -103,6 +104,7 @@ class Budget:
         self._jobs = SparkJobs()
         self._seconds: dict[str, float] = defaultdict(float)  # by test
         self._spark_jobs: dict[str, int] = {}
+        self._fuzzed: dict[str, int] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -113,6 +115,8 @@ class Budget:
         self._seconds[report.nodeid] += report.duration
         if report.when == "teardown":
             self._spark_jobs[report.nodeid] = dict(report.user_properties).get(SPARK_JOBS, 0)
+            if count := dict(report.user_properties).get(FUZZED):
+                self._fuzzed[report.nodeid] = count
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -121,6 +125,10 @@ class Budget:
             terminalreporter.section("what the tests cost")
             for line in summary(wall, self._seconds, self._spark_jobs):
                 terminalreporter.write_line(line)
+        for test, count in self._fuzzed.items():
+            terminalreporter.write_line(
+                f"{count:,} examples in {self._seconds[test]:.0f} s: {test}"
+            )
         if terminalreporter.config.getoption("store_durations"):
             self._store()
 
