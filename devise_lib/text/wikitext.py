@@ -76,8 +76,8 @@ _VARIANTS = re.compile(r"-\{(?:([^{}|]*)\|)?([^{}|]*)\}-")  # -{zh-hans:一; zh-
 _STRAY_BRACKETS = re.compile(r"\{\{+|\}\}+|\[\[+|\]\]+|\{\||\|\}")
 _ENTITY = re.compile(r"&(?:\w+|#\d+|#[xX][0-9a-fA-F]+);")
 # What templates leave in parentheses, as in "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
-_EMPTY_PARENTHESES = re.compile(r"\([\s,;:]*\)")
-_OPENING_COMMAS = re.compile(r"\(\s*[,;](?:\s*[,;])*\s*")
+_EMPTY_PARENTHESES = re.compile(r"\((?:[^\S\n]|[,;:])*\)")
+_OPENING_COMMAS = re.compile(r"\([^\S\n]*[,;](?:[^\S\n]|[,;])*")
 _COMMAS = re.compile(r"[,;]+([;)])")
 _GAPS = {" ,": ",", " ;": ";", " )": ")", "( ": "(", " . ": ". ", " .\n": ".\n"}
 _MARKUP = ("[", "]", "{", "}", "<", "''", "&", "__", "://")
