@@ -19,6 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from devise_lib.reasons import Reason
+from tests.tiff_files import tiff_of
 
 SIZE = 32  # the square that the pictures are compared at
 T = Image.Transpose
@@ -122,50 +123,6 @@ def png_of(samples: np.ndarray, **options) -> bytes:
     data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[count]
     return make_png(width, height, data, bits=16 if deep else 8, colour=colour, **options)
-
-
-def tiff_of(samples: np.ndarray, photometric: int, order: str = "<", **tags: int) -> bytes:
-    """A TIFF of (height, width, samples a pixel), one strip, uncompressed, its directory last.
-
-    Args:
-        samples: of any type of numpy's that TIFF has.
-        photometric: 0 grey with 0 as white, 1 grey, 2 RGB, 5 CMYK.
-        order: of the bytes, "<" or ">".
-        tags: t338=1 and the like, one number each.
-    """
-    height, width, count = samples.shape
-    data = samples.astype(samples.dtype.newbyteorder(order)).tobytes()
-    kind = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
-    bits = samples.dtype.itemsize * 8
-    values = {
-        256: ("I", [width]),
-        257: ("I", [height]),
-        258: ("H", [bits] * count),
-        259: ("H", [1]),
-        262: ("H", [photometric]),
-        273: ("I", [8]),
-        277: ("H", [count]),
-        278: ("I", [height]),
-        279: ("I", [len(data)]),
-        339: ("H", [kind] * count),
-        **{int(tag[1:]): ("H", [value]) for tag, value in tags.items()},
-    }
-    data += bytes(len(data) % 2)
-    directory = 8 + len(data)
-    spare, entries = directory + 2 + 12 * len(values) + 4, b""
-    beyond = b""
-    for tag, (letter, numbers) in sorted(values.items()):
-        packed = struct.pack(f"{order}{len(numbers)}{letter}", *numbers)
-        if len(packed) > 4:
-            place = struct.pack(f"{order}I", spare + len(beyond))
-            beyond += packed
-        else:
-            place = packed.ljust(4, b"\0")
-        kind_code = {"H": 3, "I": 4}[letter]
-        entries += struct.pack(f"{order}HHI", tag, kind_code, len(numbers)) + place
-    magic = b"II*\0" if order == "<" else b"MM\0*"
-    head = magic + struct.pack(f"{order}I", directory)
-    return head + data + struct.pack(f"{order}H", len(values)) + entries + bytes(4) + beyond
 
 
 def retag(tiff: bytes, tag: int, value: int) -> bytes:

@@ -16,7 +16,7 @@ MAGIC = {
     "TIFF": (b"II*\0", b"MM\0*", *BIG_TIFF),
     "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
 }
-AVIF_BRANDS = (b"avif", b"avis")
+AVIF_BRANDS = {b"avif", b"avis"}
 TIFF_PARTS = ((273, 279), (324, 325))  # tags: where strips or tiles start, how many bytes they have
 TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
@@ -34,7 +34,15 @@ def kind_of(content: bytes) -> str:
             return kind
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return "WebP"
-    return "AVIF" if content[4:8] == b"ftyp" and content[8:12] in AVIF_BRANDS else ""
+    return "AVIF" if brands_of(content) & AVIF_BRANDS else ""
+
+
+def brands_of(content: bytes) -> set[bytes]:
+    """The brands that an ISO media file names in its first box, as HEIF, AVIF and MP4 do."""
+    if content[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(content[:4]), 4096)
+    return {content[8:12], *(content[at : at + 4] for at in range(16, min(end, len(content)), 4))}
 
 
 def is_cut(content: bytes, complaint: str = "") -> bool:
@@ -61,6 +69,32 @@ def has_bad_checksum(png: bytes) -> bool:
         for at, name, length in _chunks(png)
         if name == b"IDAT" and at + 12 + length <= len(png)
     )
+
+
+def tile_parts_are_there(jpeg_2000: bytes) -> bool:
+    """Whether each tile of a JPEG 2000 has all its bytes, by the lengths before them.
+
+    Raises:
+        struct.error: the file is cut within a header.
+    """
+    at = jpeg_2000.find(b"\xff\x4f\xff\x51")  # the codestream, which JP2 has in a box
+    if at < 0:
+        return False
+    right, bottom, _, _, width, height, left, top = struct.unpack_from(">8I", jpeg_2000, at + 8)
+    if not width or not height:
+        return False
+    tiles = -(-(right - left) // width) * -(-(bottom - top) // height)
+    parts: dict[int, int] = {}  # tile -> parts that it still lacks; 0 if that was never told
+    at += 2
+    while jpeg_2000[at : at + 2] != b"\xff\x90":  # other headers, which have their length
+        at += 2 + struct.unpack_from(">H", jpeg_2000, at + 2)[0]
+    while jpeg_2000[at : at + 2] == b"\xff\x90":
+        tile, length, part, count = struct.unpack_from(">HIBB", jpeg_2000, at + 4)
+        if length < 14 or at + length > len(jpeg_2000):  # 0: up to the mark of the end
+            return False
+        parts[tile] = count - part - 1 if count else 0
+        at += length
+    return len(parts) == tiles and not any(parts.values())
 
 
 def _ends_too_soon(content: bytes) -> bool:
@@ -102,7 +136,7 @@ def _jpeg_is_cut(content: bytes) -> bool:
     at = 2
     while content[at] == 0xFF:
         if content[at + 1] == 0xDA:  # the pixels follow; an end before it is that of a thumbnail
-            return b"\xff\xd9" not in content[at:]
+            return content.find(b"\xff\xd9", at) < 0
         padded = content[at + 1] == 0xFF
         at += 1 if padded else 2 + struct.unpack_from(">H", content, at + 2)[0]
     return False

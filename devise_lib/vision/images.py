@@ -1,16 +1,22 @@
 """Bytes of a photo to an RGB array, or the reason why not."""
 
-import codecs
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from devise_lib.reasons import Reason
+from devise_lib.vision import tiff_layouts
+from devise_lib.vision.colours import apply_profile, gamma_table, profile_transform
+from devise_lib.vision.deep_grey import is_deep_grey, to_eight_bits
 from devise_lib.vision.endings import has_bad_checksum, is_cut, kind_of
+from devise_lib.vision.missing_ends import completed
+from devise_lib.vision.signatures import other_kind, unread_picture
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False  # half a photo is a broken photo
 Image.MAX_IMAGE_PIXELS = None  # we refuse by our own limit, from the header, before any decoding
@@ -23,18 +29,6 @@ MIN_SIDE = 8
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 PLAIN_FORMATS = ("JPEG", "PNG", "BMP")  # that every decoder reads
 
-UNSUPPORTED_MAGIC = (  # known formats that are pictures or documents, but not photos that we read
-    (b"%PDF", "PDF"),
-    (b"<svg", "SVG"),
-    (b"<?xml", "XML, perhaps SVG"),
-    (b"8BPS", "Photoshop"),
-    (b"%!PS", "PostScript"),
-    (b"\0\0\1\0", "an icon"),
-    (b"icns", "an icon"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-)
-ISO_MEDIA_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
-
 TURNS = {  # EXIF orientation -> what makes the photo upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,6 +38,9 @@ TURNS = {  # EXIF orientation -> what makes the photo upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def inspect(
     Costs microseconds and no pixels, so that a bomb (a small file that decodes to gigabytes)
     is refused before it is opened.
     """
-    opened = _open(content, max_pixels, min_side)
+    opened = _read(content, lambda whole: _open(whole, max_pixels, min_side))
     return opened if isinstance(opened, Refusal) else None
 
 
@@ -78,25 +75,12 @@ def decode(
         min_side: photos with a shorter side are refused.
 
     Returns:
-        (size, size, 3) RGB in [0, 255]; greyscale, palette, CMYK and 16-bit photos are converted,
-        transparency lies on white, of an animation the first frame is taken.
+        (size, size, 3) sRGB in [0, 255]. Greyscale, palette, CMYK and 16-bit photos are converted.
+        A photo's ICC profile, or else the gamma of a PNG, is applied. Transparency lies on white.
+        Of an animation the first frame is taken. A file whose end is missing is decoded if every
+        pixel is there.
     """
-    opened = _open(content, max_pixels, min_side)
-    if isinstance(opened, Refusal):
-        return opened
-    if opened.format == "PNG" and has_bad_checksum(content):
-        return Refusal(Reason.DECODE_ERROR, "the checksum of its pixels is wrong")
-    if opened.format == "JPEG2000" and is_cut(content):  # which may be decoded as a blank
-        return Refusal(Reason.TRUNCATED, "its pixels have no end")
-    try:
-        with opened as image:
-            image.draft("RGB", (size, size))  # a JPEG at 1/2, 1/4 or 1/8 where that is enough
-            image.load()
-            square = _fit(_to_rgb(image), size)
-            turn = _turn(image)
-            return np.asarray(square if turn is None else square.transpose(turn))
-    except Exception as e:  # a damaged file makes Pillow raise anything; it costs a row, not a job
-        return _damaged(content, str(e) or type(e).__name__)
+    return _read(content, lambda whole: _decode(whole, size, max_pixels, min_side))
 
 
 def decode_inspected(content: bytes, size: int) -> NDArray[np.uint8] | Refusal:
@@ -105,14 +89,49 @@ def decode_inspected(content: bytes, size: int) -> NDArray[np.uint8] | Refusal:
 
 
 def is_plain(content: bytes) -> bool:
-    """Whether any decoder gives the same photo: common format, upright, RGB or grey, opaque."""
+    """Whether any decoder gives the same photo.
+
+    So it is of a common format and whole, upright, RGB or grey, opaque, and its colours are sRGB.
+    """
     opened = _open(content, sys.maxsize, 1)
-    if isinstance(opened, Refusal):
+    if isinstance(opened, Refusal) or is_cut(content):
         return False
     with opened as image:
         opaque = "transparency" not in image.info
         plain = image.format in PLAIN_FORMATS and image.mode in ("RGB", "L") and opaque
-        return plain and _turn(image) is None
+        srgb = profile_transform(image) is None and gamma_table(image) is None
+        return plain and srgb and _turn(image) is None
+
+
+def _read(content: bytes, read: Callable[[bytes], T | Refusal]) -> T | Refusal:
+    """What `read` makes of a file, or of the file with its end where that alone is missing."""
+    answer = read(content)
+    if isinstance(answer, Refusal) and answer.reason is Reason.TRUNCATED:
+        whole = completed(content)
+        return answer if whole is None else read(whole)
+    return answer
+
+
+def _decode(
+    content: bytes, size: int, max_pixels: int, min_side: int
+) -> NDArray[np.uint8] | Refusal:
+    opened = _open(content, max_pixels, min_side)
+    if isinstance(opened, Refusal):
+        return opened
+    if opened.format == "PNG" and has_bad_checksum(content):
+        return Refusal(Reason.DECODE_ERROR, "the checksum of its pixels is wrong")
+    # A decoder may take zeros behind a cut JPEG for pixels, and a cut JPEG 2000 for a blank.
+    if opened.format in ("JPEG", "MPO", "JPEG2000") and is_cut(content):
+        return Refusal(Reason.TRUNCATED, "truncated: its pixels have no end")
+    try:
+        with opened as image:
+            image.draft("RGB", (size, size))  # a JPEG at 1/2, 1/4 or 1/8 where that is enough
+            image.load()
+            square = _to_square(image, size)
+            turn = _turn(image)
+            return np.asarray(square if turn is None else square.transpose(turn))
+    except Exception as e:  # a damaged file makes Pillow raise anything; it costs a row, not a job
+        return _damaged(content, str(e) or type(e).__name__)
 
 
 def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refusal:
@@ -121,11 +140,7 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
-        if kind := _unsupported(content):
-            return Refusal(Reason.UNSUPPORTED_FORMAT, f"{kind} is not read")
-        if kind := kind_of(content):
-            return _damaged(content, f"header: no {kind} that can be read")
-        return Refusal(Reason.NOT_AN_IMAGE, f"no known format; starts with {content[:8]!r}")
+        return _unidentified(content)
     except Exception as e:  # as in decode
         return _damaged(content, f"header: {str(e) or type(e).__name__}")
     width, height = image.size
@@ -137,15 +152,25 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
         return Refusal(
             Reason.TOO_SMALL, f"{width}x{height} pixels, want {min_side} a side at least"
         )
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and (garbled := tiff_layouts.lead(image)):
+        return Refusal(Reason.UNSUPPORTED_FORMAT, f"TIFF, {garbled}, is not read")
     return image
 
 
-def _unsupported(content: bytes) -> str:
-    head = content[:256].removeprefix(codecs.BOM_UTF8).lstrip()
-    for magic, name in UNSUPPORTED_MAGIC:
-        if head.startswith(magic):
-            return name
-    return "HEIF" if content[4:8] == b"ftyp" and content[8:12] in ISO_MEDIA_BRANDS else ""
+def _unidentified(content: bytes) -> Refusal:
+    """What a file is that Pillow does not open."""
+    kind = kind_of(content)
+    if not kind:
+        if name := unread_picture(content):
+            return Refusal(Reason.UNSUPPORTED_FORMAT, f"{name} is not read")
+        known = other_kind(content) or "no known format"
+        return Refusal(Reason.NOT_AN_IMAGE, f"{known}; starts with {content[:8]!r}")
+    answer = _damaged(content, f"header: no {kind} that can be read")
+    if kind == "TIFF" and answer.reason is not Reason.TRUNCATED:
+        layout = tiff_layouts.unread_layout(content)
+        if layout:
+            return Refusal(Reason.UNSUPPORTED_FORMAT, f"TIFF, {layout}, is not read")
+    return answer
 
 
 def _damaged(content: bytes, complaint: str) -> Refusal:
@@ -166,10 +191,21 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
+def _to_square(image: Image.Image, size: int) -> Image.Image:
+    """A loaded image as an RGB square, in sRGB."""
+    transform, table = profile_transform(image), gamma_table(image)
+    if transform is None:
+        square = _fit(_to_rgb(image), size)
+        return square if table is None else square.point(table * 3)
+    # What its inks or greys mean is known to the profile alone.
+    keeps = image.mode == transform.input_mode == "CMYK"
+    return apply_profile(_fit(image if keeps else _to_rgb(image), size), transform)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Any mode to RGB."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_grey(image).convert("RGB")
+    if is_deep_grey(image):
+        return to_eight_bits(image).convert("RGB")
     if image.mode == "La":  # grey times its opacity, of which Pillow makes nothing else
         image = image.convert("LA")
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
@@ -177,24 +213,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
-
-
-def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits a value to 8; what is no finite number is black."""
-    grey = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
-    brightest = grey.max(initial=0.0)
-    if image.mode == "F" and (image.format == "PPM" or brightest <= 1):
-        top = 1.0
-    elif image.mode.startswith("I;16") or image.format == "PPM" or brightest > 255:
-        top = 65535.0
-    else:
-        top = 255.0
-    if _tag(image, ExifTags.Base.PhotometricInterpretation) == 0:
-        grey = top - grey  # 0 is white; Pillow turns that round only where it has 8 bits
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):
-        grey[grey == clear] = top
-    return Image.fromarray((grey / top * 255).clip(0, 255).astype(np.uint8))
 
 
 def _tile(image: Image.Image) -> tuple[int, int]:

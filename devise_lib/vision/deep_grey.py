@@ -1,0 +1,120 @@
+"""Grey of more than eight bits per sample to eight.
+
+What a sample means is told by, in this order:
+
+1. the range that a TIFF states (tags MaxSampleValue and SMaxSampleValue);
+2. the type: unsigned samples of up to 16 bits use their whole range;
+3. for signed samples, samples of 32 bits and floats, whose range few files use: the least usual
+   maximum (1 for floats, 255, 65535, the type's own) that nine tenths of the samples above 0 keep.
+   So single bright pixels decide nothing: highlights beyond the maximum become white.
+
+Negative samples are black unless the tags state a negative minimum.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+STATED_MINIMUM, STATED_MAXIMUM = (340, 280), (341, 281)  # SMin and Min, SMax and Max
+UNSIGNED, SIGNED = 1, 2  # of tag SampleFormat
+WHITE_IS_ZERO = 0  # of tag PhotometricInterpretation
+
+BULK = 0.9  # of the samples above 0, that a usual maximum must hold
+# Whole numbers of which few are beyond 1 are a mask; counts of a dark photo have more of them.
+BULK_OF_A_MASK = 0.999
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How samples are to be read.
+
+    Attributes:
+        dtype: of the samples, where Pillow's array has another one of the same width.
+        maxima: that such samples usually have, rising; the last one always fits.
+    """
+
+    dtype: type | None
+    maxima: tuple[float, ...]
+
+
+def is_deep_grey(image: Image.Image) -> bool:
+    """Whether `to_eight_bits` is to convert a loaded image: also grey of signed bytes."""
+    signed = image.mode == "L" and _number(image, SAMPLE_FORMAT) == SIGNED
+    return image.mode.startswith("I") or image.mode == "F" or signed
+
+
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """A loaded image of deep grey in mode L; what is no finite number is black."""
+    kind = _kind(image)
+    samples = np.asarray(image)
+    if kind.dtype is not None:
+        samples = samples.view(kind.dtype)
+    grey = np.nan_to_num(samples.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = _range(grey, kind, image)
+    # Pillow turns this round only where it has 8 bits.
+    grey = high - grey if _number(image, PHOTOMETRIC) == WHITE_IS_ZERO else grey - low
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey[samples == clear] = high - low
+    return Image.fromarray((grey / (high - low) * 255).clip(0, 255).astype(np.uint8))
+
+
+def _kind(image: Image.Image) -> _Kind:
+    if image.format == "PPM":  # Pillow has scaled it
+        return _Kind(None, (1.0 if image.mode == "F" else 65535.0,))
+    bits, sample_format = _number(image, BITS_PER_SAMPLE), _number(image, SAMPLE_FORMAT)
+    match image.mode, sample_format or UNSIGNED, bits:
+        case "F", _, _:
+            return _Kind(None, (1.0, 255.0, 65535.0, 2.0**32 - 1))
+        case "L", _, _:
+            return _Kind(np.int8, (127.0,))
+        case "I", 2, 16:
+            return _Kind(None, (255.0, 32767.0))
+        case "I", 1, 32:
+            return _Kind(np.uint32, (255.0, 65535.0, 2.0**32 - 1))
+        case "I", _, _:
+            return _Kind(None, (255.0, 65535.0, 2.0**31 - 1))
+        case _, _, 12:
+            return _Kind(None, (4095.0,))
+    return _Kind(None, (65535.0,))
+
+
+def _range(grey: NDArray[np.float32], kind: _Kind, image: Image.Image) -> tuple[float, float]:
+    """Black and white. (height, width) finite samples."""
+    positive = grey[grey > 0]
+    high = kind.maxima[-1]
+    for maximum in reversed(kind.maxima[:-1]):
+        if _holds(maximum, positive):
+            high = maximum
+    stated = _first(image, STATED_MAXIMUM)
+    # A stated maximum near the range is the brightest value of this photo: programs write both.
+    if stated and not high / 2 < stated < high * 2 and _holds(stated, positive):
+        high = stated
+    lowest = _first(image, STATED_MINIMUM) or 0.0
+    below = lowest < 0 and np.mean(grey < 0) > 1 - BULK  # and not a number that stands for no value
+    return lowest if below else 0.0, high
+
+
+def _holds(maximum: float, positive: NDArray[np.float32]) -> bool:
+    if not positive.size:
+        return True
+    is_mask = maximum == 1 and np.mean(positive == np.rint(positive)) > 0.5
+    return bool(np.mean(positive <= maximum) >= (BULK_OF_A_MASK if is_mask else BULK))
+
+
+def _first(image: Image.Image, tags: tuple[int, ...]) -> float | None:
+    numbers = (_number(image, tag) for tag in tags)
+    return next((number for number in numbers if number is not None), None)
+
+
+def _number(image: Image.Image, tag: int) -> float | None:
+    """The first number of a TIFF's tag; None if it is no TIFF, or has none that is finite."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return None
+    value: Any = image.tag_v2.get(tag)
+    value = value[0] if isinstance(value, tuple) and value else value
+    return value if isinstance(value, int | float) and np.isfinite(value) else None

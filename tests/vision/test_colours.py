@@ -1,0 +1,284 @@
+"""What a file says of the meaning of its numbers is applied: an ICC profile, a PNG's gamma.
+
+The kind of fault: the numbers of a photo in Adobe RGB, Display P3 or a printer's inks are taken for
+sRGB, so that all its colours are wrong, without a word. The profiles are built here byte by byte,
+and what a picture is in their colours is reckoned with numpy.
+"""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from devise_lib.vision import colours
+from devise_lib.vision.images import decode, is_plain
+from tests.crafted import draw_picture, encode, jpeg_with, png_chunk, png_of
+from tests.tiff_files import tiff_of
+
+SIZE = 48
+# Neither too dark for eight bits of light, nor too bright for a palette of other primaries.
+PICTURE = draw_picture(SIZE, SIZE).point([60 + value * 7 // 10 for value in range(256)] * 3)
+RGB = np.asarray(PICTURE)
+GREY = np.asarray(PICTURE.convert("L"))
+GREYS = np.repeat(GREY[..., None], 3, axis=2)
+
+# From linear RGB to XYZ at D50 (Bruce Lindbloom's tables).
+SRGB = np.array(
+    [[0.43607, 0.38506, 0.14308], [0.22250, 0.71688, 0.06062], [0.01393, 0.09710, 0.71417]]
+)
+ADOBE = np.array(
+    [[0.60976, 0.20524, 0.14922], [0.31112, 0.62566, 0.06322], [0.01948, 0.06089, 0.74484]]
+)
+DISPLAY_P3 = np.array(
+    [[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]]
+)
+SWAPPED = SRGB[:, [1, 2, 0]]
+
+
+def linear(levels):
+    x = np.asarray(levels, float) / 255
+    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+
+
+def srgb_levels(light):
+    x = np.clip(light, 0, 1)
+    return 255 * np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+
+
+def in_space(pixels, matrix, gamma=2.2) -> np.ndarray:
+    """(..., 3) of sRGB as levels of another space."""
+    light = linear(pixels) @ SRGB.T @ np.linalg.inv(matrix).T
+    return (255 * np.clip(light, 0, 1) ** (1 / gamma)).round().astype(np.uint8)
+
+
+def fixed(*numbers) -> bytes:
+    return struct.pack(f">{len(numbers)}i", *(round(number * 65536) for number in numbers))
+
+
+def profile_of(space: bytes, tags: dict[bytes, bytes], connection=b"XYZ ", kind=b"mntr") -> bytes:
+    """An ICC profile of version 2."""
+    place, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, content in tags.items():
+        table += name + struct.pack(">II", place + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    size = place + len(body)
+    head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02400000, kind, space, connection)
+    head += struct.pack(">6H4s", 2024, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
+    head += fixed(0.9642, 1.0, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def curve(gamma: float) -> bytes:
+    return b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
+
+
+CURVE = curve(2.2)
+
+
+def xyz(column) -> bytes:
+    return b"XYZ " + bytes(4) + fixed(*column)
+
+
+def matrix_profile(matrix, light: bytes = CURVE) -> bytes:
+    primaries = {b"rXYZ": 0, b"gXYZ": 1, b"bXYZ": 2}
+    tags = {b"wtpt": xyz((0.9642, 1.0, 0.8249))}
+    tags |= {name: xyz(matrix[:, i]) for name, i in primaries.items()}
+    return profile_of(b"RGB ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), light))
+
+
+def table_profile(space: bytes, lab_of_corners: np.ndarray) -> bytes:
+    """A profile by a table alone: CIELab of each corner of the colours' cube, in their order."""
+    inputs = {b"RGB ": 3, b"CMYK": 4}[space]
+    levels = np.stack(
+        [lab_of_corners[:, 0] * 2.55, lab_of_corners[:, 1] + 128, lab_of_corners[:, 2] + 128], 1
+    )
+    table = b"mft1" + bytes(4) + bytes((inputs, 3, 2, 0)) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    straight = bytes(range(256))
+    table += straight * inputs + levels.round().astype(np.uint8).tobytes() + straight * 3
+    tags = {b"wtpt": xyz((0.9642, 1.0, 0.8249)), b"A2B0": table}
+    return profile_of(space, tags, b"Lab ", {3: b"scnr", 4: b"prtr"}[inputs])
+
+
+# Of grey as light.
+GREY_PROFILE = profile_of(b"GRAY", {b"wtpt": xyz((0.9642, 1, 0.8249)), b"kTRC": curve(1.0)})
+
+
+def srgb_of_lab(lab) -> np.ndarray:
+    light, a, b = lab
+    y = (light + 16) / 116
+    f = np.array([y + a / 500, y, y - b / 200])
+    values = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))
+    return srgb_levels(np.linalg.inv(SRGB) @ (values * [0.9642, 1.0, 0.8249]))
+
+
+def difference(content: bytes, picture) -> float:
+    pixels = decode(content, SIZE)
+    return float(np.abs(pixels.astype(float) - picture).mean())
+
+
+SPACES = {"Adobe RGB": ADOBE, "Display P3": DISPLAY_P3, "swapped": SWAPPED}
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("fmt", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_a_photo_with_a_profile_is_its_srgb_original(name, fmt):
+    matrix = SPACES[name]
+    options = {"JPEG": {"quality": 97, "subsampling": 0}, "WEBP": {"lossless": True}}.get(fmt, {})
+    options |= {"quality": 97, "subsampling": "4:4:4"} if fmt == "AVIF" else {}
+    stored = Image.fromarray(in_space(RGB, matrix))
+    content = encode(stored, fmt, icc_profile=matrix_profile(matrix), **options)
+    assert difference(content, RGB) < 2
+    assert difference(encode(stored, fmt, **options), RGB) > 5  # what ignoring it would give
+    assert not is_plain(content)
+
+
+def test_every_pixel_is_near_its_original():
+    content = encode(
+        Image.fromarray(in_space(RGB, ADOBE)), "PNG", icc_profile=matrix_profile(ADOBE)
+    )
+    assert np.abs(decode(content, SIZE).astype(float) - RGB).max() <= 2
+
+
+def test_a_profile_of_grey_is_for_grey():
+    linear_grey = (linear(GREY) * 255).round().astype(np.uint8)
+    for fmt in ("PNG", "TIFF"):
+        pixels = decode(encode(Image.fromarray(linear_grey), fmt, icc_profile=GREY_PROFILE), SIZE)
+        assert np.abs(pixels.astype(float) - GREYS).mean() < 2
+    deep = (linear(GREY) * 65535).astype(np.uint16)[..., None]
+    content = tiff_of(deep, 1, t34675=("B", list(GREY_PROFILE)))
+    pixels = decode(content, SIZE)
+    assert np.abs(pixels.astype(float) - GREYS).mean() < 2
+
+
+def test_a_palette_and_opacity_have_a_profile_too():
+    profile = matrix_profile(SWAPPED)
+    stored = Image.fromarray(in_space(RGB, SWAPPED))
+    few = stored.quantize(128)
+    assert difference(encode(few, "PNG", icc_profile=profile), RGB) < 6
+    clear = stored.convert("RGBA")
+    clear.putalpha(Image.fromarray(np.where(np.indices(GREY.shape)[1] < 9, 0, 255).astype("u1")))
+    on_white = RGB.copy()
+    on_white[:, :9] = 255
+    assert difference(encode(clear, "PNG", icc_profile=profile), on_white) < 2
+
+
+WHITE, BLACK = (100, 0, 0), (0, 0, 0)
+LABS = np.random.default_rng(5).uniform([20, -40, -40], [90, 40, 40], (16, 3)).round()
+LABS_OF_INKS, LABS_OF_LIGHTS = LABS.copy(), LABS[:8].copy()
+LABS_OF_INKS[[0, 7, 15]] = WHITE, BLACK, BLACK  # paper, all three inks, and black besides
+LABS_OF_LIGHTS[[0, 7]] = BLACK, WHITE
+
+
+@pytest.mark.parametrize("corner", [0, 1, 2, 4, 7, 8, 15])
+def test_inks_mean_what_their_profile_says(corner):
+    """No other statement tells what inks look like."""
+    inks = [255 * (corner >> (3 - i) & 1) for i in range(4)]
+    picture = Image.new("CMYK", (SIZE, SIZE), tuple(inks))
+    profile = table_profile(b"CMYK", LABS_OF_INKS)
+    wanted = srgb_of_lab(LABS_OF_INKS[corner])
+    for fmt, options in {"TIFF": {}, "JPEG": {"quality": 98}}.items():
+        assert difference(encode(picture, fmt, icc_profile=profile, **options), wanted) < 3
+
+
+def test_a_profile_by_a_table_is_applied():
+    profile = table_profile(b"RGB ", LABS_OF_LIGHTS)
+    for corner in range(8):
+        colour = tuple(255 * (corner >> (2 - i) & 1) for i in range(3))
+        content = encode(Image.new("RGB", (SIZE, SIZE), colour), "PNG", icc_profile=profile)
+        assert difference(content, srgb_of_lab(LABS_OF_LIGHTS[corner])) < 3
+
+
+def test_srgb_itself_changes_no_pixel():
+    """Most profiles of photos are a version of it, with a curve of 1,024 points."""
+    points = (65535 * linear(np.arange(1024) * 255 / 1023)).round().astype(">u2").tobytes()
+    points = b"curv" + bytes(4) + struct.pack(">I", 1024) + points
+    content = encode(PICTURE, "PNG", icc_profile=matrix_profile(SRGB, points))
+    assert (decode(content, SIZE) == RGB).all()
+    assert is_plain(content)
+
+
+USELESS = {
+    "no profile": b"no profile",
+    "a header alone": matrix_profile(ADOBE)[:128],
+    "cut": matrix_profile(ADOBE)[:300],
+    "damaged": matrix_profile(ADOBE)[:140] + b"\xff" * 400,
+    "another kind of colours": GREY_PROFILE,
+    "inks": table_profile(b"CMYK", LABS_OF_INKS),
+    "to other devices": profile_of(b"RGB ", {b"wtpt": xyz((1, 1, 1))}, b"RGB ", b"link"),
+    "zeros": bytes(4000),
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+@pytest.mark.parametrize("fmt", ["PNG", "JPEG", "TIFF"])
+def test_a_photo_whose_profile_is_useless_is_taken_as_srgb(name, fmt):
+    content = encode(PICTURE, fmt, icc_profile=USELESS[name])
+    assert (decode(content, SIZE) == decode(encode(PICTURE, fmt), SIZE)).all()
+
+
+def test_profiles_that_do_not_fit_grey_or_inks_are_ignored():
+    for mode, profile in (("L", matrix_profile(SWAPPED)), ("CMYK", matrix_profile(SWAPPED))):
+        picture = PICTURE.convert(mode)
+        content = encode(picture, "TIFF", icc_profile=profile)
+        assert (decode(content, SIZE) == decode(encode(picture, "TIFF"), SIZE)).all()
+
+
+def test_a_huge_profile_is_ignored():
+    huge = matrix_profile(SWAPPED) + bytes(colours.MAX_PROFILE_BYTES)
+    content = encode(PICTURE, "TIFF", icc_profile=huge)
+    assert (decode(content, SIZE) == RGB).all()
+
+
+def test_a_profile_in_several_pieces_and_one_that_lacks_a_piece():
+    """JPEG holds 64 KB in a segment."""
+    profile = matrix_profile(SWAPPED)
+    stored = encode(Image.fromarray(in_space(RGB, SWAPPED)), "JPEG", quality=97, subsampling=0)
+    halves = profile[:200], profile[200:]
+    both = stored
+    for number, half in reversed(list(enumerate(halves, 1))):
+        both = jpeg_with(both, 0xE2, b"ICC_PROFILE\0" + bytes((number, 2)) + half)
+    assert difference(both, RGB) < 2
+    one = jpeg_with(stored, 0xE2, b"ICC_PROFILE\0" + bytes((1, 2)) + halves[0])
+    assert (decode(one, SIZE) == decode(stored, SIZE)).all()
+
+
+def gamma_chunk(gamma: float) -> bytes:
+    return png_chunk(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1 / 1.8, 0.7])
+def test_a_png_is_shown_by_its_gamma(gamma):
+    """A sample of it is light to the power of the gamma."""
+    light = (RGB / 255) ** 2.2
+    stored = (255 * light**gamma).round().astype(np.uint8)
+    content = png_of(stored, before=gamma_chunk(gamma))
+    pixels = decode(content, SIZE).astype(float)
+    assert np.abs(pixels - RGB).mean() < 1
+    assert not is_plain(content)
+    grey = (255 * (GREY / 255) ** (2.2 * gamma)).round().astype(np.uint8)[..., None]
+    pixels = decode(png_of(grey, before=gamma_chunk(gamma)), SIZE).astype(float)
+    assert np.abs(pixels - GREYS).mean() < 1
+    deep = (65535 * (GREY / 255) ** (2.2 * gamma)).astype(np.uint16)[..., None]
+    pixels = decode(png_of(deep, before=gamma_chunk(gamma)), SIZE).astype(float)
+    assert np.abs(pixels - GREYS).mean() < 2
+
+
+def test_a_gamma_leaves_opacity_as_it_is():
+    clear = np.dstack([RGB, np.zeros_like(GREY)])
+    assert (decode(png_of(clear, before=gamma_chunk(1.0)), SIZE) == 255).all()
+
+
+@pytest.mark.parametrize("gamma", [0.45455, 0.45, 0.4636, 0.0, 42_949.0])
+def test_a_gamma_of_srgb_or_of_nonsense_changes_no_pixel(gamma):
+    content = png_of(RGB, before=gamma_chunk(gamma))
+    assert (decode(content, SIZE) == RGB).all()
+
+
+def test_what_says_more_comes_before_a_gamma():
+    chunk = png_chunk(b"sRGB", b"\0")
+    assert (decode(png_of(RGB, before=chunk + gamma_chunk(1.0)), SIZE) == RGB).all()
+    profile = png_chunk(b"iCCP", b"a\0\0" + zlib.compress(matrix_profile(SWAPPED)))
+    content = png_of(in_space(RGB, SWAPPED), before=profile + gamma_chunk(1.0))
+    assert difference(content, RGB) < 2
