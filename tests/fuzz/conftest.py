@@ -111,7 +111,11 @@ def limits(cpu_seconds: float, mebibytes: float) -> Iterator[None]:
     peak than before the block. Linux alone has these figures.
     """
 
+    interrupted = False
+
     def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
         raise TimeoutError(f"interrupted after {cpu_seconds} s of CPU")
 
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
@@ -125,7 +129,9 @@ def limits(cpu_seconds: float, mebibytes: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, handler)
     # The code under test may have caught the interruption as it does any exception.
     took, more = time.process_time() - started, _memory("VmHWM") - before
-    assert took <= cpu_seconds, f"took {took:.1f} s of CPU, at most {cpu_seconds} s are allowed"
+    too_long = f"took {took:.1f} s of CPU, at most {cpu_seconds} s are allowed"
+    assert not interrupted, too_long
+    assert took <= cpu_seconds, too_long  # libraries in C are not interrupted
     assert more <= mebibytes, f"took {more:.0f} MiB, at most {mebibytes} MiB are allowed"
 
 
