@@ -25,6 +25,11 @@ from devise_lib.vision.keras_file import model_of_bytes
 KERAS, SAVED_MODEL, TFLITE = "model.keras", "saved_model", "model.tflite"
 VERSION = "1"  # TensorFlow Serving wants the model in a folder named by a number
 PIXELS_TOLERANCE = 1e-4  # of an embedding's numbers, for the same pixels
+IMAGE_BYTES = (
+    "image_bytes: encoded photos, which must be upright, opaque, whole, in sRGB, and JPEG, PNG, "
+    "GIF or BMP; EXIF, transparency and ICC profiles are not read. Send any other photo as pixels."
+)
+PIXELS = "pixels: (n, image_size, image_size, 3) RGB in [0, 255], as EMBEDDINGS were made from"
 BYTES_COSINE = 0.995  # of the same encoded photo: TensorFlow's resizing rounds otherwise
 
 Embed = Callable[[Any], NDArray[np.float32]]
@@ -78,8 +83,9 @@ def export(model: keras.Model, folder: Path) -> None:
 def decode_and_fit(content: Any, size: int) -> Any:
     """`vision.images.decode` in TensorFlow's graph: the short side to `size`, the centre kept.
 
-    JPEG, PNG, GIF (first frame) and BMP, whose transparency is left out and whose EXIF is not
-    read: a photo must be upright. No pixel differs from Pillow's by more than 1.
+    It reads JPEG, PNG, GIF (first frame) and BMP. It leaves out transparency, and reads neither
+    EXIF nor ICC profiles. So a photo must be upright, opaque and in sRGB, or its embedding is
+    another one. Of such a photo no pixel differs from Pillow's by more than 1.
 
     Args:
         content: scalar string, the file.
@@ -125,7 +131,8 @@ def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Che
         model: what was exported.
         folder: where to.
         photos: encoded; those that cannot be decoded are left out, and as encoded photos those
-            that TensorFlow reads otherwise: turned by EXIF, CMYK, with transparency.
+            that TensorFlow reads otherwise: turned by EXIF, CMYK, with transparency, with a
+            profile.
     """
     size = model.input_shape[1]
     fitted = [(content, decode(content, size)) for content in photos]
@@ -160,6 +167,7 @@ def describe(folder: Path, model_id: str, model: keras.Model, checks: Sequence[C
         "dimension": model.output_shape[1],
         "input": "RGB in [0, 255], the short side scaled to image_size, the centre kept",
         "output": "embedding of unit L2 norm",
+        "signatures": {"serving_default": IMAGE_BYTES, "pixels": PIXELS},
         "checks": [asdict(each) for each in checks],
         "files": {
             path.relative_to(folder).as_posix(): {

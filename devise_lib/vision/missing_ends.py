@@ -18,7 +18,7 @@ from devise_lib.vision.endings import kind_of, tile_parts_are_there
 
 END_OF_IMAGE = b"\xff\xd9"  # of JPEG and of JPEG 2000
 PADDING = b"\0\xff"  # what lies behind a file on an erased card or in a sparse file
-MOST_OF_A_SCAN = 16  # bytes like padding that are taken for a scan's own, as in a flat picture
+MOST_OF_A_SCAN = 4  # bytes like padding that are taken for a scan's own, as in a flat picture
 
 # A marker within the data of a scan: no stuffed byte, and no mark of a restart.
 MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")

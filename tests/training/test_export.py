@@ -20,6 +20,7 @@ from devise_lib.training.export import (
 )
 from devise_lib.vision.images import decode
 from devise_lib.vision.networks import network_to_train
+from tests.icc_profiles import SWAPPED, matrix_profile
 
 pytestmark = [pytest.mark.slow]
 
@@ -65,6 +66,8 @@ ODD = [
     encode(smooth(60, 90), "JPEG", exif=TURNED),  # TensorFlow does not turn it
     encode(np.dstack([smooth(50, 50), np.full((50, 50), 80, np.uint8)])),  # nor show white below
     encode(smooth(50, 50), "WEBP"),  # nor read it at all
+    encode(smooth(50, 50), "PNG", icc_profile=matrix_profile(SWAPPED)),  # nor its colours
+    encode(smooth(50, 50), "JPEG")[:-2],  # which it would refuse
 ]
 
 
@@ -148,3 +151,20 @@ def test_the_manifest_tells_what_is_there(exported):
     assert {KERAS, TFLITE, f"{SAVED_MODEL}/1/saved_model.pb"} <= set(about["files"])
     assert about["files"][KERAS]["bytes"] == (folder / KERAS).stat().st_size
     assert about["checks"][0]["photos"] == 3
+
+
+def test_the_manifest_says_which_photos_the_signature_of_bytes_takes(exported):
+    """The kind of fault: a limit of an interface that only its code tells.
+
+    A phone's photo is turned by EXIF, of which TensorFlow knows nothing.
+    """
+    model, folder = exported
+    signatures = describe(folder, "devise-v1-0123", model, [])["signatures"]
+    served = tf.saved_model.load(str(folder / SAVED_MODEL / "1")).signatures
+    assert signatures.keys() == served.keys()
+    for word in ("upright", "opaque", "JPEG, PNG, GIF or BMP", "sRGB", "EXIF"):
+        assert word in signatures["serving_default"]
+    turned, upright = ODD[0], decode(ODD[0], SIZE)
+    found = decode_and_fit(tf.constant(turned), SIZE).numpy()
+    assert np.abs(found - upright).mean() > 10
+    assert np.abs(np.rot90(found, -1) - upright).max() <= 1
