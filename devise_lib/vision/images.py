@@ -139,6 +139,9 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
         return Refusal(Reason.EMPTY, "the file has no bytes")
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
+        garbled = ""
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            garbled = tiff_layouts.lead(image)
     except UnidentifiedImageError:
         return _unidentified(content)
     except Exception as e:  # as in decode
@@ -152,7 +155,7 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
         return Refusal(
             Reason.TOO_SMALL, f"{width}x{height} pixels, want {min_side} a side at least"
         )
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and (garbled := tiff_layouts.lead(image)):
+    if garbled:
         return Refusal(Reason.UNSUPPORTED_FORMAT, f"TIFF, {garbled}, is not read")
     return image
 

@@ -53,9 +53,10 @@ def completed(content: bytes) -> bytes | None:
 
 
 def _completed_jpeg(content: bytes) -> bytes | None:
-    """A decoder that still waits for pixels takes other ones from each noise behind the file.
+    """The JPEG with an end mark, if its pixels are the same whatever follows its last byte.
 
-    After the last pixel it skips all noise.
+    A decoder that still waits for pixels makes other ones of each noise. After the last pixel it
+    skips all noise.
     """
     if not _has_all_scans(content):
         return None

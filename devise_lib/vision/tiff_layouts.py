@@ -42,6 +42,9 @@ def lead(image: TiffImagePlugin.TiffImageFile) -> str:
 
     Returns:
         "" where it will, else the layout that it would garble, for a refusal.
+
+    Raises:
+        Exception: any that a damaged directory makes Pillow raise.
     """
     tags = image.tag_v2
     in_planes = tags.get(PLANAR, INTERLEAVED) == IN_PLANES
@@ -60,7 +63,7 @@ def lead(image: TiffImagePlugin.TiffImageFile) -> str:
     used = _numbers(tags, MAX_SAMPLE_VALUE)[0]
     if image.mode in DEEP_COLOURS and _numbers(tags, BITS_PER_SAMPLE)[0] == 16 and used in FEW_BITS:
         # Pillow keeps the upper half of each sample, where such samples have nearly nothing.
-        return f"{_layout(tags)}, of which {used.bit_length()} are used"
+        return f"{_layout(tags)}, of which {int(used).bit_length()} are used"
     if image.use_load_libtiff:
         image.tile = [
             tile._replace(args=(NATIVE.get(tile.args[0], tile.args[0]), *tile.args[1:]))
