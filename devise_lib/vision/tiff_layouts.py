@@ -1,7 +1,7 @@
 """Layouts of TIFF that Pillow would garble: read right where it can be led to, else refused.
 
 TIFF keeps samples interleaved or in planes, in either byte order, of many types. Pillow reads most
-combinations. Of the others it reads some as garbage, without an error: tests/vision/test_tiff.py
+combinations. Of the others it reads some as garbage, without an error: tests/vision/test_tiff_layouts.py
 tries all of them.
 """
 

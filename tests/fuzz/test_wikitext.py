@@ -106,4 +106,4 @@ def assert_words_of_a_full_parser(wikitext: str) -> None:
 
 
 def test_has_the_words_of_a_full_parser_in_their_order(fuzz):
-    fuzz(assert_words_of_a_full_parser, documents)
+    fuzz(assert_words_of_a_full_parser, documents, examples=25)
