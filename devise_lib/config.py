@@ -9,7 +9,7 @@ the space of words in `devise_lib.config_photos`.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.config_photos import EmbedPhotos, IngestPhotos
@@ -32,9 +32,14 @@ class MakeSample(JobConfig):
 
     name = "make_sample"
     opt_in = True
-    folder: str = "{work_dir}/sample"
+    folder: Annotated[str, Field(validate_default=True)] = "{work_dir}/sample"
     articles: Annotated[int, Field(ge=100)] = 2_000
     photos: Annotated[int, Field(ge=200)] = 3_000
+
+    @field_validator("folder")
+    @classmethod
+    def _in_work_dir(cls, folder: str, info: ValidationInfo) -> str:
+        return folder.replace("{work_dir}", info.data.get("work_dir", ""))  # of the default
 
 
 class TrainDevise(JobConfig):

@@ -1,8 +1,6 @@
 """Read a configuration file: defaults, the file, then `--set`; every fault in one message."""
 
 import os
-import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,14 +10,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from devise_lib.config import JOBS
+from devise_lib.config_tree import Tree, fill_in, find_oddities, parse_value, read_toml, shown
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError
 from devise_lib.paths import is_remote, local, split_glob
 
 COMMON_KEYS = tuple(JobConfig.model_fields)
 JOB_TYPES = {job.name: job for job in JOBS}
-VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-TREE = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -51,20 +48,16 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
     Raises:
         ConfigError: lists every fault, one a line.
     """
-    tree = _read_toml(path)
+    tree = read_toml(path)
     faults: list[str] = []
     for override in overrides:
         faults += _apply(tree, override)
-    spark_table = tree.pop("spark", {})
-    if not isinstance(spark_table, dict):
-        faults.append(
-            f"spark is {spark_table!r}, want a table [spark], as in 'driver.memory' = '2g'"
-        )
-    spark = {key: _text(value) for key, value in _flatten(spark_table)}
-    work_dir = str(tree.get("work_dir", JobConfig.model_fields["work_dir"].default))
-    tree["work_dir"], found = _shared_folder(work_dir)
+    if odd := find_oddities(tree):
+        raise _cannot_be_used(path, [*faults, *odd])
+    spark, found = _spark_settings(tree.pop("spark", {}))
     faults += found
-    tree, unset = _expand(tree, tree["work_dir"])
+    tree, unset, found = _fill_in(tree)
+    faults += found
     blank = {where.partition(".")[0] for where, _ in unset}  # keys and tables: not checked further
     faults += [
         f"{where}: the environment variable {name} is not set"
@@ -83,88 +76,92 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
             continue
         table = tree.get(name, {})
         if not isinstance(table, dict):
-            faults.append(f"{name} is {table!r}, want a table [{name}]")
+            faults.append(f"{name} is {shown(table)}, want a table [{name}]")
             continue
+        faults += [_not_below(name, key) for key in COMMON_KEYS if key in table]
         if name in blank:
             continue
-        config, found = _validate(job_type, {**shared, **table}, name, required=name in jobs)
+        own = {key: value for key, value in table.items() if key not in COMMON_KEYS}
+        config, found = _validate(job_type, {**shared, **own}, name, required=name in jobs)
         faults += found
         if config is not None and name in jobs:
             configs[name] = config
             faults += _missing_files(config)
     if faults or base is None:
-        raise ConfigError("\n".join([f"{path} cannot be used:", *dict.fromkeys(faults)]))
+        raise _cannot_be_used(path, faults)
     return Settings(path, base, spark, configs)
 
 
-def _shared_folder(work_dir: str) -> tuple[str, list[str]]:
+def _cannot_be_used(path: Path, faults: Sequence[str]) -> ConfigError:
+    return ConfigError("\n".join([f"{path} cannot be used:", *dict.fromkeys(faults)]))
+
+
+def _not_below(job: str, key: str) -> str:
+    """The fault of a common key in the table of one job.
+
+    With a `work_dir`, `catalog` or `tracking_uri` of its own, the job would not meet the others.
+    With a `seed`, `test_share` or `validation_folds` of its own, it would train on photos that the
+    others keep for testing.
+    """
+    return (
+        f"{job}.{key}: all jobs must agree on {key}; give it at the top of the file, or "
+        f"--set {key}=..."
+    )
+
+
+def _fill_in(tree: Tree) -> tuple[Tree, list[tuple[str, str]], list[str]]:
+    """The tree with its variables and {work_dir} filled in; unset variables; faults of work_dir."""
+    default = JobConfig.model_fields["work_dir"].default
+    given, unset = fill_in(tree.get("work_dir", default), "{work_dir}", "work_dir")
+    work_dir, faults = (given, []) if unset else _shared_folder(given)
+    filled, more = fill_in({**tree, "work_dir": ""}, str(work_dir))
+    return {**filled, "work_dir": work_dir}, unset + more, faults
+
+
+def _shared_folder(work_dir: Any) -> tuple[Any, list[str]]:
     """The work folder as an absolute path, since executors may have another current folder."""
-    folder = work_dir.removeprefix("file://").removeprefix("file:")
-    if "://" in folder or not folder:
-        fault = (
-            f"work_dir is {work_dir!r}: want a folder that the driver and every executor see "
-            "(a local disk, NFS, or a mount such as /dbfs or /Volumes)"
-        )
-        return work_dir, [fault]
-    return str(Path(folder).absolute()), []
+    if isinstance(work_dir, str) and work_dir and not is_remote(work_dir):
+        printable = work_dir.encode("utf-8", "ignore").decode()  # less bytes that are not UTF-8
+        if printable == work_dir and "\0" not in work_dir:
+            return str(local(work_dir).absolute()), []
+    fault = (
+        f"work_dir is {shown(work_dir)}: want a folder that the driver and every executor see "
+        "(a local disk, NFS, or a mount such as /dbfs or /Volumes)"
+    )
+    return "", [fault]
 
 
-def _read_toml(path: Path) -> TREE:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"no configuration file {path}: give --config FILE.toml") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}") from None
-
-
-def _apply(tree: TREE, override: str) -> list[str]:
+def _apply(tree: Tree, override: str) -> list[str]:
     """Set one "KEY=VALUE" in `tree`; returns what is wrong with it."""
     key, equals, text = override.partition("=")
     head, dot, rest = (part.strip() for part in key.partition("."))
     if not equals or not head or (dot and not rest):
         return [f"--set {override!r}: want KEY=VALUE or JOB.KEY=VALUE"]
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
+    value = parse_value(text)
+    if not isinstance(value, str) and _is_text(head, rest):
+        value = text.strip()  # of a folder that is called 1e3, which TOML takes for a number
     if not dot:
         tree[head] = value
         return []
-    table = tree.setdefault(head, {})
-    if not isinstance(table, dict) or (head not in JOB_TYPES and head != "spark"):
+    if head not in JOB_TYPES and head != "spark":
         return [f"--set {override!r}: there is no job {head!r}{_guess(head, JOB_TYPES)}"]
-    table[rest] = value
+    table = tree.setdefault(head, {})
+    if isinstance(table, dict):  # else it is a fault of the file
+        table[rest] = value
     return []
 
 
-def _expand(tree: TREE, work_dir: str) -> tuple[TREE, list[tuple[str, str]]]:
-    """Replace {work_dir}, ${NAME} and ${NAME:-default} in every string of `tree`."""
-    unset: list[tuple[str, str]] = []
-
-    def expand(value: Any, where: str) -> Any:
-        if isinstance(value, dict):
-            return {k: expand(v, f"{where}.{k}".lstrip(".")) for k, v in value.items()}
-        if isinstance(value, list):
-            return [expand(v, where) for v in value]
-        if not isinstance(value, str):
-            return value
-
-        def variable(match: re.Match[str]) -> str:
-            name, default = match.group(1), match.group(2)
-            found = os.environ.get(name) or default
-            if found is None:
-                unset.append((where, name))
-                return match.group(0)
-            return found
-
-        return VARIABLE.sub(variable, value).replace("{work_dir}", work_dir.rstrip("/"))
-
-    return expand(tree, ""), unset
+def _is_text(head: str, rest: str) -> bool:
+    """Whether a key takes text alone: one of Spark's, or of a job."""
+    if head == "spark":
+        return True
+    model = JOB_TYPES.get(head, JobConfig) if rest else JobConfig
+    field = model.model_fields.get(rest or head)
+    return field is not None and field.annotation is str
 
 
 def _validate(
-    model: type[JobConfig], values: TREE, table: str, required: bool = True
+    model: type[JobConfig], values: Tree, table: str, required: bool = True
 ) -> tuple[JobConfig | None, list[str]]:
     """Build `model`, or list its faults; a missing key is one only where it is `required`."""
     try:
@@ -175,9 +172,7 @@ def _validate(
         for fault in errors:
             if any(_is_below(other["loc"], fault["loc"]) for other in errors):
                 continue  # a list whose item has a fault counts as without it
-            path = _place(fault["loc"], values)
-            if table and path and path[0] in COMMON_KEYS:
-                continue  # told once, for the top of the file
+            path = _place(fault["loc"], values, fault["type"] == "extra_forbidden")
             where = ".".join([table, *path] if table else path)
             if fault["type"] == "extra_forbidden":
                 faults.append(_unknown(path, table, model))
@@ -185,16 +180,21 @@ def _validate(
                 if required:
                     faults.append(f"{where} is missing: give [{table}] {path[-1]} = ...")
             else:
-                given = "" if isinstance(fault["input"], Mapping) else f" is {fault['input']!r}"
+                value = fault["input"]
+                given = "" if isinstance(value, Mapping) else f" is {shown(value)}"
                 faults.append(f"{where}{given}: {fault['msg'].removeprefix('Value error, ')}")
         return None, faults
 
 
-def _place(loc: tuple[int | str, ...], values: TREE) -> list[str]:
-    """The keys that lead to a fault, as the file has them."""
+def _place(loc: tuple[int | str, ...], values: Tree, is_key: bool) -> list[str]:
+    """The keys that lead to a fault, as the file has them.
+
+    Pydantic's own place has the types of a union, too, of which the last word is none if `is_key`.
+    """
     if loc and not isinstance(values.get(str(loc[0])), list):
         loc = tuple(part for part in loc if not isinstance(part, int))  # the model made it a list
-    return [str(part) for part in loc if part not in ("str", "tuple")]
+    ends = (0, len(loc) - 1 if is_key else 0)
+    return [str(part) for n, part in enumerate(loc) if n in ends or part not in ("str", "tuple")]
 
 
 def _is_below(loc: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
@@ -220,16 +220,27 @@ def _guess(key: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
-def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items() if isinstance(tree, dict) else ():
+def _spark_settings(table: Any) -> tuple[dict[str, str], list[str]]:
+    """Spark's settings of the table [spark] as text, and what is wrong with them."""
+    if not isinstance(table, dict):
+        return {}, [f"spark is {shown(table)}, want a table [spark], as in 'driver.memory' = '2g'"]
+    settings, faults = {}, []
+    for key, value in _flatten(table):
+        if isinstance(value, list):
+            faults.append(f"spark.{key} is {shown(value)}: want text, such as 'a,b', or a number")
+        elif key.startswith("spark."):
+            faults.append(f"spark.{key}: keys of [spark] go without their prefix: give {key}")
+        else:
+            settings[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return settings, faults
+
+
+def _flatten(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _missing_files(config: JobConfig) -> list[str]:
@@ -245,5 +256,5 @@ def _missing_files(config: JobConfig) -> list[str]:
         if not (key in config.store_keys and is_remote(path))
         and not (key in config.store_keys and split_glob(path)[1])
         and not path.startswith(made_here)
-        and not local(path).exists()
+        and not os.path.exists(local(path))  # False where the path is too long, or not to be read
     ]

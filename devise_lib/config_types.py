@@ -21,7 +21,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 def _regular_expression(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"is no regular expression: {error}") from None
     return text
 
@@ -50,7 +50,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 class Frozen(BaseModel):
     """Values are fixed once read; a key that no field has is a fault, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False
+    )
 
 
 class LabelTable(Frozen):

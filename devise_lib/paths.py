@@ -101,7 +101,7 @@ def glob_expression(pattern: str) -> str:
     expression = "".join(parts) + ")" * open_braces
     try:
         re.compile(expression)
-    except re.error as error:
+    except (re.error, RecursionError) as error:
         raise ValueError(f"the pattern {pattern!r} cannot be used: {error}") from None
     return expression
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from devise_lib.config import JOBS
-from devise_lib.config_file import JOB_TYPES, load_settings
+from devise_lib.config_file import COMMON_KEYS, JOB_TYPES, load_settings
 from devise_lib.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -233,6 +233,129 @@ def test_only_the_variables_of_jobs_that_run_must_be_set(write, monkeypatch):
     assert faults_of(path, [], ["evaluate"]) == [
         "catalog: the environment variable NOWHERE is not set"
     ]
+
+
+OWN = {  # a value of each common key that is right at the top of the file
+    "work_dir": "'elsewhere'",
+    "seed": "3",
+    "tracking_uri": "'sqlite:///x.db'",
+    "catalog": "'main.devise'",
+    "label_sets": "[]",
+    "test_share": "0.5",
+    "validation_folds": "3",
+}
+
+
+def test_every_common_key_is_tried_below_a_job():
+    assert set(OWN) == set(COMMON_KEYS)
+
+
+@pytest.mark.parametrize("key", OWN)
+@pytest.mark.parametrize("value", ["right", "wrong"])
+def test_a_common_key_below_a_job_is_refused_and_no_job_is_dropped(write, key, value):
+    """A fault is never passed over because another check would tell it.
+
+    A wrong value below a job was told by nobody, and the pipeline went on without the job. A right
+    one parted the job from the others: with a seed of its own it trains on their test photos.
+    """
+    text = OWN[key] if value == "right" else "{}"
+    wanted = f"all jobs must agree on {key}; give it at the top of the file, or --set {key}=..."
+    path = write(f"[train_devise]\n{key} = {text}\n")
+    assert faults_of(path, [], ["train_devise"]) == [f"train_devise.{key}: {wanted}"]
+    assert faults_of(path, [], ["evaluate"]) == [f"train_devise.{key}: {wanted}"]
+    by_hand = faults_of(write(""), [f"train_devise.{key}={text}"], ["train_devise"])
+    assert by_hand == [f"train_devise.{key}: {wanted}"]
+
+
+def test_a_wrong_common_key_at_the_top_is_told_once(write):
+    [fault] = faults_of(write("test_share = 2\n[evaluate]\nk = 3\n"), [], ["evaluate", "report"])
+    assert fault.startswith("test_share is 2: ")
+
+
+def test_variables_of_work_dir_are_filled_in_before_others_take_it(write, monkeypatch, tmp_path):
+    """What one value takes from another is taken once the other is final."""
+    monkeypatch.setenv("SHARED_DISK", str(tmp_path))
+    path = write("work_dir = '${SHARED_DISK}/w'\n[make_sample]\n")
+    job = load_settings(path, [], ["make_sample"]).jobs["make_sample"]
+    assert (job.work_dir, job.folder) == (f"{tmp_path}/w", f"{tmp_path}/w/sample")
+    monkeypatch.delenv("SHARED_DISK")
+    unset = "work_dir: the environment variable SHARED_DISK is not set"
+    assert faults_of(path, [], ["make_sample"]) == [unset]
+
+
+@pytest.mark.parametrize("name", ["1e3", "007", "1_000", "true", "2024-01-01", "nan", "[x]", "a#b"])
+def test_a_value_for_text_stays_the_text_that_was_given(write, tmp_path, monkeypatch, name):
+    """A word of the command line is not turned into a number and back where text is wanted."""
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(write(""), [f"work_dir={name}", f"spark.some.key={name}"], [])
+    assert settings.common.work_dir == f"{tmp_path}/{name}"
+    assert settings.spark == {"some.key": name}
+    quoted = load_settings(write(""), [f"evaluate.model='{name}'"], ["evaluate"])
+    assert quoted.jobs["evaluate"].model == name
+
+
+def test_set_takes_one_value_alone(write):
+    """No part of an override is dropped without a word."""
+    [fault] = faults_of(write(""), ["seed=1\ntest_share=0.5"])
+    assert fault.startswith("seed is '1\\ntest_share=0.5': ")
+
+
+@pytest.mark.parametrize("work_dir", ["s3a://b/w", "dbfs:/w", '"a\\u0000b"', "caf\udce9", "''", ""])
+def test_a_work_dir_that_is_no_folder_of_all_machines_is_told(write, work_dir):
+    [fault] = faults_of(write(""), [f"work_dir={work_dir}"])
+    assert "want a folder that the driver and every executor see" in fault
+    [fault] = faults_of(write("work_dir = ['w']\n"))
+    assert fault.startswith("work_dir is ['w']: want a folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("ui = ['a', 'b']", "spark.ui is ['a', 'b']: want text, such as 'a,b', or a number"),
+        (
+            "spark.ui = true",
+            "spark.spark.ui: keys of [spark] go without their prefix: give spark.ui",
+        ),
+    ],
+)
+def test_what_spark_would_pass_over_is_told(write, text, fault):
+    """Spark ignores settings that it does not know, so a slip of the pen has no effect there."""
+    assert faults_of(write(f"[spark]\n{text}\n")) == [fault]
+
+
+@pytest.mark.parametrize("key", ["str", "tuple", "", "0"])
+def test_an_unknown_key_is_told_whatever_its_name(write, key):
+    assert faults_of(write(f"[evaluate]\n'{key}' = 1\n")) == [
+        f"{'.'.join(filter(None, ['evaluate', key]))}: unknown key"
+    ]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_number_that_is_none_is_refused(write, value):
+    [fault] = faults_of(write(f"[evaluate]\nstrengths = [1.0, {value}]\n"), [], ["evaluate"])
+    assert fault == f"evaluate.strengths.1 is {value}: Input should be a finite number"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"seed = {'9' * 5_000}",
+        f"seed = 0x{'f' * 5_000}",
+        f"[evaluate]\nk = {'[' * 400}1{']' * 400}",
+        f"[evaluate]\nk = {'[' * 5_000}",
+        f"{'a.' * 5_000}a = 1",
+        "[ingest_photos]\nlabel_pattern = '(a{99999999999999999999})'",
+        f"[ingest_photos]\nlabel_pattern = '{'(' * 5_000}'",
+        f"[ingest_photos]\nsource = '{'x' * 5_000}'",
+        "[ingest_photos]\nsource = 'a\\u0000b'",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_python_itself_stumbles_over_is_a_fault_of_the_configuration(write, text):
+    """Limits of Python (digits, recursion, lengths of paths) never end in a stack trace."""
+    with pytest.raises(ConfigError) as raised:
+        load_settings(write(text), [], ["ingest_photos"])
+    assert len(str(raised.value)) < 10_000
 
 
 def test_work_dir_becomes_absolute_and_a_store_that_is_no_folder_is_refused(
