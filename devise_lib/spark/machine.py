@@ -1,8 +1,12 @@
 """What this machine lets a process take, which in a container is less than it reports."""
 
+import math
 import os
+import re
 import resource
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from devise_lib.errors import InputError
 
@@ -13,39 +17,95 @@ DRIVER_MAX_BYTES = 8 * GIB
 WORKER_BYTES = 1 * GIB  # a Python worker with TensorFlow and one batch of photos
 
 
+MASTER = re.compile(r"local(?:\[\s*(?P<cores>\*|[1-9]\d*)\s*(?P<failures>,\s*[1-9]\d*\s*)?\])?")
+CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
+
+
 def memory_available_bytes() -> int:
-    """Bytes that can still be taken: the least of the kernel's, the cgroup's and the process's."""
+    """Bytes that can still be taken: the least of the kernel's, the cgroups' and the process's."""
     limits = [_proc_available(Path("/proc/meminfo"))]
-    limits += _cgroup_available(Path("/sys/fs/cgroup"))
+    limits += _cgroup_available(Path("/sys/fs/cgroup"), _read(Path("/proc/self/cgroup")))
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if address_space != resource.RLIM_INFINITY:
         limits.append(address_space)
     return min(limits)
 
 
-def driver_memory_bytes(available_bytes: int, cores: int, wanted: str = "") -> int:
-    """Memory for Spark's driver on this machine.
+def cores_available() -> int:
+    """Cores that this process may use, as Java counts them: its affinity and its cgroups' quota."""
+    quotas = _cgroup_quotas(Path("/sys/fs/cgroup"), _read(Path("/proc/self/cgroup")))
+    return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, quotas)]))
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """How a local session runs on this machine.
+
+    Attributes:
+        master: Spark's, with the number of cores that the memory is enough for.
+        driver_bytes: memory of Spark's driver.
+        told: a line for the user where this is fewer cores than the machine has, else "".
+    """
+
+    master: str
+    driver_bytes: int
+    told: str = ""
+
+
+def fit_local(master: str, available_bytes: int, cores: int, wanted: str = "") -> LocalRun:
+    """Cores and the driver's memory for a local session.
+
+    A master that asks for all cores (`local[*]`) gets as many as the memory is enough for.
 
     Args:
-        available_bytes: what can still be taken.
-        cores: tasks that run at once, each with a Python worker beside the driver.
-        wanted: the user's own setting as Spark writes it ("2g"); "" to choose.
+        master: local, local[N], local[*], either with a number of failures (local[N,F]), or
+            local-cluster[WORKERS,CORES,MEBIBYTES].
+        available_bytes: memory that can still be taken.
+        cores: of this machine.
+        wanted: the user's own setting of the driver's memory as Spark writes it ("2g"); "": a
+            quarter of what is free, from 1 to 8 GiB.
 
     Raises:
-        InputError: the machine cannot hold the driver and its Python workers.
+        InputError: no such master, or the machine cannot hold the driver and its Python workers.
     """
     chosen = max(DRIVER_MIN_BYTES, min(DRIVER_MAX_BYTES, int(available_bytes * DRIVER_SHARE)))
     driver = parse_memory(wanted) if wanted else chosen
-    needed = driver + cores * WORKER_BYTES
+    room = (available_bytes - driver) // WORKER_BYTES
+    if cluster := CLUSTER.fullmatch(master):
+        workers, each, mebibytes = map(int, cluster.groups())
+        _require_room(driver + workers * mebibytes * 2**20, workers * each, available_bytes)
+        return LocalRun(master, driver)
+    found = MASTER.fullmatch(master)
+    if found is None:
+        raise InputError(
+            f"spark.master is {master!r}, want local[N] for N cores, local[*] for all, either with "
+            "a number of failures, as local[4,2]; local-cluster[2,1,1024]; or a cluster's address"
+        )
+    if found["cores"] == "*" and 0 < room < cores:
+        told = (
+            f"{room} of {cores} cores are used: {available_bytes / GIB:.1f} GiB of memory are "
+            f"free, {driver / GIB:.1f} of these for Spark's driver, and a core wants "
+            f"{WORKER_BYTES / GIB:.1f} for its Python worker"
+        )
+        return LocalRun(f"local[{room}{found['failures'] or ''}]", driver, told)
+    _require_room(driver, _count(found["cores"], cores), available_bytes)
+    return LocalRun(master, driver)
+
+
+def _count(asked: str | None, cores: int) -> int:
+    return cores if asked == "*" else int(asked or 1)
+
+
+def _require_room(jvm_bytes: int, workers: int, available_bytes: int) -> None:
+    needed = jvm_bytes + workers * WORKER_BYTES
     if needed > available_bytes:
         raise InputError(
             f"too little memory: {available_bytes / GIB:.1f} GiB are free, and a local run wants "
-            f"{needed / GIB:.1f} GiB ({driver / GIB:.1f} for Spark's driver, "
-            f"{WORKER_BYTES / GIB:.1f} for each of {cores} Python workers); free some, or use "
+            f"{needed / GIB:.1f} GiB ({jvm_bytes / GIB:.1f} for Spark's driver and executors, "
+            f"{WORKER_BYTES / GIB:.1f} for each of {workers} Python workers); free some, or use "
             "fewer cores (--set spark.master='local[1]') or less for the driver "
             "(--set spark.driver.memory=1g)"
         )
-    return driver
 
 
 def parse_memory(text: str) -> int:
@@ -64,29 +124,70 @@ def parse_memory(text: str) -> int:
 
 
 def _proc_available(meminfo: Path) -> int:
-    for line in meminfo.read_text().splitlines() if meminfo.exists() else ():
+    for line in _read(meminfo).splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _cgroup_available(root: Path) -> list[int]:
-    """Limit less use, for version 2 and version 1 of cgroups; nothing where there is no limit."""
-    pairs = [("memory.max", "memory.current")]
-    pairs.append(("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
+def _cgroup_available(root: Path, membership: str = "") -> list[int]:
+    """Limit less use of each group that holds this process; nothing where there is no limit."""
     found = []
-    for limit_name, used_name in pairs:
-        limit, used = root / limit_name, root / used_name
-        if limit.exists() and used.exists() and limit.read_text().strip().isdigit():
-            used_bytes = int(used.read_text()) - _reclaimable(used.parent / "memory.stat")
-            found.append(int(limit.read_text()) - used_bytes)
+    for folder in _own_groups(root, membership, "memory"):
+        for limit_name, used_name in (
+            ("memory.max", "memory.current"),  # version 2 of cgroups
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            limit, used = _read(folder / limit_name).strip(), _read(folder / used_name)
+            if limit.isdigit() and used:
+                found.append(int(limit) - (int(used) - _reclaimable(folder / "memory.stat")))
     return [value for value in found if value < 2**60]  # version 1 writes "no limit" as 2**63
 
 
+def _cgroup_quotas(root: Path, membership: str = "") -> list[float]:
+    """Cores that each group which holds this process may use; nothing where there is no limit."""
+    found = []
+    for folder in _own_groups(root, membership, "cpu"):
+        whole = _read(folder / "cpu.max").split()  # version 2 of cgroups: "max 100000"
+        parts = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        quota, period = whole if len(whole) == 2 else parts
+        if quota.isdigit() and period.isdigit():  # version 1 writes "no limit" as -1
+            found.append(int(quota) / int(period))
+    return found
+
+
+def _own_groups(root: Path, membership: str, controller: str) -> Iterator[Path]:
+    """Folders of the groups that hold a process, and of those around them, up to the root.
+
+    In a container the root often is the container's own group, and the names below are not there.
+
+    Args:
+        root: where cgroups are mounted.
+        membership: /proc/PID/cgroup of the process.
+        controller: of version 1, whose groups lie in a folder of that name.
+    """
+    yield from (root, root / controller)
+    for line in membership.splitlines():
+        _, controllers, name = line.split(":", 2)
+        own = PurePosixPath(name)
+        if (controllers and controller not in controllers.split(",")) or ".." in own.parts:
+            continue
+        base = root / controller if controllers else root
+        yield from (base / group.relative_to("/") for group in (own, *own.parents[:-1]))
+
+
 def _reclaimable(stat: Path) -> int:
-    """Bytes of page cache that the kernel gives back when asked; a cgroup counts them as used."""
-    for line in stat.read_text().splitlines() if stat.exists() else ():
-        name, value = line.split()
-        if name in ("inactive_file", "total_inactive_file"):
-            return int(value)
-    return 0
+    """Bytes of page cache that the kernel gives back when asked; a cgroup counts them as used.
+
+    In version 1 of cgroups the figure of a group and all below it, as its use is, is called total.
+    """
+    values = dict(line.split() for line in _read(stat).splitlines())
+    return int(values.get("total_inactive_file", values.get("inactive_file", 0)))
+
+
+def _read(path: Path) -> str:
+    """The text of a file of the kernel; "" where it has none, or does not show it."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,7 +1,6 @@
 """The Spark session: ours on a laptop, the platform's on a cluster."""
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +11,15 @@ from delta import configure_spark_with_delta_pip
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
+from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.spark import worker_daemon
-from devise_lib.spark.fast_start import FastStart, variables
+from devise_lib.spark.fast_start import FastStart, read_settings, variables
 from devise_lib.spark.java import find_java
-from devise_lib.spark.machine import driver_memory_bytes, memory_available_bytes
+from devise_lib.spark.machine import cores_available, fit_local, memory_available_bytes
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+DELTA_PACKAGE = "io.delta:delta-spark"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
 EVERY_SESSION = {  # Arrow batches hold whole photos: the default of 10,000 rows would be a gigabyte
@@ -32,8 +33,11 @@ LOCAL_SETTINGS = {  # for tables of megabytes: Spark's defaults cost seconds a c
     "spark.sql.files.openCostInBytes": str(256 * 1024),  # a local file opens at once
     "spark.sql.files.maxPartitionBytes": str(16 * 1024**2),  # tasks enough to keep cores busy
 }
-OUR_SETTINGS = {
+LOCAL_SESSION = {
     "spark.driver.host": "localhost",  # resolves on a laptop off the network, too
+    "spark.python.daemon.module": worker_daemon.MODULE,
+}
+OWN_SESSION = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.session.timeZone": "UTC",
@@ -45,15 +49,18 @@ OUR_SETTINGS = {
 def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     """The session that runs already or that spark-submit prepares, else one of our own.
 
+    Settings that the session has from its user stay as they are, wherever it has them from.
+
     Args:
         app_name: shown in Spark's own pages.
-        settings: Spark's settings without their prefix "spark."; they win over ours.
+        settings: Spark's settings without their prefix "spark."; they win over all others.
 
     Raises:
         InputError: no Java, too little memory, a port in use, or Delta is not on the class path.
     """
     given = {f"spark.{key}": value for key, value in settings.items()}
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers read it there only
+    # Workers read it there only.
+    os.environ.setdefault("PYSPARK_PYTHON", given.get("spark.pyspark.python", sys.executable))
     if is_managed():
         builder = SparkSession.builder.appName(app_name)
         for key, value in given.items():
@@ -63,12 +70,20 @@ def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
         builder, environment = _own_builder(app_name, given)
         with variables(environment):
             spark = _create(builder, given)
-        spark.sparkContext.setLogLevel(given.get("spark.log.level", "ERROR"))
+        spark.sparkContext.setLogLevel(
+            {**_users_defaults(), **given}.get("spark.log.level", "ERROR")
+        )
     _require_delta(spark)
-    local = spark.conf.get("spark.master", "").startswith("local")
+    there = spark.conf.getAll
+    local = _is_local(there.get("spark.master", ""))
     for key, value in {**EVERY_SESSION, **(LOCAL_SETTINGS if local else {})}.items():
-        spark.conf.set(key, given.get(key, value))
+        if key not in there:
+            spark.conf.set(key, value)
     return spark
+
+
+def _is_local(master: str) -> bool:
+    return master.startswith("local")
 
 
 def is_managed() -> bool:
@@ -77,42 +92,52 @@ def is_managed() -> bool:
     return SparkSession.getActiveSession() is not None or any(name in os.environ for name in names)
 
 
+def _users_defaults() -> dict[str, str]:
+    """The settings of the folder that the user has named to Spark; none without one."""
+    folder = os.environ.get("SPARK_CONF_DIR")
+    return read_settings(Path(folder) / "spark-defaults.conf") if folder else {}
+
+
 def _own_builder(
     app_name: str, given: Mapping[str, str]
 ) -> tuple[SparkSession.Builder, dict[str, str]]:
-    """What starts a session of our own, and the variables that its Java starts with."""
+    """What starts a session of our own, and the variables that its Java starts with.
+
+    It is a local one unless `given` names another master: clusters are for spark-submit.
+    """
     os.environ["JAVA_HOME"] = str(find_java())
-    master = given.get("spark.master", "local[*]")
-    local = master.startswith("local")
-    conf = {**OUR_SETTINGS, "spark.master": master, **given}
-    environment = {}
     start = FastStart(Path(sys.prefix), Path(pyspark.__file__).parent)
+    master = given.get("spark.master", "local[*]")
+    local = _is_local(master)
     if local:
         os.environ["SPARK_HOME"] = str(start.spark_home)  # not another Spark's
-        driver = driver_memory_bytes(
-            memory_available_bytes(), _cores(master), given.get("spark.driver.memory", "")
-        )
-        conf["spark.driver.memory"] = f"{driver // 2**20}m"
-        conf.setdefault("spark.python.daemon.module", worker_daemon.MODULE)
-        if start.fits(os.environ):
-            conf = start.settings(conf)
-            environment["SPARK_CONF_DIR"] = str(start.conf)
+    home = Path(os.environ.get("SPARK_HOME") or start.spark_home)
+    # Spark reads this file itself. It wins over ours, and what we set here would win over it.
+    there = _users_defaults() or read_settings(home / "conf" / "spark-defaults.conf")
+    ours, environment = dict(OWN_SESSION), {}
+    if local:
+        wanted = {**there, **given}.get("spark.driver.memory", "")
+        fit = fit_local(master, memory_available_bytes(), cores_available(), wanted)
+        if fit.told:
+            say(fit.told)
+        master = fit.master
+        ours |= LOCAL_SESSION | {"spark.driver.memory": f"{fit.driver_bytes // 2**20}m"}
+    conf = {key: value for key, value in ours.items() if key not in there} | dict(given)
+    conf["spark.master"] = master
+    extensions = {**there, **conf}.get("spark.sql.extensions", "").split(",")
+    if DELTA_EXTENSION not in extensions:
+        conf["spark.sql.extensions"] = ",".join([*filter(None, extensions), DELTA_EXTENSION])
+    if local and start.fits(os.environ):
+        conf = start.settings(conf)
+        environment["SPARK_CONF_DIR"] = str(start.conf)
+    packages = {**there, **conf}.get("spark.jars.packages", "")
     builder = SparkSession.builder.appName(app_name)
     for key, value in conf.items():
         builder = builder.config(key, value)
-    if not (local and start.has_delta()):
-        builder = configure_spark_with_delta_pip(builder)
+    if not (local and start.has_delta()) and DELTA_PACKAGE not in packages:
+        more = [package.strip() for package in packages.split(",") if package.strip()]
+        builder = configure_spark_with_delta_pip(builder, more)
     return builder, environment
-
-
-def _cores(master: str) -> int:
-    """Tasks at once of a local master: local, local[N], local[*], local-cluster[W,C,M]."""
-    numbers = re.findall(r"\d+", master)
-    if master.startswith("local-cluster") and len(numbers) >= 2:
-        return int(numbers[0]) * int(numbers[1])
-    if numbers:
-        return int(numbers[0])
-    return (os.cpu_count() or 1) if "*" in master else 1
 
 
 def _create(builder: SparkSession.Builder, given: Mapping[str, str]) -> SparkSession:

@@ -12,32 +12,24 @@ from devise_lib.spark import session
 from devise_lib.spark.fast_start import FastStart
 from devise_lib.spark.session import log_to, start_session
 from tests.conftest import SESSION, run_program
-
-
-@pytest.mark.parametrize(
-    ("master", "cores"),
-    [
-        ("local", 1),
-        ("local[3]", 3),
-        ("local[*]", os.cpu_count()),
-        ("local[2,4]", 2),
-        ("local-cluster[2,3,2048]", 6),
-    ],
-)
-def test_a_local_master_says_how_many_tasks_run_at_once(master, cores):
-    assert session._cores(master) == cores
+from tests.in_session import settings_kept
 
 
 @pytest.mark.spark
-def test_a_session_that_runs_already_is_taken_and_set(spark):
-    found = start_session("another name", {"sql.ansi.enabled": "true"})
-    assert found.sparkContext is spark.sparkContext
-    assert found.conf.get("spark.sql.session.timeZone") == "UTC"
-    assert found.conf.get("spark.sql.extensions") == session.DELTA_EXTENSION
-    assert found.conf.get("spark.databricks.delta.snapshotPartitions") == "2"
-    assert found.conf.get("spark.sql.shuffle.partitions") == "4"
-    start_session("tests", {"sql.shuffle.partitions": "2"})
-    assert found.conf.get("spark.sql.shuffle.partitions") == "2", "the user's setting wins"
+def test_a_session_that_runs_already_is_taken_and_keeps_what_it_was_set_to(spark):
+    """A default of ours never replaces what a user has set, in whatever way he set it."""
+    ours, users = "spark.sql.files.openCostInBytes", "spark.sql.shuffle.partitions"
+    with settings_kept(spark):
+        spark.conf.unset(ours)
+        spark.conf.set(users, "77")
+        found = start_session("another name", {"sql.ansi.enabled": "true"})
+        assert found.sparkContext is spark.sparkContext
+        assert found.conf.get("spark.sql.session.timeZone") == "UTC"
+        assert found.conf.get("spark.sql.extensions") == session.DELTA_EXTENSION
+        assert found.conf.get(ours) == session.LOCAL_SETTINGS[ours]
+        assert found.conf.get(users) == "77"
+        start_session("tests", {"sql.shuffle.partitions": "2"})
+        assert found.conf.get(users) == "2", "the configuration wins over all others"
 
 
 @pytest.mark.spark
@@ -69,6 +61,8 @@ spark = start_session("own settings", dict(word.split("=", 1) for word in sys.ar
 spark.range(3).write.format("delta").save(sys.argv[1])
 java = spark._jvm.java.lang.ProcessHandle.current().pid()
 print(spark.conf.get("spark.own"), spark.read.format("delta").load(sys.argv[1]).count())
+keys = "spark.sql.session.timeZone", "spark.sql.shuffle.partitions"
+print(*map(spark.conf.get, keys))
 print("spark-start" in open(f"/proc/{java}/maps").read(), os.environ["SPARK_CONF_DIR"])
 """
 
@@ -77,13 +71,14 @@ print("spark-start" in open(f"/proc/{java}/maps").read(), os.environ["SPARK_CONF
 def test_a_users_own_folder_of_settings_stays_and_delta_works_without_the_archive(
     tmp_path, monkeypatch
 ):
-    (tmp_path / "spark-defaults.conf").write_text("spark.own yes\n")
+    own = "spark.own yes\nspark.sql.session.timeZone CET\nspark.sql.shuffle.partitions 9\n"
+    (tmp_path / "spark-defaults.conf").write_text(own)
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     small = {**SESSION, "master": "local[1]", "sql.codegen.wholeStage": "false"}
     words = [f"{key}={value}" for key, value in small.items()]
     done = run_program("-c", OWN_SETTINGS, str(tmp_path / "table"), *words)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["yes 3", f"False {tmp_path}"]
+    assert done.stdout.splitlines() == ["yes 3", "CET 9", f"False {tmp_path}"]
 
 
 @pytest.fixture
@@ -137,6 +132,7 @@ def _environment(monkeypatch):
     """Variables that a builder sets for the process are gone after the test."""
     for name in ("JAVA_HOME", "SPARK_HOME"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.delenv("SPARK_CONF_DIR", raising=False)
 
 
 @pytest.mark.usefixtures("_environment")
@@ -152,10 +148,74 @@ def test_delta_is_resolved_where_its_jars_do_not_lie_beside_sparks(monkeypatch):
 
 
 @pytest.mark.usefixtures("_environment")
-def test_a_cluster_gets_delta_as_a_package_and_nothing_of_this_machine():
-    options, environment = own_options({"spark.master": "spark://there:7077"})
+@pytest.mark.parametrize("master", ["spark://there:7077", "yarn", "k8s://https://there"])
+def test_a_cluster_gets_delta_as_a_package_and_nothing_of_this_machine(master):
+    """What is right for one machine is not given to a cluster: executors look for the driver."""
+    options, environment = own_options({"spark.master": master})
     assert options["spark.jars.packages"].startswith("io.delta:delta-spark_2.13:")
-    assert (environment, "spark.driver.defaultJavaOptions" in options) == ({}, False)
+    of_this_machine = ("driver.defaultJavaOptions", "driver.host", "driver.memory", "python.daemon")
+    assert not any(key.startswith(tuple(f"spark.{k}" for k in of_this_machine)) for key in options)
+    assert environment == {}
+    assert own_options({"spark.master": "local[1]"})[0]["spark.driver.host"] == "localhost"
+
+
+OURS = {
+    "spark.driver.host": "localhost",
+    "spark.driver.memory": None,  # as the machine has it
+    "spark.ui.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.python.daemon.module": "devise_lib.spark.worker_daemon",
+}
+
+
+@pytest.mark.usefixtures("_environment")
+@pytest.mark.parametrize("key", OURS)
+@pytest.mark.parametrize("by", ["SPARK_CONF_DIR", "a configuration"])
+def test_a_setting_of_the_users_wins_over_ours(tmp_path, monkeypatch, key, by):
+    """Ours are defaults: a file of Spark's own settings counts as much as our configuration."""
+    value = "1100m" if key == "spark.driver.memory" else "mine"
+    given = {"spark.master": "local[1]"}
+    assert OURS[key] in (None, own_options(given)[0][key])
+    if by == "SPARK_CONF_DIR":
+        (tmp_path / "spark-defaults.conf").write_text(f"{key} {value}\n")
+        monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+        assert key not in own_options(given)[0], "Spark reads the file, and we would overrule it"
+    else:
+        assert own_options({**given, key: value})[0][key] == value
+
+
+@pytest.mark.usefixtures("_environment")
+def test_packages_and_extensions_of_the_users_stay_beside_deltas():
+    given = {"spark.master": "yarn", "spark.jars.packages": "a:b:1, c:d:2"}
+    options, _ = own_options({**given, "spark.sql.extensions": "org.Other"})
+    delta, *others = options["spark.jars.packages"].split(",")
+    assert delta.startswith("io.delta:delta-spark_")
+    assert others == ["a:b:1", "c:d:2"]
+    assert options["spark.sql.extensions"] == f"org.Other,{session.DELTA_EXTENSION}"
+    own_delta = "io.delta:delta-spark_2.13:4.0.0"
+    options, _ = own_options({**given, "spark.jars.packages": own_delta})
+    assert options["spark.jars.packages"] == own_delta
+
+
+@pytest.mark.usefixtures("_environment")
+def test_fewer_cores_than_the_machine_has_are_told_once(monkeypatch, capsys):
+    monkeypatch.setattr(session, "cores_available", lambda: 16)
+    monkeypatch.setattr(session, "memory_available_bytes", lambda: 8 * 2**30)
+    options, _ = own_options({})
+    assert (options["spark.master"], options["spark.driver.memory"]) == ("local[6]", "2048m")
+    assert capsys.readouterr().out.startswith("6 of 16 cores are used: 8.0 GiB of memory are free")
+    assert own_options({"spark.master": "local[2]"})[0]["spark.master"] == "local[2]"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.spark
+@pytest.mark.usefixtures("_environment")
+def test_workers_run_the_python_that_the_user_names(spark, monkeypatch):
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
+    monkeypatch.setattr(session, "_create", lambda *_: spark)
+    with settings_kept(spark):
+        start_session("tests", {"pyspark.python": "/other/python"})
+    assert os.environ["PYSPARK_PYTHON"] == "/other/python"
 
 
 class WithoutDelta:
