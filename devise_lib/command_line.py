@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.reasons import Reason
 
-WORKER_ERROR = re.compile(r"^devise_lib\.(?:\w+\.)+\w*Error: (.*)$", re.MULTILINE)
+# The last line of a stack trace, of an error of this library.
+WORKER_ERROR = re.compile(r"^(devise_lib\.(?:\w+\.)+\w+): (.*)$", re.MULTILINE)
+HANDLED = "During handling of the above exception, another exception occurred:"
 EXIT_USAGE = 2  # the configuration or the command line
 EXIT_FAILED = 1
 
@@ -95,13 +98,24 @@ def stop(name: str, error: InputError) -> NoReturn:
 def find_input_error(error: BaseException) -> InputError | None:
     """The user's own mistake behind an error, also where it was raised on a Spark worker.
 
-    A worker's error comes to the driver as text; its last line names the class and the message.
+    An error that was raised while a mistake was handled is a fault of ours and keeps its stack
+    trace: only what was raised `from` the mistake is the mistake itself. A worker's error comes to
+    the driver as the text of a stack trace.
     """
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, InputError):
             return seen
-        if found := WORKER_ERROR.search(str(seen)):
-            return InputError(found.group(1))
-        seen = seen.__cause__ or seen.__context__
+        found = WORKER_ERROR.search(str(seen).rpartition(HANDLED)[2])
+        if found and _is_input_error(found[1]):
+            return InputError(found[2])
+        seen = seen.__cause__
     return None
+
+
+def _is_input_error(name: str) -> bool:
+    """Whether a class, by its dotted name, is one of the user's own mistakes."""
+    try:
+        return issubclass(pkgutil.resolve_name(name), InputError)
+    except (ImportError, AttributeError, TypeError):
+        return False

@@ -32,6 +32,7 @@ def raised_while(cause: BaseException, outer: BaseException) -> BaseException:
 
 
 OWN = InputError("give a path")
+HANDLED = "During handling of the above exception, another exception occurred:"
 WORKER = """An exception was thrown from the Python worker. Please see the stack trace below.
 Traceback (most recent call last):
   File "photos.py", line 7, in unpack
@@ -46,9 +47,10 @@ devise_lib.errors.InputError: a.tar cannot be read; give a whole one
         (OWN, "give a path"),
         (SchemaError("table labels: x is missing"), "table labels: x is missing"),
         (raised_from(OWN, RuntimeError("stage failed")), "give a path"),
-        (raised_while(OWN, RuntimeError("clean-up failed")), "give a path"),
         (RuntimeError(WORKER), "a.tar cannot be read; give a whole one"),
         (raised_from(RuntimeError(WORKER), ValueError("x")), "a.tar cannot be read; give a whole"),
+        (RuntimeError(f"KeyError: 'x'\n\n{HANDLED}\n\n{WORKER}"), "a.tar cannot be read; give a"),
+        (RuntimeError("devise_lib.text.damage.DumpDamagedError: a hole"), "a hole"),
     ],
 )
 def test_the_users_own_mistake_is_found_behind_other_errors(error, message):
@@ -61,9 +63,15 @@ def test_the_users_own_mistake_is_found_behind_other_errors(error, message):
         ValueError("devise_lib has a fault"),
         RuntimeError("Traceback\nValueError: devise_lib.errors.InputError: quoted"),
         raised_from(KeyError("x"), RuntimeError("y")),
+        raised_while(OWN, KeyError("a bug of the clean-up")),
+        raised_from(raised_while(OWN, KeyError("a bug of the clean-up")), RuntimeError("stage")),
+        RuntimeError(f"{WORKER}\n{HANDLED}\n\nTraceback\nKeyError: 'a bug'"),
+        RuntimeError("devise_lib.vision.archives.ArchiveError: not one of the user's"),
+        RuntimeError("devise_lib.no_such.InputError: x"),
     ],
 )
 def test_a_fault_of_ours_is_none(error):
+    """A bug is never told as the user's mistake, whatever was handled when it happened."""
     assert find_input_error(error) is None
 
 
