@@ -1,6 +1,8 @@
 """Paths of files: local ones, URIs of what Spark's Hadoop opens, and patterns of either."""
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -106,8 +108,23 @@ def glob_expression(pattern: str) -> str:
     return expression
 
 
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file as a whole: readers find the old file or the new one, never a part.
+
+    Args:
+        path: the file; its folder is there.
+        write: writes the file that it is given, which then takes the place of `path`. Two processes
+            may do so at once: the last one's file stays.
+    """
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        write(draft)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def replace_text(path: Path, text: str) -> None:
-    """Write a file as a whole: readers and later runs find the old text or this, never a part."""
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    """Write a text file as a whole, in UTF-8."""
+    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from devise_lib import __version__
 from devise_lib.config_types import JobConfig
-from devise_lib.paths import split_glob
+from devise_lib.paths import replace_text, split_glob
 
 MOST_FILES = 100_000  # of one input, that are looked at to tell whether it changed
 
@@ -46,7 +47,7 @@ def write_record(work_dir: str, record: JobRecord) -> None:
     """Leave the record where `read_record` finds it."""
     path = _record_path(work_dir, record.job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    replace_text(path, json.dumps(asdict(record), indent=1))
 
 
 def forget_record(work_dir: str, job: str) -> None:
@@ -60,12 +61,15 @@ def log_path(config: JobConfig) -> Path:
 
 
 def read_record(work_dir: str, job: str) -> JobRecord | None:
-    """What the job's last finished run left; None if it never finished in this work folder."""
-    path = _record_path(work_dir, job)
-    if not path.exists():
+    """What the job's last finished run left; None if it never finished in this work folder.
+
+    A record that is damaged, or of a version with other fields, counts as none: the job runs again.
+    """
+    try:
+        found = json.loads(_record_path(work_dir, job).read_text(encoding="utf-8"))
+        return JobRecord(**{"result_of": found["run_id"], **found})  # an older one has no such key
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return JobRecord(**{"result_of": found["run_id"], **found})  # others' records have no such key
 
 
 def fingerprint(config: JobConfig) -> str:
@@ -90,7 +94,7 @@ def _stat(path: str) -> tuple[str, int, int, float]:
     A folder of more than MOST_FILES counts as changed each time: looking at all of its files would
     take the driver longer than the job that compares them with its tables.
     """
-    root = Path(split_glob(path)[0] if not Path(path).exists() else path)
+    root = Path(path if os.path.exists(path) else split_glob(path)[0])
     below = (p for p in root.rglob("*") if p.is_file()) if root.is_dir() else iter([root])
     files = list(islice(below, MOST_FILES + 1))
     if len(files) > MOST_FILES:

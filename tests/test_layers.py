@@ -23,7 +23,7 @@ MAY_USE = {
     "text": {"numerics"},
     "vision": {"numerics", "networks", "paths", "reasons"},
     "training": {"numerics", "vision"},
-    "index": {"numerics"},
+    "index": {"numerics", "paths"},
     "search": {"numerics", "index"},
     "sample": {"numerics"},
     "report": {"numerics"},

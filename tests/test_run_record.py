@@ -82,6 +82,29 @@ def test_a_record_is_read_as_it_was_written_until_it_is_forgotten(tmp_path):
     assert read_record(str(tmp_path), "evaluate") is None
 
 
+@pytest.mark.parametrize("text", ["", '{"job": "evaluate"', "[]", '{"run_id": "r", "new": 1}'])
+def test_a_record_that_was_cut_off_or_is_of_another_version_counts_as_none(tmp_path, text):
+    """A file that a later run trusts is whole, or the later run does without it."""
+    leave_record(tmp_path, "evaluate", "run-1", "run-1")
+    (tmp_path / "runs" / "evaluate.json").write_text(text)
+    assert read_record(str(tmp_path), "evaluate") is None
+
+
+def test_a_run_that_ends_while_it_writes_its_record_leaves_the_one_before(tmp_path, monkeypatch):
+    """A record is written as a whole, beside its place, and then put there at once."""
+    leave_record(tmp_path, "evaluate", "run-1", "run-1")
+
+    def end_early(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", end_early)
+    with pytest.raises(KeyboardInterrupt):
+        leave_record(tmp_path, "evaluate", "run-2", "run-2")
+    monkeypatch.undo()
+    assert read_record(str(tmp_path), "evaluate").run_id == "run-1"
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["evaluate.json"]
+
+
 def test_a_record_of_an_earlier_version_has_results_of_its_own(tmp_path):
     leave_record(tmp_path, "evaluate", "run-1", "run-0")
     path = tmp_path / "runs" / "evaluate.json"

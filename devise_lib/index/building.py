@@ -9,7 +9,7 @@ Every file appears under its name only when it is whole, so a task may fail and 
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from devise_lib.index.faiss_index import IvfIndex, set_threads
 from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
 from devise_lib.numerics.index_size import choose_nlist
 from devise_lib.numerics.retrieval import drop_own, merge_top_k, top_k
+from devise_lib.paths import write_whole
 
 IDS_GROUP_ROWS = 100_000
 IDS_SCHEMA = pa.schema([("row", pa.int64()), ("photo_id", pa.string())])
@@ -155,7 +156,7 @@ def write_shard(
         own = found.fill_null(-1).to_numpy().astype(np.int64)
         stem = plan.shards / f"{number:06d}"
         _save_arrays(stem.with_suffix(".npz"), rows=rows, scores=scores, own=own)
-        _write_whole(stem.with_suffix(".parquet"), lambda path: pq.write_table(table, path))
+        write_whole(stem.with_suffix(".parquet"), lambda path: pq.write_table(table, path))
         _save(index, stem.with_suffix(".faiss"))
     return index.n
 
@@ -226,7 +227,7 @@ def _tune(
 
 
 def _save(index: IvfIndex, path: Path) -> None:
-    _write_whole(path, index.save)
+    write_whole(path, index.save)
 
 
 def _save_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
@@ -234,11 +235,4 @@ def _save_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
         with waiting.open("wb") as file:
             np.savez(file, **arrays)
 
-    _write_whole(path, write)
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write to another name first: of two attempts at a task, the last one whole stays."""
-    waiting = path.with_name(f".{path.name}-{os.getpid()}")
-    write(waiting)
-    waiting.replace(path)
+    write_whole(path, write)

@@ -72,7 +72,9 @@ class IvfIndex:
         try:
             index = faiss.read_index(str(path), flags)
         except RuntimeError as error:
-            raise InputError(f"{path} is not an index that faiss reads: {error}") from error
+            raise InputError(
+                f"{path} is not an index that faiss reads: run build_index again ({error})"
+            ) from error
         if not isinstance(index, faiss.IndexIVFFlat) or (
             index.metric_type != faiss.METRIC_INNER_PRODUCT
         ):

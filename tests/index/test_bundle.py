@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.errors import InputError
+from devise_lib.index import bundle
 from devise_lib.index.bundle import (
     Manifest,
+    check_rows,
     file_sha256,
     index_root,
     point_to,
@@ -99,6 +101,27 @@ def test_a_build_that_fails_leaves_the_current_bundle(tmp_path):
     assert read_current(str(tmp_path)) == made
 
 
+def test_publishing_reads_the_ends_of_files_alone_and_still_tells_one_that_is_cut_off(
+    tmp_path, monkeypatch
+):
+    """What a task has done on a worker, the driver does not do again on data of any size."""
+
+    def hash_again(_):
+        raise AssertionError("the driver reads the whole file")
+
+    monkeypatch.setattr(bundle, "file_sha256", hash_again)
+    made = make_bundle(tmp_path)
+    monkeypatch.undo()
+    verify(made)
+    for name in ("index.faiss", "ids.parquet"):
+        path = made.folder / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        with pytest.raises(InputError, match="run build_index again"):
+            check_rows(made)
+        path.write_bytes(whole)
+
+
 def test_current_is_replaced_at_once(tmp_path, monkeypatch):
     made = make_bundle(tmp_path)
 
@@ -164,18 +187,18 @@ def test_a_process_opens_an_index_once_until_it_changes(tmp_path):
     assert replace(made, manifest=changed).open_index() is not made.open_index()
 
 
-def readme_program(bundle):
+def readme_program(made):
     """The indented lines of README.md."""
-    lines = (bundle.folder / "README.md").read_text().splitlines()
+    lines = (made.folder / "README.md").read_text().splitlines()
     return "\n".join(line[4:] for line in lines if line.startswith("    ") or not line) + "\n"
 
 
 @pytest.mark.parametrize("source", ["README.md", "manifest.json"])
 def test_its_own_lines_query_it_with_plain_faiss(tmp_path, source):
-    bundle = make_bundle(tmp_path)
-    program = readme_program(bundle)
+    made = make_bundle(tmp_path)
+    program = readme_program(made)
     if source == "manifest.json":
-        stored = json.loads((bundle.folder / "manifest.json").read_text())["how_to_query"]
+        stored = json.loads((made.folder / "manifest.json").read_text())["how_to_query"]
         program = "\n".join(stored)
     program += "\nassert not any(name.startswith('devise_lib') for name in sys.modules)\n"
     queries = clustered(3, seed=9)
@@ -183,7 +206,7 @@ def test_its_own_lines_query_it_with_plain_faiss(tmp_path, source):
     np.save(tmp_path / "queries.npy", queries)
     done = subprocess.run(
         [sys.executable, "-I", tmp_path / "query.py", tmp_path / "queries.npy"],
-        cwd=bundle.folder,
+        cwd=made.folder,
         capture_output=True,
         text=True,
         check=False,
