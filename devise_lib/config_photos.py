@@ -156,6 +156,7 @@ class EmbedPhotos(ModelJobConfig):
     """PHOTOS and the model to EMBEDDINGS and QUARANTINE."""
 
     name = "embed_photos"
+    beside_itself = True  # with other models
     needs = ("ingest_photos", "train_devise")
     adds_to = ("embeddings", "quarantine", "current_models")
     batch_size: PositiveInt = 64  # photos a call of the network

@@ -138,6 +138,8 @@ class JobConfig(Frozen):
     file_keys: ClassVar[tuple[str, ...]] = ()  # the keys that name files that must be there
     store_keys: ClassVar[tuple[str, ...]] = ()  # those of them whose files Spark reads, wherever
     adds_to: ClassVar[tuple[str, ...]] = ()  # the tables that stay as they are if nothing is new
+    # Whether several runs may go on at once in a work folder, each with locks of its own.
+    beside_itself: ClassVar[bool] = False
     opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
 
     work_dir: str = "work"  # a folder that the driver and every executor see

@@ -58,15 +58,15 @@ def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
     with log_to(log):
         spark = start_session("devise", settings.spark)
         tracking.connect(settings.common)
-        parent = tracking.start_pipeline_run(args.config)
+        with tracking.pipeline_run(args.config) as parent:
 
-        def run_one(name: str) -> JobRecord:
-            def run(session: Any, config: JobConfig) -> dict[str, int]:
-                return dict(load_job(folder, name).run(session, config))
+            def run_one(name: str) -> JobRecord:
+                def run(session: Any, config: JobConfig) -> dict[str, int]:
+                    return dict(load_job(folder, name).run(session, config))
 
-            return execute(spark, run, settings.jobs[name], parent)  # counts the imports, too
+                return execute(spark, run, settings.jobs[name], parent)  # counts the imports, too
 
-        _run_all(run_one, settings, jobs, args)
+            _run_all(run_one, settings, jobs, args)
 
 
 def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a job at night calls nobody
 
@@ -63,11 +64,8 @@ def connect(config: JobConfig) -> None:
     """
     for name in ("mlflow", "alembic"):  # they tell of every table that a new store gets
         logging.getLogger(name).setLevel(logging.WARNING)
-    uri = config.tracking_uri
-    if not uri:
-        folder = Path(config.work_dir).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = config.tracking_uri or store_in(config.work_dir)
+    Path(config.work_dir).mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
     try:
         client = MlflowClient()
@@ -76,9 +74,21 @@ def connect(config: JobConfig) -> None:
             client.create_experiment(EXPERIMENT, None if config.tracking_uri else root)
         mlflow.set_experiment(EXPERIMENT)
     except Exception as error:  # whatever the store raises: a driver missing, a name unknown
-        place = uri.split("@")[-1]  # a user and a password may stand before it
+        place = config.tracking_uri.split("@")[-1] or uri  # a password may stand before it
         said = str(error).replace(uri, place)
         raise InputError(f"MLflow at tracking_uri {place!r} does not answer: {said}") from error
+
+
+def store_in(work_dir: str) -> str:
+    """The address of the SQLite file in a work folder, which is MLflow's store by default.
+
+    In an address a `?` begins options and a `%` begins a code, so these are written as codes. Such
+    an address names the driver, too: without it MLflow makes a folder of the codes' own spelling.
+    """
+    path = str(Path(work_dir).absolute() / "mlflow.db")
+    if "?" in path or "%" in path:
+        return f"sqlite+pysqlite:///{quote(path)}"
+    return f"sqlite:///{path}"
 
 
 @contextmanager
@@ -101,10 +111,21 @@ def child_run(name: str) -> Iterator[None]:
         yield
 
 
-def start_pipeline_run(config_path: Path) -> str:
-    """A run that the jobs of one pipeline call are nested in; returns its id."""
-    with mlflow.start_run(run_name="pipeline", tags={"config": str(config_path)}) as run:
-        return run.info.run_id
+@contextmanager
+def pipeline_run(config_path: Path) -> Iterator[str]:
+    """A run that the jobs of one pipeline call are nested in; failed if the body raises.
+
+    The body gets its id, and opens a run for each job.
+    """
+    tags = {"config": str(config_path)}
+    run_id: str = mlflow.start_run(run_name="pipeline", tags=tags).info.run_id
+    mlflow.end_run("RUNNING")  # it goes on in the store, and is not the open one here
+    status = "FAILED"
+    try:
+        yield run_id
+        status = "FINISHED"
+    finally:
+        MlflowClient().set_terminated(run_id, status)
 
 
 def current_run_id() -> str:

@@ -17,8 +17,9 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
+from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.neighbours import by_index, by_signatures
+from devise_lib.spark.neighbours import by_index, by_signatures, read_ids
 from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables import Tables
 
@@ -26,17 +27,25 @@ from devise_lib.spark.tables import Tables
 def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
+    tell_if_incomplete(tables, model_id, config.name)
     embeddings = rows_of(tables, "embeddings", model_id)
     photos = embeddings.count()
     if not photos:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
+    newer = 0
     if config.via == "index":
-        neighbours = by_index(embeddings, read_current(config.work_dir), model_id, config.k)
+        bundle = read_current(config.work_dir)
+        neighbours = by_index(embeddings, bundle, model_id, config.k)
+        if bundle.manifest.table_version != tables.version("embeddings"):
+            newer = embeddings.join(read_ids(spark, bundle), "photo_id", "left_anti").count()
     else:
         neighbours = by_signatures(tables, model_id, config.k, config.max_bucket)
     rows = tables.overwrite("neighbours", neighbours, where=f"model_id = '{model_id}'")
+    with_some = rows_of(tables, "neighbours", model_id).where("rank = 1").count()
     tracking.log_params({"model_id": model_id})
-    return {"neighbours": rows, "photos": photos}
+    left_out = {"photos without a neighbour": photos - with_some, "photos not in the index": newer}
+    told = {name: count for name, count in left_out.items() if count}
+    return {"neighbours": rows, "photos": with_some, **told}
 
 
 if __name__ == "__main__":

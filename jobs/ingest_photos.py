@@ -20,7 +20,6 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.live import Stopper, repeat
 from devise_lib.spark.photos import ingest, listed_without_photo
 from devise_lib.spark.tables import Tables
@@ -28,18 +27,17 @@ from devise_lib.spark.tables import Tables
 
 def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    with only_run(config.work_dir, config.name):
-        if config.trigger_s:
-            with Stopper() as stopper:
-                counts = repeat(
-                    lambda: ingest(tables, config, lambda: stopper.stopped),
-                    stopper,
-                    config.trigger_s,
-                    config.name,
-                )
-        else:
-            counts = ingest(tables, config)
-        listed = listed_without_photo(config, tables)
+    if config.trigger_s:
+        with Stopper() as stopper:
+            counts = repeat(
+                lambda: ingest(tables, config, lambda: stopper.stopped),
+                stopper,
+                config.trigger_s,
+                config.name,
+            )
+    else:
+        counts = ingest(tables, config)
+    listed = listed_without_photo(config, tables)
     return {**counts, "listed without a photo": listed} if listed else counts
 
 

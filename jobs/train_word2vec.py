@@ -12,13 +12,14 @@ from devise_lib.config_words import TrainWord2vec
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(TrainWord2vec)
 
-import shutil
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
+from devise_lib.paths import without_glob
 from devise_lib.spark.entry import run_job
+from devise_lib.spark.kept import Scratch
 from devise_lib.spark.label_sets import share_with_vector
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables
@@ -31,8 +32,14 @@ from devise_lib.spark.words import train_vectors
 def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     export = Path(config.work_dir) / "export"
+    with Scratch(str(export / "staging")):  # which a refused gate leaves empty, too
+        return _train(spark, config, tables, export)
+
+
+def _train(
+    spark: SparkSession, config: TrainWord2vec, tables: Tables, export: Path
+) -> dict[str, int]:
     staging = export / "staging"
-    shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
     tests = WordTests.of(config)
     if config.vectors:
         file = vectors_from_file(spark, config.vectors, config.vectors_format, config.max_vocab)
@@ -41,14 +48,13 @@ def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
     else:
         train_vectors(tables.read("sentences"), config, staging)
         left_out = {}
-    staged = spark.read.parquet(str(staging / "word_vectors"))
+    staged = spark.read.parquet(without_glob(str(staging / "word_vectors")))
     scores = measure(staged, tests, share_with_vector(spark, config, staged))
     tracking.log_metrics(scores.flat())
     refuse_bad_vectors(scores, config)
     export_vectors(staged, config.exports, staging / "export")
     count = tables.overwrite("word_vectors", staged)
     publish_exports(staging / "export", export)
-    shutil.rmtree(staging)
     replace_metrics(tables, scores.metrics(), tracking.current_run_id(), "", config.seed)
     return {"words": count, **left_out}
 

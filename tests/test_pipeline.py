@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from types import SimpleNamespace
 
+import mlflow
 import numpy as np
 import pytest
 from deltalake import DeltaTable
@@ -127,9 +128,17 @@ def test_a_mistake_of_the_users_ends_the_flow_with_the_command_that_goes_on(flow
     words = shlex.split(command)[1:]
     assert words[:2] == ["-m", "devise_lib.pipeline"]
 
+    assert status_of_the_last_pipeline() == "FAILED"
+
     flow.errors.clear()
     assert flow.start(*words[words.index(str(flow.config)) + 1 :]) == PART[1:]
     assert "evaluate.k=[1, 2]" in words
+    assert status_of_the_last_pipeline() == "FINISHED"
+
+
+def status_of_the_last_pipeline() -> str:
+    runs = mlflow.search_runs(filter_string="run_name = 'pipeline'", output_format="list")
+    return runs[0].info.status
 
 
 @pytest.mark.spark

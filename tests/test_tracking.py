@@ -45,9 +45,47 @@ def test_by_default_runs_are_in_an_sqlite_file_of_the_work_folder(config):
     assert mlflow.get_tracking_uri() == f"sqlite:///{config.work_dir}/mlflow.db"
 
 
+def test_a_work_folder_of_any_name_holds_the_store_and_its_files(config, tmp_path):
+    """A path is written as an address demands it: its signs have no meaning there."""
+    name = "q?x 50%41 #1;a&b=c+ [10:30] {é}'\""
+    folder = tmp_path / name / "w"
+    here = config.model_copy(update={"work_dir": str(folder)})
+    try:
+        tracking.connect(here)
+        with tracking.job_run(here) as run_id:
+            tracking.log_plots({"losses.svg": b"<svg/>"})
+        assert tracking.fetch_plots(run_id) == {"losses.svg": b"<svg/>"}
+        assert {path.name for path in folder.iterdir()} == {"mlflow.db", "mlartifacts"}
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+    finally:
+        tracking.connect(config)
+
+
+@pytest.mark.parametrize("error", [InputError("no photo"), SystemExit(1), KeyboardInterrupt()])
+def test_the_run_of_a_pipeline_that_fails_is_a_failed_one(error):
+    """What holds others ends as they end: not before them, and not better."""
+    parents = []
+
+    def fail():
+        with tracking.pipeline_run(Path("c.toml")) as parent:
+            parents.append(parent)
+            assert mlflow.get_run(parent).info.status == "RUNNING"
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert mlflow.get_run(parents[0]).info.status == "FAILED"
+
+
 def test_a_job_has_a_run_with_its_configuration_in_that_of_the_pipeline(config):
-    parent = tracking.start_pipeline_run(Path("conf/some.toml"))
-    assert tracking.current_run_id() == ""
+    with tracking.pipeline_run(Path("conf/some.toml")) as parent:
+        assert tracking.current_run_id() == ""
+        check_job_run(config, parent)
+    assert mlflow.get_run(parent).info.status == "FINISHED"
+    assert mlflow.get_run(parent).data.tags["config"] == "conf/some.toml"
+
+
+def check_job_run(config, parent):
     with tracking.job_run(config, parent) as run_id:
         assert tracking.current_run_id() == run_id
         tracking.log_params({"ranks_found": 2})
@@ -60,7 +98,6 @@ def test_a_job_has_a_run_with_its_configuration_in_that_of_the_pipeline(config):
     assert run.data.params["epochs"] == "7"
     assert run.data.params["ranks_found"] == "2"
     assert run.data.metrics["loss"] == 0.25
-    assert mlflow.get_run(parent).data.tags["config"] == "conf/some.toml"
 
 
 def test_a_job_that_fails_has_a_failed_run(config):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -17,6 +18,7 @@ from devise_lib.run_record import (
     read_record,
     write_record,
 )
+from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.finished import rows_now
 from devise_lib.spark.session import is_managed, log_to, start_session
 from devise_lib.spark.tables import Tables
@@ -47,7 +49,15 @@ def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str
 
     A run that changes no row of the tables that the job adds to leaves the result of the run before
     it, so that `--resume` does not begin anew behind it.
+
+    Raises:
+        InputError: the job is running in this work folder already. Its record stays as it is.
     """
+    with nullcontext() if config.beside_itself else only_run(config.work_dir, config.name):
+        return _execute(spark, run, config, parent_run_id)
+
+
+def _execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str) -> JobRecord:
     started = time.monotonic()
     read_from = fingerprint(config)  # before the run: what changes meanwhile was not read
     earlier = read_record(config.work_dir, config.name)

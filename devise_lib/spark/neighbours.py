@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import IDS_FILE, Bundle
+from devise_lib.paths import without_glob
 from devise_lib.spark.lsh import nearest_in_buckets
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.vector_columns import to_matrix
@@ -35,9 +36,14 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
     found = embeddings.select("photo_id", "embedding").mapInArrow(
         _make_search(bundle, k), "photo_id string, row long, score float"
     )
-    ids = embeddings.sparkSession.read.parquet(f"file:{bundle.folder / IDS_FILE}")
-    named = found.join(ids.withColumnRenamed("photo_id", "neighbour_id"), "row")
+    ids = read_ids(embeddings.sparkSession, bundle).withColumnRenamed("photo_id", "neighbour_id")
+    named = found.join(ids, "row")
     return rank(named, k, model_id, bundle.name)
+
+
+def read_ids(spark: SparkSession, bundle: Bundle) -> DataFrame:
+    """The photos of an index: row, photo_id."""
+    return spark.read.parquet(f"file:{without_glob(str(bundle.folder / IDS_FILE))}")
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:

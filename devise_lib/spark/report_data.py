@@ -146,5 +146,5 @@ def _mlflow_command(config: Report) -> str:
     """How to open MLflow on the store of the work folder; another store's address may be secret."""
     if config.tracking_uri:
         return ""
-    store = f"sqlite:///{Path(config.work_dir).absolute() / 'mlflow.db'}"
+    store = tracking.store_in(config.work_dir)
     return shlex.join(["mlflow", "ui", "--backend-store-uri", store])

@@ -183,15 +183,24 @@ def test_without_a_table_or_an_index_the_job_to_run_is_named(spark, embeddings, 
         execute(spark, find_neighbours.run, workplace.configure(FindNeighbours, via="signatures"))
 
 
-def test_one_photo_has_no_neighbour(spark, workplace):
+def test_photos_without_a_neighbour_or_outside_of_the_index_are_counted(spark, workplace):
+    """The last line of a job says what is missing, and counts no photo that got nothing."""
     write_embeddings(spark, workplace.configure(BuildIndex), as_rows(VECTORS[:1]))
     built = execute(spark, build_index.run, workplace.configure(BuildIndex))
     assert built.rows == {"vectors": 1, "lists": 1, "lists probed": 1}
-    found = execute(spark, find_neighbours.run, workplace.configure(FindNeighbours))
-    assert found.rows == {"neighbours": 0, "photos": 1}
-    sign = workplace.configure(BuildSignatures)
-    execute(spark, build_signatures.run, sign)
-    by_hash = workplace.configure(FindNeighbours, via="signatures")
-    assert execute(spark, find_neighbours.run, by_hash).rows["neighbours"] == 0
-    manifest = Path(read_current(sign.work_dir).folder, "manifest.json")
+    find = workplace.configure(FindNeighbours)
+    manifest = Path(read_current(find.work_dir).folder, "manifest.json")
     assert json.loads(manifest.read_text())["n"] == 1
+
+    v = VECTORS[0]  # and its opposite, which is on the other side of every hyperplane
+    write_embeddings(spark, find, as_rows([v, v, v, -v]))
+    execute(spark, build_signatures.run, workplace.configure(BuildSignatures))
+    by_hash = workplace.configure(FindNeighbours, via="signatures")
+    found = execute(spark, find_neighbours.run, by_hash)
+    assert found.rows == {"neighbours": 6, "photos": 3, "photos without a neighbour": 1}
+    missing = {"photos without a neighbour": 1, "photos not in the index": 3}
+    assert execute(spark, find_neighbours.run, find).rows == {
+        "neighbours": 3,
+        "photos": 3,
+        **missing,
+    }

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark import photo_chunks
+from devise_lib.spark.entry import execute
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.photo_chunks import one_task_each
 from devise_lib.spark.photo_commits import pack_small_files
@@ -274,4 +275,4 @@ def test_two_runs_at_once_are_one_too_many(spark, galleries, tmp_path):
         only_run(config.work_dir, "ingest_photos"),
         pytest.raises(InputError, match="ingest_photos is running in this work folder already"),
     ):
-        ingest_photos.run(spark, config)
+        execute(spark, ingest_photos.run, config)

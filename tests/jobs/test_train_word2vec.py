@@ -141,6 +141,7 @@ def test_vectors_below_the_gate_do_not_replace_the_old_ones(spark, config, monke
         train_word2vec.run(spark, strict)
     assert [tables.version(name) for name in ("word_vectors", "metrics")] == before
     assert {path: path.read_bytes() for path in files} == files
+    assert set(export.iterdir()) == set(files), "the refused vectors are left"
 
 
 def test_a_file_of_vectors_goes_through_the_same_gate_and_is_exported(

@@ -7,12 +7,13 @@ from deltalake import write_deltalake
 
 from devise_lib import tracking
 from devise_lib.command_line import find_input_error
-from devise_lib.config import BuildSignatures, Evaluate
+from devise_lib.config import JOBS, BuildSignatures, Evaluate
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
-from devise_lib.run_record import fingerprint, read_record
+from devise_lib.run_record import JobRecord, fingerprint, read_record, write_record
 from devise_lib.spark import entry
 from devise_lib.spark.entry import execute, run_job
+from devise_lib.spark.exclusive import only_run
 
 
 @pytest.mark.spark
@@ -98,6 +99,24 @@ def test_a_run_that_changes_no_row_leaves_the_result_of_the_run_before(tmp_path,
         execute(None, fail, config)
     after_a_fault = execute(None, nothing_new, config)  # the other may have changed something
     assert after_a_fault.result_of == after_a_fault.run_id
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_a_job_runs_once_at_a_time_in_a_work_folder(tmp_path, job):
+    """Folders, checkpoints and records of a job are of one run: two at once would mix them.
+
+    A run that is refused changes nothing, not even the record of the last one that finished.
+    """
+    config = job.model_construct(work_dir=str(tmp_path))
+    record = JobRecord(job.name, "run-1", "print", 1.0, {}, 5.0, "run-1")
+    write_record(config.work_dir, record)
+    with only_run(config.work_dir, job.name):
+        if job is EmbedPhotos:  # several models may be embedded at once: each has a lock of its own
+            assert job.beside_itself
+        else:
+            with pytest.raises(InputError, match=f"{job.name} is running in this work folder"):
+                execute(None, never, config)
+    assert read_record(config.work_dir, job.name) == record
 
 
 def test_a_job_that_makes_its_results_anew_has_new_ones_each_time(config):
