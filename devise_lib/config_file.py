@@ -56,12 +56,12 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
         raise _cannot_be_used(path, [*faults, *odd])
     spark, found = _spark_settings(tree.pop("spark", {}))
     faults += found
-    tree, unset, found = _fill_in(tree)
+    tree, left, found = _fill_in(tree)
     faults += found
-    blank = {where.partition(".")[0] for where, _ in unset}  # keys and tables: not checked further
+    blank = {where.partition(".")[0] for where, _ in left}  # keys and tables: not checked further
     faults += [
-        f"{where}: the environment variable {name} is not set"
-        for where, name in unset
+        f"{where}: {fault}"
+        for where, fault in left
         if where.partition(".")[0] not in JOB_TYPES.keys() - set(jobs)
     ]
     common = {key: tree[key] for key in COMMON_KEYS if key in tree}
@@ -110,17 +110,18 @@ def _not_below(job: str, key: str) -> str:
 
 
 def _fill_in(tree: Tree) -> tuple[Tree, list[tuple[str, str]], list[str]]:
-    """The tree with its variables and {work_dir} filled in; unset variables; faults of work_dir."""
+    """The tree, filled in; what is wrong with its variables; what is wrong with work_dir."""
     default = JobConfig.model_fields["work_dir"].default
-    given, unset = fill_in(tree.get("work_dir", default), "{work_dir}", "work_dir")
-    work_dir, faults = (given, []) if unset else _shared_folder(given)
+    given, left = fill_in(tree.get("work_dir", default), "{work_dir}", "work_dir")
+    work_dir, faults = (given, []) if left else _shared_folder(given)
     filled, more = fill_in({**tree, "work_dir": ""}, str(work_dir))
-    return {**filled, "work_dir": work_dir}, unset + more, faults
+    return {**filled, "work_dir": work_dir}, left + more, faults
 
 
 def _shared_folder(work_dir: Any) -> tuple[Any, list[str]]:
     """The work folder as an absolute path, since executors may have another current folder."""
-    if isinstance(work_dir, str) and work_dir and not is_remote(work_dir):
+    is_text = isinstance(work_dir, str) and "{work_dir}" not in work_dir  # it would name itself
+    if is_text and work_dir and not is_remote(work_dir):
         printable = work_dir.encode("utf-8", "ignore").decode()  # less bytes that are not UTF-8
         if printable == work_dir and "\0" not in work_dir:
             return str(local(work_dir).absolute()), []

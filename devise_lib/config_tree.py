@@ -11,6 +11,7 @@ from devise_lib.errors import ConfigError
 Tree = dict[str, Any]
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+DEFAULT = "${NAME:-default}, with a default that has none"
 MOST_LEVELS = 20  # of tables and lists in one another; the deepest key that is known is at 4
 MOST_SHOWN = 200  # characters of a value in a message
 
@@ -73,9 +74,10 @@ def fill_in(value: Any, work_dir: str, where: str = "") -> tuple[Any, list[tuple
         where: the keys that lead to the value, joined by dots.
 
     Returns:
-        The value, and (where, NAME) of each variable that is not set, whose text stays as it is.
+        The value, and (where, what is wrong) of each text that keeps a variable, since that is not
+        set or not written as above.
     """
-    unset: list[tuple[str, str]] = []
+    left: list[tuple[str, str]] = []
 
     def expand(value: Any, where: str) -> Any:
         if isinstance(value, dict):
@@ -89,13 +91,18 @@ def fill_in(value: Any, work_dir: str, where: str = "") -> tuple[Any, list[tuple
             name, default = match.group(1), match.group(2)
             found = os.environ.get(name) or default
             if found is None:
-                unset.append((where, name))
-                return match.group(0)
+                left.append((where, f"the environment variable {name} is not set"))
+                return name
             return found
 
-        return VARIABLE.sub(variable, value).replace("{work_dir}", work_dir.rstrip("/"))
+        filled = VARIABLE.sub(variable, value)
+        if "${" in filled:
+            left.append(
+                (where, f"{shown(value)} has a variable that is not ${{NAME}} or {DEFAULT}")
+            )
+        return filled.replace("{work_dir}", work_dir.rstrip("/"))
 
-    return expand(value, where), unset
+    return expand(value, where), left
 
 
 def shown(value: Any) -> str:

@@ -223,6 +223,13 @@ def test_variables_of_the_environment_are_filled_in(write, monkeypatch, dump):
     assert faults_of(path, [], ["parse_wikipedia"]) == unset
 
 
+@pytest.mark.parametrize("text", ["${NO-NAME}/x", "${A:-${HOME}/x}", "${HOME"])
+def test_what_looks_like_a_variable_and_is_none_is_told(write, text):
+    """A text that would be taken otherwise than it is meant is not taken at all."""
+    [fault] = faults_of(write(f"tracking_uri = '{text}'\n"))
+    assert fault.startswith(f"tracking_uri: '{text}' has a variable that is not ${{NAME}} or ${{")
+
+
 def test_only_the_variables_of_jobs_that_run_must_be_set(write, monkeypatch):
     monkeypatch.delenv("NOWHERE", raising=False)
     path = write("[ingest_photos]\nsource = '${NOWHERE}'\n[evaluate]\nk = 3\n")
@@ -300,7 +307,9 @@ def test_set_takes_one_value_alone(write):
     assert fault.startswith("seed is '1\\ntest_share=0.5': ")
 
 
-@pytest.mark.parametrize("work_dir", ["s3a://b/w", "dbfs:/w", '"a\\u0000b"', "caf\udce9", "''", ""])
+@pytest.mark.parametrize(
+    "work_dir", ["s3a://b/w", "dbfs:/w", '"a\\u0000b"', "caf\udce9", "''", "", "{work_dir}/w"]
+)
 def test_a_work_dir_that_is_no_folder_of_all_machines_is_told(write, work_dir):
     [fault] = faults_of(write(""), [f"work_dir={work_dir}"])
     assert "want a folder that the driver and every executor see" in fault

@@ -22,7 +22,7 @@ MAY_USE = {
     "numerics": set(),
     "text": {"numerics"},
     "vision": {"numerics", "networks", "paths", "reasons"},
-    "training": {"numerics", "vision"},
+    "training": {"numerics", "paths", "vision"},
     "index": {"numerics", "paths"},
     "search": {"numerics", "index"},
     "sample": {"numerics"},

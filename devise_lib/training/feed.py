@@ -1,10 +1,13 @@
 """Batches from a table's Parquet files, by Petastorm; the only importer of it."""
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +19,7 @@ warnings.filterwarnings("ignore", module="petastorm")  # it calls deprecated par
 logging.getLogger("petastorm").setLevel(logging.ERROR)
 
 Batch = dict[str, NDArray[Any]]
+LINKED = re.compile(r"file:(?://(?=/))?(?P<folder>/.*[?#][^/]*)(?P<below>/.*)")
 
 
 @dataclass(frozen=True)
@@ -100,26 +104,53 @@ class Feed:
         rng = np.random.default_rng([self.seed, reader_number, epoch])
         share = self.batch_rows // self.readers
         wanted = max(self.shuffle_rows // self.readers, share)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            reader = make_batch_reader(
-                list(self.file_urls),
-                schema_fields=list(self.columns),
-                cur_shard=reader_number,
-                shard_count=self.readers,
-                num_epochs=None,
-                shuffle_row_groups=True,
-                seed=int(rng.integers(2**31)),
-                workers_count=1,  # more would change the order from run to run
-                **(self.cache.options() if self.cache else {}),
-            )
-        with reader:
-            held: list[_Group] = []
-            for group in reader:
-                columns = {name: np.asarray(getattr(group, name)) for name in self.columns}
-                held.append(_Group(columns, rng.permutation(len(columns[self.columns[0]]))))
-                if sum(len(each.order) for each in held) >= wanted:
-                    held = yield from _mix(held, share, rng)
+        folder = self.cache.folder if self.cache else None
+        with _reachable(self.file_urls, folder) as urls:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                reader = make_batch_reader(
+                    urls,
+                    schema_fields=list(self.columns),
+                    cur_shard=reader_number,
+                    shard_count=self.readers,
+                    num_epochs=None,
+                    shuffle_row_groups=True,
+                    seed=int(rng.integers(2**31)),
+                    workers_count=1,  # more would change the order from run to run
+                    **(self.cache.options() if self.cache else {}),
+                )
+            with reader:
+                held: list[_Group] = []
+                for group in reader:
+                    columns = {name: np.asarray(getattr(group, name)) for name in self.columns}
+                    held.append(_Group(columns, rng.permutation(len(columns[self.columns[0]]))))
+                    if sum(len(each.order) for each in held) >= wanted:
+                        held = yield from _mix(held, share, rng)
+
+
+@contextmanager
+def _reachable(urls: Sequence[str], folder: str | None) -> Iterator[list[str]]:
+    """The URLs, with a link in place of a folder that Petastorm would not find.
+
+    Petastorm takes what follows a `?` or a `#` for another part of a URL, and knows no codes for
+    them. The link has the same name each time, since the cache knows files by their names.
+
+    Args:
+        urls: of local files, as Spark gives them: without codes.
+        folder: of the cache; None: there is none, and a temporary folder takes the links.
+    """
+    with ExitStack() as stack:
+        plain = []
+        for url in urls:
+            if found := LINKED.fullmatch(url):
+                folder = folder or stack.enter_context(TemporaryDirectory(prefix="links-"))
+                link = Path(folder) / f"link-{sha256(found['folder'].encode()).hexdigest()[:16]}"
+                link.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileExistsError):  # of another reader
+                    link.symlink_to(found["folder"])
+                url = f"file://{link}{found['below']}"
+            plain.append(url)
+        yield plain
 
 
 @dataclass(frozen=True)

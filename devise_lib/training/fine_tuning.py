@@ -9,6 +9,7 @@ import numpy as np
 
 from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.validation import Score, Validation
+from devise_lib.paths import local
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.checkpoint import Checkpoint, checkpoint_in
 from devise_lib.training.feed import Feed, places_of, to_photos
@@ -212,12 +213,9 @@ def _reader(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
 def _photos(urls: Sequence[str], asked: Collection[str]) -> Iterator[tuple[bytes, str]]:
     """Photos of these labels, a row group at a time in memory."""
     import pyarrow.parquet as pq
-    from pyarrow.fs import FileSystem
 
     for url in urls:
-        files, path = FileSystem.from_uri(url)
-        with files.open_input_file(path) as opened:
-            file = pq.ParquetFile(opened)
+        with pq.ParquetFile(local(url)) as file:
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group, ["pixels", "label"])
                 for photo, label in zip(rows["pixels"], rows["label"].to_pylist(), strict=True):

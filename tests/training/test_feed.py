@@ -1,7 +1,9 @@
+import shutil
 import tempfile
 import threading
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -179,6 +181,18 @@ def test_what_a_cache_has_room_for_is_read_once(tmp_path, limit, kept):
     assert min(numbers_of(take(feed, 4))) > 0
     write_file(path, -99, [5, 5])  # the same row groups with other numbers
     assert (min(numbers_of(take(feed, 4))) > 0) is kept
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_files_are_found_below_a_folder_of_any_name(files, tmp_path, limit):
+    """A path is no URL: what its signs mean there never decides which file is read."""
+    folder = tmp_path / "q?x#y%41;z [1] é" / "fold=1"
+    shutil.copytree(Path(files[0].removeprefix("file://")).parent, folder)
+    hostile = [f"file:{folder / Path(file).name}" for file in files]
+    cache = Cache(str(tmp_path / "cache"), limit) if limit else None
+    wanted = [numbers_of(take(make_feed(files), 20, epoch)) for epoch in (0, 1)]
+    found = [numbers_of(take(make_feed(hostile, cache=cache), 20, epoch)) for epoch in (0, 1)]
+    assert found == wanted
 
 
 def test_a_cache_has_half_of_the_free_disk_at_the_most_and_leaves_nothing(monkeypatch, tmp_path):
