@@ -1,8 +1,8 @@
 """Layouts of TIFF that Pillow would garble: read right where it can be led to, else refused.
 
 TIFF keeps samples interleaved or in planes, in either byte order, of many types. Pillow reads most
-combinations. Of the others it reads some as garbage, without an error: tests/vision/test_tiff_layouts.py
-tries all of them.
+combinations. Of the others it reads some as garbage, without an error. All of them are tried in
+tests/vision/test_tiff_layouts.py.
 """
 
 import contextlib
