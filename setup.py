@@ -46,6 +46,8 @@ setup(
         "horovod==0.28.1",
         "gensim==4.4.0",
         "datasketch==2.0.0",
+        "icu4py",  # cuts scripts without blanks into words; its wheels bring ICU
+        "regex",  # Unicode's properties
         "scipy",  # rank correlation of the word tests
         "mlflow==3.17.*",
         "pydantic>=2",

@@ -44,6 +44,8 @@ def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict
     written = corpus.write_texts(tables, texts, joiner, splitting, signing, rules)
     left_out = {**left_out, **written.left_out}
     tracking.log_metrics({f"left_out_{reason}": float(n) for reason, n in left_out.items()})
+    tracking.log_metrics({"unspaced_share": written.unspaced})
+    corpus.tell_unspaced(written.unspaced)
     repeats = {"near duplicates left out": left_out["near_duplicate"]}
     phrases = {"phrases": written.phrases} if rules.passes else {}
     return {"sentences": written.sentences, **repeats, **phrases}

@@ -53,6 +53,8 @@ HOMES = {
     "pandas": {"spark"},
     "gensim": {"text"},
     "datasketch": {"text"},
+    "regex": {"text"},
+    "icu4py": {"text"},
     "tensorflow": {"vision", "training"},
     "keras": {"vision", "training"},
     "h5py": {"vision"},

@@ -24,6 +24,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
+from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.spark.near_duplicates import find_repeats, name_the_kept, place
 from devise_lib.spark.phrases import PhraseRules, find_phrases
@@ -33,12 +34,15 @@ from devise_lib.text.labels import Label
 from devise_lib.text.labels import phrases as phrases_of
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
 from devise_lib.text.phrases import PhraseJoiner, joined_sentences, plural_forms
-from devise_lib.text.tokens import tag_token
+from devise_lib.text.scripts import unspaced_characters
+from devise_lib.text.tokens import has_letter, tag_token
 
 TOKENISED = StructType(
     [
         StructField("page_id", StringType()),
         StructField("words", IntegerType()),
+        StructField("characters", IntegerType()),
+        StructField("unspaced", IntegerType()),
         StructField("lines", StringType()),
         StructField("signature", ArrayType(LongType())),
         StructField("bands", ArrayType(LongType())),
@@ -84,11 +88,18 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What `write_texts` wrote: rows of SENTENCES and PHRASES; texts left out, by the reason."""
+    """What `write_texts` wrote.
+
+    Attributes:
+        sentences, phrases: rows of SENTENCES and of PHRASES.
+        left_out: texts that were left out, by the reason.
+        unspaced: share of the texts' characters, in [0, 1], that are of scripts without blanks.
+    """
 
     sentences: int
     phrases: int
     left_out: dict[str, int]
+    unspaced: float
 
 
 def write_texts(
@@ -111,7 +122,7 @@ def write_texts(
         InputError: no text is long enough; no table is touched then.
     """
     with on_disk(tokenise(texts, joiner, splitting, signing)) as tokenised:
-        short, long = _count_short(tokenised)
+        short, long, unspaced = _totals(tokenised)
         if not long:
             raise InputError(
                 f"none of {short:,} texts has a sentence and prepare_corpus.min_words words "
@@ -125,13 +136,23 @@ def write_texts(
         joined = tables.overwrite("phrases", phrases)
         rows = tables.overwrite("sentences", to_sentences(lines))
         repeats.unpersist()
-    return Written(rows, joined, {"too_short": short, "near_duplicate": dropped})
+    return Written(rows, joined, {"too_short": short, "near_duplicate": dropped}, unspaced)
 
 
-def _count_short(tokenised: DataFrame) -> tuple[int, int]:
-    """How many texts have too few words, and how many have enough."""
-    [row] = tokenised.agg(F.count("*").alias("all"), F.count("lines").alias("long")).collect()
-    return row["all"] - row["long"], row["long"]
+def _totals(tokenised: DataFrame) -> tuple[int, int, float]:
+    """How many texts have too few words, how many have enough; `Written.unspaced`."""
+    counts = (F.count("*"), F.count("lines"), F.sum("characters"), F.sum("unspaced"))
+    [(texts, long, characters, unspaced)] = tokenised.agg(*counts).collect()
+    return texts - long, long, unspaced / characters if characters else 0.0
+
+
+def tell_unspaced(share: float) -> None:
+    """Print the share of characters in scripts without blanks, if it is more than names make."""
+    if share >= 0.01:
+        say(
+            f"prepare_corpus  {share:.0%} of the characters are of scripts without blanks between "
+            "words (Chinese, Japanese, Thai, Lao, Khmer, Burmese): ICU's dictionaries cut them"
+        )
 
 
 def write_tags(tables: Tables, tagged: DataFrame) -> int:
@@ -164,10 +185,11 @@ def label_joiner(
 def tokenise(
     texts: DataFrame, joiner: Broadcast[PhraseJoiner], splitting: Splitting, signing: Signing
 ) -> DataFrame:
-    """Each text's sentences and signature: page_id, words, lines, signature, bands.
+    """Each text's sentences and signature: rows of TOKENISED.
 
-    `lines` is a sentence a line, with spaces between its tokens. A text of fewer than
-    `splitting.min_words` tokens has its number of words only.
+    `lines` has one sentence per line, with spaces between its tokens. A text of fewer than
+    `splitting.min_words` tokens has its counts only. `unspaced` counts the characters of scripts
+    without blanks between words.
 
     Args:
         texts: page_id, text.
@@ -179,12 +201,12 @@ def tokenise(
     def row(page_id: str, text: str) -> tuple[object, ...]:
         options = (splitting.lower, splitting.numbers, splitting.min_sentence_words)
         found = list(joined_sentences(text, joiner.value, *options))
-        words = sum(map(len, found))
-        if words < max(1, splitting.min_words):
-            return page_id, words, None, None, None
+        counts = (sum(map(len, found)), len(text), unspaced_characters(text))
+        if counts[0] < max(1, splitting.min_words):
+            return page_id, *counts, None, None, None
         signed = signature(list(chain.from_iterable(found)), signing.num_perm, signing.shingle)
         lines = "\n".join(map(" ".join, found))
-        return page_id, words, lines, signed.view(np.int64), band_hashes(signed, bands, rows)
+        return page_id, *counts, lines, signed.view(np.int64), band_hashes(signed, bands, rows)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held, chars = [], 0
@@ -241,7 +263,7 @@ def tag_sentences(photos: DataFrame, lower: bool, numbers: bool, min_tags: int) 
 
 def _tag_tokens(tags: list[str | None], lower: bool, numbers: bool) -> list[str]:
     tokens = dict.fromkeys(tag_token(tag, lower) for tag in tags if tag)
-    return [token for token in tokens if token and (numbers or not token.isnumeric())]
+    return [token for token in tokens if (numbers and token) or has_letter(token)]
 
 
 def _arrow_batch(rows: list[tuple[object, ...]], schema: StructType) -> pa.RecordBatch:

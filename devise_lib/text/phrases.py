@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from devise_lib.text.tokens import sentences
+from devise_lib.text.tokens import has_letter, lower_case, sentences
 
 # Plurals that no ending tells; every other form is made by `_plurals`.
 _IRREGULAR = {
@@ -84,7 +84,7 @@ class PhraseJoiner:
             tokens: the words of a sentence.
             fold: match words in lower case; what is not joined stays as it is.
         """
-        words = [token.lower() for token in tokens] if fold else tokens
+        words = [lower_case(token) for token in tokens] if fold else tokens
         openings = self._openings
         if openings.keys().isdisjoint(pairwise(words)):  # most sentences, at the speed of C
             return list(tokens)
@@ -136,7 +136,7 @@ def joined_sentences(
     for words in sentences(text, lower, numbers=True):
         tokens = joiner.join(words, fold=not lower)
         if not numbers:
-            tokens = [token for token in tokens if not token.isnumeric()]
+            tokens = [token for token in tokens if token[0].isalpha() or has_letter(token)]
         if len(tokens) >= max(1, min_words):
             yield tokens
 

@@ -1,38 +1,27 @@
 """Sentences of words out of plain text.
 
-A word is a run of letters, digits and combining marks. Scripts that set no spaces between
-words (Chinese, Japanese, Thai) come out as one token for each run between punctuation.
+A word is a run of letters, digits and combining marks. Chinese, Japanese, Thai, Lao, Khmer and
+Burmese set no blanks between words, so ICU cuts them: see devise_lib.text.scripts.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
+from devise_lib.text.scripts import END, PLAIN_WORD, SPECIAL, WORD, plain
 
-def _combining_marks() -> str:
-    """The marks of the basic plane as ranges of a character class; `\\w` leaves them out."""
-    ranges: list[list[int]] = []
-    for point in range(0x300, 0x10000):
-        if unicodedata.category(chr(point))[0] == "M":
-            if ranges and ranges[-1][1] == point - 1:
-                ranges[-1][1] = point
-            else:
-                ranges.append([point, point])
-    return "".join(f"\\u{low:04x}-\\u{high:04x}" for low, high in ranges)
-
-
-_WORD_CHARACTERS = rf"[\w{_combining_marks()}\u200c\u200d]"  # and "_", which is taken out before
-# An apostrophe inside a word stays (don't, o'brien); the possessive 's goes (dog's -> dog).
-_WORD = re.compile(rf"{_WORD_CHARACTERS}+(?:'{_WORD_CHARACTERS}+)*")
+# The possessive 's goes (dog's -> dog); any other apostrophe inside a word stays (don't, o'brien).
 _POSSESSIVE = re.compile(r"(?<=\w)'[sS]\b(?!')")
 # A full stop after a single letter ends an initial (U.S., J. R. R.), not a sentence.
 _SENTENCE_END = re.compile(
-    r"[.!?\u2026\u3002\uff01\uff1f\n\r\u2028\u2029]"
+    r"[.!?;\u2026\u3002\uff01\uff1f\n\r\u2028\u2029]"
     r"(?:(?<=[\u3002\uff01\uff1f\n\r\u2028\u2029])"  # of Chinese and Japanese; line ends
-    r"|(?<!\b[^\W\d_]\.)[\"')\]]*(?=\s))"
+    r"|(?<=[\u0370-\u03ff\u1f00-\u1fff];)(?=\s)"  # Greek's question mark, in NFC a semicolon
+    r"|(?<!\b[^\W\d_]\.)(?<!;)[\"')\]\u00ab\u00bb\u2039\u203a]*(?=\s))"
 )
 # Apostrophes; quotation marks and dashes.
 _PLAIN = {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": " ", "\u2014": " "}
+_ASCII_WORD = re.compile(r"[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*")
 _ASCII_TO_WORDS = "".join(c if c.isalnum() else " " for c in map(chr, range(128)))
 
 
@@ -45,9 +34,13 @@ def sentences(text: str, lower: bool = True, numbers: bool = False) -> Iterator[
         numbers: whether words without any letter (1999, ½) are kept.
     """
     for sentence in _SENTENCE_END.split(_normal(text, lower)):
-        found = _words(sentence, numbers)
-        if found:
-            yield found
+        # The ends of other scripts are looked for only where there is one: English is as fast.
+        if sentence.isascii() or not SPECIAL.search(sentence):
+            found = _words(sentence, numbers)
+            if found:
+                yield found
+        else:
+            yield from filter(None, (_words(part, numbers) for part in END.split(sentence)))
 
 
 def words(text: str, lower: bool = True, numbers: bool = False) -> list[str]:
@@ -55,24 +48,42 @@ def words(text: str, lower: bool = True, numbers: bool = False) -> list[str]:
     return _words(_normal(text, lower), numbers)
 
 
+def has_letter(token: str) -> bool:
+    """Whether a token has a letter; 1999, 10_000, 6'2 and \u00bd have none."""
+    return any(map(str.isalpha, token))
+
+
+def lower_case(text: str) -> str:
+    """The text in lower case, with the plain i for Turkish's \u0130.
+
+    Python gives an i with a combining dot, which is another word than the i of Turkish texts.
+    """
+    return text.replace("\u0130", "i").lower()
+
+
 def _normal(text: str, lower: bool) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-        for typographic, plain in _PLAIN.items():  # leaves most English sentences in ASCII
-            text = text.replace(typographic, plain)
-    return text.lower() if lower else text
+        for typographic, ascii_sign in _PLAIN.items():  # leaves most English sentences in ASCII
+            text = text.replace(typographic, ascii_sign)
+    return lower_case(text) if lower else text
 
 
 def _words(text: str, numbers: bool) -> list[str]:
-    if "'" in text:
-        found: list[str] = _WORD.findall(_POSSESSIVE.sub(" ", text.replace("_", " ")))
-    elif text.isascii():  # most English sentences; five times as fast as the pattern
+    if text.isascii() and "'" not in text:  # most English sentences; five times as fast
         found = text.translate(_ASCII_TO_WORDS).split()
+        return found if numbers else [word for word in found if not word.isnumeric()]
+    text = text.replace("_", " ")
+    if text.isascii():
+        pattern = _ASCII_WORD
+    elif SPECIAL.search(text):
+        text, pattern = plain(text), WORD
     else:
-        found = _WORD.findall(text.replace("_", " "))
-    if numbers:
-        return found
-    return [word for word in found if not word.isnumeric()]
+        pattern = PLAIN_WORD
+    if "'" in text:
+        text = _POSSESSIVE.sub(" ", text)
+    found = pattern.findall(text)
+    return found if numbers else [word for word in found if word[0].isalpha() or has_letter(word)]
 
 
 def tag_token(tag: str, lower: bool = True) -> str:

@@ -10,6 +10,7 @@ from devise_lib.spark.tables import Tables
 from jobs import prepare_corpus
 from tests.rows import read_rows, write_rows
 
+UNSPACED = "東京都は日本の首都である"
 TEXT = "Two polar bears swim.\nA dog runs in San Marino after a San Marino cat"
 COPY = " ".join(f"word{i}" for i in range(60))
 
@@ -55,7 +56,7 @@ def run(spark, config):
 
 
 @pytest.mark.spark
-def test_articles_become_sentences_and_what_is_left_out_is_told(spark, config):
+def test_articles_become_sentences_and_what_is_left_out_is_told(spark, config, capsys):
     tables, work_dir = Tables.of(spark, config), config.work_dir
     write_rows(work_dir, "articles", ROWS)
     counts, metrics = run(spark, config)
@@ -66,7 +67,9 @@ def test_articles_become_sentences_and_what_is_left_out_is_told(spark, config):
         "left_out_disambiguation": 1,
         "left_out_too_short": 1,
         "left_out_near_duplicate": 2,
+        "unspaced_share": 0,
     }
+    assert "scripts without blanks" not in capsys.readouterr().out
     assert {row["page_id"] for row in stored} == {"1", "50"}
     assert {
         (row["page_id"], row["kept_page_id"], row["similar_page_id"])
@@ -92,17 +95,21 @@ def test_articles_become_sentences_and_what_is_left_out_is_told(spark, config):
 
 
 @pytest.mark.spark
-def test_a_table_of_texts_becomes_sentences(spark, config, tmp_path):
-    rows = [(1, COPY), (2, TEXT), (3, COPY), (4, None)]
+def test_a_table_of_texts_becomes_sentences(spark, config, tmp_path, capsys):
+    rows = [(1, COPY), (2, TEXT), (3, COPY), (4, UNSPACED), (5, None)]
     source = str(tmp_path / "texts")
     spark.createDataFrame(rows, "doc long, body string").write.parquet(source)
     values = config.model_dump(exclude_unset=True)
     values |= {"kind": "text", "source": source, "id_column": "doc", "text_column": "body"}
     texts = PrepareCorpus(**values)
     counts, metrics = run(spark, texts)
-    assert counts == {"sentences": 3, "near duplicates left out": 1}
-    assert metrics == {"left_out_too_short": 1, "left_out_near_duplicate": 1}
-    assert {row["page_id"] for row in read_rows(texts.work_dir, "sentences")} == {"1", "2"}
+    assert counts == {"sentences": 4, "near duplicates left out": 1}
+    assert metrics == {"left_out_too_short": 1, "left_out_near_duplicate": 1, "unspaced_share": 0}
+    stored = {row["page_id"]: row["tokens"] for row in read_rows(texts.work_dir, "sentences")}
+    assert stored.keys() == {"1", "2", "4"}
+    assert stored["4"][:3] == ["東京", "都", "は"]
+    share = len(UNSPACED) / (2 * len(COPY) + len(TEXT) + len(UNSPACED))
+    assert f"{share:.0%} of the characters are of scripts without bla" in capsys.readouterr().out
 
 
 @pytest.mark.spark
