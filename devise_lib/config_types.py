@@ -1,6 +1,7 @@
 """What the configurations of the jobs are made of: common keys, label sets, types of values."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -45,6 +46,8 @@ LabelPattern = Annotated[RegularExpression, AfterValidator(_with_a_group)]
 ModelName = Annotated[str, Field(pattern=r"^[\w.-]+$")]  # it stands in paths and in SQL
 NetworkName = Annotated[str, AfterValidator(lambda name: network_type(name).name)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Of a label set, compared with those of LABELS: in NFC as their labels are.
+Name = Annotated[str, AfterValidator(lambda text: unicodedata.normalize("NFC", text))]
 
 
 class Frozen(BaseModel):
@@ -59,7 +62,7 @@ class LabelTable(Frozen):
     """Labels of a table of text: label, terms, split and aliases, tab-separated."""
 
     kind: Literal["table"]
-    name: str
+    name: Name
     path: str
 
 
@@ -67,7 +70,7 @@ class ImageNetLabels(Frozen):
     """Labels that are WordNet ids: a list of ids, and the terms of every id."""
 
     kind: Literal["imagenet"]
-    name: str
+    name: Name
     words: str
     ids: str
     seen: bool = True  # whether photos of them may be trained on
@@ -77,7 +80,7 @@ class FolderLabels(Frozen):
     """Labels that are the folders of `folder`; `split` (JSON) tells terms and the unseen ones."""
 
     kind: Literal["folders"]
-    name: str
+    name: Name
     folder: str
     split: str
 
@@ -86,7 +89,7 @@ class CifarLabels(Frozen):
     """Labels that are the classes of CIFAR; `split` (JSON) tells terms and the unseen ones."""
 
     kind: Literal["cifar"]
-    name: str
+    name: Name
     names: str  # fine_label_names.txt or batches.meta.txt: one class a line
     split: str = ""  # default: every class is seen
 
@@ -95,7 +98,7 @@ class Awa2Labels(Frozen):
     """Labels that are the classes of Animals with Attributes 2, from the folder of its release."""
 
     kind: Literal["awa2"]
-    name: str
+    name: Name
     folder: str  # of classes.txt, predicate-matrix-continuous.txt and JPEGImages
     unseen: str = ""  # a class a line; default: testclasses.txt of the folder
 
@@ -118,11 +121,11 @@ Folds = Annotated[int, Field(ge=0), AfterValidator(_none_or_several)]
 class Candidates(Frozen):
     """Labels of several sets, to look for a photo's label among."""
 
-    name: str
-    label_sets: OneOrMore[str]
+    name: Name
+    label_sets: OneOrMore[Name]
     ids: str = ""  # a file, one label a line: of the unseen labels only these
     # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
-    valid_sets: Several[str] = ()
+    valid_sets: Several[Name] = ()
     photo_sets: Several[str] = ()  # the photos that are asked; default: all
 
 

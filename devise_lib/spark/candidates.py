@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from devise_lib.config_types import Candidates
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CandidateSet, Choice
 from devise_lib.spark.labelled import has_vector
+from devise_lib.text.lines import numbered_lines
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def _further(
         )
     listed = None
     if wanted.ids:
-        listed = set(Path(wanted.ids).read_text(encoding="utf-8").split())
+        listed = {
+            label for _, line in numbered_lines(wanted.ids, "labels") for label in line.split()
+        }
     labels = [
         label
         for label_set in wanted.label_sets

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,12 +113,17 @@ def make_describer(place: Place) -> Callable[[str], Description]:
         label = listed.find(whole) if listed else first_group(source.label_pattern or "", whole)
         return (
             make_photo_id(source.name, relative),
-            label,
+            as_label(label),
             first_group(source.owner_pattern, whole),
             fault if listed and label is None else "",
         )
 
     return describe
+
+
+def as_label(text: str | None) -> str | None:
+    """A text in NFC, as LABELS have theirs; of a folder or table \u00e9 may be two characters."""
+    return None if text is None else unicodedata.normalize("NFC", text)
 
 
 def first_group(pattern: str, text: str) -> str | None:

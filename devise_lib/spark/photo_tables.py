@@ -14,7 +14,7 @@ from devise_lib.paths import REMOTE
 from devise_lib.spark.hadoop_files import session_files
 from devise_lib.spark.photo_reading import look_at
 from devise_lib.spark.photo_rows import LISTED, Frames, make_photo_id, microseconds
-from devise_lib.spark.photo_sources import Place, make_describer
+from devise_lib.spark.photo_sources import Place, as_label, make_describer
 from devise_lib.text.files import Files, FileStatus
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.archives import MEMBER
@@ -109,7 +109,7 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
                 size, modified_us = row.size_bytes, row.modified_us
                 if status is not None:
                     size, modified_us = status.size, microseconds(status.modified_s)
-                label, owner = row.label or label, row.owner or owner
+                label, owner = as_label(row.label) or label, row.owner or owner
                 photo_id = make_photo_id(source.name, row.photo_key)
                 own = (photo_id, source.name, path, label, owner, source.test_share)
                 found.append((*own, size, modified_us, row.sha256, fault))

@@ -95,7 +95,9 @@ def measure(vectors: DataFrame, tests: WordTests, coverage: Mapping[str, float])
         coverage: by label set, the share of its labels that have a vector.
     """
     pairs = sorted({word for path in tests.similarities for word in words_of_pairs(path)})
-    asked = (F.col("rank") <= tests.restrict_vocab) | F.lower("word").isin(pairs)
+    asked = (F.col("rank") <= tests.restrict_vocab) | F.lower(
+        F.translate("word", "\u0130", "i")
+    ).isin(pairs)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         known = _keyed_vectors(batches)

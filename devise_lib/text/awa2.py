@@ -8,6 +8,7 @@ Source: Xian, Lampert, Schiele, Akata, Zero-Shot Learning - A Comprehensive Eval
 the Bad and the Ugly, TPAMI 2018; its proposed split is another list of test classes.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def check_folders(folder: str) -> FolderCheck:
     if not photos.is_dir():
         return FolderCheck((), ())
     names = read_class_names(f"{folder}/{CLASSES}")
-    found = {path.name for path in photos.iterdir() if path.is_dir()}
+    folders = (path.name for path in photos.iterdir() if path.is_dir())
+    found = {unicodedata.normalize("NFC", name) for name in folders}
     if found.isdisjoint(names):
         raise InputError(
             f"{photos}: none of its {len(found)} folders is one of the {len(names)} classes of "

@@ -1,6 +1,7 @@
 """Lists of class names as data sets bring them: one a line, some with a number before each."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from devise_lib.errors import InputError
@@ -19,7 +20,7 @@ def read_class_names(path: str) -> list[str]:
 
 
 def parse_class_names(lines: Iterable[tuple[int, str]], path: str) -> list[str]:
-    """The class names of lines, in their order.
+    """The class names of lines, in NFC and in their order.
 
     CIFAR's batches.meta.txt and fine_label_names.txt have names alone; AWA2's classes.txt has a
     number before each name, from 1 on. Where the first line has one, all must, without a gap.
@@ -43,6 +44,7 @@ def parse_class_names(lines: Iterable[tuple[int, str]], path: str) -> list[str]:
                 f"name, as the first line has {first}; got {line!r}"
             )
         name = match.group(2).strip() if first is not None and match else line.strip()
+        name = unicodedata.normalize("NFC", name)
         if name in names:
             raise InputError(f"{path}, line {line_number}: the class {name!r} comes twice")
         names.append(name)

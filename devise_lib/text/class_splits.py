@@ -1,6 +1,7 @@
 """Classes of a data set as labels, by a split: JSON that tells terms and the unseen ones."""
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Labe
     split = _read_split(split_path)
     if not Path(folder).is_dir():
         raise InputError(f"no folder {folder}; want one with a folder of photos for each label")
-    names = sorted(path.name for path in Path(folder).iterdir() if path.is_dir())
+    folders = [path.name for path in Path(folder).iterdir() if path.is_dir()]
+    names = sorted(unicodedata.normalize("NFC", name) for name in folders)
     return _labels_of(names, split, split_path, f"folders of {folder}", label_set)
 
 
@@ -82,12 +84,23 @@ def _labels_of(
 def _read_split(path: str) -> dict[str, Any]:
     text = "\n".join(line for _, line in numbered_lines(path, "a split of classes (JSON)"))
     try:
-        split = json.loads(text)
+        split = _in_nfc(json.loads(text))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: want JSON ({error})") from None
     if not isinstance(split, dict):
         raise InputError(f"{path}: want a JSON object with {', '.join(_KEYS)}")
     return _with_every_key(split, path)
+
+
+def _in_nfc(value: Any) -> Any:
+    """The value of a JSON file with its texts in NFC; escapes may have given others."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, list):
+        return [_in_nfc(item) for item in value]
+    if isinstance(value, dict):
+        return {_in_nfc(key): _in_nfc(item) for key, item in value.items()}
+    return value
 
 
 def _with_every_key(given: dict[str, Any], path: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.text.labels import Label, name_of, term_tokens
-from devise_lib.text.tokens import words
+from devise_lib.text.tokens import lower_case, words
 
 Lookup = Mapping[str, NDArray[np.float32]] | Callable[[str], NDArray[np.float32] | None]
 Coverage = Literal["exact", "synonym", "averaged", "missing", "attributes"]
@@ -47,7 +47,7 @@ def spellings(term: str) -> list[str]:
     if not tokens:
         return []
     written = "_".join(name_of(term).split())
-    return list(dict.fromkeys(["_".join(tokens), written, written.lower(), "-".join(tokens)]))
+    return list(dict.fromkeys(["_".join(tokens), written, lower_case(written), "-".join(tokens)]))
 
 
 def candidate_tokens(label: Label) -> list[str]:

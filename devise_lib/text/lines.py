@@ -1,12 +1,15 @@
 """Text files that a person may have written, line by line."""
 
+import unicodedata
 from collections.abc import Iterator
 
 from devise_lib.errors import InputError
 
 
 def numbered_lines(path: str, what: str) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not blank, with their numbers from 1.
+    """The lines of a UTF-8 file that are not blank, in NFC, with their numbers from 1.
+
+    Labels and words are compared byte by byte, and é may be one character or two.
 
     Args:
         path: the file.
@@ -19,7 +22,7 @@ def numbered_lines(path: str, what: str) -> Iterator[tuple[int, str]]:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield number, line.rstrip("\r\n")
+                    yield number, unicodedata.normalize("NFC", line.rstrip("\r\n"))
     except OSError as error:
         raise InputError(f"cannot read {path}, want {what}: {error.strerror}") from None
     except UnicodeDecodeError as error:

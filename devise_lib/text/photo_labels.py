@@ -1,6 +1,7 @@
 """Lists of the labels of photos by their file names, as flat validation folders have them."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -21,7 +22,7 @@ class PhotoLabels:
     """The label of each photo of a list.
 
     Attributes:
-        by_name: file name, or its stem, or the photo's number as text -> label.
+        by_name: file name in NFC, or its stem, or the photo's number as text -> label.
         by_number: whether photos go by the last number in their name, as ILSVRC2012's do.
     """
 
@@ -30,7 +31,7 @@ class PhotoLabels:
 
     def find(self, path: str) -> str | None:
         """The label of the photo at `path`; None where the list has none."""
-        file = PurePosixPath(path)
+        file = PurePosixPath(unicodedata.normalize("NFC", path))
         if self.by_number:
             match = _LAST_NUMBER.search(file.stem)
             return self.by_name.get(str(int(match.group(1)))) if match else None

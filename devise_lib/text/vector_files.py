@@ -8,6 +8,7 @@ Files may be packed with gzip or bzip2. devise_lib.text.vector_formats says what
 
 import bz2
 import gzip
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.text.tokens import lower_case
 from devise_lib.text.vector_formats import (
     FORMATS,
     HEAD_BYTES,
@@ -101,7 +103,8 @@ class VectorFile:
                 "another encoding, or a tool cut the word inside a letter, as word2vec.c does: "
                 "then leave such words out by skip_broken_words"
             )
-        return word.lower() if self.lower else word
+        word = unicodedata.normalize("NFC", word)  # as the words of corpora and labels are
+        return lower_case(word) if self.lower else word
 
 
 def read_vectors(

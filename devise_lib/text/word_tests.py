@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from devise_lib.errors import InputError
 from devise_lib.text.lines import numbered_lines
+from devise_lib.text.tokens import lower_case
 
 _BATCH = 512  # questions answered in one matrix product
 
@@ -117,7 +118,7 @@ def _rows(vectors: KeyedVectors, restrict_vocab: int) -> dict[str, int]:
     """Row of each word in lower case; of words that differ in case alone, the commonest."""
     row_of: dict[str, int] = {}
     for row, word in enumerate(vectors.index_to_key[:restrict_vocab]):
-        row_of.setdefault(word.lower(), row)
+        row_of.setdefault(lower_case(word), row)
     return row_of
 
 
@@ -157,7 +158,7 @@ def _sections(path: str) -> list[tuple[str, list[list[str]]]]:
         if line.startswith(":"):
             found.append((line[1:].strip(), []))
             continue
-        given = line.lower().split()
+        given = lower_case(line).split()
         if len(given) != 4 or not found:
             raise InputError(
                 f'{path}, line {number}: want four words, below a line ": section", got {line!r}'
@@ -168,7 +169,7 @@ def _sections(path: str) -> list[tuple[str, list[list[str]]]]:
 
 def _pairs(path: str) -> Iterator[tuple[str, str, float]]:
     for number, line in numbered_lines(path, "a file of word pairs"):
-        fields = line.lower().split("\t")
+        fields = lower_case(line).split("\t")
         try:
             word_a, word_b, score = fields[0].strip(), fields[1].strip(), float(fields[2])
         except (IndexError, ValueError):

@@ -1,6 +1,7 @@
 """A trained softmax network: kept and loaded, cut to its features, split in two."""
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,8 +137,10 @@ def read_classes(path: Path) -> list[str]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         if "classes" in table:  # of Backbone.save
-            return [str(label) for label in table["classes"]]
-        return [str(table[str(i)][0]) for i in range(len(table))]
+            labels = table["classes"]
+        else:
+            labels = [table[str(i)][0] for i in range(len(table))]
+        return [unicodedata.normalize("NFC", str(label)) for label in labels]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise InputError(
             f'{path}: want JSON {{"0": [label, name], "1": ...}}, one entry a class, or the '

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import pickle
 import tracemalloc
+import unicodedata
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +23,7 @@ numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
 matrices = arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(1, 5)), elements=numbers)
 word = st.text(
     st.characters(categories=["L", "N", "P", "S"], codec="utf-8"), min_size=1, max_size=9
-)
+).map(lambda text: unicodedata.normalize("NFC", text))  # others come back in it
 in_a_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
