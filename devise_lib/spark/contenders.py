@@ -33,10 +33,10 @@ from devise_lib.numerics.vectors import FloatArray
 from devise_lib.spark.feature_rows import (
     Vectors,
     collect_features,
+    feature_labels,
     feature_moments,
     label_vectors,
     total_moments,
-    training_labels,
 )
 from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.training.bundle import ProjectionBundle
@@ -122,7 +122,7 @@ def find_contenders(
         InputError: there is something to choose, and no photos to choose by.
     """
     vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
-    training_labels(features, vectors)
+    feature_labels(features, vectors)
     moments = feature_moments(features)
     layer, photos = bundle.layer, config.validation_photos
     folds = make_folds(features, moments, vectors, control, layer, photos, config.folds)

@@ -17,10 +17,10 @@ from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark.feature_rows import (
     Vectors,
+    feature_labels,
     feature_moments,
     label_vectors,
     total_moments,
-    training_labels,
 )
 from devise_lib.spark.folds import Fold, folds_id, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
@@ -109,16 +109,15 @@ def train_on_ranks(
     layer = softmax_of(backbone, config)
     labels = tables.read("labels")
     features = tables.read("features", version)
-    rows = features.where(
-        (F.col("split") == "train") & (F.col("backbone_id") == backbone.identity())
-    )
+    of_backbone = features.where(F.col("backbone_id") == backbone.identity())
+    rows = of_backbone.where("split = 'train'")
     if rows.isEmpty():
         raise InputError(
             f"FEATURES are not of the backbone {backbone.identity()}: it was trained anew since; "
             "run extract_features again"
         )
     vectors = {METHOD: label_vectors(labels), CONTROL: label_vectors(labels, "random_vector")}
-    trained_on = training_labels(rows, vectors[METHOD])
+    feature_labels(of_backbone, vectors[METHOD])  # those of test photos are followed
     moments = feature_moments(rows)
     of_labels = vectors[METHOD], vectors[CONTROL], layer
     folds = make_folds(rows, moments, *of_labels, config.validation_photos, config.folds)
@@ -129,8 +128,8 @@ def train_on_ranks(
             "photos to choose by: give validation_folds and run extract_features again, or give "
             "one start, pull, margin, dropout and learning_rate"
         )
-    wrong = further_labels(labels, trained_on, config.negatives)
     every = total_moments(moments.values())
+    wrong = further_labels(labels, every.labels, config.negatives)
 
     def reads(rows: DataFrame, sums: ClassMoments, held_out: Collection[str], method: str) -> Rows:
         return _rows(rows, sums, held_out, wrong, vectors[method], layer, config)

@@ -15,6 +15,7 @@ from devise_lib.numerics.retrieval import best_columns, rank_of_truth
 from devise_lib.numerics.vectors import FloatArray, stack_rows
 from devise_lib.spark.candidates import LabelChoices
 from devise_lib.spark.contenders import Contender
+from devise_lib.spark.feature_rows import require_vectors
 from devise_lib.text.hierarchy import read_edges
 
 RESULTS = (
@@ -58,10 +59,14 @@ def make_questions(
         features: FEATURES of the test split.
         labels, contenders: see `Questions`.
         config: ks and the hierarchy.
+
+    Raises:
+        InputError: a photo's label is not in LABELS any more.
     """
     counts = features.groupBy("photo_set", "label").count().collect()
     sizes = {(row["photo_set"], row["label"]): row["count"] for row in counts}
     known, correct = labels.labels, {}
+    require_vectors({label for _, label in sizes}, known.place)
     hierarchy = Hierarchy(read_edges(config.hierarchy) if config.hierarchy else ())
     for number, choice in enumerate(labels.choices):
         valid = {known.labels[column] for column in choice.valid}

@@ -1,6 +1,6 @@
 """FEATURES for training: their sums by part, and the vectors of their labels."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import add
 from typing import Any
 
@@ -47,19 +47,33 @@ def collect_features(
     return to_matrix(features, dimension), list(others)
 
 
-def training_labels(rows: DataFrame, vectors: Vectors) -> list[str]:
-    """The labels of the training rows, in order.
+def feature_labels(rows: DataFrame, vectors: Vectors) -> list[str]:
+    """The labels of rows of FEATURES, in order.
 
     Raises:
-        InputError: one has no vector, so FEATURES were made with other LABELS.
+        InputError: as `require_vectors`.
     """
     labels = sorted(row["label"] for row in rows.select("label").distinct().collect())
-    if strange := [label for label in labels if label not in vectors]:
-        raise InputError(
-            f"FEATURES have labels without a vector in LABELS ({', '.join(strange[:5])}): LABELS "
-            "changed since; run extract_features again"
-        )
+    require_vectors(labels, vectors)
     return labels
+
+
+def require_vectors(labels: Iterable[str], known: Container[str]) -> None:
+    """Refuse FEATURES that were made with other LABELS.
+
+    Args:
+        labels: of FEATURES.
+        known: those that have a vector in LABELS.
+
+    Raises:
+        InputError: a label has no vector; names some.
+    """
+    if strange := sorted(label for label in labels if label not in known):
+        raise InputError(
+            f"FEATURES have {len(strange)} labels without a vector in LABELS "
+            f"({', '.join(strange[:5])}): LABELS changed since; run extract_features again, or "
+            "embed_labels with the label sets and word vectors of then"
+        )
 
 
 def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:

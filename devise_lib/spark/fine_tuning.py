@@ -16,7 +16,7 @@ from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score
 from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.devise import further_labels
-from devise_lib.spark.feature_rows import Vectors, feature_moments, label_vectors
+from devise_lib.spark.feature_rows import Vectors, feature_labels, feature_moments, label_vectors
 from devise_lib.spark.features import write_features
 from devise_lib.spark.folds import Fold, fits, folds_id, make_folds
 from devise_lib.spark.pixels import write_pixels
@@ -62,13 +62,15 @@ def tune_on_ranks(
         checkpoints: the folder of states that a killed training goes on from.
 
     Raises:
-        InputError: FEATURES are of another backbone, or there is no fold to choose by.
+        InputError: FEATURES are of another backbone or of other LABELS, or there is no fold to
+            choose by.
     """
     features = tables.read("features").where(
         (F.col("split") == "train") & (F.col("backbone_id") == bundle.backbone_id)
     )
     labels = tables.read("labels")
     vectors = label_vectors(labels)
+    feature_labels(features, vectors)
     moments = feature_moments(features)
     of_labels = vectors, bundle.control_vectors, bundle.layer
     folds = make_folds(features, moments, *of_labels, config.validation_photos, wanted=1)

@@ -198,9 +198,11 @@ def require_coverage(labels: DataFrame, least: float) -> dict[str, dict[str, flo
     """`coverage` of LABELS, of which `least` of each set must have a vector.
 
     Raises:
-        InputError: fewer have; names the share and some that have none.
+        InputError: fewer have, or a label has another vector in another set; names some.
     """
     shares = coverage(labels)
+    if len(shares) > 1:
+        _require_one_vector(labels)
     for label_set, classes in sorted(shares.items()):
         missing = classes.get("missing", 0.0)
         if 1.0 - missing < least:
@@ -210,6 +212,34 @@ def require_coverage(labels: DataFrame, least: float) -> dict[str, dict[str, flo
                 "text that speaks of them, lower train_word2vec.min_count, or give them other terms"
             )
     return shares
+
+
+def _require_one_vector(labels: DataFrame) -> None:
+    """Refuse LABELS in which a label has another vector in another set.
+
+    Photos name their label without a set, so training, evaluation and tags could not know which
+    of the vectors is meant. The error names the term of each set that gave a vector.
+    """
+    of_set = F.struct("label_set", "term")
+    several = (
+        labels.where("vector IS NOT NULL")
+        .groupBy("label")
+        .agg(
+            F.count_distinct("vector").alias("vectors"),
+            F.sort_array(F.collect_set(of_set)).alias("by"),
+        )
+    )
+    found = several.where("vectors > 1").orderBy("label").limit(NAMED + 1).collect()
+    if found:
+        named = [
+            f"{row['label']} ({', '.join(f'{name}: {term!r}' for name, term in row['by'])})"
+            for row in found[:NAMED]
+        ]
+        raise InputError(
+            f"labels have another vector in another label set: {'; '.join(named)}"
+            f"{'; ...' if len(found) > NAMED else ''}; a photo's label must have one vector: give "
+            "it the same terms in all sets, or another name"
+        )
 
 
 def _without_vector(labels: DataFrame, label_set: str) -> str:

@@ -123,13 +123,19 @@ def test_the_coverage_of_each_set_is_in_metrics(config):
 
 
 @pytest.mark.usefixtures("embedded")
-def test_a_set_with_too_few_vectors_is_told_and_labels_stay(spark, config, tmp_path):
+def test_a_set_with_too_few_vectors_or_with_others_is_told_and_labels_stay(spark, config, tmp_path):
     tables = Tables.of(spark, config)
     before = [tables.version(name) for name in ("labels", "metrics")]
     none = label_set(tmp_path, "none", ["yeti\tyeti\tseen\t", "ufo\tufo\tunseen\t"])
     for sets, share in (((*config.label_sets, none), "none: 100%"), ((none,), "none: 100%")):
         with pytest.raises(InputError, match=f"label set {share} of its labels have no word vec"):
             embed_labels.run(spark, config.model_copy(update={"label_sets": sets}))
+    other = label_set(tmp_path, "other", ["cat\tkitty\tseen\t", "owl\towl\tunseen\t"])
+    message = r"another vector in another label set: cat \(other: 'kitty', zoo: 'cat'\); a photo's"
+    with pytest.raises(InputError, match=message):  # owl has the same one
+        embed_labels.run(
+            spark, config.model_copy(update={"label_sets": (*config.label_sets, other)})
+        )
     strict = config.model_copy(update={"min_coverage": 0.75})
     message = (
         r"label set farm: 50% of its labels have no word vector \(unicorn 'unicorn'\), and min"

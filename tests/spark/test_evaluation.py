@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from devise_lib.config import Evaluate
-from devise_lib.numerics.candidates import BySoftmax, SoftmaxLayer
+from devise_lib.errors import InputError
+from devise_lib.numerics.candidates import BySoftmax, CandidateSet, SoftmaxLayer
 from devise_lib.numerics.hierarchy import Hierarchy
 from devise_lib.spark.candidates import LabelChoices
 from devise_lib.spark.contenders import Contender
@@ -61,6 +62,17 @@ def test_the_questions_know_the_photos_and_what_is_near_each_label(asked):
     assert asked.correct[0, "ant"] == asked.correct[2, "ant"] == wanted
     assert (1, "ant") not in asked.correct, "not among the unseen"
     assert (1, "elk") not in asked.correct, "not in the hierarchy"
+
+
+def test_a_photo_whose_label_left_labels_is_told(features):
+    """The kind of fault: a table that changed since another was made ended in a KeyError."""
+    kept = [place for place, label in enumerate(KNOWN.labels) if label != "bee"]
+    fewer = CandidateSet(
+        [KNOWN.labels[place] for place in kept],
+        *(values[kept] for values in (KNOWN.seen, KNOWN.vectors, KNOWN.control_vectors)),
+    )
+    with pytest.raises(InputError, match=r"1 labels without a vector in LABELS \(bee\)"):
+        make_questions(features, LabelChoices(fewer, []), CONTENDERS, Evaluate(k=KS))
 
 
 def scores_by_hand(contender, photo, variant):

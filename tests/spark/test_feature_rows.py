@@ -7,10 +7,10 @@ from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark import feature_rows
 from devise_lib.spark.feature_rows import (
     collect_features,
+    feature_labels,
     feature_moments,
     label_vectors,
     total_moments,
-    training_labels,
 )
 from devise_lib.spark.schemas import FEATURES, LABELS
 from tests.spark.zero_shot_world import CONTROLS, VECTORS, D, feature_row, label_row
@@ -51,10 +51,10 @@ def test_the_vectors_of_labels_are_those_that_there_are(spark):
             assert (vector == wanted[name]).all()
 
 
-def test_training_labels_are_sorted_and_each_must_have_a_vector(rows):
-    assert training_labels(rows, VECTORS) == ["ant", "bee", "cat"]
-    with pytest.raises(InputError, match=r"without a vector in LABELS \(cat\).*extract_features"):
-        training_labels(rows, {name: VECTORS[name] for name in ("ant", "bee")})
+def test_labels_of_features_are_sorted_and_each_must_have_a_vector(rows):
+    assert feature_labels(rows, VECTORS) == ["ant", "bee", "cat"]
+    with pytest.raises(InputError, match=r"1 labels without a vector in LABELS \(cat\).*run extr"):
+        feature_labels(rows, {name: VECTORS[name] for name in ("ant", "bee")})
 
 
 def assert_same(found, features, labels):
