@@ -2,11 +2,14 @@
 
     word2vec       a line "words dimension"; then each word, a space, its numbers as float32 bytes
     word2vec_text  the same line; then a line for each word and its numbers (so fastText's .vec)
-    glove          such lines without a first one; a word may hold spaces, its numbers come last
+    glove          such lines without a first one
+
+In lines of text a word may hold spaces: its numbers come last.
 
 Nothing is allocated by what a header says, one row is held at a time, and no pickle is read.
 """
 
+import codecs
 import io
 import re
 from collections import Counter
@@ -19,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.text.packings import other_file
 
 Format = Literal["word2vec", "word2vec_text", "glove"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -31,12 +35,9 @@ _HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})[ \t]*\r?\n")
 _LINE_END = b"\n"
 _BOM = b"\xef\xbb\xbf"
 _EXPORT = "export it with KeyedVectors.save_word2vec_format(path, binary=True) and give that file"
-_OTHER_FILES = {  # first bytes -> what it is, and what to do
+_OTHER_VECTORS = {  # first bytes -> what it is, and what to do
     b"\x80": f"a pickle (gensim's own format), which could run any code when read; {_EXPORT}",
     b"\x93NUMPY": f"a numpy array (gensim keeps one beside its model), without words; {_EXPORT}",
-    b"\xff\xfe": "text in UTF-16; write it in UTF-8",
-    b"\xfe\xff": "text in UTF-16; write it in UTF-8",
-    b"PK\x03\x04": "a zip archive; unpack it, or pack the file with gzip or bzip2",
     b"\xba\x16\x4f\x2f": "fastText's own model; give the .vec file that fastText wrote beside it",
 }
 
@@ -74,9 +75,9 @@ def detect(path: str, head: bytes, wanted: str) -> Layout:
         raise InputError(f"format is {wanted!r}, want auto or one of {', '.join(FORMATS)}")
     if not head:
         raise InputError(f"{path} is empty; want a file of word vectors")
-    for start, what in _OTHER_FILES.items():
-        if head.startswith(start):
-            raise InputError(f"{path} is {what}")
+    found = (what for start, what in _OTHER_VECTORS.items() if head.startswith(start))
+    if what := next(found, None) or other_file(head):
+        raise InputError(f"{path} is {what}; want a file of word vectors")
     head = head.removeprefix(_BOM)
     header = _HEADER.match(head)
     if wanted == "glove" or (wanted == "auto" and header is None):
@@ -84,7 +85,7 @@ def detect(path: str, head: bytes, wanted: str) -> Layout:
     if header is None:
         raise InputError(
             f"{path}, line 1: want the number of words and of numbers a vector, got "
-            f"{_short(head.partition(_LINE_END)[0])}; a file without it is format glove"
+            f"{_seen(head)}; a file without it is format glove"
         )
     count, dimension = int(header[1]), int(header[2])
     if not count or not 1 <= dimension <= MAX_DIMENSION:
@@ -108,9 +109,16 @@ def _glove_dimension(path: str, head: bytes) -> int:
         raise InputError(
             f"{path}, line 1: want a word and its numbers, as many as in the lines after it "
             f"({dimension}, at most {MAX_DIMENSION}), or the header of word2vec's formats "
-            f"(number of words, numbers a vector); got {_short(opening or head)}"
+            f"(number of words, numbers a vector); got {_seen(head)}"
         )
     return dimension
+
+
+def _seen(head: bytes) -> str:
+    """The first line of a file for a message, if it is one."""
+    if _is_text(head):
+        return _short(head.partition(_LINE_END)[0] or head)
+    return f"bytes that are no text, {head[:20]!r}: the file is damaged, or none of word vectors"
 
 
 def _text_or_binary(head: bytes, dimension: int, count: int) -> Format:
@@ -121,14 +129,19 @@ def _text_or_binary(head: bytes, dimension: int, count: int) -> Format:
         return "word2vec_text"
     if whole and _reads(binary_rows(io.BytesIO(head), layout, ""), None):
         return "word2vec"
-    # Damaged, or large: the bytes of floats are full of control characters and of what is no
-    # UTF-8. The head may end inside a letter, so it is cut at a line's end.
-    lines = head[: head.rfind(b"\n") + 1]
+    return "word2vec_text" if _is_text(head) else "word2vec"  # damaged, or large
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether bytes may be a text's first ones, which may end within a letter.
+
+    The bytes of floats are full of control characters and of what is no UTF-8.
+    """
     try:
-        text = bool(lines.decode()) and not re.search(rb"[\0-\x08\x0b\x0e-\x1f\x7f]", lines)
+        codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        text = False
-    return "word2vec_text" if text else "word2vec"
+        return False
+    return not re.search(rb"[\0-\x08\x0b\x0e-\x1f\x7f]", head)
 
 
 def _reads(rows: Iterator[RawRow], limit: int | None) -> bool:
@@ -165,7 +178,7 @@ def text_rows(file: BinaryIO, layout: Layout, path: str) -> Iterator[RawRow]:
         rows += 1
         if count is not None and rows > count:
             raise InputError(f"{where}: more than the {count} words of line 1; {_RIGHT_COUNT}")
-        word, vector = _parse_line(line, layout.dimension, layout.format == "glove", where)
+        word, vector = _parse_line(line, layout.dimension, where)
         yield RawRow(where, word, vector)
     if count is not None and rows < count:
         raise InputError(
@@ -177,14 +190,12 @@ def text_rows(file: BinaryIO, layout: Layout, path: str) -> Iterator[RawRow]:
 _RIGHT_COUNT = "fetch the file again, or write the right number into its first line"
 
 
-def _parse_line(
-    line: bytes, dimension: int, spaces: bool, where: str
-) -> tuple[bytes, NDArray[np.float32]]:
-    """The word and the vector of a line; `spaces`: a word may hold them."""
+def _parse_line(line: bytes, dimension: int, where: str) -> tuple[bytes, NDArray[np.float32]]:
+    """The word, which may hold spaces, and the vector of a line."""
     line = line.rstrip(b" \r\n")  # fastText ends its lines with a space
     word, *fields = line.rsplit(b" ", dimension)
-    inside = word.rpartition(b" ")[2] if b" " in word and spaces else b""
-    if len(fields) != dimension or (b" " in word and not spaces) or _is_number(inside):
+    # A number before the vector is one too many, as of a vector of another length.
+    if len(fields) != dimension or (b" " in word and _is_number(word.rpartition(b" ")[2])):
         raise InputError(
             f"{where}: {line.count(b' ') + 1} fields, want {dimension + 1}, a word and its numbers "
             f"with one space between; it starts with {line[:60]!r}"
