@@ -47,12 +47,13 @@ _ends, _marks, _no_part, _unspaced = (
 )
 _unspaced += r"\U00020000-\U0003ffff"  # planes of ideographs
 _shaped = r"\ufb00-\ufdff\ufe70-\ufefc\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc"
+_apostrophes = r"\u00b4\u02bc\u055a\u2032\u201b\uff07"  # as keyboards and Ukrainian have them
 _armenian, _hebrew = r"\u0531-\u0588", r"\u05d0-\u05ea"
 _cyrillic, _latin = r"\u0400-\u052f", r"A-Za-z\u00c0-\u02af\u1e00-\u1eff"
 
 SPECIAL = re.compile(
-    r"[\u00ad\u00b7\u013f\u0140\u02bc\u0300\u0301\u05f3\u05f4\u1361\u200c\u200d\u2024\ufe52\uff07"
-    rf"\uff0e{_ends}{_no_part}{_unspaced}{_shaped}{_armenian}{_hebrew}{_ANY_BEYOND}]"
+    r"[\u00ad\u00b7\u013f\u0140\u0300\u0301\u05f3\u05f4\u1361\u200c\u200d\u2024\ufe52\uff0e"
+    rf"{_apostrophes}{_ends}{_no_part}{_unspaced}{_shaped}{_armenian}{_hebrew}{_ANY_BEYOND}]"
 )
 
 END = re.compile(
@@ -83,7 +84,14 @@ _JOINERS = re.compile(
 )
 _STRESS = re.compile(rf"(?<=[{_cyrillic}])[\u0300\u0301]+")  # NFC has made the letters with one
 _SIGNS = {"\u0140": "l\u00b7", "\u013f": "L\u00b7", "\u05f3": "'", "\u05f4": '"'}
-_APOSTROPHE = re.compile(r"[\u02bc\uff07](?<=\w.)(?=\w)")  # Ukrainian's, for one
+# Letters of Bengali and Malayalam that were written with a joiner before they got a code.
+_SIGNS |= {"\u09a4\u09cd\u200d": "\u09ce"} | {
+    f"{base}\u0d4d\u200d": letter
+    for base, letter in zip(
+        "\u0d23\u0d28\u0d30\u0d32\u0d33\u0d15", "\u0d7a\u0d7b\u0d7c\u0d7d\u0d7e\u0d7f", strict=True
+    )
+}
+_APOSTROPHE = re.compile(rf"[{_apostrophes}](?<=[^\W\d_].)(?=[^\W\d_])")
 # Ligatures, Arabic letters by their shape, full-width and half-width letters and digits.
 _SHAPES = re.compile(f"[{_shaped}]+")
 _RUN = re.compile(f"[{_unspaced}]+")

@@ -82,6 +82,8 @@ def test_sentences_end_at_the_signs_of_all_scripts(text, want):
         ("a\u200bb", "a b"),  # ends a word, in Khmer for one
         ("col·legi COL·LEGI coŀlegi 3 N·m a·b", "col·legi col·legi col·legi n m a b"),
         ("п'ять п\u02bcять п\u2019ять", "п'ять п'ять п'ять"),
+        ("don\u00b4t п\u2032ять 5\u203210", "don't п'ять"),
+        ("അവന\u0d4d\u200d അവൻ", "അവൻ അവൻ"),  # a letter that was written with a joiner
         ('צה״ל צה"ל "שלום"', 'צה"ל צה"ל שלום'),
         ("ג׳ורג'", "ג'ורג"),
         ("𞤆𞤵𞤤𞤢𞥄𞤪", "𞤨𞤵𞤤𞤢𞥄𞤪"),  # Adlam, whose marks are beyond the basic plane
