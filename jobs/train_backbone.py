@@ -29,6 +29,7 @@ from devise_lib.vision.networks import read_network
 
 def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
     folder = Path(config.work_dir) / "checkpoints" / config.name
+    checkpoints: Path | None = None
     if config.classes:
         classes, size = read_classes(Path(config.classes)), config.input_size
         model = read_network(config.backbone, config.weights, len(classes), size)
@@ -38,8 +39,9 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
         tables = Tables.of(spark, config, run_id=tracking.current_run_id())
         checkpoints = checkpoint_folder(config, *map(tables.version, ("photos", "labels")))
         backbone, photos = fit_softmax(spark, config, tables, checkpoints)
-        rmtree(checkpoints, ignore_errors=True)
     backbone.save(folder)
+    if checkpoints:  # only now: a run that is killed before it has saved goes on from there
+        rmtree(checkpoints, ignore_errors=True)
     tracking.log_params(
         {"classes_count": len(backbone.classes), "backbone_id": backbone.identity()}
     )

@@ -56,14 +56,16 @@ def _application(network: NetworkType, **arguments: Any) -> keras.Model:
 def correct_normalization(model: keras.Model) -> None:
     """Scale the input of an EfficientNet as its ImageNet weights want it.
 
-    They want (x - mean) / deviation, divided once more by the root of the deviation
-    (tensorflow#49930). Keras adds that division where it downloads the weights, but not where it
-    loads the same weights from a file; here the variance takes it in, in both cases. Weights that
-    were trained from nothing have no normalization, and are left alone.
+    The published weights hold the standard deviation of ImageNet's pixels where Keras looks for
+    their variance (tensorflow#49930). Keras mends that where it downloads the weights, but not
+    where it loads the same weights from a file; here the variance is put right in both cases.
+
+    Only the published number is mended. A network that was trained here holds the right variance
+    already, and one that was trained elsewhere holds what it was trained with.
     """
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):
             mean, variance, count = layer.get_weights()
-            if (variance != 1).any():
-                layer.set_weights([mean, variance * IMAGENET_DEVIATION, count])
+            if np.allclose(variance, IMAGENET_DEVIATION, rtol=1e-3):
+                layer.set_weights([mean, IMAGENET_DEVIATION**2, count])
                 layer.finalize_state()  # it computes with copies

@@ -1,5 +1,6 @@
 """A trained softmax network: kept and loaded, cut to its features, split in two."""
 
+import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ import numpy as np
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.paths import replace_text
 from devise_lib.vision.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 from devise_lib.vision.networks import POOLED
 
 MAP = "map"
+DIGEST = "sha256"  # of the Keras file, in the JSON beside it
 # Training and evaluation sum d x d numbers for features of d: 0.5 GB here, a task.
 MAX_DIMENSION = 8_192
 
@@ -93,33 +96,51 @@ class Backbone:
         return f"{self.name}-{digest_of_weights(self.model, made_of)}"
 
     def save(self, folder: Path) -> None:
-        """Write `backbone.keras` and `backbone.json`."""
+        """Write `backbone.keras` and `backbone.json`, each as a whole.
+
+        The second holds a digest of the first. A run that is killed between the two leaves files
+        that do not fit, and `load_backbone` refuses them.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "backbone.keras")
+        keras_file = bytes_of_model(self.model)
         about = {
             "name": self.name,
             "classes": self.classes,
             "image_size": self.image_size,
             "feature_layer": self.feature_layer,
+            DIGEST: hashlib.sha256(keras_file).hexdigest(),
         }
-        (folder / "backbone.json").write_text(json.dumps(about), encoding="utf-8")
+        fresh = folder / "backbone.keras.new"
+        fresh.write_bytes(keras_file)
+        fresh.replace(folder / "backbone.keras")
+        replace_text(folder / "backbone.json", json.dumps(about))
 
 
 def load_backbone(folder: Path) -> Backbone:
     """Read what `Backbone.save` wrote; no code from the file is run.
 
     Raises:
-        InputError: there is none, or one of an older version.
+        InputError: there is none, only a part of one, or one of an older version.
     """
-    path = folder / "backbone.json"
-    if not path.exists():
+    about_file, model_file = folder / "backbone.json", folder / "backbone.keras"
+    if not about_file.exists():
         raise InputError(f"no backbone in {folder}: run train_backbone first")
-    about = json.loads(path.read_text(encoding="utf-8"))
-    if "feature_layer" not in about:
+    about = json.loads(about_file.read_text(encoding="utf-8"))
+    if DIGEST not in about:
         raise InputError(f"{folder} is of another version of train_backbone: run it again")
-    model = model_of_bytes((folder / "backbone.keras").read_bytes())
+    keras_file = model_file.read_bytes() if model_file.exists() else b""
+    if hashlib.sha256(keras_file).hexdigest() != about[DIGEST]:
+        raise InputError(
+            f"{model_file} is not the network that {about_file.name} beside it describes: a run of "
+            "train_backbone was killed while it wrote them, or one was exchanged; run "
+            "train_backbone again"
+        )
     return Backbone(
-        about["name"], model, about["classes"], about["image_size"], about["feature_layer"]
+        about["name"],
+        model_of_bytes(keras_file),
+        about["classes"],
+        about["image_size"],
+        about["feature_layer"],
     )
 
 

@@ -56,8 +56,11 @@ def read_network(name: str, weights: str, classes: int, image_size: int) -> kera
             f"the classifier of {name} is no dense layer on pooled features: leave out `classes`, "
             "and a new softmax is trained"
         )
-    model = _assemble(network, classes, image_size, network.hidden)
+    model = _assemble(network, classes, image_size)
     rest = _load_body(model, network, weights, with_classifier=True)
+    if network.hidden and len(rest) == 2:  # published; one that was trained here has the softmax
+        pooled = model.get_layer(POOLED).output
+        model = _with_classifier(model.input, pooled, network, classes, network.hidden)
     heads = [layer for layer in model.layers if layer.name in (HIDDEN, SOFTMAX)]
     if len(rest) != len(heads):
         raise _does_not_hold(
@@ -110,9 +113,20 @@ def train_last(layers: Sequence[keras.Layer], count: int) -> None:
         layer.trainable = place >= len(layers) - count
 
 
-def _assemble(network: NetworkType, classes: int, image_size: int, hidden: int = 0) -> keras.Model:
+def _assemble(network: NetworkType, classes: int, image_size: int) -> keras.Model:
     inputs = keras.Input((image_size, image_size, 3), name="photo")
-    x = keras.layers.GlobalAveragePooling2D(name=POOLED)(_last_map(network, inputs))
+    pooled = keras.layers.GlobalAveragePooling2D(name=POOLED)(_last_map(network, inputs))
+    return _with_classifier(inputs, pooled, network, classes)
+
+
+def _with_classifier(
+    inputs: keras.KerasTensor,
+    pooled: keras.KerasTensor,
+    network: NetworkType,
+    classes: int,
+    hidden: int = 0,
+) -> keras.Model:
+    x = pooled
     if hidden:
         x = keras.layers.Dense(hidden, activation="hard_swish", name=HIDDEN)(x)
     outputs = keras.layers.Dense(classes, activation="softmax", name=SOFTMAX)(x)

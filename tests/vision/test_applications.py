@@ -49,7 +49,7 @@ def published(request, tmp_path_factory):
     net = make(weights=None, input_shape=(224, 224, 3))
     for layer in net.layers:
         if isinstance(layer, keras.layers.Normalization):
-            mean, variance = np.array([[0.485, 0.456, 0.406], [0.052, 0.05, 0.051]])
+            mean, variance = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
             layer.set_weights([mean, variance, np.array(1)])
             layer.finalize_state()
     last = [layer for layer in net.layers if layer.weights][-1]

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from devise_lib.vision.backbones import (
 )
 from devise_lib.vision.inference import Network
 from devise_lib.vision.keras_file import model_of_bytes
-from devise_lib.vision.networks import make_network, read_network
+from devise_lib.vision.networks import make_network, network_to_train, read_network
 
 CLASSES = ["cat", "dog", "owl"]
 PHOTOS = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
@@ -116,10 +117,44 @@ def test_a_missing_backbone_names_the_job_that_makes_it(tmp_path):
 def test_a_backbone_of_an_older_version_is_told(backbone, tmp_path):
     backbone.save(tmp_path)
     about = json.loads((tmp_path / "backbone.json").read_text())
-    del about["feature_layer"]
+    del about["sha256"]
     (tmp_path / "backbone.json").write_text(json.dumps(about))
     with pytest.raises(InputError, match="another version of train_backbone: run it again"):
         load_backbone(tmp_path)
+
+
+@pytest.mark.parametrize("killed_before", ["backbone.keras", "backbone.json"])
+def test_a_backbone_of_which_a_killed_run_wrote_a_part_is_no_backbone(
+    backbone, tmp_path, monkeypatch, killed_before
+):
+    """The kind of fault: a result of several files, of which a reader takes a part for the whole.
+
+    The run is ended before it puts one of the two files in its place, where there was no backbone
+    before and where there was another one.
+    """
+    replace = Path.replace
+
+    def die(path, target):
+        if Path(target).name == killed_before:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    make_backbone(2).save(tmp_path / "another")
+    old = load_backbone(tmp_path / "another").identity()
+    for name in ("none", "another"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", die)
+            with pytest.raises(KeyboardInterrupt):
+                backbone.save(tmp_path / name)
+    with pytest.raises(InputError, match="no backbone in .*: run train_backbone first"):
+        load_backbone(tmp_path / "none")
+    if killed_before == "backbone.keras":
+        assert load_backbone(tmp_path / "another").identity() == old
+    else:
+        with pytest.raises(InputError, match=r"is not the network .* run train_backbone again"):
+            load_backbone(tmp_path / "another")
+    backbone.save(tmp_path / "another")
+    assert load_backbone(tmp_path / "another").identity() == backbone.identity()
 
 
 def test_code_in_a_keras_file_is_not_run(tmp_path):
@@ -144,6 +179,34 @@ def test_a_backbone_that_was_kept_is_weights_and_classes_to_take_as_they_are(bac
     assert classes == CLASSES
     model = read_network("small_cnn", str(tmp_path / "backbone.keras"), len(classes), 32)
     np.testing.assert_array_equal(np.asarray(model(PHOTOS)), np.asarray(backbone.model(PHOTOS)))
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v3_small"])
+def test_what_is_done_to_pixels_within_a_network_is_done_once_however_often_it_is_kept(
+    name, tmp_path
+):
+    """The kind of fault: a correction of published weights that is applied to corrected ones.
+
+    Weights in the published form are kept as a backbone, and taken from there again: to train on,
+    and as they are. Each network must give the same features for the same photos.
+    """
+    published = make_network(name, 3, 32)
+    for layer in published.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+            layer.set_weights([mean, deviation, np.array(1)])  # as in the published files
+            layer.finalize_state()
+    published.save_weights(tmp_path / "published.weights.h5")
+    network = network_to_train(name, str(tmp_path / "published.weights.h5"), 3, 32, -1, 0)
+    kept = Backbone(name, network, CLASSES, 32)
+    kept.save(tmp_path)
+    path = str(tmp_path / "backbone.keras")
+    wanted = np.asarray(kept.features()(PHOTOS))
+    size = np.abs(wanted).max()
+    assert np.abs(wanted[0] - wanted[1]).max() > 1e-2 * size, "photos are told apart"
+    for again in (network_to_train(name, path, 3, 32, -1, 1), read_network(name, path, 3, 32)):
+        found = np.asarray(Backbone(name, again, CLASSES, 32).features()(PHOTOS))
+        np.testing.assert_allclose(found, wanted, atol=1e-3 * size)
 
 
 @pytest.mark.parametrize("text", ['{"0": ["a"], "2": ["b"]}', "[1, 2]", "{", '{"0": 3}'])
