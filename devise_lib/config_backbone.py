@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config_types import Hosts, JobConfig, NetworkName, PositiveInt
+from devise_lib.config_types import Hosts, JobConfig, ModelJobConfig, NetworkName, PositiveInt
 from devise_lib.networks import IMAGENET, network_type
 
 
@@ -67,8 +67,12 @@ class TrainBackbone(JobConfig):
             yield f"batch_size is {self.batch_size}, want a multiple of {self.ranks} ranks"
 
 
-class ExtractFeatures(JobConfig):
-    """Labelled PHOTOS and the backbone to FEATURES."""
+class ExtractFeatures(ModelJobConfig):
+    """Labelled PHOTOS to FEATURES: of the backbone, and of a model that stands on another one.
+
+    So the champion can be evaluated whatever was trained since: it may be fine-tuned, or may have
+    kept its place beside a model on a new backbone.
+    """
 
     name = "extract_features"
     needs = ("ingest_photos", "embed_labels", "train_backbone")

@@ -13,10 +13,8 @@ if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(Evaluate)
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.errors import InputError
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.candidates import read_choices
@@ -24,6 +22,7 @@ from devise_lib.spark.contenders import chosen_penalties, chosen_settings, find_
 from devise_lib.spark.corpus import on_disk
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.evaluation import ask_photos, make_questions
+from devise_lib.spark.features import read_features
 from devise_lib.spark.metrics import as_columns, read_measurements, replace_metrics
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_space import require_same_words
@@ -36,13 +35,8 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     bundle = tracking.fetch_extras(model, load_bundle)
     tables = Tables.of(spark, config, model_id=model.model_id, run_id=tracking.current_run_id())
     labels = tables.read("labels")
-    features = tables.read("features").where(F.col("backbone_id") == bundle.backbone_id)
-    if features.isEmpty():
-        raise InputError(
-            f"FEATURES are not of {model.model_id}'s backbone {bundle.backbone_id}: run "
-            "extract_features and train_devise again, or name another model"
-        )
     require_same_words(labels, bundle.words_id, model.model_id)
+    features = read_features(tables, model, bundle.backbone_id)
     choices = read_choices(labels, bundle.control_vectors, config.candidates)
     training, test = (features.where(features["split"] == split) for split in ("train", "test"))
     contenders = find_contenders(training, labels, bundle, choices.labels, config)

@@ -1,7 +1,8 @@
 """Labelled photos through the backbone: what the projection is trained on.
 
-in   PHOTOS, LABELS, checkpoints/train_backbone/
-out  FEATURES   uncompressed and in files of bounded length, as Petastorm reads them fast
+in   PHOTOS, LABELS, checkpoints/train_backbone/, the champion if there is one
+out  FEATURES   of the backbone, and of the champion's where that is another one; uncompressed
+                and in files of bounded length, as Petastorm reads them fast
 
     python jobs/extract_features.py --config conf/local.toml
 """
@@ -18,7 +19,12 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.features import photos_with_targets, write_features
+from devise_lib.spark.features import (
+    features_file_of,
+    model_to_keep,
+    photos_with_targets,
+    write_features,
+)
 from devise_lib.spark.labelled import count_of_no_set
 from devise_lib.spark.tables import Tables
 from devise_lib.vision.backbones import features_file, load_backbone
@@ -27,16 +33,22 @@ from devise_lib.vision.backbones import features_file, load_backbone
 def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
-    rows = write_features(
-        tables,
-        photos_with_targets(tables, config),
-        features_file(backbone),
-        backbone.identity(),
-        config.batch_size,
-        config.max_records_per_file,
-    )
-    strange = count_of_no_set(tables.read("photos"), tables.read("labels"))
-    return {"features": rows, **({"photos of no label set": strange} if strange else {})}
+    own_id, labels = backbone.identity(), tables.read("labels")
+    photos = photos_with_targets(tables, config)
+    kept = model_to_keep(config, labels, own_id)
+    how = config.batch_size, config.max_records_per_file
+    others = f"backbone_id <> '{kept[1]}'" if kept else ""
+    counts = {
+        "features": write_features(tables, photos, features_file(backbone), own_id, *how, others)
+    }
+    if kept:
+        model, its_id = kept
+        network, where = features_file_of(model), f"backbone_id = '{its_id}'"
+        rows = write_features(tables, photos, network, its_id, *how, where)
+        counts[f"features of {model.model_id}"] = rows
+    if strange := count_of_no_set(tables.read("photos"), labels):
+        counts["photos of no label set"] = strange
+    return counts
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """DeViSE's last phase: the model and the end of its backbone, trained on photos.
 
 in   PHOTOS, LABELS, FEATURES, the model, checkpoints/train_backbone/
-out  where it does better on labels held out: the fine-tuned model in MLflow's registry, champion
-     if the model was; its FEATURES beside the others
+out  where it does better on labels held out: its FEATURES beside the others; the fine-tuned model
+     in MLflow's registry, champion if the model was and if it does clearly better
 
     python jobs/fine_tune.py --config conf/local.toml --set fine_tune.layers=4
 """
@@ -38,7 +38,7 @@ def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
     versions = map(tables.version, ("photos", "labels"))  # of FEATURES the model's id tells
     checkpoints = checkpoint_folder(config, model.model_id, *versions)
     train = photos.where("split = 'train'")
-    tuned = tune_on_ranks(config, tables, train, bundle, backbone, checkpoints)
+    tuned = tune_on_ranks(config, tables, train, model, bundle, backbone, checkpoints)
     tracking.log_params({"base_model": model.model_id, "horovod_size": tuned.size})
     tracking.log_curve("validation", [score.value for score in tuned.scores], first=0)
     tracking.log_curve("loss", tuned.losses, first=1)

@@ -23,15 +23,15 @@ def harmonic_mean(seen: float, unseen: float) -> float:
     return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
 
 
-def per_class_mean(values: FloatArray, classes: NDArray[Any]) -> float:
-    """The mean over the classes of the mean over each class's photos.
+def per_class_means(values: FloatArray, classes: NDArray[Any]) -> tuple[NDArray[Any], FloatArray]:
+    """The classes, sorted, and the mean over each class's photos.
 
     Args:
-        values: (n,), such as 1 where the first label is right; n at least 1.
+        values: (n,), such as 1 where the first label is right.
         classes: (n,) of any type.
     """
-    _, place = np.unique(classes, return_inverse=True)
-    return float(np.mean(np.bincount(place, weights=values) / np.bincount(place)))
+    names, place = np.unique(classes, return_inverse=True)
+    return names, np.bincount(place, weights=values) / np.bincount(place)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How good a method is at labels that it was not trained on: what settings are chosen by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,12 @@ from devise_lib.numerics.candidates import ByWords, CandidateSet, Method
 from devise_lib.numerics.generalized import (
     SeenUnseenCurve,
     best_penalty,
-    per_class_mean,
+    per_class_means,
     seen_unseen_curve,
     turning_points,
 )
 from devise_lib.numerics.linear import Compatibility, Projection
+from devise_lib.numerics.paired import paired_difference
 from devise_lib.numerics.retrieval import rank_of_truth
 from devise_lib.numerics.vectors import FloatArray
 
@@ -26,12 +27,18 @@ class Answers:
     """How a method did in one fold.
 
     Attributes:
-        alone: per-class hit@k of the labels held out among themselves, the mean over SCORED_KS.
+        by_label: hit@k of each label held out whose photos ask, among the labels held out; the
+            mean over SCORED_KS.
         curves: among all labels, at each of SCORED_KS.
     """
 
-    alone: float
+    by_label: Mapping[str, float]
     curves: tuple[SeenUnseenCurve, ...]
+
+    @property
+    def alone(self) -> float:
+        """The mean over the labels: each counts as much, however many photos it has."""
+        return float(np.mean(list(self.by_label.values())))
 
 
 @dataclass(frozen=True)
@@ -43,19 +50,22 @@ class Score:
         harmonic: among all, the harmonic mean with the hit@k of the labels trained on, at gamma.
         gamma: the penalty on trained labels at which it is greatest.
         by_fold: `alone` of each fold.
+        by_label: of each fold, the scores of the labels that it is the mean of.
     """
 
     alone: float
     harmonic: float
     gamma: float
     by_fold: tuple[float, ...]
+    by_label: tuple[Mapping[str, float], ...] = ()
 
     @classmethod
     def over(cls, folds: Sequence[Answers]) -> "Score":
         """The score of a method's answers, one of each fold."""
         gamma, harmonic = best_penalty([curve for fold in folds for curve in fold.curves])
         alone = tuple(fold.alone for fold in folds)
-        return cls(float(np.mean(alone)), harmonic, gamma, alone)
+        by_label = tuple(fold.by_label for fold in folds)
+        return cls(float(np.mean(alone)), harmonic, gamma, alone, by_label)
 
     @property
     def value(self) -> float:
@@ -81,10 +91,8 @@ def choose(scores: Sequence[Score]) -> int:
 
 
 def _as_good(score: Score, best: Score) -> bool:
-    behind = np.subtract(best.by_fold, score.by_fold)
-    folds = len(behind)
-    error = float(np.std(behind, ddof=1)) / folds**0.5 if folds > 1 else 0.0
-    return float(np.mean(behind)) <= error
+    behind = paired_difference(best.by_fold, score.by_fold)
+    return behind.mean <= (behind.error if behind.pairs > 1 else 0.0)
 
 
 @dataclass(frozen=True)
@@ -118,14 +126,18 @@ class Validation:
         held_out = ~seen[self.truth]
         column = np.cumsum(~seen) - 1  # of a label held out, among these alone
         ranks = rank_of_truth(scores[held_out][:, ~seen], column[self.truth[held_out]])
-        alone = [
-            per_class_mean((ranks <= k).astype(np.float64), self.truth[held_out]) for k in SCORED_KS
-        ]
+        hits = np.mean([ranks <= k for k in SCORED_KS], axis=0)  # of each photo held out
         curves = tuple(
             seen_unseen_curve(turning_points(scores, seen, self.truth, k), ~held_out, self.truth)
             for k in SCORED_KS
         )
-        return Answers(float(np.mean(alone)), curves)
+        labels, shares = per_class_means(hits, self.truth[held_out])
+        names = (self.candidates.labels[label] for label in labels)
+        return Answers(dict(zip(names, shares.tolist(), strict=True)), curves)
+
+    def label_scores(self, by_label: Mapping[str, float]) -> dict[str, float | None]:
+        """The scores of `Answers`, with all labels that there were to choose from."""
+        return {label: by_label.get(label) for label in sorted(self.held_out)}
 
 
 def score_projections(

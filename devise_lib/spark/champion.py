@@ -1,4 +1,4 @@
-"""Continuous training: a new model becomes the champion where it does better, and only there."""
+"""Continuous training: a new model becomes the champion where it is clearly better, only there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,13 @@ import numpy as np
 from devise_lib import __version__, tracking
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import METHOD
+from devise_lib.numerics.paired import LabelScores, compare_labels
 from devise_lib.numerics.validation import score_projections
-from devise_lib.spark.folds import Fold
+from devise_lib.spark.folds import Fold, label_scores
 from devise_lib.training.bundle import ProjectionBundle, load_bundle
 from devise_lib.training.model import requirements
+
+BY_HAND = "to take the new model all the same, give it the alias champion in MLflow"
 
 
 @dataclass(frozen=True)
@@ -22,46 +25,58 @@ class Comparison:
     Attributes:
         wins: whether it is to be the champion.
         why: in words.
-        score: of the champion, in the folds of today; None where the two are not compared.
     """
 
     wins: bool
     why: str
-    score: float | None = None
 
 
 def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparison:
-    """Whether the new model beats the registered champion on labels held out from both.
+    """Whether the new model is clearly better than the registered champion.
 
-    A champion on the same backbone is asked anew, with the photos of today; of another the score
-    counts that it was registered with, as it does where other labels are held out today. With one
-    that was fine-tuned the new model is compared in the fold that this was scored in. One of other
-    word vectors, or without a score, is no rival; a new model without a score beats no other.
+    The rule: on the labels that were held out from both, and that both had to be told apart from
+    the same labels, the new model's mean score is higher by more than one standard error. The
+    scores are paired by label. Without such labels nothing is compared, and the champion stays.
+
+    | champion | its scores |
+    |---|---|
+    | on the same backbone | of its folds' projections, asked now with the photos of today |
+    | on another backbone | by label, as it was registered with them |
+    | fine-tuned | by label, of the one fold that it was tuned by, as it was registered with them |
+    | without scores, of other word vectors, unreadable | none: it is replaced |
+
+    Args:
+        new: the new model's.
+        folds: that its scores are of.
+        name: of the registered model.
     """
     champion = tracking.find_champion(name)
     if champion is None:
         return Comparison(True, "the first")
+    old_id = champion.model_id
     try:
         old = tracking.fetch_extras(champion, load_bundle)
     except InputError as error:
-        return Comparison(True, f"{champion.model_id} cannot be read: {error}")
+        return Comparison(True, f"{old_id} cannot be read: {error}")
     if old.words_id != new.words_id:
-        return Comparison(True, f"{champion.model_id} is of other word vectors")
-    if old.score is None:
-        return Comparison(True, f"{champion.model_id} was trained without folds")
-    if new.score is None:
-        why = f"trained without folds, and {champion.model_id} has a score: give validation_folds"
-        return Comparison(False, why, old.score)
-    mine, theirs, where = new.score, old.score, "each on labels of its own"
-    if old.folds_id == new.folds_id:
-        where = "on labels held out"
-        if old.score_fold is not None:
-            common = [fold for fold in folds if fold.number == old.score_fold]
-            mine = _ask(new, common, mine)
-        elif old.backbone_id == new.backbone_id:
-            theirs = _ask(old, folds, theirs)
-    why = f"{mine:.4f} {where}, {champion.model_id} {theirs:.4f}"
-    return Comparison(mine > theirs, why, theirs)
+        return Comparison(True, f"{old_id} is of other word vectors")
+    if not old.label_scores:
+        return Comparison(True, f"{old_id} was trained without folds")
+    if not new.label_scores:
+        why = f"trained without folds, and {old_id} has a score: give validation_folds"
+        return Comparison(False, why)
+    if old.folds_id != new.folds_id:
+        why = f"labels are held out as {new.folds_id!r}, and for {old_id} as {old.folds_id!r}"
+        return Comparison(False, f"{why}: not compared; {BY_HAND}")
+    theirs = old.label_scores
+    if old.backbone_id == new.backbone_id:
+        theirs = _ask(old, folds) or theirs
+    found = compare_labels(new.label_scores, theirs)
+    if found is None:
+        why = f"no label is held out now that {old_id} was asked for among the same labels"
+        return Comparison(False, f"{why}: not compared; {BY_HAND}")
+    than = f"{found.mean:+.4f} +- {found.error:.4f} on {found.pairs} labels held out"
+    return Comparison(found.is_clear, f"{than}, beside {old_id}")
 
 
 def register(
@@ -94,10 +109,12 @@ def register(
     )
 
 
-def _ask(bundle: ProjectionBundle, folds: Sequence[Fold], known: float) -> float:
-    """Its score in these folds; what is known where it has no projection for one of them."""
+def _ask(bundle: ProjectionBundle, folds: Sequence[Fold]) -> LabelScores:
+    """Its scores by label in those of the folds that it has a projection for."""
     trials = bundle.trials(METHOD)
-    if not folds or not trials.keys() >= {fold.number for fold in folds}:
-        return known
-    projections = [trials[fold.number] for fold in folds]
-    return score_projections([fold.validation for fold in folds], projections).value
+    mine = [fold for fold in folds if fold.number in trials]
+    if not mine:
+        return {}
+    validations = [fold.validation for fold in mine]
+    score = score_projections(validations, [trials[fold.number] for fold in mine])
+    return label_scores(mine, score)

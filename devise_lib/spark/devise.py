@@ -22,7 +22,7 @@ from devise_lib.spark.feature_rows import (
     label_vectors,
     total_moments,
 )
-from devise_lib.spark.folds import Fold, folds_id, make_folds
+from devise_lib.spark.folds import Fold, folds_id, label_scores, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labelled import has_vector
 from devise_lib.spark.machine import GIB
@@ -179,6 +179,7 @@ def train_on_ranks(
         outcome.score.value if outcome.score else None,
         outcome.settings.objective,
         config.negatives,
+        label_scores=label_scores(folds, outcome.score) if outcome.score else {},
     )
     return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder), followed)
 

@@ -1,13 +1,20 @@
-"""FEATURES: labelled photos through a network."""
+"""FEATURES: labelled photos through one network or more."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from devise_lib import tracking
+from devise_lib.config_backbone import ExtractFeatures
 from devise_lib.config_types import JobConfig
+from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.spark.inference import Model, with_vectors
 from devise_lib.spark.labelled import has_vector, labelled_photos, with_fold
 from devise_lib.spark.tables import Tables
+from devise_lib.spark.word_space import id_of_labels
+from devise_lib.training.bundle import load_bundle
+from devise_lib.training.model import features_of
+from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 
 KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold", "kept")
 
@@ -63,3 +70,51 @@ def write_features(
         compression="uncompressed",  # read fast
         maxRecordsPerFile=max_records_per_file,
     )
+
+
+def model_to_keep(
+    config: ExtractFeatures, labels: DataFrame, backbone_id: str
+) -> tuple[tracking.RegisteredModel, str] | None:
+    """The model that FEATURES are to hold as well, and its backbone's id.
+
+    None where the registry has no champion yet, and where the model needs no features of its own:
+    it stands on the backbone of that id, or no job can use it with the LABELS of today.
+
+    Raises:
+        InputError: the configuration names another model than the champion, which is not there.
+    """
+    if config.model == tracking.CHAMPION:
+        model = tracking.find_champion(config.model_name)
+    else:
+        model = tracking.find_registered(config.model_name, config.model)
+    if model is None:
+        return None
+    try:
+        bundle = tracking.fetch_extras(model, load_bundle)
+    except InputError as error:
+        say(f"{config.name}  no features of {model.model_id}: {error}")
+        return None
+    if bundle.words_id != id_of_labels(labels):
+        say(f"{config.name}  no features of {model.model_id}: LABELS are of other word vectors")
+        return None
+    return None if bundle.backbone_id == backbone_id else (model, bundle.backbone_id)
+
+
+def features_file_of(model: tracking.RegisteredModel) -> bytes:
+    """The Keras file of a registered model up to its features."""
+    return bytes_of_model(features_of(model_of_bytes(tracking.fetch_keras(model))))
+
+
+def read_features(tables: Tables, model: tracking.RegisteredModel, backbone_id: str) -> DataFrame:
+    """The rows of FEATURES that are of a model's backbone.
+
+    Raises:
+        InputError: there is none; says how they are made.
+    """
+    rows = tables.read("features").where(F.col("backbone_id") == backbone_id)
+    if rows.isEmpty():
+        raise InputError(
+            f"FEATURES have no row of {backbone_id}, which {model.model_id} stands on: run "
+            f"extract_features with --set extract_features.model={model.version}"
+        )
+    return rows

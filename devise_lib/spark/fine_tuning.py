@@ -13,11 +13,11 @@ from devise_lib.config import FineTune
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import METHOD, SoftmaxLayer
 from devise_lib.numerics.linear import Projection
-from devise_lib.numerics.validation import Score
+from devise_lib.numerics.paired import compare_labels
 from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.devise import further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_labels, feature_moments, label_vectors
-from devise_lib.spark.features import write_features
+from devise_lib.spark.features import read_features, write_features
 from devise_lib.spark.folds import Fold, fits, folds_id, make_folds
 from devise_lib.spark.pixels import write_pixels
 from devise_lib.spark.ranks import (
@@ -47,6 +47,7 @@ def tune_on_ranks(
     config: FineTune,
     tables: Tables,
     photos: DataFrame,
+    base: tracking.RegisteredModel,
     bundle: ProjectionBundle,
     backbone: Backbone,
     checkpoints: Path,
@@ -57,17 +58,16 @@ def tune_on_ranks(
         config: of the job.
         tables: LABELS, FEATURES of the backbone; PIXELS are written.
         photos: of the training split, with label, fold and kept.
+        base: the model.
         bundle: of the model.
         backbone: that it stands on.
         checkpoints: the folder of states that a killed training goes on from.
 
     Raises:
-        InputError: FEATURES are of another backbone or of other LABELS, or there is no fold to
-            choose by.
+        InputError: FEATURES have none of the backbone or are of other LABELS, or there is no fold
+            to choose by.
     """
-    features = tables.read("features").where(
-        (F.col("split") == "train") & (F.col("backbone_id") == bundle.backbone_id)
-    )
+    features = read_features(tables, base, bundle.backbone_id).where("split = 'train'")
     labels = tables.read("labels")
     vectors = label_vectors(labels)
     feature_labels(features, vectors)
@@ -135,11 +135,16 @@ def require_backbone(bundle: ProjectionBundle, backbone: Backbone, model_id: str
     Raises:
         InputError: it was trained on another, or fine-tuned before.
     """
+    if bundle.base_model:
+        raise InputError(
+            f"{model_id} was fine-tuned already: name the model that it was made from, "
+            f"{bundle.base_model}, by --set fine_tune.model=VERSION (the number behind its v)"
+        )
     if bundle.backbone_id != backbone.identity():
         raise InputError(
             f"{model_id} stands on the backbone {bundle.backbone_id}, train_backbone left "
-            f"{backbone.identity()}: run train_devise again, or name the model that was not yet "
-            "fine-tuned"
+            f"{backbone.identity()}: run extract_features and train_devise, and name the version "
+            "that train_devise registers by --set fine_tune.model=VERSION"
         )
 
 
@@ -151,19 +156,23 @@ def keep_tuned(
     bundle: ProjectionBundle,
     tuned: Tuned,
 ) -> int:
-    """Register the fine-tuned model, and write its FEATURES; returns their number.
+    """Write the FEATURES of the fine-tuned model, and register it; returns their number.
 
-    It is the champion if its base was: it did better on labels held out.
+    It is the champion if its base was, and if it did clearly better on the labels held out: by more
+    than one standard error, label by label. It is registered in any case, once all is there that
+    other jobs read of it.
     """
     model = model_of_bytes(tuned.keras_file)
     network = features_of(model)
     backbone_id = identity_of(network, f"{bundle.backbone_id}-tuned")
-    best = max(tuned.scores, key=lambda score: score.value)
-    mine = tuned_bundle(bundle, projection_of(model), backbone_id, best, tuned.fold)
-    before = tuned.scores[0].value
-    beside = Comparison(True, f"{best.value:.4f} in one fold, {base.model_id} {before:.4f}")
-    champion = tracking.find_champion(config.model_name)
-    registered = register(mine, model, config.model_name, tables.version("features"), beside)
+    first, best = tuned.scores[0], tuned.best
+    mine = tuned_bundle(bundle, projection_of(model), backbone_id, tuned, base.model_id)
+    found = compare_labels(mine.label_scores, tuned.label_scores(first))
+    if found is None:
+        raise RuntimeError("the fold of fine-tuning has no label that asks")
+    than = f"{found.mean:+.4f} +- {found.error:.4f} on {found.pairs} labels held out in one fold"
+    why = f"{than}: {best.value:.4f}, {base.model_id} {first.value:.4f}"
+    beside = Comparison(found.is_clear, why)
     rows = write_features(
         tables,
         photos,
@@ -173,7 +182,9 @@ def keep_tuned(
         config.max_records_per_file,
         f"backbone_id = '{backbone_id}'",
     )
-    if champion == base:
+    champion = tracking.find_champion(config.model_name)
+    registered = register(mine, model, config.model_name, tables.version("features"), beside)
+    if champion == base and beside.wins:
         tracking.promote(registered)
     return rows
 
@@ -185,12 +196,16 @@ def asked_labels(fold: Fold) -> set[str]:
 
 
 def tuned_bundle(
-    bundle: ProjectionBundle, projection: Projection, backbone_id: str, best: Score, fold: int
+    bundle: ProjectionBundle,
+    projection: Projection,
+    backbone_id: str,
+    tuned: Tuned,
+    base_model: str,
 ) -> ProjectionBundle:
     """The bundle of the fine-tuned model: it alone, on features of its own.
 
     Without its backbone's softmax, which was not trained with it, and without its fold's trial,
-    which has a backbone of its own: of that, the score and the penalty of its best epoch.
+    which has a backbone of its own: of that, the scores and the penalty of its best epoch.
     """
     nothing = bundle.layer.kernel[:, :0], bundle.layer.bias[:0]
     return replace(
@@ -198,9 +213,10 @@ def tuned_bundle(
         trained=[TrainedProjection(METHOD, bundle.trained[0].seed, None, projection)],
         layer=SoftmaxLayer(*nothing, []),
         backbone_id=backbone_id,
-        score=best.value,
-        score_fold=fold,
-        penalty=best.gamma,
+        score=tuned.best.value,
+        label_scores=tuned.label_scores(tuned.best),
+        penalty=tuned.best.gamma,
+        base_model=base_model,
     )
 
 

@@ -1,6 +1,6 @@
 """Folds of the training labels: what settings are tried on, in turn."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from devise_lib.config_types import JobConfig
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Validation
+from devise_lib.numerics.paired import LabelScores
+from devise_lib.numerics.validation import Score, Validation
 from devise_lib.spark.feature_rows import Part, Vectors, collect_features, total_moments
 
 SAME = 0.9  # cosine from which two labels name nearly the same thing: "crab", "Dungeness crab"
@@ -84,6 +85,14 @@ def make_folds(
         if wanted and len(found) == wanted:
             break
     return found
+
+
+def label_scores(folds: Sequence[Fold], score: Score) -> LabelScores:
+    """The scores of the labels held out in each of the folds, by the number of the fold."""
+    return {
+        fold.number: fold.validation.label_scores(by_label)
+        for fold, by_label in zip(folds, score.by_label, strict=True)
+    }
 
 
 def folds_id(config: JobConfig) -> str:

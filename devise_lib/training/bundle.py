@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection
+from devise_lib.numerics.paired import LabelScores
 from devise_lib.training.settings import Negatives, Objective
 
 ARRAYS = "projection.npz"
 ABOUT = "projection.json"
-FORM = 3  # of the files; raised when an older reader would read them wrong
+FORM = 4  # of the files; raised when an older reader would read them wrong
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class ProjectionBundle:
         negatives: the wrong labels that it had.
         penalty: on the scores of seen labels, of a model whose folds' projections are not kept, as
             one that was fine-tuned; None: evaluation finds it from these.
-        score_fold: the number of the one fold that the score is of; None: of all.
+        label_scores: what `score` is the mean of: of the folds' own projections, the score of each
+            label held out. Empty without folds; of the one fold of its trial for a model that was
+            fine-tuned.
+        base_model: the id of the model that it was fine-tuned from; "" for one that was not.
     """
 
     trained: Sequence[TrainedProjection]
@@ -68,7 +72,8 @@ class ProjectionBundle:
     objective: Objective = field(default_factory=Objective)
     negatives: Negatives = "seen"
     penalty: float | None = None
-    score_fold: int | None = None
+    label_scores: LabelScores = field(default_factory=dict)
+    base_model: str = ""
 
     def trials(self, method: str) -> dict[int, Projection]:
         """By fold, the method's projection that was trained without its labels."""
@@ -109,7 +114,8 @@ class ProjectionBundle:
             "objective": asdict(self.objective),
             "negatives": self.negatives,
             "penalty": self.penalty,
-            "score_fold": self.score_fold,
+            "label_scores": {str(fold): dict(of) for fold, of in self.label_scores.items()},
+            "base_model": self.base_model,
         }
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
@@ -147,9 +153,10 @@ def load_bundle(folder: Path) -> ProjectionBundle:
             about["folds_id"],
             about["score"],
             Objective(**about["objective"]),
-            about.get("negatives", "seen"),
-            about.get("penalty"),
-            about.get("score_fold"),
+            about["negatives"],
+            about["penalty"],
+            {int(fold): of for fold, of in about["label_scores"].items()},
+            about["base_model"],
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from devise_lib.numerics.candidates import CandidateSet
+from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation
 from devise_lib.paths import local
 from devise_lib.training.augmentation import Augmentation
@@ -88,6 +89,7 @@ class Tuned:
         losses: its mean loss by epoch.
         size: number of ranks.
         fold: the number of the trial's fold.
+        held_out: the labels that its scores are of, or that there were to choose from.
     """
 
     scores: list[Score]
@@ -95,6 +97,17 @@ class Tuned:
     losses: list[float]
     size: int
     fold: int
+    held_out: Sequence[str]
+
+    @property
+    def best(self) -> Score:
+        """The greatest of the scores; of equal ones that of the fewest epochs."""
+        return self.scores[_best(self.scores)]
+
+    def label_scores(self, score: Score) -> LabelScores:
+        """A score of the trial as `ProjectionBundle` has it."""
+        [by_label] = score.by_label
+        return {self.fold: {label: by_label.get(label) for label in self.held_out}}
 
 
 def fine_tune(plan: FineTuningPlan) -> Tuned:
@@ -119,13 +132,15 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
         if of_first_rank(ends):
             break
     scores = of_first_rank(scores)
+    labels = plan.fold.candidates
+    held_out = [x for x, seen in zip(labels.labels, labels.seen, strict=True) if not seen]
     if not _best(scores):
-        return Tuned(scores, b"", [], size, plan.fold.number)
+        return Tuned(scores, b"", [], size, plan.fold.number, held_out)
     checkpoint = checkpoint_in(plan.folder, f"{_best(scores)}_epochs", plan.checkpoint_steps)
     training = _Training(plan, plan.network, plan.rows, ranks)
     *_, losses = events.curves("model").follow(training.epochs(_best(scores), checkpoint))
     kept = b"" if rank else bytes_of_model(training.model)
-    return Tuned(scores, kept, losses, size, plan.fold.number)
+    return Tuned(scores, kept, losses, size, plan.fold.number, held_out)
 
 
 class _Training:

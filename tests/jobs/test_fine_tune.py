@@ -17,6 +17,7 @@ from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.champion import Comparison, register
+from devise_lib.spark.features import model_to_keep, read_features
 from devise_lib.spark.schemas import LABELS
 from devise_lib.spark.tables import Tables
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
@@ -88,6 +89,7 @@ def base(spark, config):
     keras.utils.set_random_seed(3)
     backbone = Backbone("small_cnn", make_network("small_cnn", 2, 32), ["a", "b"], 32)
     backbone.save(Path(config.work_dir) / "checkpoints" / "train_backbone")
+    tracking.connect(config)
     extract_features.run(spark, ExtractFeatures(**common(config)))
     width = backbone.features().output_shape[-1]
 
@@ -102,7 +104,6 @@ def base(spark, config):
     bundle = ProjectionBundle(
         trained, control, layer, backbone.identity(), "words", "3 of seed 0", 0.2, objective
     )
-    tracking.connect(config)
     with tracking.job_run(config):
         network = assemble(backbone, trained[0].projection)
         model = register(bundle, network, "devise", 0, Comparison(True, "the first"))
@@ -175,6 +176,38 @@ def test_folds_other_than_those_of_its_training_are_refused(spark, config, base)
 
 
 @pytest.mark.usefixtures("counts")
-def test_a_model_that_was_tuned_is_not_tuned_again_on_another_backbone(spark, config):
-    with tracking.job_run(config), pytest.raises(InputError, match="name the model that was not"):
+def test_a_model_that_was_tuned_is_not_tuned_again(spark, config, base):
+    with (
+        tracking.job_run(config),
+        pytest.raises(InputError, match=f"made from, {base.model_id}, by"),
+    ):
         fine_tune.run(spark, config)
+
+
+@pytest.mark.usefixtures("counts")
+def test_the_champions_features_stay_when_features_are_made_again(spark, config, base):
+    """The kind of fault: a step that takes away what a later one needs, whose advice then fails.
+
+    FEATURES were those of the last backbone alone. So a fine-tuned champion could not be evaluated
+    any more, and neither of the jobs that the message named brought its rows back.
+    """
+    champion, tables = tracking.find_champion("devise"), Tables.of(spark, config)
+
+    def sizes():
+        counts = tables.read("features").groupBy("backbone_id").count().collect()
+        return {row["backbone_id"]: row["count"] for row in counts}
+
+    before, job = sizes(), ExtractFeatures(**common(config))
+    its_id = tracking.fetch_extras(champion, load_bundle).backbone_id
+    own_id = tracking.fetch_extras(base, load_bundle).backbone_id
+    assert set(before) == {its_id, own_id}
+    counts = extract_features.run(spark, job)
+    assert counts == {"features": 240, f"features of {champion.model_id}": 240}
+    assert sizes() == before
+    with pytest.raises(InputError, match=rf"with --set extract_features.model={champion.version}$"):
+        read_features(tables, champion, "of no backbone")
+    tracking.promote(base)
+    labels = tables.read("labels")
+    assert model_to_keep(job, labels, own_id) is None
+    named = job.model_copy(update={"model": champion.version})  # as the refusal says
+    assert model_to_keep(named, labels, own_id) == (champion, its_id)

@@ -8,7 +8,7 @@ from devise_lib.numerics.generalized import (
     SeenUnseenCurve,
     best_penalty,
     harmonic_mean,
-    per_class_mean,
+    per_class_means,
     seen_unseen_curve,
     turning_points,
 )
@@ -19,10 +19,11 @@ def test_harmonic_mean_by_hand():
     assert harmonic_mean(0.0, 0.0) == harmonic_mean(0.5, 0.0) == 0.0
 
 
-def test_per_class_mean_counts_each_class_once():
+def test_per_class_means_count_each_class_once():
     values, classes = np.array([1.0, 1.0, 1.0, 0.0]), np.array(["a", "a", "a", "b"])
-    assert per_class_mean(values, classes) == 0.5
-    assert per_class_mean(values[:3], classes[:3]) == 1.0
+    names, means = per_class_means(values, classes)
+    assert (list(names), means.mean()) == (sorted(set(classes)), 0.5)
+    assert per_class_means(values[:3], classes[:3])[1].mean() == 1.0
 
 
 @st.composite
@@ -65,7 +66,8 @@ def test_the_curve_is_what_each_gamma_gives(photos, k):
             ]
         )
         wanted = [
-            per_class_mean(hits[kinds == kind], truth[kinds == kind]) for kind in (True, False)
+            per_class_means(hits[kinds == kind], truth[kinds == kind])[1].mean()
+            for kind in (True, False)
         ]
         assert curve.at(np.array(gamma)) == pytest.approx(wanted)
     assert -1e-9 <= curve.area() <= 1.0 + 1e-9

@@ -67,6 +67,17 @@ def test_each_label_counts_as_much_however_many_photos_it_has():
     assert score(photos).alone == pytest.approx(0.5)
 
 
+def test_the_score_of_each_label_is_told_and_which_labels_were_to_choose_from():
+    right, wrong = photo(_0=1), photo(_3=1)
+    photos = validation(right, wrong, right, photo(_2=1), truth=[0, 0, 1, 2])
+    found = score(photos)
+    assert found.by_label == ({"label 00": 0.5, "label 01": 0.0},)
+    assert found.by_fold == pytest.approx((np.mean(list(found.by_label[0].values())),))
+    told = photos.label_scores(found.by_label[0])
+    assert list(told) == sorted(photos.held_out)
+    assert {label: value for label, value in told.items() if value is not None} == found.by_label[0]
+
+
 def test_scores_may_be_adjusted_before():
     photos = validation(photo(_0=3, _2=4), photo(_2=1), truth=[0, 2])
     scores = IDENTITY.scores(photos.features, LABELS)

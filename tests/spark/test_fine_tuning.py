@@ -17,6 +17,7 @@ from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (
     FineTuningPlan,
+    Tuned,
     TuningFold,
     fine_tune,
     freeze,
@@ -193,11 +194,13 @@ def test_the_bundle_of_a_tuned_model_is_of_it_alone(outcome):
     trained = [TrainedProjection("devise", 3, fold, old) for fold in (None, 0)]
     layer = SoftmaxLayer(np.ones((16, 2), np.float32), np.ones(2, np.float32), ["a", "b"])
     bundle = ProjectionBundle(trained, {}, layer, "net", "words", "5 of seed 0", 0.3)
-    mine = tuned_bundle(
-        bundle, projection_of(model), "net-tuned-0", Score(0.4, 0.3, 0.05, (0.4,)), 2
-    )
+    before = Score(0.1, 0.1, 0.0, (0.1,), ({"a": 0.1},))
+    best = Score(0.4, 0.3, 0.05, (0.4,), ({"a": 0.4},))
+    tuned = Tuned([before, best, best], b"", [], 2, 2, ["a", "b"])
+    mine = tuned_bundle(bundle, projection_of(model), "net-tuned-0", tuned, "devise-v1-0")
     assert [(one.method, one.seed, one.fold) for one in mine.trained] == [("devise", 3, None)]
     assert (mine.backbone_id, mine.words_id, mine.score) == ("net-tuned-0", "words", 0.4)
     assert mine.penalty == 0.05
     assert mine.layer.classes == []
-    assert (mine.folds_id, mine.score_fold) == (bundle.folds_id, 2)
+    assert (mine.folds_id, mine.base_model) == (bundle.folds_id, "devise-v1-0")
+    assert mine.label_scores == {2: {"a": 0.4, "b": None}}

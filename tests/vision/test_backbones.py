@@ -146,7 +146,7 @@ def test_a_backbone_of_which_a_killed_run_wrote_a_part_is_no_backbone(
             patch.setattr(Path, "replace", die)
             with pytest.raises(KeyboardInterrupt):
                 backbone.save(tmp_path / name)
-    with pytest.raises(InputError, match="no backbone in .*: run train_backbone first"):
+    with pytest.raises(InputError, match=r"no backbone in .*: run train_backbone first"):
         load_backbone(tmp_path / "none")
     if killed_before == "backbone.keras":
         assert load_backbone(tmp_path / "another").identity() == old
