@@ -11,3 +11,9 @@ class ConfigError(InputError):
 
 class SchemaError(InputError):
     """A table lacks a column that its schema promises, or has it with another type."""
+
+
+class DivergedError(InputError):
+    """A training came to numbers that are not finite: its learning rate is too high, or its inputs
+    are at fault.
+    """

@@ -46,8 +46,9 @@ def run_ranks(
         The results by rank. They pass through the driver: weights, never rows.
 
     Raises:
-        InputError: there are fewer slots than ranks, or a local machine has too little memory.
-        RuntimeError: a rank failed, with its own error.
+        InputError: there are fewer slots than ranks, or a local machine has too little memory; a
+            rank raised one.
+        RuntimeError: a rank failed of anything else, with its own error.
     """
     if hosts:
         require_slots(hosts, ranks)
@@ -65,7 +66,7 @@ def run_ranks(
                 return run_on_hosts(*call, ranks, hosts) if hosts else _on_spark(*call, ranks, log)
         except Exception as error:
             cause = first_cause(Path(witness), ranks)
-            raise RuntimeError(f"{cause}; what the ranks printed is in {log_path}") from error
+            raise type(cause)(f"{cause}; what the ranks printed is in {log_path}") from error
 
 
 def _on_spark(

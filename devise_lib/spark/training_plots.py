@@ -31,7 +31,8 @@ def training_plots(
     if losses:
         plots["losses.svg"] = draw_losses(losses)
     for trial in outcome.trials:
-        if trial.settings == outcome.settings and trial.score == outcome.score:
+        same = not trial.diverged and trial.settings == outcome.settings
+        if same and trial.score == outcome.score:
             alone, harmonic = ([getattr(s, n) for s in trial.scores] for n in ("alone", "harmonic"))
             plots["scores.svg"] = draw_scores(alone, harmonic, trial.settings.epochs)
     steps = _steps(outcome, followed, labels) if followed else {}

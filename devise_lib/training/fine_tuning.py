@@ -1,5 +1,6 @@
 """DeViSE's last phase on one rank: the projection and the end of its backbone, from photos."""
 
+import contextlib
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from devise_lib.errors import DivergedError
 from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation
@@ -123,14 +125,15 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
     trial = _Training(plan, plan.fold.network, plan.fold.rows, ranks)
     ask = _reader(plan.fold, plan.image_size) if rank == 0 else None
     scores: list[Score] = []
-    for _ in curves.follow(trial.epochs(plan.epochs, None)):
-        ends = False
-        if ask:
-            scores.append(ask(trial.model))
-            curves.add(len(scores) - 1, {"validation_alone": scores[-1].alone})
-            ends = 0 < plan.patience <= len(scores) - 1 - _best(scores)
-        if of_first_rank(ends):
-            break
+    with contextlib.suppress(DivergedError):  # on all ranks at once: the epochs before it count
+        for _ in curves.follow(trial.epochs(plan.epochs, None)):
+            ends = False
+            if ask:
+                scores.append(ask(trial.model))
+                curves.add(len(scores) - 1, {"validation_alone": scores[-1].alone})
+                ends = 0 < plan.patience <= len(scores) - 1 - _best(scores)
+            if of_first_rank(ends):
+                break
     scores = of_first_rank(scores)
     labels = plan.fold.candidates
     held_out = [x for x, seen in zip(labels.labels, labels.seen, strict=True) if not seen]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import islice
+from math import isfinite
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -10,6 +11,7 @@ import keras
 import tensorflow as tf
 from horovod.spark.task import get_available_devices
 
+from devise_lib.errors import DivergedError
 from devise_lib.training.checkpoint import Checkpoint, State
 from devise_lib.training.devices import choose_gpu
 from devise_lib.training.schedule import OneCycle, Rising, choose_rate, rates_to_try
@@ -68,6 +70,10 @@ def train(
 
     Yields:
         The mean loss of each epoch so far, over all ranks; at the start, and after each epoch.
+
+    Raises:
+        DivergedError: a loss or a weight is not finite, on all ranks in the same epoch. No such
+            state is kept.
     """
     optimizer.build(model.trainable_variables)
     variables = [v.value for v in [*model.weights, *optimizer.variables]]  # TensorFlow's own
@@ -86,10 +92,12 @@ def train(
                 total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
                 if checkpoint and number % checkpoint.every == 0 and number < steps_per_epoch:
                     middle = State(curve, number, _mean_of_ranks(total))
+                    _require_finite(middle.total / number, variables, epoch)
                     _keep(checkpoint, [*variables, *draws], middle)
         state = State(curve, 0, 0.0)
         curve.append(_mean_of_ranks(total) / steps_per_epoch)
         average_statistics(model)
+        _require_finite(curve[-1], variables, epoch)
         if checkpoint:
             _keep(checkpoint, [*variables, *draws], state)
         yield curve
@@ -113,7 +121,7 @@ def find_rate(
         steps: how many.
 
     Raises:
-        ValueError: the loss falls at none of them.
+        InputError: the loss falls at none of them.
     """
     hvd.broadcast_variables([v.value for v in model.weights], root_rank=0)
     before = model.get_weights()
@@ -158,6 +166,21 @@ def _start(variables: list[Any], draws: list[Any], checkpoint: Checkpoint | None
 def _keep(checkpoint: Checkpoint, variables: list[Any], state: State) -> None:
     if hvd.rank() == 0:
         checkpoint.save(state, [variable.numpy() for variable in variables])
+
+
+def _require_finite(loss: float, variables: list[Any], epoch: int) -> None:
+    """Refuse a state that no further step can mend.
+
+    The weights are looked at, too: the last step may have spoilt them after its loss was computed,
+    and a loss of rectified hinges may be finite where they are not.
+    """
+    numbers = [variable for variable in variables if variable.dtype.is_floating]
+    finite = [tf.reduce_all(tf.math.is_finite(variable)) for variable in numbers]
+    if not (isfinite(loss) and bool(tf.reduce_all(finite))):
+        raise DivergedError(
+            f"the training diverged in epoch {epoch + 1}: its loss is {loss:g}, or a weight is not "
+            "finite; lower learning_rate"
+        )
 
 
 def of_first_rank(value: Any) -> Any:

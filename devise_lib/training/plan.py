@@ -126,11 +126,13 @@ class Trial:
         settings: with the number of epochs that was best.
         scores: over all folds, by epoch; the first is that of the start, before any.
         folds: what was trained on each fold, after the best epoch.
+        diverged: whether it gave no model to choose, because its numbers were no longer finite.
     """
 
     settings: Settings
     scores: list[Score]
     folds: list[Trained]
+    diverged: bool = False
 
     @property
     def score(self) -> Score:

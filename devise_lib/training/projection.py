@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.errors import DivergedError
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score, choose, score_projections
 from devise_lib.training.checkpoint import Checkpoint, checkpoint_in
@@ -41,7 +42,13 @@ def _choose_and_train(plan: ProjectionPlan, trainer: "_Trainer") -> Outcome:
         first = plan.folds[0].rows
         tried = [trainer.with_rate(first, settings) for settings in plan.settings]
         trials = [trainer.try_out(s, f"trial {number}") for number, s in enumerate(tried)]
-        chosen = trials[choose([trial.score for trial in trials])]
+        whole = [trial for trial in trials if not trial.diverged]
+        if not whole:
+            raise DivergedError(
+                f"the training diverged with each of {len(trials)} settings: its numbers are not "
+                "finite; lower train_devise.learning_rate"
+            )
+        chosen = whole[choose([trial.score for trial in whole])]
         settings, folds, score = chosen.settings, chosen.folds, chosen.score
         control = [trainer.train(f.control_rows, settings, plan.seed) for f in plan.folds]
     else:
@@ -96,7 +103,8 @@ class _Trainer:
     def try_out(self, settings: Settings, name: str) -> Trial:
         """Train on all folds side by side, until the score is no better for `patience` epochs.
 
-        With the one-cycle policy for all epochs: its rates are made for them.
+        With the one-cycle policy for all epochs: its rates are made for them. A training that
+        diverges ends the trial as well.
         """
         from devise_lib.training.loop import of_first_rank
 
@@ -105,23 +113,29 @@ class _Trainer:
         whole = settings.schedule == "one_cycle"
         scores: list[Score] = []
         best: list[Trained] = []
-        for losses in zip(*(training.epochs for training in trainings), strict=True):
-            patience_ends = False
-            if self._rank == 0:
-                projections = [training.projection() for training in trainings]
-                scores.append(score_projections([f.validation for f in folds], projections))
-                curves.add(len(scores) - 1, _point(scores[-1], losses))
-                behind = len(scores) - 1 - _best(scores)
-                if whole or not behind:
-                    pairs = zip(projections, losses, strict=True)
-                    best = [Trained(projection, list(curve)) for projection, curve in pairs]
-                patience_ends = not whole and 0 < self._plan.patience <= behind
-            if of_first_rank(patience_ends):
-                break
+        finite = True
+        try:
+            for losses in zip(*(training.epochs for training in trainings), strict=True):
+                patience_ends = False
+                if self._rank == 0:
+                    projections = [training.projection() for training in trainings]
+                    scores.append(score_projections([f.validation for f in folds], projections))
+                    curves.add(len(scores) - 1, _point(scores[-1], losses))
+                    behind = len(scores) - 1 - _best(scores)
+                    if whole or not behind:
+                        pairs = zip(projections, losses, strict=True)
+                        best = [Trained(projection, list(curve)) for projection, curve in pairs]
+                    patience_ends = not whole and 0 < self._plan.patience <= behind
+                if of_first_rank(patience_ends):
+                    break
+        except DivergedError:  # on all ranks at once; these settings lose, and others may not
+            finite = False
         trial = None
         if self._rank == 0:
-            epochs = settings.epochs if whole else _best(scores)
-            trial = Trial(replace(settings, epochs=epochs), scores, best)
+            # Of the one-cycle policy the last epoch alone is a model; else any that was finite.
+            diverged = not finite and (whole or len(scores) < 2)
+            epochs = settings.epochs if whole and finite else _best(scores)
+            trial = Trial(replace(settings, epochs=epochs), scores, best, diverged)
         return of_first_rank(trial)
 
     def _start(

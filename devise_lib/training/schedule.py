@@ -13,6 +13,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from devise_lib.errors import InputError
+
 WARM_UP = 0.3  # share of the steps in which the rate rises
 FIRST_PART = 25.0  # the peak is this many times the first rate
 LAST_PART = 1e4  # the first rate is this many times the last
@@ -76,14 +78,14 @@ def choose_rate(rates: NDArray[np.float64], losses: Sequence[float]) -> float:
         losses: (n,) the loss of each step; what follows one that is not finite is left out.
 
     Raises:
-        ValueError: the loss never fell.
+        InputError: the loss never fell.
     """
     finite = np.isfinite(losses)
     end = len(losses) if finite.all() else int(np.argmin(finite))
     smooth = _smooth(np.asarray(losses[:end]))
     least = int(np.argmin(smooth)) if end else 0
     if least == 0:
-        raise ValueError(
+        raise InputError(
             f"the loss never fell from {losses[0] if end else 'not a number'} at any rate from "
             f"{rates[0]:g} to {rates[-1]:g}: give learning_rate a value of its own"
         )

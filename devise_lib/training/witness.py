@@ -1,10 +1,13 @@
 """What became of each rank, in files: Horovod's launcher tells only that one of them failed."""
 
+import json
 import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
+from devise_lib.errors import InputError
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -19,28 +22,37 @@ def witnessed(function: Callable[[P], R], plan: P, folder: str) -> R:
     try:
         result = function(plan)
     except BaseException as error:
-        told = traceback.format_exception_only(error)[-1].strip()
-        mine.with_suffix(".error").write_text(told, encoding="utf-8")
+        is_input = isinstance(error, InputError)
+        told = str(error) if is_input else traceback.format_exception_only(error)[-1].strip()
+        left = json.dumps({"told": told, "is_input": is_input})
+        mine.with_suffix(".error").write_text(left, encoding="utf-8")
         raise
     mine.with_suffix(".done").touch()
     return result
 
 
-def first_cause(folder: Path, ranks: int) -> str:
+def first_cause(folder: Path, ranks: int) -> InputError | RuntimeError:
     """Which rank failed of itself, and how; the others failed because it was gone.
 
     Args:
         folder: of `witnessed`.
         ranks: how many there were.
+
+    Returns:
+        An InputError where that rank raised one, so what the user can mend.
     """
-    errors = {
-        path.stem: path.read_text(encoding="utf-8")
-        for path in sorted(folder.glob("*.error"), key=lambda path: path.stat().st_mtime)
-    }
-    for rank, told in errors.items():
-        if not any(echo in told for echo in ECHOES):
-            return f"rank {rank} failed: {told}"
+    paths = sorted(folder.glob("*.error"), key=lambda path: path.stat().st_mtime)
+    errors = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    for rank, left in errors.items():
+        if left["is_input"]:
+            return InputError(f"rank {rank} failed: {left['told']}")
+        if not any(echo in left["told"] for echo in ECHOES):
+            return RuntimeError(f"rank {rank} failed: {left['told']}")
     for number in range(ranks):
         if not any((folder / f"{number}.{end}").exists() for end in ("done", "error")):
-            return f"rank {number} died without a word: it was killed, perhaps for want of memory"
-    return next((f"rank {rank} failed: {told}" for rank, told in errors.items()), "a rank failed")
+            return RuntimeError(
+                f"rank {number} died without a word: it was killed, perhaps for want of memory"
+            )
+    for rank, left in errors.items():
+        return RuntimeError(f"rank {rank} failed: {left['told']}")
+    return RuntimeError("a rank failed")

@@ -88,7 +88,7 @@ def projection_plan(folder) -> ProjectionPlan:
 
 
 def trial_plan(plan, folder) -> ProjectionPlan:
-    """One trial of two epochs, without the photos of the last two labels."""
+    """Two trials of two epochs, without the photos of the last two labels; the second diverges."""
     known = TRUTH < 4
     feature = pa.array(FEATURES[known].tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH[known]]}
@@ -98,7 +98,7 @@ def trial_plan(plan, folder) -> ProjectionPlan:
     fold = TrialFold(rows, rows, Validation(FEATURES, TRUTH, candidates))
     return replace(
         plan,
-        settings=[replace(SETTINGS, epochs=2)],
+        settings=[replace(SETTINGS, epochs=2, learning_rate=rate) for rate in (0.1, 1e38)],
         folds=[fold],
         runs=[],
         events=str(folder / "tensorboard" / "trials"),
@@ -129,12 +129,16 @@ def make_job():
     inputs, answers, steps, epochs, rate = INPUTS, ANSWERS, STEPS, EPOCHS, RATE
 
     def job(plans):
+        from pathlib import Path
+
         import horovod.tensorflow as hvd
         import keras
 
+        from devise_lib.errors import DivergedError
+        from devise_lib.training.checkpoint import Checkpoint
         from devise_lib.training.loop import find_rate, train
 
-        projections, trials, photos = plans
+        projections, trials, photos, folder = plans
         trained = train_projections(projections)
         tried = train_projections(trials)
         network = train_softmax(photos)
@@ -172,6 +176,23 @@ def make_job():
         def squares(outputs, targets):
             return keras.ops.mean(keras.ops.square(outputs - targets))
 
+        def diverging():
+            for last_rate in (
+                1e30,
+                float("inf"),
+            ):  # a loss that is not finite; weights alone, at the end
+                model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+                kept = Checkpoint(Path(folder) / f"{last_rate}-{rank}.npz", 1)
+                count = steps if last_rate == 1e30 else 1
+                try:
+                    list(
+                        train(
+                            model, squares, keras.optimizers.SGD(last_rate), endless, count, 1, kept
+                        )
+                    )
+                except DivergedError as error:
+                    yield str(error), kept.load()
+
         found = find_rate(ranged, squares, keras.optimizers.SGD, endless, 1e-5, 1e3, 80)
         same = [bool((a == b).all()) for a, b in zip(first, ranged.get_weights(), strict=True)]
         return {
@@ -180,10 +201,12 @@ def make_job():
             "rank": rank,
             "projections": trained,
             "trials": tried.trials,
+            "chosen": tried.settings,
             "network": network,
             "linear": linear,
             "normed": normed,
             "frozen": frozen,
+            "diverged": list(diverging()),
         }
 
     return job
@@ -193,7 +216,7 @@ def make_job():
 def results(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     plan = projection_plan(folder)
-    plans = plan, trial_plan(plan, folder), softmax_plan(folder)
+    plans = plan, trial_plan(plan, folder), softmax_plan(folder), str(folder / "states")
     found = run_ranks(spark, make_job(), plans, 2, folder / "logs" / "ranks.log")
     found[0]["events"] = folder / "tensorboard"
     return found
@@ -277,7 +300,7 @@ def test_tensorboard_finds_the_curves_that_the_first_rank_wrote(results):
 
 
 def test_tensorboard_finds_the_scores_of_a_trial_from_its_start_on(results):
-    [trial] = results[0]["trials"]
+    trial, _ = results[0]["trials"]
     found = read_scalars(results[0]["events"] / "trials" / "trial 0")
     for tag, name in (("validation_alone", "alone"), ("validation_harmonic", "harmonic")):
         values = [getattr(score, name) for score in trial.scores]
@@ -285,6 +308,31 @@ def test_tensorboard_finds_the_scores_of_a_trial_from_its_start_on(results):
     assert [step for step, _ in found["loss"]] == [1, 2]
     best = trial.folds[0].losses
     assert [x for _, x in found["loss"]][: len(best)] == [pytest.approx(x) for x in best]
+
+
+def test_a_training_that_is_no_longer_finite_ends_on_all_ranks_and_keeps_no_state(results):
+    """The kind of fault: numbers that are not finite, which go through without a word.
+
+    Such a training ended like any other, its state was kept to go on from, and its model was
+    registered. In the second case the loss of the only step is finite, and the weights after it
+    are not.
+    """
+    for result in results:
+        told = [message for message, _ in result["diverged"]]
+        assert len(told) == 2
+        assert all("diverged in epoch 1: its loss is" in each for each in told)
+        assert all("lower learning_rate" in each for each in told)
+    for state, variables in (each for result in results for _, each in result["diverged"] if each):
+        assert np.isfinite(state.total)
+        assert all(np.isfinite(values).all() for values in variables)
+
+
+def test_settings_that_diverge_are_tried_and_not_chosen(results):
+    for result in results:
+        good, bad = result["trials"]
+        assert (good.diverged, bad.diverged) == (False, True)
+        assert len(bad.scores) == 1, "that of the start"
+        assert result["chosen"].learning_rate == 0.1
 
 
 def test_gradients_are_averaged_as_if_one_rank_had_taken_all_batches(results):

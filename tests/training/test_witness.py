@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from devise_lib.errors import DivergedError, InputError
 from devise_lib.training.witness import first_cause, witnessed
 
 
@@ -38,14 +39,23 @@ def test_the_cause_is_the_error_that_is_no_echo_of_another(play, tmp_path):
         with pytest.raises(type(error)):
             play(rank, error)
         os.utime(tmp_path / f"{rank}.error", (rank, rank))
-    assert first_cause(tmp_path, 3) == "rank 1 failed: ValueError: no data"
+    assert str(first_cause(tmp_path, 3)) == "rank 1 failed: ValueError: no data"
+
+
+def test_what_the_user_can_mend_stays_so_behind_the_ranks(play, tmp_path):
+    """The kind of fault: the user's own mistake that is shown as a fault of the program."""
+    with pytest.raises(DivergedError):
+        play(0, DivergedError("the training diverged;\nlower learning_rate"))
+    found = first_cause(tmp_path, 1)
+    assert type(found) is InputError
+    assert str(found) == "rank 0 failed: the training diverged;\nlower learning_rate"
 
 
 def test_a_rank_that_left_no_file_died_without_a_word(play, tmp_path):
     play(2)
     with pytest.raises(RuntimeError):
         play(0, RuntimeError("Horovod has been shut down"))
-    assert first_cause(tmp_path, 3).startswith("rank 1 died without a word: it was killed")
+    assert str(first_cause(tmp_path, 3)).startswith("rank 1 died without a word: it was killed")
 
 
 def test_where_all_speak_of_the_connection_the_first_is_told(play, tmp_path):
@@ -53,5 +63,7 @@ def test_where_all_speak_of_the_connection_the_first_is_told(play, tmp_path):
         with pytest.raises(RuntimeError):
             play(rank, RuntimeError("Horovod has been shut down"))
         os.utime(tmp_path / f"{rank}.error", (9 - rank, 9 - rank))
-    assert first_cause(tmp_path, 2) == "rank 1 failed: RuntimeError: Horovod has been shut down"
-    assert first_cause(tmp_path / "none", 0) == "a rank failed"
+    assert (
+        str(first_cause(tmp_path, 2)) == "rank 1 failed: RuntimeError: Horovod has been shut down"
+    )
+    assert str(first_cause(tmp_path / "none", 0)) == "a rank failed"
