@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from math import isfinite
 
 from pyspark.sql import functions as F
 
@@ -12,6 +13,9 @@ from devise_lib.spark.schemas import METRICS
 from devise_lib.spark.tables import Tables
 
 MAX_METRICS = 100_000  # of a model; the report is made of them on the driver
+# Methods that build_index, train_word2vec and embed_labels write, each alone; evaluate all others.
+OF_NO_MODEL = ("word2vec", "labels")
+OF_OTHER_JOBS = ("ivf", *OF_NO_MODEL)
 VALUE_COLUMNS = (
     "method string, photo_set string, candidate_set string, metric string, k int, value double, "
     "seed int"
@@ -46,19 +50,38 @@ def as_columns(metrics: Sequence[Metric]) -> dict[str, list[object]]:
 def replace_metrics(
     tables: Tables, metrics: Iterable[Metric], run_id: str, model_id: str, seed: int
 ) -> int:
-    """Write figures in place of the earlier ones of the same methods and model; returns rows.
+    """Write the figures of a run in place of those of its job's earlier runs; returns rows.
 
-    Figures of other models stay, so that models can be compared. `model_id` is "" for figures
-    that belong to no model, as those of words.
+    So a method, a candidate set or a k that the run no longer has leaves no figure behind. Figures
+    of other models stay, so that models can be compared, and so do those of other jobs.
+
+    Args:
+        tables: with METRICS.
+        metrics: all of the run's; of methods of one job.
+        run_id, seed: of the run.
+        model_id: "" for figures that belong to no model, as those of words.
+
+    Raises:
+        ValueError: the figures are of several jobs, or one is not finite.
     """
     rows = list(metrics)
+    if strange := [row for row in rows if not isfinite(row.value)]:
+        raise ValueError(f"a figure is not finite: {strange[0]}")
+    methods = {row.method for row in rows}
+    single = methods & {*OF_OTHER_JOBS}
+    if single and len(methods) > 1:
+        raise ValueError(f"want figures of one job, got methods {sorted(methods)}")
+    if not rows and (not model_id or not tables.exists("metrics")):
+        return 0
+    others = ", ".join(f"'{method}'" for method in OF_OTHER_JOBS)
+    mine = f"method = '{single.pop()}'" if single else f"method NOT IN ({others})"
+    where = f"model_id = '{model_id}' AND {mine}"
     if not rows:
+        tables.delete("metrics", F.expr(where))
         return 0
     df = tables.spark.createDataFrame(
         [_values(row, seed) for row in rows], VALUE_COLUMNS
     ).withColumns({"run_id": F.lit(run_id), "model_id": F.lit(model_id)})
-    methods = ", ".join(f"'{method}'" for method in sorted({row.method for row in rows}))
-    where = f"model_id = '{model_id}' AND method IN ({methods})"
     return tables.overwrite("metrics", df.select(*METRICS.names).coalesce(1), where=where)
 
 
@@ -72,7 +95,7 @@ def read_measurements(tables: Tables, model_id: str) -> list[Measurement]:
     """
     if not tables.exists("metrics"):
         return []
-    of_words = F.col("method").isin("word2vec", "labels")
+    of_words = F.col("method").isin(*OF_NO_MODEL)
     rows = tables.read("metrics").where((F.col("model_id") == model_id) | of_words)
     columns = ("method", "photo_set", "candidate_set", "metric")
     texts = [F.coalesce(name, F.lit("")).alias(name) for name in columns]

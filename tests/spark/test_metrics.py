@@ -28,29 +28,46 @@ def stored(tables):
     return sorted((r["model_id"], r["method"], r["value"], r["run_id"], r["seed"]) for r in rows)
 
 
-def test_figures_replace_those_of_the_same_methods_and_model_alone(tables):
+def test_figures_replace_those_of_the_same_job_and_model_alone(tables):
+    """The kind of fault: rows of an earlier configuration, which stay beside those of today.
+
+    The last run of evaluate has neither ridge nor a k of 1: "m-v1" kept the figure of ridge.
+    """
     assert replace_metrics(tables, [hit("devise", 0.1), hit("ridge", 0.2)], "r1", "m-v1", 0) == 2
     assert replace_metrics(tables, [hit("devise", 0.3)], "r2", "m-v2", 1) == 1
     assert replace_metrics(tables, [hit("word2vec", 0.4, None)], "r3", "", 0) == 1
-    assert (
-        replace_metrics(tables, [hit("devise", 0.5), hit("devise", 0.6, 5)], "r4", "m-v1", 0) == 2
-    )
+    assert replace_metrics(tables, [hit("ivf", 0.9, 10)], "r6", "m-v1", 0) == 1
+    assert replace_metrics(tables, [hit("devise", 0.6, 5)], "r4", "m-v1", 0) == 1
     assert stored(tables) == [
         ("", "word2vec", 0.4, "r3", 0),
-        ("m-v1", "devise", 0.5, "r4", 0),
         ("m-v1", "devise", 0.6, "r4", 0),
-        ("m-v1", "ridge", 0.2, "r1", 0),
+        ("m-v1", "ivf", 0.9, "r6", 0),
         ("m-v2", "devise", 0.3, "r2", 1),
     ]
     replace_metrics(tables, [hit("word2vec", 0.7, None)], "r5", "", 0)
     assert stored(tables)[0] == ("", "word2vec", 0.7, "r5", 0)
-    assert len(stored(tables)) == 5
+    assert len(stored(tables)) == 4
+    assert replace_metrics(tables, [], "r7", "m-v2", 0) == 0  # nothing could be measured
+    assert "m-v2" not in {row[0] for row in stored(tables)}
+    assert len(stored(tables)) == 3
 
 
-def test_no_figure_writes_nothing(tables):
+def test_no_figure_of_no_model_writes_nothing(tables):
     before = tables.version("metrics") if tables.exists("metrics") else None
-    assert replace_metrics(tables, [], "r", "m-v1", 0) == 0
+    assert replace_metrics(tables, [], "r", "", 0) == 0
     assert (tables.version("metrics") if tables.exists("metrics") else None) == before
+
+
+@pytest.mark.parametrize(
+    ("figures", "fault"),
+    [
+        ([hit("devise", float("nan"))], "a figure is not finite: Metric.*devise"),
+        ([hit("devise", 0.1), hit("ivf", 0.1)], "want figures of one job, got .*'ivf'"),
+    ],
+)
+def test_figures_that_are_no_numbers_or_of_several_jobs_are_refused(tables, figures, fault):
+    with pytest.raises(ValueError, match=fault):
+        replace_metrics(tables, figures, "r", "m-v1", 0)
 
 
 def test_columns_have_the_meanings_of_the_fields(spark, tmp_path):
