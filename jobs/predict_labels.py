@@ -36,7 +36,8 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     predictions = predict(embeddings, candidates, config.k)
     rows = tables.overwrite("predictions", predictions, where=f"model_id = '{model_id}'")
     tracking.log_params({"model_id": model_id})
-    return {"predictions": rows, "candidate labels": len(candidates.labels)}
+    left_out = {"labels without a vector": candidates.left_out} if candidates.left_out else {}
+    return {"predictions": rows, "candidate labels": len(candidates.labels), **left_out}
 
 
 if __name__ == "__main__":

@@ -30,12 +30,14 @@ class Candidates:
         labels, terms: (m,) strings.
         seen: (m,) booleans.
         vectors: (m, d) float32, unit L2 norm.
+        left_out: labels that would be among them, but have no vector.
     """
 
     labels: NDArray[Any]
     terms: NDArray[Any]
     seen: NDArray[np.bool_]
     vectors: NDArray[np.float32]
+    left_out: int
 
 
 def read_candidates(labels: DataFrame, candidates: str) -> Candidates:
@@ -46,14 +48,14 @@ def read_candidates(labels: DataFrame, candidates: str) -> Candidates:
     Raises:
         InputError: there is none.
     """
-    rows = (
+    found = (
         one_row_a_label(labels)
-        .where("vector IS NOT NULL")
         .where(CHOICES[candidates])
         .select("label", F.coalesce("term", "label").alias("term"), "seen", "vector")
         .orderBy("label")
         .collect()
     )
+    rows = [row for row in found if row["vector"] is not None]
     if not rows:
         which = "" if candidates == "all" else f"{candidates} "
         raise InputError(
@@ -65,6 +67,7 @@ def read_candidates(labels: DataFrame, candidates: str) -> Candidates:
         terms=np.array([row["term"] for row in rows], dtype=object),
         seen=np.array([row["seen"] for row in rows], dtype=bool),
         vectors=stack_rows([row["vector"] for row in rows], len(rows[0]["vector"])),
+        left_out=len(found) - len(rows),
     )
 
 

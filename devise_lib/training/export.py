@@ -139,7 +139,7 @@ def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Che
     good = [(content, pixels) for content, pixels in fitted if not isinstance(pixels, Refusal)]
     pixels = np.stack([p for _, p in good]).astype(np.float32)
     wanted = np.asarray(model.predict(pixels, verbose=0))
-    loaded = tf.saved_model.load(str(folder / SAVED_MODEL / VERSION)).signatures
+    loaded = _signatures(folder / SAVED_MODEL / VERSION)
     forms: dict[str, Embed] = {
         KERAS: _of_keras(folder / KERAS),
         TFLITE: _of_tflite(folder / TFLITE),
@@ -156,6 +156,17 @@ def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Che
         form = f"{SAVED_MODEL}, image_bytes"
         checks.append(_compare(form, served, wanted[plain], None, BYTES_COSINE))
     return checks
+
+
+def _signatures(folder: Path) -> Any:
+    """The functions of a SavedModel.
+
+    TensorFlow takes signs of the path, such as [, for a pattern. So a link leads to the folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="devise-") as plain:
+        link = Path(plain) / "model"
+        link.symlink_to(folder.absolute())
+        return tf.saved_model.load(str(link)).signatures
 
 
 def describe(folder: Path, model_id: str, model: keras.Model, checks: Sequence[Check]) -> Any:

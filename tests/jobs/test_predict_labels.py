@@ -70,7 +70,8 @@ def test_every_photo_gets_its_nearest_labels_and_other_models_keep_theirs(spark,
 
     counts = predict_labels.run(spark, config)  # a second time: replaced, not doubled
 
-    assert counts == {"predictions": N * 3, "candidate labels": M}
+    left_out = {"labels without a vector": 1}
+    assert counts == {"predictions": N * 3, "candidate labels": M, **left_out}
     rows = read(config)
     assert sum(row["model_id"] == "devise-v0" for row in rows) == 4 * 3
     mine = [row for row in rows if row["model_id"] == MODEL]
