@@ -15,15 +15,14 @@ if __name__ == "__main__":  # before the imports that take seconds
 import json
 import tempfile
 from pathlib import Path
-from shutil import rmtree
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.errors import InputError
+from devise_lib.folders import replace_folder
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.photo_contents import with_contents
+from devise_lib.spark.photo_contents import some_contents
 from devise_lib.spark.tables import Tables
 from devise_lib.training.export import check, describe, export
 from devise_lib.vision.keras_file import model_of_bytes
@@ -32,25 +31,20 @@ from devise_lib.vision.keras_file import model_of_bytes
 def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
     registered = tracking.find_registered(config.model_name, config.model)
     model = model_of_bytes(tracking.fetch_keras(registered))
-    photos = Tables.of(spark, config).read("photos")
-    sample = photos.orderBy(F.xxhash64("photo_id")).select("path", "content").limit(config.photos)
-    rows = with_contents(sample).where("content IS NOT NULL").select("content").collect()
-    if not rows:
+    contents = some_contents(Tables.of(spark, config).read("photos"), config.photos)
+    if not contents:
         raise InputError("PHOTOS has no photo that is there, to check the export with")
     folder = Path(config.work_dir) / "export" / registered.model_id
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         draft = Path(made) / "model"
         export(model, draft)
-        checks = check(model, draft, [bytes(row["content"]) for row in rows])
+        checks = check(model, draft, contents)
         if failed := [each for each in checks if not each.passed]:
             raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
         about = describe(draft, registered.model_id, model, checks)
         (draft / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        if (folder / "projector").exists():  # another job's
-            (folder / "projector").rename(draft / "projector")
-        rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
+        replace_folder(draft, folder, keep=["projector", "projector.old"])  # another job's
     tracking.log_params({"model_id": registered.model_id, "folder": str(folder)})
     for each in checks:
         name = each.form.replace(", ", "_").replace(".", "_")

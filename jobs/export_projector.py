@@ -14,12 +14,12 @@ if __name__ == "__main__":  # before the imports that take seconds
 
 import tempfile
 from pathlib import Path
-from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.errors import InputError
+from devise_lib.folders import replace_folder
 from devise_lib.report.projector import write_projector
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
@@ -46,8 +46,7 @@ def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         draft = Path(made) / folder.name
         write_projector(draft, [photos, named])
-        rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
+        replace_folder(draft, folder)
     tracking.log_params({"model_id": model.model_id, "folder": str(folder)})
     return {"photos": len(photos.rows), "labels": len(named.rows)}
 

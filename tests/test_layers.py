@@ -16,6 +16,7 @@ FILES = LIBRARY + JOBS
 MAY_USE = {
     "errors": set(),
     "paths": set(),
+    "folders": set(),
     "networks": set(),
     "reasons": set(),
     "console": set(),

@@ -1,6 +1,6 @@
 """A few photos with their files, also those that stay at their paths."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Row
@@ -12,6 +12,35 @@ from devise_lib.spark.session import arrow_rows
 from devise_lib.vision.images import Refusal
 
 CONTENTS_AT_ONCE = 8  # photos of an Arrow batch, each as large as its file
+
+
+def photos_of(photos: DataFrame, photo_ids: Sequence[str]) -> DataFrame:
+    """The rows of PHOTOS with these ids; the bytes of files that hold none of them are not read.
+
+    The ids stand in the query, so Delta and Parquet compare them with the least and the greatest id
+    of each file and row group. With a join the bytes of all photos are read.
+
+    Args:
+        photos: PHOTOS.
+        photo_ids: at most some thousands; ids that PHOTOS lacks are left out.
+    """
+    return photos.where(F.col("photo_id").isin(list(dict.fromkeys(photo_ids))))
+
+
+def some_contents(photos: DataFrame, n: int) -> list[bytes]:
+    """The files of n photos that are still there, always the same ones.
+
+    Those with the least ids: ids are digests, so they are a random sample, and a file of PHOTOS
+    holds a range of ids, so the sample lies in few files. A photo that cannot be read is left out.
+
+    Args:
+        photos: PHOTOS.
+        n: how many.
+    """
+    there = photos.where("removed IS NULL").select("photo_id")
+    ids = [row["photo_id"] for row in there.orderBy("photo_id").limit(n).collect()]
+    chosen = with_contents(photos_of(photos, ids).select("photo_id", "path", "content"))
+    return [bytes(row["content"]) for row in chosen.where("content IS NOT NULL").collect()]
 
 
 def collect_pictures(

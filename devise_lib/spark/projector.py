@@ -12,7 +12,7 @@ from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.projector import TILE_SIDE, Points
 from devise_lib.spark.label_names import by_any_name, one_row_a_label
 from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.photo_contents import collect_pictures
+from devise_lib.spark.photo_contents import collect_pictures, photos_of
 from devise_lib.spark.report_photos import with_truth
 from devise_lib.vision.images import Refusal, decode_inspected
 
@@ -22,16 +22,17 @@ SEEN = {True: "seen", False: "unseen", None: ""}
 def sample_photos(embeddings: DataFrame, labels: DataFrame, photos: DataFrame, n: int) -> Points:
     """n photos of EMBEDDINGS, always the same ones, with their labels and thumbnails.
 
-    Each task keeps n rows at the most, and makes thumbnails of its photos among the sample.
+    Those with the least ids: ids are digests, so they are a random sample, and files of PHOTOS hold
+    ranges of ids, so the sample lies in few of these. Each task keeps n rows at the most, and makes
+    thumbnails of its photos among the sample.
 
     Args:
         embeddings: EMBEDDINGS of one model.
         labels, photos: LABELS and PHOTOS.
         n: how many.
     """
-    order = [F.xxhash64("photo_id"), F.col("photo_id")]
-    chosen = embeddings.select("photo_id", "label", "embedding").orderBy(*order).limit(n)
-    rows = with_truth(chosen, by_any_name(labels)).orderBy(*order).collect()
+    chosen = embeddings.select("photo_id", "label", "embedding").orderBy("photo_id").limit(n)
+    rows = with_truth(chosen, by_any_name(labels)).orderBy("photo_id").collect()
     named = [(row["truth_term"] or row["label"] or "", row) for row in rows]
     ids = [row["photo_id"] for row in rows]
     return Points(
@@ -64,14 +65,10 @@ def fetch_tiles(photos: DataFrame, photo_ids: Sequence[str]) -> NDArray[np.uint8
     def to_tile(contents: pd.Series) -> pd.Series:
         return contents.map(_tile)
 
-    ids = photos.sparkSession.createDataFrame([(i,) for i in photo_ids], "photo_id string")
-    columns = photos.select("photo_id", "path", "content")
-    mine = columns.join(F.broadcast(ids), "photo_id", "left_semi")
-
     def draw(files: DataFrame) -> DataFrame:
         return files.select("photo_id", to_tile("content").alias("tile"))
 
-    rows = collect_pictures(mine, len(photo_ids), draw)
+    rows = collect_pictures(photos_of(photos, photo_ids), len(photo_ids), draw)
     place = {photo_id: number for number, photo_id in enumerate(photo_ids)}
     tiles = np.full((len(photo_ids), TILE_SIDE, TILE_SIDE, 3), 255, dtype=np.uint8)
     for row in rows:

@@ -13,7 +13,7 @@ from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, S
 from devise_lib.numerics.retrieval import merge_top_k, top_k
 from devise_lib.report.content import Photo
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
-from devise_lib.spark.photo_contents import collect_pictures
+from devise_lib.spark.photo_contents import collect_pictures, photos_of
 from devise_lib.spark.vector_columns import to_matrix
 from devise_lib.vision.images import Refusal, decode
 
@@ -79,7 +79,6 @@ def best_photos(
 
 def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) -> dict[str, Photo]:
     """The photos of these ids by id, as small pictures that are made on the executors."""
-    wanted = photos.where(F.col("photo_id").isin(list(dict.fromkeys(photo_ids))))
 
     def draw(files: DataFrame) -> DataFrame:
         return with_truth(files, names).select(
@@ -90,7 +89,7 @@ def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) 
             _make_thumbnail()("content").alias("jpeg"),
         )
 
-    rows = collect_pictures(wanted, len(photo_ids), draw)
+    rows = collect_pictures(photos_of(photos, photo_ids), len(photo_ids), draw)
     return {row["photo_id"]: Photo(**row.asDict()) for row in rows}
 
 

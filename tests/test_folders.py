@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from devise_lib.folders import replace_folder
+
+NAMES = ("a", "b", "c")
+
+
+def make(folder: Path, text: str, *more: str) -> Path:
+    for name in (*NAMES, *more):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def texts(folder: Path) -> set[str]:
+    assert {path.name for path in folder.iterdir() if path.is_file()} == set(NAMES)
+    return {(folder / name).read_text() for name in NAMES}
+
+
+def test_a_folder_takes_the_place_of_another_and_keeps_what_others_have_put_there(tmp_path):
+    place = tmp_path / "place"
+    for text in ("first", "second"):
+        replace_folder(make(tmp_path / "fresh", text), place, keep=["others"])
+        assert texts(place) == {text}
+        (place / "others").mkdir(exist_ok=True)
+        (place / "others" / "x").write_text("theirs")
+    replace_folder(make(tmp_path / "fresh", "third"), place, keep=["others"])
+    assert texts(place) == {"third"}
+    assert (place / "others" / "x").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+@pytest.mark.parametrize("renames", range(4))
+def test_a_killed_replacement_leaves_a_whole_folder_or_none_and_the_next_one_mends_it(
+    tmp_path, monkeypatch, renames
+):
+    """The kind of fault: a killed run that leaves half of a result, which a reader takes for whole.
+
+    The process is ended before each of its renames, and within the removal of the old folder.
+    """
+    place = tmp_path / "place"
+    make(place, "old", "others/x")
+    left, rename = [renames], Path.rename
+
+    def die(path, target):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return rename(path, target)
+
+    def die_removing(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", die)
+        if renames == 3:  # the last one is done
+            patch.setattr("devise_lib.folders.rmtree", die_removing)
+        with pytest.raises(KeyboardInterrupt):
+            replace_folder(make(tmp_path / "fresh", "new"), place, keep=["others"])
+    if place.exists():
+        assert texts(place) in ({"old"}, {"new"})
+    else:
+        assert renames == 1
+    replace_folder(make(tmp_path / "again", "newest"), place, keep=["others"])
+    assert texts(place) == {"newest"}
+    assert (place / "others" / "x").read_text() == "old"
+    assert not (tmp_path / "place.old").exists()
