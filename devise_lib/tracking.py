@@ -194,7 +194,7 @@ def register_keras(
     write_extras: Callable[[Path], None],
     tags: Mapping[str, str],
 ) -> RegisteredModel:
-    """Log a Keras model to the open run, and register it.
+    """Log a Keras model to the open run, and register it once all of its files are there.
 
     Args:
         model: a built Keras model.
@@ -210,20 +210,18 @@ def register_keras(
     signature = infer_signature(input_example, model.predict(input_example, verbose=0))
     with tempfile.TemporaryDirectory() as folder:
         write_extras(Path(folder))
-        with redirect_stdout(sys.stderr):  # it tries the example, with a progress bar
-            info = log_model(
-                model,
-                name=MODEL_FOLDER,
-                registered_model_name=name,
-                signature=signature,
-                input_example=input_example,
-                pip_requirements=requirements,
-            )
         mlflow.log_artifacts(folder, EXTRAS_FOLDER)
-    model = RegisteredModel(name, str(info.registered_model_version), current_run_id())
-    for key, value in tags.items():
-        MlflowClient().set_model_version_tag(name, model.version, key, value)
-    return model
+    with redirect_stdout(sys.stderr):  # it tries the example, with a progress bar
+        info = log_model(
+            model,
+            name=MODEL_FOLDER,
+            signature=signature,
+            input_example=input_example,
+            pip_requirements=requirements,
+        )
+        # Last, and with its tags: a run that is killed before has registered nothing.
+        found = mlflow.register_model(info.model_uri, name, tags=dict(tags))
+    return RegisteredModel(name, str(found.version), current_run_id())
 
 
 def promote(model: RegisteredModel) -> None:

@@ -140,6 +140,24 @@ def test_a_model_is_the_champion_when_it_is_made_so_and_others_are_found_by_numb
         assert json.loads(read) == {"made": "here"}
 
 
+@pytest.mark.parametrize("step", ["log_artifacts", "register_model"])
+def test_a_model_is_registered_last_when_all_of_its_parts_are_there(config, monkeypatch, step):
+    """The kind of fault: a result that is announced before its parts are there.
+
+    The run is ended before it stores the files beside the model, and before it registers it. The
+    registry had a version before, which no job could read.
+    """
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking.mlflow, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            register(config, f"killed before {step}", 1)
+    assert mlflow.MlflowClient().search_model_versions(f"name = 'killed before {step}'") == []
+
+
 def test_fetching_leaves_nothing_behind(config, tmp_path, monkeypatch):
     tracking.promote(register(config, "tidy", 1))
     monkeypatch.setattr(tracking.tempfile, "tempdir", str(tmp_path))

@@ -1,6 +1,7 @@
 """Fine-tuning on two ranks: a network that sees colours badly learns to, on labels held out too."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -8,11 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from devise_lib.config import FineTune
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.spark import fine_tuning
 from devise_lib.spark.fine_tuning import tuned_bundle
 from devise_lib.spark.ranks import run_ranks
+from devise_lib.tracking import RegisteredModel
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (
@@ -204,3 +208,37 @@ def test_the_bundle_of_a_tuned_model_is_of_it_alone(outcome):
     assert mine.layer.classes == []
     assert (mine.folds_id, mine.base_model) == (bundle.folds_id, "devise-v1-0")
     assert mine.label_scores == {2: {"a": 0.4, "b": None}}
+
+
+@pytest.mark.parametrize(
+    ("after", "promoted"),
+    [({"a": 0.5, "b": 0.4}, True), ({"a": 0.9, "b": 0.1}, False), ({"a": 0.5}, False)],
+)
+def test_a_tuned_model_is_registered_behind_its_features_and_promoted_by_a_clear_lead(
+    monkeypatch, after, promoted
+):
+    """The kinds of fault: a model announced before its parts are there; a choice by chance.
+
+    The base has 0.1 on both labels. A lead of 0.4 has a standard error of 0.4 where it is that of
+    one label alone.
+    """
+    before = Score(0.1, 0.1, 0.0, (0.1,), ({"a": 0.1, "b": 0.1},))
+    mean = float(np.mean(list(after.values())))
+    best = Score(mean, mean, 0.05, (mean,), (after,))
+    tuned = Tuned([before, best], bytes_of_model(make_model()), [0.1], 1, 2, ["a", "b"])
+    trained = [TrainedProjection("devise", 3, None, projection_of(make_model()))]
+    layer = SoftmaxLayer(np.ones((16, 2), np.float32), np.ones(2, np.float32), ["a", "b"])
+    bundle = ProjectionBundle(trained, {}, layer, "net", "words", "5 of seed 0", 0.1)
+    base, mine = RegisteredModel("devise", "1", "0" * 6), RegisteredModel("devise", "2", "1" * 6)
+    steps, rows = [], 7
+
+    def note(name, result):
+        return lambda *_, **__: steps.append(name) or result
+
+    monkeypatch.setattr(fine_tuning, "write_features", note("features", rows))
+    monkeypatch.setattr(fine_tuning, "register", note("register", mine))
+    monkeypatch.setattr(fine_tuning.tracking, "find_champion", lambda _: base)
+    monkeypatch.setattr(fine_tuning.tracking, "promote", note("promote", None))
+    tables = SimpleNamespace(version=lambda _: 3)
+    assert fine_tuning.keep_tuned(FineTune(), tables, None, base, bundle, tuned) == rows
+    assert steps == ["features", "register", *(["promote"] if promoted else [])]
