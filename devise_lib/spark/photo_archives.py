@@ -1,6 +1,7 @@
 """Tars of photos of any size: cut into ranges of members, one task a range."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from typing import IO
 
@@ -12,18 +13,35 @@ from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.hadoop_files import WorkerFiles
 from devise_lib.spark.photo_checking import Limits
-from devise_lib.spark.photo_rows import CHECKED, FILES, Frames, file_frames, photo_row, refuse
+from devise_lib.spark.photo_rows import (
+    CHECKED,
+    Frames,
+    Row,
+    frames,
+    microseconds,
+    photo_row,
+    refuse,
+    refused_row,
+)
 from devise_lib.spark.photo_sources import Place, make_describer
-from devise_lib.text.files import SeekableFile
-from devise_lib.vision.archives import MEMBER, ArchiveError, TarRange, plan_ranges, read_range
+from devise_lib.text.files import Files, SeekableFile
+from devise_lib.vision.archives import MEMBER, File, Link, TarRange, plan_ranges, read_range
+from devise_lib.vision.tar_members import ArchiveError
 
 RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
 HEADER_BYTES = 4096  # read at once while headers are looked at
-RANGES = "path string, start long, stop long, shadowed array<long>"
+RANGES = (
+    "path string, start long, stop long, shadowed array<long>, links array<array<long>>, "
+    "defaults string, size_bytes long"  # defaults in JSON, since they may be no UTF-8
+)
+RANGE_NAMES = ["path", "start", "stop", "shadowed", "links", "defaults"]
+# A member: its content, or why it was not read.
+MEMBERS = "path string, modified_us long, content binary, reason string, message string"
+MEMBER_NAMES = ["path", "modified_us", "content", "reason", "message"]
 
 
 def plan_archives(archives: DataFrame, place: Place) -> DataFrame:
-    """Ranges of tars, for `check_ranges`: RANGES, with `digest` and `size_bytes`.
+    """Ranges of tars, for `check_ranges`: RANGES, with `digest`.
 
     A task looks at the headers of a tar: neither a tar nor the list of its members is ever on the
     driver.
@@ -35,12 +53,7 @@ def plan_archives(archives: DataFrame, place: Place) -> DataFrame:
     slots = archives.sparkSession.sparkContext.defaultParallelism
     some = archives.select("path", "size_bytes").repartition(4 * slots)
     ranges = some.mapInPandas(_planner(place.opener), RANGES)
-    return ranges.withColumns(
-        {
-            "digest": F.sha2(F.concat_ws("!", "path", "start"), 256),
-            "size_bytes": F.col("stop") - F.col("start"),
-        }
-    )
+    return ranges.withColumn("digest", F.sha2(F.concat_ws("!", "path", "start"), 256))
 
 
 def check_ranges(ranges: DataFrame, place: Place, limits: Limits) -> DataFrame:
@@ -48,30 +61,30 @@ def check_ranges(ranges: DataFrame, place: Place, limits: Limits) -> DataFrame:
 
     Their bytes are always kept: no other reader finds a member by its path.
     """
-    wanted = ranges.select("path", "start", "stop", "shadowed")
-    files = wanted.mapInPandas(_reader(place.opener), FILES)
+    wanted = ranges.select(*RANGE_NAMES)
+    files = wanted.mapInPandas(_reader(place.opener), MEMBERS)
     source, describe = place.source, make_describer(place)
 
     def check(batches: Frames) -> Frames:
         for batch in batches:
             rows = []
-            for path, modified_us, content in batch.itertuples(index=False):
+            for path, modified_us, content, reason, message in batch.itertuples(index=False):
                 if not place.takes(path):
                     continue
                 photo_id, label, owner, fault = describe(path)
-                rows.append(
-                    photo_row(
-                        photo_id=photo_id,
-                        photo_set=source.name,
-                        path=path,
-                        label=label,
-                        owner=owner,
-                        test_share=source.test_share,
-                        modified_us=modified_us,
-                        content=content,
-                        refusal=refuse(content, limits.max_pixels, limits.min_side, fault),
+                known = (photo_id, source.name, path, label, owner, source.test_share)
+                if reason:
+                    rows.append(refused_row(known, None, modified_us, reason, message))
+                else:
+                    refusal = refuse(content, limits.max_pixels, limits.min_side, fault)
+                    rows.append(
+                        photo_row(
+                            **dict(zip(CHECKED.names, known, strict=False)),
+                            modified_us=modified_us,
+                            content=content,
+                            refusal=refusal,
+                        )
                     )
-                )
             yield pd.DataFrame(rows, columns=CHECKED.names)
 
     return files.mapInPandas(check, CHECKED)
@@ -88,30 +101,45 @@ def _planner(opener: WorkerFiles) -> Callable[[Frames], Frames]:
                     ranges = plan_ranges(io.BufferedReader(file, HEADER_BYTES), range_bytes)
                 except ArchiveError as error:
                     raise _unreadable(path, error) from error
-                rows = [(path, part.start, part.stop, list(part.shadowed)) for part in ranges]
-                yield pd.DataFrame(rows, columns=["path", "start", "stop", "shadowed"])
+                rows = [_range_row(path, part) for part in ranges]
+                yield pd.DataFrame(rows, columns=[*RANGE_NAMES, "size_bytes"])
 
     return plan
+
+
+def _range_row(path: str, part: TarRange) -> Row:
+    links = [list(link) for link in part.links]
+    defaults = json.dumps(part.defaults)
+    return path, part.start, part.stop, list(part.shadowed), links, defaults, part.weight
 
 
 def _reader(opener: WorkerFiles) -> Callable[[Frames], Frames]:
     def read(batches: Frames) -> Frames:
         for batch in batches:
-            for path, start, stop, shadowed in batch.itertuples(index=False):
-                part = TarRange(start, stop, tuple(shadowed))
-                opened = opener.open().open_range(absolute(path), start, stop)
-                with io.BufferedReader(opened) as bytes_of_range:
-                    yield from file_frames(_files(path, bytes_of_range, part))
+            for path, start, stop, shadowed, links, defaults in batch.itertuples(index=False):
+                of_range = (tuple(shadowed), tuple(Link(*link) for link in links))
+                part = TarRange(start, stop, *of_range, json.loads(defaults))
+                yield from frames(_files(opener.open(), path, part), MEMBER_NAMES, content_at=2)
 
     return read
 
 
-def _files(path: str, opened: IO[bytes], part: TarRange) -> Iterator[tuple[str, float, bytes]]:
+def _files(files: Files, path: str, part: TarRange) -> Iterator[Row]:
+    def open_part(start: int, stop: int) -> IO[bytes]:
+        return io.BufferedReader(files.open_range(absolute(path), start, stop))
+
     try:
-        for file in read_range(opened, part):
-            yield f"{path}{MEMBER}{file.name}", file.modified_s, file.content
+        with open_part(part.start, part.stop) as opened:
+            for file in read_range(opened, part, open_part):
+                yield (f"{path}{MEMBER}{file.name}", *_as_row(file))
     except ArchiveError as error:
         raise _unreadable(path, error) from error
+
+
+def _as_row(file: File) -> Row:
+    found = file.refusal
+    told = (found.reason.value, found.message) if found else (None, None)
+    return microseconds(file.modified_s), file.content, *told
 
 
 def _unreadable(path: str, error: ArchiveError) -> InputError:

@@ -9,7 +9,15 @@ from pyspark.sql import DataFrame
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.reasons import Reason
 from devise_lib.spark.photo_reading import make_reader
-from devise_lib.spark.photo_rows import CHECKED, Frames, Row, frames, photo_row, refuse
+from devise_lib.spark.photo_rows import (
+    CHECKED,
+    Frames,
+    Row,
+    frames,
+    photo_row,
+    refuse,
+    refused_row,
+)
 from devise_lib.spark.photo_sources import Place
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.images import Refusal
@@ -84,8 +92,8 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
 def _row(item: Any, read: bytes | Refusal, limits: Limits, stays_at_path: bool) -> Row:
     known = (item.photo_id, item.photo_set, item.path, item.label, item.owner, item.test_share)
     if isinstance(read, Refusal):
-        stamps = (item.size_bytes, item.modified_us, None, None)
-        return (*known, *stamps, read.reason.value, read.message)
+        stamps = (item.size_bytes, item.modified_us)
+        return refused_row(known, *stamps, read.reason.value, read.message)
     return photo_row(
         **dict(zip(CHECKED.names, known, strict=False)),
         modified_us=item.modified_us,

@@ -1,6 +1,7 @@
 """Rows of photos on their way into PHOTOS: what every kind of source gives."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 
 import pandas as pd
@@ -8,11 +9,11 @@ from pyspark.sql.types import BinaryType, LongType, StringType, StructField, Str
 
 from devise_lib.reasons import Reason
 from devise_lib.spark.schemas import PHOTOS
-from devise_lib.vision.archives import MEMBER
+from devise_lib.vision.archives import MEMBER, archive_kind
 from devise_lib.vision.images import Refusal, inspect
 
+LEAST_TIME_S, GREATEST_TIME_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
 FRAME_FILES, FRAME_BYTES = 100, 16 << 20  # at most, but for one large file
-FILES = "path string, modified_us long, content binary"
 
 # A file as it is listed. Times go through Python as microseconds: as timestamps they would pass
 # through the session's time zone, where an hour a year is there twice.
@@ -37,16 +38,6 @@ CHECKED = StructType(
 
 Row = tuple[object, ...]
 Frames = Iterator[pd.DataFrame]
-
-
-def file_frames(files: Iterable[tuple[str, float, bytes]]) -> Frames:
-    """Files as frames of FILES, a few at a time.
-
-    Args:
-        files: path, time of the last change in seconds since the epoch, bytes.
-    """
-    rows = ((path, microseconds(modified_s), content) for path, modified_s, content in files)
-    return frames(rows, ["path", "modified_us", "content"], content_at=2)
 
 
 def frames(rows: Iterable[Row], names: list[str], content_at: int) -> Frames:
@@ -101,6 +92,19 @@ def photo_row(
     )
 
 
+def refused_row(
+    known: Row, size_bytes: int | None, modified_us: int | None, reason: str, message: str
+) -> Row:
+    """A row of CHECKED of a file whose bytes were not read.
+
+    Args:
+        known: photo_id, photo_set, path, label, owner, test_share.
+        size_bytes, modified_us: of the file, as far as they are known.
+        reason, message: why it was not read.
+    """
+    return (*known, size_bytes, modified_us, None, None, reason, message)
+
+
 def refuse(
     content: bytes, max_pixels: int, min_side: int, missing_label: str = ""
 ) -> Refusal | None:
@@ -112,6 +116,9 @@ def refuse(
         missing_label: why there is no label where there should be one, else "".
     """
     found = inspect(content, max_pixels, min_side)
+    if found and found.reason == Reason.NOT_AN_IMAGE and (kind := archive_kind(content)):
+        message = f"it is {kind}, which is not opened: unpack it, or pack it as a .tar"
+        return Refusal(Reason.UNSUPPORTED_FORMAT, message)
     return found or (Refusal(Reason.NO_LABEL, missing_label) if missing_label else None)
 
 
@@ -128,5 +135,11 @@ def relative_path(path: str, root: str) -> str:
 
 
 def microseconds(modified_s: float) -> int:
-    """A time in seconds since the epoch as the tables have it."""
-    return round(modified_s * 1e6)
+    """A time in seconds since the epoch as the tables have it.
+
+    A time that no calendar has, as damaged file systems and archives tell, is the nearest that
+    readers of the tables can show; what is no number at all is the epoch.
+    """
+    if math.isnan(modified_s):
+        return 0
+    return round(min(max(modified_s, LEAST_TIME_S), GREATEST_TIME_S) * 1e6)

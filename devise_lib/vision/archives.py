@@ -1,22 +1,59 @@
 """Tars of photos: cut into ranges of whole members, and the files of a range, tars in it opened."""
 
-import os
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import IO
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import IO, Any, NamedTuple
 
 from devise_lib.paths import printable
+from devise_lib.reasons import Reason
+from devise_lib.vision.images import Refusal
+from devise_lib.vision.tar_members import (
+    BLOCK,
+    ArchiveError,
+    Member,
+    TarBytes,
+    fill_holes,
+    walk,
+)
+from devise_lib.vision.tar_names import MISSING, Names, is_folder, member_name
 
 MEMBER = "!"  # between an archive's path and the path of a member
+TAR = ".tar"
 MAX_FILE_BYTES = 2**30  # a file is held in memory
-_BLOCK = 512  # bytes of a header
-_PIECE = 1 << 16
+MAX_SPARSE_BYTES = 64 << 20  # of a file with holes, which may claim a thousand times its bytes
+_KINDS = {  # members that are no files, and what they are called
+    tarfile.FIFOTYPE: "a named pipe",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+}
+_CONTINUED = b"M"  # of GNU tar: the rest of a file that another volume begins
+_MAGIC = (  # first bytes of archives that are not opened
+    (b"PK\3\4", "a zip archive"),
+    (b"PK\5\6", "an empty zip archive"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"BZh", "compressed by bzip2"),
+    (b"\xfd7zXZ\0", "compressed by xz"),
+    (b"\x5d\0\0", "compressed by lzma"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"\x04\x22\x4d\x18", "compressed by lz4"),
+    (b"\x1f\x9d", "compressed by compress"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a rar archive"),
+    (b"!<arch>\n", "an ar archive"),
+    (b"070701", "a cpio archive"),
+    (b"070707", "a cpio archive"),
+)
+OpenPart = Callable[[int, int], IO[bytes]]
 
 
-class ArchiveError(ValueError):
-    """An archive that cannot be read; the message says what is wrong and where."""
+class Link(NamedTuple):
+    """A link of a tar: where its header is, and from where to where the member with its bytes."""
+
+    at: int
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True)
@@ -26,11 +63,20 @@ class TarRange:
     Attributes:
         start, stop: its first byte, and the byte after its last; both at the header of a member.
         shadowed: where members begin whose name comes again later: as tar does, the last counts.
+        links: those of its links that lead to a member of the tar, wherever that is.
+        defaults: PAX records of earlier members that hold for these as well.
     """
 
     start: int
     stop: int
     shadowed: tuple[int, ...] = ()
+    links: tuple[Link, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that its task reads, with those of its links."""
+        return self.stop - self.start + sum(link.stop - link.start for link in self.links)
 
 
 @dataclass(frozen=True)
@@ -40,12 +86,14 @@ class File:
     Attributes:
         name: its path; of a file in an inner archive INNER!PATH.
         modified_s: time of its last change, seconds since the epoch.
-        content: its bytes.
+        content: its bytes; none where there is a refusal.
+        refusal: why it was not read.
     """
 
     name: str
     modified_s: float
-    content: bytes
+    content: bytes = b""
+    refusal: Refusal | None = None
 
 
 def is_hidden(path: str) -> bool:
@@ -53,106 +101,187 @@ def is_hidden(path: str) -> bool:
     return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
 
 
+def archive_kind(content: bytes) -> str:
+    """What an archive that is not opened is, by its first bytes; "" for anything else."""
+    if content[257:262] == b"ustar":
+        return f"a tar whose name does not end in {TAR}"
+    return next((kind for magic, kind in _MAGIC if content.startswith(magic)), "")
+
+
 def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
     """Cut a tar at members into ranges of about `range_bytes`; reads nothing but headers.
 
-    Holds the names of all members, some 200 bytes each.
+    Holds the names of all members, some 250 bytes each. Tars that were written one behind the
+    other into one file count as one.
 
     Args:
         archive: an uncompressed tar, open at its start; it is read at many places.
-        range_bytes: a range is no longer unless a member is.
+        range_bytes: a range reads no more than that, unless a member is longer.
 
     Raises:
         ArchiveError: it is no tar, is cut off, or has something else between two members.
     """
-    starts: dict[str, int] = {}
+    names, defaults = Names(), [(0, dict[str, str]())]
+    for member in walk(TarBytes(archive.read, seek=archive.seek), whole=True):
+        if member.defaults != defaults[-1][1]:
+            defaults.append((member.header.offset, dict(member.defaults)))
+        names.add(member.header, member.end)
+    names.resolve()
+    return list(_cut(names, range_bytes, defaults))
+
+
+def _cut(
+    names: Names, range_bytes: int, defaults: list[tuple[int, dict[str, str]]]
+) -> Iterator[TarRange]:
+    """The ranges of a tar's members, each as long as it may be."""
+    hidden_by_later, changes = set(names.shadowed), [at for at, _ in defaults]
     shadowed: list[int] = []
-    cuts = [0]
-    try:
-        with tarfile.open(fileobj=archive, mode="r:") as tar:
-            for member in _members(tar):
-                if tar.offset - cuts[-1] > range_bytes and member.offset > cuts[-1]:
-                    cuts.append(member.offset)
-                name = os.path.normpath(member.name)
-                if name in starts:
-                    shadowed.append(starts[name])
-                starts[name] = member.offset
-            end = tar.offset
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ArchiveError(str(error)) from error
-    archive.seek(end)
-    _check_end(archive.read(_BLOCK), f"byte {end}")
-    return [
-        TarRange(start, stop, tuple(sorted(at for at in shadowed if start <= at < stop)))
-        for start, stop in pairwise([*cuts, end])
-        if start < stop
-    ]
+    links: list[Link] = []
+    first, weight = 0, 0
+
+    def finish(behind: int) -> TarRange:
+        start, stop = names.extent(first)[0], names.extent(behind - 1)[1]
+        held = defaults[bisect_right(changes, start) - 1][1]
+        return TarRange(start, stop, tuple(shadowed), tuple(links), held)
+
+    for number in range(len(names)):
+        start, stop = names.extent(number)
+        target = names.links.get(number, MISSING)
+        is_shadowed = number in hidden_by_later
+        link = None if is_shadowed or target == MISSING else Link(start, *names.extent(target))
+        reads = stop - start + (link.stop - link.start if link else 0)
+        if weight and weight + reads > range_bytes:
+            yield finish(number)
+            first, weight = number, 0
+            shadowed, links = [], []
+        weight += reads
+        shadowed += [start] if is_shadowed else []
+        links += [link] if link else []
+    if len(names):
+        yield finish(len(names))
 
 
-def read_range(opened: IO[bytes], part: TarRange) -> Iterator[File]:
+def read_range(opened: IO[bytes], part: TarRange, open_part: OpenPart) -> Iterator[File]:
     """The files of a range, one at a time; those of tars within it as files of theirs.
 
-    Hidden files, links, devices and sparse members are passed over (a sparse one may claim more
-    bytes than there are: it is no photo, but a bomb); nothing is written to disk.
+    A link within the tar gives the file that it leads to. Folders, and what is hidden, are no
+    files. Anything else that holds no file gives one with a refusal; nothing is written to disk.
 
     Args:
         opened: gives the tar's bytes from `part.start` on, forwards only.
         part: of `plan_ranges`.
+        open_part: gives the tar's bytes from one place to another, for links.
 
     Raises:
-        ArchiveError: the tar or one within it is damaged, or a file has over MAX_FILE_BYTES.
+        ArchiveError: the tar or one within it is damaged.
     """
-    try:
-        with tarfile.open(fileobj=opened, mode="r|") as tar:
-            for member in _members(tar):
-                at = part.start + member.offset
-                if at >= part.stop:
-                    return
-                if at not in part.shadowed:
-                    yield from _files_of(tar, member)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ArchiveError(str(error)) from error
+    source = TarBytes(opened.read, part.start, part.stop)
+    links, shadowed = {link.at: link for link in part.links}, set(part.shadowed)
+    for member in walk(source, part.defaults, whole=False):
+        header = member.header
+        if header.offset in shadowed:
+            continue
+        name = printable(member_name(header.name))
+        if header.issym() or header.islnk():
+            if not is_hidden(name):
+                yield from _linked(header, name, links.get(header.offset), open_part)
+        else:
+            yield from _files_of(source, member, name, open_part)
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members in their order; iterating over `tar` itself would keep them all."""
-    while (member := tar.next()) is not None:
-        tar.members.clear()  # type: ignore[attr-defined]  # its type stubs leave it out
-        yield member
-
-
-def _files_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[File]:
-    name = printable(os.path.normpath(member.name))
-    if not member.isfile() or member.issparse() or is_hidden(name):
+def _linked(
+    header: tarfile.TarInfo,
+    name: str,
+    link: Link | None,
+    open_part: OpenPart,
+    inner: bool = False,
+) -> Iterator[File]:
+    """What a link leads to, under the link's name."""
+    if link is None:
+        kind = "symbolic" if header.issym() else "hard"
+        leads_to = f"a {kind} link to {printable(header.linkname)!r}, which is no file of the tar"
+        where = "" if header.issym() else " before it"
+        yield _refused(header, name, Reason.MISSING_FILE, leads_to + where)
         return
-    content = tar.extractfile(member)
-    if content is None:
+    with open_part(link.start, link.stop) as opened:
+        source = TarBytes(opened.read, link.start, link.stop)
+        for member in walk(source, whole=False):
+            yield from _files_of(source, member, name, open_part, inner)
+
+
+def _files_of(
+    source: TarBytes, member: Member, name: str, open_part: OpenPart, inner: bool = False
+) -> Iterator[File]:
+    """The file that a member is, or the files of the tar that it is; none for a folder."""
+    header = member.header
+    if is_folder(header) or is_hidden(name):
         return
-    if name.endswith(".tar"):  # as ILSVRC2012_img_train.tar has one for each class
-        yield from _inner_files(content, name, member.size)
-        return
-    if member.size > MAX_FILE_BYTES:
-        raise ArchiveError(
-            f"{name} has {member.size:,} bytes, and files of at most {MAX_FILE_BYTES:,} are read"
-        )
-    yield File(name, float(member.mtime), content.read())
+    if kind := _KINDS.get(header.type):
+        yield _refused(header, name, Reason.NOT_AN_IMAGE, f"{kind}, which holds no bytes")
+    elif header.type == _CONTINUED:
+        message = "the rest of a file that another volume of the tar begins"
+        yield _refused(header, name, Reason.TRUNCATED, message)
+    elif name.endswith(TAR) and (inner or header.issparse()):
+        what = "a tar with holes" if header.issparse() else "a tar in a tar in a tar"
+        message = f"{what} is not opened: unpack it, and pack it anew"
+        yield _refused(header, name, Reason.UNSUPPORTED_FORMAT, message)
+    elif name.endswith(TAR):  # as ILSVRC2012_img_train.tar has one for each class
+        yield from _inner_files(source, header, name, open_part)
+    else:
+        yield _read(source, member, name)
 
 
-def _inner_files(content: IO[bytes], name: str, size: int) -> Iterator[File]:
-    with tarfile.open(fileobj=content, mode="r|") as tar:
-        for member in _members(tar):
-            if not member.name.endswith(".tar"):  # one level: a tar in itself has no end
-                for file in _files_of(tar, member):
-                    yield File(f"{name}{MEMBER}{file.name}", file.modified_s, file.content)
-        place = f"byte {tar.offset} of {name}"
-        _check_end(b"\0" if tar.offset < size else b"", place)  # of a header it has read all
-        while rest := tar.fileobj.read(_PIECE) if tar.fileobj else b"":
-            _check_end(rest, place)
+def _read(source: TarBytes, member: Member, name: str) -> File:
+    header = member.header
+    most = MAX_SPARSE_BYTES if header.issparse() else MAX_FILE_BYTES
+    if header.size > most:
+        message = f"{header.size:,} bytes, and of such a file at most {most:,} are read"
+        return _refused(header, name, Reason.TOO_LARGE, message)
+    pieces: Any = header.sparse if header.issparse() else ()  # its type stub is wrong
+    padded = sum(count + -count % BLOCK for _, count in pieces)
+    stored = padded if header.issparse() else header.size
+    if not 0 <= stored <= member.end - header.offset_data:
+        raise ArchiveError(f"unexpected end of data at {source.place(member.end)}")
+    source.seek(header.offset_data)
+    content = source.take(stored)
+    if len(content) < stored:
+        raise ArchiveError(f"unexpected end of data at {source.place(source.tell())}")
+    if not header.issparse():
+        return File(name, float(header.mtime), content)
+    whole = fill_holes(content, pieces, header.size)
+    if whole is None:
+        message = "a file with holes, and the list of these is damaged"
+        return _refused(header, name, Reason.DECODE_ERROR, message)
+    return File(name, float(header.mtime), whole)
 
 
-def _check_end(block: bytes, place: str) -> None:
-    """Refuse what tarfile takes for the end of a tar: a broken header, and no end at all."""
-    if not block:
-        raise ArchiveError(f"it is cut off at {place}, where its end is not marked")
-    if any(block):
-        raise ArchiveError(f"no header of a member at {place}")
+def _refused(header: tarfile.TarInfo, name: str, reason: Reason, message: str) -> File:
+    return File(name, float(header.mtime), refusal=Refusal(reason, message))
+
+
+def _inner_files(
+    outer: TarBytes, header: tarfile.TarInfo, name: str, open_part: OpenPart
+) -> Iterator[File]:
+    """The files of a tar in a tar, its links at the end; see `read_range`."""
+    outer.seek(header.offset_data)
+    source = TarBytes(outer.take, stop=header.size, name=name)
+    names, links = Names(), []
+    for member in walk(source, whole=True):
+        names.add(member.header, member.end)
+        inside = printable(member_name(member.header.name))
+        if member.header.issym() or member.header.islnk():
+            if not is_hidden(inside):
+                links.append((len(names) - 1, member.header))
+            continue
+        for file in _files_of(source, member, inside, open_part, inner=True):
+            yield replace(file, name=f"{name}{MEMBER}{file.name}")
+    names.resolve()
+    for number, link in links:
+        target = names.links[number]
+        found = None
+        if target != MISSING:
+            start, stop = names.extent(target)
+            found = Link(0, header.offset_data + start, header.offset_data + stop)
+        inside = printable(member_name(link.name))
+        for file in _linked(link, inside, found, open_part, inner=True):
+            yield replace(file, name=f"{name}{MEMBER}{file.name}")

@@ -59,16 +59,23 @@ def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def write_tar(path: Path, files: dict[str, bytes], prefix: str = "") -> Path:
+def write_tar(
+    path: Path,
+    files: dict[str, bytes],
+    prefix: str = "",
+    links: dict[str, tuple[bytes, str]] | None = None,
+) -> Path:
+    """A tar, with links of the given types to the given targets behind its files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(prefix + name)
             member.size, member.mtime = len(content), 1_600_000_000
             archive.addfile(member, io.BytesIO(content))
-        link = tarfile.TarInfo("cat/link.png")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
+        for name, (kind, target) in (links or {}).items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, target
+            archive.addfile(link)
     return path
 
 
@@ -110,8 +117,18 @@ def places(source, tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> Path:
+    """Two tars, one behind the other; the second one has a hard link and one that leads out."""
     files = {name: content for name, (content, _) in GOOD.items() if "/" in name}
-    return write_tar(tmp_path_factory.mktemp("archive") / "set1.tar", files)
+    folder, first = tmp_path_factory.mktemp("archive"), dict(list(files.items())[:2])
+    second = {name: content for name, content in files.items() if name not in first}
+    links = {
+        "dog/linked.jpg": (tarfile.LNKTYPE, "dog/_MG_0001.JPG"),
+        "cat/link.png": (tarfile.SYMTYPE, "/etc/passwd"),
+    }
+    parts = [write_tar(folder / "1", first), write_tar(folder / "2", second, links=links)]
+    both = folder / "set1.tar"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return both
 
 
 @pytest.fixture(scope="module")
@@ -193,15 +210,21 @@ def test_photo_ids_do_not_depend_on_where_the_source_lies(taken, places, togethe
             assert ids(of_set(after, place)) == wanted, place
 
 
-def test_a_tar_gives_labels_and_bytes_and_no_link_is_followed(archive, together):
-    photos = [row for row in together[0] if str(archive) in row["path"]]
+def test_a_tar_gives_labels_and_bytes_and_no_link_out_of_it_is_followed(archive, together):
+    photos, refused = (
+        [row for row in rows if str(archive) in row["path"]] for rows in together[:2]
+    )
     found = {
         row["path"].removeprefix(f"file:{archive}!"): (bytes(row["content"]), row["label"])
         for row in photos
     }
-    assert found == {name: want for name, want in GOOD.items() if "/" in name}
+    want = {name: each for name, each in GOOD.items() if "/" in name}
+    assert found == want | {"dog/linked.jpg": GOOD["dog/_MG_0001.JPG"]}
     assert {row["photo_set"] for row in photos} == {"set1"}
     assert {row["modification_time"].timestamp() for row in photos} == {1_600_000_000}
+    assert [(row["path"], row["reason"]) for row in refused] == [
+        (f"file:{archive}!cat/link.png", "missing_file")
+    ]
 
 
 def test_a_source_may_be_held_out_cut_down_and_labelled_its_own_way(together):
