@@ -5,7 +5,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config_types import Hosts, JobConfig, ModelJobConfig, NetworkName, PositiveInt
+from devise_lib.config_types import (
+    Hosts,
+    JobConfig,
+    ModelJobConfig,
+    NetworkName,
+    OptionalPath,
+    PositiveInt,
+)
 from devise_lib.networks import IMAGENET, network_type
 
 
@@ -19,10 +26,10 @@ class TrainBackbone(JobConfig):
     file_keys = ("weights", "classes")
     backbone: NetworkName = "small_cnn"  # names: devise_lib/networks.py
     # To start from: a file (HDF5 of Keras 2 or 3, .keras), or "imagenet": downloaded.
-    weights: str = ""
+    weights: OptionalPath = ""
     # Of the weights' own softmax, JSON {"0": [label, name], ...} or a backbone.json of
     # checkpoints/train_backbone; given: nothing is trained.
-    classes: str = ""
+    classes: OptionalPath = ""
     trainable_layers: Annotated[int, Field(ge=-1)] = -1  # of those with weights; -1: all of them
     image_size: Annotated[int, Field(ge=0, le=1024)] = 0  # 0: the network's own
     feature_layer: Annotated[str, Field(min_length=1)] = "pooled"  # "map", or a layer's name

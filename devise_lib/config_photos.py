@@ -1,22 +1,26 @@
 """The configuration of the jobs that bring photos into the tables and into the space of words."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from devise_lib.config_types import (
     Frozen,
+    GivenPath,
     JobConfig,
     LabelPattern,
     ModelJobConfig,
+    OptionalPath,
     PositiveInt,
     RegularExpression,
     Several,
     Share,
 )
-from devise_lib.paths import split_glob
+from devise_lib.paths import is_remote, last_part, local, split_glob
 from devise_lib.reasons import Reason
 
+ARCHIVE = re.compile(r"\.(tar\.gz|tgz|tar)$")
 PARENT_FOLDER = r"([^/]+)/[^/]+$"
 Seconds = Annotated[float, Field(gt=0.0)]
 
@@ -37,14 +41,19 @@ class PhotoSource(Frozen):
 
     # A folder of photos or tars, a tar, a glob of them (* ? [] {}), CIFAR's folder or .tar.gz, a
     # table's folder or name.
-    path: str
+    path: GivenPath
     kind: Literal["files", "cifar", "table"] = "files"  # cifar: its binary version
-    name: str = ""  # default: the last part of the path
+    # Default: the last part of the path or of the table's name, without an archive's ending.
+    name: str = ""
     label_pattern: LabelPattern | None = (
         None  # the first group is the label; "" for photos without one
     )
-    labels: str = ""  # a file, in place of label_pattern: a photo's file name and its label a line
-    classes: str = ""  # where `labels` has numbers: the label of each, as ILSVRC2012's meta.mat
+    labels: OptionalPath = (
+        ""  # a file, in place of label_pattern: a photo's file name and its label a line
+    )
+    classes: OptionalPath = (
+        ""  # where `labels` has numbers: the label of each, as ILSVRC2012's meta.mat
+    )
     owner_pattern: LabelPattern = ""  # the first group is the owner: a gallery, a photographer
     include: RegularExpression = (
         ""  # a regular expression; only paths in which it is found are taken
@@ -73,13 +82,24 @@ class PhotoSource(Frozen):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        last = self.path.rstrip("/").split("/")[-1]
-        if not self.name and self.kind == "files" and split_glob(last)[1]:
+        last = last_part(self.path)
+        is_there = not is_remote(self.path) and local(self.path).exists()
+        is_pattern = self.kind == "files" and split_glob(last)[1] and not is_there
+        if not self.name and (is_pattern or not last):
+            why = "it ends in a pattern" if is_pattern else "its path has no last part"
             raise ValueError(
-                f"the source {self.path} has no name of its own, since it ends in a pattern: give "
-                "it a `name`, which is part of its photos' ids"
+                f"the source {self.path} has no name of its own, since {why}: give it a `name`, "
+                "which is part of its photos' ids"
             )
         return self
+
+    @property
+    def own_name(self) -> str:
+        """The name that it has, or that its path gives it."""
+        last = last_part(self.path)
+        if self.kind == "table" and "/" not in self.path:
+            last = last.rpartition(".")[2]
+        return self.name or ARCHIVE.sub("", last) or last
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
@@ -148,8 +168,7 @@ class IngestPhotos(JobConfig):
         if pattern is None:
             labelled = source.labels or source.columns.label or source.kind == "cifar"
             pattern = "" if labelled else self.label_pattern
-        name = source.name or source.path.rstrip("/").split("/")[-1].split(".")[0]
-        return source.model_copy(update={"name": name, "label_pattern": pattern})
+        return source.model_copy(update={"name": source.own_name, "label_pattern": pattern})
 
 
 class EmbedPhotos(ModelJobConfig):

@@ -37,7 +37,26 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("want a path, and it is empty: is a variable in the command line unset?")
+    return text
+
+
+def _without_backtick(path: str) -> str:
+    if "`" in path:
+        raise ValueError(
+            "want a folder without a ` in its path, since Delta creates no table there"
+        )
+    return path
+
+
 T = TypeVar("T")
+# A path that has to be given: an empty one would be the current folder.
+GivenPath = Annotated[str, AfterValidator(_not_blank)]
+WorkDir = Annotated[str, AfterValidator(_without_backtick)]
+# One that may be left out, which "" does; blanks alone are a path of nothing.
+OptionalPath = Annotated[str, AfterValidator(lambda text: text and _not_blank(text))]
 # One alone may be given without brackets.
 Several = Annotated[tuple[T, ...], BeforeValidator(_several)]
 OneOrMore = Annotated[Several[T], Field(min_length=1)]
@@ -63,7 +82,7 @@ class LabelTable(Frozen):
 
     kind: Literal["table"]
     name: Name
-    path: str
+    path: GivenPath
 
 
 class ImageNetLabels(Frozen):
@@ -71,8 +90,8 @@ class ImageNetLabels(Frozen):
 
     kind: Literal["imagenet"]
     name: Name
-    words: str
-    ids: str
+    words: GivenPath
+    ids: GivenPath
     seen: bool = True  # whether photos of them may be trained on
 
 
@@ -81,8 +100,8 @@ class FolderLabels(Frozen):
 
     kind: Literal["folders"]
     name: Name
-    folder: str
-    split: str
+    folder: GivenPath
+    split: GivenPath
 
 
 class CifarLabels(Frozen):
@@ -90,8 +109,8 @@ class CifarLabels(Frozen):
 
     kind: Literal["cifar"]
     name: Name
-    names: str  # fine_label_names.txt or batches.meta.txt: one class a line
-    split: str = ""  # default: every class is seen
+    names: GivenPath  # fine_label_names.txt or batches.meta.txt: one class a line
+    split: OptionalPath = ""  # default: every class is seen
 
 
 class Awa2Labels(Frozen):
@@ -99,8 +118,8 @@ class Awa2Labels(Frozen):
 
     kind: Literal["awa2"]
     name: Name
-    folder: str  # of classes.txt, predicate-matrix-continuous.txt and JPEGImages
-    unseen: str = ""  # a class a line; default: testclasses.txt of the folder
+    folder: GivenPath  # of classes.txt, predicate-matrix-continuous.txt and JPEGImages
+    unseen: OptionalPath = ""  # a class a line; default: testclasses.txt of the folder
 
 
 LabelSet = Annotated[
@@ -123,7 +142,7 @@ class Candidates(Frozen):
 
     name: Name
     label_sets: OneOrMore[Name]
-    ids: str = ""  # a file, one label a line: of the unseen labels only these
+    ids: OptionalPath = ""  # a file, one label a line: of the unseen labels only these
     # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
     valid_sets: Several[Name] = ()
     photo_sets: Several[str] = ()  # the photos that are asked; default: all
@@ -145,7 +164,7 @@ class JobConfig(Frozen):
     beside_itself: ClassVar[bool] = False
     opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
 
-    work_dir: str = "work"  # a folder that the driver and every executor see
+    work_dir: WorkDir = "work"  # a folder that the driver and every executor see
     seed: Seed = 0
     tracking_uri: str = ""  # of MLflow; default: an SQLite file in the work folder
     catalog: str = ""  # a prefix for table names, e.g. "main.devise"; default: tables by path

@@ -8,7 +8,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config_types import Awa2Labels, JobConfig, OneOrMore, PositiveInt, Several, Share
+from devise_lib.config_types import (
+    Awa2Labels,
+    GivenPath,
+    JobConfig,
+    OneOrMore,
+    OptionalPath,
+    PositiveInt,
+    Several,
+    Share,
+)
 
 
 class ParseWikipedia(JobConfig):
@@ -17,8 +26,8 @@ class ParseWikipedia(JobConfig):
     name = "parse_wikipedia"
     needs = ("make_sample",)
     file_keys = store_keys = ("dump", "index")
-    dump: str  # a file or a folder of parts: a path, or a URI that Spark's Hadoop opens
-    index: str = ""  # default: the file beside the dump that Wikipedia's naming gives
+    dump: GivenPath  # a file or a folder of parts: a path, or a URI that Spark's Hadoop opens
+    index: OptionalPath = ""  # default: the file beside the dump that Wikipedia's naming gives
     tasks: Annotated[int, Field(ge=0)] = 0  # byte ranges to cut; 0: fitted to the dump's size
     namespaces: OneOrMore[int] = (0,)
     damaged: Literal["fail", "refuse"] = "fail"  # refuse: leave out what is damaged, and list it
@@ -46,7 +55,9 @@ class PrepareCorpus(JobConfig):
     file_keys = ("label_sets", "source")
     store_keys = ("source",)
     kind: Literal["articles", "text", "tags"] = "articles"
-    source: str = ""  # of text and tags: a Delta or Parquet folder, or a table of the catalog
+    source: OptionalPath = (
+        ""  # of text and tags: a Delta or Parquet folder, or a table of the catalog
+    )
     id_column: str = "id"
     text_column: str = "text"
     tags_column: str = "tags"  # an array of strings, or a string that is cut at tag_separator
@@ -111,7 +122,7 @@ class TrainWord2vec(JobConfig):
     name = "train_word2vec"
     needs = ("prepare_corpus",)
     file_keys = ("vectors", "analogies", "similarities", "label_sets")
-    vectors: str = ""  # word2vec, fastText .vec or GloVe; given: nothing is trained
+    vectors: OptionalPath = ""  # word2vec, fastText .vec or GloVe; given: nothing is trained
     vectors_format: Literal["auto", "word2vec", "word2vec_text", "glove"] = "auto"
     vector_size: Annotated[int, Field(ge=2, le=2000)] = 100
     window: PositiveInt = 10
@@ -130,9 +141,9 @@ class TrainWord2vec(JobConfig):
     # Words that the partitions read, all together, between two merges; 0: 200,000 / partitions.
     merge_words: Annotated[int, Field(ge=0)] = 0
     exports: Several[Literal["binary", "text"]] = ("binary",)  # word2vec's formats
-    analogies: str = ""  # questions-words.txt; "" leaves the test out
+    analogies: OptionalPath = ""  # questions-words.txt; "" leaves the test out
     restrict_vocab: PositiveInt = 30_000
-    similarities: Several[str] = ()  # word, word, score, tab-separated
+    similarities: Several[GivenPath] = ()  # word, word, score, tab-separated
     min_analogies: Share = 0.0  # the gate: below it the job fails and the old vectors stay
     min_similarities: Several[Annotated[float, Field(ge=-1.0, le=1.0)]] = ()  # of each file
     min_coverage: Share = 0.0  # of the labels of each set that must have a vector

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote
 
 REMOTE = r"(?i)^(?!file:)[a-z][a-z0-9+.-]+:/"  # for Java, too; a letter alone is a drive
 _GLOB = re.compile(r"[*?\[{]")
@@ -42,14 +41,20 @@ def as_named(path: str) -> str:
     return re.sub(r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), path)
 
 
+def last_part(path: str) -> str:
+    """The name of what lies at a path, also of the current folder; "" for the root.
+
+    >>> last_part("/photos/2019.05.trip/"), last_part("s3a://bucket/photos"), last_part("/")
+    ('2019.05.trip', 'photos', '')
+    """
+    if is_remote(path):
+        return re.sub(r"^[^/]+:/+", "", path).rstrip("/").rpartition("/")[2]
+    return os.path.basename(os.path.abspath(local(path)))
+
+
 def without_glob(path: str) -> str:
     """A path that Spark takes for this file or folder alone, though it looks like a pattern."""
     return re.sub(r"[][{}*?\\]", r"\\\g<0>", path)
-
-
-def literal(uri: str) -> str:
-    """The same of a URI as Spark's column _metadata has it, which Spark would take as written."""
-    return without_glob(unquote(uri))
 
 
 def split_glob(path: str) -> tuple[str, str]:

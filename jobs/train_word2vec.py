@@ -17,10 +17,10 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.paths import without_glob
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.label_sets import share_with_vector
+from devise_lib.spark.literal_paths import read_parquet
 from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.word_export import export_vectors, publish_exports
@@ -48,7 +48,7 @@ def _train(
     else:
         train_vectors(tables.read("sentences"), config, staging)
         left_out = {}
-    staged = spark.read.parquet(without_glob(str(staging / "word_vectors")))
+    staged = read_parquet(spark, str(staging / "word_vectors"))
     scores = measure(staged, tests, share_with_vector(spark, config, staged))
     tracking.log_metrics(scores.flat())
     refuse_bad_vectors(scores, config)

@@ -9,7 +9,6 @@ from devise_lib.paths import (
     absolute,
     glob_expression,
     is_remote,
-    literal,
     replace_text,
     split_glob,
     without_glob,
@@ -113,7 +112,6 @@ def test_a_pattern_begins_at_a_folder(path, parts):
 def test_a_path_that_looks_like_a_pattern_names_itself_alone():
     assert without_glob("/a [1]/{b}*?.x") == "/a \\[1\\]/\\{b\\}\\*\\?.x"
     assert without_glob("/plain/path%20x") == "/plain/path%20x"
-    assert literal("file:/a%20%5B1%5D/x") == "file:/a \\[1\\]/x"
 
 
 def test_a_file_is_replaced_as_a_whole_and_nothing_else_is_left(tmp_path):

@@ -9,6 +9,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
+from devise_lib.paths import absolute
+from devise_lib.spark.hadoop_files import spark_path
+from devise_lib.spark.literal_paths import open_table
 
 
 def running_text(articles: DataFrame) -> DataFrame:
@@ -53,9 +56,13 @@ def read_source(spark: SparkSession, source: str, is_table: bool) -> DataFrame:
                 'table, or as a path with a "/" in it'
             )
         return spark.table(source)
-    kind = "delta" if DeltaTable.isDeltaTable(spark, source) else "parquet"
+    kind = (
+        "delta"
+        if DeltaTable.isDeltaTable(spark, spark_path(spark, absolute(source)))
+        else "parquet"
+    )
     try:
-        return spark.read.format(kind).load(source)
+        return open_table(spark, kind, source)
     except AnalysisException as error:
         raise InputError(
             f"{source} cannot be read as a Delta table or as Parquet files "

@@ -16,6 +16,8 @@ from typing import Any
 
 # Operations that leave every row as it was.
 SAME_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CREATE TABLE")
+# Operations that add rows, unless they replace files.
+ADDS_ROWS = ("WRITE", "STREAMING UPDATE", "CREATE TABLE AS SELECT")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,18 @@ def metrics_of(table: Path, mark: str, after: int | None) -> Mapping[str, int]:
     # Delta may pack files after a commit by itself, and gives that commit the same metadata.
     own = (c for c in later if mark in c.user_metadata and c.operation not in SAME_ROWS)
     return next((commit.metrics for commit in own), {})
+
+
+def takes_rows(commit: Commit) -> bool:
+    """Whether rows may be gone by a commit that is none of this package's: DELETE, MERGE ...
+
+    The package's own changes of PHOTOS leave each photo a row.
+    """
+    if commit.operation == "DELETE":
+        return True
+    if '"job":' in commit.user_metadata or commit.operation in SAME_ROWS:
+        return False
+    return commit.operation not in ADDS_ROWS or commit.metrics.get("numRemovedFiles", 0) > 0
 
 
 def last_change(table: Path) -> str:

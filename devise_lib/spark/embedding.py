@@ -14,7 +14,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
@@ -30,6 +29,7 @@ from devise_lib.spark.inference import Model, with_vectors
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_batches import (
+    Losses,
     as_they_are_now,
     count_files,
     identify,
@@ -117,13 +117,9 @@ class Embedder:
         )
         self._before = before
         self._compare = before.total > 0  # in the next batch
+        self._losses, self._batches = Losses(tables, "photos"), 0
         self.tried = 0
         self.refused: Counter[str] = Counter()
-
-    @cached_property  # few runs have a second batch, before which nobody need know
-    def _deleted_from(self) -> bool:
-        """Whether photos with results may come again as new ones: deleted, and ingested anew."""
-        return self._before.total > 0 and self._tables.was_deleted_from("photos")
 
     def embed_stream(self) -> None:
         """Embed what the stream over PHOTOS has not read yet; returns when there is none left.
@@ -135,12 +131,7 @@ class Embedder:
         try:
             self._read(availableNow=True)
         except StreamingQueryException as error:
-            if not any(condition in str(error) for condition in LEFT_BEHIND):
-                raise
-            say(f"{STAGE}  PHOTOS are not what the last run's stream read: looking at all of them")
-            self._compare_mark.touch()  # first: a part of the folder may be left if it is killed
-            shutil.rmtree(self._folder / "stream")
-            self._compare = True
+            self._begin_anew(error)
             self._read(availableNow=True)
         if not self._stopper.stopped:  # every photo has been compared now
             self._compare_mark.unlink(missing_ok=True)
@@ -148,10 +139,19 @@ class Embedder:
     def embed_live(self, tidy: Callable[[], None]) -> None:
         """Embed new photos, looked for every `trigger_s` seconds; returns when it is to stop.
 
+        A stream that cannot go on begins anew, as that of `embed_stream` does.
+
         Args:
             tidy: called between two micro-batches, each time that SPARE_FILES have been written.
         """
-        self._read(tidy, processingTime=f"{self._config.trigger_s} seconds")
+        while not self._stopper.stopped:
+            before = self._batches
+            try:
+                self._read(tidy, processingTime=f"{self._config.trigger_s} seconds")
+            except StreamingQueryException as error:
+                if self._compare_mark.exists() and self._batches == before:
+                    raise  # it has begun anew, and that did not help
+                self._begin_anew(error)
 
     def embed_missing(self, version: int) -> None:
         """Embed the photos of PHOTOS at a version that neither table has.
@@ -170,6 +170,15 @@ class Embedder:
                 return
             self._embed(missing.where(F.col("file").isin(files)), compare=False, once={})
 
+    def _begin_anew(self, error: StreamingQueryException) -> None:
+        """Have the next stream look up all photos; raises the error where that would not help."""
+        if not any(condition in str(error) for condition in LEFT_BEHIND):
+            raise error
+        say(f"{STAGE}  PHOTOS are not what the last stream read: looking at all of them")
+        self._compare_mark.touch()  # first: a part of the folder may be left if it is killed
+        shutil.rmtree(self._folder / "stream")
+        self._compare = True
+
     def _read(self, tidy: Callable[[], None] | None = None, **trigger: object) -> None:
         if not (self._folder / "stream" / "offsets").exists():
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -179,9 +188,12 @@ class Embedder:
         def write_batch(batch: DataFrame, number: int) -> None:
             stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
             once: Once = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
-            compare = self._compare or self._compare_mark.exists() or self._deleted_from
+            compare = self._compare or self._compare_mark.exists()
+            if self._before.total or self.tried:  # they may come again: deleted, ingested anew
+                compare = compare or self._losses.happened()
             self._embed(batch, compare, once)
             self._compare = False
+            self._batches += 1
             if tidy and (number + 1) % SPARE_FILES == 0:
                 tidy()
 

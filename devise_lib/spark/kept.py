@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from pyspark.sql import DataFrame
 
-from devise_lib.paths import without_glob
+from devise_lib.spark.literal_paths import read_parquet
 
 Keep = Callable[[DataFrame], DataFrame]  # persists for as long as the caller says
 
@@ -34,7 +34,7 @@ class Scratch:
         """The rows as they are now; with `more` together with those saved under the name before."""
         path = f"{self._folder}/{name}"
         df.write.mode("append" if more else "overwrite").parquet(path)
-        return df.sparkSession.read.schema(df.schema).parquet(without_glob(path))
+        return read_parquet(df.sparkSession, path, schema=df.schema)
 
     def __enter__(self) -> "Scratch":
         shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import IDS_FILE, Bundle
-from devise_lib.paths import without_glob
+from devise_lib.spark.literal_paths import read_parquet
 from devise_lib.spark.lsh import nearest_in_buckets
 from devise_lib.spark.tables import Tables
 from devise_lib.spark.vector_columns import to_matrix
@@ -43,7 +43,7 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
 
 def read_ids(spark: SparkSession, bundle: Bundle) -> DataFrame:
     """The photos of an index: row, photo_id."""
-    return spark.read.parquet(f"file:{without_glob(str(bundle.folder / IDS_FILE))}")
+    return read_parquet(spark, f"file:{bundle.folder / IDS_FILE}")
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:

@@ -6,12 +6,13 @@ those that are to be embedded are then read from these.
 """
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.paths import literal
 from devise_lib.spark.kept import Scratch
+from devise_lib.spark.literal_paths import read_parquet
 from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.session import session_settings
 from devise_lib.spark.tables import Tables
@@ -20,6 +21,27 @@ CHANGING = ("path", "size_bytes", "modification_time", "removed")  # while the b
 # Databricks refuses to read the files of a Delta table as anything else, unless it is told.
 PAST_DELTA = {"spark.databricks.delta.formatCheck.enabled": "false"}
 ROW = ["photo_id", "revision", "file_hash"]
+
+
+class Losses:
+    """Whether somebody has taken rows out of a table; asked often, it reads each commit once.
+
+    Args:
+        tables: with the table.
+        name: of the table.
+    """
+
+    def __init__(self, tables: Tables, name: str) -> None:
+        self._tables, self._name = tables, name
+        self._happened, self._looked_up_to = False, -1
+
+    def happened(self) -> bool:
+        """Whether the table's log knows of such a commit by now."""
+        if not self._happened:
+            newest = self._tables.version(self._name)
+            self._happened = self._tables.lost_rows(self._name, after=self._looked_up_to)
+            self._looked_up_to = newest
+        return self._happened
 
 
 def identify(photos: DataFrame) -> DataFrame:
@@ -103,7 +125,7 @@ def read_photos(ids: DataFrame, files: Mapping[str, int], tables: Tables) -> tup
         tables: with PHOTOS.
     """
     with session_settings(tables.spark, PAST_DELTA):
-        rows = tables.spark.read.schema(PHOTOS).parquet(*(literal(file) for file in files))
+        rows = read_parquet(tables.spark, *map(unquote, files), schema=PHOTOS)
     count = rows.count()
     now = ["now"] if "now" in ids.columns else []
     if not now and count == sum(files.values()):

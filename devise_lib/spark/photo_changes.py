@@ -119,24 +119,24 @@ def find_gone(
     return left.where(belongs("photo_set", "path")).select("photo_id", "table").distinct()
 
 
-def refuse_doubled(listed: DataFrame) -> None:
-    """Stop where two files have one id, as those of a tar that lies beside its own folder.
+def find_doubled(listed: DataFrame) -> tuple[str, str, str] | None:
+    """A photo_id that two files have, as those of a tar beside its own folder, and their paths.
 
     Args:
         listed: photo_id and path.
-
-    Raises:
-        InputError: names two such files.
     """
     paths = F.array_sort(F.collect_list("path")).alias("paths")
     counts = listed.groupBy("photo_id").agg(F.count("*").alias("files")).where("files > 1")
-    doubled = listed.join(counts.limit(1), "photo_id").agg(paths).collect()[0]["paths"]
-    if doubled:
-        raise two_files(*doubled[:2])
+    found = listed.join(counts.limit(1), "photo_id").groupBy("photo_id").agg(paths).collect()
+    return (found[0]["photo_id"], *found[0]["paths"][:2]) if found else None
 
 
 def two_files(first: str, second: str) -> InputError:
     """The error of two files with one id."""
+    if first == second:
+        return InputError(
+            f"{first} is there twice: pack the archive anew, with each file once in it"
+        )
     return InputError(
         f"{first} and {second} have the same name within their source, so they would have one "
         "id: leave out one of them (a tar or its folder), or give them sources of their own"

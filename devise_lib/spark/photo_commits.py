@@ -41,6 +41,10 @@ NOTHING_KNOWN = (
 PASSING = (Reason.PERMISSION, Reason.READ_ERROR, Reason.TIME_OUT)
 
 
+NO_PHOTOS = (Reason.NOT_AN_IMAGE, Reason.UNSUPPORTED_FORMAT, Reason.EMPTY)
+EXAMPLES = 2  # of refused files, that a message shows
+
+
 class Ledger:
     """What the tables hold, kept in step with the commits of a run.
 
@@ -109,11 +113,36 @@ def settle(
         if done["changed"]:
             refuse_other_folder(rows.where("outcome = 'changed'"))
         taken, refused = taken + done["new"], +refused
-        check_share(refused, taken + refused.total(), config.max_bad_share, config.name)
+        check_share(
+            *(refused, taken + refused.total(), config.max_bad_share, config.name),
+            lambda reason: _advise(reason, rows, refused_files(tables)),
+        )
         _commit_photos(tables, rows, done)
         _commit_refused(tables, rows, done, any(row["refused_reason"] for row in groups))
     ledger.taken, ledger.refused = taken, refused
     ledger.counts.update(done)
+
+
+def _advise(reason: str, *refused: DataFrame) -> str:
+    """Two of the files that were refused for a reason, and how to leave such files out.
+
+    Args:
+        reason: the commonest.
+        refused: rows with path, reason and message; the first that have such files are shown.
+    """
+    told = []
+    for rows in refused:
+        files = rows.where(F.col("reason") == reason).select("path", "message")
+        told += [
+            f"{row['path']} ({row['message']})" for row in files.orderBy("path").head(EXAMPLES)
+        ]
+    shown = f"For example {' and '.join(told[:EXAMPLES])}. " if told else ""
+    if reason not in NO_PHOTOS:
+        return shown
+    return (
+        f"{shown}Files that are no photos are left out by the `include` of their source, as in "
+        r"""include = '(?i)\.(jpe?g|png)$'. """
+    )
 
 
 def _commit_photos(tables: Tables, rows: DataFrame, outcomes: Counter[str]) -> None:

@@ -8,7 +8,7 @@ from devise_lib.spark.cifar_files import find_cifar
 from devise_lib.spark.cifar_photos import check_cifar, plan_cifar
 from devise_lib.spark.kept import Keep, Scratch
 from devise_lib.spark.photo_archives import check_ranges, plan_archives
-from devise_lib.spark.photo_changes import refuse_doubled, two_files
+from devise_lib.spark.photo_changes import find_doubled, two_files
 from devise_lib.spark.photo_checking import Limits
 from devise_lib.spark.photo_chunks import cut_into_chunks
 from devise_lib.spark.photo_sources import Place
@@ -58,7 +58,8 @@ class Members:
             InputError: two of them have one id, or one has that of a file beside the archive.
         """
         found = checked.select("photo_id", "path")
-        refuse_doubled(found)
+        if doubled := find_doubled(found):
+            raise two_files(*doubled[1:])
         others = self.seen().withColumnRenamed("path", "other")
         twice = found.join(others, "photo_id").select("path", "other").limit(1).collect()
         if twice:

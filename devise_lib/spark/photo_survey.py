@@ -16,15 +16,16 @@ from devise_lib.spark.kept import Keep, Scratch
 from devise_lib.spark.photo_changes import (
     compare,
     count_rows,
+    find_doubled,
     read_known,
-    refuse_doubled,
     refuse_file_beside_archive,
     refuse_other_folder,
+    two_files,
 )
 from devise_lib.spark.photo_files import list_source, refuse_empty
 from devise_lib.spark.photo_rows import LISTED, microseconds
 from devise_lib.spark.photo_sources import Place, find_place, shown_path
-from devise_lib.spark.photo_tables import find_table, list_table
+from devise_lib.spark.photo_tables import doubled_rows, find_table, list_table
 from devise_lib.spark.tables import Tables
 
 FIND = {"files": find_place, "cifar": find_place, "table": find_table}
@@ -133,7 +134,13 @@ def _check(tables: Tables, seen: Survey) -> None:
         raise InputError("ingest_photos.source holds no file to take: check its `include`")
     if not seen.count("read"):
         return  # with the ids of two files that are both as they were the table would be doubled
-    refuse_doubled(seen.files.where("photo_id IS NOT NULL"))
+    files = seen.files.where("photo_id IS NOT NULL")
+    if doubled := find_doubled(files):
+        photo_id, *paths = doubled
+        name = files.where(F.col("photo_id") == photo_id).select("photo_set").first()[0]
+        source = next(place.source for place in seen.places if place.source.name == name)
+        is_table = source.kind == "table"
+        raise doubled_rows(tables.spark, source, photo_id) if is_table else two_files(*paths)
     if seen.known:
         moved = seen.files.where("state = 'read' AND path <> known_path")
         refuse_file_beside_archive(moved, seen.archives)

@@ -7,11 +7,13 @@ import pandas as pd
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from devise_lib.config_photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import REMOTE
 from devise_lib.spark.hadoop_files import session_files
+from devise_lib.spark.literal_paths import open_table
 from devise_lib.spark.photo_reading import look_at
 from devise_lib.spark.photo_rows import LISTED, Frames, make_photo_id, microseconds
 from devise_lib.spark.photo_sources import Place, as_label, make_describer
@@ -37,11 +39,11 @@ def find_table(spark: SparkSession, source: PhotoSource) -> Place:
     Raises:
         InputError: no such table or column, or one that cannot be used.
     """
-    table, path = _open(spark, source), source.columns.path
-    if not path or source.columns.content:
+    table = _open(spark, source)
+    if not source.columns.path or source.columns.content:
         return Place(source)
-    remote = table.where(F.col(path).rlike(REMOTE))
-    some = [row[0] for row in remote.select(path).limit(1).collect()]
+    remote = table.where(F.col("path").rlike(REMOTE))
+    some = [row[0] for row in remote.select("path").limit(1).collect()]
     return Place(source, opener=session_files(spark, *some)[1])
 
 
@@ -59,15 +61,14 @@ def list_table(spark: SparkSession, place: Place) -> DataFrame:
     table = _open(spark, source)
     size, modified_us, digest = F.lit(None), F.lit(None), F.lit(None)
     if columns.modified:
-        modified_us = F.unix_micros(F.col(columns.modified).cast("timestamp"))
+        modified_us = F.unix_micros(F.col("modified").cast("timestamp"))
     elif columns.content:
-        size, digest = F.length(columns.content), F.sha2(columns.content, 256)
-    path = F.col(columns.path) if columns.path else F.lit(None)
+        size, digest = F.length("content"), F.sha2("content", 256)
     wanted = {
         KEY: _key(source),
-        "path": path.cast("string"),
-        "label": _text(columns.label),
-        "owner": _text(columns.owner),
+        "path": _text(columns.path, "path"),
+        "label": _text(columns.label, "label"),
+        "owner": _text(columns.owner, "owner"),
         "size_bytes": size.cast("long"),
         "modified_us": modified_us.cast("long"),
         "sha256": digest.cast("string"),
@@ -76,7 +77,7 @@ def list_table(spark: SparkSession, place: Place) -> DataFrame:
     nameless = rows.where(F.col(KEY).isNull()).limit(1).count()
     if nameless:
         raise InputError(
-            f"ingest_photos.source: {source.path} has rows without {columns.id or columns.path!r}, "
+            f"ingest_photos.source: {source.path} has rows without {_key_name(source)!r}, "
             "which tells its photos apart"
         )
     look = not columns.modified and not columns.content
@@ -86,10 +87,20 @@ def list_table(spark: SparkSession, place: Place) -> DataFrame:
 
 def with_content(spark: SparkSession, source: PhotoSource, items: DataFrame) -> DataFrame:
     """Rows of LISTED with the table's bytes; reads the table once."""
-    content = F.coalesce(F.col(source.columns.content), F.lit(b"")).alias("content")
-    key = F.sha2(F.concat(F.lit(f"{source.name}/"), _key(source)), 256).substr(1, 32)
-    table = _open(spark, source).select(key.alias("photo_id"), content)
+    content = F.coalesce(F.col("content"), F.lit(b"")).alias("content")
+    table = _open(spark, source).select(_photo_id(source).alias("photo_id"), content)
     return table.join(F.broadcast(items), "photo_id")
+
+
+def doubled_rows(spark: SparkSession, source: PhotoSource, photo_id: str) -> InputError:
+    """The error of two rows with one photo id: names what they have in common."""
+    same = _open(spark, source).where(_photo_id(source) == photo_id)
+    key = same.select(_key(source)).limit(1).collect()[0][0]
+    return InputError(
+        f"ingest_photos.source: {key!r} is there twice in column {_key_name(source)!r} of "
+        f"{source.path}, and it tells the table's photos apart: leave out one of the rows, or name "
+        "a column that is another for each photo in columns.id"
+    )
 
 
 def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
@@ -131,10 +142,13 @@ def _with_status(files: Files, rows: Iterable[Any]) -> Iterator[tuple[Any, FileS
 
 
 def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:
-    """The table, by path or, without a slash, by name; its columns are checked."""
+    """The columns that a source names, as they are used: path, content, id ...
+
+    The table is found by its path or, without a slash, by its name.
+    """
     try:
         if "/" in source.path:
-            table = spark.read.format(source.format).load(source.path)
+            table = open_table(spark, source.format, source.path)
         else:
             table = spark.read.table(source.path)
         have = dict(table.dtypes)
@@ -144,23 +158,55 @@ def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:
             f"({error.getCondition()}); give a path or a name that exists"
         ) from error
     wanted = {use: name for use, name in source.columns.model_dump().items() if name}
-    faults = [
-        f"columns.{use} is {name!r}, which is {have.get(name, 'missing')}, "
-        f"want {' or '.join(USABLE[use][:2])}"
-        for use, name in wanted.items()
-        if have.get(name) not in USABLE[use]
-    ]
+    found = {use: _find_column(table, name) for use, name in wanted.items()}
+    faults = []
+    for use, name in wanted.items():
+        column = found[use]
+        kind = "missing" if column is None else table.select(column).dtypes[0][1]
+        if kind not in USABLE[use]:
+            want = " or ".join(USABLE[use][:2])
+            faults.append(f"columns.{use} is {name!r}, which is {kind}, want {want}")
+            faults += _fields_instead(table, name, use)
     if faults:
         raise InputError(
             f"ingest_photos.source: {source.path}: {'; '.join(faults)}; it has "
             + ", ".join(f"{name} ({kind})" for name, kind in have.items())
         )
-    return table
+    return table.select(*(column.alias(use) for use, column in found.items() if column is not None))
+
+
+def _find_column(table: DataFrame, name: str) -> Column | None:
+    """The column of a name or, by a name with dots, a field of a struct; None: there is none."""
+    quoted = F.col("`" + name.replace("`", "``") + "`")
+    for column in [quoted] if name in table.columns else [quoted, F.col(name)]:
+        try:
+            table.select(column)
+        except AnalysisException:
+            continue
+        return column
+    return None
+
+
+def _fields_instead(table: DataFrame, name: str, use: str) -> list[str]:
+    """What to give in place of a struct, as that of Hugging Face's images, bytes and path."""
+    if name not in table.columns or not isinstance(table.schema[name].dataType, StructType):
+        return []
+    fields = [f for f in table.schema[name].dataType if f.dataType.simpleString() in USABLE[use]]
+    return [f'give columns.{use} = "{name}.{field.name}"' for field in fields]
+
+
+def _key_name(source: PhotoSource) -> str:
+    return source.columns.id or source.columns.path
 
 
 def _key(source: PhotoSource) -> Column:
-    return F.col(source.columns.id or source.columns.path).cast("string")
+    return F.col("id" if source.columns.id else "path").cast("string")
 
 
-def _text(name: str) -> Column:
-    return (F.col(name) if name else F.lit(None)).cast("string")
+def _photo_id(source: PhotoSource) -> Column:
+    """As `make_photo_id` makes it."""
+    return F.sha2(F.concat(F.lit(f"{source.name}/"), _key(source)), 256).substr(1, 32)
+
+
+def _text(name: str, use: str) -> Column:
+    return (F.col(use) if name else F.lit(None)).cast("string")

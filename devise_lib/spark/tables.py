@@ -19,6 +19,7 @@ from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark import delta_log
 from devise_lib.spark.conflicts import retry_on_conflict
 from devise_lib.spark.hadoop_files import spark_path
+from devise_lib.spark.literal_paths import text_in_sql
 from devise_lib.spark.schemas import LAYOUTS, SCHEMAS
 from devise_lib.spark.session import session_settings
 
@@ -181,9 +182,9 @@ class Tables:
         """The commits that the table's log still has, newest first, read one after the other."""
         return delta_log.commits(self.folder(name))
 
-    def was_deleted_from(self, name: str) -> bool:
-        """Whether the table's log knows of a DELETE."""
-        return any(commit.operation == "DELETE" for commit in self.commits(name))
+    def lost_rows(self, name: str, after: int = -1) -> bool:
+        """Whether somebody has taken rows away by a commit behind a version, as DELETE does."""
+        return any(map(delta_log.takes_rows, delta_log.commits(self.folder(name), after)))
 
     def file_sizes(self, name: str) -> DataFrame:
         """The table's files that hold rows: file_path, file_size (bytes)."""
@@ -249,7 +250,7 @@ class Tables:
         full_name = f"{self.catalog}.{name}"
         told: AbstractContextManager[None] = nullcontext()
         if is_there:  # perhaps made by path alone: Delta takes no second table there
-            place = f"USING delta LOCATION '{self.path(name)}'"
+            place = f"USING delta LOCATION {text_in_sql(self.path(name))}"
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
         else:  # what a new table's writer is given is not put down; what the session has is
             told = self._telling(commit)

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
-from devise_lib.paths import without_glob
+from devise_lib.spark.literal_paths import read_parquet
 from devise_lib.text.word2vec import CorpusSize
 
 COUNTS = "word string, count long"
@@ -57,7 +57,7 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
         chosen = chosen.orderBy(*order).limit(max_vocab)
     in_order = chosen.coalesce(1).sortWithinPartitions(*order)
     in_order.write.mode("overwrite").parquet(str(folder))
-    number = sentences.sparkSession.read.parquet(without_glob(str(folder))).count()
+    number = read_parquet(sentences.sparkSession, str(folder)).count()
     length = F.col("count") * (F.octet_length("word") + 1)
     total = counts.agg(F.sum("count").alias("words"), F.sum(length).alias("bytes")).collect()[0]
     counts.unpersist()

@@ -108,6 +108,18 @@ def stopped_after(act: Callable[[WaitUntil], None]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
 
 
+def pack_and_delete(spark, config) -> list[Path]:
+    """Pack PHOTOS, and delete the files of before, as VACUUM does once they are old enough."""
+    Tables.of(spark, config).pack("photos", 1 << 20)
+    photos = Path(config.work_dir, "tables", "photos")
+    live = {Path(uri).name for uri in DeltaTable(str(photos)).file_uris()}
+    old = [path for path in photos.glob("*.parquet") if path.name not in live]
+    for path in old:
+        path.unlink()
+        path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
+    return old
+
+
 def test_it_takes_new_photos_until_it_is_stopped(
     spark, to_do, tmp_path, monkeypatch, capfd, caplog
 ):
@@ -117,13 +129,18 @@ def test_it_takes_new_photos_until_it_is_stopped(
     tidied: list[set[str]] = []
 
     def tidy(*args, **options):
+        before = tidied[-1] if tidied else set()
         tidied.append(embedded(config))
+        if "c" in tidied[-1] - before:  # the stream waits meanwhile, and then has to begin anew
+            add_photos(spark, config, {"d": picture(251), "e": picture(252)}, files=2)
+            pack_and_delete(spark, config)
         pack_and_vacuum(*args, **options)
 
     pack_and_vacuum = embedding_run.tidy
     monkeypatch.setattr(embedding_run, "tidy", tidy)
     monkeypatch.setattr(embedding, "SPARE_FILES", 1)
     everything = set(FIRST) | set(LATER)
+    photos = tables.folder("photos")
 
     def act(wait_until: WaitUntil) -> None:
         wait_until(lambda: embedded(config) == set(FIRST))
@@ -132,17 +149,24 @@ def test_it_takes_new_photos_until_it_is_stopped(
         add_photos(spark, config, LATER)
         wait_until(lambda: embedded(config) == everything)
         wait_until(lambda: everything in tidied)
+        # Deleted and ingested again: the run began without results, and knows them all the same.
+        spark.sql(f"DELETE FROM delta.`{photos}` WHERE photo_id IN ('a0', 'b1')")
+        add_photos(spark, config, {"a0": FIRST["a0"], "b1": LATER["b1"], "c": picture(250)})
+        wait_until(lambda: "c" in embedded(config))
+        wait_until(lambda: embedded(config) >= {"d", "e"})
 
     with stopped_after(act):
         counts = run(spark, config, trigger_s=0.5)
-    assert counts == {"embeddings": 10, "quarantined": 0}
-    assert not caplog.records  # a stop is no fault
+    assert counts == {"embeddings": 13, "quarantined": 0}
+    assert len(caplog.records) == 1  # of the stream that could not go on; a stop is no fault
     assert tidied[0] == set(FIRST)  # before it waits for more
     assert is_current(tables, "another")  # readers are not taken back
-    assert "all 6 photos have their result; looking for new ones" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "all 6 photos have their result; looking for new ones" in told
+    assert "PHOTOS are not what the last stream read" in told
     make_current(tables, model_id)
     before = tables.version("embeddings")
-    assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
+    assert run(spark, config) == {"embeddings": 13, "quarantined": 0}
     assert tables.version("embeddings") == before
 
 
@@ -218,14 +242,7 @@ def test_a_stream_whose_next_files_were_packed_and_deleted_begins_anew(
 ):
     config = copy_of(done, tmp_path / "work")
     add_photos(spark, config, LATER, files=len(LATER))
-    Tables.of(spark, config).pack("photos", 1 << 20)
-    photos = Path(config.work_dir, "tables", "photos")
-    live = {Path(uri).name for uri in DeltaTable(str(photos)).file_uris()}
-    old = [path for path in photos.glob("*.parquet") if path.name not in live]
-    assert len(old) >= len(LATER)
-    for path in old:  # as VACUUM does once they are old enough
-        path.unlink()
-        path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
+    assert len(pack_and_delete(spark, config)) >= len(LATER)
     capfd.readouterr()
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
     assert "looking at all of them" in capfd.readouterr().out

@@ -137,7 +137,7 @@ def together(spark, source, places, archive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
     sides = {f"{name}.png": picture(1, size=side) for name, side in SIDES.items()}
     config = configure(
-        folder / "work",
+        folder / "run [10:30] 'a'",
         *({"path": path, "name": name} for name, path in places.items()),
         archive,
         {"path": str(source), "name": "a", "include": "/cat/", "test_share": 1.0},
@@ -270,7 +270,12 @@ REFUSED = {
     "missing": (missing, "there is no '.*new'; give a path that exists"),
     "empty": (nothing, "'.*new' has no file in it"),
     "hidden files alone": (only_hidden, "'.*new' has no file in it"),
-    "no image": (only_text, r"3 of 3 photos are refused, .* most often not_an_image \(2\)"),
+    "no image": (
+        only_text,
+        r"3 of 3 photos are refused, .* most often not_an_image \(2\)\. For example "
+        r"file:.*/new/a\.jpg \(no known format; .*\) and file:.*/new/b\.jpg \(no known.*\)\. "
+        r"Files that are no photos are left out by the `include` of their source, as in include = ",
+    ),
     "too many bad": (two_of_three, r"2 of 3 .* above max_bad_share = 0\.5.*Mend the source"),
 }
 

@@ -125,7 +125,10 @@ def uploads(spark, galleries, tmp_path_factory) -> dict[str, str]:
     df = spark.createDataFrame(rows, "number int, jpg binary, who string, place string")
     df.drop("place").write.format("delta").save(f"{folder}/bytes")
     df.drop("jpg").write.parquet(f"{folder}/paths")
-    return {"bytes": f"{folder}/bytes", "paths": f"{folder}/paths"}
+    images = [{"bytes": picture(n), "path": f"{n}.png"} for n in range(4)]
+    nested = pa.table({"id": ["a", "b", "b", "c"], "a.b": ["x"] * 4, "image": images})
+    parquet.write_table(nested, f"{folder}/nested.parquet")
+    return {name: f"{folder}/{name}" for name in ("bytes", "paths", "nested.parquet")}
 
 
 def of_bytes(path: str) -> dict:
@@ -164,14 +167,21 @@ def listed(spark, uploads, galleries, tmp_path_factory) -> IngestPhotos:
     folder = tmp_path_factory.mktemp("listed")
     paths = [*map(str, galleries.rglob("*.png")), TOO_LONG]
     parquet.write_table(pa.table({"path": paths}), folder / "odd.parquet")
+    odd = folder / "tab {v} [10:30]*"
+    odd.mkdir()
+    images = [{"bytes": picture(n), "path": None} for n in (5, 6)]
+    nested = {"id": ["a", "b"], "a.b": ["x", "y"], "image": images}
+    parquet.write_table(pa.table(nested), odd / "x.parquet")
+    of_images = {"path": "", "content": "image.bytes", "id": "id", "label": "a.b"}
     table = {"kind": "table", "format": "parquet"}
     columns = {"path": "place", "label": "who"}
     config = configure(
         folder / "work",
+        {"path": str(odd), "columns": of_images, **table},
         {"path": uploads["paths"], "columns": columns, **table},
-        {"path": str(folder / "odd.parquet"), "label_pattern": "", **table},
+        {"path": str(folder / "odd.parquet"), "name": "odd", "label_pattern": "", **table},
     )
-    assert run(spark, config) == {"photos": 4 + len(paths) - 1, "quarantined": 2}
+    assert run(spark, config) == {"photos": 2 + 4 + len(paths) - 1, "quarantined": 2}
     return config
 
 
@@ -192,7 +202,20 @@ def test_a_table_of_paths(spark, listed, galleries):
         assert bytes(row["content"]) == path.read_bytes()
         assert abs(row["modification_time"].timestamp() - path.stat().st_mtime) < 0.001
         assert row["label"] == path.parts[-3]
-    assert run(spark, listed) == {"photos": 0, "quarantined": 0, "unchanged": 10}
+    assert run(spark, listed) == {"photos": 0, "quarantined": 0, "unchanged": 12}
+
+
+def test_a_table_of_structs_at_a_path_that_looks_like_a_pattern(listed):
+    """As Hugging Face writes images: struct<bytes, path>. A column's own name may have dots, too.
+
+    Of the kind: what a user names is taken for a pattern, or for a way through a struct.
+    """
+    photos = of_set(read(listed), "tab {v} [10:30]*")
+    found = {(row["photo_id"], row["label"], bytes(row["content"])) for row in photos}
+    assert found == {
+        (make_photo_id("tab {v} [10:30]*", name), label, picture(level))
+        for name, label, level in (("a", "x", 5), ("b", "y", 6))
+    }
 
 
 @pytest.mark.parametrize(
@@ -203,6 +226,18 @@ def test_a_table_of_paths(spark, listed, galleries):
             r"columns\.path is 'none', which is missing.*number \(int\)",
         ),
         ({"columns": {"path": "number"}}, r"columns\.path is 'number', which is int, want string"),
+        (
+            {"path": "nested", "columns": {"path": "", "id": "id", "content": "image"}},
+            r"is 'image', which is struct.*, want binary; give columns\.content = \"image\.bytes\"",
+        ),
+        (
+            {"path": "nested", "columns": {"path": "", "id": "id", "content": "image.none"}},
+            r"columns\.content is 'image\.none', which is missing",
+        ),
+        (
+            {"path": "nested", "columns": {"path": "", "id": "id", "content": "image.bytes"}},
+            r"'b' is there twice in column 'id' of .*nested\.parquet, and it tells",
+        ),
         ({"path": "/none/such"}, r"there is no delta table '/none/such' \("),
         ({"path": "none_such"}, r"there is no delta table 'none_such' \("),
         ({"columns": {"path": "", "id": "who", "content": "jpg"}}, "has rows without 'who'"),
@@ -210,6 +245,8 @@ def test_a_table_of_paths(spark, listed, galleries):
 )
 def test_a_table_that_cannot_be_used_is_told(spark, uploads, tmp_path, values, message):
     source = {"path": uploads["bytes"], "kind": "table", **values}
+    if source["path"] == "nested":
+        source |= {"path": uploads["nested.parquet"], "format": "parquet"}
     with pytest.raises(InputError, match=message):
         run(spark, configure(tmp_path, source))
     assert not (tmp_path / "tables").exists()

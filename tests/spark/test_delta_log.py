@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.spark.delta_log import Commit, TableSize, commits, last_change, newest_version, size
+from devise_lib.spark.delta_log import (
+    Commit,
+    TableSize,
+    commits,
+    last_change,
+    newest_version,
+    size,
+    takes_rows,
+)
 
 
 def write_commit(table: Path, version: int, operation: str = "WRITE", **told) -> None:
@@ -111,6 +119,27 @@ def test_tables_of_the_same_versions_have_other_last_changes(table, tmp_path):
     write_commit(table, 0, txnId="a")
     write_commit(tmp_path / "other", 0, txnId="b")
     assert last_change(table) != last_change(tmp_path / "other")
+
+
+def test_a_commit_of_somebody_elses_that_may_take_rows_is_known(table):
+    """Of the kind: one way to take rows away is known, DELETE, and the others are not."""
+    own = {"userMetadata": '{"job": "ingest_photos", "commit": "1"}'}
+    told = [
+        ("WRITE", {}, False),
+        ("WRITE", {"operationMetrics": {"numRemovedFiles": "2"}}, True),  # an overwrite
+        ("CREATE OR REPLACE TABLE AS SELECT", {}, True),
+        ("MERGE", {}, True),
+        ("MERGE", own, False),  # of superseded revisions and marks
+        ("DELETE", {}, True),
+        ("DELETE", own, True),
+        ("RESTORE", {}, True),
+        ("OPTIMIZE", {}, False),
+        ("CREATE TABLE", {}, False),
+    ]
+    for version, (operation, more, _) in enumerate(told):
+        write_commit(table, version, operation, **more)
+    found = reversed(list(commits(table)))
+    assert [takes_rows(commit) for commit in found] == [takes for *_, takes in told]
 
 
 def test_the_size_is_that_of_the_newest_versions_checksum(table):

@@ -46,7 +46,7 @@ def appended(spark, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def tables(spark, appended, tmp_path) -> Tables:
-    folder = shutil.copytree(appended, tmp_path / "my work [1] 50%20")
+    folder = shutil.copytree(appended, tmp_path / "my work [1:2] 50%20")
     return Tables.of(spark, EmbedPhotos(work_dir=str(folder)))
 
 

@@ -43,7 +43,7 @@ def sentences(spark, rows):
 
 @pytest.fixture(scope="module")
 def vocabulary(sentences, tmp_path_factory):
-    return count_words(sentences, 5, 0, tmp_path_factory.mktemp("vocabulary") / "words")
+    return count_words(sentences, 5, 0, tmp_path_factory.mktemp("vocabulary") / "run [10:30]")
 
 
 @pytest.fixture(scope="module")
