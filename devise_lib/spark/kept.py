@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 from pyspark.sql import DataFrame
 
@@ -35,6 +36,24 @@ class Scratch:
         path = f"{self._folder}/{name}"
         df.write.mode("append" if more else "overwrite").parquet(path)
         return read_parquet(df.sparkSession, path, schema=df.schema)
+
+    def deal(self, df: DataFrame, name: str, column: str) -> Callable[[int], DataFrame | None]:
+        """Save rows by a whole number that they have, each number's in files of their own.
+
+        Returns:
+            Gives the rows of a number, and reads no others; None where there are none.
+        """
+        folder = f"{self._folder}/{name}"
+        df.repartition(column).write.mode("overwrite").partitionBy(column).parquet(folder)
+        schema = df.drop(column).schema
+
+        def read(number: int) -> DataFrame | None:
+            part = f"{folder}/{column}={number}"
+            if not Path(part).exists():
+                return None
+            return read_parquet(df.sparkSession, part, schema=schema)
+
+        return read
 
     def __enter__(self) -> "Scratch":
         shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed

@@ -32,7 +32,7 @@ RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
 HEADER_BYTES = 4096  # read at once while headers are looked at
 RANGES = (
     "path string, start long, stop long, shadowed array<long>, links array<array<long>>, "
-    "defaults string, size_bytes long"  # defaults in JSON, since they may be no UTF-8
+    "defaults string, size_bytes long, is_mixed boolean"  # defaults in JSON: they may be no UTF-8
 )
 RANGE_NAMES = ["path", "start", "stop", "shadowed", "links", "defaults"]
 # A member: its content, or why it was not read.
@@ -102,15 +102,15 @@ def _planner(opener: WorkerFiles) -> Callable[[Frames], Frames]:
                 except ArchiveError as error:
                     raise _unreadable(path, error) from error
                 rows = [_range_row(path, part) for part in ranges]
-                yield pd.DataFrame(rows, columns=[*RANGE_NAMES, "size_bytes"])
+                yield pd.DataFrame(rows, columns=[*RANGE_NAMES, "size_bytes", "is_mixed"])
 
     return plan
 
 
 def _range_row(path: str, part: TarRange) -> Row:
     links = [list(link) for link in part.links]
-    defaults = json.dumps(part.defaults)
-    return path, part.start, part.stop, list(part.shadowed), links, defaults, part.weight
+    of_range = (path, part.start, part.stop, list(part.shadowed), links)
+    return *of_range, json.dumps(part.defaults), part.weight, part.is_mixed
 
 
 def _reader(opener: WorkerFiles) -> Callable[[Frames], Frames]:

@@ -6,12 +6,15 @@ has a narrow range of ids, by which readers leave files out.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.numerics.packing import count_files
+from devise_lib.spark.kept import Scratch
 
 ROW_BYTES = 1_000  # what an item costs beside its bytes
 UNKNOWN_BYTES = 100_000  # of a photo whose table does not tell
@@ -19,15 +22,35 @@ FILES_A_SLOT = 2  # a chunk: what a kill loses, and what Spark's storage has to 
 DIGITS, DIGESTS = 8, 16**8  # of the digest, that are looked at
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Some of the items of a run.
+
+    Attributes:
+        items: as they were listed.
+        work: the same, widened and dealt to tasks.
+    """
+
+    items: DataFrame
+    work: DataFrame
+
+
 def cut_into_chunks(
-    items: DataFrame, file_bytes: int, widen: Callable[[DataFrame], DataFrame] = lambda chunk: chunk
-) -> Iterator[DataFrame]:
+    items: DataFrame,
+    file_bytes: int,
+    scratch: Scratch,
+    widen: Callable[[DataFrame], DataFrame] = lambda chunk: chunk,
+) -> Iterator[Chunk]:
     """The items, a chunk at a time, each with one task for about `file_bytes`.
+
+    Where there are several chunks, the items are saved once by the numbers of these, so that each
+    chunk reads its own items alone.
 
     Args:
         items: persisted; with the columns `digest`, hexadecimal and of DIGITS digits at least, and
             `size_bytes`, null where that is not known.
         file_bytes: bytes of a task.
+        scratch: for the items of later chunks.
         widen: gives the items of a chunk what they lack, before they are dealt to tasks.
     """
     slots = items.sparkSession.sparkContext.defaultParallelism
@@ -37,12 +60,19 @@ def cut_into_chunks(
         return
     files = count_files(total_bytes, rows, file_bytes, slots)
     number = F.conv(F.substring("digest", 1, DIGITS), 16, 10).cast("double")
-    bucket = F.floor(number * (files / DIGESTS)).cast("int")
-    numbered = items.withColumn("bucket", bucket)
-    for first in range(0, files, FILES_A_SLOT * slots):
-        count = min(FILES_A_SLOT * slots, files - first)
-        chunk = numbered.where(F.col("bucket").between(first, first + count - 1))
-        yield one_task_each(widen(chunk), F.col("bucket") - first, count).drop("bucket")
+    numbered = items.withColumn("bucket", F.floor(number * (files / DIGESTS)).cast("int"))
+    a_chunk = FILES_A_SLOT * slots
+    chunks = math.ceil(files / a_chunk)
+    if chunks > 1:
+        chunk = F.floor(F.col("bucket") / a_chunk).cast("int")
+        read = scratch.deal(numbered.withColumn("chunk", chunk), "chunks", "chunk")
+    for index in range(chunks):
+        first, some = index * a_chunk, numbered if chunks == 1 else read(index)
+        if some is None:
+            continue
+        count = min(a_chunk, files - first)
+        work = one_task_each(widen(some), F.col("bucket") - first, count).drop("bucket")
+        yield Chunk(some, work)
 
 
 def one_task_each(rows: DataFrame, bucket: Column, buckets: int) -> DataFrame:

@@ -1,8 +1,10 @@
 """The photos in archives: read when the archive changed, and remembered until the run ends."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from devise_lib.spark.cifar_files import find_cifar
 from devise_lib.spark.cifar_photos import check_cifar, plan_cifar
@@ -14,29 +16,71 @@ from devise_lib.spark.photo_chunks import cut_into_chunks
 from devise_lib.spark.photo_sources import Place
 
 
-def check_members(
-    archives: DataFrame, place: Place, limits: Limits, file_bytes: int, keep: Keep
-) -> Iterator[DataFrame]:
-    """The members of a source's archives as rows of CHECKED, a chunk at a time.
+@dataclass(frozen=True)
+class MemberReader:
+    """Reads the archives of a source.
 
-    Args:
-        archives: path, size_bytes, of those that are to be read.
+    Attributes:
         place: the source.
         limits: for its photos.
         file_bytes: that a task reads.
+        scratch: for the ranges of later chunks.
         keep: persists a DataFrame for as long as the chunks are used.
     """
-    spark, source = archives.sparkSession, place.source
-    if source.kind == "cifar":
-        changed = {row["path"] for row in archives.select("path").collect()}  # a few files
-        found = find_cifar(spark, source.path)
-        for chunk in cut_into_chunks(
-            keep(plan_cifar(spark, found, changed, source.include)), file_bytes
-        ):
-            yield check_cifar(chunk, source, found, limits)
-    else:
-        for chunk in cut_into_chunks(keep(plan_archives(archives, place)), file_bytes):
-            yield check_ranges(chunk, place, limits)
+
+    place: Place
+    limits: Limits
+    file_bytes: int
+    scratch: Scratch
+    keep: Keep
+
+    def read(self, archives: DataFrame, listed: DataFrame) -> Iterator[tuple[DataFrame, bool]]:
+        """The members as rows of CHECKED, a chunk at a time.
+
+        Args:
+            archives: path, size_bytes, of those that are to be read.
+            listed: photo_set, path, state of all files and archives of the run.
+
+        Returns:
+            Each chunk, and whether a member may have the id of a file outside of the chunk.
+        """
+        spark, source = archives.sparkSession, self.place.source
+        if source.kind == "cifar":
+            changed = {row["path"] for row in archives.select("path").collect()}  # a few files
+            found = find_cifar(spark, source.path)
+            plan = self.keep(plan_cifar(spark, found, changed, source.include))
+            for chunk in cut_into_chunks(plan, self.file_bytes, self.scratch):
+                yield check_cifar(chunk.work, source, found, self.limits), True
+            return
+        plan = self.keep(plan_archives(archives, self.place))
+        own = listed.where(F.col("photo_set") == source.name)
+        may_meet = not plan.where("is_mixed").isEmpty() or archives_meet_files(own)
+        for chunk in cut_into_chunks(plan, self.file_bytes, self.scratch):
+            yield check_ranges(chunk.work, self.place, self.limits), may_meet
+
+
+def archives_meet_files(listed: DataFrame) -> bool:
+    """Whether anything lies in the folder that a tar stands for: beside a.tar in a, or in a.tar's.
+
+    Only then a member of a tar can have the id of another file.
+
+    Args:
+        listed: path, state of the files and archives of one source.
+    """
+    stands_for = listed.where("state = 'archive'").select(_folder(F.col("path")).alias("folder"))
+    # Of the path of an archive the last part is left out, too: it is no folder above itself.
+    parents = listed.select(F.regexp_extract("path", "^(.*)/[^/]*$", 1).alias("parent")).distinct()
+    parts = F.split("parent", "/")
+    above = F.transform(
+        F.sequence(F.lit(1), F.size(parts)),
+        lambda count: F.array_join(F.slice(parts, F.lit(1), count), "/"),
+    )
+    folders = parents.select(F.explode(above).alias("folder"))
+    return not folders.join(stands_for, "folder", "left_semi").isEmpty()
+
+
+def _folder(path: Column) -> Column:
+    return F.regexp_replace(path, r"\.tar$", "")
 
 
 class Members:
@@ -51,8 +95,13 @@ class Members:
         self._listed, self._scratch = listed.select("photo_id", "path"), scratch
         self._read: DataFrame | None = None
 
-    def add(self, checked: DataFrame) -> None:
+    def add(self, checked: DataFrame, may_meet: bool) -> None:
         """Note a chunk's members.
+
+        Args:
+            checked: the chunk.
+            may_meet: whether one of them may have the id of a file outside of the chunk. All files
+                before are read then.
 
         Raises:
             InputError: two of them have one id, or one has that of a file beside the archive.
@@ -60,10 +109,11 @@ class Members:
         found = checked.select("photo_id", "path")
         if doubled := find_doubled(found):
             raise two_files(*doubled[1:])
-        others = self.seen().withColumnRenamed("path", "other")
-        twice = found.join(others, "photo_id").select("path", "other").limit(1).collect()
-        if twice:
-            raise two_files(*sorted(twice[0]))
+        if may_meet:
+            others = self.seen().withColumnRenamed("path", "other")
+            twice = found.join(others, "photo_id").select("path", "other").limit(1).collect()
+            if twice:
+                raise two_files(*sorted(twice[0]))
         self._read = self._scratch.save(found, "members", more=True)
 
     def seen(self) -> DataFrame:

@@ -34,7 +34,7 @@ from devise_lib.spark.photo_containers import (
     forget_archives,
     remember_archives,
 )
-from devise_lib.spark.photo_members import Members, check_members
+from devise_lib.spark.photo_members import MemberReader, Members
 from devise_lib.spark.photo_survey import Survey, survey
 from devise_lib.spark.photo_tables import with_content
 from devise_lib.spark.table_care import vacuum
@@ -114,14 +114,14 @@ def _read_files(run: Run) -> None:
         if not run.seen.states[source.name, "read"]:
             continue
         items = run.seen.todo(source.name).withColumn("digest", F.col("photo_id"))
-        some = items.where("known_revision IS NOT NULL OR refused_reason IS NOT NULL")
-        known = some.select("photo_id", *KNOWN) if run.seen.known else None
         widen = partial(with_content, run.tables.spark, source)
         of_a_table = [widen] if source.columns.content else []
-        for chunk in cut_into_chunks(items, run.config.file_bytes, *of_a_table):
+        for chunk in cut_into_chunks(items, run.config.file_bytes, run.scratch, *of_a_table):
             if run.stopped():
                 return
-            run.settle(check_files(chunk, place, limits), known)
+            some = chunk.items.where("known_revision IS NOT NULL OR refused_reason IS NOT NULL")
+            known = some.select("photo_id", *KNOWN) if run.seen.known else None
+            run.settle(check_files(chunk.work, place, limits), known)
 
 
 def _has_archives(run: Run) -> bool:
@@ -145,10 +145,12 @@ def _read_archives(run: Run) -> tuple[int, int]:
         archives = containers.changed.where(F.col("photo_set") == name)
         # As the tables are now: with the files that this run has taken.
         known = run.scratch.save(read_known(run.tables, [name]), "known")
-        for chunk in check_members(archives, place, limits, run.config.file_bytes, run.keep):
+        known = None if known.isEmpty() else known
+        reader = MemberReader(place, limits, run.config.file_bytes, run.scratch, run.keep)
+        for chunk, may_meet in reader.read(archives, run.seen.files):
             if run.stopped():
                 break
-            members.add(run.keep(chunk))
+            members.add(run.keep(chunk), may_meet)
             settle(run.tables, chunk, known, run.config, run.ledger)
             chunk.unpersist()
         else:

@@ -65,6 +65,8 @@ class TarRange:
         shadowed: where members begin whose name comes again later: as tar does, the last counts.
         links: those of its links that lead to a member of the tar, wherever that is.
         defaults: PAX records of earlier members that hold for these as well.
+        is_mixed: whether the tar has a folder beside a tar of that name, so that a file of one may
+            have the path of a file of the other.
     """
 
     start: int
@@ -72,6 +74,7 @@ class TarRange:
     shadowed: tuple[int, ...] = ()
     links: tuple[Link, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
+    is_mixed: bool = False
 
     @property
     def weight(self) -> int:
@@ -137,12 +140,12 @@ def _cut(
     hidden_by_later, changes = set(names.shadowed), [at for at, _ in defaults]
     shadowed: list[int] = []
     links: list[Link] = []
-    first, weight = 0, 0
+    first, weight, is_mixed = 0, 0, names.has_folder_beside(TAR)
 
     def finish(behind: int) -> TarRange:
         start, stop = names.extent(first)[0], names.extent(behind - 1)[1]
         held = defaults[bisect_right(changes, start) - 1][1]
-        return TarRange(start, stop, tuple(shadowed), tuple(links), held)
+        return TarRange(start, stop, tuple(shadowed), tuple(links), held, is_mixed)
 
     for number in range(len(names)):
         start, stop = names.extent(number)

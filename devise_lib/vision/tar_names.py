@@ -69,6 +69,19 @@ class Names:
             self.shadowed.append(self._last[name])
         self._last[name] = number
 
+    def has_folder_beside(self, ending: str) -> bool:
+        """Whether there is a/b with something in it beside a file a/b with this ending."""
+        stems = {name.removesuffix(ending) for name in self._last if name.endswith(ending)}
+        if not stems:
+            return False
+        folders: set[str] = set()
+        for name in self._last:
+            folder = dirname(name)
+            while folder and folder not in folders:
+                folders.add(folder)
+                folder = dirname(folder)
+        return not stems.isdisjoint(folders)
+
     def resolve(self) -> None:
         """Follow symbolic links, which may lead to later members: call it once all are noted."""
         for number, target in self._symbolic.items():

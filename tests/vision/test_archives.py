@@ -187,6 +187,14 @@ def test_links_within_an_inner_tar_and_to_one():
     assert refusals(files) == dict.fromkeys(["n1.tar!gone.jpg", "n2.tar!gone.jpg"], "missing_file")
 
 
+def test_a_folder_beside_a_tar_of_its_name_is_known():
+    """A file of the one may have the path of a file of the other."""
+    tar = Piece("b/n.tar", tar_of(Piece("x", b"1")))
+    for names, mixed in ((["b/n/y"], True), (["b/n/c/y"], True), (["b/n", "n/y", "b/nn/y"], False)):
+        data = tar_of(tar, *(Piece(name, b"2") for name in names))
+        assert {part.is_mixed for part in plan_ranges(io.BytesIO(data), 1)} == {mixed}
+
+
 def test_every_other_kind_of_member_is_read_or_refused():
     files = at_any_cut(
         Piece("contiguous.jpg", b"c", tarfile.CONTTYPE),
