@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
+from devise_lib.archive_kinds import TAR, archive_kind
 from devise_lib.reasons import Reason
 from devise_lib.spark.schemas import PHOTOS
-from devise_lib.vision.archives import MEMBER, archive_kind
+from devise_lib.vision.archives import MEMBER
 from devise_lib.vision.images import Refusal, inspect
 
 LEAST_TIME_S, GREATEST_TIME_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
@@ -118,6 +119,8 @@ def refuse(
     found = inspect(content, max_pixels, min_side)
     if found and found.reason == Reason.NOT_AN_IMAGE and (kind := archive_kind(content)):
         message = f"it is {kind}, which is not opened: unpack it, or pack it as a .tar"
+        if kind == TAR:
+            message = f"it is {kind}, which is not opened: its name does not end in .tar"
         return Refusal(Reason.UNSUPPORTED_FORMAT, message)
     return found or (Refusal(Reason.NO_LABEL, missing_label) if missing_label else None)
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from devise_lib.archive_kinds import HEAD_BYTES
 from devise_lib.errors import InputError
 from devise_lib.text.dump_index import find_index, indexed_streams
 from devise_lib.text.files import LOCAL_FILES, Files, FileStatus
+from devise_lib.text.other_files import other_file
 from devise_lib.text.streams import first_bytes, next_stream
 
 RANGE_BYTES = 32_000_000  # of a compressed dump: about a quarter of a minute of one core
@@ -119,10 +121,12 @@ def _plan_file(
 
 
 def _kind(files: Files, dump: FileStatus) -> Literal["bz2", "xml"]:
-    with files.open_range(dump.path, 0, 64) as file:
-        head = file.read(64)
+    with files.open_range(dump.path, 0, HEAD_BYTES) as file:
+        head = file.read(HEAD_BYTES)
     if head.startswith(b"BZh"):
         return "bz2"
+    if what := other_file(head, "bzip2"):
+        raise InputError(f"{dump.path} is {what}; want a MediaWiki dump, bz2 or XML")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return "xml"
     raise InputError(

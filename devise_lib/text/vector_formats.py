@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.text.packings import other_file
+from devise_lib.text.other_files import other_file
 
 Format = Literal["word2vec", "word2vec_text", "glove"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -76,7 +76,7 @@ def detect(path: str, head: bytes, wanted: str) -> Layout:
     if not head:
         raise InputError(f"{path} is empty; want a file of word vectors")
     found = (what for start, what in _OTHER_VECTORS.items() if head.startswith(start))
-    if what := next(found, None) or other_file(head):
+    if what := next(found, None) or other_file(head, "gzip or bzip2"):
         raise InputError(f"{path} is {what}; want a file of word vectors")
     head = head.removeprefix(_BOM)
     header = _HEADER.match(head)

@@ -29,22 +29,6 @@ _KINDS = {  # members that are no files, and what they are called
     tarfile.BLKTYPE: "a device",
 }
 _CONTINUED = b"M"  # of GNU tar: the rest of a file that another volume begins
-_MAGIC = (  # first bytes of archives that are not opened
-    (b"PK\3\4", "a zip archive"),
-    (b"PK\5\6", "an empty zip archive"),
-    (b"\x1f\x8b", "compressed by gzip"),
-    (b"BZh", "compressed by bzip2"),
-    (b"\xfd7zXZ\0", "compressed by xz"),
-    (b"\x5d\0\0", "compressed by lzma"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
-    (b"\x04\x22\x4d\x18", "compressed by lz4"),
-    (b"\x1f\x9d", "compressed by compress"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\x07", "a rar archive"),
-    (b"!<arch>\n", "an ar archive"),
-    (b"070701", "a cpio archive"),
-    (b"070707", "a cpio archive"),
-)
 OpenPart = Callable[[int, int], IO[bytes]]
 
 
@@ -102,13 +86,6 @@ class File:
 def is_hidden(path: str) -> bool:
     """Whether a part of a path begins with a dot, as .DS_Store and ._photo.jpg do."""
     return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
-
-
-def archive_kind(content: bytes) -> str:
-    """What an archive that is not opened is, by its first bytes; "" for anything else."""
-    if content[257:262] == b"ustar":
-        return f"a tar whose name does not end in {TAR}"
-    return next((kind for magic, kind in _MAGIC if content.startswith(magic)), "")
 
 
 def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:

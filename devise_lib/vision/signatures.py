@@ -3,6 +3,7 @@
 import codecs
 import struct
 
+from devise_lib.archive_kinds import archive_kind
 from devise_lib.vision.endings import brands_of
 
 PICTURES = (  # pictures and documents that are not read
@@ -46,16 +47,7 @@ PLACED = (  # the same, whose mark does not stand first: where it stands
     (128, b"DICM", "DICOM"),
     (40, b" EMF", "EMF"),
 )
-OTHERS = (  # no pictures
-    (b"PK\3\4", "a ZIP archive"),
-    (b"\x1f\x8b", "packed by gzip"),
-    (b"BZh", "packed by bzip2"),
-    (b"\xfd7zXZ\0", "packed by xz"),
-    (b"(\xb5/\xfd", "packed by zstd"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\7", "a RAR archive"),
-    (b"\x1aE\xdf\xa3", "a film (Matroska or WebM)"),
-)
+MATROSKA = b"\x1aE\xdf\xa3"
 RIFF = {b"AVI ": "a film (AVI)", b"WAVE": "a sound (WAV)"}
 HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs",
@@ -85,14 +77,12 @@ def unread_picture(content: bytes) -> str:
 
 
 def other_kind(content: bytes) -> str:
-    """What a file is that is no picture, in words: "a ZIP archive"; "" if that cannot be told."""
+    """What a file is that is no picture, in words: "a zip archive"; "" if that cannot be told."""
     if content.startswith(b"RIFF"):
         return RIFF.get(content[8:12], "")
     if content[4:8] == b"ftyp":
         return f"a film or sound (MP4's family, {content[8:12]!r})"
-    if content[257:262] == b"ustar":
-        return "a tar archive"
-    return _by_start(content, OTHERS)
+    return "a film (Matroska or WebM)" if content.startswith(MATROSKA) else archive_kind(content)
 
 
 def _by_start(content: bytes, signatures: tuple[tuple[bytes, str], ...]) -> str:

@@ -23,15 +23,14 @@ def zipped() -> bytes:
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (gzip.compress(TAR), "compressed by gzip"),
-        (bz2.compress(TAR), "compressed by bzip2"),
-        (lzma.compress(TAR), "compressed by xz"),
-        (lzma.compress(TAR, lzma.FORMAT_ALONE), "compressed by lzma"),
-        (b"\x28\xb5\x2f\xfd" + bytes(20), "compressed by zstd"),
+        (gzip.compress(TAR), "packed with gzip"),
+        (bz2.compress(TAR), "packed with bzip2"),
+        (lzma.compress(TAR), "packed with xz"),
+        (lzma.compress(TAR, lzma.FORMAT_ALONE), "packed with lzma"),
+        (b"\x28\xb5\x2f\xfd" + bytes(20), "packed with zstd"),
         (zipped(), "a zip archive"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(20), "a 7z archive"),
         (b"Rar!\x1a\x07\x01\0" + bytes(20), "a rar archive"),
-        (TAR, "a tar whose name does not end in .tar"),
     ],
 )
 def test_an_archive_that_is_not_opened_is_named_by_its_first_bytes(content, kind):
@@ -41,6 +40,14 @@ def test_an_archive_that_is_not_opened_is_named_by_its_first_bytes(content, kind
     assert refusal.reason == "unsupported_format"
     assert refusal.message == (
         f"it is {kind}, which is not opened: unpack it, or pack it as a .tar"
+    )
+
+
+def test_a_tar_of_another_name_is_told_why_it_is_not_opened():
+    refusal = refuse(TAR, 100, 1)
+    assert refusal is not None
+    assert refusal.message == (
+        "it is a tar archive, which is not opened: its name does not end in .tar"
     )
 
 

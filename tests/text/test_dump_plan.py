@@ -208,10 +208,22 @@ def test_a_missing_dump_or_index_names_the_key_to_set(tmp_path):
         plan_ranges(str(dump), str(tmp_path / "no.txt"), 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip"])
-def test_a_file_that_is_no_dump_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no MediaWiki dump"),
+        (b"PK\x03\x04 a zip", "is a zip archive; unpack it"),
+        (b"\x1f\x8b a gzip", "is packed with gzip; unpack it, or pack what is in it with bzip2"),
+        (b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it"),
+        (b"\x28\xb5\x2f\xfd", "is packed with zstd; unpack it"),
+        (b"<!DOCTYPE html><html>", "is a page of HTML, not the file"),
+        (b"id,title", "is no MediaWiki dump: want bz2 or XML, it starts with b'id,title'"),
+    ],
+)
+def test_a_file_that_is_no_dump_is_named_and_refused(tmp_path, content, message):
+    """Kind of fault: a message that does not say what the file is or what to do."""
     (tmp_path / "d.xml").write_bytes(content)
-    with pytest.raises(InputError, match="no MediaWiki dump"):
+    with pytest.raises(InputError, match=message):
         plan_ranges(str(tmp_path / "d.xml"), None, 1)
 
 

@@ -85,13 +85,13 @@ def tarred() -> bytes:
 
 
 OTHERS = {
-    "zip": (zipped(), "a ZIP archive"),
-    "gzip": (gzip.compress(b"photo"), "packed by gzip"),
-    "bzip2": (bz2.compress(b"photo"), "packed by bzip2"),
-    "xz": (lzma.compress(b"photo"), "packed by xz"),
-    "zstd": (b"(\xb5/\xfd" + bytes(60), "packed by zstd"),
+    "zip": (zipped(), "a zip archive"),
+    "gzip": (gzip.compress(b"photo"), "packed with gzip"),
+    "bzip2": (bz2.compress(b"photo"), "packed with bzip2"),
+    "xz": (lzma.compress(b"photo"), "packed with xz"),
+    "zstd": (b"(\xb5/\xfd" + bytes(60), "packed with zstd"),
     "7z": (b"7z\xbc\xaf\x27\x1c\0\4" + bytes(60), "a 7z archive"),
-    "RAR": (b"Rar!\x1a\7\1\0" + bytes(60), "a RAR archive"),
+    "RAR": (b"Rar!\x1a\7\1\0" + bytes(60), "a rar archive"),
     "tar": (tarred(), "a tar archive"),
     "MP4": (ftyp(b"isom", b"avc1", b"mp41"), "a film or sound (MP4's family, b'isom')"),
     "MOV": (ftyp(b"qt  "), "a film or sound (MP4's family, b'qt  ')"),
