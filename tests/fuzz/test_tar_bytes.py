@@ -9,6 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Callable
 
+from hypothesis import example
 from hypothesis import strategies as st
 
 from devise_lib.vision.archives import File, is_hidden
@@ -168,6 +169,14 @@ def read(tar: Tar, range_bytes: int) -> list[File] | None:
         return None
 
 
+# A symbolic link to the label of a volume, which holds no file.
+LABEL = unpack(
+    b"c-l+U%PL4`pe--}0y7g6FbxFgG?;B@Y;I(3Vh9ljQl`cX3Pwr#$uxIfX>m"
+    b"zn5zr|NqhJ(_f>AKC06mIWlFNSsb3=1;28A$s1i)zdKMF>{C>Wst00sXaN&"
+)
+
+
+@example(LABEL)
 def assert_every_member_is_read_or_told(tar: Tar) -> None:
     with limits(cpu_seconds=5.0, mebibytes=300.0):
         files = read(tar, 1 << 30)
