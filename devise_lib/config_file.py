@@ -121,7 +121,7 @@ def _fill_in(tree: Tree) -> tuple[Tree, list[tuple[str, str]], list[str]]:
 def _shared_folder(work_dir: Any) -> tuple[Any, list[str]]:
     """The work folder as an absolute path, since executors may have another current folder."""
     is_text = isinstance(work_dir, str) and "{work_dir}" not in work_dir  # it would name itself
-    if is_text and work_dir and not is_remote(work_dir):
+    if is_text and work_dir.strip() and not is_remote(work_dir):
         printable = work_dir.encode("utf-8", "ignore").decode()  # less bytes that are not UTF-8
         if printable == work_dir and "\0" not in work_dir:
             return str(local(work_dir).absolute()), []

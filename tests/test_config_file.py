@@ -308,7 +308,8 @@ def test_set_takes_one_value_alone(write):
 
 
 @pytest.mark.parametrize(
-    "work_dir", ["s3a://b/w", "dbfs:/w", '"a\\u0000b"', "caf\udce9", "''", "", "{work_dir}/w"]
+    "work_dir",
+    ["s3a://b/w", "dbfs:/w", '"a\\u0000b"', "caf\udce9", "''", "", '" "', "{work_dir}/w"],
 )
 def test_a_work_dir_that_is_no_folder_of_all_machines_is_told(write, work_dir):
     [fault] = faults_of(write(""), [f"work_dir={work_dir}"])
