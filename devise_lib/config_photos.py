@@ -1,5 +1,6 @@
 """The configuration of the jobs that bring photos into the tables and into the space of words."""
 
+import os
 import re
 from typing import Annotated, Any, Literal, Self
 
@@ -45,19 +46,15 @@ class PhotoSource(Frozen):
     kind: Literal["files", "cifar", "table"] = "files"  # cifar: its binary version
     # Default: the last part of the path or of the table's name, without an archive's ending.
     name: str = ""
-    label_pattern: LabelPattern | None = (
-        None  # the first group is the label; "" for photos without one
-    )
-    labels: OptionalPath = (
-        ""  # a file, in place of label_pattern: a photo's file name and its label a line
-    )
-    classes: OptionalPath = (
-        ""  # where `labels` has numbers: the label of each, as ILSVRC2012's meta.mat
-    )
+    # Its first group is the label. "": the photos have none.
+    label_pattern: LabelPattern | None = None
+    # A file in place of label_pattern, with a photo's file name and its label per line.
+    labels: OptionalPath = ""
+    # Where `labels` has numbers: a file with the label of each, as ILSVRC2012's meta.mat.
+    classes: OptionalPath = ""
     owner_pattern: LabelPattern = ""  # the first group is the owner: a gallery, a photographer
-    include: RegularExpression = (
-        ""  # a regular expression; only paths in which it is found are taken
-    )
+    # A regular expression. Only paths in which it is found are taken.
+    include: RegularExpression = ""
     # Of its photos of seen labels. Default: the common key; of CIFAR the files for testing.
     test_share: Share | None = None
     format: Literal["delta", "parquet"] = "delta"  # of a table
@@ -83,7 +80,7 @@ class PhotoSource(Frozen):
     @model_validator(mode="after")
     def _named(self) -> Self:
         last = last_part(self.path)
-        is_there = not is_remote(self.path) and local(self.path).exists()
+        is_there = not is_remote(self.path) and os.path.exists(local(self.path))
         is_pattern = self.kind == "files" and split_glob(last)[1] and not is_there
         if not self.name and (is_pattern or not last):
             why = "it ends in a pattern" if is_pattern else "its path has no last part"
