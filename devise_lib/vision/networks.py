@@ -150,19 +150,18 @@ def _load_body(
     model: keras.Model, network: NetworkType, weights: str, with_classifier: bool
 ) -> list[StoredLayer]:
     """Fill all but the head; the rest of the weights is returned, read."""
+    heads = 2 if network.hidden else 1
 
     def load(stored: StoredWeights) -> list[StoredLayer]:
         try:
             rest = load_layers(model, _body(model), stored, named=not network.application)
+            if len(rest) <= heads:
+                return [StoredLayer(layer.name, layer.arrays()) for layer in rest]
         except ValueError as error:
             raise _does_not_hold(weights, network.name, str(error)) from error
-        heads = 2 if network.hidden else 1
-        if len(rest) > heads:  # of a deeper network
-            names = ", ".join(layer.name for layer in rest[:3])
-            raise _does_not_hold(
-                weights, network.name, f"it has {len(rest)} layers more than that: {names} ..."
-            )
-        return [StoredLayer(layer.name, layer.arrays()) for layer in rest]
+        names = ", ".join(layer.name for layer in rest[:3])  # of a deeper network
+        fault = f"it has {len(rest)} layers more than that: {names} ..."
+        raise _does_not_hold(weights, network.name, fault)
 
     if weights == IMAGENET:
         rest = load(download_imagenet(network, with_classifier))

@@ -37,8 +37,15 @@ class StoredLayer:
         return [tuple(weight.shape) for weight in self.weights]
 
     def arrays(self) -> list[NDArray[Any]]:
-        """Read all of them."""
-        return [np.asarray(weight) for weight in self.weights]
+        """Read all of them.
+
+        Raises:
+            ValueError: a number is not finite, as of a training that diverged.
+        """
+        found = [np.asarray(weight) for weight in self.weights]
+        if not all(np.isfinite(array).all() for array in found):
+            raise ValueError(f"{self.name} has numbers that are not finite")
+        return found
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def load_layers(
         The file's further layers: a classifier.
 
     Raises:
-        ValueError: what is missing, or of another shape.
+        ValueError: what is missing, of another shape, or not finite.
     """
     if stored.by_class:
         keys = _class_keys(model)
@@ -164,8 +171,9 @@ def load_layers(
         if there.shapes() != (wanted := [tuple(weight.shape) for weight in here.weights])
     ]
     _raise_any(faults)
-    for here, there in pairs:
-        here.set_weights(there.arrays())
+    read = [(here, there.arrays()) for here, there in pairs]
+    for here, arrays in read:
+        here.set_weights(arrays)
         if isinstance(here, keras.layers.Normalization):
             here.finalize_state()  # it computes with copies
     return rest

@@ -117,6 +117,23 @@ def test_the_softmax_of_squeezenet_cannot_be_taken_over():
         read_network("squeezenet_1.1", "some.h5", 1000, 227)
 
 
+@pytest.mark.parametrize("layer", ["first_conv", "softmax"])
+def test_weights_that_are_not_finite_are_refused(tmp_path, layer):
+    """The kind of fault: numbers that are not finite, which go through without a word.
+
+    Such a network gives no features, and every photo would be left out of FEATURES.
+    """
+    path, model = tmp_path / "net.weights.h5", make_network("cifar_resnet_8", 10, 32)
+    spoilt = [
+        np.where(np.arange(w.size).reshape(w.shape) == 5, np.nan, w)
+        for w in model.get_layer(layer).get_weights()
+    ]
+    model.get_layer(layer).set_weights(spoilt)
+    model.save_weights(path)
+    with pytest.raises(InputError, match="has numbers that are not finite"):
+        read_network("cifar_resnet_8", str(path), 10, 32)
+
+
 @pytest.fixture(scope="module")
 def cifar_weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("cifar") / "net.weights.h5"
