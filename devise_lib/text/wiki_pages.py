@@ -3,10 +3,12 @@
 import re
 from collections.abc import Collection
 
+from devise_lib.text.wiki_site import plain_name
+
 # "#REDIRECT [[target]]" holds in every wiki. Each wiki has a word of its own language beside it,
 # which no dump names. Any word counts where the page has nothing else but templates and links.
 _REDIRECT = re.compile(
-    r"\s*#(?:(?i:redirect)|(?P<local>[^\W\d][\w-]{1,40}))\s*:?\s*"
+    r"\s*#(?:(?i:redirect)|(?P<local>[^\s\[\]:{}<>]{2,40}))\s*:?\s*"
     r"\[\[:?(?P<target>[^\[\]|\n]+)(?:\|[^\[\]\n]*)?\]\]"
 )
 _REST_OF_REDIRECT = re.compile(r"(?:\s|\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|__\w+__)*")
@@ -34,19 +36,18 @@ _REMARKS_ALONE = """
 _REMARK = re.compile(r"\(([^()]+)\)\s*$")
 _TEMPLATE_NAME = re.compile(r"\{\{\s*([^{}|<>\n]+)")
 # {{Disambiguation}}, {{Disambig-cleanup}}, {{Human name disambiguation}}; but not {{disambiguation
-# needed}} and its like, which stand behind a link within an article.
-_ENGLISH_TEMPLATE = re.compile(r"disamb(?!.*\bneeded\b)|.*\bdisambig(?:uation)?$")
+# needed}} and {{for disambiguation}}, which stand within articles.
+_ENGLISH_TEMPLATE = re.compile(
+    r"disamb(?!.*\bneeded\b)|(?!for |see |about |other |redirect).*\bdisambig(?:uation)?$"
+)
+_VARIANT = re.compile(r"[-/].*")  # of a template: hndis-cleanup, homonymie/x
 _MAY_REFER = re.compile(
     r"\b(?:may|can|could|might) (?:also )?refer to\b[^.\n]{0,40}:\s*$", re.MULTILINE
 )
 
 
-def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
-
-
 def _plain_names(names: str) -> frozenset[str]:
-    return frozenset(_plain(name) for name in names.split(";"))
+    return frozenset(plain_name(name) for name in names.split(";"))
 
 
 _TEMPLATES = _plain_names(_MARKS) | _plain_names(_TEMPLATES_ALONE)
@@ -56,12 +57,13 @@ _REMARKS = _plain_names(_MARKS) | _plain_names(_REMARKS_ALONE) | {"disambiguatio
 def redirect_target(text: str) -> str | None:
     """The title that a page's wikitext redirects to; None where the page is no redirect.
 
-    Dumps before schema 0.6 have no other mark of a redirect.
+    Dumps before schema 0.6 have no other mark of a redirect. The section of the page is left out.
     """
     found = _REDIRECT.match(text)
     if found is None or (found["local"] and not _REST_OF_REDIRECT.fullmatch(text, found.end())):
         return None
-    return found["target"].replace("_", " ").strip()
+    title = found["target"].partition("#")[0].replace("_", " ").strip()
+    return title[:1].upper() + title[1:]  # as most wikis begin their titles
 
 
 def is_disambiguation(text: str, title: str, templates: Collection[str] = ()) -> bool:
@@ -72,10 +74,12 @@ def is_disambiguation(text: str, title: str, templates: Collection[str] = ()) ->
         title: its title.
         templates: names of further templates that mark such pages in this wiki.
     """
-    if (remark := _REMARK.search(title)) and _plain(remark[1]) in _REMARKS:
+    if (remark := _REMARK.search(title)) and plain_name(remark[1]) in _REMARKS:
         return True
     if _MAY_REFER.search(text[:500]):
         return True
-    marks = _TEMPLATES.union(map(_plain, templates)) if templates else _TEMPLATES
-    names = {_plain(name) for name in _TEMPLATE_NAME.findall(text)}
-    return not names.isdisjoint(marks) or any(map(_ENGLISH_TEMPLATE.match, names))
+    marks = _TEMPLATES.union(map(plain_name, templates)) if templates else _TEMPLATES
+    names = {plain_name(name) for name in _TEMPLATE_NAME.findall(text)}
+    if not names.isdisjoint(marks) or any(map(_ENGLISH_TEMPLATE.match, names)):
+        return True
+    return any(_VARIANT.sub("", name) in marks for name in names if "-" in name or "/" in name)

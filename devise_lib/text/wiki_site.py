@@ -21,31 +21,33 @@ _ENGLISH = {
     **{"help talk": 13, "category": CATEGORY, "category talk": 15},
 }
 # Siteinfo leaves out older names of a namespace (Bild, Immagine), so a file is told by its ending.
+# With two colons the first part is another wiki, and such a link shows its text.
 _FILE_NAME = re.compile(
-    r"[^:]+:.*\.(?:jpe?g|png|gif|svg|tiff?|webp|og[agv]|webm|mp3|wav|flac|pdf|djvu|midi?)$",
+    r"[^:]+:[^:]*\.(?:jpe?g|png|gif|svg|tiff?|webp|og[agv]|webm|mp3|wav|flac|pdf|djvu|midi?)$",
     re.IGNORECASE | re.DOTALL,
 )
+_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e]")  # MediaWiki takes them out of titles
 # The editions of Wikipedia. A link with such a prefix stands in the margin. Other prefixes of two
 # or three letters (voy, hdl, doi) lead to other projects, and such links show their text.
 _LANGUAGE_CODES = (
-    "aa ab ace ady af ak als alt am ami an ang ann anp ar arc ary arz as ast atj av avk awa "
-    "ay az azb ba ban bar bat-smg bbc bcl bdr be be-tarask be-x-old bew bg bh bi bjn blk bm "
-    "bn bo bpy br bs btm bug bxr ca cbk-zam cdo ce ceb ch cho chr chy ckb co cr crh cs csb cu "
-    "cv cy da dag de dga din diq dsb dtp dty dv dz ee egl el eml en eo es et eu ext fa fat ff "
-    "fi fiu-vro fj fo fon fr frp frr fur fy ga gag gan gcr gd gl glk gn gom gor got gpe gsw "
-    "gu guc gur guw gv ha hak haw he hi hif ho hr hsb ht hu hy hyw hz ia iba id ie ig igl ii "
-    "ik ilo inh io is it iu ja jam jbo jv ka kaa kab kbd kbp kcg kg kge ki kj kk kl km kn knc "
-    "ko koi kr krc ks ksh ku kus kv kw ky la lad lb lbe lez lfn lg li lij lld lmo ln lo lrc "
-    "lt ltg lv lzh mad mai map-bms mdf mg mh mhr mi min mk ml mn mni mnw mo mos mr mrj ms mt "
-    "mus mwl my myv mzn na nah nan nap nb nds nds-nl ne new ng nia nl nn no nov nqo nr nrm "
-    "nso nup nv ny oc olo om or os pa pag pam pap pcd pcm pdc pfl pi pih pl pms pnb pnt ps pt "
-    "pwn qu rm rmy rn ro roa-rup roa-tara rsk ru rue rup rw sa sah sat sc scn sco sd se sg "
-    "sgs sh shi shn si simple sk skr sl sm smn sn so sq sr srn ss st stq su sv sw syl szl szy "
-    "ta tay tcy tdd te tet tg th ti tig tk tl tly tn to tpi tr trv ts tt tum tw ty tyv udm ug "
-    "uk ur uz ve vec vep vi vls vo vro wa war wo wuu xal xh xmf yi yo yue za zea zgh zh zh- "
-    "classical zh-min-nan zh-yue zu "
+    "aa ab ace ady af ak als alt am ami an ang ann anp ar arc ary arz as ast atj av avk "
+    "awa ay az azb ba ban bar bat-smg bbc bcl bdr be be-tarask be-x-old bew bg bh bi bjn "
+    "blk bm bn bo bpy br bs btm bug bxr ca cbk-zam cdo ce ceb ch cho chr chy ckb co cr crh "
+    "cs csb cu cv cy da dag de dga din diq dsb dtp dty dv dz ee egl el eml en eo es et eu "
+    "ext fa fat ff fi fiu-vro fj fo fon fr frp frr fur fy ga gag gan gcr gd gl glk gn gom "
+    "gor got gpe gsw gu guc gur guw gv ha hak haw he hi hif ho hr hsb ht hu hy hyw hz ia "
+    "iba id ie ig igl ii ik ilo inh io is it iu ja jam jbo jv ka kaa kab kbd kbp kcg kg "
+    "kge ki kj kk kl km kn knc ko koi kr krc ks ksh ku kus kv kw ky la lad lb lbe lez lfn "
+    "lg li lij lld lmo ln lo lrc lt ltg lv lzh mad mai map-bms mdf mg mh mhr mi min mk ml "
+    "mn mni mnw mo mos mr mrj ms mt mus mwl my myv mzn na nah nan nap nb nds nds-nl ne new "
+    "ng nia nl nn no nov nqo nr nrm nso nup nv ny oc olo om or os pa pag pam pap pcd pcm "
+    "pdc pfl pi pih pl pms pnb pnt ps pt pwn qu rm rmy rn ro roa-rup roa-tara rsk ru rue "
+    "rup rw sa sah sat sc scn sco sd se sg sgs sh shi shn si simple sk skr sl sm smn sn so "
+    "sq sr srn ss st stq su sv sw syl szl szy ta tay tcy tdd te tet tg th ti tig tk tl tly "
+    "tn to tpi tr trv ts tt tum tw ty tyv udm ug uk ur uz ve vec vep vi vls vo vro wa war "
+    "wo wuu xal xh xmf yi yo yue za zea zgh zh zh-classical zh-min-nan zh-yue zu "
 )
-_LANGUAGES = frozenset(_LANGUAGE_CODES.split())
+LANGUAGES = frozenset(_LANGUAGE_CODES.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,12 @@ class WikiSite:
     @classmethod
     def of(cls, names: Iterable[tuple[int, str]]) -> "WikiSite":
         """A wiki whose siteinfo has these numbers and names."""
-        return cls({**_ENGLISH, **{_plain(name): key for key, name in names if name}})
+        return cls({**_ENGLISH, **{plain_name(name): key for key, name in names if name}})
 
     def namespace_of(self, title: str) -> int:
         """The number of the namespace that a page's title begins with; 0 for an article."""
         prefix, colon, _ = title.partition(":")
-        return self.namespaces.get(_plain(prefix), 0) if colon else 0
+        return self.namespaces.get(plain_name(prefix), 0) if colon else 0
 
     def shows_nothing(self, target: str) -> bool:
         """Whether a link to `target` has no text in its place: a file, a category, a translation.
@@ -74,16 +76,19 @@ class WikiSite:
         A colon before the target (`:Category:Birds`) makes it an ordinary link.
         """
         prefix, colon, _ = target.partition(":")
-        if not colon or not (name := _plain(prefix)):
+        if not colon or not (name := plain_name(prefix)):
             return False
         number = self.namespaces.get(name)
         if number is None:
-            return name in _LANGUAGES or _FILE_NAME.match(target) is not None
+            return name in LANGUAGES or _FILE_NAME.match(target) is not None
         return number in (FILE, CATEGORY)
 
 
-def _plain(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").split()).casefold()
+def plain_name(name: str) -> str:
+    """A name of a namespace, page or template as MediaWiki compares it, but in lower case."""
+    if not name.isascii():
+        name = _DIRECTIONS.sub("", unicodedata.normalize("NFC", name))
+    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 UNKNOWN_SITE = WikiSite()

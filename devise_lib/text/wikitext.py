@@ -15,9 +15,10 @@ and IPAc-en, which readers do not see in the text.
 import html
 import html.entities
 import re
-from dataclasses import dataclass, field
 
 from devise_lib.text.wiki_site import UNKNOWN_SITE, WikiSite
+from devise_lib.text.wikitext_brackets import without_brackets
+from devise_lib.text.wikitext_marks import EDGE, GAP, put_aside, put_back, touches
 from devise_lib.text.wikitext_quotes import without_quotes
 
 # A tag's name ends at a blank, "/" or ">"; what else follows "<" is text, as in "x<y" or "<b,".
@@ -33,29 +34,19 @@ _ELEMENT = re.compile(rf"<!--|<({_APART}){_NAME_END}", re.IGNORECASE)
 _AS_IT_STANDS = {"nowiki", "pre"}
 _WITHOUT_A_TRACE = {"", "includeonly"}  # a comment, and what only other pages include
 
-# XML knows none of these characters, so they can stand for what later steps must not see.
-_EDGE = "\x01"  # ends a run of quotes, and shows nothing
-_ASIDE = "\x16"  # stands around text that is put aside
-_GAP = "\x02"  # something that readers see apart stood here, so two words are not one
-_SIGNS = "'=<>[]{}|_*:!-"
-_STAND_INS = "\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15"
-_PUT_ASIDE = str.maketrans(_SIGNS, _STAND_INS)
-_PUT_BACK = str.maketrans(_STAND_INS, _SIGNS, _ASIDE)
-_GAPS_IN_A_ROW = re.compile(f"{_GAP}+")
-# Templates that show a sign of the text itself; what others show is known to their wiki alone.
-_SHOWN_BY_TEMPLATES = {"'": "'", "\u2019": "'", "'s": "'s", "shy": "", "wbr": "", "zwsp": ""}
-
-_BRACKET = re.compile(r"\{\{|\}\}|\[\[|\]\]|\n[ \t:*#]*\{\||\n[ \t]*\|\}(?!\})|\|")
-_CLOSES = {"}}": "{{", "]]": "[[", "|}": "{|"}
-_MAX_DEPTH = 64  # no article nests deeper; bounds the work for a hostile one
-
+_GAPS_IN_A_ROW = re.compile(f"{GAP}+")
 _PROTOCOL = r"(?:https?|ftps?|sftp|ircs?|gopher|telnet|nntp|svn|git|mms|ssh|worldwind)"
 _EXTERNAL_LINK = re.compile(
     rf"\[(?:(?:{_PROTOCOL}:)?//|(?:mailto|news|tel|sms|sips?|xmpp|geo|urn|magnet|bitcoin|matrix):)"
     r"[^\s\[\]]*+([^\[\]\n]*+)\]",
     re.IGNORECASE,
 )
-_URL = re.compile(r"(?:https?|ftp)://[^\s\[\]<>\"|]+")
+# A full stop, comma or the like at its end is none of it, and a parenthesis only in a pair.
+_URL = re.compile(r"(?:https?|ftp)://(?:[^\s\[\]<>\"|()]|\([^\s\[\]<>\"|()]*\))*(?<![.,;:!?])")
+_ANGLED_URL = re.compile(r"<(?:https?|ftp)://[^\s\[\]<>\"|]+>")
+_ARGUMENT = re.compile(r"\{\{\{[^{}|\n]*(?:\|([^{}\n]*))?\}\}\}")  # {{{1|default}}}
+# Lines of a table whose opening a template has made, and of a template that is never closed.
+_ROW = re.compile(r"\n[ \t]*(?:\||![^!\n][^\n]*(?:!!|\|))[^\n]*")
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|li|ul|ol|dl|dd|dt|t[drh]|table|caption|h[1-6]|blockquote|center|poem|hr)"
     + _NAME_END,
@@ -76,7 +67,7 @@ _VARIANTS = re.compile(r"-\{(?:([^{}|]*)\|)?([^{}|]*)\}-")  # -{zh-hans:一; zh-
 _STRAY_BRACKETS = re.compile(r"\{\{+|\}\}+|\[\[+|\]\]+|\{\||\|\}")
 _ENTITY = re.compile(r"&(?:\w+|#\d+|#[xX][0-9a-fA-F]+);")
 # What templates leave in parentheses, as in "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
-_EMPTY_PARENTHESES = re.compile(r"\((?:[^\S\n]|[,;:])*\)")
+_EMPTY_PARENTHESES = re.compile(r"(?<!\w)\((?:[^\S\n]|[,;:])*\)")
 _OPENING_COMMAS = re.compile(r"\([^\S\n]*[,;](?:[^\S\n]|[,;])*")
 _COMMAS = re.compile(r"[,;]+([;)])")
 _GAPS = {" ,": ",", " ;": ";", " )": ")", "( ": "(", " . ": ". ", " .\n": ".\n"}
@@ -108,21 +99,28 @@ def clean(text: str, site: WikiSite = UNKNOWN_SITE) -> str:
         text = text.replace(gap, closed)
     if any(pair in text for pair in (",;", ",)", ";)")):  # the search costs more than the look
         text = _COMMAS.sub(r"\1", text)
-    return text.translate(_PUT_BACK) if _ASIDE in text else text
+    return put_back(text)
 
 
 def _without_markup(text: str, site: WikiSite) -> str:
     if "<" in text:
         text = _without_elements(text)
+    if "{{{" in text:
+        text = _ARGUMENT.sub(lambda argument: argument[1] or "", text)
     if "[[" in text or "{" in text:
-        text = _without_brackets(text, site)
+        text = without_brackets(text, site)
+    if "|" in text or "!!" in text:
+        text = _ROW.sub("\n", text)
     if "''" in text:
         text = without_quotes(text)
-    text = text.replace(_EDGE, "")
-    if _GAP in text:
+    text = text.replace(EDGE, "")
+    if GAP in text:
         text = _GAPS_IN_A_ROW.sub(_blank_within_word, text)
     if "//" in text or (":" in text and "[" in text):
-        text = _URL.sub("", _EXTERNAL_LINK.sub(r"\1", text)).replace("<>", "")
+        text = _EXTERNAL_LINK.sub(r"\1", text)
+        if "<http" in text or "<ftp" in text:
+            text = _ANGLED_URL.sub("", text)
+        text = _URL.sub("", text)
     if "<" in text:
         text = _TAG.sub("", _LINE_BREAK.sub(" ", _BLOCK_TAG.sub("\n", text)))
     if "__" in text:
@@ -164,8 +162,6 @@ def _clean_line(raw: str) -> str:
         line = line.strip("= ")
     elif first in "*#:;":
         line = line.lstrip("*#:; ")
-    elif first in "|!":  # a row of a table that was left open
-        return ""
     elif line.startswith("----"):
         line = line.lstrip("- ")
     return line
@@ -191,96 +187,12 @@ def _without_elements(text: str) -> str:
         else:
             inside = ""
         if name in _AS_IT_STANDS:
-            pieces.append(_put_aside(inside))
-        elif name not in _WITHOUT_A_TRACE and _touches(pieces):
-            pieces.append(_GAP)
+            pieces.append(put_aside(inside))
+        elif name not in _WITHOUT_A_TRACE and touches(pieces):
+            pieces.append(GAP)
     pieces.append(text[at:])
     return "".join(pieces)
 
 
 def _end_of(name: str) -> re.Pattern[str]:
     return re.compile(rf"</{name}\s*>" if name else "-->", re.IGNORECASE)  # re keeps them
-
-
-def _put_aside(text: str) -> str:
-    """A text that no later step takes for markup; `clean` puts it back."""
-    return f"{_ASIDE}{text.translate(_PUT_ASIDE)}{_ASIDE}"
-
-
-def _touches(pieces: list[str]) -> bool:
-    """Whether a word or a quote ends where these pieces do."""
-    last = pieces[-1][-1:] if pieces else ""
-    return last.isalnum() or last == "'"
-
-
-@dataclass(slots=True)
-class _Open:
-    """A bracket that is not closed yet, with what has been read inside it."""
-
-    bracket: str
-    pieces: list[str] = field(default_factory=list)
-    target_pieces: int | None = None  # how many pieces stand before a link's first "|"
-
-    def shown(self, site: WikiSite) -> str:
-        """What readers see of it once it is closed."""
-        if self.bracket == "{{" and len(self.pieces) == 1:
-            sign = _SHOWN_BY_TEMPLATES.get(self.pieces[0].strip())
-            return "" if sign is None else _put_aside(sign)
-        if self.bracket != "[[":
-            return ""
-        target = "".join(self.pieces[: self.target_pieces])
-        if "\n" in target:  # no link then
-            return "".join(self.pieces)
-        target = target.strip()
-        if site.shows_nothing(target):
-            return ""
-        text = "" if self.target_pieces is None else "".join(self.pieces[self.target_pieces :])
-        shown = text.lstrip("|") or target.lstrip(":")
-        return f"{_EDGE}{shown}{_EDGE}" if "'" in (shown[:1], shown[-1:]) else shown
-
-    def never_closed(self) -> str:
-        """What is left of it at the end: a table's first line has nothing but attributes."""
-        text = "".join(self.pieces)
-        if self.bracket != "{|":
-            return text
-        _, line_end, rows = text.partition("\n")
-        return line_end + rows
-
-
-def _without_brackets(text: str, site: WikiSite) -> str:
-    """Without templates and tables, and links replaced by their text; open ones stay."""
-    stack = [_Open("")]
-    at = 0
-    for match in _BRACKET.finditer(text):
-        top = stack[-1]
-        if match.start() > at:
-            top.pieces.append(text[at : match.start()])
-        at = match.end()
-        mark = match[0] if len(match[0]) <= 2 else match[0][-2:]
-        if mark == "|":
-            if top.bracket == "[[" and top.target_pieces is None:
-                top.target_pieces = len(top.pieces)
-            top.pieces.append(mark)
-        elif mark in _CLOSES:
-            _close(stack, _CLOSES[mark], site)
-        elif len(stack) < _MAX_DEPTH:
-            stack.append(_Open(mark))
-    stack[-1].pieces.append(text[at:])
-    return "".join(unclosed.never_closed() for unclosed in stack)
-
-
-def _close(stack: list[_Open], bracket: str, site: WikiSite) -> None:
-    """Close the innermost `bracket`; those opened inside it and never closed are text."""
-    depth = len(stack) - 1
-    while depth and stack[depth].bracket != bracket:
-        depth -= 1
-    if not depth:
-        return
-    for unclosed in stack[depth + 1 :]:
-        stack[depth].pieces.append(unclosed.never_closed())
-    closed = stack[depth]
-    del stack[depth:]
-    if shown := closed.shown(site):
-        stack[-1].pieces.append(shown)
-    elif _touches(stack[-1].pieces):
-        stack[-1].pieces.append(_GAP)

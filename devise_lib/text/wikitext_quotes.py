@@ -1,9 +1,10 @@
 """Runs of apostrophes: which of them are bold or italic, and which apostrophes are text.
 
-MediaWiki decides by the line, and so is it here. Two are italic, three are bold, five are both. Of
-four, and of more than five, those in front are text. Where a line has an odd number of italic and
-of bold runs, one run of three is an apostrophe and an italic run: the first one behind a single
-letter that follows a blank, else behind a longer word, else behind a blank.
+MediaWiki decides by the line. Two apostrophes are italic, three are bold, and five are both. Of
+four, and of more than five, those in front are text. A line may have an odd number of both italic
+and bold runs. Then one run of three is an apostrophe and an italic run. It is the first one behind
+a single letter that follows a blank, else behind a longer word, else behind a blank. MediaWiki
+counts bytes, so it takes a letter outside of ASCII for a longer word; here it is a letter.
 
 Source: https://www.mediawiki.org/wiki/Help:Formatting; doQuotes of MediaWiki's parser.
 """

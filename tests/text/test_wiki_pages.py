@@ -19,6 +19,8 @@ from devise_lib.text.wiki_pages import is_disambiguation, redirect_target
         ("আলো", "{{দ্ব্যর্থতা নিরসন}}"),
         ("Արամ (այլ կիրառումներ)", ""),
         ("Արամ", "{{Բազմիմաստություն}}"),
+        ("Mercury", "{{hndis-cleanup|name=Mercury}}"),
+        ("Меркурий", "{{неоднозначность/имя}}"),
     ],
 )
 def test_knows_disambiguation_pages(title, text):
@@ -33,6 +35,7 @@ def test_knows_disambiguation_pages(title, text):
         ("Foo", "Foo was a [[Mercury]]{{disambiguation needed|date=May 2020}} worker."),
         ("Foo", "Foo was a [[Mercury]]{{dab needed}} worker."),
         ("Foo", "Foo was a [[Mercury]]{{Disambiguation link needed|date=May 2020}} worker."),
+        ("Foo", "{{For disambiguation}} Foo was a worker."),
         ("Merkur", "{{Begriffsklärungshinweis}}\nDer Merkur ist ein Planet."),
         ("Меркурий", "{{значения|Меркурий (значения)}}\nМеркурий — планета."),  # noqa: RUF001
     ],
@@ -46,6 +49,7 @@ def test_a_wiki_may_name_further_templates_of_its_own():
     text = "* a\n{{Folacoma|b}}"
     assert not is_disambiguation(text, "A")
     assert is_disambiguation(text, "A", templates=("folacoma",))
+    assert is_disambiguation("{{dés}}", "A", templates=("de\u0301s",))
 
 
 @pytest.mark.parametrize(
@@ -53,11 +57,14 @@ def test_a_wiki_may_name_further_templates_of_its_own():
     [
         ("#REDIRECT [[Grey heron]]", "Grey heron"),
         ("#redirect[[Grey_heron]]\n{{R from plural}}", "Grey heron"),
-        (" \n#Redirect: [[Grey heron#Calls|herons]] and more text", "Grey heron#Calls"),
+        (" \n#Redirect: [[Grey heron#Calls|herons]] and more text", "Grey heron"),
         ("#WEITERLEITUNG [[Graureiher]]", "Graureiher"),
         ("#REDIRECCIÓN [[:Categoría:Aves]]", "Categoría:Aves"),
         ("#перенаправление [[Серая цапля]]\n\n[[Категория:Птицы]]", "Серая цапля"),
         ("#転送 [[鷺]]", "鷺"),
+        ("#अनुप्रेषित [[भारत]]", "भारत"),  # marks stand within the word
+        ("#เปลี่ยนทาง [[ก]]", "ก"),
+        ("#REDIRECT [[grey heron]]", "Grey heron"),
         ("#Alpha [[Beta]] is the first of a list\n#Gamma", None),
         ("# [[Beta]]", None),
         ("#REDIRECT Grey heron", None),
@@ -73,4 +80,4 @@ def test_a_redirect_is_told_by_its_text(text, target):
 @given(st.text("#redict[]: |{}\n", max_size=40))
 def test_never_fails_on_a_text_that_only_resembles_a_redirect(text):
     target = redirect_target("#REDIRECT" + text)
-    assert target is None or target in text
+    assert target is None or target.casefold() in text.casefold()

@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from devise_lib.text.wiki_site import UNKNOWN_SITE, WikiSite
+from devise_lib.text.wiki_site import LANGUAGES, UNKNOWN_SITE, WikiSite
 
 POLISH = WikiSite.of([(0, ""), (1, "Dyskusja"), (2, "Wikipedysta"), (6, "Plik"), (14, "Kategoria")])
 
@@ -51,3 +53,11 @@ def test_other_links_show_their_text(target):
 def test_a_wiki_without_a_head_has_the_english_names():
     assert UNKNOWN_SITE.shows_nothing("Category:Herons")
     assert not UNKNOWN_SITE.shows_nothing("Kategoria:Czaple")
+
+
+def test_the_codes_of_languages_are_whole():
+    """A code that a line break had cut in two would hide links to titles of that name."""
+    assert len(LANGUAGES) > 300
+    odd = {code for code in LANGUAGES if not re.fullmatch(r"[a-z]{2,3}(-[a-z]{2,})*", code)}
+    assert odd == {"simple", "be-x-old"}
+    assert {"zh-classical", "zh-min-nan", "bat-smg", "roa-tara"} <= LANGUAGES

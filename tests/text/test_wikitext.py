@@ -36,7 +36,7 @@ pieces_of_markup = st.sampled_from(
         ("<math>x^{2}}}</math>y<gallery>\nFile:a.jpg|b\n</gallery>", "y"),
         ("<nowiki>[[kept]] ''kept''</nowiki>", "[[kept]] ''kept''"),
         ("H<sub>2</sub>O, 3&nbsp;km &lt;b&gt; &amp; more", "H2O, 3 km <b> & more"),
-        ("See [http://a.b/c the site], [http://a.b] and http://a.b/c?d.", "See the site, and"),
+        ("See [http://a.b/c the site], [http://a.b] and http://a.b/c?d.", "See the site, and ."),
         ("Rome ({{lang|it|Roma}}; {{IPA|x}}) is old", "Rome is old"),
         ("__NOTOC__ a <br> b <div style='x'>c</div>", "a b\nc"),
         ("L'''''amour''''' and l''''x'''", "Lamour and l'x"),
@@ -143,6 +143,8 @@ def test_never_fails_and_leaves_no_double_brackets(wikitext):
         ("L'''''amour''''' reste", "Lamour reste"),
         ("'''[[Berlin]]'''er", "Berliner"),
         ("''[[Iliad|''Iliad'']]'''s end", "Iliad's end"),
+        ("'''[[Foo|L'''Odyssée'']]''' x", "L'Odyssée x"),  # a link's text is decided alone
+        ("[[Lista d''e paise]]", "Lista d''e paise"),  # and a target has no quotes
         ("one ''a\ntwo b''' c", "one a\ntwo b c"),  # runs of two lines
         ("''a''<ref>x</ref>'b'", "a'b'"),
         ("''a{{x}}'''b", "a'b"),
@@ -177,7 +179,8 @@ def test_what_nowiki_and_pre_hold_stays_as_it_stands(wikitext, want):
         ("L{{'}}'''Andalousie'''", "L'Andalousie"),
         ("the ship{{'s}} crew", "the ship's crew"),
         ("5{{nbsp}}km", "5 km"),
-        ("soft{{shy}}ware", "software"),
+        ("soft{{shy}}ware long{{wbr}}word one{{zwsp}}two", "software longword onetwo"),
+        ("L{{\u2019}}''Andalousie''", "L'Andalousie"),
         ("one{{sfn|A|1}}two<ref>b</ref>three<math>x</math>four", "one two three four"),
         ("one[[File:a.jpg|thumb]]two", "one two"),
         ("one<!-- c -->two<includeonly>d</includeonly>three", "onetwothree"),
@@ -216,6 +219,8 @@ def test_a_table_that_is_never_closed_spoils_neither_side(wikitext, want):
         "a < br /> b",
         "<blink>a</blink> <pref>b <b-c> <source-d>",
         "AT&T, R&D; &copy 2010, &notin a, &notit; b",
+        "Calls of main() and f(x). A & b <> c",
+        "!Kung is a language & a people.",
     ],
 )
 def test_a_sign_of_prose_is_no_markup(text):
@@ -236,12 +241,35 @@ def test_a_sign_of_prose_is_no_markup(text):
             "Read the travel guide and this record.",
         ),
         ("[[Star Trek: Voyager]]\n[[be-x-old:Менск]]", "Star Trek: Voyager"),
+        ("See [[zh-classical:漢字]]or [[Classical: A Life|the book]].", "See or the book."),
+        ("a [[commons:File:Foo.jpg|picture]] here", "a picture here"),
+        ("a[[\u200eCategory:Foo]]", "a"),
+        ("{{{1|default}}} shows {{{2}}}", "default shows"),
+        ("See http://a.b/c. Next (http://a.b/d_(e)) ends", "See. Next ends"),
+        ("a <http://a.b> c <> d", "a c <> d"),
         ("a<includeonly>b", "a"),
     ],
 )
 def test_tags_links_and_words_of_markup_are_those_that_mediawiki_knows(wikitext, want):
     """Kind of fault: what looks like markup is treated by its looks."""
     assert clean(wikitext) == want
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "want"),
+    [
+        ("'''!!!''' (chk) is a band.\n\nThey play.", "!!! (chk) is a band.\n\nThey play."),
+        ("'''!Kung''' is a language.", "!Kung is a language."),
+        ("[[!Kung people|!Kung]] live", "!Kung live"),
+        ("&#124;x&#124; is a value.", "|x| is a value."),
+        ("<div>|x|</div><code>!important</code> rule", "|x|\n!important rule"),
+        ("the [[court\n|of appeal]] and more", "the court |of appeal and more"),
+        ("{{table}}\n! Year !! Land\n|-\n| 1990 || a\n{{end}}\nafter", "after"),
+    ],
+)
+def test_a_line_of_prose_is_no_row_of_a_table(wikitext, want):
+    """Kind of fault: a line is dropped for its first sign, whatever made that sign."""
+    assert clean(wikitext).strip() == want
 
 
 def test_files_and_categories_are_told_by_the_names_of_their_wiki():
