@@ -13,7 +13,8 @@ def log_outcome(outcome: Outcome) -> None:
     tracking.log_params({f"chosen_{k}": v for k, v in _flat(outcome.settings).items()})
     for number, trial in enumerate(outcome.trials):
         with tracking.child_run(f"trial {number}"):
-            tracking.log_params({**_flat(trial.settings), "diverged": trial.diverged})
+            tracking.log_params(_flat(trial.settings))
+            tracking.log_metrics({"diverged": float(trial.diverged)})
             losses = [fold.losses for fold in trial.folds]
             means = [fmean(epoch) for epoch in zip(*losses, strict=True)]
             tracking.log_curve("loss", means, first=1)
