@@ -3,27 +3,31 @@
 Sources: the formats' own specifications, and the list of signatures of `file` (magic).
 """
 
+import re
+
 HEAD_BYTES = 300  # enough for every kind
 TAR = "a tar archive"
-_TAR_MARK, _TAR_PLACE = b"ustar", 257
-_KINDS = (
-    (b"PK\x03\x04", "a zip archive"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\x1f\x8b", "packed with gzip"),
-    (b"BZh", "packed with bzip2"),
-    (b"\xfd7zXZ\x00", "packed with xz"),
-    (b"\x5d\x00\x00", "packed with lzma"),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd"),
-    (b"\x04\x22\x4d\x18", "packed with lz4"),
-    (b"LZIP", "packed with lzip"),
-    (b"\x1f\x9d", "packed with compress (.Z)"),
-    (b"\xff\x06\x00\x00sNaPpY", "packed with snappy"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\x07", "a rar archive"),
-    (b"!<arch>\n", "an ar archive"),
-    (b"070701", "a cpio archive"),
-    (b"070707", "a cpio archive"),
-)
+_KINDS = [  # long enough that no text begins so by chance
+    (re.compile(mark, re.DOTALL), kind)
+    for mark, kind in (
+        (rb".{257}ustar", TAR),
+        (rb"PK\x03\x04", "a zip archive"),
+        (rb"PK\x05\x06", "an empty zip archive"),
+        (rb"\x1f\x8b", "packed with gzip"),
+        (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "packed with bzip2"),
+        (rb"\xfd7zXZ\x00", "packed with xz"),
+        (rb"\x5d\x00\x00", "packed with lzma"),
+        (rb"\x28\xb5\x2f\xfd", "packed with zstd"),
+        (rb"\x04\x22\x4d\x18", "packed with lz4"),
+        (rb"LZIP[\x00\x01]", "packed with lzip"),
+        (rb"\x1f\x9d", "packed with compress (.Z)"),
+        (rb"\xff\x06\x00\x00sNaPpY", "packed with snappy"),
+        (rb"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (rb"Rar!\x1a\x07", "a rar archive"),
+        (rb"!<arch>\n", "an ar archive"),
+        (rb"0707(?:01|02|07)[0-9A-Fa-f]{20}", "a cpio archive"),
+    )
+]
 
 
 def archive_kind(head: bytes) -> str:
@@ -32,6 +36,4 @@ def archive_kind(head: bytes) -> str:
     Args:
         head: the first HEAD_BYTES of the file, or more.
     """
-    if head[_TAR_PLACE:].startswith(_TAR_MARK):
-        return TAR
-    return next((kind for mark, kind in _KINDS if head.startswith(mark)), "")
+    return next((kind for mark, kind in _KINDS if mark.match(head)), "")

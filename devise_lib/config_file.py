@@ -153,7 +153,7 @@ def _apply(tree: Tree, override: str) -> list[str]:
 
 
 def _is_text(head: str, rest: str) -> bool:
-    """Whether a key takes text alone: one of Spark's, or of a job."""
+    """Whether a key takes text, and no number: one of Spark's, or of a job."""
     if head == "spark":
         return True
     model = JOB_TYPES.get(head, JobConfig) if rest else JobConfig

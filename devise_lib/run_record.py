@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devise_lib import __version__
 from devise_lib.config_types import JobConfig
-from devise_lib.paths import replace_text, split_glob
+from devise_lib.paths import is_remote, local, replace_text, split_glob
 
 MOST_FILES = 100_000  # of one input, that are looked at to tell whether it changed
 
@@ -92,9 +92,13 @@ def _stat(path: str) -> tuple[str, int, int, float]:
     """A path with the number, bytes and newest change of its files; a folder's with all below.
 
     A folder of more than MOST_FILES counts as changed each time: looking at all of its files would
-    take the driver longer than the job that compares them with its tables.
+    take the driver longer than the job that compares them with its tables. So does what lies on
+    another file system, which only Spark can look at.
     """
-    root = Path(path if os.path.exists(path) else split_glob(path)[0])
+    if is_remote(path):
+        return path, 0, 0, time.time()
+    here = str(local(path))
+    root = Path(here if os.path.exists(here) else split_glob(here)[0])
     below = (p for p in root.rglob("*") if p.is_file()) if root.is_dir() else iter([root])
     files = list(islice(below, MOST_FILES + 1))
     if len(files) > MOST_FILES:

@@ -59,6 +59,21 @@ def test_a_fingerprint_sees_a_new_file_deep_in_an_input_folder(tmp_path, dump):
     assert fingerprint(config) != before
 
 
+@pytest.mark.parametrize("prefix", ["", "file:", "file://"])
+def test_a_fingerprint_sees_a_changed_file_however_its_path_is_written(tmp_path, dump, prefix):
+    """Kind of fault: a path of another form is never found, and so never changes."""
+    config = ParseWikipedia(work_dir=str(tmp_path / "w"), dump=f"{prefix}{dump}")
+    before = fingerprint(config)
+    assert fingerprint(config) == before
+    dump.write_text("<mediawiki><page/></mediawiki>")
+    assert fingerprint(config) != before
+
+
+def test_what_lies_on_another_file_system_counts_as_changed(tmp_path):
+    config = ParseWikipedia(work_dir=str(tmp_path), dump="s3a://bucket/dump.xml.bz2")
+    assert fingerprint(config) != fingerprint(config)
+
+
 def test_a_fingerprint_does_not_change_with_where_the_results_lie(tmp_path, dump):
     prints = {
         fingerprint(ParseWikipedia(work_dir=str(tmp_path / w), dump=str(dump), tracking_uri=uri))

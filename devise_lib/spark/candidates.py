@@ -89,9 +89,7 @@ def _further(
         )
     listed = None
     if wanted.ids:
-        listed = {
-            label for _, line in numbered_lines(wanted.ids, "labels") for label in line.split()
-        }
+        listed = {line.strip() for _, line in numbered_lines(wanted.ids, "labels")}
     labels = [
         label
         for label_set in wanted.label_sets

@@ -88,12 +88,9 @@ def fit_local(master: str, available_bytes: int, cores: int, wanted: str = "") -
             f"{WORKER_BYTES / GIB:.1f} for its Python worker"
         )
         return LocalRun(f"local[{room}{found['failures'] or ''}]", driver, told)
-    _require_room(driver, _count(found["cores"], cores), available_bytes)
+    least = 1 if found["cores"] in ("*", None) else int(found["cores"])
+    _require_room(driver, least, available_bytes)
     return LocalRun(master, driver)
-
-
-def _count(asked: str | None, cores: int) -> int:
-    return cores if asked == "*" else int(asked or 1)
 
 
 def _require_room(jvm_bytes: int, workers: int, available_bytes: int) -> None:

@@ -229,10 +229,12 @@ def _age(revision: dict[str, str]) -> tuple[bool, float, int]:
 
 
 def _number(text: str) -> int | None:
+    """The number that a text is; None where it is none, or needs more than 64 bits."""
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         return None
+    return number if abs(number) < 2**63 else None
 
 
 def _utc(stamp: str) -> datetime | None:

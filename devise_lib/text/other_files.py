@@ -1,20 +1,27 @@
 """What a file is that was given by mistake in place of a text, and what to do."""
 
+import re
+
 from devise_lib.archive_kinds import archive_kind
 
-_STARTS = {
-    b"\xff\xfe\x00\x00": "text in UTF-32; write it in UTF-8",
-    b"\x00\x00\xfe\xff": "text in UTF-32; write it in UTF-8",
-    b"\xff\xfe": "text in UTF-16; write it in UTF-8",
-    b"\xfe\xff": "text in UTF-16; write it in UTF-8",
-    b"version https://git-lfs": "a pointer of Git LFS, not the file; fetch it with git lfs pull",
-    b"<!DOCTYPE html": "a page of HTML, not the file; look at it, and fetch the file again",
-    b"<!doctype html": "a page of HTML, not the file; look at it, and fetch the file again",
-    b"<html": "a page of HTML, not the file; look at it, and fetch the file again",
-    b"PAR1": "a Parquet file",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-    b"SQLite format 3\x00": "an SQLite database",
-}
+_STARTS = [
+    (re.compile(mark, re.IGNORECASE), what)
+    for mark, what in (
+        (rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff", "text in UTF-32; write it in UTF-8"),
+        (rb"\xff\xfe|\xfe\xff", "text in UTF-16; write it in UTF-8"),
+        (
+            rb"version https://git-lfs",
+            "a pointer of Git LFS, not the file; fetch it with git lfs pull",
+        ),
+        (
+            rb"\s*<(?:!doctype )?html[\s>]",
+            "a page of HTML, not the file; look at it, and fetch the file again",
+        ),
+        (rb"PAR1[\x00-\x1f]", "a Parquet file"),
+        (rb"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (rb"SQLite format 3\x00", "an SQLite database"),
+    )
+]
 
 
 def other_file(head: bytes, opened: str) -> str | None:
@@ -26,6 +33,6 @@ def other_file(head: bytes, opened: str) -> str | None:
     """
     if kind := archive_kind(head):
         if any(kind.endswith(packing) for packing in opened.split(" or ")):
-            return f"{kind} twice; unpack it once"
+            return f"{kind} within another packing; unpack it once"
         return f"{kind}; unpack it, or pack what is in it with {opened}"
-    return next((what for start, what in _STARTS.items() if head.startswith(start)), None)
+    return next((what for mark, what in _STARTS if mark.match(head)), None)

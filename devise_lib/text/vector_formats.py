@@ -194,8 +194,11 @@ def _parse_line(line: bytes, dimension: int, where: str) -> tuple[bytes, NDArray
     """The word, which may hold spaces, and the vector of a line."""
     line = line.rstrip(b" \r\n")  # fastText ends its lines with a space
     word, *fields = line.rsplit(b" ", dimension)
-    # A number before the vector is one too many, as of a vector of another length.
-    if len(fields) != dimension or (b" " in word and _is_number(word.rpartition(b" ")[2])):
+    # A number before the vector is one too many, as of a vector of another length. A whole number
+    # before fractions belongs to the word, as in "windows 10".
+    before = word.rpartition(b" ")[2] if b" " in word else b""
+    ends_word = before.isdigit() and any(b"." in field for field in fields)
+    if len(fields) != dimension or (_is_number(before) and not ends_word):
         raise InputError(
             f"{where}: {line.count(b' ') + 1} fields, want {dimension + 1}, a word and its numbers "
             f"with one space between; it starts with {line[:60]!r}"

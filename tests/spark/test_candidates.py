@@ -54,7 +54,7 @@ def test_the_choices_of_each_set_are_its_unseen_its_seen_and_both(labels):
 
 def test_a_further_choice_joins_sets_and_keeps_the_unseen_labels_that_are_listed(labels, tmp_path):
     ids = tmp_path / "ids.txt"
-    ids.write_text("elk\nunicorn\n")
+    ids.write_text("elk\nunicorn\nbee dog\n")  # a label may have a blank
     both = Candidates(name="both", label_sets=("s", "other"), photo_sets=("p",))
     few = Candidates(name="few", label_sets=("s",), ids=str(ids))
     found = read_choices(labels, CONTROLS, [both, few])

@@ -370,6 +370,15 @@ def test_a_range_beyond_the_end_of_a_file_that_shrank_is_damage(tmp_path):
 BOMB = '<!DOCTYPE m [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><mediawiki>&b;</mediawiki>'
 
 
+def test_the_names_of_the_wiki_are_known_behind_damage_too(tmp_path):
+    head = HEAD.replace("Template", "Vorlage")
+    pages = [page_xml(n, f"Vorlage:{n}", "a").replace("<ns>0</ns>", "") for n in range(3)]
+    pages[1] = pages[1].replace("</title>", "")
+    (tmp_path / "d.xml").write_text(head + "".join(pages) + TAIL, encoding="utf-8")
+    found = read_whole_pages(whole_file(tmp_path / "d.xml", "xml"))
+    assert [page.namespace for page in found if isinstance(page, Page)] == [10, 10]
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_every_range_knows_the_names_of_the_wiki_from_the_head_of_its_file(tmp_path, damaged):
     """Kind of fault: what only the head of a file says is lost where a file is cut.

@@ -134,6 +134,10 @@ def test_words_may_hold_blanks_below_a_header_too(tmp_path):
     """The kind of fault: a whole, published file is refused for words that a reader can tell."""
     text = "4 3\nthe 0.1 0.2 0.3 \n. . . 0.4 0.5 0.6 \nmy name 1 1 1 \nend 0 0 1 \n"
     assert [w for w, _ in rows_of(file_of(tmp_path, text))] == ["the", "._._.", "my_name", "end"]
+    number = file_of(tmp_path, "2 3\nthe 0.1 0.2 0.3\nwindows 10 0.1 0.2 0.3\n")
+    assert [w for w, _ in rows_of(number)] == ["the", "windows_10"]
+    with pytest.raises(InputError, match="line 3: 5 fields, want 4"):  # a vector too long
+        rows_of(file_of(tmp_path, "2 3\nthe 0.1 0.2 0.3\nsea 0.4 0.1 0.2 0.3\n"))
     blank = file_of(tmp_path, "3 3\nthe 1 2 3\n  1 1 1\nend 0 0 1\n")
     with pytest.raises(InputError, match=r"line 3: b' ' is no word.*skip_broken_words"):
         rows_of(blank)
@@ -162,7 +166,10 @@ def tar_of(data):
         (b"\x1f\x9d\x90rest", r"is packed with compress \(.Z\); unpack it"),
         (tar_of(b"a 1\n"), "is a tar archive; unpack it"),
         (gzip.compress(tar_of(b"a 1\n"), mtime=0), "is a tar archive; unpack it"),
-        (gzip.compress(gzip.compress(b"a 1\n", mtime=0), mtime=0), "is packed with gzip twice"),
+        (
+            gzip.compress(gzip.compress(b"a 1\n", mtime=0), mtime=0),
+            "is packed with gzip within another packing",
+        ),
         (bz2.compress(lzma.compress(b"a 1\n")), "is packed with xz; unpack it"),
         ("1 2\nsea 1 2\n".encode("utf-32"), "is text in UTF-32; write it in UTF-8"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
