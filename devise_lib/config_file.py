@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from devise_lib.config import JOBS
+from devise_lib.config_photos import PhotoSource
 from devise_lib.config_tree import Tree, fill_in, find_oddities, parse_value, read_toml, shown
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import ConfigError
@@ -139,7 +140,7 @@ def _apply(tree: Tree, override: str) -> list[str]:
     if not equals or not head or (dot and not rest):
         return [f"--set {override!r}: want KEY=VALUE or JOB.KEY=VALUE"]
     value = parse_value(text)
-    if not isinstance(value, str) and _is_text(head, rest):
+    if not isinstance(value, str) and _is_text(head, rest, isinstance(value, list | dict)):
         value = text.strip()  # of a folder that is called 1e3, which TOML takes for a number
     if not dot:
         tree[head] = value
@@ -152,13 +153,19 @@ def _apply(tree: Tree, override: str) -> list[str]:
     return []
 
 
-def _is_text(head: str, rest: str) -> bool:
-    """Whether a key takes text, and no number: one of Spark's, or of a job."""
+def _is_text(head: str, rest: str, has_parts: bool) -> bool:
+    """Whether a key takes text, one of Spark's or of a job.
+
+    A key of several texts or sources takes lists and tables as well, so these stay (`has_parts`).
+    """
     if head == "spark":
         return True
     model = JOB_TYPES.get(head, JobConfig) if rest else JobConfig
     field = model.model_fields.get(rest or head)
-    return field is not None and field.annotation is str
+    kinds = [field.annotation] if field else []
+    if not has_parts:
+        kinds += [kind for each in kinds for kind in get_args(each)]
+    return any(kind in (str, PhotoSource) for kind in kinds)
 
 
 def _validate(

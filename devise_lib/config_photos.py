@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from devise_lib.config_types import (
     JobConfig,
     LabelPattern,
     ModelJobConfig,
+    Name,
     OptionalPath,
     PositiveInt,
     RegularExpression,
@@ -22,6 +24,8 @@ from devise_lib.paths import is_remote, last_part, local, split_glob
 from devise_lib.reasons import Reason
 
 ARCHIVE = re.compile(r"\.(tar\.gz|tgz|tar)$")
+# In NFC. With a "/" the photos of two sources could have the same ids.
+SetName = Annotated[Name, Field(pattern=r"^$|^[^/]*[^/\s][^/]*$")]
 PARENT_FOLDER = r"([^/]+)/[^/]+$"
 Seconds = Annotated[float, Field(gt=0.0)]
 
@@ -45,7 +49,7 @@ class PhotoSource(Frozen):
     path: GivenPath
     kind: Literal["files", "cifar", "table"] = "files"  # cifar: its binary version
     # Default: the last part of the path or of the table's name, without an archive's ending.
-    name: str = ""
+    name: SetName = ""
     # Its first group is the label. "": the photos have none.
     label_pattern: LabelPattern | None = None
     # A file in place of label_pattern, with a photo's file name and its label per line.
@@ -82,7 +86,7 @@ class PhotoSource(Frozen):
         last = last_part(self.path)
         is_there = not is_remote(self.path) and os.path.exists(local(self.path))
         is_pattern = self.kind == "files" and split_glob(last)[1] and not is_there
-        if not self.name and (is_pattern or not last):
+        if not self.name and (is_pattern or not self.own_name):
             why = "it ends in a pattern" if is_pattern else "its path has no last part"
             raise ValueError(
                 f"the source {self.path} has no name of its own, since {why}: give it a `name`, "
@@ -92,11 +96,11 @@ class PhotoSource(Frozen):
 
     @property
     def own_name(self) -> str:
-        """The name that it has, or that its path gives it."""
+        """The name that it has, or that its path gives it; in NFC."""
         last = last_part(self.path)
         if self.kind == "table" and "/" not in self.path:
             last = last.rpartition(".")[2]
-        return self.name or ARCHIVE.sub("", last) or last
+        return unicodedata.normalize("NFC", self.name or ARCHIVE.sub("", last) or last)
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:

@@ -145,7 +145,7 @@ class Candidates(Frozen):
     ids: OptionalPath = ""  # a file, one label a line: of the unseen labels only these
     # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
     valid_sets: Several[Name] = ()
-    photo_sets: Several[str] = ()  # the photos that are asked; default: all
+    photo_sets: Several[Name] = ()  # the photos that are asked; default: all
 
 
 # Machines with the slots of each, as `horovodrun -H` takes them: "gpu1:4,gpu2:4".
@@ -166,8 +166,10 @@ class JobConfig(Frozen):
 
     work_dir: WorkDir = "work"  # a folder that the driver and every executor see
     seed: Seed = 0
-    tracking_uri: str = ""  # of MLflow; default: an SQLite file in the work folder
-    catalog: str = ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
+    tracking_uri: OptionalPath = ""  # of MLflow; default: an SQLite file in the work folder
+    catalog: OptionalPath = (
+        ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
+    )
     label_sets: tuple[LabelSet, ...] = ()
     test_share: Share = 0.25  # of the photos of seen labels; no model is trained on these
     # Parts of the labels with training photos, which play the unseen ones in turn while settings

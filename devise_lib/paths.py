@@ -15,8 +15,8 @@ def is_remote(path: str) -> bool:
 
 
 def local(path: str) -> Path:
-    """A local path, also of a file: URI."""
-    return Path(re.sub(r"^file:(//(?=/))?", "", path))
+    """A local path, also of a file: URI or below the user's home (~)."""
+    return Path(os.path.expanduser(re.sub(r"^file:(//(?=/))?", "", path)))
 
 
 def absolute(path: str) -> str:

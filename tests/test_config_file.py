@@ -301,6 +301,26 @@ def test_a_value_for_text_stays_the_text_that_was_given(write, tmp_path, monkeyp
     assert quoted.jobs["evaluate"].model == name
 
 
+@pytest.mark.parametrize("name", ["2019", "1e3", "007", "true"])
+def test_a_source_may_be_called_like_a_number(write, tmp_path, monkeypatch, name):
+    """The same kind, of a key that takes lists and tables as well."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    settings = load_settings(write(""), [f"ingest_photos.source={name}"], ["ingest_photos"])
+    assert [source.name for source in settings.jobs["ingest_photos"].sources()] == [name]
+
+
+def test_blanks_are_no_address_and_no_catalog(write):
+    for key in ("tracking_uri", "catalog"):
+        [fault] = faults_of(write(f"{key} = ' '\n"))
+        assert fault.startswith(f"{key} is ' ': want a path")
+
+
+def test_the_home_of_the_user_is_written_as_in_a_shell(write, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/analyst")
+    assert load_settings(write("work_dir = '~/w'\n"), [], []).common.work_dir == "/home/analyst/w"
+
+
 def test_set_takes_one_value_alone(write):
     """No part of an override is dropped without a word."""
     [fault] = faults_of(write(""), ["seed=1\ntest_share=0.5"])

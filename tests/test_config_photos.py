@@ -51,6 +51,16 @@ def test_a_table_of_a_catalog_has_its_own_name_and_one_at_a_path_that_of_its_fol
     assert name_of(path="/data/main.app", kind="table") == "main.app"
 
 
+def test_the_name_of_a_source_is_in_nfc_and_may_be_part_of_an_id():
+    """Of two kinds: names are compared byte by byte, and blanks are taken for a name."""
+    assert name_of(path="/a/cafe\u0301") == name_of(path="/a", name="cafe\u0301") == "caf\u00e9"
+    for name in (" ", "a/b", "/"):
+        with pytest.raises(ValidationError, match="name"):
+            PhotoSource(path="/a", name=name)
+    with pytest.raises(ValidationError, match="has no last part"):
+        PhotoSource(path="catalog.db.", kind="table")
+
+
 def test_a_folder_whose_name_looks_like_a_pattern_names_itself(tmp_path):
     folder = tmp_path / "trip [2019]"
     with pytest.raises(ValidationError, match="since it ends in a pattern: give it a `name`"):

@@ -35,7 +35,7 @@ MAY_USE = {
     "config_photos": {"config_types", "paths", "reasons"},
     "config": {"config_types", "config_words", "config_backbone", "config_photos"},
     "config_tree": set(),
-    "config_file": {"config", "config_types", "config_tree", "paths"},
+    "config_file": {"config", "config_photos", "config_types", "config_tree", "paths"},
     "run_record": {"config_types", "paths"},
     "command_line": {"config_file", "config_types", "reasons"},
     "tracking": {"config_types"},
