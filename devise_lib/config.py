@@ -196,9 +196,8 @@ class Evaluate(ModelJobConfig):
     needs = ("embed_labels", "extract_features", "train_devise")
     file_keys = ("hierarchy", "candidates")
     k: OneOrMore[PositiveInt] = (1, 2, 5, 10, 20)
-    hierarchy: OptionalPath = (
-        ""  # is-a edges, a parent and a child a line: gives hierarchical precision
-    )
+    # A file of is-a edges, a parent and a child per line: gives hierarchical precision.
+    hierarchy: OptionalPath = ""
     candidates: tuple[Candidates, ...] = ()  # beside each label set's seen, unseen and all
     strengths: OneOrMore[Annotated[float, Field(gt=0.0)]] = (1e5, 1e4, 1e3, 1e2, 10.0, 1.0)
     conse_t: OneOrMore[PositiveInt] = (10, 1, 100)  # classes that ConSE takes a photo

@@ -55,9 +55,8 @@ class PrepareCorpus(JobConfig):
     file_keys = ("label_sets", "source")
     store_keys = ("source",)
     kind: Literal["articles", "text", "tags"] = "articles"
-    source: OptionalPath = (
-        ""  # of text and tags: a Delta or Parquet folder, or a table of the catalog
-    )
+    # Of text and tags: a Delta or Parquet folder, or a table of the catalog.
+    source: OptionalPath = ""
     id_column: str = "id"
     text_column: str = "text"
     tags_column: str = "tags"  # an array of strings, or a string that is cut at tag_separator

@@ -109,7 +109,7 @@ def describe_doubled_page(page_id: str, times: int, revisions: int, files: list[
             "exports of a history have; set parse_wikipedia.dump to a pages-articles dump, which "
             "has the newest revision of each page alone"
         )
-    return f"{comes}: {files[0]} holds the same page again; fetch the dump anew"
+    return f"{comes}: {files[0]} holds the same page again; fetch the dump again"
 
 
 def articles_of(read: DataFrame) -> DataFrame:

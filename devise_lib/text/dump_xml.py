@@ -61,8 +61,8 @@ class PageParser:
     """Turns chunks of a dump into pages.
 
     Args:
-        inside_root: the bytes start after the head of the dump, so that the opening tag of
-            its root element has not been seen; one is put in its place.
+        inside_root: whether the bytes start after the head of the dump. The opening tag of the
+            root element has not been seen then, and one is put in its place.
         site: what the head says of the wiki. A head among the bytes takes its place.
 
     Attributes:

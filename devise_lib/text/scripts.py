@@ -1,6 +1,6 @@
 """What scripts ask of a tokenizer beyond plain letters and blanks, by Unicode's properties.
 
-`tokens` turns to this module for a text in which SPECIAL finds something: signs that end a
+`tokens` turns to this module where SPECIAL finds something in a text. These are signs that end a
 sentence, signs within a word that are no part of it, and scripts without blanks between words.
 
 Sources: Unicode Standard Annex 29 (text segmentation) and the Unicode Character Database. ICU's
@@ -29,7 +29,8 @@ def _ranges(characters: str, properties: str) -> str:
 
 # `re` looks up a character of the basic plane in a table, but compares it with each range beyond.
 # A set therefore has _ANY_BEYOND in place of these, and a lookbehind tells which of them it is.
-_ENDS = r"[\p{Sentence_Terminal}--[\u2024\ufe52\uff0e]]"
+# Tibetan's shad ends a clause; Unicode has it for no end of a sentence, but Tibetan has no other.
+_ENDS = r"[[\p{Sentence_Terminal}\u0f0d-\u0f12]--[\u2024\ufe52\uff0e]]"
 _MARKS = r"[\p{Mn}\p{Mc}]"
 # Invisible signs, and signs that are set around, over or into a word for emphasis: soft hyphens,
 # directions, variation selectors, kashida, Armenian marks of stress, question and exclamation.

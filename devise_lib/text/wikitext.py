@@ -146,7 +146,7 @@ def _blank_within_word(gaps: re.Match[str]) -> str:
 
 
 def _variant(conversion: re.Match[str]) -> str:
-    """Of a text in several scripts the first; nothing where it only sets a rule or a title."""
+    """The first of the scripts that a text is given in; "" for a rule or a title alone."""
     flags, text = conversion[1] or "", conversion[2]
     if {"H", "T", "-"} & set(flags):
         return ""

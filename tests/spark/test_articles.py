@@ -88,7 +88,7 @@ def test_pages_beyond_a_batch_and_of_great_length_all_arrive(spark, tmp_path):
     [
         (1, ["/d/a.xml", "/d/b.xml"], "it is in /d/a.xml, /d/b.xml; leave one packing"),
         (3, ["/d/a.xml"], "3 revisions of it as pages of their own.* to a pages-articles dump"),
-        (1, ["/d/a.xml"], "holds the same page again; fetch the dump anew"),
+        (1, ["/d/a.xml"], "holds the same page again; fetch the dump again"),
     ],
 )
 def test_a_doubled_page_is_told_with_the_kind_of_dump_that_has_it(revisions, files, says):

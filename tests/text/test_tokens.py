@@ -56,6 +56,7 @@ def test_cuts_text_into_sentences_of_words(text, want):
         ("𑄌𑄋𑅁𑄟𑅂", ["𑄌𑄋", "𑄟"]),  # beyond the basic plane
         ("それは３．５だ．これは", ["それ は だ", "これ は"]),  # no decimal point ends a sentence
         ("はい｡いいえ", ["はい", "いいえ"]),
+        ("བོད།  ཡིག།", ["བོད", "ཡིག"]),  # Tibetan
     ],
 )
 def test_sentences_end_at_the_signs_of_all_scripts(text, want):
