@@ -12,7 +12,7 @@ from devise_lib.vision.networks import network_to_train, read_network
 RNG = np.random.default_rng(0)
 # Name, module and function of keras.applications, side of the photos.
 SCALED = [
-    ("resnet_50", "resnet", "ResNet50", {}, 32),
+    pytest.param("resnet_50", "resnet", "ResNet50", {}, 32, marks=pytest.mark.soak),  # seconds
     ("mobilenet_0.25_128", "mobilenet", "MobileNet", {"alpha": 0.25}, 32),
     ("mobilenet_v2", "mobilenet_v2", "MobileNetV2", {}, 32),
 ]

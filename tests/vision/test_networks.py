@@ -19,6 +19,7 @@ SIZES = {  # one of each kind, at about the smallest side that it takes
     "resnet_50": 32,
     "inception_v3": 75,
 }
+LARGE = {"resnet_50", "inception_v3"}  # seconds of building; other kinds are like them
 RNG = np.random.default_rng(0)
 TINY = "mobilenet_0.25_128"
 
@@ -27,7 +28,9 @@ def draw_photos(size):
     return RNG.integers(0, 256, (2, size, size, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.soak) if n in LARGE else n for n in SIZES]
+)
 def test_each_network_is_a_softmax_on_the_mean_of_its_map_and_loads_in_safe_mode(name):
     size = SIZES[name]
     model = make_network(name, 5, size)
