@@ -1,8 +1,11 @@
 """A folder of results that is replaced as a whole: readers find the old one or the new one."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
+
+from devise_lib.errors import InputError
 
 
 def replace_folder(fresh: Path, folder: Path, keep: Sequence[str] = ()) -> None:
@@ -16,11 +19,16 @@ def replace_folder(fresh: Path, folder: Path, keep: Sequence[str] = ()) -> None:
         folder: its place. What it was before is kept beside it, as "<name>.old", until all is done.
         keep: entries of the old folder that others have put there: they move to the new one, where
             that has none of that name.
+
+    Raises:
+        InputError: what lies at "<name>.old" cannot be removed. Nothing was changed.
     """
     old = folder.with_name(f"{folder.name}.old")
     if old.exists() and not folder.exists():  # a call was killed between the two renames
         old.rename(folder)
     _clear(old, folder, keep)  # one was killed behind them
+    if os.path.lexists(old):
+        raise InputError(f"{old} is in the way of a new {folder.name} and cannot be removed: do so")
     if folder.exists():
         folder.rename(old)
     fresh.rename(folder)

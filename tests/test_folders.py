@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from devise_lib.errors import InputError
 from devise_lib.folders import replace_folder
 
 NAMES = ("a", "b", "c")
@@ -68,3 +69,17 @@ def test_a_killed_replacement_leaves_a_whole_folder_or_none_and_the_next_one_men
     assert texts(place) == {"newest"}
     assert (place / "others" / "x").read_text() == "old"
     assert not (tmp_path / "place.old").exists()
+
+
+def test_what_lies_in_the_way_and_cannot_be_removed_is_told_before_anything_changes(tmp_path):
+    """The kind of fault: a removal whose failure is ignored, so that a later step fails oddly.
+
+    A link is never removed, since what it leads to is another's.
+    """
+    place, others = make(tmp_path / "place", "old"), make(tmp_path / "others", "theirs")
+    (tmp_path / "place.old").symlink_to(others)
+    with pytest.raises(InputError, match=r"place\.old is in the way of a new place and cannot be"):
+        replace_folder(make(tmp_path / "fresh", "new"), place)
+    assert texts(place) == {"old"}
+    assert texts(tmp_path / "fresh") == {"new"}
+    assert texts(others) == {"theirs"}

@@ -130,8 +130,8 @@ def publish(building: Path, manifest: Manifest, root: Path) -> Bundle:
 
     Args:
         building: a folder on the file system of `root`; it is renamed.
-        manifest: what it is. Whoever made the files has read them for their digests; the driver
-            looks at their rows alone, since each GiB that it reads again takes it seconds.
+        manifest: what it is. The maker of the files has computed their digests. They are not
+            computed again here, because reading takes seconds per GiB; the rows are counted.
         root: the folder of the bundles.
 
     Raises:

@@ -22,9 +22,9 @@ SEEN = {True: "seen", False: "unseen", None: ""}
 def sample_photos(embeddings: DataFrame, labels: DataFrame, photos: DataFrame, n: int) -> Points:
     """n photos of EMBEDDINGS, always the same ones, with their labels and thumbnails.
 
-    Those with the least ids: ids are digests, so they are a random sample, and files of PHOTOS hold
-    ranges of ids, so the sample lies in few of these. Each task keeps n rows at the most, and makes
-    thumbnails of its photos among the sample.
+    They have the least ids. An id is a digest, so they are a random sample. A file of PHOTOS holds
+    a range of ids, so the sample lies in few files. Each task keeps n rows at the most. It makes
+    thumbnails of its photos in the sample.
 
     Args:
         embeddings: EMBEDDINGS of one model.

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from devise_lib.errors import InputError
 from devise_lib.vision.images import Refusal, decode, is_plain
 from devise_lib.vision.keras_file import model_of_bytes
 
@@ -125,18 +126,27 @@ def _decode_jpeg(content: Any, size: int) -> Any:
 
 
 def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Check]:
-    """Load each form anew and compare it with the model.
+    """Load each form again and compare it with the model.
+
+    Photos that cannot be decoded are left out. The signature of encoded photos is checked with
+    plain photos alone (`is_plain`), because TensorFlow reads others in another way.
 
     Args:
         model: what was exported.
         folder: where to.
-        photos: encoded; those that cannot be decoded are left out, and as encoded photos those
-            that TensorFlow reads otherwise: turned by EXIF, CMYK, with transparency, with a
-            profile.
+        photos: encoded.
+
+    Raises:
+        InputError: no photo can be decoded.
     """
     size = model.input_shape[1]
     fitted = [(content, decode(content, size)) for content in photos]
     good = [(content, pixels) for content, pixels in fitted if not isinstance(pixels, Refusal)]
+    if not good:
+        raise InputError(
+            f"none of {len(photos)} photos can be decoded, to check the export with: give a larger "
+            "export_model.photos"
+        )
     pixels = np.stack([p for _, p in good]).astype(np.float32)
     wanted = np.asarray(model.predict(pixels, verbose=0))
     loaded = _signatures(folder / SAVED_MODEL / VERSION)

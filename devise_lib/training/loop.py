@@ -169,14 +169,21 @@ def _keep(checkpoint: Checkpoint, variables: list[Any], state: State) -> None:
 
 
 def _require_finite(loss: float, variables: list[Any], epoch: int) -> None:
-    """Refuse a state that no further step can mend.
+    """Refuse a state that no further step can mend; the same on every rank.
 
-    The weights are looked at, too: the last step may have spoilt them after its loss was computed,
-    and a loss of rectified hinges may be finite where they are not.
+    The weights are checked as well as the loss. The last step may have spoilt them after its loss
+    was computed, and a loss of rectified hinges may be finite where weights are not.
+
+    Within an epoch each rank has its own statistics of batch normalisation. So the ranks tell each
+    other what they found. If only one stopped, the others would wait for its gradients.
+
+    Raises:
+        DivergedError: a number is not finite on some rank.
     """
     numbers = [variable for variable in variables if variable.dtype.is_floating]
     finite = [tf.reduce_all(tf.math.is_finite(variable)) for variable in numbers]
-    if not (isfinite(loss) and bool(tf.reduce_all(finite))):
+    mine = isfinite(loss) and bool(tf.reduce_all(finite))
+    if float(hvd.allreduce(tf.constant(float(mine)), name="finite")) < 1.0:
         raise DivergedError(
             f"the training diverged in epoch {epoch + 1}: its loss is {loss:g}, or a weight is not "
             "finite; lower learning_rate"

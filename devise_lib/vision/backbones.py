@@ -11,7 +11,7 @@ import numpy as np
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
-from devise_lib.paths import replace_text
+from devise_lib.paths import replace_text, write_whole
 from devise_lib.vision.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 from devise_lib.vision.networks import POOLED
 
@@ -110,9 +110,7 @@ class Backbone:
             "feature_layer": self.feature_layer,
             DIGEST: hashlib.sha256(keras_file).hexdigest(),
         }
-        fresh = folder / "backbone.keras.new"
-        fresh.write_bytes(keras_file)
-        fresh.replace(folder / "backbone.keras")
+        write_whole(folder / "backbone.keras", lambda draft: draft.write_bytes(keras_file))
         replace_text(folder / "backbone.json", json.dumps(about))
 
 

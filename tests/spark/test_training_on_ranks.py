@@ -133,10 +133,11 @@ def make_job():
 
         import horovod.tensorflow as hvd
         import keras
+        import tensorflow as tf
 
         from devise_lib.errors import DivergedError
         from devise_lib.training.checkpoint import Checkpoint
-        from devise_lib.training.loop import find_rate, train
+        from devise_lib.training.loop import _require_finite, find_rate, train
 
         projections, trials, photos, folder = plans
         trained = train_projections(projections)
@@ -193,6 +194,13 @@ def make_job():
                 except DivergedError as error:
                     yield str(error), kept.load()
 
+        def refused():  # what only one rank has, as it has its own statistics within an epoch
+            own = tf.Variable(float("nan") if rank else 0.0)
+            try:
+                _require_finite(0.5, [own], 0)
+            except DivergedError as error:
+                return str(error)
+
         found = find_rate(ranged, squares, keras.optimizers.SGD, endless, 1e-5, 1e3, 80)
         same = [bool((a == b).all()) for a, b in zip(first, ranged.get_weights(), strict=True)]
         return {
@@ -207,6 +215,7 @@ def make_job():
             "normed": normed,
             "frozen": frozen,
             "diverged": list(diverging()),
+            "refused": refused(),
         }
 
     return job
@@ -325,6 +334,11 @@ def test_a_training_that_is_no_longer_finite_ends_on_all_ranks_and_keeps_no_stat
     for state, variables in (each for result in results for _, each in result["diverged"] if each):
         assert np.isfinite(state.total)
         assert all(np.isfinite(values).all() for values in variables)
+
+
+def test_what_is_not_finite_on_one_rank_ends_all_of_them(results):
+    """The kind of fault: ranks that decide by numbers of their own, so that one waits for ever."""
+    assert all("diverged in epoch 1" in result["refused"] for result in results)
 
 
 def test_settings_that_diverge_are_tried_and_not_chosen(results):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import ExifTags, Image
 
+from devise_lib.errors import InputError
 from devise_lib.training import export as exporting
 from devise_lib.training.export import (
     KERAS,
@@ -115,6 +116,12 @@ def test_every_form_gives_the_models_embeddings(exported):
     assert all(each.largest_difference <= 1e-4 for each in checks[:3])
 
 
+def test_photos_of_which_none_can_be_decoded_are_told(exported):
+    """The kind of fault: a user's data that end in an error of a library."""
+    with pytest.raises(InputError, match=r"none of 2 photos can be decoded, to check .* a larger"):
+        check(*exported, [b"broken", b""])
+
+
 def test_another_models_files_do_not_pass(exported):
     model, folder = exported
     other = keras.models.clone_model(model)
@@ -159,7 +166,7 @@ def test_the_manifest_says_which_photos_the_signature_of_bytes_takes(exported):
     """
     model, folder = exported
     signatures = describe(folder, "devise-v1-0123", model, [])["signatures"]
-    served = tf.saved_model.load(str(folder / SAVED_MODEL / "1")).signatures
+    served = exporting._signatures(folder / SAVED_MODEL / "1")
     assert signatures.keys() == served.keys()
     for word in ("upright", "opaque", "JPEG, PNG, GIF or BMP", "sRGB", "EXIF"):
         assert word in signatures["serving_default"]

@@ -146,6 +146,8 @@ def test_a_backbone_of_which_a_killed_run_wrote_a_part_is_no_backbone(
             patch.setattr(Path, "replace", die)
             with pytest.raises(KeyboardInterrupt):
                 backbone.save(tmp_path / name)
+    left = {path.name for path in (tmp_path / "none").iterdir()}
+    assert left <= {"backbone.keras"}, "no drafts"
     with pytest.raises(InputError, match=r"no backbone in .*: run train_backbone first"):
         load_backbone(tmp_path / "none")
     if killed_before == "backbone.keras":
