@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos, IngestPhotos
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.training.model import assemble
@@ -76,7 +76,9 @@ def work_folder(**models: keras.Model) -> Iterator[str]:
         example = np.zeros((1, SIZE, SIZE, 3), np.float32)
         for name, model in models.items():
             with tracking.job_run(config):
-                named = tracking.register_keras(model, name, example, ["keras"], lambda _: None, {})
+                named = model_store.register_keras(
+                    model, name, example, ["keras"], lambda _: None, {}
+                )
             tracking.promote(named)
         yield folder
 

@@ -77,8 +77,8 @@ class TrainBackbone(JobConfig):
 class ExtractFeatures(ModelJobConfig):
     """Labelled PHOTOS to FEATURES: of the backbone, and of a model that stands on another one.
 
-    So the champion can be evaluated whatever was trained since: it may be fine-tuned, or may have
-    kept its place beside a model on a new backbone.
+    So the champion can be evaluated, whatever was trained since. It may be fine-tuned. It may also
+    have kept its place beside a model on a new backbone.
     """
 
     name = "extract_features"

@@ -1,15 +1,12 @@
-"""MLflow: one run a job, the registered model, its alias. The only importer of mlflow."""
+"""MLflow: one run per job, registered models by name and number, and the champion."""
 
 import logging
 import os
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 from urllib.parse import quote
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a job at night calls nobody
@@ -22,11 +19,7 @@ from mlflow.tracking import MlflowClient
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
 
-T = TypeVar("T")
-
 EXPERIMENT = "devise"
-MODEL_FOLDER = "model"
-EXTRAS_FOLDER = "projection"
 PLOTS_FOLDER = "plots"
 TABLES_FOLDER = "tables"
 CHAMPION = "champion"
@@ -186,44 +179,6 @@ def fetch_plots(run_id: str) -> dict[str, bytes]:
     return {path.removeprefix(f"{PLOTS_FOLDER}/"): text.encode() for path, text in texts.items()}
 
 
-def register_keras(
-    model: Any,
-    name: str,
-    input_example: Any,
-    requirements: list[str],
-    write_extras: Callable[[Path], None],
-    tags: Mapping[str, str],
-) -> RegisteredModel:
-    """Log a Keras model to the open run, and register it once all of its files are there.
-
-    Args:
-        model: a built Keras model.
-        name: name of the registered model.
-        input_example: a batch that the model takes; it fixes the signature.
-        requirements: pip requirements; named here, since finding them out takes MLflow 20 s.
-        write_extras: writes files into the folder it is given; they travel with the model.
-        tags: of the version: what it was made from.
-    """
-    from mlflow.models import infer_signature  # these two import TensorFlow: only where needed
-    from mlflow.tensorflow import log_model
-
-    signature = infer_signature(input_example, model.predict(input_example, verbose=0))
-    with tempfile.TemporaryDirectory() as folder:
-        write_extras(Path(folder))
-        mlflow.log_artifacts(folder, EXTRAS_FOLDER)
-    with redirect_stdout(sys.stderr):  # it tries the example, with a progress bar
-        info = log_model(
-            model,
-            name=MODEL_FOLDER,
-            signature=signature,
-            input_example=input_example,
-            pip_requirements=requirements,
-        )
-        # Last, and with its tags: a run that is killed before has registered nothing.
-        found = mlflow.register_model(info.model_uri, name, tags=dict(tags))
-    return RegisteredModel(name, str(found.version), current_run_id())
-
-
 def promote(model: RegisteredModel) -> None:
     """Make it the champion, which jobs use unless they are told otherwise."""
     MlflowClient().set_registered_model_alias(model.name, CHAMPION, model.version)
@@ -258,40 +213,3 @@ def find_registered(name: str, alias_or_version: str) -> RegisteredModel:
             f"train_devise first, or name another ({error})"
         ) from error
     return RegisteredModel(name, str(found.version), str(found.run_id))
-
-
-def fetch_keras(model: RegisteredModel) -> bytes:
-    """The model's Keras file, from pixels to unit embeddings.
-
-    Raises:
-        InputError: the store has it no more.
-    """
-    uri = f"models:/{model.name}/{model.version}"
-    try:
-        with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
-            [path] = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)).rglob(
-                "*.keras"
-            )
-            return path.read_bytes()
-    except (MlflowException, OSError, ValueError) as error:
-        raise InputError(
-            f"the file of {model.model_id} cannot be fetched from the store of models: bring it "
-            f"back, or name another version by --set JOB.model=VERSION ({error})"
-        ) from error
-
-
-def fetch_dimension(model: RegisteredModel) -> int:
-    """Numbers of the model's embedding, by the signature that it was registered with."""
-    from mlflow.models import get_model_info
-
-    signature = get_model_info(f"models:/{model.name}/{model.version}").signature
-    return int(signature.outputs.inputs[0].shape[-1])
-
-
-def fetch_extras(model: RegisteredModel, read: Callable[[Path], T]) -> T:
-    """What was written beside the model, by the function that reads its folder."""
-    with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
-        path = mlflow.artifacts.download_artifacts(
-            run_id=model.run_id, artifact_path=EXTRAS_FOLDER, dst_path=folder
-        )
-        return read(Path(str(path)))

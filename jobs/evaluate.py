@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before the imports that take seconds
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.candidates import read_choices
@@ -32,7 +32,7 @@ from devise_lib.training.bundle import load_bundle
 
 def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     model = tracking.find_registered(config.model_name, config.model)
-    bundle = tracking.fetch_extras(model, load_bundle)
+    bundle = model_store.fetch_extras(model, load_bundle)
     tables = Tables.of(spark, config, model_id=model.model_id, run_id=tracking.current_run_id())
     labels = tables.read("labels")
     require_same_words(labels, bundle.words_id, model.model_id)

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
 from devise_lib.folders import replace_folder
 from devise_lib.spark.entry import run_job
+from devise_lib.spark.exclusive import only_export
 from devise_lib.spark.photo_contents import some_contents
 from devise_lib.spark.tables import Tables
 from devise_lib.training.export import check, describe, export
@@ -30,7 +31,14 @@ from devise_lib.vision.keras_file import model_of_bytes
 
 def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
     registered = tracking.find_registered(config.model_name, config.model)
-    model = model_of_bytes(tracking.fetch_keras(registered))
+    with only_export(config.work_dir, registered.model_id):
+        return _export(spark, config, registered)
+
+
+def _export(
+    spark: SparkSession, config: ExportModel, registered: tracking.RegisteredModel
+) -> dict[str, int]:
+    model = model_of_bytes(model_store.fetch_keras(registered))
     contents = some_contents(Tables.of(spark, config).read("photos"), config.photos)
     if not contents:
         raise InputError("PHOTOS has no photo that is there, to check the export with")

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
 from devise_lib.folders import replace_folder
 from devise_lib.report.projector import write_projector
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
+from devise_lib.spark.exclusive import only_export
 from devise_lib.spark.projector import label_points, sample_photos
 from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables import Tables
@@ -32,9 +33,18 @@ from devise_lib.training.bundle import load_bundle
 
 def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
     model = tracking.find_registered(config.model_name, config.model)
+    with only_export(config.work_dir, model.model_id):
+        return _export(spark, config, model)
+
+
+def _export(
+    spark: SparkSession, config: ExportProjector, model: tracking.RegisteredModel
+) -> dict[str, int]:
     tables = Tables.of(spark, config)
     labels = tables.read("labels")
-    require_same_words(labels, tracking.fetch_extras(model, load_bundle).words_id, model.model_id)
+    require_same_words(
+        labels, model_store.fetch_extras(model, load_bundle).words_id, model.model_id
+    )
     embeddings = rows_of(tables, "embeddings", model.model_id)
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of {model.model_id}: run embed_photos with it")

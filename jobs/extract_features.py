@@ -46,6 +46,8 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         network, where = features_file_of(model), f"backbone_id = '{its_id}'"
         rows = write_features(tables, photos, network, its_id, *how, where)
         counts[f"features of {model.model_id}"] = rows
+    if without := photos.count() - counts["features"]:
+        counts["photos without features"] = without
     if strange := count_of_no_set(tables.read("photos"), labels):
         counts["photos of no label set"] = strange
     return counts

@@ -18,7 +18,7 @@ from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.features import photos_with_targets
 from devise_lib.spark.fine_tuning import keep_tuned, require_backbone, tune_on_ranks
@@ -31,7 +31,7 @@ from devise_lib.vision.backbones import load_backbone
 def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     model = tracking.find_registered(config.model_name, config.model)
-    bundle = tracking.fetch_extras(model, load_bundle)
+    bundle = model_store.fetch_extras(model, load_bundle)
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     require_backbone(bundle, backbone, model.model_id)
     photos = photos_with_targets(tables, config)

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before the imports that take seconds
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.predictions import predict, read_candidates
@@ -30,7 +30,7 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     labels = tables.read("labels")
     candidates = read_candidates(labels, config.candidates)
-    require_same_words(labels, tracking.fetch_extras(model, load_bundle).words_id, model_id)
+    require_same_words(labels, model_store.fetch_extras(model, load_bundle).words_id, model_id)
     embeddings = rows_of(tables, "embeddings", model_id)
     tell_if_incomplete(tables, model_id, config.name)
     predictions = predict(embeddings, candidates, config.k)

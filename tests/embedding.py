@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.schemas import PHOTOS
 from devise_lib.spark.tables import Tables
@@ -48,7 +48,7 @@ def register(config: EmbedPhotos, keras_file: bytes) -> tracking.RegisteredModel
     tracking.connect(config)
     model, example = model_of_bytes(keras_file), np.zeros((1, SIZE, SIZE, 3), np.float32)
     with tracking.job_run(config):
-        named = tracking.register_keras(model, "devise", example, ["keras"], lambda _: None, {})
+        named = model_store.register_keras(model, "devise", example, ["keras"], lambda _: None, {})
     tracking.promote(named)
     return named
 
@@ -87,8 +87,8 @@ def pretended_model(model_id: str, keras_file: bytes, dimension: int) -> Iterato
     model = SimpleNamespace(model_id=model_id)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "find_registered", lambda *_: model)
-        patch.setattr(tracking, "fetch_keras", lambda _: keras_file)
-        patch.setattr(tracking, "fetch_dimension", lambda _: dimension)
+        patch.setattr(model_store, "fetch_keras", lambda _: keras_file)
+        patch.setattr(model_store, "fetch_dimension", lambda _: dimension)
         for name in ("log_params", "log_metrics"):
             patch.setattr(tracking, name, lambda _: None)
         yield model

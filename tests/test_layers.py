@@ -39,6 +39,7 @@ MAY_USE = {
     "run_record": {"config_types", "paths"},
     "command_line": {"config_file", "config_types", "reasons"},
     "tracking": {"config_types"},
+    "model_store": {"tracking"},
 }
 LOWER = set(MAY_USE)
 MAY_USE |= {
@@ -65,7 +66,7 @@ HOMES = {
     "horovod.spark": {"spark"},
     "horovod.spark.task": {"training"},  # what a rank asks of the task it runs in
     "faiss": {"index"},
-    "mlflow": {"tracking"},
+    "mlflow": {"tracking", "model_store"},
     "matplotlib": {"report"},
     "jinja2": {"report"},
     "PIL": {"vision", "sample", "report"},
@@ -143,7 +144,7 @@ def test_stays_small_and_has_a_name_that_says_what_is_in_it(file):
         ("numerics", "import pyspark.sql", "whose home is jobs and spark"),
         ("text", "def f():\n    import faiss", "whose home is index"),
         ("vision", "if True:\n    from gensim.models import Word2Vec", "whose home is text"),
-        ("spark", "import mlflow", "whose home is tracking"),
+        ("spark", "import mlflow", "whose home is model_store and tracking"),
         ("jobs", "from delta.tables import DeltaTable", "whose home is spark"),
         ("spark", "import horovod.tensorflow as hvd", "whose home is training"),
         ("spark", "from horovod import tensorflow", "whose home is training"),

@@ -1,12 +1,14 @@
 import json
 from pathlib import Path
+from shutil import rmtree
+from zipfile import BadZipFile
 
 import keras
 import mlflow
 import numpy as np
 import pytest
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config import Evaluate, TrainDevise
 from devise_lib.errors import InputError
 
@@ -37,7 +39,7 @@ def register(config, name, seed) -> tracking.RegisteredModel:
         example = np.zeros((1, 3), dtype=np.float32)
         model = make_model(seed)
         tags = {"seed": str(seed)}
-        return tracking.register_keras(model, name, example, ["numpy"], write_extras, tags)
+        return model_store.register_keras(model, name, example, ["numpy"], write_extras, tags)
 
 
 def test_by_default_runs_are_in_an_sqlite_file_of_the_work_folder(config):
@@ -133,10 +135,10 @@ def test_a_model_is_the_champion_when_it_is_made_so_and_others_are_found_by_numb
     assert tags["seed"] == "2"
     for model, seed in ((first, 1), (champion, 2)):
         path = tmp_path / f"{seed}.keras"
-        path.write_bytes(tracking.fetch_keras(model))
+        path.write_bytes(model_store.fetch_keras(model))
         [kernel, _] = keras.models.load_model(path, safe_mode=True).get_weights()
         assert (kernel == make_model(seed).get_weights()[0]).all()
-        read = tracking.fetch_extras(model, lambda folder: (folder / "about.json").read_text())
+        read = model_store.fetch_extras(model, lambda folder: (folder / "about.json").read_text())
         assert json.loads(read) == {"made": "here"}
 
 
@@ -160,11 +162,33 @@ def test_a_model_is_registered_last_when_all_of_its_parts_are_there(config, monk
 
 def test_fetching_leaves_nothing_behind(config, tmp_path, monkeypatch):
     tracking.promote(register(config, "tidy", 1))
-    monkeypatch.setattr(tracking.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(model_store.tempfile, "tempdir", str(tmp_path))
     model = tracking.find_registered("tidy", "champion")
-    tracking.fetch_keras(model)
-    tracking.fetch_extras(model, lambda folder: sorted(folder.iterdir()))
+    model_store.fetch_keras(model)
+    model_store.fetch_extras(model, lambda folder: sorted(folder.iterdir()))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_the_store_has_no_more_are_told(config):
+    """The kind of fault: what a user can mend, told by a stack trace.
+
+    A champion without its files ended extract_features, and train_devise after the training.
+    """
+    model = register(config, "emptied", 1)
+
+    def spoil(_):
+        raise BadZipFile("File is not a zip file")
+
+    with pytest.raises(InputError, match=rf"{model.model_id} cannot .* \(File is not a zip"):
+        model_store.fetch_extras(model, spoil)
+    rmtree(Path(config.work_dir) / "mlartifacts")
+    for fetch in (
+        model_store.fetch_keras,
+        model_store.fetch_dimension,
+        lambda of: model_store.fetch_extras(of, lambda folder: folder),
+    ):
+        with pytest.raises(InputError, match=f"the files of {model.model_id} cannot be fetched"):
+            fetch(model)
 
 
 @pytest.mark.parametrize("key", ["champion", "3", "best"])

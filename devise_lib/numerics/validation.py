@@ -17,6 +17,7 @@ from devise_lib.numerics.generalized import (
 from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.paired import paired_difference
 from devise_lib.numerics.retrieval import rank_of_truth
+from devise_lib.numerics.splits import halves
 from devise_lib.numerics.vectors import FloatArray
 
 SCORED_KS = (1, 5)  # the lengths of the lists whose hits are averaged
@@ -88,6 +89,27 @@ def choose(scores: Sequence[Score]) -> int:
     """
     best = max(scores, key=lambda score: score.value)
     return next(i for i, score in enumerate(scores) if _as_good(score, best))
+
+
+def cross_fitted(by_step: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The scores of labels at steps that these labels did not choose.
+
+    The greatest of several scores is too high: chance has part in which is the greatest. So the
+    labels are cut into halves. Each half chooses a step, and the other half is scored there.
+
+    Args:
+        by_step: the scores of the same labels after each step; the first is the start.
+
+    Returns:
+        A score per label. That of a label without another one is the score at the start.
+    """
+    first, second = halves(by_step[0], seed=0)
+    found: dict[str, float] = {}
+    for mine, others in ((first, second), (second, first)):
+        means = [sum(scores[label] for label in others) for scores in by_step]
+        step = by_step[int(np.argmax(means))]
+        found |= {label: step[label] for label in mine}
+    return found
 
 
 def _as_good(score: Score, best: Score) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from devise_lib import __version__, tracking
+from devise_lib import __version__, model_store, tracking
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import METHOD
 from devise_lib.numerics.paired import LabelScores, compare_labels
@@ -34,16 +34,21 @@ class Comparison:
 def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparison:
     """Whether the new model is clearly better than the registered champion.
 
-    The rule: on the labels that were held out from both, and that both had to be told apart from
-    the same labels, the new model's mean score is higher by more than one standard error. The
-    scores are paired by label. Without such labels nothing is compared, and the champion stays.
+    Both models are scored on labels that neither was trained with. The scores are paired by label.
+    The new model wins if its lead passes the test of `LabelComparison.is_clear`. If no label can be
+    compared, the champion stays.
 
     | champion | its scores |
     |---|---|
     | on the same backbone | of its folds' projections, asked now with the photos of today |
-    | on another backbone | by label, as it was registered with them |
-    | fine-tuned | by label, of the one fold that it was tuned by, as it was registered with them |
-    | without scores, of other word vectors, unreadable | none: it is replaced |
+    | on another backbone | by label, as registered: of the photos of that day |
+    | fine-tuned | by label, as registered: of the photos of that day, in the fold of its trial |
+    | trained without folds | It has none, so any new model replaces it. |
+    | of other word vectors | They answer another question, so it is replaced. |
+    | unreadable, or its files are gone | No job can use it, so it is replaced. |
+
+    A champion on another backbone is not asked again, because only the rows of FEATURES of the new
+    backbone are read here. If photos have come or gone since, they cause part of the difference.
 
     Args:
         new: the new model's.
@@ -55,7 +60,7 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
         return Comparison(True, "the first")
     old_id = champion.model_id
     try:
-        old = tracking.fetch_extras(champion, load_bundle)
+        old = model_store.fetch_extras(champion, load_bundle)
     except InputError as error:
         return Comparison(True, f"{old_id} cannot be read: {error}")
     if old.words_id != new.words_id:
@@ -75,8 +80,7 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
     if found is None:
         why = f"no label is held out now that {old_id} was asked for among the same labels"
         return Comparison(False, f"{why}: not compared; {BY_HAND}")
-    than = f"{found.mean:+.4f} +- {found.error:.4f} on {found.pairs} labels held out"
-    return Comparison(found.is_clear, f"{than}, beside {old_id}")
+    return Comparison(found.is_clear, f"{found}, beside {old_id}")
 
 
 def register(
@@ -92,7 +96,7 @@ def register(
         beside: the champion.
     """
     size = network.input_shape[1]
-    return tracking.register_keras(
+    return model_store.register_keras(
         network,
         name,
         np.zeros((1, size, size, 3), dtype=np.float32),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import functions as F
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.paths import replace_text
@@ -45,7 +45,7 @@ def broadcast_model(
         config.batch_size,
         outputs,
         config.precision,
-        tracking.fetch_dimension(registered),
+        model_store.fetch_dimension(registered),
     )
 
 

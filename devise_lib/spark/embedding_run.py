@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import partial
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos, IngestPhotos
 from devise_lib.console import say
 from devise_lib.errors import InputError
@@ -49,7 +49,7 @@ def embed(
     Raises:
         InputError: see `broadcast_model` and `embed_all`.
     """
-    keras_file = tracking.fetch_keras(registered)
+    keras_file = model_store.fetch_keras(registered)
     digest = hashlib.sha256(keras_file).hexdigest()
     made = {"precision": config.precision, "model_sha256": digest, "feature": config.feature}
     settings = {**made, "make_current": config.make_current, "catalog": config.catalog}

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +60,17 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
             file.write(f"on {socket.gethostname()}, process {os.getpid()}, since {started}")
             file.flush()
         yield  # closing the file frees the lock
+
+
+def only_export(work_dir: str, model_id: str) -> AbstractContextManager[None]:
+    """Hold the lock of the folder that a model is exported into.
+
+    Two jobs write there. One replaces the folder, and with it all that the other has open in it.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    return only_run(work_dir, f"export-{model_id}")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config_backbone import ExtractFeatures
 from devise_lib.config_types import JobConfig
 from devise_lib.console import say
@@ -77,8 +77,11 @@ def model_to_keep(
 ) -> tuple[tracking.RegisteredModel, str] | None:
     """The model that FEATURES are to hold as well, and its backbone's id.
 
-    None where the registry has no champion yet, and where the model needs no features of its own:
-    it stands on the backbone of that id, or no job can use it with the LABELS of today.
+    There is none to keep in three cases:
+
+    1. The registry has no champion yet.
+    2. The model stands on the backbone of that id, whose features are made anyway.
+    3. No job can use the model: its files are gone, or LABELS are of other word vectors today.
 
     Raises:
         InputError: the configuration names another model than the champion, which is not there.
@@ -90,7 +93,7 @@ def model_to_keep(
     if model is None:
         return None
     try:
-        bundle = tracking.fetch_extras(model, load_bundle)
+        bundle = model_store.fetch_extras(model, load_bundle)
     except InputError as error:
         say(f"{config.name}  no features of {model.model_id}: {error}")
         return None
@@ -102,7 +105,7 @@ def model_to_keep(
 
 def features_file_of(model: tracking.RegisteredModel) -> bytes:
     """The Keras file of a registered model up to its features."""
-    return bytes_of_model(features_of(model_of_bytes(tracking.fetch_keras(model))))
+    return bytes_of_model(features_of(model_of_bytes(model_store.fetch_keras(model))))
 
 
 def read_features(tables: Tables, model: tracking.RegisteredModel, backbone_id: str) -> DataFrame:

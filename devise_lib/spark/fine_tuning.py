@@ -158,20 +158,19 @@ def keep_tuned(
 ) -> int:
     """Write the FEATURES of the fine-tuned model, and register it; returns their number.
 
-    It is the champion if its base was, and if it did clearly better on the labels held out: by more
-    than one standard error, label by label. It is registered in any case, once all is there that
-    other jobs read of it.
+    It becomes the champion if its base is, and if it is clearly better on the labels held out
+    (`LabelComparison.is_clear`). Each label is scored after epochs that other labels chose
+    (`Tuned.after`). The model is registered in any case. That comes last, because other jobs then
+    read its FEATURES.
     """
     model = model_of_bytes(tuned.keras_file)
     network = features_of(model)
     backbone_id = identity_of(network, f"{bundle.backbone_id}-tuned")
-    first, best = tuned.scores[0], tuned.best
     mine = tuned_bundle(bundle, projection_of(model), backbone_id, tuned, base.model_id)
-    found = compare_labels(mine.label_scores, tuned.label_scores(first))
+    found = compare_labels(mine.label_scores, tuned.before)
     if found is None:
         raise RuntimeError("the fold of fine-tuning has no label that asks")
-    than = f"{found.mean:+.4f} +- {found.error:.4f} on {found.pairs} labels held out in one fold"
-    why = f"{than}: {best.value:.4f}, {base.model_id} {first.value:.4f}"
+    why = f"{found}: {mine.score:.4f}, {base.model_id} {tuned.scores[0].value:.4f}"
     beside = Comparison(found.is_clear, why)
     rows = write_features(
         tables,
@@ -204,17 +203,18 @@ def tuned_bundle(
 ) -> ProjectionBundle:
     """The bundle of the fine-tuned model: it alone, on features of its own.
 
-    Without its backbone's softmax, which was not trained with it, and without its fold's trial,
-    which has a backbone of its own: of that, the scores and the penalty of its best epoch.
+    The backbone's softmax is left out, because it was not trained with the model. The trial of the
+    fold is left out, because it has a backbone of its own. Its scores and its penalty are kept.
     """
+    scores = [value for value in tuned.after[tuned.fold].values() if value is not None]
     nothing = bundle.layer.kernel[:, :0], bundle.layer.bias[:0]
     return replace(
         bundle,
         trained=[TrainedProjection(METHOD, bundle.trained[0].seed, None, projection)],
         layer=SoftmaxLayer(*nothing, []),
         backbone_id=backbone_id,
-        score=tuned.best.value,
-        label_scores=tuned.label_scores(tuned.best),
+        score=float(np.mean(scores)),
+        label_scores=tuned.after,
         penalty=tuned.best.gamma,
         base_model=base_model,
     )

@@ -1,7 +1,7 @@
 """DeViSE's last phase on one rank: the projection and the end of its backbone, from photos."""
 
 import contextlib
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from devise_lib.errors import DivergedError
 from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.paired import LabelScores
-from devise_lib.numerics.validation import Score, Validation
+from devise_lib.numerics.validation import Score, Validation, cross_fitted
 from devise_lib.paths import local
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.checkpoint import Checkpoint, checkpoint_in
@@ -103,13 +103,27 @@ class Tuned:
 
     @property
     def best(self) -> Score:
-        """The greatest of the scores; of equal ones that of the fewest epochs."""
+        """The greatest of the scores; of equal ones that of the fewest epochs.
+
+        It is too high to be compared, because the labels that it is of chose it.
+        """
         return self.scores[_best(self.scores)]
 
-    def label_scores(self, score: Score) -> LabelScores:
-        """A score of the trial as `ProjectionBundle` has it."""
-        [by_label] = score.by_label
-        return {self.fold: {label: by_label.get(label) for label in self.held_out}}
+    @property
+    def before(self) -> LabelScores:
+        """The scores of the model as it was, as `ProjectionBundle` has them."""
+        return self._of_all(self._by_label()[0])
+
+    @property
+    def after(self) -> LabelScores:
+        """The scores that may be compared: each label's after epochs that other labels chose."""
+        return self._of_all(cross_fitted(self._by_label()))
+
+    def _by_label(self) -> list[Mapping[str, float]]:
+        return [score.by_label[0] for score in self.scores]
+
+    def _of_all(self, scores: Mapping[str, float]) -> LabelScores:
+        return {self.fold: {label: scores.get(label) for label in self.held_out}}
 
 
 def fine_tune(plan: FineTuningPlan) -> Tuned:

@@ -85,7 +85,11 @@ def features(spark, work):
     df = Tables.of(spark, config).read("features")
     rows = df.collect()
     strange = [name for _, name in CONTENTS.values() if name not in (*SEEN, "tabby", None)]
-    assert counts == {"features": len(rows), "photos of no label set": len(strange)}
+    assert counts == {
+        "features": len(rows),
+        "photos without features": 1,  # the bad one
+        "photos of no label set": len(strange),
+    }
     return {row["photo_id"]: row for row in rows}, df
 
 

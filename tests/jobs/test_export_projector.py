@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from devise_lib import tracking
-from devise_lib.config import ExportProjector
+from devise_lib import model_store, tracking
+from devise_lib.config import ExportModel, ExportProjector
 from devise_lib.errors import InputError
 from devise_lib.report.pictures import encode_jpeg
 from devise_lib.report.projector import TILE_SIDE
+from devise_lib.spark.exclusive import only_run
 from devise_lib.vision.images import decode
-from jobs import export_projector
+from jobs import export_model, export_projector
 from tests.embedded import MODEL, clustered
 from tests.rows import write_rows
 
@@ -72,7 +73,7 @@ def work(tmp_path_factory):
 def pretend_model(patch):
     found = SimpleNamespace(model_id=MODEL)
     patch.setattr(tracking, "find_registered", lambda *_: found)
-    patch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
+    patch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
     patch.setattr(tracking, "log_params", lambda _: None)
 
 
@@ -146,11 +147,23 @@ def test_a_smaller_sample_is_the_head_of_a_larger_one_and_replaces_it(spark, exp
     assert [path.name for path in folder_of(work).parent.iterdir()] == ["projector"]
 
 
+@pytest.mark.parametrize(
+    ("run", "job"), [(export_projector.run, ExportProjector), (export_model.run, ExportModel)]
+)
+def test_one_job_at_a_time_writes_into_the_folder_of_an_exported_model(run, job, tmp_path):
+    """The kind of fault: two jobs with a lock each, one of which moves the other's folder away."""
+    with (
+        only_run(str(tmp_path), f"export-{MODEL}"),
+        pytest.raises(InputError, match=f"export-{MODEL} is running in this work folder already"),
+    ):
+        run(None, job(work_dir=str(tmp_path)))
+
+
 def test_a_model_without_embeddings_or_of_other_words_is_refused(spark, work, monkeypatch):
-    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="others"))
+    monkeypatch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id="others"))
     with pytest.raises(InputError, match=r"LABELS were made from other word vectors \(w\)"):
         export_projector.run(spark, work)
-    monkeypatch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
+    monkeypatch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
     found = SimpleNamespace(model_id="devise-v9")
     monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of devise-v9: run embed"):

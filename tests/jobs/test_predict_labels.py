@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config import PredictLabels
 from devise_lib.errors import InputError
 from devise_lib.spark.schemas import EMBEDDINGS, LABELS
@@ -54,7 +54,7 @@ def config(tables, tmp_path, monkeypatch):
 def use(patch, model_id, words_id="words"):
     """Have the registry name this model, of these words."""
     patch.setattr(tracking, "find_registered", lambda *_: SimpleNamespace(model_id=model_id))
-    patch.setattr(tracking, "fetch_extras", lambda *_: SimpleNamespace(words_id=words_id))
+    patch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id=words_id))
 
 
 def read(config):

@@ -3,7 +3,8 @@ import pytest
 
 from devise_lib.numerics.candidates import ByWords, CandidateSet
 from devise_lib.numerics.linear import Affine, Compatibility, Projection
-from devise_lib.numerics.validation import Score, Validation, choose
+from devise_lib.numerics.splits import halves
+from devise_lib.numerics.validation import Score, Validation, choose, cross_fitted
 
 D = 14  # labels; the first two and every other one after them are held out
 VECTORS = np.eye(D, dtype=np.float32)
@@ -112,3 +113,31 @@ def test_the_first_is_chosen_that_is_not_clearly_worse_than_the_best():
 
 def test_with_one_fold_the_best_is_chosen_and_of_equals_the_first():
     assert choose([made(0.3), made(0.5), made(0.5), made(0.4)]) == 1
+
+
+def test_a_label_is_scored_at_the_step_that_the_other_half_of_the_labels_chose():
+    names = [f"label {n}" for n in range(7)]
+    first, second = halves(names, 0)
+    assert (len(first), sorted([*first, *second])) == (4, names)
+    start = dict.fromkeys(names, 0.1)
+    one = {name: 0.5 if name in first else 0.05 for name in names}
+    two = {name: 0.2 if name in first else 0.4 for name in names}
+    found = cross_fitted([start, one, two])
+    assert found == {**dict.fromkeys(first, 0.2), **dict.fromkeys(second, 0.05)}
+    assert cross_fitted([{"a": 0.1}, {"a": 0.9}]) == {"a": 0.1}, "nobody else can choose"
+
+
+def test_scores_of_many_steps_without_any_gain_show_none():
+    """The kind of fault: the best of several is chosen and compared by the same labels.
+
+    The mean of the greatest of ten means of ten labels is ahead of the start by 0.04.
+    """
+    rng, names = np.random.default_rng(2), [f"label {n}" for n in range(10)]
+    leads, chosen = [], []
+    for _ in range(800):
+        steps = np.vstack([np.zeros(10), rng.normal(0, 0.08, (10, 10))])
+        by_step = [dict(zip(names, step, strict=True)) for step in steps.tolist()]
+        leads.append(np.mean(list(cross_fitted(by_step).values())))
+        chosen.append(steps.mean(axis=1).max())
+    assert np.mean(chosen) > 0.03
+    assert abs(np.mean(leads)) < 3 * np.std(leads) / 800**0.5

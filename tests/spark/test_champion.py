@@ -13,17 +13,19 @@ from devise_lib.spark.champion import compare
 from devise_lib.spark.folds import Fold, label_scores
 from devise_lib.tracking import RegisteredModel
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
-from tests.spark.zero_shot_world import CONTROLS, KNOWN, RNG, D, draw_map
+from tests.spark.zero_shot_world import CONTROLS, RNG, D, draw_map, units
 
 pytestmark = pytest.mark.spark
 
 MAPS = [draw_map() for _ in range(4)]
+NAMES = [f"label {n}" for n in range(10)]
+KNOWN = CandidateSet(NAMES, np.ones(10, dtype=bool), units(10), units(10))
 PHOTOS = RNG.standard_normal((200, D)).astype(np.float32)
 
 
 def validation(seed: int) -> Validation:
     rng = np.random.default_rng(seed)
-    held_out = rng.permutation(len(KNOWN.labels))[:3]
+    held_out = rng.permutation(len(KNOWN.labels))[:5]
     seen = np.isin(np.arange(len(KNOWN.labels)), held_out, invert=True)
     labels = CandidateSet(KNOWN.labels, seen, KNOWN.vectors, KNOWN.control_vectors)
     return Validation(PHOTOS, rng.integers(0, len(seen), 200), labels)
@@ -70,7 +72,9 @@ def champion_is(monkeypatch, tmp_path):
         if made:
             made.save(tmp_path)
         monkeypatch.setattr(champion.tracking, "find_champion", lambda _: model)
-        monkeypatch.setattr(champion.tracking, "fetch_extras", lambda _, read: read(Path(tmp_path)))
+        monkeypatch.setattr(
+            champion.model_store, "fetch_extras", lambda _, read: read(Path(tmp_path))
+        )
 
     return put
 
@@ -81,7 +85,10 @@ def test_the_clearly_better_of_two_on_labels_held_out_wins(champion_is):
     champion_is(worse)
     found = compare(better, FOLDS, "devise")
     assert found.wins
-    assert found.why == "+0.1500 +- 0.0224 on 6 labels held out, beside devise-v7-012345"
+    assert found.why == (
+        "+0.1500 (bound 0.0306) on 10 labels held out, +0.1500 (bound 0.0631) on 2 folds, beside "
+        "devise-v7-012345"
+    )
     champion_is(better)
     assert not compare(worse, FOLDS, "devise").wins
 
@@ -89,11 +96,10 @@ def test_the_clearly_better_of_two_on_labels_held_out_wins(champion_is):
 @pytest.mark.parametrize(
     ("leads", "wins"), [((0.2, 0.1), True), ((0.2, -0.1), False), ((0.0,), False), ((-0.1,), False)]
 )
-def test_a_lead_within_its_standard_error_makes_no_champion(champion_is, leads, wins):
+def test_a_lead_that_may_be_chance_makes_no_champion(champion_is, leads, wins):
     """The kind of fault: a choice by a difference that is chance.
 
-    With leads of 0.2 and -0.1 by turns the mean of six labels is 0.05, and its error 0.067. Any
-    lead was enough before.
+    With leads of 0.2 and -0.1 by turns the mean of ten labels is 0.05, and its bound 0.09.
     """
     new = bundle(*MAPS[:2])
     champion_is(bundle(*MAPS[2:], backbone_id="another", label_scores=scored(new, *leads)))
@@ -133,11 +139,11 @@ def test_a_champion_with_other_labels_held_out_stays(champion_is):
 
 def test_labels_that_have_come_since_make_the_task_of_the_new_model_harder(champion_is):
     new = bundle(*MAPS[:2])
-    fewer = {fold: dict(list(of.items())[:2]) for fold, of in scored(new, 0.5).items()}
+    fewer = {fold: dict(list(of.items())[:4]) for fold, of in scored(new, 0.5).items()}
     champion_is(bundle(*MAPS[2:], backbone_id="another", label_scores=fewer))
     found = compare(new, FOLDS, "devise")
     assert found.wins
-    assert "on 4 labels" in found.why
+    assert "on 8 labels" in found.why
 
 
 def test_a_champion_that_was_fine_tuned_is_beaten_in_its_own_fold_only(champion_is):
@@ -148,7 +154,7 @@ def test_a_champion_that_was_fine_tuned_is_beaten_in_its_own_fold_only(champion_
         champion_is(bundle(*MAPS[2:], trained=new.trained[:1], backbone_id="t", label_scores=own))
         found = compare(new, FOLDS, "devise")
         assert found.wins == wins
-        assert "on 3 labels" in found.why
+        assert "on 5 labels held out in one fold" in found.why
 
 
 def test_what_cannot_be_compared_is_no_rival(champion_is):

@@ -198,34 +198,39 @@ def test_the_bundle_of_a_tuned_model_is_of_it_alone(outcome):
     trained = [TrainedProjection("devise", 3, fold, old) for fold in (None, 0)]
     layer = SoftmaxLayer(np.ones((16, 2), np.float32), np.ones(2, np.float32), ["a", "b"])
     bundle = ProjectionBundle(trained, {}, layer, "net", "words", "5 of seed 0", 0.3)
-    before = Score(0.1, 0.1, 0.0, (0.1,), ({"a": 0.1},))
-    best = Score(0.4, 0.3, 0.05, (0.4,), ({"a": 0.4},))
-    tuned = Tuned([before, best, best], b"", [], 2, 2, ["a", "b"])
+    before = Score(0.1, 0.1, 0.0, (0.1,), ({"a": 0.1, "b": 0.1},))
+    one = Score(0.45, 0.3, 0.05, (0.45,), ({"a": 0.7, "b": 0.2},))
+    two = Score(0.3, 0.3, 0.07, (0.3,), ({"a": 0.3, "b": 0.3},))
+    tuned = Tuned([before, one, two], b"", [], 2, 2, ["a", "b", "c"])
     mine = tuned_bundle(bundle, projection_of(model), "net-tuned-0", tuned, "devise-v1-0")
     assert [(one.method, one.seed, one.fold) for one in mine.trained] == [("devise", 3, None)]
-    assert (mine.backbone_id, mine.words_id, mine.score) == ("net-tuned-0", "words", 0.4)
+    assert (mine.backbone_id, mine.words_id, mine.score) == ("net-tuned-0", "words", 0.25)
     assert mine.penalty == 0.05
     assert mine.layer.classes == []
     assert (mine.folds_id, mine.base_model) == (bundle.folds_id, "devise-v1-0")
-    assert mine.label_scores == {2: {"a": 0.4, "b": None}}
+    assert mine.label_scores == {2: {"a": 0.3, "b": 0.2, "c": None}}, "at the other's choice"
 
 
 @pytest.mark.parametrize(
     ("after", "promoted"),
-    [({"a": 0.5, "b": 0.4}, True), ({"a": 0.9, "b": 0.1}, False), ({"a": 0.5}, False)],
+    [
+        (dict(zip("abcde", (0.5, 0.4, 0.5, 0.4, 0.5), strict=True)), True),
+        ({**dict.fromkeys("bcde", 0.1), "a": 0.9}, False),
+        (dict.fromkeys("abcd", 0.5), False),
+        ({"a": 0.5}, False),
+    ],
 )
 def test_a_tuned_model_is_registered_behind_its_features_and_promoted_by_a_clear_lead(
     monkeypatch, after, promoted
 ):
     """The kinds of fault: a model announced before its parts are there; a choice by chance.
 
-    The base has 0.1 on both labels. A lead of 0.4 has a standard error of 0.4 where it is that of
-    one label alone.
+    The base has 0.1 on each label. A lead on one label may be chance, and so may one on four.
     """
-    before = Score(0.1, 0.1, 0.0, (0.1,), ({"a": 0.1, "b": 0.1},))
+    before = Score(0.1, 0.1, 0.0, (0.1,), (dict.fromkeys(after, 0.1),))
     mean = float(np.mean(list(after.values())))
     best = Score(mean, mean, 0.05, (mean,), (after,))
-    tuned = Tuned([before, best], bytes_of_model(make_model()), [0.1], 1, 2, ["a", "b"])
+    tuned = Tuned([before, best], bytes_of_model(make_model()), [0.1], 1, 2, sorted(after))
     trained = [TrainedProjection("devise", 3, None, projection_of(make_model()))]
     layer = SoftmaxLayer(np.ones((16, 2), np.float32), np.ones(2, np.float32), ["a", "b"])
     bundle = ProjectionBundle(trained, {}, layer, "net", "words", "5 of seed 0", 0.1)

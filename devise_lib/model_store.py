@@ -1,0 +1,119 @@
+"""The files of registered models in MLflow's store: they are written once, and fetched."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, TypeVar
+from zipfile import BadZipFile
+
+from devise_lib.errors import InputError
+from devise_lib.tracking import RegisteredModel, current_run_id
+
+import mlflow  # isort: skip  # behind `tracking`, which switches its telemetry off
+from mlflow.exceptions import MlflowException  # isort: skip
+
+T = TypeVar("T")
+
+MODEL_FOLDER = "model"
+EXTRAS_FOLDER = "projection"
+
+
+def register_keras(
+    model: Any,
+    name: str,
+    input_example: Any,
+    requirements: list[str],
+    write_extras: Callable[[Path], None],
+    tags: Mapping[str, str],
+) -> RegisteredModel:
+    """Log a Keras model to the open run, and register it once all of its files are there.
+
+    Args:
+        model: a built Keras model.
+        name: name of the registered model.
+        input_example: a batch that the model takes; it fixes the signature.
+        requirements: pip requirements; named here, since finding them out takes MLflow 20 s.
+        write_extras: writes files into the folder it is given; they travel with the model.
+        tags: of the version: what it was made from.
+    """
+    from mlflow.models import infer_signature  # these two import TensorFlow: only where needed
+    from mlflow.tensorflow import log_model
+
+    signature = infer_signature(input_example, model.predict(input_example, verbose=0))
+    with tempfile.TemporaryDirectory() as folder:
+        write_extras(Path(folder))
+        mlflow.log_artifacts(folder, EXTRAS_FOLDER)
+    with redirect_stdout(sys.stderr):  # it tries the example, with a progress bar
+        info = log_model(
+            model,
+            name=MODEL_FOLDER,
+            signature=signature,
+            input_example=input_example,
+            pip_requirements=requirements,
+        )
+        # Last, and with its tags: a run that is killed before has registered nothing.
+        found = mlflow.register_model(info.model_uri, name, tags=dict(tags))
+    return RegisteredModel(name, str(found.version), current_run_id())
+
+
+def fetch_keras(model: RegisteredModel) -> bytes:
+    """The model's Keras file, from pixels to unit embeddings.
+
+    Raises:
+        InputError: the store has it no more.
+    """
+    with _fetched(model, artifact_uri=_uri(model)) as folder:
+        [path] = folder.rglob("*.keras")
+        return path.read_bytes()
+
+
+def fetch_dimension(model: RegisteredModel) -> int:
+    """Numbers of the model's embedding, by the signature that it was registered with.
+
+    Raises:
+        InputError: the store has it no more.
+    """
+    from mlflow.models import get_model_info
+
+    try:
+        signature = get_model_info(_uri(model)).signature
+    except (MlflowException, OSError) as error:
+        raise _missing(model, error) from error
+    return int(signature.outputs.inputs[0].shape[-1])
+
+
+def fetch_extras(model: RegisteredModel, read: Callable[[Path], T]) -> T:
+    """What was written beside the model, by the function that reads its folder.
+
+    Raises:
+        InputError: the store has it no more, or not as a whole.
+    """
+    with _fetched(model, run_id=model.run_id, artifact_path=EXTRAS_FOLDER) as folder:
+        return read(folder)
+
+
+def _uri(model: RegisteredModel) -> str:
+    return f"models:/{model.name}/{model.version}"
+
+
+@contextmanager
+def _fetched(model: RegisteredModel, **where: str) -> Iterator[Path]:
+    """A copy of some of the model's files, for as long as the body reads them.
+
+    Raises:
+        InputError: they are not there, or the body cannot read them.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
+            yield Path(mlflow.artifacts.download_artifacts(dst_path=folder, **where))
+    except (MlflowException, OSError, ValueError, BadZipFile) as error:
+        raise _missing(model, error) from error
+
+
+def _missing(model: RegisteredModel, error: Exception) -> InputError:
+    return InputError(
+        f"the files of {model.model_id} cannot be fetched from the store of models: bring them "
+        f"back, or name another version by --set JOB.model=VERSION ({error})"
+    )
