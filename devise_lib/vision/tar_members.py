@@ -2,7 +2,8 @@
 
 Python's tarfile parses the headers. It takes the first zero block or broken header for the end of a
 tar, and trusts the numbers that headers hold. Here a zero block ends a tar only where zeros alone
-follow, and a broken header is an error.
+follow, and a broken header is an error. tarfile also takes the times in GNU's own headers for the
+first part of a path. Here such a part counts in headers of POSIX alone.
 """
 
 import re
@@ -15,6 +16,8 @@ from devise_lib.errors import InputError
 
 BLOCK = 512  # bytes of a header
 MAX_HEADER_BYTES = 1 << 20  # of what belongs to one header: a long name, the records of PAX
+_MAGIC, _PREFIX = slice(257, 265), slice(345, 500)  # fields of a header
+_POSIX, _OLD_GNU = b"ustar", b"ustar  \0"
 _EXTENSIONS = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
@@ -136,7 +139,10 @@ class TarBytes:
 
 
 class _Header(tarfile.TarInfo):
-    """A header that is refused where tarfile takes it for the end of the tar."""
+    """A header that is refused where tarfile takes it for the end of the tar.
+
+    Its name is the one that GNU tar gives it.
+    """
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
@@ -150,6 +156,12 @@ class _Header(tarfile.TarInfo):
             raise ArchiveError("a header that tells a negative size")
         if header.type in _EXTENSIONS and header.size > MAX_HEADER_BYTES:
             raise ArchiveError(f"a header of {header.size:,} bytes")
+        magic = bytes(buf[_MAGIC])
+        if magic == _OLD_GNU or not magic.startswith(_POSIX):
+            # GNU tar keeps times in these bytes when it makes incremental archives.
+            prefix = bytes(buf[_PREFIX]).split(b"\0")[0].decode(encoding, errors)
+            if prefix and header.type not in tarfile.GNU_TYPES:  # whose prefix tarfile ignores, too
+                header.name = header.name.removeprefix(f"{prefix}/")
         return header
 
 

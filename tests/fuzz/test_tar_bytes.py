@@ -1,6 +1,8 @@
 """Any bytes as a tar: every member is read or refused, or an error says what is wrong.
 
 Python's tarfile, which passes over zeros between members (ignore_zeros), is the slow other reader.
+It takes the times in headers of GNU's own format for a part of the path, so it gets these headers
+without them. What GNU tar itself makes of such a tar is tested in tests/vision/test_archives.py.
 """
 
 import base64
@@ -135,10 +137,29 @@ def changed(draw: st.DrawFn) -> Tar:
     return Tar(tar)
 
 
+class Posix(tarfile.TarInfo):
+    """A header whose prefix counts in the format of POSIX alone."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "Posix":
+        header = super().frombuf(buf, encoding, errors)
+        start, stop = FIELDS["prefix"]
+        gnu = buf[257:265] == b"ustar  \0" or buf[257:262] != b"ustar"
+        if gnu and header.type != tarfile.GNUTYPE_SPARSE:
+            plain = with_checksum(buf[:start] + bytes(stop - start) + buf[stop:])
+            return super().frombuf(plain, encoding, errors)
+        return header
+
+
+def opened_by_tarfile(tar: Tar) -> tarfile.TarFile:
+    source = io.BytesIO(tar)
+    return tarfile.open(fileobj=source, mode="r:", ignore_zeros=True, tarinfo=Posix)
+
+
 def wanted(tar: Tar) -> dict[str, bytes | None]:
     """What tarfile finds by name: the bytes of files, None for what it cannot read."""
     found: dict[str, bytes | None] = {}
-    with tarfile.open(fileobj=io.BytesIO(tar), mode="r:", ignore_zeros=True) as archive:
+    with opened_by_tarfile(tar) as archive:
         for header in archive.getmembers():
             name = member_name(header.name).encode("utf-8", "backslashreplace").decode()
             if header.isdir():
@@ -156,7 +177,7 @@ def wanted(tar: Tar) -> dict[str, bytes | None]:
 
 def links_and_no_files(tar: Tar) -> set[str]:
     """Members that hold no bytes of their own, by name."""
-    with tarfile.open(fileobj=io.BytesIO(tar), mode="r:", ignore_zeros=True) as archive:
+    with opened_by_tarfile(tar) as archive:
         names = [member_name(m.name) for m in archive if not m.isfile() and m.type != b"Z"]
     return {name.encode("utf-8", "backslashreplace").decode() for name in names}
 

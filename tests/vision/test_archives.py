@@ -1,4 +1,6 @@
 import io
+import shutil
+import subprocess
 import tarfile
 
 import pytest
@@ -214,6 +216,54 @@ def test_every_other_kind_of_member_is_read_or_refused():
     assert contents(files) == want
     no_image = dict.fromkeys(["pipe", "disk", "terminal"], "not_an_image")
     assert refusals(files) == no_image | {"rest.jpg": "truncated"}
+
+
+def with_field(header: bytes, at: int, value: bytes) -> bytes:
+    """A header with other bytes from a place on, and the checksum of these."""
+    block = bytearray(header[:at] + value + header[at + len(value) :])
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block[:512])
+    return bytes(block)
+
+
+TIMES = b"15303132056\x0015303132055\0"  # of access and change, as GNU tar writes them
+
+
+@pytest.mark.parametrize(
+    ("magic", "field", "name"),
+    [
+        (b"ustar  \0", TIMES, "z/0.jpg"),
+        (b"ustar  \0", b"/", "z/0.jpg"),
+        (bytes(8), TIMES, "z/0.jpg"),
+        (b"ustar\x0000", b"long/way", "long/way/z/0.jpg"),
+    ],
+    ids=["GNU", "GNU, a slash", "before POSIX", "POSIX"],
+)
+def test_the_first_part_of_a_path_is_in_headers_of_posix_alone(magic, field, name):
+    """The kind of fault: what another format keeps at a place is read as a part of the path."""
+    header = member(Piece("z/0.jpg", b"photo"))
+    head = with_field(with_field(header[:512], 257, magic), 345, field)
+    assert contents(files_of(head + header[512:] + END)) == {name: b"photo"}
+
+
+def test_an_incremental_tar_has_the_paths_that_tar_lists(tmp_path):
+    """GNU tar keeps the times of access and change in such a tar, and the lists of folders."""
+    tar = shutil.which("tar")
+    if (
+        not tar
+        or "GNU" not in subprocess.run([tar, "--version"], capture_output=True).stdout.decode()
+    ):
+        pytest.skip("there is no GNU tar")
+    folder = tmp_path / "in" / "zebra"
+    folder.mkdir(parents=True)
+    photos = {f"zebra/{'long' * n}.jpg": bytes((n,)) * 700 for n in (1, 10, 40)}
+    for name, content in photos.items():
+        (tmp_path / "in" / name).write_bytes(content)
+    where = ["-C", str(folder.parent), "-g", str(tmp_path / "snapshot")]
+    subprocess.run([tar, *where, "-cf", str(tmp_path / "x.tar"), "zebra"], check=True)
+    files = files_of((tmp_path / "x.tar").read_bytes(), 1)
+    assert contents(files) == photos
+    assert not refusals(files)
 
 
 def sparse_header(*pieces: tuple[int, int], size: int, stored: int) -> bytes:
