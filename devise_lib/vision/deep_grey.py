@@ -2,11 +2,14 @@
 
 What a sample means is told by, in this order:
 
-1. the range that a TIFF states (tags MaxSampleValue and SMaxSampleValue);
-2. the type: unsigned samples of up to 16 bits use their whole range;
-3. for signed samples, samples of 32 bits and floats, whose range few files use: the least usual
-   maximum (1 for floats, 255, 65535, the type's own) that nine tenths of the samples above 0 keep.
-   So single bright pixels decide nothing: highlights beyond the maximum become white.
+1. The maximum that a TIFF states (tags MaxSampleValue and SMaxSampleValue). Programs also write the
+   brightest sample of the photo there. So unsigned whole samples have a stated maximum only if it
+   is that of a number of bits: 1023, 4095 and the like.
+2. The type. Unsigned samples of up to 16 bits use their whole range.
+3. The samples, where few files use the whole range of the type: signed ones, 32 bits, floats. White
+   is the least usual maximum that nine tenths of the samples above 0 keep: 255, 65535 or the type's.
+   Floats have their white at 1 unless half of the samples above 0 lie beyond 4. So highlights decide
+   nothing: what is beyond the maximum becomes white.
 
 Negative samples are black unless the tags state a negative minimum.
 """
@@ -24,6 +27,8 @@ UNSIGNED, SIGNED = 1, 2  # of tag SampleFormat
 WHITE_IS_ZERO = 0  # of tag PhotometricInterpretation
 
 BULK = 0.9  # of the samples above 0, that a usual maximum must hold
+# Shares of light may go beyond 1, as in a scene with lamps. Half of them do not go as far as this.
+MEDIAN_OF_SHARES = 4.0
 # Whole numbers of which few are beyond 1 are a mask; counts of a dark photo have more of them.
 BULK_OF_A_MASK = 0.999
 
@@ -60,7 +65,7 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
     clear = image.info.get("transparency")
     if isinstance(clear, int):
         grey[samples == clear] = high - low
-    return Image.fromarray((grey / (high - low) * 255).clip(0, 255).astype(np.uint8))
+    return Image.fromarray(np.rint(grey / (high - low) * 255).clip(0, 255).astype(np.uint8))
 
 
 def _kind(image: Image.Image) -> _Kind:
@@ -91,19 +96,30 @@ def _range(grey: NDArray[np.float32], kind: _Kind, image: Image.Image) -> tuple[
         if _holds(maximum, positive):
             high = maximum
     stated = _first(image, STATED_MAXIMUM)
-    # A stated maximum near the range is the brightest value of this photo: programs write both.
-    if stated and not high / 2 < stated < high * 2 and _holds(stated, positive):
+    if stated and _is_a_range(stated, high, image) and _holds(stated, positive):
         high = stated
     lowest = _first(image, STATED_MINIMUM) or 0.0
     below = lowest < 0 and np.mean(grey < 0) > 1 - BULK  # and not a number that stands for no value
     return lowest if below else 0.0, high
 
 
+def _is_a_range(stated: float, high: float, image: Image.Image) -> bool:
+    """Whether a stated maximum is more than the brightest sample of this photo."""
+    is_unsigned = image.mode != "F" and _number(image, SAMPLE_FORMAT) in (None, UNSIGNED)
+    if is_unsigned:
+        return np.log2(stated + 1).is_integer()
+    return not high / 2 < stated < high * 2
+
+
 def _holds(maximum: float, positive: NDArray[np.float32]) -> bool:
     if not positive.size:
         return True
-    is_mask = maximum == 1 and np.mean(positive == np.rint(positive)) > 0.5
-    return bool(np.mean(positive <= maximum) >= (BULK_OF_A_MASK if is_mask else BULK))
+    if maximum == 1:
+        are_whole = np.mean(positive == np.rint(positive)) > 0.5
+        if not are_whole:
+            return bool(np.median(positive) <= MEDIAN_OF_SHARES)
+        return bool(np.mean(positive <= maximum) >= BULK_OF_A_MASK)
+    return bool(np.mean(positive <= maximum) >= BULK)
 
 
 def _first(image: Image.Image, tags: tuple[int, ...]) -> float | None:

@@ -43,6 +43,36 @@ def test_a_tenth_of_highlights_is_not_too_much():
     assert difference(bright.astype(np.float32)) < 20  # the highlights themselves are white
 
 
+@pytest.mark.parametrize("times", [1.3, 2.0, 4.0, 7.5])
+def test_light_beyond_white_is_white_however_much_of_it_there_is(times):
+    """The kind of fault: a photo of floats is divided by 255 and is black, without a word."""
+    ramp = np.tile(np.linspace(0, times, SIZE, dtype=np.float32), (SIZE, 1))
+    pixels = decode(tiff_of(ramp[..., None], 1), SIZE).astype(float)
+    wanted = np.rint(255 * np.minimum(ramp, 1))
+    assert np.abs(pixels - wanted[..., None]).mean() < 0.1
+
+
+def test_floats_whose_bulk_is_far_beyond_1_have_a_range_of_bytes():
+    ramp = np.tile(np.linspace(0, 8.5, SIZE, dtype=np.float32), (SIZE, 1))
+    assert (decode(tiff_of(ramp[..., None], 1), SIZE)[0, :, 0] == np.rint(ramp[0])).all()
+
+
+def test_what_is_no_finite_number_is_black():
+    samples = np.where(ROWS < 3, np.inf, np.where(ROWS < 6, np.nan, UNIT)).astype(np.float32)
+    pixels = decode(tiff_of(samples[..., None], 1), SIZE)
+    assert not pixels[:6].any()
+    assert (pixels[6:, :, 0] == GREY[6:]).all()
+
+
+@pytest.mark.parametrize(("share", "white"), [(0.05, 255), (0.2, 65_535)])
+def test_a_tenth_of_whole_numbers_beyond_255_makes_them_16_bits(share, white):
+    columns = np.arange(SIZE * SIZE).reshape(GREY.shape)
+    samples = np.where(columns < share * columns.size, 20_000, 200).astype(np.int32)
+    pixels = decode(tiff_of(samples[..., None], 1), SIZE)
+    wanted = np.rint(samples / white * 255).clip(0, 255)
+    assert (pixels == wanted[..., None]).all()
+
+
 @pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint32, np.float32])
 def test_one_bright_sample_does_not_make_8_bits_16(kind):
     assert difference(with_spot(GREY.astype(kind), 300)) < 0.1
@@ -61,8 +91,9 @@ def test_one_bright_sample_does_not_make_16_bits_32(kind):
     ],
 )
 def test_the_whole_range_of_a_type_is_used(kind, order):
-    samples = np.ceil(UNIT.astype(float) * np.iinfo(kind).max).astype(kind)
-    assert difference(samples, order=order) <= (1 if kind is np.int8 else 0.1)
+    samples = np.rint(UNIT.astype(float) * np.iinfo(kind).max).astype(kind)
+    # A level of 127 is two of 255, so that half of them are one beside the picture's.
+    assert difference(samples, order=order) <= (0.6 if kind is np.int8 else 0.02)
 
 
 def test_counts_of_a_dark_photo_are_not_taken_for_shares():
@@ -71,6 +102,8 @@ def test_counts_of_a_dark_photo_are_not_taken_for_shares():
     pixels = decode(tiff_of(counts[..., None], 1), SIZE)
     assert pixels[10:].max() == 1
     assert (pixels[:2] == 200).all()
+    few = np.where((ROWS < 1) & (np.indices(GREY.shape)[1] < 20), 200, ROWS % 2)  # in a hundred, 1
+    assert decode(tiff_of(few.astype(np.float32)[..., None], 1), SIZE)[10:].max() == 1
     mask = with_spot((ROWS % 2).astype(np.float32), 2)  # one sample
     assert set(decode(tiff_of(mask[..., None], 1), SIZE)[2:].ravel()) == {0, 255}
 
@@ -78,17 +111,29 @@ def test_counts_of_a_dark_photo_are_not_taken_for_shares():
 def test_a_stated_maximum_comes_before_the_types():
     twelve_bits = (GREY.astype(np.uint32) * 4095 // 255).astype(np.uint16)
     assert difference(twelve_bits) > 100
-    assert difference(twelve_bits, t281=4095) < 1
-    assert difference(twelve_bits, t281=4095, order=">") < 1
-    assert difference(twelve_bits.astype(np.int32), t341=("i", [4095])) < 1
-    assert difference(UNIT * 100, t341=("f", [100.0])) < 1
+    assert difference(twelve_bits, t281=4095) < 0.1
+    assert difference(twelve_bits, t281=4095, order=">") < 0.1
+    assert difference(twelve_bits.astype(np.int32), t341=("i", [4095])) < 0.1
+    fourteen_bits = (GREY.astype(np.uint32) * 16383 // 255).astype(np.uint16)
+    assert difference(fourteen_bits, t281=16383) < 0.1
+    assert difference(UNIT * 100, t341=("f", [100.0])) < 0.1
 
 
 def test_a_stated_minimum_is_black_where_samples_are_below_0():
     shifted = (GREY.astype(np.int32) * 257 - 32768).astype(np.int16)
-    assert difference(shifted, t340=("h", [-32768]), t341=("h", [32767])) < 1
+    assert difference(shifted, t340=("h", [-32768]), t341=("h", [32767])) < 0.1
     holes = with_spot(UNIT * 255, -9999, 4)  # where nothing was measured
-    assert difference(holes, t340=("f", [-9999.0])) < 1
+    assert difference(holes, t340=("f", [-9999.0])) < 0.1
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.uint32])
+def test_the_brightest_sample_of_a_dark_photo_is_not_its_range(kind):
+    """Programs write it as the maximum; a photo at a quarter of the range stays as dark as it is."""
+    top = np.iinfo(kind).max
+    dark = (UNIT.astype(float) * (top // 4)).astype(kind)
+    brightest = ("H" if kind is np.uint16 else "I", [int(dark.max())])
+    pixels = decode(tiff_of(dark[..., None], 1, t281=brightest), SIZE).astype(float)
+    assert np.abs(pixels - dark[..., None] / top * 255).max() <= 0.51
 
 
 @pytest.mark.parametrize("stated", [61_234, 65_535, 40_000, 300, 0])
@@ -105,4 +150,4 @@ def test_a_stated_maximum_without_meaning_changes_nothing(stated):
 def test_12_packed_bits_are_taken_as_12():
     twelve_bits = (GREY.astype(np.uint32) * 4095 // 255)[..., None]
     pixels = decode(tiff_of(twelve_bits, 1, bits=12), SIZE).astype(float)
-    assert np.abs(pixels - GREY[..., None]).mean() < 1
+    assert np.abs(pixels - GREY[..., None]).mean() < 0.1
