@@ -32,9 +32,9 @@ RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
 HEADER_BYTES = 4096  # read at once while headers are looked at
 RANGES = (
     "path string, start long, stop long, shadowed array<long>, links array<array<long>>, "
-    "defaults string, size_bytes long, is_mixed boolean"  # defaults in JSON: they may be no UTF-8
+    "records string, size_bytes long, is_mixed boolean"  # records in JSON: they may be no UTF-8
 )
-RANGE_NAMES = ["path", "start", "stop", "shadowed", "links", "defaults"]
+RANGE_NAMES = ["path", "start", "stop", "shadowed", "links", "records"]
 # A member: its content, or why it was not read.
 MEMBERS = "path string, modified_us long, content binary, reason string, message string"
 MEMBER_NAMES = ["path", "modified_us", "content", "reason", "message"]
@@ -110,15 +110,15 @@ def _planner(opener: WorkerFiles) -> Callable[[Frames], Frames]:
 def _range_row(path: str, part: TarRange) -> Row:
     links = [list(link) for link in part.links]
     of_range = (path, part.start, part.stop, list(part.shadowed), links)
-    return *of_range, json.dumps(part.defaults), part.weight, part.is_mixed
+    return *of_range, json.dumps(part.records), part.weight, part.is_mixed
 
 
 def _reader(opener: WorkerFiles) -> Callable[[Frames], Frames]:
     def read(batches: Frames) -> Frames:
         for batch in batches:
-            for path, start, stop, shadowed, links, defaults in batch.itertuples(index=False):
+            for path, start, stop, shadowed, links, records in batch.itertuples(index=False):
                 of_range = (tuple(shadowed), tuple(Link(*link) for link in links))
-                part = TarRange(start, stop, *of_range, json.loads(defaults))
+                part = TarRange(start, stop, *of_range, tuple(map(tuple, json.loads(records))))
                 yield from frames(_files(opener.open(), path, part), MEMBER_NAMES, content_at=2)
 
     return read

@@ -1,9 +1,8 @@
 """Tars of photos: cut into ranges of whole members, and the files of a range, tars in it opened."""
 
 import tarfile
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import IO, Any, NamedTuple
 
 from devise_lib.paths import printable
@@ -17,7 +16,15 @@ from devise_lib.vision.tar_members import (
     fill_holes,
     walk,
 )
-from devise_lib.vision.tar_names import MISSING, Names, is_folder, member_name
+from devise_lib.vision.tar_names import (
+    FOLDER,
+    MISSING,
+    Names,
+    Records,
+    is_folder,
+    member_name,
+    records_at,
+)
 
 MEMBER = "!"  # between an archive's path and the path of a member
 TAR = ".tar"
@@ -33,11 +40,22 @@ OpenPart = Callable[[int, int], IO[bytes]]
 
 
 class Link(NamedTuple):
-    """A link of a tar: where its header is, and from where to where the member with its bytes."""
+    """A link of a tar: where its header is, and from where to where the member with its bytes.
+
+    A link to a folder has no bytes: its `stop` is its `start`.
+    """
 
     at: int
     start: int
     stop: int
+
+
+def _link(names: Names, number: int) -> Link | None:
+    """What a link of a tar leads to; None where that is no member."""
+    at, target = names.starts[number], names.links.get(number, MISSING)
+    if target in (MISSING, FOLDER):
+        return Link(at, at, at) if target == FOLDER else None
+    return Link(at, *names.extent(target))
 
 
 @dataclass(frozen=True)
@@ -48,7 +66,7 @@ class TarRange:
         start, stop: its first byte, and the byte after its last; both at the header of a member.
         shadowed: where members begin whose name comes again later: as tar does, the last counts.
         links: those of its links that lead to a member of the tar, wherever that is.
-        defaults: PAX records of earlier members that hold for these as well.
+        records: PAX records of earlier members that hold for these, or for what links lead to.
         is_mixed: whether the tar has a folder beside a tar of that name, so that a file of one may
             have the path of a file of the other.
     """
@@ -57,7 +75,7 @@ class TarRange:
     stop: int
     shadowed: tuple[int, ...] = ()
     links: tuple[Link, ...] = ()
-    defaults: Mapping[str, str] = field(default_factory=dict)
+    records: tuple[Records, ...] = ((0, {}),)
     is_mixed: bool = False
 
     @property
@@ -91,7 +109,7 @@ def is_hidden(path: str) -> bool:
 def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
     """Cut a tar at members into ranges of about `range_bytes`; reads nothing but headers.
 
-    Holds the names of all members, some 250 bytes each. Tars that were written one behind the
+    Holds the names of all members, some 170 bytes each. Tars that were written one behind the
     other into one file count as one.
 
     Args:
@@ -101,34 +119,29 @@ def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
     Raises:
         ArchiveError: it is no tar, is cut off, or has something else between two members.
     """
-    names, defaults = Names(), [(0, dict[str, str]())]
+    names = Names()
     for member in walk(TarBytes(archive.read, seek=archive.seek), whole=True):
-        if member.defaults != defaults[-1][1]:
-            defaults.append((member.header.offset, dict(member.defaults)))
-        names.add(member.header, member.end)
+        names.add(member)
     names.resolve()
-    return list(_cut(names, range_bytes, defaults))
+    return list(_cut(names, range_bytes))
 
 
-def _cut(
-    names: Names, range_bytes: int, defaults: list[tuple[int, dict[str, str]]]
-) -> Iterator[TarRange]:
+def _cut(names: Names, range_bytes: int) -> Iterator[TarRange]:
     """The ranges of a tar's members, each as long as it may be."""
-    hidden_by_later, changes = set(names.shadowed), [at for at, _ in defaults]
+    hidden_by_later = set(names.shadowed)
     shadowed: list[int] = []
     links: list[Link] = []
     first, weight, is_mixed = 0, 0, names.has_folder_beside(TAR)
 
     def finish(behind: int) -> TarRange:
         start, stop = names.extent(first)[0], names.extent(behind - 1)[1]
-        held = defaults[bisect_right(changes, start) - 1][1]
-        return TarRange(start, stop, tuple(shadowed), tuple(links), held, is_mixed)
+        records = names.records_for({start, *(link.start for link in links)})
+        return TarRange(start, stop, tuple(shadowed), tuple(links), records, is_mixed)
 
     for number in range(len(names)):
         start, stop = names.extent(number)
-        target = names.links.get(number, MISSING)
         is_shadowed = number in hidden_by_later
-        link = None if is_shadowed or target == MISSING else Link(start, *names.extent(target))
+        link = None if is_shadowed else _link(names, number)
         reads = stop - start + (link.stop - link.start if link else 0)
         if weight and weight + reads > range_bytes:
             yield finish(number)
@@ -157,14 +170,16 @@ def read_range(opened: IO[bytes], part: TarRange, open_part: OpenPart) -> Iterat
     """
     source = TarBytes(opened.read, part.start, part.stop)
     links, shadowed = {link.at: link for link in part.links}, set(part.shadowed)
-    for member in walk(source, part.defaults, whole=False):
+    for member in walk(source, records_at(part.records, part.start), whole=False):
         header = member.header
         if header.offset in shadowed:
             continue
         name = printable(member_name(header.name))
         if header.issym() or header.islnk():
             if not is_hidden(name):
-                yield from _linked(header, name, links.get(header.offset), open_part)
+                link = links.get(header.offset)
+                held = records_at(part.records, link.start) if link else {}
+                yield from _linked(header, name, link, held, open_part)
         else:
             yield from _files_of(source, member, name, open_part)
 
@@ -173,19 +188,36 @@ def _linked(
     header: tarfile.TarInfo,
     name: str,
     link: Link | None,
+    defaults: Mapping[str, str],
     open_part: OpenPart,
     inner: bool = False,
 ) -> Iterator[File]:
-    """What a link leads to, under the link's name."""
+    """What a link leads to, under the link's name.
+
+    Args:
+        header: of the link.
+        name: of the link.
+        link: None where it leads to no member.
+        defaults: PAX records that hold for the member that it leads to.
+        open_part: gives the bytes of that member.
+        inner: whether the link is in a tar in a tar.
+    """
     if link is None:
         kind = "symbolic" if header.issym() else "hard"
         leads_to = f"a {kind} link to {printable(header.linkname)!r}, which is no file of the tar"
         where = "" if header.issym() else " before it"
         yield _refused(header, name, Reason.MISSING_FILE, leads_to + where)
         return
+    if link.start == link.stop:
+        message = (
+            f"a symbolic link to {printable(header.linkname)!r}, a folder of the tar; the files of "
+            "this folder are taken under their own paths alone"
+        )
+        yield _refused(header, name, Reason.UNSUPPORTED_FORMAT, message)
+        return
     with open_part(link.start, link.stop) as opened:
         source = TarBytes(opened.read, link.start, link.stop)
-        for member in walk(source, whole=False):
+        for member in walk(source, defaults, whole=False):
             yield from _files_of(source, member, name, open_part, inner)
 
 
@@ -247,7 +279,7 @@ def _inner_files(
     source = TarBytes(outer.take, stop=header.size, name=name)
     names, links = Names(), []
     for member in walk(source, whole=True):
-        names.add(member.header, member.end)
+        names.add(member)
         inside = printable(member_name(member.header.name))
         if member.header.issym() or member.header.islnk():
             if not is_hidden(inside):
@@ -257,11 +289,10 @@ def _inner_files(
             yield replace(file, name=f"{name}{MEMBER}{file.name}")
     names.resolve()
     for number, link in links:
-        target = names.links[number]
-        found = None
-        if target != MISSING:
-            start, stop = names.extent(target)
-            found = Link(0, header.offset_data + start, header.offset_data + stop)
+        found = _link(names, number)
+        held = records_at(names.records, found.start if found else 0)
+        if found:
+            found = Link(0, *(header.offset_data + place for place in found[1:]))
         inside = printable(member_name(link.name))
-        for file in _linked(link, inside, found, open_part, inner=True):
+        for file in _linked(link, inside, found, held, open_part, inner=True):
             yield replace(file, name=f"{name}{MEMBER}{file.name}")

@@ -6,11 +6,11 @@ What a sample means is told by, in this order:
    brightest sample of the photo there. So unsigned whole samples have a stated maximum only if it
    is that of a number of bits: 1023, 4095 and the like.
 2. The type. Unsigned samples of up to 16 bits use their whole range.
-3. The samples, where few files use the whole range of the type: signed ones, 32 bits, floats. White
-   is the least usual maximum that nine tenths of the samples above 0 keep: 255, 65535 or the type's.
-   Floats have their white at 1 unless half of the samples above 0 lie beyond 4. So highlights decide
-   nothing: what is beyond the maximum becomes white.
+3. The samples, where few files use the whole range of the type: signed ones, 32 bits, floats.
+   White is the least of 255, 65535 and the type's maximum that holds nine tenths of the samples
+   above 0. Floats have their white at 1, unless half of the samples above 0 lie beyond 4.
 
+So highlights decide nothing: what is beyond the maximum becomes white.
 Negative samples are black unless the tags state a negative minimum.
 """
 

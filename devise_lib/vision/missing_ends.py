@@ -2,6 +2,14 @@
 
 Cards, downloads and recovery tools cut or pad files by a few bytes. A decoder refuses such a file
 as it refuses one that is cut within its pixels.
+
+Two kinds of JPEGs stay cut though they may have every pixel:
+
+- those above MOST_PIXELS;
+- those whose scan ends in zeros, in front of more zeros than MOST_OF_A_SCAN. A scan that lacks its
+  last bytes would take such zeros for them.
+
+Up to MOST_OF_A_SCAN zeros at the very end of a file count as bytes of its scan.
 """
 
 import io
@@ -18,6 +26,9 @@ from devise_lib.vision.endings import kind_of, tile_parts_are_there
 
 END_OF_IMAGE = b"\xff\xd9"  # of JPEG and of JPEG 2000
 PADDING = b"\0\xff"  # what lies behind a file on an erased card or in a sparse file
+# A JPEG is decoded whole, a few times: some 10 ms and 3 MB per megapixel each.
+MOST_PIXELS = 32_000_000
+STRIP_ROWS = 64  # of pixels that are compared at once
 MOST_OF_A_SCAN = 4  # bytes like padding that are taken for a scan's own, as in a flat picture
 
 # A marker within the data of a scan: no stuffed byte, and no mark of a restart.
@@ -31,7 +42,7 @@ RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 # longer than an MCU, which has at most 10 blocks of 64 coefficients of 26 bits.
 NOISE = tuple(
     first * 8 + random.Random(first).randbytes(4096).replace(b"\xff", b"\xfe")
-    for first in (b"\xaa", b"\x55", b"\xfe", b"\x33", b"\xc4")
+    for first in (b"\xaa", b"\x55", b"\xfe")
 )
 
 
@@ -63,23 +74,31 @@ def _completed_jpeg(content: bytes) -> bytes | None:
     restarts = RESTART.findall(content, content.rindex(b"\xff\xda"))
     for length in _possible_lengths(content):
         jpeg = content[:length]
-        found = _pixels(jpeg + END_OF_IMAGE)
-        if found is not None and all(
-            _pixels(jpeg + _sequel(noise, restarts) + END_OF_IMAGE) == found for noise in NOISE
+        sequels = [b"", *(_sequel(noise, restarts) for noise in NOISE)]
+        # Where whole blocks are missing, an eighth of the size shows it in a tenth of the time.
+        if all(
+            _are_same(_pixels(jpeg, some, rough) for some in sequels[:last])
+            for rough, last in ((True, 2), (False, None))
         ):
             return jpeg + END_OF_IMAGE
     return None
 
 
+def _are_same(checksums: Iterator[int | None]) -> bool:
+    """Whether all are one number; none is reckoned behind the first that differs."""
+    first = next(checksums)
+    return first is not None and all(each == first for each in checksums)
+
+
 def _possible_lengths(content: bytes) -> Sequence[int]:
     """Where a scan may end in front of padding; its own last bytes may look like padding."""
     scan = len(content.rstrip(PADDING))
-    padding = content[scan:]
-    if len(padding) <= MOST_OF_A_SCAN:
+    if len(content) - scan <= MOST_OF_A_SCAN:
         return range(scan, len(content) + 1)
-    # Many zeros are no pixels: a scan that lacks some would take them. A last byte of 0 is usual,
-    # and one of 255, which a zero tells from a marker.
-    return (scan, scan + 1, scan + 2) if padding.startswith(b"\xff\0") else (scan, scan + 1)
+    # No byte of the padding counts as the scan's, but for the zero that follows each 255 there.
+    certain = content.rstrip(content[-1:])
+    ends = {len(certain.rstrip(b"\xff")), len(certain) + certain.endswith(b"\xff")}
+    return sorted(ends)
 
 
 def _sequel(noise: bytes, restarts: list[bytes]) -> bytes:
@@ -88,11 +107,29 @@ def _sequel(noise: bytes, restarts: list[bytes]) -> bytes:
     return noise + bytes((0xFF, 0xD0 + number)) + noise
 
 
-def _pixels(jpeg: bytes) -> int | None:
-    """A checksum of a JPEG's pixels at full size; None if it cannot be decoded."""
+def _pixels(jpeg: bytes, sequel: bytes, rough: bool) -> int | None:
+    """A checksum of the pixels of a JPEG that goes on so; None if it cannot be decoded.
+
+    Args:
+        jpeg: up to the end of a scan, or less.
+        sequel: what follows in front of the end mark.
+        rough: at an eighth of its size, which shows no loss within a block.
+    """
     try:
-        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
-            return zlib.crc32(image.tobytes())
+        content = io.BytesIO(b"".join((jpeg, sequel, END_OF_IMAGE)))
+        with Image.open(content, formats=("JPEG",)) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                return None
+            if rough:
+                image.draft(None, (max(width // 8, 1), max(height // 8, 1)))
+            image.load()
+            checksum = 0
+            for top in range(0, image.height, STRIP_ROWS):  # a copy of the whole would be large
+                bottom = min(top + STRIP_ROWS, image.height)
+                strip = image.crop((0, top, image.width, bottom))
+                checksum = zlib.crc32(strip.tobytes(), checksum)
+            return checksum
     except Exception:  # a damaged file makes Pillow raise anything
         return None
 

@@ -149,13 +149,42 @@ def test_links_that_lead_out_of_the_tar_are_refused_each():
         Piece("sub", type=tarfile.DIRTYPE),
         Piece("folder", type=tarfile.SYMTYPE, link="sub"),
     )
-    names = {"early.jpg", "gone.jpg", "of gone.jpg", "self.jpg"}
-    names |= {"passwd", "late", "up", "a", "b", "folder"}
+    names = {"early.jpg", "gone.jpg", "of gone.jpg", "self.jpg", "passwd", "late", "up", "a", "b"}
     assert contents(files) == {"late.jpg": b"x"}
-    assert refusals(files) == dict.fromkeys(names, "missing_file")
+    assert refusals(files) == dict.fromkeys(names, "missing_file") | {
+        "folder": "unsupported_format"
+    }
     told = {file.name: file.refusal.message for file in files if file.refusal}
     assert told["gone.jpg"] == "a hard link to 'nothing.jpg', which is no file of the tar before it"
     assert told["passwd"] == "a symbolic link to '/etc/passwd', which is no file of the tar"
+    assert told["folder"].startswith("a symbolic link to 'sub', a folder of the tar; the files of ")
+
+
+def test_a_link_through_a_link_to_a_folder_is_the_file_that_it_leads_to():
+    """The kind of fault: a message says that a member is not there, which is."""
+    files = at_any_cut(
+        Piece("latest", type=tarfile.SYMTYPE, link="years/new"),
+        Piece("cover.jpg", type=tarfile.SYMTYPE, link="latest/0.jpg"),
+        Piece("up.jpg", type=tarfile.SYMTYPE, link="latest/../1.jpg"),
+        Piece("lost.jpg", type=tarfile.SYMTYPE, link="latest/9.jpg"),
+        Piece("round", type=tarfile.SYMTYPE, link="round/round"),
+        Piece("all", type=tarfile.SYMTYPE, link="."),
+        Piece("years/new", type=tarfile.SYMTYPE, link="2024"),
+        Piece("years/2024/0.jpg", b"photo"),
+    )
+    want = dict.fromkeys(["cover.jpg", "years/2024/0.jpg"], b"photo")
+    assert contents(files) == want
+    folders = dict.fromkeys(["latest", "all", "years/new"], "unsupported_format")
+    missing = dict.fromkeys(["up.jpg", "lost.jpg", "round"], "missing_file")
+    assert refusals(files) == folders | missing
+
+
+@pytest.mark.parametrize(("links", "reads"), [(40, True), (41, False)])
+def test_a_chain_of_links_is_followed_as_far_as_by_linux(links, reads):
+    chain = [Piece(f"{n}.jpg", type=tarfile.SYMTYPE, link=f"{n + 1}.jpg") for n in range(links)]
+    files = files_of(tar_of(*chain, Piece(f"{links}.jpg", b"photo")))
+    assert ("0.jpg" in contents(files)) == reads
+    assert "1.jpg" in contents(files)
 
 
 def test_a_symbolic_link_within_a_tar_is_the_file_that_it_leads_to():
@@ -304,6 +333,24 @@ def test_records_for_all_members_hold_in_every_range():
     times = [TIME, TIME, 77.0, 77.0, 77.0]
     for range_bytes in (1, 2500, 10**6):
         assert [file.modified_s for file in files_of(data, range_bytes)] == times
+
+
+def test_a_link_has_the_records_that_hold_for_what_it_leads_to():
+    """The kind of fault: the same file has another time, since only a part of the tar is read."""
+    header = tarfile.TarInfo.create_pax_global_header({"mtime": "77.0"})
+    early, late = (member(Piece(f"{i}.jpg", bytes(700)), tarfile.USTAR_FORMAT) for i in range(2))
+    links = b"".join(
+        member(Piece(f"of {i}.jpg", b"", kind, f"{i}.jpg"), tarfile.USTAR_FORMAT)
+        for i, kind in enumerate((tarfile.LNKTYPE, tarfile.LNKTYPE))
+    )
+    other = tarfile.TarInfo.create_pax_global_header({"mtime": "88.0"})
+    data = b"".join([early, header, late, other, links, END])
+    want = {"0.jpg": TIME, "1.jpg": 77.0, "of 0.jpg": TIME, "of 1.jpg": 77.0}
+    for range_bytes in (1, 2500, 10**6):
+        files = files_of(data, range_bytes)
+        assert {file.name: file.modified_s for file in files} == want
+    inner = files_of(tar_of(Piece("n.tar", data)))
+    assert {file.name.removeprefix("n.tar!"): file.modified_s for file in inner} == want
 
 
 def test_hidden_files_are_passed_over_and_no_hidden_tar_is_opened():

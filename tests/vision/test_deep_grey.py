@@ -128,7 +128,7 @@ def test_a_stated_minimum_is_black_where_samples_are_below_0():
 
 @pytest.mark.parametrize("kind", [np.uint16, np.uint32])
 def test_the_brightest_sample_of_a_dark_photo_is_not_its_range(kind):
-    """Programs write it as the maximum; a photo at a quarter of the range stays as dark as it is."""
+    """Programs write it as the maximum. A photo at a quarter of the range stays dark."""
     top = np.iinfo(kind).max
     dark = (UNIT.astype(float) * (top // 4)).astype(kind)
     brightest = ("H" if kind is np.uint16 else "I", [int(dark.max())])

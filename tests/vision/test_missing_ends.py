@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from devise_lib.reasons import Reason
+from devise_lib.vision import missing_ends
 from devise_lib.vision.images import Refusal, decode, inspect
 from devise_lib.vision.missing_ends import completed
 from tests.crafted import draw_picture, draw_rough, encode, jpeg_with, oriented
+from tests.fuzz.conftest import limits
 
 PICTURE, ODD = draw_picture(96, 64), draw_picture(61, 43)
 JPEGS = {
@@ -58,8 +60,12 @@ def test_a_jpeg_cut_within_its_pixels_stays_truncated(name):
     places = {*range(len(content) - 24, len(content) - 2), *range(start, len(content) - 2, 61)}
     for place in sorted(places):
         assert is_cut(content[:place]), place
-        # The first of many zeros may be the scan's last byte, so a loss in the last MCU passes.
-        assert is_cut(content[:place] + bytes(100)) or len(content) - place < 40, place
+        for padding in (bytes(4096), b"\xff" * 512):  # no byte of which is taken for a pixel's
+            lost = is_cut(content[:place] + padding)
+            # A cut between 255 and the zero that always follows it loses nothing but that zero.
+            assert lost or (content[place - 1] == 255 and not padding[0]) == (
+                content[place:-2] == b"\0"
+            ), place
 
 
 def test_a_jpeg_whose_last_scan_never_began_stays_truncated():
@@ -88,7 +94,43 @@ def test_no_cut_jpeg_is_completed_with_other_pixels(name, lost, behind):
     content = JPEGS[name]
     whole = completed(content[: max(len(content) - lost, 0)] + behind)
     if whole is not None:
-        assert (behind and lost < 40) or (decode(whole, 43) == decode(content, 43)).all()
+        assert (decode(whole, 43) == decode(content, 43)).all()
+
+
+def test_one_way_to_go_on_is_not_enough_to_tell_a_loss():
+    """The bits that a decoder waits for may be those that one piece of noise begins with."""
+    content = encode(draw_picture(53, 33), "JPEG", quality=30, progressive=True)
+    assert is_cut(content[:-3])
+    assert not is_cut(content[:-2])
+
+
+def test_a_scan_whose_own_last_byte_is_zero_is_whole_without_padding():
+    """Some encoders fill the last byte with zeros. Many zeros behind hide where the scan ends."""
+    flat = next(
+        jpeg
+        for side in range(16, 120)
+        if (jpeg := encode(Image.new("RGB", (side, side), "teal"), "JPEG"))[-3] in b"\x0f\x3f"
+    )
+    content = flat[:-3] + b"\0" + flat[-2:]
+    assert (decode(content, 16) == decode(flat, 16)).all()
+    assert not is_cut(content[:-2])
+    assert not is_cut(content[:-2] + bytes(1))
+    assert is_cut(content[:-2] + bytes(4096))
+
+
+def test_a_large_jpeg_without_its_end_mark_costs_little_more_than_its_pixels():
+    """The kind of fault: a small file takes a job's time and memory."""
+    content = encode(Image.new("RGB", (4000, 2000), "teal"), "JPEG")
+    with limits(cpu_seconds=2.0, mebibytes=80.0):
+        assert not is_cut(content[:-2])
+
+
+def test_of_a_jpeg_with_too_many_pixels_no_end_is_added(monkeypatch):
+    content = JPEGS["baseline"]
+    monkeypatch.setattr(missing_ends, "MOST_PIXELS", 96 * 64)
+    assert not is_cut(content[:-2])
+    monkeypatch.setattr(missing_ends, "MOST_PIXELS", 96 * 64 - 1)
+    assert is_cut(content[:-2])
 
 
 @pytest.mark.parametrize("options", [{}, {"no_jp2": True}, {"tile_size": (16, 16)}])
