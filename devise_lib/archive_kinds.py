@@ -1,4 +1,4 @@
-"""Archives and packed files that are not opened, told by their first bytes.
+"""Archives, and what comes in place of a file, told by their first bytes.
 
 Sources: the formats' own specifications, and the list of signatures of `file` (magic).
 """
@@ -29,6 +29,20 @@ _KINDS = [  # long enough that no text begins so by chance
     )
 ]
 
+_STAND_INS = [
+    (re.compile(mark, re.IGNORECASE), what)
+    for mark, what in (
+        (
+            rb"version https://git-lfs",
+            "a pointer of Git LFS, not the file; fetch it with git lfs pull",
+        ),
+        (
+            rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype )?html[\s>]",
+            "a page of HTML, not the file; look at it, and fetch the file again",
+        ),
+    )
+]
+
 
 def archive_kind(head: bytes) -> str:
     """What an archive or packed file is, in words: "a zip archive"; "" for anything else.
@@ -37,3 +51,12 @@ def archive_kind(head: bytes) -> str:
         head: the first HEAD_BYTES of the file, or more.
     """
     return next((kind for mark, kind in _KINDS if mark.match(head)), "")
+
+
+def stand_in(head: bytes) -> str:
+    """What a download gave in place of the file, and what to do; "" for anything else.
+
+    Args:
+        head: the first HEAD_BYTES of the file, or more.
+    """
+    return next((what for mark, what in _STAND_INS if mark.match(head)), "")

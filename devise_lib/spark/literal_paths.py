@@ -2,11 +2,11 @@
 
 Spark takes `*?[]{}` in a path for a pattern. An option of its own turns that off, for one path at a
 time only: of several paths it reads each as often as there are paths. Escaped signs stand for
-themselves in any number of paths, but Hadoop then takes a colon in such a path for the end of a
-scheme.
+themselves in any number of paths. In such a path Hadoop takes any colon for the end of a scheme.
 """
 
-from functools import reduce
+import re
+from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 from devise_lib.paths import absolute, without_glob
 from devise_lib.spark.hadoop_files import session_files, spark_path
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?")
 AS_WRITTEN = {"__globPaths__": "false"}  # an option of Spark's readers of files
 
 
@@ -30,12 +31,29 @@ def read_parquet(spark: SparkSession, *paths: str, schema: StructType | None = N
         reader = spark.read.options(**AS_WRITTEN)
         return (reader.schema(schema) if schema else reader).parquet(path)
 
-    escaped = [without_glob(path) for path in paths]
-    if any(":" in path and path != name for path, name in zip(escaped, paths, strict=True)):
-        return reduce(DataFrame.unionAll, map(read_one, paths))
-    if len(paths) == 1:
-        return read_one(paths[0])
-    return (spark.read.schema(schema) if schema else spark.read).parquet(*escaped)
+    alone = [path for path in paths if len(paths) == 1 or wants_own_reader(path)]
+    frames = [read_one(path) for path in alone]
+    if together := [without_glob(path) for path in paths if path not in alone]:
+        reader = spark.read.schema(schema) if schema else spark.read
+        frames.append(reader.parquet(*together))
+    return _union(frames)
+
+
+def wants_own_reader(path: str) -> bool:
+    """Whether Spark cannot read this path beside others: it has a sign of patterns and a colon.
+
+    The colon of a scheme, and that of a port, is none.
+    """
+    scheme = _SCHEME.match(path)
+    return ":" in path[scheme.end() if scheme else 0 :] and without_glob(path) != path
+
+
+def _union(frames: Sequence[DataFrame]) -> DataFrame:
+    """All rows, by a plan that is only as deep as the logarithm of the number of frames."""
+    if len(frames) == 1:
+        return frames[0]
+    half = len(frames) // 2
+    return _union(frames[:half]).unionAll(_union(frames[half:]))
 
 
 def open_table(spark: SparkSession, kind: str, path: str) -> DataFrame:

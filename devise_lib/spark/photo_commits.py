@@ -7,6 +7,7 @@ of QUARANTINE about photos that were taken since (the next run finds them by the
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 
 from pyspark.sql import DataFrame
@@ -39,10 +40,21 @@ NOTHING_KNOWN = (
 )
 # How a file could not be read: that says nothing about the photo that it was before.
 PASSING = (Reason.PERMISSION, Reason.READ_ERROR, Reason.TIME_OUT)
-
-
-NO_PHOTOS = (Reason.NOT_AN_IMAGE, Reason.UNSUPPORTED_FORMAT, Reason.EMPTY)
 EXAMPLES = 2  # of refused files, that a message shows
+ADVICE = {  # what to do about files that are refused for a reason
+    Reason.NOT_AN_IMAGE: (
+        "Files that are no photos are left out by the `include` of their source, as in "
+        r"""include = '(?i)\.(jpe?g|png)$'. """
+    ),
+    Reason.UNSUPPORTED_FORMAT: (
+        "Convert such files to JPEG or PNG and unpack archives, or leave them out by the "
+        "`include` of their source. "
+    ),
+    Reason.EMPTY: (
+        "Files without bytes are often left by a copy that was stopped: copy them again, or "
+        "delete them. "
+    ),
+}
 
 
 class Ledger:
@@ -124,7 +136,7 @@ def settle(
 
 
 def _advise(reason: str, *refused: DataFrame) -> str:
-    """Two of the files that were refused for a reason, and how to leave such files out.
+    """Two of the files that were refused for a reason, and what to do about such files.
 
     Args:
         reason: the commonest.
@@ -136,13 +148,18 @@ def _advise(reason: str, *refused: DataFrame) -> str:
         told += [
             f"{row['path']} ({row['message']})" for row in files.orderBy("path").head(EXAMPLES)
         ]
-    shown = f"For example {' and '.join(told[:EXAMPLES])}. " if told else ""
-    if reason not in NO_PHOTOS:
-        return shown
-    return (
-        f"{shown}Files that are no photos are left out by the `include` of their source, as in "
-        r"""include = '(?i)\.(jpe?g|png)$'. """
-    )
+    return advice(reason, told[:EXAMPLES])
+
+
+def advice(reason: str, examples: Sequence[str]) -> str:
+    """Examples of files that were refused for a reason, and what to do about such files.
+
+    Args:
+        reason: the commonest.
+        examples: paths with messages.
+    """
+    shown = f"For example {' and '.join(examples)}. " if examples else ""
+    return shown + ADVICE.get(Reason(reason), "")
 
 
 def _commit_photos(tables: Tables, rows: DataFrame, outcomes: Counter[str]) -> None:

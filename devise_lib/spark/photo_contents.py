@@ -30,7 +30,7 @@ def photos_of(photos: DataFrame, photo_ids: Sequence[str]) -> DataFrame:
 def some_contents(photos: DataFrame, n: int) -> list[bytes]:
     """The files of n photos that are still there, always the same ones.
 
-    Those with the least ids: ids are digests, so they are a random sample, and a file of PHOTOS
+    These photos have the least ids. Ids are digests, so the sample is random. A file of PHOTOS
     holds a range of ids, so the sample lies in few files. A photo that cannot be read is left out.
 
     Args:

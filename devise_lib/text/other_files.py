@@ -2,21 +2,13 @@
 
 import re
 
-from devise_lib.archive_kinds import archive_kind
+from devise_lib.archive_kinds import archive_kind, stand_in
 
 _STARTS = [
-    (re.compile(mark, re.IGNORECASE), what)
+    (re.compile(mark), what)
     for mark, what in (
         (rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff", "text in UTF-32; write it in UTF-8"),
         (rb"\xff\xfe|\xfe\xff", "text in UTF-16; write it in UTF-8"),
-        (
-            rb"version https://git-lfs",
-            "a pointer of Git LFS, not the file; fetch it with git lfs pull",
-        ),
-        (
-            rb"\s*<(?:!doctype )?html[\s>]",
-            "a page of HTML, not the file; look at it, and fetch the file again",
-        ),
         (rb"PAR1[\x00-\x1f]", "a Parquet file"),
         (rb"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (rb"SQLite format 3\x00", "an SQLite database"),
@@ -35,4 +27,4 @@ def other_file(head: bytes, opened: str) -> str | None:
         if any(kind.endswith(packing) for packing in opened.split(" or ")):
             return f"{kind} within another packing; unpack it once"
         return f"{kind}; unpack it, or pack what is in it with {opened}"
-    return next((what for mark, what in _STARTS if mark.match(head)), None)
+    return stand_in(head) or next((what for mark, what in _STARTS if mark.match(head)), None)

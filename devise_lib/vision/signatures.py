@@ -1,9 +1,10 @@
 """What a file that is no readable photo is, by its first bytes."""
 
 import codecs
+import re
 import struct
 
-from devise_lib.archive_kinds import archive_kind
+from devise_lib.archive_kinds import archive_kind, stand_in
 from devise_lib.vision.endings import brands_of
 
 PICTURES = (  # pictures and documents that are not read
@@ -42,6 +43,8 @@ PICTURES = (  # pictures and documents that are not read
     (b"II\x1a\0\0\0HEAPCCDR", "Canon RAW"),
     (b"FOVb", "Sigma RAW"),
     (b"\0MRM", "Minolta RAW"),
+    (b"\x8aMNG\r\n", "MNG"),
+    (b"\x8bJNG\r\n", "JNG"),
 )
 PLACED = (  # the same, whose mark does not stand first: where it stands
     (128, b"DICM", "DICOM"),
@@ -49,6 +52,8 @@ PLACED = (  # the same, whose mark does not stand first: where it stands
 )
 MATROSKA = b"\x1aE\xdf\xa3"
 RIFF = {b"AVI ": "a film (AVI)", b"WAVE": "a sound (WAV)"}
+JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
+JPEG_WITHIN = re.compile(rb"\xff\xd8\xff[\xc0-\xc2\xc4\xdb\xdd\xe0-\xef\xfe]")
 HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs",
      b"mif1", b"mif2", b"msf1", b"miaf")
@@ -82,11 +87,25 @@ def other_kind(content: bytes) -> str:
         return RIFF.get(content[8:12], "")
     if content[4:8] == b"ftyp":
         return f"a film or sound (MP4's family, {content[8:12]!r})"
-    return "a film (Matroska or WebM)" if content.startswith(MATROSKA) else archive_kind(content)
+    if content.startswith(MATROSKA):
+        return "a film (Matroska or WebM)"
+    if JSON.match(_text(content)):
+        return "JSON, not a photo; look at it, and fetch the photo again"
+    return archive_kind(content) or stand_in(content) or _hidden_jpeg(content)
+
+
+def _hidden_jpeg(content: bytes) -> str:
+    found = JPEG_WITHIN.search(content)
+    return f"a JPEG behind {found.start():,} other bytes; take these away" if found else ""
+
+
+def _text(content: bytes) -> bytes:
+    """The beginning without a mark of UTF-8 and blanks, with which texts may begin."""
+    return content[:256].removeprefix(codecs.BOM_UTF8).lstrip()
 
 
 def _by_start(content: bytes, signatures: tuple[tuple[bytes, str], ...]) -> str:
-    text = content[:256].removeprefix(codecs.BOM_UTF8).lstrip()  # which may begin with blanks
+    text = _text(content)
     for magic, name in signatures:
         if content.startswith(magic) or text.startswith(magic):
             return name

@@ -400,6 +400,50 @@ def test_a_damaged_tar_is_told_and_never_taken_for_a_shorter_one(data, message):
         files_of(data, 10**6)
 
 
+def test_a_header_of_more_than_a_megabyte_is_refused():
+    """The kind of fault: a limit that no test holds, so that a tar may take any memory."""
+    name = member(Piece("././@LongLink", b"x" * ((1 << 20) + 1), tarfile.GNUTYPE_LONGNAME))
+    with pytest.raises(ArchiveError, match="a header of 1,048,577 bytes"):
+        files_of(name + member(Piece("a.jpg", b"a")) + END)
+
+
+def test_a_header_with_hundreds_of_digits_is_refused():
+    records = member(Piece("a.jpg", b"a"), tarfile.PAX_FORMAT, comment="x" * 300 + "1" * 300)
+    with pytest.raises(ArchiveError, match="a number of hundreds of digits"):
+        files_of(records + END)
+    fewer = member(Piece("a.jpg", b"a"), tarfile.PAX_FORMAT, comment="x" * 300 + "1" * 299)
+    assert contents(files_of(fewer + END)) == {"a.jpg": b"a"}
+
+
+def test_a_negative_size_is_refused():
+    head = with_field(member(Piece("a.jpg"))[:512], 124, tarfile.itn(-512, 12, tarfile.GNU_FORMAT))
+    with pytest.raises(ArchiveError, match="tells a negative size"):
+        files_of(head + END)
+
+
+def test_records_for_all_members_end_with_their_tar():
+    header = tarfile.TarInfo.create_pax_global_header({"mtime": "77.0"})
+    first = header + member(Piece("0.jpg", b"a"), tarfile.USTAR_FORMAT) + END
+    second = tar_of(Piece("1.jpg", b"b"), fmt=tarfile.USTAR_FORMAT)
+    for range_bytes in (1, 10**6):
+        assert [f.modified_s for f in files_of(first + second, range_bytes)] == [77.0, TIME]
+
+
+def test_a_range_counts_the_bytes_of_its_links():
+    link = Piece("1.jpg", type=tarfile.LNKTYPE, link="0.jpg")
+    data = tar_of(Piece("0.jpg", b"a" * 1000), link, link._replace(name="2.jpg"))
+    parts = plan_ranges(io.BytesIO(data), 4000)
+    assert [part.weight for part in parts] == [1536 + 512 + 1536, 512 + 1536]
+
+
+def test_the_pieces_of_a_file_with_holes_are_whole_blocks_and_at_most_64_mebibytes():
+    cut = sparse_header((0, 100), (512, 100), size=1000, stored=200) + bytes(200)
+    with pytest.raises(ArchiveError, match="unexpected end of data"):
+        files_of(cut + bytes(312) + END)
+    large = sparse_header((0, 512), size=(64 << 20) + 1, stored=512) + bytes(512)
+    assert refusals(files_of(large + END)) == {"holes.bmp": "too_large"}
+
+
 def test_a_file_that_is_too_large_for_memory_is_refused_and_the_others_are_read(monkeypatch):
     monkeypatch.setattr(archives, "MAX_FILE_BYTES", 2999)
     file, _ = files_of(WHOLE)

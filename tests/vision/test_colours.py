@@ -27,6 +27,7 @@ from tests.icc_profiles import (
     linear,
     matrix_profile,
     profile_of,
+    srgb_levels,
     srgb_of_lab,
     table_profile,
     xyz,
@@ -118,6 +119,23 @@ def test_srgb_itself_changes_no_pixel():
     content = encode(PICTURE, "PNG", icc_profile=matrix_profile(SRGB, points))
     assert (decode(content, SIZE) == RGB).all()
     assert is_plain(content)
+
+
+def test_a_profile_that_differs_by_a_few_levels_is_applied():
+    """The kind of fault: a limit so wide that a profile is taken for sRGB."""
+    profile = matrix_profile(SRGB)  # a gamma of 2.2 differs by some levels in the dark
+    picture = Image.new("RGB", (SIZE, SIZE), (12, 12, 12))
+    pixels = decode(encode(picture, "PNG", icc_profile=profile), SIZE)
+    wanted = srgb_levels((12 / 255) ** 2.2).round()
+    assert 2 <= 12 - wanted <= 10
+    assert np.abs(pixels - wanted).max() <= 1
+
+
+def test_a_profile_of_megabytes_is_applied():
+    """Those for print are as large."""
+    padded = matrix_profile(SWAPPED) + bytes(4 << 20)
+    content = encode(Image.fromarray(in_space(RGB, SWAPPED)), "TIFF", icc_profile=padded)
+    assert difference(content, RGB) < 2
 
 
 USELESS = {

@@ -58,6 +58,9 @@ PICTURES = {
     "Panasonic": (b"IIU\0\x18\0\0\0" + bytes(60), "Panasonic RAW"),
     "Olympus": (b"IIRO\x08\0\0\0" + bytes(60), "Olympus RAW"),
     "PAM": (b"P7\nWIDTH 2\nHEIGHT 2\nDEPTH 3\nMAXVAL 255\nENDHDR\n" + bytes(12), "PAM"),
+    "MNG": (b"\x8aMNG\r\n\x1a\n" + bytes(60), "MNG"),
+    "JNG": (b"\x8bJNG\r\n\x1a\n" + bytes(60), "JNG"),
+    "EMF": (b"\1\0\0\0" + bytes(36) + b" EMF" + bytes(60), "EMF"),
     "PDF behind blanks": (b"\r\n%PDF-1.4\n", "PDF"),
 }  # fmt: skip
 
@@ -84,6 +87,8 @@ def tarred() -> bytes:
     return out.getvalue()
 
 
+HTML = "a page of HTML, not the file; look at it, and fetch the file again"
+JSON = "JSON, not a photo; look at it, and fetch the photo again"
 OTHERS = {
     "zip": (zipped(), "a zip archive"),
     "gzip": (gzip.compress(b"photo"), "packed with gzip"),
@@ -96,6 +101,20 @@ OTHERS = {
     "MP4": (ftyp(b"isom", b"avc1", b"mp41"), "a film or sound (MP4's family, b'isom')"),
     "MOV": (ftyp(b"qt  "), "a film or sound (MP4's family, b'qt  ')"),
     "AVI": (b"RIFF\x24\0\0\0AVI LIST" + bytes(60), "a film (AVI)"),
+    **{
+        f"HTML {page[:9]!r}": (page + b"</html>", HTML)
+        for page in (b"<!DOCTYPE html><p>", b"\xef\xbb\xbf\n <!doctype HTML PUBLIC", b"<HTML>")
+    },
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n",
+        "a pointer of Git LFS, not the file; fetch it with git lfs pull",
+    ),
+    "JSON": (b' {"error": "not found"}', JSON),
+    "JSON, a list": (b'[{"id": 1}]', JSON),
+    "JPEG behind a header": (
+        b"HTTP/1.1 200 OK\r\n\r\n" + encode(PICTURE, "JPEG"),
+        "a JPEG behind 19 other bytes; take these away",
+    ),
     "WebM": (b"\x1aE\xdf\xa3" + bytes(60), "a film (Matroska or WebM)"),
 }
 
@@ -112,6 +131,15 @@ def test_an_avif_whose_brand_is_told_second_is_an_avif():
     content = encode(draw_picture(40, 40), "AVIF").replace(b"ftypavif", b"ftypmif1", 1)
     assert not isinstance(decode(content, 32), Refusal)
     assert decode(content[:300], 32).reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize(("flags", "is_tga"), [(0, True), (0x20, True), (0x40, False)])
+def test_the_last_byte_of_a_tgas_head_tells_it_from_other_bytes(flags, is_tga):
+    """Its upper two bits are zero, and a cursor begins as a TGA does."""
+    content = bytearray(encode(PICTURE, "TGA")[:-26])
+    content[17] = flags
+    told = decode(bytes(content), 32).message
+    assert told.startswith("TGA is not read" if is_tga else "a cursor is not read")
 
 
 def test_text_and_noise_are_not_taken_for_a_picture():
