@@ -160,6 +160,8 @@ def wanted(tar: Tar) -> dict[str, bytes | None]:
     """What tarfile finds by name: the bytes of files, None for what it cannot read."""
     found: dict[str, bytes | None] = {}
     with opened_by_tarfile(tar) as archive:
+        # The label of a volume holds no file, so no link leads to it, as tarfile would have it.
+        archive.members = [header for header in archive.getmembers() if header.type != b"V"]
         for header in archive.getmembers():
             name = member_name(header.name).encode("utf-8", "backslashreplace").decode()
             if header.isdir():
