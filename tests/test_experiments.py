@@ -273,7 +273,7 @@ def test_the_cifar_report_runs_from_its_vectors_to_its_figures(run_here, tmp_pat
     check_zero_shot_chances(work)
     settings = (*settings, *map_variant())
     run_here("cifar_report", ("train_backbone", "extract_features"), settings)
-    assert dimensions(work) == {8 * 8 * 64}
+    assert dimensions(work) == {8 * 8 * 64, 64}  # the champion's features stay beside the map's
 
 
 @pytest.mark.spark
@@ -302,7 +302,7 @@ def cifar_report(data, tmp_path_factory) -> tuple[Path, list[int]]:
     [pooled] = dimensions(work)
     settings = (*SMALL_CIFAR, *map_variant())
     run("cifar_report", ("train_backbone", "evaluate"), settings, data, work)
-    [activation_map] = dimensions(work)
+    [activation_map] = dimensions(work) - {pooled}  # the champion's features stay beside
     return work, [pooled, activation_map]
 
 

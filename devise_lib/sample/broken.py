@@ -57,7 +57,7 @@ def _make_files(rng: random.Random) -> Iterator[tuple[str, bytes, str]]:
     yield "text.jpg", b"The photo that was here has been moved to the archive.\n", "not_an_image"
     yield "error-page.jpg", _ERROR_PAGE, "not_an_image"
     yield "random.jpg", rng.randbytes(4096), "not_an_image"
-    yield "archive.png", _make_archive(), "not_an_image"
+    yield "archive.png", _make_archive(), "unsupported_format"
     yield "drawing.svg", _SVG, "unsupported_format"
     yield "document.pdf", _PDF, "unsupported_format"
     yield "bomb.png", _make_png(50_000, 50_000, b"\0" * 64), "too_large"

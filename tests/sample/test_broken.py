@@ -21,7 +21,7 @@ def find_reason(content: bytes) -> str:
     try:
         image = Image.open(io.BytesIO(content))
     except UnidentifiedImageError:
-        known = content.startswith((b"%PDF", b"<?xml", b"<svg"))
+        known = content.startswith((b"%PDF", b"<?xml", b"<svg", b"PK"))
         if any(map(content.startswith, ENDS)):
             return find_damage(content)
         return "unsupported_format" if known else "not_an_image"
