@@ -25,7 +25,7 @@ MAY_USE = {
     "text": {"numerics", "archive_kinds"},
     "vision": {"numerics", "archive_kinds", "networks", "paths", "reasons"},
     "training": {"numerics", "paths", "vision"},
-    "index": {"numerics", "paths"},
+    "index": {"folders", "numerics", "paths"},
     "search": {"numerics", "index"},
     "sample": {"numerics"},
     "report": {"numerics"},

@@ -9,7 +9,6 @@ rename, too, so that a reader sees the old bundle or the new one, never half of 
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from devise_lib.errors import InputError
+from devise_lib.folders import replace_folder
 from devise_lib.index.faiss_index import IvfIndex
 from devise_lib.index.readme import how_to_query, readme
 from devise_lib.index.tuning import RecallPoint
@@ -143,12 +143,8 @@ def publish(building: Path, manifest: Manifest, root: Path) -> Bundle:
     (building / "README.md").write_text(readme(values), encoding="utf-8")
     check_rows(Bundle(building, manifest))
     folder = root / manifest.bundle_name()
-    replaced = building.with_name(f"{building.name}-replaced")
-    if folder.exists():  # by its name the same, but it may have been damaged since
-        folder.rename(replaced)
-    building.rename(folder)
+    replace_folder(building, folder)  # one of the same name may have been damaged since
     point_to(root, folder.name)
-    shutil.rmtree(replaced, ignore_errors=True)
     return Bundle(folder, manifest)
 
 
