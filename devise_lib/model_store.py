@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 from devise_lib.errors import InputError
 from devise_lib.tracking import RegisteredModel, current_run_id
 
 import mlflow  # isort: skip  # behind `tracking`, which switches its telemetry off
 from mlflow.exceptions import MlflowException  # isort: skip
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode  # isort: skip
 
 T = TypeVar("T")
 
 MODEL_FOLDER = "model"
 EXTRAS_FOLDER = "projection"
+
+
+class UnusableModelError(InputError):
+    """A registered model that no job can use: its files are gone, damaged, or of another form."""
 
 
 def register_keras(
@@ -62,36 +66,48 @@ def fetch_keras(model: RegisteredModel) -> bytes:
     """The model's Keras file, from pixels to unit embeddings.
 
     Raises:
-        InputError: the store has it no more.
+        UnusableModelError: the store has it no more.
+        InputError: the store does not give it.
     """
     with _fetched(model, artifact_uri=_uri(model)) as folder:
-        [path] = folder.rglob("*.keras")
-        return path.read_bytes()
+        paths = list(folder.rglob("*.keras"))
+        if len(paths) != 1:
+            raise _unusable(model, f"want one Keras file, found {len(paths)}")
+        return paths[0].read_bytes()
 
 
 def fetch_dimension(model: RegisteredModel) -> int:
     """Numbers of the model's embedding, by the signature that it was registered with.
 
     Raises:
-        InputError: the store has it no more.
+        UnusableModelError: the store has it no more.
+        InputError: the store does not give it.
     """
     from mlflow.models import get_model_info
 
     try:
         signature = get_model_info(_uri(model)).signature
     except (MlflowException, OSError) as error:
-        raise _missing(model, error) from error
+        raise _not_fetched(model, error, artifact_uri=_uri(model)) from error
     return int(signature.outputs.inputs[0].shape[-1])
 
 
 def fetch_extras(model: RegisteredModel, read: Callable[[Path], T]) -> T:
     """What was written beside the model, by the function that reads its folder.
 
+    Args:
+        model: the registered model.
+        read: raises InputError where the files are missing, damaged, or of another form.
+
     Raises:
-        InputError: the store has it no more, or not as a whole.
+        UnusableModelError: the store has it no more, or `read` refuses it.
+        InputError: the store does not give it.
     """
     with _fetched(model, run_id=model.run_id, artifact_path=EXTRAS_FOLDER) as folder:
-        return read(folder)
+        try:
+            return read(folder)
+        except InputError as error:
+            raise _unusable(model, error) from error
 
 
 def _uri(model: RegisteredModel) -> str:
@@ -100,20 +116,33 @@ def _uri(model: RegisteredModel) -> str:
 
 @contextmanager
 def _fetched(model: RegisteredModel, **where: str) -> Iterator[Path]:
-    """A copy of some of the model's files, for as long as the body reads them.
+    """A copy of some of the model's files, for as long as the body reads them."""
+    with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
+        try:
+            path = Path(mlflow.artifacts.download_artifacts(dst_path=folder, **where))
+        except (MlflowException, OSError) as error:
+            raise _not_fetched(model, error, **where) from error
+        yield path
 
-    Raises:
-        InputError: they are not there, or the body cannot read them.
-    """
+
+def _not_fetched(model: RegisteredModel, error: Exception, **where: str) -> InputError:
+    """The error of files that the store does not give: it has none, or it may give them later."""
     try:
-        with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
-            yield Path(mlflow.artifacts.download_artifacts(dst_path=folder, **where))
-    except (MlflowException, OSError, ValueError, BadZipFile) as error:
-        raise _missing(model, error) from error
-
-
-def _missing(model: RegisteredModel, error: Exception) -> InputError:
+        are_gone = not mlflow.artifacts.list_artifacts(**where)
+    except MlflowException as refusal:
+        are_gone = refusal.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+    except OSError:
+        are_gone = False
+    if are_gone:
+        return _unusable(model, error)
     return InputError(
-        f"the files of {model.model_id} cannot be fetched from the store of models: bring them "
-        f"back, or name another version by --set JOB.model=VERSION ({error})"
+        f"the store of models does not give the files of {model.model_id}; try again, or look at "
+        f"the store ({error})"
+    )
+
+
+def _unusable(model: RegisteredModel, why: object) -> UnusableModelError:
+    return UnusableModelError(
+        f"the files of {model.model_id} cannot be used ({why}): bring them back to the store of "
+        "models, or name another version by --set JOB.model=VERSION"
     )

@@ -45,7 +45,8 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
     | fine-tuned | by label, as registered: of the photos of that day, in the fold of its trial |
     | trained without folds | It has none, so any new model replaces it. |
     | of other word vectors | They answer another question, so it is replaced. |
-    | unreadable, or its files are gone | No job can use it, so it is replaced. |
+    | its files are gone, damaged, or of another form | No job can use it, so it is replaced. |
+    | the store does not give its files now | It stays. |
 
     A champion on another backbone is not asked again, because only the rows of FEATURES of the new
     backbone are read here. If photos have come or gone since, they cause part of the difference.
@@ -61,8 +62,10 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
     old_id = champion.model_id
     try:
         old = model_store.fetch_extras(champion, load_bundle)
+    except model_store.UnusableModelError as error:
+        return Comparison(True, str(error))
     except InputError as error:
-        return Comparison(True, f"{old_id} cannot be read: {error}")
+        return Comparison(False, f"{error}: not compared; {BY_HAND}")
     if old.words_id != new.words_id:
         return Comparison(True, f"{old_id} is of other word vectors")
     if not old.label_scores:

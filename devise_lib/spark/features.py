@@ -84,7 +84,8 @@ def model_to_keep(
     3. No job can use the model: its files are gone, or LABELS are of other word vectors today.
 
     Raises:
-        InputError: the configuration names another model than the champion, which is not there.
+        InputError: the configuration names another model than the champion, which is not there; or
+            the store does not give the model's files now.
     """
     if config.model == tracking.CHAMPION:
         model = tracking.find_champion(config.model_name)
@@ -94,7 +95,7 @@ def model_to_keep(
         return None
     try:
         bundle = model_store.fetch_extras(model, load_bundle)
-    except InputError as error:
+    except model_store.UnusableModelError as error:
         say(f"{config.name}  no features of {model.model_id}: {error}")
         return None
     if bundle.words_id != id_of_labels(labels):

@@ -8,10 +8,10 @@ from devise_lib.text.wiki_site import plain_name
 # "#REDIRECT [[target]]" holds in every wiki. Each wiki has a word of its own language beside it,
 # which no dump names. Any word counts where the page has nothing else but templates and links.
 _REDIRECT = re.compile(
-    r"\s*#(?:(?i:redirect)|(?P<local>[^\s\[\]:{}<>]{2,40}))\s*:?\s*"
+    r"\s*#(?:(?i:redirect)|(?P<local>[^\s\[\]:{}<>]{2,40}))\s*+(?::\s*+)?"
     r"\[\[:?(?P<target>[^\[\]|\n]+)(?:\|[^\[\]\n]*)?\]\]"
 )
-_REST_OF_REDIRECT = re.compile(r"(?:\s|\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|__\w+__)*")
+_REST_OF_REDIRECT = re.compile(r"(?:\s++|\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|__[^\W_]\w*?__)*+")
 
 # The templates and the remarks behind titles by which wikis mark a disambiguation page. No dump
 # names them, so this list is not whole; parse_wikipedia.disambiguation_templates adds to it.

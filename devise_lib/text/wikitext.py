@@ -12,13 +12,11 @@ them numbers, units and words of other languages; as many words in such places a
 and IPAc-en, which readers do not see in the text.
 """
 
-import html
-import html.entities
 import re
 
 from devise_lib.text.wiki_site import UNKNOWN_SITE, WikiSite
 from devise_lib.text.wikitext_brackets import without_brackets
-from devise_lib.text.wikitext_marks import EDGE, GAP, put_aside, put_back, touches
+from devise_lib.text.wikitext_marks import EDGE, GAP, decoded, put_aside, put_back, touches
 from devise_lib.text.wikitext_quotes import without_quotes
 
 # A tag's name ends at a blank, "/" or ">"; what else follows "<" is text, as in "x<y" or "<b,".
@@ -62,14 +60,22 @@ _TAG = re.compile(
     rf"|{_APART}){_NAME_END}",
     re.IGNORECASE,
 )
-_MAGIC_WORD = re.compile(r"__([^\W\d_]+(?:_[^\W\d_]+)*)__")  # in the wiki's own language, too
+_MAGIC_WORD = re.compile(r"__([^\W\d_]+(?:_[^\W\d_]+)*)__")
+_MAGIC_LINE = re.compile(rf"^[ \t]*{_MAGIC_WORD.pattern}[ \t]*$", re.MULTILINE)
+# The words that MediaWiki and its common extensions know in every wiki.
+_KNOWN_EVERYWHERE = """
+    ARCHIVEDTALK DISAMBIG END EXPECTED_UNCONNECTED_PAGE EXPECTUNUSEDCATEGORY EXPECTUNUSEDTEMPLATE
+    EXPECTWITHOUTSCANS FORCETOC HIDDENCAT INDEX NEWSECTIONLINK NOCC NOCONTENTCONVERT NOEDITSECTION
+    NOGALLERY NOGLOBAL NOINDEX NONEWSECTIONLINK NOTALK NOTC NOTITLECONVERT NOTOC START
+    STATICREDIRECT TOC
+"""
+_MAGIC_WORDS = frozenset(_KNOWN_EVERYWHERE.split())
 _VARIANTS = re.compile(r"-\{(?:([^{}|]*)\|)?([^{}|]*)\}-")  # -{zh-hans:一; zh-hant:二}-
 _STRAY_BRACKETS = re.compile(r"\{\{+|\}\}+|\[\[+|\]\]+|\{\||\|\}")
-_ENTITY = re.compile(r"&(?:\w+|#\d+|#[xX][0-9a-fA-F]+);")
 # What templates leave in parentheses, as in "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
 _EMPTY_PARENTHESES = re.compile(r"(?<!\w)\((?:[^\S\n]|[,;:])*\)")
 _OPENING_COMMAS = re.compile(r"\([^\S\n]*[,;](?:[^\S\n]|[,;])*")
-_COMMAS = re.compile(r"[,;]+([;)])")
+_COMMAS = re.compile(r"(?<![,;])[,;]+([;)])")
 _GAPS = {" ,": ",", " ;": ";", " )": ")", "( ": "(", " . ": ". ", " .\n": ".\n"}
 _MARKUP = ("[", "]", "{", "}", "<", "''", "&", "__", "://")
 
@@ -124,25 +130,31 @@ def _without_markup(text: str, site: WikiSite) -> str:
     if "<" in text:
         text = _TAG.sub("", _LINE_BREAK.sub(" ", _BLOCK_TAG.sub("\n", text)))
     if "__" in text:
-        text = _MAGIC_WORD.sub(lambda word: word[0] if word[1] != word[1].upper() else "", text)
+        text = _MAGIC_LINE.sub(_unless_capitals, _MAGIC_WORD.sub(_unless_magic, text))
     if "-{" in text:
         text = _VARIANTS.sub(_variant, text)
     if any(bracket in text for bracket in "[]{}"):
         text = _STRAY_BRACKETS.sub("", text)
     if "&" in text:  # last, so that what was escaped is not taken for markup
-        text = _ENTITY.sub(_unescaped, text)
+        text = decoded(text)
     return text
-
-
-def _unescaped(entity: re.Match[str]) -> str:
-    """The character of an entity that HTML knows by its whole name."""
-    is_known = entity[0][1] == "#" or entity[0][1:] in html.entities.html5
-    return html.unescape(entity[0]) if is_known else entity[0]
 
 
 def _blank_within_word(gaps: re.Match[str]) -> str:
     before, after = gaps.string[gaps.start() - 1], gaps.string[gaps.end() : gaps.end() + 1]
     return " " if before.isalnum() and after.isalnum() else ""
+
+
+def _unless_magic(word: re.Match[str]) -> str:
+    """Nothing of a word that MediaWiki knows, or of one in capitals that no program has."""
+    if word[1] in _MAGIC_WORDS:
+        return ""
+    return word[0] if word[1].isascii() else _unless_capitals(word)
+
+
+def _unless_capitals(word: re.Match[str]) -> str:
+    """Nothing of a wiki's own word, as __KEIN_INHALTSVERZEICHNIS__ alone on its line."""
+    return word[0] if word[1] != word[1].upper() else ""
 
 
 def _variant(conversion: re.Match[str]) -> str:

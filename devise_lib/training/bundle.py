@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,17 +125,28 @@ def load_bundle(folder: Path) -> ProjectionBundle:
     """Read what `ProjectionBundle.save` wrote.
 
     Raises:
-        InputError: a file is missing, or of another form.
+        InputError: a file is missing, damaged, or of another form.
     """
     for name in (ARRAYS, ABOUT):
         if not (folder / name).exists():
             raise InputError(f"{folder} holds no {name}: the model was not made by train_devise")
-    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    if about.get("form") != FORM:
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        form = about.get("form")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{folder / ABOUT} is damaged: {error!r}") from error
+    if form != FORM:
         raise InputError(
             f"{folder / ABOUT} is of another version of train_devise: run train_devise again"
         )
-    with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+    try:
+        return _read_bundle(folder / ARRAYS, about)
+    except (OSError, EOFError, BadZipFile, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{folder} is damaged: {error!r}") from error
+
+
+def _read_bundle(path: Path, about: Mapping[str, Any]) -> ProjectionBundle:
+    with np.load(path, allow_pickle=False) as arrays:
         trained = [
             TrainedProjection(
                 entry["method"],

@@ -32,7 +32,7 @@ STRIP_ROWS = 64  # of pixels that are compared at once
 MOST_OF_A_SCAN = 4  # bytes like padding that are taken for a scan's own, as in a flat picture
 
 # A marker within the data of a scan: no stuffed byte, and no mark of a restart.
-MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 START_OF_SCAN, END_MARKER = 0xDA, 0xD9
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables

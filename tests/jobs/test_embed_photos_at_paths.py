@@ -274,7 +274,7 @@ def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
     register(config, keras_file)  # a file of its own
     [file] = Path(config.work_dir).rglob("*.keras")
     file.rename(file.with_suffix(".gone"))
-    with pytest.raises(InputError, match=r"the files of devise-v1-.* cannot be fetched"):
+    with pytest.raises(InputError, match=r"the files of devise-v1-.* cannot be used"):
         run(spark, config)
     inputs = keras.Input((16, 16, 3))
     other = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(inputs))

@@ -1,9 +1,11 @@
 from dataclasses import replace
 from itertools import cycle
-from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
@@ -72,9 +74,7 @@ def champion_is(monkeypatch, tmp_path):
         if made:
             made.save(tmp_path)
         monkeypatch.setattr(champion.tracking, "find_champion", lambda _: model)
-        monkeypatch.setattr(
-            champion.model_store, "fetch_extras", lambda _, read: read(Path(tmp_path))
-        )
+        monkeypatch.setattr(mlflow.artifacts, "download_artifacts", lambda **_: str(tmp_path))
 
     return put
 
@@ -187,4 +187,41 @@ def test_a_champion_of_an_older_form_is_no_rival(champion_is, tmp_path):
     path.write_text(path.read_text().replace('"form": 4', '"form": 3'))
     found = compare(bundle(*MAPS[:2]), FOLDS, "devise")
     assert found.wins
-    assert "cannot be read" in found.why
+    assert "cannot be used" in found.why
+
+
+@pytest.mark.parametrize(
+    ("error", "listed", "wins"),
+    [
+        (OSError(28, "No space left on device"), ["projection.json"], False),
+        (ConnectionError("refused"), ConnectionError("refused"), False),
+        (MlflowException("Read timed out"), MlflowException("Read timed out"), False),
+        (MlflowException("No such artifact"), [], True),
+        (
+            MlflowException("no such run", RESOURCE_DOES_NOT_EXIST),
+            MlflowException("no such run", RESOURCE_DOES_NOT_EXIST),
+            True,
+        ),
+    ],
+    ids=["full disk", "no connection", "too slow", "no files", "no run"],
+)
+def test_a_champion_whose_files_the_store_does_not_give_now_stays(
+    champion_is, monkeypatch, error, listed, wins
+):
+    """Kind of fault: a failure that passes is taken for an answer.
+
+    A store that was out of reach for a moment made any new model the champion.
+    """
+
+    def give(what):
+        if isinstance(what, Exception):
+            raise what
+        return what
+
+    champion_is(bundle(*MAPS[:2]))
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", lambda **_: give(error))
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", lambda **_: give(listed))
+    found = compare(bundle(*MAPS[:2]), FOLDS, "devise")
+    assert found.wins is wins
+    assert ("cannot be used" in found.why) is wins
+    assert (champion.BY_HAND in found.why) is not wins

@@ -88,7 +88,7 @@ def test_a_pickle_put_in_its_place_is_not_loaded(tmp_path):
     with np.load(tmp_path / ARRAYS) as arrays:
         changed = dict(arrays) | {"kernel": np.array([Trap(sprung)], dtype=object)}
     np.savez(tmp_path / ARRAYS, **changed)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(InputError, match="allow_pickle=False"):
         load_bundle(tmp_path)
     assert not sprung.exists()
 
@@ -109,3 +109,25 @@ def test_a_bundle_of_another_version_is_told(tmp_path):
         (tmp_path / ABOUT).write_text(json.dumps(changed), encoding="utf-8")
         with pytest.raises(InputError, match="another version of train_devise: run train_devise"):
             load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        (ARRAYS, lambda _: b""),
+        (ARRAYS, lambda content: content[:-100]),
+        (ARRAYS, lambda _: b"no archive"),
+        (ABOUT, lambda _: b"[]"),
+        (ABOUT, lambda content: content[:-100]),
+        (ABOUT, lambda content: content.replace(b"control_labels", b"other_labels")),
+        (ABOUT, lambda content: content.replace(b'"margin"', b'"no_margin"')),
+    ],
+)
+def test_a_damaged_bundle_is_told(tmp_path, name, damage):
+    """Kind of fault: an error of a library escapes where the user's file is at fault."""
+    BUNDLE.save(tmp_path)
+    content = (tmp_path / name).read_bytes()
+    assert damage(content) != content
+    (tmp_path / name).write_bytes(damage(content))
+    with pytest.raises(InputError, match=f"{tmp_path}.* is damaged"):
+        load_bundle(tmp_path)
