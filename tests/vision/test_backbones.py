@@ -183,7 +183,9 @@ def test_a_backbone_that_was_kept_is_weights_and_classes_to_take_as_they_are(bac
     np.testing.assert_array_equal(np.asarray(model(PHOTOS)), np.asarray(backbone.model(PHOTOS)))
 
 
-@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_b0", pytest.param("mobilenet_v3_small", marks=pytest.mark.soak)]
+)
 def test_what_is_done_to_pixels_within_a_network_is_done_once_however_often_it_is_kept(
     name, tmp_path
 ):
