@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 REMOTE = r"(?i)^(?!file:)[a-z][a-z0-9+.-]+:/"  # for Java, too; a letter alone is a drive
 _GLOB = re.compile(r"[*?\[{]")
@@ -121,7 +122,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write: writes the file that it is given, which then takes the place of `path`. Two processes
             may do so at once: the last one's file stays.
     """
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    draft = path.with_name(f".{path.name}-{uuid4().hex}")  # machines may share process numbers
     try:
         write(draft)
         draft.replace(path)

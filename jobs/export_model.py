@@ -13,14 +13,13 @@ if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExportModel)
 
 import json
-import tempfile
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
-from devise_lib.folders import replace_folder
+from devise_lib.folders import draft_of, replace_folder
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.exclusive import only_export
 from devise_lib.spark.photo_contents import some_contents
@@ -43,9 +42,7 @@ def _export(
     if not contents:
         raise InputError("PHOTOS has no photo that is there, to check the export with")
     folder = Path(config.work_dir) / "export" / registered.model_id
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        draft = Path(made) / "model"
+    with draft_of(folder) as draft:
         export(model, draft)
         checks = check(model, draft, contents)
         if failed := [each for each in checks if not each.passed]:

@@ -12,14 +12,13 @@ from devise_lib.config import ExportProjector
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExportProjector)
 
-import tempfile
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
-from devise_lib.folders import replace_folder
+from devise_lib.folders import draft_of, replace_folder
 from devise_lib.report.projector import write_projector
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.entry import run_job
@@ -52,9 +51,7 @@ def _export(
     photos = sample_photos(embeddings, labels, tables.read("photos"), config.photos)
     named = label_points(labels)
     folder = Path(config.work_dir) / "export" / model.model_id / "projector"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        draft = Path(made) / folder.name
+    with draft_of(folder) as draft:
         write_projector(draft, [photos, named])
         replace_folder(draft, folder)
     tracking.log_params({"model_id": model.model_id, "folder": str(folder)})

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.folders import replace_folder
+from devise_lib.folders import draft_of, replace_folder
 
 NAMES = ("a", "b", "c")
 
@@ -83,3 +83,30 @@ def test_what_lies_in_the_way_and_cannot_be_removed_is_told_before_anything_chan
     assert texts(place) == {"old"}
     assert texts(tmp_path / "fresh") == {"new"}
     assert texts(others) == {"theirs"}
+
+
+@pytest.mark.parametrize("leads_to", ["others", "nothing"])
+def test_a_link_or_a_file_is_not_replaced(tmp_path, leads_to):
+    """The kind of fault: a link of the user's is taken for a folder of ours, and is lost."""
+    others = make(tmp_path / "others", "theirs")
+    (tmp_path / "place").symlink_to(tmp_path / leads_to)
+    (tmp_path / "file").touch()
+    for name in ("place", "file"):
+        with pytest.raises(InputError, match=f"{name} is a link or a file, and a folder is to be"):
+            replace_folder(make(tmp_path / "fresh", "new"), tmp_path / name)
+    assert texts(others) == {"theirs"}
+    assert {path.name for path in tmp_path.iterdir()} == {"place", "file", "others", "fresh"}
+
+
+def test_a_draft_begins_with_nothing_and_leaves_nothing(tmp_path):
+    """The kind of fault: a killed run leaves files under a name that nobody looks for again."""
+    place = tmp_path / "some" / "place"
+    with draft_of(place) as draft:
+        make(draft, "draft")
+        replace_folder(draft, place)
+    make(draft, "of a killed run")
+    with draft_of(place) as draft:
+        assert not draft.exists()
+        make(draft, "refused")
+    assert texts(place) == {"draft"}
+    assert [path.name for path in place.parent.iterdir()] == ["place"]

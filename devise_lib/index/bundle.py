@@ -4,7 +4,8 @@
     {work_dir}/index/<bundle>/        index.faiss, ids.parquet, manifest.json, README.md
 
 A bundle is built under another name and renamed when it is whole; CURRENT is replaced by a
-rename, too, so that a reader sees the old bundle or the new one, never half of one.
+rename, too, so that a reader sees the old bundle or the new one, never half of one. Where an index
+is built again that has a bundle already, this one gives way: for a moment a reader finds none.
 """
 
 import hashlib

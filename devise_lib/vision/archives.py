@@ -18,6 +18,7 @@ from devise_lib.vision.tar_members import (
 )
 from devise_lib.vision.tar_names import (
     FOLDER,
+    MAX_NAME,
     MISSING,
     Names,
     Records,
@@ -228,7 +229,10 @@ def _files_of(
     header = member.header
     if is_folder(header) or is_hidden(name):
         return
-    if kind := _KINDS.get(header.type):
+    if len(name) > MAX_NAME:
+        message = f"its name has {len(name):,} characters, and at most {MAX_NAME:,} are allowed"
+        yield _refused(header, name[:MAX_NAME], Reason.UNSUPPORTED_FORMAT, message)
+    elif kind := _KINDS.get(header.type):
         yield _refused(header, name, Reason.NOT_AN_IMAGE, f"{kind}, which holds no bytes")
     elif header.type == _CONTINUED:
         message = "the rest of a file that another volume of the tar begins"

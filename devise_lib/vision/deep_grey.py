@@ -4,7 +4,8 @@ What a sample means is told by, in this order:
 
 1. The maximum that a TIFF states (tags MaxSampleValue and SMaxSampleValue). Programs also write the
    brightest sample of the photo there. So unsigned whole samples have a stated maximum only if it
-   is that of a number of bits: 1023, 4095 and the like.
+   is that of a number of bits: 1023, 4095 and the like. Of signed ones and floats, a maximum that
+   the brightest sample has counts if it is such a number or a power of ten.
 2. The type. Unsigned samples of up to 16 bits use their whole range.
 3. The samples, where few files use the whole range of the type: signed ones, 32 bits, floats.
    White is the least of 255, 65535 and the type's maximum that holds nine tenths of the samples
@@ -95,20 +96,26 @@ def _range(grey: NDArray[np.float32], kind: _Kind, image: Image.Image) -> tuple[
     for maximum in reversed(kind.maxima[:-1]):
         if _holds(maximum, positive):
             high = maximum
-    stated = _first(image, STATED_MAXIMUM)
-    if stated and _is_a_range(stated, high, image) and _holds(stated, positive):
-        high = stated
     lowest = _first(image, STATED_MINIMUM) or 0.0
     below = lowest < 0 and np.mean(grey < 0) > 1 - BULK  # and not a number that stands for no value
-    return lowest if below else 0.0, high
+    low = lowest if below else 0.0
+    stated = _first(image, STATED_MAXIMUM)
+    if stated is not None and stated > low and _holds(stated, positive):
+        is_unsigned = image.mode != "F" and _number(image, SAMPLE_FORMAT) in (None, UNSIGNED)
+        is_brightest = np.float32(stated) == grey.max()
+        if is_unsigned:
+            is_range = _is_of_bits(stated)
+        elif is_brightest:
+            is_range = _is_of_bits(stated) or (stated > 0 and np.log10(stated).is_integer())
+        else:
+            is_range = not high / 2 < stated < high * 2
+        high = stated if is_range else high
+    return low, high
 
 
-def _is_a_range(stated: float, high: float, image: Image.Image) -> bool:
-    """Whether a stated maximum is more than the brightest sample of this photo."""
-    is_unsigned = image.mode != "F" and _number(image, SAMPLE_FORMAT) in (None, UNSIGNED)
-    if is_unsigned:
-        return np.log2(stated + 1).is_integer()
-    return not high / 2 < stated < high * 2
+def _is_of_bits(stated: float) -> bool:
+    """Whether it is the maximum of a number of bits: 0, 1, 3, 7 and so on."""
+    return stated >= 0 and bool(np.log2(stated + 1).is_integer())
 
 
 def _holds(maximum: float, positive: NDArray[np.float32]) -> bool:

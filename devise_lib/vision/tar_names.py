@@ -2,10 +2,10 @@
 
 import tarfile
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from os.path import dirname, join, normpath
+from os.path import dirname, normpath
 
 from devise_lib.vision.tar_members import Member
 
@@ -13,6 +13,7 @@ from devise_lib.vision.tar_members import Member
 MISSING, FOLDER = -1, -2
 Records = tuple[int, Mapping[str, str]]  # from where on PAX records hold for all members, and these
 MAX_HOPS = 40  # from one symbolic link to the next
+MAX_NAME = 4095  # characters of a name or a link's target: PATH_MAX of Linux, which tar ends at
 # Of GNU tar: the list of a folder in an incremental archive, and the label of a volume.
 _NO_FILES = (b"D", b"V")
 
@@ -57,7 +58,8 @@ class Names:
     records: list[Records] = field(default_factory=lambda: [(0, {})])
     _folders: set[str] = field(default_factory=set)  # that are members
     _last: dict[str, int] = field(default_factory=dict)
-    _symbolic: dict[int, str] = field(default_factory=dict)  # where it leads to, or ""
+    _symbolic: dict[int, str] = field(default_factory=dict)  # what it leads to, as it says
+    _paths: dict[int, str] = field(default_factory=dict)  # of symbolic links
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -74,18 +76,18 @@ class Names:
         if member.defaults != self.records[-1][1]:
             self.records.append((header.offset, dict(member.defaults)))
         name = member_name(header.name)
+        if len(name) > MAX_NAME:
+            return
         if header.isdir():
             self._folders.add(name)
         if is_folder(header):
             return
         if header.issym():
-            outside = header.linkname.startswith("/")
-            below = normpath(join(dirname(name), header.linkname))
-            self._symbolic[number] = "" if outside else below
+            self._symbolic[number], self._paths[number] = header.linkname, name
         elif header.islnk():  # to what its target is now: a later file of that name is another one
             target = self._last.get(member_name(header.linkname), MISSING)
             if target in self._symbolic:
-                self._symbolic[number] = self._symbolic[target]
+                self._symbolic[number], self._paths[number] = self._symbolic[target], name
             else:
                 self.links[number] = self.links.get(target, target)
         if name in self._last:
@@ -104,39 +106,61 @@ class Names:
     def has_folder_beside(self, ending: str) -> bool:
         """Whether there is a/b with something in it beside a file a/b with this ending."""
         stems = {name.removesuffix(ending) for name in self._last if name.endswith(ending)}
-        if not stems:
-            return False
-        return not stems.isdisjoint(self._folders_of_files())
-
-    def _folders_of_files(self) -> set[str]:
-        folders: set[str] = set()
-        for name in self._last:
-            folder = dirname(name)
-            while folder and folder not in folders:
-                folders.add(folder)
-                folder = dirname(folder)
-        return folders
+        names = sorted(self._last)
+        return any(stem in self._folders or _has_files(names, stem) for stem in stems)
 
     def resolve(self) -> None:
         """Follow symbolic links, which may lead to later members: call it once all are noted."""
         if not self._symbolic:
             return
-        folders = self._folders | self._folders_of_files() | {"."}
+        names = sorted(self._last)
         for number, target in self._symbolic.items():
-            path = self._followed(target)
-            found = self._last.get(path, MISSING)
-            if path in folders and found == MISSING:
-                found = FOLDER
+            found = MISSING
+            path = self._followed(dirname(self._paths[number]), target)
+            if path is not None:
+                found = self._last.get(path, MISSING)
+                is_place = not path or path in self._folders or _has_files(names, path)
+                if found == MISSING and is_place:
+                    found = FOLDER
             self.links[number] = self.links.get(found, found)
 
-    def _followed(self, path: str) -> str:
-        """The path without symbolic links, also of its folders; "" where they lead nowhere."""
-        for _ in range(MAX_HOPS):
-            parts = path.split("/")
-            heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-            link = next((head for head in heads if self._last.get(head) in self._symbolic), None)
-            if link is None:
-                return path
-            target = self._symbolic[self._last[link]]
-            path = normpath(join(target, path[len(link) + 1 :])) if target else ""
-        return ""
+    def _followed(self, folder: str, target: str) -> str | None:
+        """Where a symbolic link leads to, part by part as Linux follows it.
+
+        Args:
+            folder: that the link is in.
+            target: what it says.
+
+        Returns:
+            A path without links in it, "" for the top of the tar. None where it leads out of the
+            tar, or nowhere.
+        """
+        path, hops = "", 1
+        left = [*reversed(target.split("/")), *reversed(folder.split("/"))]
+        if target.startswith("/") or len(target) > MAX_NAME:
+            return None
+        while left:
+            part = left.pop()
+            if part == "..":
+                if not path:
+                    return None
+                path = dirname(path)
+            if part in ("", ".", ".."):
+                continue
+            inside = f"{path}/{part}" if path else part
+            link = self._last.get(inside, MISSING)
+            if link not in self._symbolic:
+                path = inside
+                continue
+            hops += 1
+            further = self._symbolic[link]
+            if hops > MAX_HOPS or further.startswith("/") or len(further) > MAX_NAME:
+                return None
+            left += reversed(further.split("/"))
+        return path
+
+
+def _has_files(names: Sequence[str], folder: str) -> bool:
+    """Whether one of the names, in their order, is within a folder."""
+    place = bisect_left(names, f"{folder}/")
+    return place < len(names) and names[place].startswith(f"{folder}/")

@@ -160,8 +160,9 @@ def wanted(tar: Tar) -> dict[str, bytes | None]:
     """What tarfile finds by name: the bytes of files, None for what it cannot read."""
     found: dict[str, bytes | None] = {}
     with opened_by_tarfile(tar) as archive:
-        # The label of a volume holds no file, so no link leads to it, as tarfile would have it.
-        archive.members = [header for header in archive.getmembers() if header.type != b"V"]
+        # The label of a volume and the list of a folder hold no file, so no link leads to one, as
+        # tarfile would have it.
+        archive.members = [m for m in archive.getmembers() if m.type not in (b"V", b"D")]
         for header in archive.getmembers():
             name = member_name(header.name).encode("utf-8", "backslashreplace").decode()
             if header.isdir():
@@ -198,8 +199,15 @@ LABEL = unpack(
     b"zn5zr|NqhJ(_f>AKC06mIWlFNSsb3=1;28A$s1i)zdKMF>{C>Wst00sXaN&"
 )
 
+# A hard link to the list of a folder.
+LIST = unpack(
+    b"c-rmOJqmy@3<cmEB`1)kEy)GENGHKb{JFoSIMvxA<b6v@mSoAJWm>m|z7;CXxz(z#?JdcoWqJB)L5Twma2;pa>qr6s@T"
+    b"L4B|K*kcDG|@ee*g#f-~aziqY=x9<#7K1;M5I(M=Uh"
+)
+
 
 @example(LABEL)
+@example(LIST)
 def assert_every_member_is_read_or_told(tar: Tar) -> None:
     with limits(cpu_seconds=5.0, mebibytes=300.0):
         files = read(tar, 1 << 30)

@@ -12,6 +12,7 @@ from devise_lib.vision import archives
 from devise_lib.vision.archives import File, TarRange, plan_ranges, read_range
 from devise_lib.vision.images import Refusal
 from devise_lib.vision.tar_members import ArchiveError
+from tests.fuzz.conftest import limits
 from tests.vision.tars import (
     END,
     TIME,
@@ -177,6 +178,40 @@ def test_a_link_through_a_link_to_a_folder_is_the_file_that_it_leads_to():
     folders = dict.fromkeys(["latest", "all", "years/new"], "unsupported_format")
     missing = dict.fromkeys(["up.jpg", "lost.jpg", "round"], "missing_file")
     assert refusals(files) == folders | missing
+
+
+def test_a_step_up_behind_a_link_is_up_from_where_the_link_leads_to():
+    """The kind of fault: a path made shorter as text, which gave another photo without a word.
+
+    A hard link to a symbolic link is one more of that, and leads on from its own place.
+    """
+    files = at_any_cut(
+        Piece("real/place", type=tarfile.DIRTYPE),
+        Piece("d", type=tarfile.SYMTYPE, link="real/place"),
+        Piece("real/x.jpg", b"right"),
+        Piece("x.jpg", b"wrong"),
+        Piece("l.jpg", type=tarfile.SYMTYPE, link="d/../x.jpg"),
+        Piece("s.jpg", type=tarfile.SYMTYPE, link="x.jpg"),
+        Piece("real/s.jpg", type=tarfile.LNKTYPE, link="s.jpg"),
+    )
+    want = {"real/x.jpg": b"right", "x.jpg": b"wrong", "l.jpg": b"right"}
+    assert contents(files) == want | {"s.jpg": b"wrong", "real/s.jpg": b"right"}
+
+
+def test_names_that_no_file_can_have_are_refused_each_and_cost_little():
+    """The kind of fault: work and memory that grow with the square of what a file may hold."""
+    long = "a/" * 10_000 + "x.jpg"
+    pieces = [
+        Piece(long, b"photo"),
+        Piece("near.jpg", b"photo"),
+        Piece("l.jpg", type=tarfile.SYMTYPE, link=long),
+        Piece("m.jpg", type=tarfile.SYMTYPE, link="near.jpg"),
+    ]
+    content = tar_of(*pieces)
+    with limits(cpu_seconds=0.5, mebibytes=10):
+        files = files_of(content)
+    assert contents(files) == {"near.jpg": b"photo", "m.jpg": b"photo"}
+    assert refusals(files) == {long[:4095]: "unsupported_format", "l.jpg": "missing_file"}
 
 
 @pytest.mark.parametrize(("links", "reads"), [(40, True), (41, False)])

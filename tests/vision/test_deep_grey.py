@@ -136,6 +136,22 @@ def test_the_brightest_sample_of_a_dark_photo_is_not_its_range(kind):
     assert np.abs(pixels - dark[..., None] / top * 255).max() <= 0.51
 
 
+@pytest.mark.parametrize("spot", [None, 0.45])
+def test_the_brightest_sample_of_dark_floats_or_signed_samples_is_not_their_range(spot):
+    dark = UNIT * np.float32(0.3)
+    if spot:
+        dark = with_spot(dark, np.float32(spot))
+    pixels = decode(tiff_of(dark[..., None], 1, t341=("f", [float(dark.max())])), SIZE)
+    assert np.abs(pixels - np.rint(dark * 255)[..., None]).max() <= 1
+    signed = (UNIT * 1_500).astype(np.int16)
+    with_tag = decode(tiff_of(signed[..., None], 1, t341=("h", [int(signed.max())])), SIZE)
+    np.testing.assert_array_equal(with_tag, decode(tiff_of(signed[..., None], 1), SIZE))
+
+
+def test_white_may_be_stated_as_0():
+    assert difference(UNIT - 1, t340=("f", [-1.0]), t341=("f", [0.0])) < 0.1
+
+
 @pytest.mark.parametrize("stated", [61_234, 65_535, 40_000, 300, 0])
 def test_a_stated_maximum_that_is_only_this_photos_brightest_changes_nothing(stated):
     """Near the type's, or less than what the samples have: programs write such numbers."""
