@@ -50,7 +50,16 @@ PLACED = (  # the same, whose mark does not stand first: where it stands
     (128, b"DICM", "DICOM"),
     (40, b" EMF", "EMF"),
 )
-MATROSKA = b"\x1aE\xdf\xa3"
+OTHERS = (  # which may hold a photo within: a cover, an icon
+    (b"ID3", "a sound (MP3)"),
+    (b"OggS", "a sound or film (Ogg)"),
+    (b"fLaC", "a sound (FLAC)"),
+    (b"\x1aE\xdf\xa3", "a film (Matroska or WebM)"),
+    (b"FLV\x01", "a film (FLV)"),
+    (b"\x7fELF", "a program (ELF)"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old file of Office (OLE)"),
+    (b"SQLite format 3\0", "a database (SQLite)"),
+)
 RIFF = {b"AVI ": "a film (AVI)", b"WAVE": "a sound (WAV)"}
 JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
 JPEG_WITHIN = re.compile(rb"\xff\xd8\xff[\xc0-\xc2\xc4\xdb\xdd\xe0-\xef\xfe]")
@@ -87,8 +96,8 @@ def other_kind(content: bytes) -> str:
         return RIFF.get(content[8:12], "")
     if content[4:8] == b"ftyp":
         return f"a film or sound (MP4's family, {content[8:12]!r})"
-    if content.startswith(MATROSKA):
-        return "a film (Matroska or WebM)"
+    if name := next((name for mark, name in OTHERS if content.startswith(mark)), ""):
+        return name
     if JSON.match(_text(content)):
         return "JSON, not a photo; look at it, and fetch the photo again"
     return archive_kind(content) or stand_in(content) or _hidden_jpeg(content)
@@ -96,7 +105,9 @@ def other_kind(content: bytes) -> str:
 
 def _hidden_jpeg(content: bytes) -> str:
     found = JPEG_WITHIN.search(content)
-    return f"a JPEG behind {found.start():,} other bytes; take these away" if found else ""
+    if not found:
+        return ""
+    return f"a file with a JPEG at byte {found.start():,}; if this is the photo, take it out"
 
 
 def _text(content: bytes) -> bytes:

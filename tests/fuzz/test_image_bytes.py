@@ -134,7 +134,8 @@ def with_checksums(png: bytes) -> bytes:
     return bytes(content)
 
 
-Damage = IntEnum("Damage", ["FLIP", "WRITE", "REMOVE", "INSERT", "REPEAT", "CUT", "SPLICE"])
+Damage = IntEnum("Damage", ["FLIP", "WRITE", "REMOVE", "INSERT", "RUN", "REPEAT", "CUT", "SPLICE"])
+RUN = 50_000  # bytes, so that work which grows with their square takes seconds
 # More often what a decoder may not see at once.
 DAMAGES = [*Damage, *[Damage.FLIP] * 3, *[Damage.WRITE] * 7, Damage.REPEAT]
 
@@ -160,6 +161,8 @@ def damaged_files(draw) -> bytes:
                 del content[place : place + draw(st.integers(1, 64))]
             case Damage.INSERT:
                 content[place:place] = draw(st.binary(min_size=1, max_size=64))
+            case Damage.RUN:
+                content[place:place] = bytes([draw(st.sampled_from([0, 255, 208, 1]))]) * RUN
             case Damage.REPEAT:
                 parts = parts_of(bytes(content))
                 start, end, at = (draw(st.sampled_from(parts)) for _ in range(3))

@@ -85,7 +85,10 @@ def test_few_labels_and_what_rounding_leaves_show_nothing():
 
 @pytest.mark.parametrize(
     ("folds", "of_fold", "common", "most"),
-    [(1, 5, 0.0, 0.07), (1, 10, 0.0, 0.07), (3, 8, 0.04, 0.06), (5, 10, 0.04, 0.06)],
+    [
+        *[(1, 5, 0.0, 0.07), (1, 10, 0.0, 0.07), (3, 8, 0.04, 0.06), (5, 10, 0.04, 0.06)],
+        *[(1, 5, 0.04, 0.14), (1, 24, 0.04, 0.29)],  # which one fold cannot know
+    ],
 )
 def test_models_that_are_equal_are_seldom_told_apart(folds, of_fold, common, most):
     """The kind of fault: a choice by chance. Of equal models one in four to six was promoted.

@@ -53,6 +53,15 @@ def test_a_jpeg_without_its_end_mark_has_exactly_its_pixels(name, behind):
         assert inspect(cut) is None
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_padding_costs_no_more_than_its_length(within):
+    """The kind of fault: a search that begins again at each byte of a run, for hours."""
+    whole = JPEGS["noise"]
+    place = whole.rindex(b"\xff\xda") + 200 if within else len(whole) - 2
+    with limits(cpu_seconds=2, mebibytes=50):
+        decode(whole[:place] + b"\xff" * 1_000_000, 64)
+
+
 @pytest.mark.parametrize("name", JPEGS)
 def test_a_jpeg_cut_within_its_pixels_stays_truncated(name):
     content = JPEGS[name]

@@ -113,8 +113,10 @@ OTHERS = {
     "JSON, a list": (b'[{"id": 1}]', JSON),
     "JPEG behind a header": (
         b"HTTP/1.1 200 OK\r\n\r\n" + encode(PICTURE, "JPEG"),
-        "a JPEG behind 19 other bytes; take these away",
+        "a file with a JPEG at byte 19; if this is the photo, take it out",
     ),
+    "a cover in an MP3": (b"ID3\4\0\0" + bytes(48) + encode(PICTURE, "JPEG"), "a sound (MP3)"),
+    "ELF": (b"\x7fELF\2" + bytes(500) + encode(PICTURE, "JPEG"), "a program (ELF)"),
     "WebM": (b"\x1aE\xdf\xa3" + bytes(60), "a film (Matroska or WebM)"),
 }
 
