@@ -8,14 +8,7 @@ from typing import IO, Any, NamedTuple
 from devise_lib.paths import printable
 from devise_lib.reasons import Reason
 from devise_lib.vision.images import Refusal
-from devise_lib.vision.tar_members import (
-    BLOCK,
-    ArchiveError,
-    Member,
-    TarBytes,
-    fill_holes,
-    walk,
-)
+from devise_lib.vision.tar_members import BLOCK, ArchiveError, Member, TarBytes, fill_holes, walk
 from devise_lib.vision.tar_names import (
     FOLDER,
     MAX_NAME,
