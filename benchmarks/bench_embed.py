@@ -30,7 +30,7 @@ from benchmarks.embedding import (
     write_photos,
 )
 from benchmarks.rate import Rate
-from devise_lib.spark.session import start_session
+from devise_lib.spark.platform.session import start_session
 from devise_lib.vision.images import decode
 from devise_lib.vision.inference import Network
 from devise_lib.vision.keras_file import bytes_of_model

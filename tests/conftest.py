@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:  # noqa: F821
-    from devise_lib.spark.session import (  # here, so that other tests need no Spark
+    from devise_lib.spark.platform.session import (  # here, so that other tests need no Spark
         log_to,
         start_session,
     )

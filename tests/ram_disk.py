@@ -51,6 +51,6 @@ def _lock(folder: Path) -> int | None:
 def _has_room() -> bool:
     if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < 2 * FREE_BYTES:
         return False
-    from devise_lib.spark.machine import memory_available_bytes
+    from devise_lib.spark.platform.resources import memory_available_bytes
 
     return memory_available_bytes() > 2 * FREE_BYTES

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devise_lib.spark.fast_start import FastStart
+from devise_lib.spark.platform.fast_start import FastStart
 from tools.background import Background
 from tools.commands import Commands
 from tools.horovod_wheel import cache_folder, wheel_key

@@ -19,7 +19,7 @@ from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from devise_lib.spark.session import start_session
+from devise_lib.spark.platform.session import start_session
 
 LITTLE_WORK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # the program ends in half a minute
 SETTINGS = {

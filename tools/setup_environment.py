@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from devise_lib.errors import InputError
-from devise_lib.spark.java import find_java
+from devise_lib.spark.platform.find_java import find_java
 from tools.commands import Commands, SetupError, apt_install
 from tools.environment import SetUp, read_pins, replace_file
 from tools.horovod_wheel import build_wheel, find_wheel
@@ -38,7 +38,7 @@ STAMP = ".venv/setup-stamp.json"
 # With tools/*.py, what the environment is made from: a change makes the set-up run again.
 INPUTS = (
     *("requirements.lock", "setup.py", "conf/spark-defaults.conf"),
-    *("devise_lib/spark/java.py", "devise_lib/spark/fast_start.py"),
+    *("devise_lib/spark/platform/find_java.py", "devise_lib/spark/platform/fast_start.py"),
 )
 
 

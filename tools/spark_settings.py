@@ -25,7 +25,7 @@ def configure_spark(setup: SetUp) -> str:
     replace_file(
         conf / "spark-env.sh",
         "# Spark takes the Java that the project takes, whatever JAVA_HOME and PATH say.\n"
-        f'JAVA_HOME="$("{setup.python}" -m devise_lib.spark.java)" || exit 1\n'
+        f'JAVA_HOME="$("{setup.python}" -m devise_lib.spark.platform.find_java)" || exit 1\n'
         "export JAVA_HOME\n",
     )
     # The original asks the python3 of the PATH, which need not be the one that has pyspark.

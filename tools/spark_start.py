@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from devise_lib.spark.java import find_java
+from devise_lib.spark.platform.find_java import find_java
 from tools.commands import Commands, SetupError, Words
 from tools.environment import SetUp, replace_file
 from tools.java_trust import java_options
@@ -138,6 +138,6 @@ def _made_from(setup: SetUp) -> str:
         if path.exists():
             about = path.stat()
             state.update(f"{path.name} {about.st_size} {about.st_mtime_ns}\n".encode())
-    for program in (EXERCISE, "devise_lib/spark/fast_start.py"):
+    for program in (EXERCISE, "devise_lib/spark/platform/fast_start.py"):
         state.update((setup.root / program).read_bytes())
     return state.hexdigest()

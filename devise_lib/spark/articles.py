@@ -10,7 +10,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
 from devise_lib.errors import InputError
-from devise_lib.spark.hadoop_files import WorkerFiles
+from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
 from devise_lib.text.wiki_pages import is_disambiguation

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
-from devise_lib.spark.hadoop_files import spark_path
-from devise_lib.spark.literal_paths import open_table
+from devise_lib.spark.platform.hadoop_files import spark_path
+from devise_lib.spark.platform.literal_paths import open_table
 
 
 def running_text(articles: DataFrame) -> DataFrame:

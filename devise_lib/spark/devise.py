@@ -25,7 +25,7 @@ from devise_lib.spark.feature_rows import (
 from devise_lib.spark.folds import Fold, folds_id, label_scores, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.machine import GIB
+from devise_lib.spark.platform.resources import GIB
 from devise_lib.spark.ranks import (
     checkpoint_folder,
     events_folder,

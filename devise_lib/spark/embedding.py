@@ -24,7 +24,6 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.console import say
 from devise_lib.reasons import Reason
 from devise_lib.spark.decoding import Reading
-from devise_lib.spark.hadoop_files import worker_files
 from devise_lib.spark.inference import Model, with_vectors
 from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
@@ -37,6 +36,7 @@ from devise_lib.spark.photo_batches import (
     newest,
     read_photos,
 )
+from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import Counts, delete_results, results_of, without_results

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame
 
-from devise_lib.spark.literal_paths import read_parquet
+from devise_lib.spark.platform.literal_paths import read_parquet
 
 Keep = Callable[[DataFrame], DataFrame]  # persists for as long as the caller says
 

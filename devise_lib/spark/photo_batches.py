@@ -12,9 +12,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.spark.kept import Scratch
-from devise_lib.spark.literal_paths import read_parquet
+from devise_lib.spark.platform.literal_paths import read_parquet
+from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.schemas import PHOTOS
-from devise_lib.spark.session import session_settings
 from devise_lib.spark.tables import Tables
 
 CHANGING = ("path", "size_bytes", "modification_time", "removed")  # while the bytes stay the same

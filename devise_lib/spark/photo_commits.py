@@ -22,8 +22,8 @@ from devise_lib.spark.photo_changes import (
     refuse_other_folder,
     refused_files,
 )
+from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.quarantine import check_share
-from devise_lib.spark.session import session_settings
 from devise_lib.spark.tables import Tables, count_by
 
 ROW_GROUP_BYTES = 16 << 20  # so that several tasks can read one file of PHOTOS

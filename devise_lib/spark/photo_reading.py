@@ -7,7 +7,7 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute, as_named, is_remote
 from devise_lib.reasons import Reason
-from devise_lib.spark.hadoop_files import WorkerFiles
+from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.vision.images import Refusal
 

@@ -12,11 +12,11 @@ from pyspark.sql.types import StructType
 from devise_lib.config_photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import REMOTE
-from devise_lib.spark.hadoop_files import session_files
-from devise_lib.spark.literal_paths import open_table
 from devise_lib.spark.photo_reading import look_at
 from devise_lib.spark.photo_rows import LISTED, Frames, make_photo_id, microseconds
 from devise_lib.spark.photo_sources import Place, as_label, make_describer
+from devise_lib.spark.platform.hadoop_files import session_files
+from devise_lib.spark.platform.literal_paths import open_table
 from devise_lib.text.files import Files, FileStatus
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.archives import MEMBER

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from devise_lib.spark.session import session_settings
+from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables import Tables
 
 RETENTION = "delta.deletedFileRetentionDuration"

@@ -18,10 +18,10 @@ from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark import delta_log
 from devise_lib.spark.conflicts import retry_on_conflict
-from devise_lib.spark.hadoop_files import spark_path
-from devise_lib.spark.literal_paths import text_in_sql
+from devise_lib.spark.platform.hadoop_files import spark_path
+from devise_lib.spark.platform.literal_paths import text_in_sql
+from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.schemas import LAYOUTS, SCHEMAS
-from devise_lib.spark.session import session_settings
 
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
 # name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.

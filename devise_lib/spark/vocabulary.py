@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
-from devise_lib.spark.literal_paths import read_parquet
+from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.text.word2vec import CorpusSize
 
 COUNTS = "word string, count long"

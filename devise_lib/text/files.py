@@ -1,7 +1,7 @@
 """What reading dumps and archives asks of a file system; and the local one.
 
 Paths are strings, since a file may lie where there are no paths but URIs
-(devise_lib/spark/hadoop_files.py).
+(devise_lib/spark/platform/hadoop_files.py).
 """
 
 import errno

@@ -5,8 +5,8 @@ import pytest
 from devise_lib.errors import InputError
 from devise_lib.reasons import Reason
 from devise_lib.spark import photo_reading
-from devise_lib.spark.hadoop_files import WorkerFiles
 from devise_lib.spark.photo_reading import make_reader, read_photo
+from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.files import LOCAL_FILES, LocalFiles
 
 

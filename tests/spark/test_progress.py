@@ -36,7 +36,7 @@ SETTINGS = {
 }
 CORES = f"""
 from devise_lib.spark.progress import count_cores
-from devise_lib.spark.session import start_session
+from devise_lib.spark.platform.session import start_session
 
 spark = start_session("cores", {SETTINGS})
 spark.sparkContext.parallelize([1]).count()

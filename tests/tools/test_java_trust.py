@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.spark.java import find_java
+from devise_lib.spark.platform.find_java import find_java
 from tools.java_trust import java_options, proxy_options, trust_options, trust_store
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from devise_lib.spark.fast_start import FastStart, read_settings
+from devise_lib.spark.platform.fast_start import FastStart, read_settings
 from tools.commands import Commands, SetupError
 from tools.environment import SetUp
 from tools.spark_start import EXERCISE, add_jars, archive_classes, fetch_delta
 
 ROOT = Path(__file__).parents[2]
-FAST_START = "devise_lib/spark/fast_start.py"
+FAST_START = "devise_lib/spark/platform/fast_start.py"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ after each task then leaves it alone.
 Tasks with a network want TensorFlow besides, which costs each worker 4 s of CPU. Their workers are
 forked from a daemon of their own, which has imported it. The import starts no thread that computes.
 
-    spark.python.daemon.module=devise_lib.spark.worker_daemon
+    spark.python.daemon.module=devise_lib.spark.platform.worker_daemon
 """
 
 import gc
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the daemon mends its path before it imports pyspark
     from pyspark import SparkContext
 
 ARCHIVES = (".zip", ".jar")
-MODULE = "devise_lib.spark.worker_daemon"
+MODULE = "devise_lib.spark.platform.worker_daemon"
 IMPORTS = "DEVISE_WORKER_IMPORTS"  # names of modules, separated by blanks
 
 

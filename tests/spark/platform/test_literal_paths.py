@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.spark.literal_paths import wants_own_reader
+from devise_lib.spark.platform.literal_paths import wants_own_reader
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 
 from devise_lib.console import say
 from devise_lib.errors import InputError
-from devise_lib.spark import worker_daemon
-from devise_lib.spark.fast_start import FastStart, read_settings, variables
-from devise_lib.spark.java import find_java
-from devise_lib.spark.machine import cores_available, fit_local, memory_available_bytes
+from devise_lib.spark.platform import worker_daemon
+from devise_lib.spark.platform.fast_start import FastStart, read_settings, variables
+from devise_lib.spark.platform.find_java import find_java
+from devise_lib.spark.platform.resources import cores_available, fit_local, memory_available_bytes
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_PACKAGE = "io.delta:delta-spark"

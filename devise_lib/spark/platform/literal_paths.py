@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from devise_lib.paths import absolute, without_glob
-from devise_lib.spark.hadoop_files import session_files, spark_path
+from devise_lib.spark.platform.hadoop_files import session_files, spark_path
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?")
 AS_WRITTEN = {"__globPaths__": "false"}  # an option of Spark's readers of files

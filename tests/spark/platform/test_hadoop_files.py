@@ -8,9 +8,9 @@ import pytest
 from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import InputError
 from devise_lib.sample.dump import DUMP_NAME, write_dump
-from devise_lib.spark import hadoop_files
 from devise_lib.spark.articles import articles_of, read_articles
-from devise_lib.spark.hadoop_files import (
+from devise_lib.spark.platform import hadoop_files
+from devise_lib.spark.platform.hadoop_files import (
     HadoopFiles,
     WorkerFiles,
     session_files,

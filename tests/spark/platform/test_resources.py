@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.errors import InputError
-from devise_lib.spark import machine
-from devise_lib.spark.machine import (
+from devise_lib.spark.platform import resources
+from devise_lib.spark.platform.resources import (
     GIB,
     fit_local,
     memory_available_bytes,
@@ -114,7 +114,7 @@ def write(folder: Path, **files: str) -> Path:
 def test_a_container_has_its_limit_less_what_it_uses_and_cannot_give_back(tmp_path):
     stat = "anon 5\ninactive_file 1000\nactive_file 7\n"
     write(tmp_path, memory_dot_max="5000\n", memory_dot_current="4200\n", memory_dot_stat=stat)
-    assert machine._cgroup_available(tmp_path) == [5000 - (4200 - 1000)]
+    assert resources._cgroup_available(tmp_path) == [5000 - (4200 - 1000)]
 
 
 def test_a_container_of_the_first_version_is_read_too(tmp_path):
@@ -124,7 +124,7 @@ def test_a_container_of_the_first_version_is_read_too(tmp_path):
         memory__memory_dot_usage_in_bytes="3000\n",
         memory__memory_dot_stat="inactive_file 1\ntotal_inactive_file 500\n",
     )
-    assert machine._cgroup_available(tmp_path) == [5000 - (3000 - 500)]
+    assert resources._cgroup_available(tmp_path) == [5000 - (3000 - 500)]
 
 
 @pytest.mark.parametrize(
@@ -145,42 +145,42 @@ def test_a_group_below_the_root_and_those_around_it_count(tmp_path, line, folder
         (tmp_path / group).mkdir(parents=True, exist_ok=True)
         for name, value in zip((limit, used), values, strict=True):
             (tmp_path / group / name).write_text(f"{value}\n")
-    assert sorted(machine._cgroup_available(tmp_path, f"9:pids:/x\n{line}\n")) == [3000, 4000]
-    assert machine._cgroup_available(tmp_path, "0::/../elsewhere\n") == []
+    assert sorted(resources._cgroup_available(tmp_path, f"9:pids:/x\n{line}\n")) == [3000, 4000]
+    assert resources._cgroup_available(tmp_path, "0::/../elsewhere\n") == []
 
 
 def test_cores_are_counted_as_java_does_by_affinity_and_quota(tmp_path, monkeypatch):
     write(tmp_path, jobs__cpu_dot_max="150000 100000\n", cpu_dot_max="max 100000\n")
-    assert machine._cgroup_quotas(tmp_path, "0::/jobs\n") == [1.5]
+    assert resources._cgroup_quotas(tmp_path, "0::/jobs\n") == [1.5]
     first = {"cpu__cpu_dot_cfs_quota_us": "-1\n", "cpu__cpu_dot_cfs_period_us": "100000\n"}
     write(tmp_path, **first, cpu__a__cpu_dot_cfs_quota_us="400000\n")
     write(tmp_path, cpu__a__cpu_dot_cfs_period_us="100000\n")
-    assert machine._cgroup_quotas(tmp_path, "1:cpu,cpuacct:/a\n") == [4.0]
-    monkeypatch.setattr(machine, "_cgroup_quotas", lambda *_: [4.5, 2.2])
+    assert resources._cgroup_quotas(tmp_path, "1:cpu,cpuacct:/a\n") == [4.0]
+    monkeypatch.setattr(resources, "_cgroup_quotas", lambda *_: [4.5, 2.2])
     for mine, wanted in ((range(16), 3), (range(2), 2)):
-        monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _, mine=mine: set(mine))
-        assert machine.cores_available() == wanted
+        monkeypatch.setattr(resources.os, "sched_getaffinity", lambda _, mine=mine: set(mine))
+        assert resources.cores_available() == wanted
 
 
 @pytest.mark.parametrize("limit", ["max\n", f"{2**63 - 4096}\n"])
 def test_a_container_without_a_limit_says_nothing(tmp_path, limit):
     write(tmp_path, memory_dot_max=limit, memory_dot_current="3\n")
-    assert machine._cgroup_available(tmp_path) == []
+    assert resources._cgroup_available(tmp_path) == []
 
 
 def test_without_a_container_the_kernels_word_counts(tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 9 kB\nMemAvailable:    2048 kB\n")
-    assert machine._proc_available(meminfo) == 2048 * 1024
-    assert machine._cgroup_available(tmp_path) == []
-    assert machine._proc_available(tmp_path / "none") > 2**20  # another kernel: all there is
+    assert resources._proc_available(meminfo) == 2048 * 1024
+    assert resources._cgroup_available(tmp_path) == []
+    assert resources._proc_available(tmp_path / "none") > 2**20  # another kernel: all there is
 
 
 def test_the_least_of_all_limits_counts(monkeypatch):
-    monkeypatch.setattr(machine, "_proc_available", lambda _: 5000)
-    monkeypatch.setattr(machine, "_cgroup_available", lambda *_: [7000, 4000])
+    monkeypatch.setattr(resources, "_proc_available", lambda _: 5000)
+    monkeypatch.setattr(resources, "_cgroup_available", lambda *_: [7000, 4000])
     unlimited = resource.RLIM_INFINITY
-    monkeypatch.setattr(machine.resource, "getrlimit", lambda _: (unlimited, unlimited))
+    monkeypatch.setattr(resources.resource, "getrlimit", lambda _: (unlimited, unlimited))
     assert memory_available_bytes() == 4000
-    monkeypatch.setattr(machine.resource, "getrlimit", lambda _: (3000, unlimited))
+    monkeypatch.setattr(resources.resource, "getrlimit", lambda _: (3000, unlimited))
     assert memory_available_bytes() == 3000

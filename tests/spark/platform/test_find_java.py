@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.java import ask_java, find_java, read_release
+from devise_lib.spark.platform.find_java import ask_java, find_java, read_release
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,7 +137,7 @@ def test_needs_nothing_but_the_standard_library():
     """The set-up and Spark's own scripts run it before or without any package."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import devise_lib.spark.fast_start, devise_lib.spark.java"
+        "import devise_lib.spark.platform.fast_start, devise_lib.spark.platform.find_java"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", code, str(ROOT)], check=True)
 

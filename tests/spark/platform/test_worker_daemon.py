@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pyspark
 import pytest
 
-from devise_lib.spark.worker_daemon import MODULE, forked_with, without_archives
+from devise_lib.spark.platform.worker_daemon import MODULE, forked_with, without_archives
 
 FORKED = """
 import gc, sys
-from devise_lib.spark import worker_daemon
+from devise_lib.spark.platform import worker_daemon
 assert not [name for name in sys.modules if name.startswith("pyspark")]
 import types
 daemon = types.ModuleType("pyspark.daemon")

@@ -8,9 +8,9 @@ import pytest
 from pyspark.errors import PySparkRuntimeError
 
 from devise_lib.errors import InputError
-from devise_lib.spark import session
-from devise_lib.spark.fast_start import FastStart
-from devise_lib.spark.session import log_to, start_session
+from devise_lib.spark.platform import session
+from devise_lib.spark.platform.fast_start import FastStart
+from devise_lib.spark.platform.session import log_to, start_session
 from tests.conftest import SESSION, run_program
 from tests.in_session import settings_kept
 
@@ -56,7 +56,7 @@ def test_our_session_takes_the_archive_and_keeps_the_users_java_options(spark):
 
 OWN_SETTINGS = """
 import os, sys
-from devise_lib.spark.session import start_session
+from devise_lib.spark.platform.session import start_session
 spark = start_session("own settings", dict(word.split("=", 1) for word in sys.argv[2:]))
 spark.range(3).write.format("delta").save(sys.argv[1])
 java = spark._jvm.java.lang.ProcessHandle.current().pid()
@@ -164,7 +164,7 @@ OURS = {
     "spark.driver.memory": None,  # as the machine has it
     "spark.ui.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
-    "spark.python.daemon.module": "devise_lib.spark.worker_daemon",
+    "spark.python.daemon.module": "devise_lib.spark.platform.worker_daemon",
 }
 
 
