@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 
 from devise_lib.config_file import load_settings  # noqa: E402 - found by the line above
 from devise_lib.spark.platform.session import start_session  # noqa: E402
-from devise_lib.spark.schemas import METRICS  # noqa: E402
-from devise_lib.spark.tables import Tables  # noqa: E402
+from devise_lib.spark.tables.delta_tables import Tables  # noqa: E402
+from devise_lib.spark.tables.schemas import METRICS  # noqa: E402
 from tests.rows import row_of  # noqa: E402
 
 ROWS = [row_of(METRICS, run_id="run", metric="hit", k=k, value=0.5) for k in range(8)]

@@ -27,9 +27,9 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.embedding import FILE_ROWS
 from devise_lib.spark.platform.session import start_session
-from devise_lib.spark.schemas import EMBEDDINGS
-from devise_lib.spark.table_care import FILE_BYTES
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.maintenance import FILE_BYTES
+from devise_lib.spark.tables.schemas import EMBEDDINGS
 from devise_lib.vision.images import decode
 
 KINDS = ((2000, 1500), (500, 375), (64, 64))  # width, height

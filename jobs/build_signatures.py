@@ -21,7 +21,7 @@ from devise_lib.spark.entry import run_job
 from devise_lib.spark.indexing import measure
 from devise_lib.spark.lsh import make_hash, sign
 from devise_lib.spark.results import rows_of
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 COSINES = (0.95, 0.9, 0.8, 0.7)
 

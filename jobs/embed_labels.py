@@ -26,8 +26,8 @@ from devise_lib.spark.label_sets import (
     require_coverage,
     unmatched_folders,
 )
-from devise_lib.spark.metrics import Metric, replace_metrics
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.metrics_table import Metric, replace_metrics
 from devise_lib.spark.word_space import id_of_words
 
 

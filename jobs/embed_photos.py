@@ -24,7 +24,7 @@ from devise_lib.spark.entry import run_job
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.results import EACH
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:

@@ -23,7 +23,7 @@ from devise_lib.spark.entry import run_job
 from devise_lib.spark.features import photos_with_targets
 from devise_lib.spark.fine_tuning import keep_tuned, require_backbone, tune_on_ranks
 from devise_lib.spark.ranks import checkpoint_folder
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.bundle import load_bundle
 from devise_lib.vision.backbones import load_backbone
 

@@ -22,7 +22,7 @@ from devise_lib import tracking
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.live import Stopper, repeat
 from devise_lib.spark.photos import ingest, listed_without_photo
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:

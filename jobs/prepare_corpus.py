@@ -20,7 +20,7 @@ from devise_lib.spark import corpus_sources as sources
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.label_sets import read_label_sets
 from devise_lib.spark.phrases import PhraseRules
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: PrepareCorpus) -> dict[str, int]:

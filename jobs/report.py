@@ -21,7 +21,7 @@ from devise_lib.paths import replace_text
 from devise_lib.report.page import render
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.report_data import collect
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: Report) -> dict[str, int]:

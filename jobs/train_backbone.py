@@ -22,7 +22,7 @@ from devise_lib import tracking
 from devise_lib.spark.entry import run_job
 from devise_lib.spark.ranks import checkpoint_folder
 from devise_lib.spark.softmax import fit_softmax
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.backbones import Backbone, read_classes
 from devise_lib.vision.networks import read_network
 

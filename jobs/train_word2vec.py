@@ -18,11 +18,11 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.spark.entry import run_job
-from devise_lib.spark.kept import Scratch
 from devise_lib.spark.label_sets import share_with_vector
-from devise_lib.spark.metrics import replace_metrics
 from devise_lib.spark.platform.literal_paths import read_parquet
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.caching import Scratch
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.metrics_table import replace_metrics
 from devise_lib.spark.word_export import export_vectors, publish_exports
 from devise_lib.spark.word_files import vectors_from_file
 from devise_lib.spark.word_quality import WordTests, measure, refuse_bad_vectors

@@ -3,8 +3,8 @@
 import numpy as np
 
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.schemas import EMBEDDINGS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import EMBEDDINGS
 from tests.rows import row_of
 
 MODEL = "devise-v1"

@@ -15,8 +15,8 @@ from PIL import Image
 
 from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos
-from devise_lib.spark.schemas import PHOTOS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import PHOTOS
 from devise_lib.training.model import PROJECTION
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
 from jobs import embed_photos

@@ -9,7 +9,7 @@ from deltalake import DeltaTable, write_deltalake
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from devise_lib.spark.schemas import SCHEMAS
+from devise_lib.spark.tables.schemas import SCHEMAS
 
 
 def row_of(schema: StructType, **values) -> tuple:

@@ -11,7 +11,7 @@ from pyspark.sql.types import StructField, StructType
 
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
-from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
+from devise_lib.spark.tables.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
 from devise_lib.text.wiki_pages import is_disambiguation
 from devise_lib.text.wikitext import clean

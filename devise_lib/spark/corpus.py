@@ -28,8 +28,8 @@ from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.spark.near_duplicates import find_repeats, name_the_kept, place
 from devise_lib.spark.phrases import PhraseRules, find_phrases
-from devise_lib.spark.schemas import SCHEMAS, SENTENCES
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import SCHEMAS, SENTENCES
 from devise_lib.text.labels import Label
 from devise_lib.text.labels import phrases as phrases_of
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature

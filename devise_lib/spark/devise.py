@@ -34,7 +34,7 @@ from devise_lib.spark.ranks import (
     run_ranks,
     threads_a_rank,
 )
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold

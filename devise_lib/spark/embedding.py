@@ -25,7 +25,6 @@ from devise_lib.console import say
 from devise_lib.reasons import Reason
 from devise_lib.spark.decoding import Reading
 from devise_lib.spark.inference import Model, with_vectors
-from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_batches import (
     Losses,
@@ -40,8 +39,9 @@ from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.progress import Progress
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import Counts, delete_results, results_of, without_results
-from devise_lib.spark.table_care import SPARE_FILES
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.caching import Scratch
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.maintenance import SPARE_FILES
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 STAGE = "embed_photos"

@@ -12,7 +12,7 @@ from devise_lib.paths import replace_text
 from devise_lib.spark.embedding import checkpoint
 from devise_lib.spark.inference import Model
 from devise_lib.spark.results import EACH, rows_of
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 
 def broadcast_model(

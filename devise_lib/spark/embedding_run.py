@@ -20,14 +20,14 @@ from devise_lib.spark.embedding_model import broadcast_model, how_to_begin_anew
 from devise_lib.spark.exclusive import unless_running
 from devise_lib.spark.finished import Finished, counts_of_finished, remember, rows_now
 from devise_lib.spark.inference import Model
-from devise_lib.spark.kept import Scratch
 from devise_lib.spark.live import Stopper
 from devise_lib.spark.photo_commits import count_superseded, drop_superseded
 from devise_lib.spark.progress import Progress, forecast, rates
 from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import EACH, Counts, count_results, forget_refused
-from devise_lib.spark.table_care import FILE_BYTES, is_scattered, vacuum
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.caching import Scratch
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.maintenance import FILE_BYTES, is_scattered, vacuum
 
 LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is the start
 

@@ -21,7 +21,7 @@ from devise_lib.run_record import (
 from devise_lib.spark.exclusive import only_run
 from devise_lib.spark.finished import rows_now
 from devise_lib.spark.platform.session import is_managed, log_to, start_session
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 Run = Callable[[SparkSession, Any], dict[str, int]]
 

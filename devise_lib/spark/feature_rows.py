@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Row
 from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark.labelled import has_vector
-from devise_lib.spark.vector_columns import to_matrix
+from devise_lib.spark.tables.vector_columns import to_matrix
 
 MOMENTS = (
     "fold int, kept boolean, band int, labels array<string>, counts binary, sums binary, xx binary"

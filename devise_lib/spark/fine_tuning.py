@@ -27,7 +27,7 @@ from devise_lib.spark.ranks import (
     run_ranks,
     threads_a_rank,
 )
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.word_space import require_same_words
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from devise_lib.paths import replace_text
-from devise_lib.spark.delta_log import last_change
 from devise_lib.spark.results import EACH, Counts
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_log import last_change
+from devise_lib.spark.tables.delta_tables import Tables
 
 FILE = "finished.json"
 READ = ("photos", *EACH, "current_models")  # the tables that decide whether anything is to do

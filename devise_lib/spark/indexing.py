@@ -32,9 +32,9 @@ from devise_lib.index.building import (
 )
 from devise_lib.index.bundle import Bundle, Manifest, index_root, publish
 from devise_lib.index.faiss_index import METRIC, VERSION
-from devise_lib.spark.schemas import METRICS
-from devise_lib.spark.tables import Tables
-from devise_lib.spark.vector_columns import to_matrix
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import METRICS
+from devise_lib.spark.tables.vector_columns import to_matrix
 
 Batches = Iterator[pa.RecordBatch]
 

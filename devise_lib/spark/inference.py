@@ -20,7 +20,7 @@ from devise_lib.numerics.throughput import StageTimes
 from devise_lib.spark.decoding import Batches, DecodedPhotos, Reading, file_columns
 from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.platform.worker_daemon import forked_with
-from devise_lib.spark.schemas import VECTOR
+from devise_lib.spark.tables.schemas import VECTOR
 from devise_lib.training.devices import choose_gpu
 from devise_lib.vision.images import Refusal
 from devise_lib.vision.inference import Network, Pixels, Vectors, count_gpus, embed, load_network

@@ -15,8 +15,8 @@ from devise_lib.config import BuildSignatures
 from devise_lib.numerics.hashing import buckets, hyperplanes
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.numerics.vectors import stack_rows
-from devise_lib.spark.schemas import HASHES
-from devise_lib.spark.vector_columns import to_matrix
+from devise_lib.spark.tables.schemas import HASHES
+from devise_lib.spark.tables.vector_columns import to_matrix
 
 PAIRS = "photo_id string, neighbour_id string, score float"
 

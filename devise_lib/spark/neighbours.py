@@ -11,8 +11,8 @@ from devise_lib.errors import InputError
 from devise_lib.index.bundle import IDS_FILE, Bundle
 from devise_lib.spark.lsh import nearest_in_buckets
 from devise_lib.spark.platform.literal_paths import read_parquet
-from devise_lib.spark.tables import Tables
-from devise_lib.spark.vector_columns import to_matrix
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.vector_columns import to_matrix
 
 Batches = Iterator[pa.RecordBatch]
 

@@ -11,11 +11,11 @@ from urllib.parse import unquote
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.kept import Scratch
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.session import session_settings
-from devise_lib.spark.schemas import PHOTOS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.caching import Scratch
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import PHOTOS
 
 CHANGING = ("path", "size_bytes", "modification_time", "removed")  # while the bytes stay the same
 # Databricks refuses to read the files of a Delta table as anything else, unless it is told.

@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.spark.photo_sources import Place
-from devise_lib.spark.schemas import SCHEMAS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import SCHEMAS
 
 STAGE = "ingest_photos"
 # Where a member's archive, or a record's file, ends in a path of PHOTOS.

@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.numerics.packing import count_files
-from devise_lib.spark.kept import Scratch
+from devise_lib.spark.tables.caching import Scratch
 
 ROW_BYTES = 1_000  # what an item costs beside its bytes
 UNKNOWN_BYTES = 100_000  # of a photo whose table does not tell

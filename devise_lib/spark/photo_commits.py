@@ -15,7 +15,6 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.reasons import Reason
-from devise_lib.spark.kept import Kept
 from devise_lib.spark.photo_changes import (
     STAGE,
     read_or_empty,
@@ -24,7 +23,8 @@ from devise_lib.spark.photo_changes import (
 )
 from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.quarantine import check_share
-from devise_lib.spark.tables import Tables, count_by
+from devise_lib.spark.tables.caching import Kept
+from devise_lib.spark.tables.delta_tables import Tables, count_by
 
 ROW_GROUP_BYTES = 16 << 20  # so that several tasks can read one file of PHOTOS
 ROW_GROUPS = {

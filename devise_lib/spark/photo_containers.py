@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.spark.photo_changes import CONTAINER, read_or_empty, refused_files
 from devise_lib.spark.photo_sources import Place
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 TABLE = "ingested_archives"
 ARCHIVE = "photo_set string, path string, size_bytes long, modification_time timestamp"

@@ -9,7 +9,7 @@ from pyspark.sql.types import BinaryType, LongType, StringType, StructField, Str
 
 from devise_lib.archive_kinds import TAR, archive_kind
 from devise_lib.reasons import Reason
-from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark.tables.schemas import PHOTOS
 from devise_lib.vision.archives import MEMBER
 from devise_lib.vision.images import Refusal, inspect
 

@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.cifar_files import ARCHIVES, list_cifar
-from devise_lib.spark.kept import Keep, Scratch
 from devise_lib.spark.photo_changes import (
     compare,
     count_rows,
@@ -26,7 +25,8 @@ from devise_lib.spark.photo_files import list_source, refuse_empty
 from devise_lib.spark.photo_rows import LISTED, microseconds
 from devise_lib.spark.photo_sources import Place, find_place, shown_path
 from devise_lib.spark.photo_tables import doubled_rows, find_table, list_table
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.caching import Keep, Scratch
+from devise_lib.spark.tables.delta_tables import Tables
 
 FIND = {"files": find_place, "cifar": find_place, "table": find_table}
 

@@ -9,7 +9,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
-from devise_lib.spark.kept import Kept, Scratch
 from devise_lib.spark.photo_changes import (
     KNOWN,
     find_gone,
@@ -37,8 +36,9 @@ from devise_lib.spark.photo_containers import (
 from devise_lib.spark.photo_members import MemberReader, Members
 from devise_lib.spark.photo_survey import Survey, survey
 from devise_lib.spark.photo_tables import with_content
-from devise_lib.spark.table_care import vacuum
-from devise_lib.spark.tables import Tables, count_by
+from devise_lib.spark.tables.caching import Kept, Scratch
+from devise_lib.spark.tables.delta_tables import Tables, count_by
+from devise_lib.spark.tables.maintenance import vacuum
 from devise_lib.text.photo_labels import read_photo_labels
 
 

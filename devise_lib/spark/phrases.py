@@ -9,7 +9,7 @@ from pyspark import Broadcast, StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.schemas import PHRASES
+from devise_lib.spark.tables.schemas import PHRASES
 from devise_lib.text.phrase_scores import Scoring, score_bigrams
 from devise_lib.text.phrases import PhraseJoiner
 

@@ -4,7 +4,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.spark.inference import with_pixels
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal
 PHOTOS_A_TASK = 2_000  # at 224 pixels 300 MB, which a task sorts in memory

@@ -15,8 +15,8 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import stack_rows
 from devise_lib.search.tagging import best_labels
 from devise_lib.spark.label_names import one_row_a_label
-from devise_lib.spark.schemas import PREDICTIONS
-from devise_lib.spark.vector_columns import to_matrix
+from devise_lib.spark.tables.schemas import PREDICTIONS
+from devise_lib.spark.tables.vector_columns import to_matrix
 
 CHOICES = {"all": "TRUE", "seen": "seen", "unseen": "NOT seen"}
 Batches = Iterator[pa.RecordBatch]

@@ -30,7 +30,7 @@ from devise_lib.spark.report_photos import (
     with_truth,
 )
 from devise_lib.spark.results import rows_of
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.word_space import id_of_labels, is_of_words
 from devise_lib.text.tokens import words
 

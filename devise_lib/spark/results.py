@@ -8,9 +8,9 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.kept import Scratch
 from devise_lib.spark.photo_batches import newest
-from devise_lib.spark.tables import Tables, count_by
+from devise_lib.spark.tables.caching import Scratch
+from devise_lib.spark.tables.delta_tables import Tables, count_by
 
 EACH = ("embeddings", "quarantine")
 

@@ -17,7 +17,7 @@ from devise_lib.spark.ranks import (
     run_ranks,
     threads_a_rank,
 )
-from devise_lib.spark.tables import Tables, count_by
+from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
-from devise_lib.spark.schemas import WORD_VECTORS
+from devise_lib.spark.tables.schemas import WORD_VECTORS
 from devise_lib.spark.word_rows import ROWS, word_batch
 from devise_lib.text.vector_files import VectorFile, read_vectors
 

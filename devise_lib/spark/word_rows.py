@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from devise_lib.spark.schemas import WORD_VECTORS
+from devise_lib.spark.tables.schemas import WORD_VECTORS
 
 ROWS = 1_000  # vectors a batch
 ARROW_ROWS = pa.schema([(f.name, f.type) for f in to_arrow_schema(WORD_VECTORS)])

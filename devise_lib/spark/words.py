@@ -19,7 +19,7 @@ from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.resources import GIB, memory_available_bytes
 from devise_lib.spark.platform.session import arrow_rows
-from devise_lib.spark.schemas import WORD_VECTORS
+from devise_lib.spark.tables.schemas import WORD_VECTORS
 from devise_lib.spark.vocabulary import Vocabulary, count_words
 from devise_lib.spark.word_rows import ROWS, word_batch
 from devise_lib.text.exchange import Exchange

@@ -16,8 +16,8 @@ from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
 from devise_lib.spark import pixels, softmax
-from devise_lib.spark.schemas import LABELS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.vision.backbones import Backbone, load_backbone
 from devise_lib.vision.images import decode
 from devise_lib.vision.networks import make_network

@@ -24,8 +24,8 @@ from PIL import Image
 
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.schemas import PHOTOS as PHOTOS_SCHEMA
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import PHOTOS as PHOTOS_SCHEMA
 from tests.conftest import CLUSTER, LOCAL, ROOT, set_options, spark_keys
 from tests.embedding import mean_colour_network, photo_row, register, run
 

@@ -18,7 +18,7 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark import embedding, embedding_run
 from devise_lib.spark.current_models import VIEW, is_current, make_current
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 from tests.embedding import (
     add_photos,
     copy_of,

@@ -18,8 +18,8 @@ from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.features import model_to_keep, read_features
-from devise_lib.spark.schemas import LABELS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
 from devise_lib.training.model import assemble
 from devise_lib.training.settings import Objective

@@ -19,8 +19,8 @@ from devise_lib.spark.photo_chunks import one_task_each
 from devise_lib.spark.photo_commits import pack_small_files
 from devise_lib.spark.photo_rows import make_photo_id
 from devise_lib.spark.photos import ingest
-from devise_lib.spark.schemas import PHOTOS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import PHOTOS
 from jobs import ingest_photos
 from tests.embedding import photo_row
 from tests.jobs.test_ingest_photos import (

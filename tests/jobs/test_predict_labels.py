@@ -9,7 +9,7 @@ import pytest
 from devise_lib import model_store, tracking
 from devise_lib.config import PredictLabels
 from devise_lib.errors import InputError
-from devise_lib.spark.schemas import EMBEDDINGS, LABELS
+from devise_lib.spark.tables.schemas import EMBEDDINGS, LABELS
 from jobs import predict_labels
 from tests.embedded import MODEL, as_rows, clustered, names
 from tests.rows import read_rows, write_rows

@@ -5,8 +5,8 @@ from devise_lib import tracking
 from devise_lib.config_types import LabelTable
 from devise_lib.config_words import PrepareCorpus
 from devise_lib.errors import InputError
-from devise_lib.spark.schemas import ARTICLES
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import ARTICLES
 from jobs import prepare_corpus
 from tests.rows import read_rows, write_rows
 

@@ -10,7 +10,7 @@ from devise_lib.spark.articles import (
     read_articles,
     refused_of,
 )
-from devise_lib.spark.schemas import ARTICLES, REFUSED_RANGES
+from devise_lib.spark.tables.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.dump import DumpDamagedError, plan_ranges, read_pages
 from devise_lib.text.wiki_pages import is_disambiguation
 from devise_lib.text.wikitext import clean

@@ -20,7 +20,7 @@ from devise_lib.spark.contenders import (
 )
 from devise_lib.spark.feature_rows import feature_moments
 from devise_lib.spark.folds import make_folds
-from devise_lib.spark.schemas import FEATURES, LABELS
+from devise_lib.spark.tables.schemas import FEATURES, LABELS
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from tests.spark.zero_shot_world import (
     CONTROLS,

@@ -11,8 +11,8 @@ from devise_lib.spark.corpus import (
     to_sentences,
     tokenise,
 )
-from devise_lib.spark.schemas import SENTENCES
-from devise_lib.spark.tables import conform
+from devise_lib.spark.tables.delta_tables import conform
+from devise_lib.spark.tables.schemas import SENTENCES
 from devise_lib.text.labels import Label
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
 from devise_lib.text.phrases import PhraseJoiner, joined_sentences

@@ -8,7 +8,7 @@ from devise_lib.spark.corpus_sources import (
     read_texts,
     running_text,
 )
-from devise_lib.spark.schemas import ARTICLES
+from devise_lib.spark.tables.schemas import ARTICLES
 
 pytestmark = pytest.mark.spark
 

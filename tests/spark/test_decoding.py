@@ -3,7 +3,7 @@ import pytest
 
 from devise_lib.spark import decoding
 from devise_lib.spark.decoding import DecodedPhotos, Reading
-from devise_lib.spark.schemas import PHOTOS
+from devise_lib.spark.tables.schemas import PHOTOS
 from tests.embedding import photo_row, picture
 
 READING = Reading(decode_threads=3, read_threads=5, ahead_bytes=1 << 20, limit_s=7.0)

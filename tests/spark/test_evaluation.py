@@ -8,7 +8,7 @@ from devise_lib.numerics.hierarchy import Hierarchy
 from devise_lib.spark.candidates import LabelChoices
 from devise_lib.spark.contenders import Contender
 from devise_lib.spark.evaluation import ask_photos, make_questions
-from devise_lib.spark.schemas import FEATURES
+from devise_lib.spark.tables.schemas import FEATURES
 from tests.spark.zero_shot_world import (
     CHOICES,
     KNOWN,

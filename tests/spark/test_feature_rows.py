@@ -12,7 +12,7 @@ from devise_lib.spark.feature_rows import (
     label_vectors,
     total_moments,
 )
-from devise_lib.spark.schemas import FEATURES, LABELS
+from devise_lib.spark.tables.schemas import FEATURES, LABELS
 from tests.spark.zero_shot_world import CONTROLS, VECTORS, D, feature_row, label_row
 
 pytestmark = pytest.mark.spark

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from devise_lib.spark.followed import LABELS, PHOTOS_A_LABEL, followed_photos
-from devise_lib.spark.schemas import FEATURES
+from devise_lib.spark.tables.schemas import FEATURES
 
 pytestmark = pytest.mark.spark
 

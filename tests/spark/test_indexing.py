@@ -7,8 +7,8 @@ from devise_lib.config import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import index_root, read_current, verify
 from devise_lib.spark.indexing import build_bundle, measure, sample_photos, write_recall
-from devise_lib.spark.schemas import EMBEDDINGS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import EMBEDDINGS
 from tests.embedded import MODEL, as_rows, clustered, names
 from tests.rows import read_rows
 

@@ -8,7 +8,7 @@ from devise_lib.spark.labelled import (
     labelled_photos,
     with_fold,
 )
-from devise_lib.spark.schemas import LABELS, PHOTOS
+from devise_lib.spark.tables.schemas import LABELS, PHOTOS
 from tests.rows import row_of
 
 pytestmark = pytest.mark.spark

@@ -12,7 +12,7 @@ from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark import photo_archives, photo_members, photos
 from devise_lib.spark.photo_rows import make_photo_id
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 from tests.rows import of_set, read_rows
 
 pytestmark = pytest.mark.spark

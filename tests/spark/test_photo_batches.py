@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from devise_lib.config_photos import EmbedPhotos
-from devise_lib.spark.kept import Scratch
 from devise_lib.spark.photo_batches import (
     as_they_are_now,
     count_files,
@@ -15,7 +14,8 @@ from devise_lib.spark.photo_batches import (
     in_parts,
     read_photos,
 )
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.caching import Scratch
+from devise_lib.spark.tables.delta_tables import Tables
 from tests.embedding import add_rows, photo_row
 
 FILES = ("ab", "cde", "f")  # of PHOTOS; a letter is a photo

@@ -5,9 +5,9 @@ import hashlib
 import pytest
 
 from devise_lib.spark import photo_chunks
-from devise_lib.spark.kept import Scratch
 from devise_lib.spark.photo_chunks import cut_into_chunks
 from devise_lib.spark.photo_members import archives_meet_files
+from devise_lib.spark.tables.caching import Scratch
 
 pytestmark = pytest.mark.spark
 

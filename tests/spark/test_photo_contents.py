@@ -5,8 +5,8 @@ import pytest
 
 from devise_lib.config import ExportModel
 from devise_lib.spark.photo_contents import photos_of, some_contents, with_contents
-from devise_lib.spark.schemas import PHOTOS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import PHOTOS
 from tests.rows import row_of, write_rows
 
 pytestmark = pytest.mark.spark

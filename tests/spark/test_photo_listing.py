@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame
 from devise_lib.config_photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.spark import photo_listing
-from devise_lib.spark.kept import Kept
 from devise_lib.spark.photo_listing import list_files, plan_folders, visible, walk
 from devise_lib.spark.photo_sources import find_place
+from devise_lib.spark.tables.caching import Kept
 from devise_lib.text.files import LOCAL_FILES, FileStatus
 
 

@@ -6,7 +6,7 @@ import pytest
 from gensim.models.phrases import Phrases
 
 from devise_lib.spark.phrases import PhraseRules, find_phrases
-from devise_lib.spark.schemas import PHRASES
+from devise_lib.spark.tables.schemas import PHRASES
 from devise_lib.text.phrases import PhraseJoiner
 
 pytestmark = pytest.mark.spark

@@ -2,7 +2,7 @@ import pytest
 
 from devise_lib.errors import InputError
 from devise_lib.spark.quarantine import check_share
-from devise_lib.spark.tables import count_by
+from devise_lib.spark.tables.delta_tables import count_by
 
 pytestmark = pytest.mark.spark
 

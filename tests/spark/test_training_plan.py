@@ -13,8 +13,8 @@ from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark import devise
 from devise_lib.spark.devise import train_on_ranks
-from devise_lib.spark.schemas import FEATURES, LABELS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import FEATURES, LABELS
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network
 from tests.rows import write_rows

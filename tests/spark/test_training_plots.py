@@ -8,7 +8,7 @@ from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.followed import FollowedPhotos
-from devise_lib.spark.schemas import LABELS
+from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.spark.training_plots import training_plots
 from devise_lib.training.plan import Outcome, Trained, Trial
 from devise_lib.training.settings import Objective, Settings

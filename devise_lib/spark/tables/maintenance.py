@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from devise_lib.spark.platform.session import session_settings
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
 
 RETENTION = "delta.deletedFileRetentionDuration"
 VACUUM_IN_HISTORY = {"spark.databricks.delta.vacuum.logging.enabled": "true"}

@@ -1,4 +1,4 @@
-"""Read and write the Delta tables of devise_lib.spark.schemas; a wrong schema stops the job."""
+"""Read and write the Delta tables of devise_lib.spark.tables.schemas; a wrong schema stops the job."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,12 +16,12 @@ from pyspark.sql.types import StructType
 
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError, SchemaError
-from devise_lib.spark import delta_log
-from devise_lib.spark.conflicts import retry_on_conflict
 from devise_lib.spark.platform.hadoop_files import spark_path
 from devise_lib.spark.platform.literal_paths import text_in_sql
 from devise_lib.spark.platform.session import session_settings
-from devise_lib.spark.schemas import LAYOUTS, SCHEMAS
+from devise_lib.spark.tables.conflicts import retry_on_conflict
+from devise_lib.spark.tables.delta_tables import delta_log
+from devise_lib.spark.tables.schemas import LAYOUTS, SCHEMAS
 
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
 # name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
@@ -59,7 +59,7 @@ class Tables:
     def folder(self, name: str) -> Path:
         """Where the table lies, for what is read of it without Spark."""
         if name not in SCHEMAS:
-            raise KeyError(f"no table {name!r} in devise_lib.spark.schemas")
+            raise KeyError(f"no table {name!r} in devise_lib.spark.tables.schemas")
         return Path(self.work_dir, "tables", name)
 
     def exists(self, name: str) -> bool:

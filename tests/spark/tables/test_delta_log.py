@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.spark.delta_log import (
+from devise_lib.spark.tables.delta_log import (
     Commit,
     TableSize,
     commits,

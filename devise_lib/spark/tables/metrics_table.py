@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.report.content import Measurement
-from devise_lib.spark.schemas import METRICS
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import METRICS
 
 MAX_METRICS = 100_000  # of a model; the report is made of them on the driver
 # Methods that build_index, train_word2vec and embed_labels write, each alone; evaluate all others.

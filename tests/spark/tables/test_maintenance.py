@@ -7,9 +7,9 @@ import pytest
 from deltalake import DeltaTable
 
 from devise_lib.config_photos import EmbedPhotos
-from devise_lib.spark.schemas import EMBEDDINGS, QUARANTINE
-from devise_lib.spark.table_care import is_scattered, vacuum
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.maintenance import is_scattered, vacuum
+from devise_lib.spark.tables.schemas import EMBEDDINGS, QUARANTINE
 from tests.rows import row_of
 
 pytestmark = pytest.mark.spark
@@ -70,7 +70,7 @@ def test_files_of_no_version_go_once_in_a_period_and_not_before_it(tables):
 
 
 def test_a_table_of_many_small_files_is_scattered_until_it_is_packed(tables, spark, monkeypatch):
-    monkeypatch.setattr("devise_lib.spark.table_care.SPARE_FILES", 10)
+    monkeypatch.setattr("devise_lib.spark.tables.maintenance.SPARE_FILES", 10)
     rows = [row_of(QUARANTINE, photo_id=f"p{i}", model_id="m") for i in range(15)]
     tables.append("quarantine", spark.createDataFrame(rows[:5], QUARANTINE).repartition(5))
     assert not is_scattered(tables, "quarantine")
@@ -87,7 +87,7 @@ def test_a_table_of_many_small_files_is_scattered_until_it_is_packed(tables, spa
 def test_what_is_sorted_is_sorted_again_until_there_is_enough_of_it(
     tables, spark, monkeypatch, sorted_bytes, stays
 ):
-    monkeypatch.setattr("devise_lib.spark.tables.SORTED_BYTES", sorted_bytes)
+    monkeypatch.setattr("devise_lib.spark.tables.delta_tables.SORTED_BYTES", sorted_bytes)
 
     def pack(*names: str) -> set[str]:
         ids = [f"{name}{i}" for name in names for i in range(20)]

@@ -6,9 +6,13 @@ import pytest
 from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.report.content import Measurement
-from devise_lib.spark import metrics
-from devise_lib.spark.metrics import Metric, as_columns, read_measurements, replace_metrics
-from devise_lib.spark.tables import Tables
+from devise_lib.spark.tables.delta_tables import Tables, metrics_table
+from devise_lib.spark.tables.metrics_table import (
+    Metric,
+    as_columns,
+    read_measurements,
+    replace_metrics,
+)
 from tests.rows import read_rows, write_rows
 
 pytestmark = pytest.mark.spark
@@ -112,7 +116,7 @@ def test_more_figures_than_a_report_takes_are_told_and_not_cut(spark, tmp_path, 
     tables = Tables.of(spark, Evaluate(work_dir=str(tmp_path)))
     figures = [asdict(hit("devise", 0.1, k)) for k in range(5)]
     write_rows(tmp_path, "metrics", [{**figure, "model_id": "m-v1"} for figure in figures])
-    monkeypatch.setattr(metrics, "MAX_METRICS", 4)
+    monkeypatch.setattr(metrics_table, "MAX_METRICS", 4)
     with pytest.raises(InputError, match=r"more than 4 figures of m-v1: evaluate fewer"):
         read_measurements(tables, "m-v1")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from devise_lib.spark.vector_columns import to_matrix
+from devise_lib.spark.tables.vector_columns import to_matrix
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 
