@@ -135,7 +135,7 @@ def place() -> str:
 def main() -> None:
     phases, began = Phases(), time.perf_counter()
     phases.begin("imports: Spark and MLflow")
-    from devise_lib.spark import entry
+    from devise_lib.spark.job import entry
 
     phases.end()
     names = {"start_session": "session", "execute": "the job itself"}

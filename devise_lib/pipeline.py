@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
     from devise_lib import tracking  # these take seconds, which a wrong key need not wait for
-    from devise_lib.spark.entry import execute
+    from devise_lib.spark.job.entry import execute
     from devise_lib.spark.platform.session import log_to, start_session
 
     folder = find_jobs_folder()

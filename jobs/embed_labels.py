@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib import tracking
 from devise_lib.config_types import Awa2Labels
-from devise_lib.spark.entry import run_job
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.label_sets import (
     embed,
     embed_by_attributes,

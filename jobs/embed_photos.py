@@ -20,9 +20,9 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.spark.embedding import lock_name
 from devise_lib.spark.embedding_run import embed
-from devise_lib.spark.entry import run_job
-from devise_lib.spark.exclusive import only_run
-from devise_lib.spark.live import Stopper
+from devise_lib.spark.job.entry import run_job
+from devise_lib.spark.job.graceful_stop import Stopper
+from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.results import EACH
 from devise_lib.spark.tables.delta_tables import Tables
 

@@ -20,8 +20,8 @@ from pyspark.sql import SparkSession
 from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
 from devise_lib.folders import draft_of, replace_folder
-from devise_lib.spark.entry import run_job
-from devise_lib.spark.exclusive import only_export
+from devise_lib.spark.job.entry import run_job
+from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.photo_contents import some_contents
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.export import check, describe, export

@@ -18,13 +18,13 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark.entry import run_job
 from devise_lib.spark.features import (
     features_file_of,
     model_to_keep,
     photos_with_targets,
     write_features,
 )
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labelled import count_of_no_set
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.backbones import features_file, load_backbone

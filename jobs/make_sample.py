@@ -17,7 +17,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib.sample.files import write_broken, write_world_files
-from devise_lib.spark.entry import run_job
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.sample import write_in_tasks
 
 

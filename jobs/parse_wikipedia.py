@@ -27,7 +27,7 @@ from devise_lib.spark.articles import (
     refuse_doubled_pages,
     refused_of,
 )
-from devise_lib.spark.entry import run_job
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.text.dump import plan_ranges

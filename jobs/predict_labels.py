@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
 from devise_lib.spark.current_models import tell_if_incomplete
-from devise_lib.spark.entry import run_job
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.predictions import predict, read_candidates
 from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables.delta_tables import Tables

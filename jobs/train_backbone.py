@@ -19,7 +19,7 @@ from shutil import rmtree
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark.entry import run_job
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.ranks import checkpoint_folder
 from devise_lib.spark.softmax import fit_softmax
 from devise_lib.spark.tables.delta_tables import Tables

@@ -22,7 +22,7 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.spark.champion import compare, register
 from devise_lib.spark.devise import train_on_ranks
-from devise_lib.spark.entry import run_job
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.training_plots import training_plots
 from devise_lib.spark.training_runs import log_outcome

@@ -17,7 +17,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark.entry import run_job
+from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.label_sets import share_with_vector
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.tables.caching import Scratch

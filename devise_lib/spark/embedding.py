@@ -25,7 +25,7 @@ from devise_lib.console import say
 from devise_lib.reasons import Reason
 from devise_lib.spark.decoding import Reading
 from devise_lib.spark.inference import Model, with_vectors
-from devise_lib.spark.live import Stopper
+from devise_lib.spark.job.graceful_stop import Stopper
 from devise_lib.spark.photo_batches import (
     Losses,
     as_they_are_now,

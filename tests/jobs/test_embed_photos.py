@@ -16,7 +16,7 @@ from devise_lib.reasons import Reason
 from devise_lib.spark import embedding, embedding_run
 from devise_lib.spark.current_models import is_current, make_current
 from devise_lib.spark.embedding import Embedder, lock_name
-from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.images import Refusal, decode
 from jobs import embed_photos

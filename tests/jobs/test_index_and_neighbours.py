@@ -13,7 +13,7 @@ from devise_lib import tracking
 from devise_lib.config import BuildIndex, BuildSignatures, FindNeighbours
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current, verify
-from devise_lib.spark.entry import execute
+from devise_lib.spark.job.entry import execute
 from devise_lib.spark.tables.delta_tables import Tables
 from jobs import build_index, build_signatures, find_neighbours
 from tests.embedded import (

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark import photo_chunks
-from devise_lib.spark.entry import execute
-from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.job.entry import execute
+from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.photo_chunks import one_task_each
 from devise_lib.spark.photo_commits import pack_small_files
 from devise_lib.spark.photo_rows import make_photo_id

@@ -14,7 +14,7 @@ from devise_lib.errors import InputError
 from devise_lib.index.bundle import MANIFEST_FILE, Manifest, index_root, point_to
 from devise_lib.index.tuning import RecallPoint
 from devise_lib.report.pictures import encode_jpeg
-from devise_lib.spark.entry import execute
+from devise_lib.spark.job.entry import execute
 from jobs import report
 from tests.embedded import MODEL
 from tests.report.pages import Page

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.exclusive import only_run, unless_running
+from devise_lib.spark.job.locks import only_run, unless_running
 
 HOLDER = """
 import sys
 from pathlib import Path
-from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.job.locks import only_run
 with only_run(sys.argv[1], "some_job"):
     print("held", flush=True)
     sys.stdin.read()

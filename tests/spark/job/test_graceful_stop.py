@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from devise_lib.spark.live import Stopper, repeat
+from devise_lib.spark.job.graceful_stop import Stopper, repeat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

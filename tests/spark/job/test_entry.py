@@ -11,9 +11,9 @@ from devise_lib.config import JOBS, BuildSignatures, Evaluate
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.run_record import JobRecord, fingerprint, read_record, write_record
-from devise_lib.spark import entry
-from devise_lib.spark.entry import execute, run_job
-from devise_lib.spark.exclusive import only_run
+from devise_lib.spark.job import entry
+from devise_lib.spark.job.entry import execute, run_job
+from devise_lib.spark.job.locks import only_run
 
 
 @pytest.mark.spark
