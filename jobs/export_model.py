@@ -22,7 +22,7 @@ from devise_lib.errors import InputError
 from devise_lib.folders import draft_of, replace_folder
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
-from devise_lib.spark.photo_contents import some_contents
+from devise_lib.spark.photos.contents import some_contents
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.export import check, describe, export
 from devise_lib.vision.keras_file import model_of_bytes

@@ -23,8 +23,6 @@ from pyspark.sql import functions as F
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.console import say
 from devise_lib.reasons import Reason
-from devise_lib.spark.decoding import Reading
-from devise_lib.spark.inference import Model, with_vectors
 from devise_lib.spark.job.graceful_stop import Stopper
 from devise_lib.spark.photo_batches import (
     Losses,
@@ -35,9 +33,11 @@ from devise_lib.spark.photo_batches import (
     newest,
     read_photos,
 )
+from devise_lib.spark.photos.bad_share import check_share
+from devise_lib.spark.photos.decoding import Reading
+from devise_lib.spark.photos.inference import Model, with_vectors
 from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.progress import Progress
-from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.results import Counts, delete_results, results_of, without_results
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables

@@ -19,7 +19,7 @@ from devise_lib.spark.devise import further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_labels, feature_moments, label_vectors
 from devise_lib.spark.features import read_features, write_features
 from devise_lib.spark.folds import Fold, fits, folds_id, make_folds
-from devise_lib.spark.pixels import write_pixels
+from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.ranks import (
     events_folder,
     ranks_log,

@@ -21,8 +21,8 @@ from devise_lib.spark.photo_changes import (
     refuse_other_folder,
     refused_files,
 )
+from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.platform.session import session_settings
-from devise_lib.spark.quarantine import check_share
 from devise_lib.spark.tables.caching import Kept
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 

@@ -8,7 +8,7 @@ from pyspark import SparkContext
 
 from devise_lib.console import say
 from devise_lib.numerics.throughput import HOUR_S, StageTimes, Throughput
-from devise_lib.spark.inference import TimesParam
+from devise_lib.spark.photos.inference import TimesParam
 
 MINUTE_S = 60
 

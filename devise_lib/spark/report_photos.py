@@ -13,7 +13,7 @@ from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, S
 from devise_lib.numerics.retrieval import merge_top_k, top_k
 from devise_lib.report.content import Photo
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
-from devise_lib.spark.photo_contents import collect_pictures, photos_of
+from devise_lib.spark.photos.contents import collect_pictures, photos_of
 from devise_lib.spark.tables.vector_columns import to_matrix
 from devise_lib.vision.images import Refusal, decode
 

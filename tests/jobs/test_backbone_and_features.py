@@ -15,7 +15,8 @@ from devise_lib import tracking
 from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
-from devise_lib.spark import pixels, softmax
+from devise_lib.spark import softmax
+from devise_lib.spark.photos import pixel_table
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.vision.backbones import Backbone, load_backbone
@@ -101,7 +102,7 @@ def test_labelled_photos_that_can_be_targets_get_the_backbones_features(features
     backbone = load_backbone(Path(work) / "checkpoints" / "train_backbone")
     ids = sorted(rows)
     pixels = np.stack([decode(CONTENTS[i][0], 32) for i in ids]).astype(np.float32)
-    expected = np.asarray(backbone.features()(pixels))
+    expected = np.asarray(backbone.features()(pixel_table))
     np.testing.assert_allclose([rows[i]["feature"] for i in ids], expected, rtol=1e-3, atol=1e-5)
     assert {row["backbone_id"] for row in rows.values()} == {backbone.identity()}
 
@@ -242,14 +243,14 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
 
 
 def test_pixels_are_photos_decoded_once(spark, work, monkeypatch):
-    monkeypatch.setattr(pixels, "FILES_PER_RANK", 1)
-    monkeypatch.setattr(pixels, "PHOTOS_A_TASK", 2)
+    monkeypatch.setattr(pixel_table, "FILES_PER_RANK", 1)
+    monkeypatch.setattr(pixel_table, "PHOTOS_A_TASK", 2)
     tables = Tables.of(spark, TrainBackbone(work_dir=work))
     photos = tables.read("photos").where("label IN ('cat', 'dog')")
     photos = photos.withColumns(
         {"fold": (F.col("label") == "cat").cast("int"), "kept": F.lit(True)}
     )
-    rows = pixels.write_pixels(photos, photos.count(), 32, 1, tables)
+    rows = pixel_table.write_pixels(photos, photos.count(), 32, 1, tables)
     stored = {
         (row["label"], row["fold"], row["kept"], bytes(row["pixels"]))
         for row in tables.read("pixels").collect()

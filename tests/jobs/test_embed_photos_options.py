@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark import embedding, embedding_run
-from devise_lib.spark.decoding import Reading
+from devise_lib.spark.photos.decoding import Reading
 from devise_lib.spark.tables.delta_tables import Tables
 from jobs import embed_photos
 from tests.embedding import add_photos, mean_colour_network, picture, pretended_model

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.config import ExportModel
-from devise_lib.spark.photo_contents import photos_of, some_contents, with_contents
+from devise_lib.spark.photos.contents import photos_of, some_contents, with_contents
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS
 from tests.rows import row_of, write_rows

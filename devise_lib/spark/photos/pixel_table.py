@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.inference import with_pixels
+from devise_lib.spark.photos.inference import with_pixels
 from devise_lib.spark.tables.delta_tables import Tables
 
 FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal

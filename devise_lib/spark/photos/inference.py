@@ -17,7 +17,7 @@ from pyspark.sql.types import BinaryType, StringType, StructField, StructType
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import StageTimes
-from devise_lib.spark.decoding import Batches, DecodedPhotos, Reading, file_columns
+from devise_lib.spark.photos.decoding import Batches, DecodedPhotos, Reading, file_columns
 from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.platform.worker_daemon import forked_with
 from devise_lib.spark.tables.schemas import VECTOR

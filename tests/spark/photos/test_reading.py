@@ -4,8 +4,8 @@ import pytest
 
 from devise_lib.errors import InputError
 from devise_lib.reasons import Reason
-from devise_lib.spark import photo_reading
-from devise_lib.spark.photo_reading import make_reader, read_photo
+from devise_lib.spark.photos import reading
+from devise_lib.spark.photos.reading import make_reader, read_photo
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.files import LOCAL_FILES, LocalFiles
 
@@ -54,6 +54,6 @@ def test_a_file_that_is_not_there_and_a_folder_are_told_apart(tmp_path):
 def test_a_file_that_no_task_should_hold_is_refused_unread(tmp_path, monkeypatch):
     path = tmp_path / "huge.jpg"
     path.write_bytes(b"x" * 11)
-    monkeypatch.setattr(photo_reading, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(reading, "MAX_FILE_BYTES", 10)
     found = read_photo(Broken(AssertionError("it was opened")), str(path))
     assert (found.reason, found.message) == (Reason.TOO_LARGE, "11 bytes, at most 10 are read")

@@ -6,7 +6,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from devise_lib.spark.photo_reading import make_reader
+from devise_lib.spark.photos.reading import make_reader
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, worker_files
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.vision.images import Refusal

@@ -1,7 +1,7 @@
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.quarantine import check_share
+from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.tables.delta_tables import count_by
 
 pytestmark = pytest.mark.spark

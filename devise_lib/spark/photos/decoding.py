@@ -14,7 +14,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from devise_lib.reasons import Reason
-from devise_lib.spark.photo_reading import make_reader
+from devise_lib.spark.photos.reading import make_reader
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.images import Refusal, decode_inspected
