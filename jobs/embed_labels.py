@@ -19,16 +19,16 @@ from pyspark.sql import DataFrame, SparkSession
 from devise_lib import tracking
 from devise_lib.config_types import Awa2Labels
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.label_sets import (
+from devise_lib.spark.labels.label_sets import (
     embed,
     embed_by_attributes,
     read_label_sets,
     require_coverage,
     unmatched_folders,
 )
+from devise_lib.spark.labels.word_space import id_of_words
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.metrics_table import Metric, replace_metrics
-from devise_lib.spark.word_space import id_of_words
 
 
 def run(spark: SparkSession, config: EmbedLabels) -> dict[str, int]:

@@ -23,9 +23,9 @@ from devise_lib.spark.corpus import on_disk
 from devise_lib.spark.evaluation import ask_photos, make_questions
 from devise_lib.spark.features import read_features
 from devise_lib.spark.job.entry import run_job
+from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.metrics_table import as_columns, read_measurements, replace_metrics
-from devise_lib.spark.word_space import require_same_words
 from devise_lib.spark.zero_shot_metrics import zero_shot_metrics
 from devise_lib.training.bundle import load_bundle
 

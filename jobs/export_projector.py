@@ -23,10 +23,10 @@ from devise_lib.report.projector import write_projector
 from devise_lib.spark.current_models import tell_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
+from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.projector import label_points, sample_photos
 from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.word_space import require_same_words
 from devise_lib.training.bundle import load_bundle
 
 

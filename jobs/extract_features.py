@@ -25,7 +25,7 @@ from devise_lib.spark.features import (
     write_features,
 )
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.labelled import count_of_no_set
+from devise_lib.spark.labels.splits import count_of_no_set
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.backbones import features_file, load_backbone
 

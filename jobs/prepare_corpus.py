@@ -18,7 +18,7 @@ from devise_lib import tracking
 from devise_lib.spark import corpus
 from devise_lib.spark import corpus_sources as sources
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.label_sets import read_label_sets
+from devise_lib.spark.labels.label_sets import read_label_sets
 from devise_lib.spark.phrases import PhraseRules
 from devise_lib.spark.tables.delta_tables import Tables
 

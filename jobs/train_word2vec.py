@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.label_sets import share_with_vector
+from devise_lib.spark.labels.label_sets import share_with_vector
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables

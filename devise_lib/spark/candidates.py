@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Row
 from devise_lib.config_types import Candidates
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CandidateSet, Choice
-from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.labels.splits import has_vector
 from devise_lib.text.lines import numbered_lines
 
 

@@ -24,7 +24,8 @@ from devise_lib.spark.feature_rows import (
 )
 from devise_lib.spark.folds import Fold, folds_id, label_scores, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
-from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.labels.splits import has_vector
+from devise_lib.spark.labels.word_space import id_of_labels
 from devise_lib.spark.platform.resources import GIB
 from devise_lib.spark.ranks import (
     checkpoint_folder,
@@ -35,7 +36,6 @@ from devise_lib.spark.ranks import (
     threads_a_rank,
 )
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold
 from devise_lib.training.projection import train_projections

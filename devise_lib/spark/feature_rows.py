@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Row
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.spark.labelled import has_vector
+from devise_lib.spark.labels.splits import has_vector
 from devise_lib.spark.tables.vector_columns import to_matrix
 
 MOMENTS = (

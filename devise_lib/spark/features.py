@@ -8,10 +8,10 @@ from devise_lib.config_backbone import ExtractFeatures
 from devise_lib.config_types import JobConfig
 from devise_lib.console import say
 from devise_lib.errors import InputError
-from devise_lib.spark.labelled import has_vector, labelled_photos, with_fold
+from devise_lib.spark.labels.splits import has_vector, labelled_photos, with_fold
+from devise_lib.spark.labels.word_space import id_of_labels
 from devise_lib.spark.photos.inference import Model, with_vectors
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.word_space import id_of_labels
 from devise_lib.training.bundle import load_bundle
 from devise_lib.training.model import features_of
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes

@@ -19,6 +19,7 @@ from devise_lib.spark.devise import further_labels
 from devise_lib.spark.feature_rows import Vectors, feature_labels, feature_moments, label_vectors
 from devise_lib.spark.features import read_features, write_features
 from devise_lib.spark.folds import Fold, fits, folds_id, make_folds
+from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.ranks import (
     events_folder,
@@ -28,7 +29,6 @@ from devise_lib.spark.ranks import (
     threads_a_rank,
 )
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.word_space import require_same_words
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (

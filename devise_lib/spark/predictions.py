@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import stack_rows
 from devise_lib.search.tagging import best_labels
-from devise_lib.spark.label_names import one_row_a_label
+from devise_lib.spark.labels.lookup import one_row_a_label
 from devise_lib.spark.tables.schemas import PREDICTIONS
 from devise_lib.spark.tables.vector_columns import to_matrix
 

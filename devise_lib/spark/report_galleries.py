@@ -21,7 +21,8 @@ from devise_lib.report.content import (
     TextQuery,
 )
 from devise_lib.search.text import TextVector, candidate_terms, embed_text
-from devise_lib.spark.label_names import by_any_name, one_row_a_label
+from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
+from devise_lib.spark.labels.word_space import id_of_labels, is_of_words
 from devise_lib.spark.report_photos import (
     best_photos,
     choose_labels,
@@ -31,7 +32,6 @@ from devise_lib.spark.report_photos import (
 )
 from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.word_space import id_of_labels, is_of_words
 from devise_lib.text.tokens import words
 
 DEFAULT_QUERIES = 4

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.config_backbone import TrainBackbone
 from devise_lib.errors import InputError
-from devise_lib.spark.labelled import labelled_photos, with_fold
+from devise_lib.spark.labels.splits import labelled_photos, with_fold
 from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.ranks import (
     events_folder,

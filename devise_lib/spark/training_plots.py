@@ -9,7 +9,7 @@ from devise_lib.report.curves import draw_losses, draw_scores
 from devise_lib.report.journey import draw_journey
 from devise_lib.report.plane import fit_plane
 from devise_lib.spark.followed import FollowedPhotos
-from devise_lib.spark.label_names import one_row_a_label
+from devise_lib.spark.labels.lookup import one_row_a_label
 from devise_lib.training.plan import Outcome
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.spark.label_names import by_any_name, one_row_a_label
+from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
 from devise_lib.spark.tables.schemas import LABELS
 
 pytestmark = pytest.mark.spark

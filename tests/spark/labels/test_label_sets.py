@@ -4,7 +4,7 @@ import pytest
 from devise_lib.config_types import LabelTable
 from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
-from devise_lib.spark.label_sets import coverage, embed, require_coverage, share_with_vector
+from devise_lib.spark.labels.label_sets import coverage, embed, require_coverage, share_with_vector
 from devise_lib.text.label_vectors import choose_vector
 from devise_lib.text.labels import Label
 

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.numerics.splits import fold_of, is_test
-from devise_lib.spark.label_names import by_any_name
+from devise_lib.spark.labels.lookup import by_any_name
 
 KEPT_SHARE = 0.1  # of the training photos, kept from fitting while settings are chosen
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from devise_lib.errors import InputError
+from devise_lib.spark.labels.word_space import id_of_labels, id_of_words, require_same_words
 from devise_lib.spark.tables.schemas import LABELS, WORD_VECTORS
-from devise_lib.spark.word_space import id_of_labels, id_of_words, require_same_words
 
 pytestmark = pytest.mark.spark
 

@@ -1,7 +1,7 @@
 import pytest
 
 from devise_lib.numerics.splits import fold_of, is_test
-from devise_lib.spark.labelled import (
+from devise_lib.spark.labels.splits import (
     KEPT_SHARE,
     count_of_no_set,
     has_vector,

@@ -1,0 +1,1 @@
+"""LABELS: label sets with their vectors, and how photos are joined with them and split."""
