@@ -21,7 +21,7 @@ from devise_lib.spark.candidates import read_choices
 from devise_lib.spark.contenders import chosen_penalties, chosen_settings, find_contenders
 from devise_lib.spark.corpus import on_disk
 from devise_lib.spark.evaluation import ask_photos, make_questions
-from devise_lib.spark.features import read_features
+from devise_lib.spark.features.extract import read_features
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.tables.delta_tables import Tables

@@ -18,7 +18,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark.features import (
+from devise_lib.spark.features.extract import (
     features_file_of,
     model_to_keep,
     photos_with_targets,

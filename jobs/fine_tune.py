@@ -19,7 +19,7 @@ from shutil import rmtree
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
-from devise_lib.spark.features import photos_with_targets
+from devise_lib.spark.features.extract import photos_with_targets
 from devise_lib.spark.fine_tuning import keep_tuned, require_backbone, tune_on_ranks
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.ranks import checkpoint_folder

@@ -11,7 +11,7 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import METHOD
 from devise_lib.numerics.paired import LabelScores, compare_labels
 from devise_lib.numerics.validation import score_projections
-from devise_lib.spark.folds import Fold, label_scores
+from devise_lib.spark.features.folds import Fold, label_scores
 from devise_lib.training.bundle import ProjectionBundle, load_bundle
 from devise_lib.training.model import requirements
 

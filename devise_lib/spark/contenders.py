@@ -30,7 +30,8 @@ from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose
 from devise_lib.numerics.vectors import FloatArray
-from devise_lib.spark.feature_rows import (
+from devise_lib.spark.features.folds import Fold, make_folds
+from devise_lib.spark.features.moments import (
     Vectors,
     collect_features,
     feature_labels,
@@ -38,7 +39,6 @@ from devise_lib.spark.feature_rows import (
     label_vectors,
     total_moments,
 )
-from devise_lib.spark.folds import Fold, make_folds
 from devise_lib.training.bundle import ProjectionBundle
 
 BLOCK = 1_000  # photos of a bank that are scored at once

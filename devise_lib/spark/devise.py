@@ -15,14 +15,14 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CONTROL, METHOD, SoftmaxLayer
 from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.spark.feature_rows import (
+from devise_lib.spark.features.folds import Fold, folds_id, label_scores, make_folds
+from devise_lib.spark.features.moments import (
     Vectors,
     feature_labels,
     feature_moments,
     label_vectors,
     total_moments,
 )
-from devise_lib.spark.folds import Fold, folds_id, label_scores, make_folds
 from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labels.splits import has_vector
 from devise_lib.spark.labels.word_space import id_of_labels

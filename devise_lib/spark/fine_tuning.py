@@ -16,9 +16,14 @@ from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.paired import compare_labels
 from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.devise import further_labels
-from devise_lib.spark.feature_rows import Vectors, feature_labels, feature_moments, label_vectors
-from devise_lib.spark.features import read_features, write_features
-from devise_lib.spark.folds import Fold, fits, folds_id, make_folds
+from devise_lib.spark.features.extract import read_features, write_features
+from devise_lib.spark.features.folds import Fold, fits, folds_id, make_folds
+from devise_lib.spark.features.moments import (
+    Vectors,
+    feature_labels,
+    feature_moments,
+    label_vectors,
+)
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.ranks import (

@@ -12,7 +12,7 @@ from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, Validation, score_projections
 from devise_lib.spark import champion
 from devise_lib.spark.champion import compare
-from devise_lib.spark.folds import Fold, label_scores
+from devise_lib.spark.features.folds import Fold, label_scores
 from devise_lib.tracking import RegisteredModel
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from tests.spark.zero_shot_world import CONTROLS, RNG, D, draw_map, units

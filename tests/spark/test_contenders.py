@@ -18,8 +18,8 @@ from devise_lib.spark.contenders import (
     chosen_settings,
     find_contenders,
 )
-from devise_lib.spark.feature_rows import feature_moments
-from devise_lib.spark.folds import make_folds
+from devise_lib.spark.features.folds import make_folds
+from devise_lib.spark.features.moments import feature_moments
 from devise_lib.spark.tables.schemas import FEATURES, LABELS
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from tests.spark.zero_shot_world import (

@@ -4,8 +4,8 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.spark import feature_rows
-from devise_lib.spark.feature_rows import (
+from devise_lib.spark.features.extract import moments
+from devise_lib.spark.features.moments import (
     collect_features,
     feature_labels,
     feature_moments,
@@ -69,7 +69,7 @@ def assert_same(found, features, labels):
 def test_moments_are_those_of_each_parts_rows_however_they_are_dealt_to_tasks(
     rows, partitions, band, monkeypatch
 ):
-    monkeypatch.setattr(feature_rows, "BAND", band)
+    monkeypatch.setattr(moments, "BAND", band)
     found = feature_moments(rows.repartition(partitions))
     assert set(found) == set(PARTS)
     for part, moments in found.items():

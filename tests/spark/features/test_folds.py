@@ -5,8 +5,8 @@ from pyspark.sql import functions as F
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.feature_rows import feature_moments
-from devise_lib.spark.folds import ENOUGH, make_folds, new_labels
+from devise_lib.spark.features.folds import ENOUGH, make_folds, new_labels
+from devise_lib.spark.features.moments import feature_moments
 from devise_lib.spark.tables.schemas import FEATURES
 from tests.spark.zero_shot_world import CONTROLS, VECTORS, D, feature_row
 

@@ -13,7 +13,7 @@ from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation
-from devise_lib.spark.feature_rows import Part, Vectors, collect_features, total_moments
+from devise_lib.spark.features.moments import Part, Vectors, collect_features, total_moments
 
 SAME = 0.9  # cosine from which two labels name nearly the same thing: "crab", "Dungeness crab"
 ENOUGH = 10  # labels that are new to the backbone, for these alone to ask

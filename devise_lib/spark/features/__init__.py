@@ -1,0 +1,1 @@
+"""FEATURES: labelled photos through a backbone, their moments and their folds."""
