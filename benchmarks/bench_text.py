@@ -98,7 +98,7 @@ def _against_xml_source(path: Path, tasks: int) -> Rate:
 
 def _in_spark(path: str, tasks: int) -> None:
     """Print what both took, as JSON; the first reading of each is of a small dump, to warm up."""
-    from devise_lib.spark.articles import articles_of, read_articles
+    from devise_lib.spark.corpus.articles import articles_of, read_articles
     from devise_lib.spark.platform.session import start_session
     from devise_lib.text.dump import plan_ranges
 

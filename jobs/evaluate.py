@@ -19,7 +19,7 @@ from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.candidates import read_choices
 from devise_lib.spark.contenders import chosen_penalties, chosen_settings, find_contenders
-from devise_lib.spark.corpus import on_disk
+from devise_lib.spark.corpus.sentences import on_disk
 from devise_lib.spark.evaluation import ask_photos, make_questions
 from devise_lib.spark.features.extract import read_features
 from devise_lib.spark.job.entry import run_job

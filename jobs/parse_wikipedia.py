@@ -20,7 +20,7 @@ from pyspark.sql.functions import lit
 from devise_lib import tracking
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
-from devise_lib.spark.articles import (
+from devise_lib.spark.corpus.articles import (
     articles_of,
     nothing_read,
     read_articles,

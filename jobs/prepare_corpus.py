@@ -15,11 +15,11 @@ if __name__ == "__main__":  # before the imports that take seconds
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark import corpus
-from devise_lib.spark import corpus_sources as sources
+from devise_lib.spark.corpus.phrases import PhraseRules
+from devise_lib.spark.corpus.sentences import sentences
+from devise_lib.spark.corpus.sentences import user_tables as sources
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.label_sets import read_label_sets
-from devise_lib.spark.phrases import PhraseRules
 from devise_lib.spark.tables.delta_tables import Tables
 
 
@@ -30,9 +30,9 @@ def run(spark: SparkSession, config: PrepareCorpus) -> dict[str, int]:
 
 
 def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[str, int]:
-    joiner = corpus.label_joiner(spark, read_label_sets(c.label_sets), c.join_plurals)
-    splitting = corpus.Splitting(c.lower, c.numbers, c.min_sentence_words, c.min_words)
-    signing = corpus.Signing(c.near_duplicate_threshold, c.num_perm, c.shingle)
+    joiner = sentences.label_joiner(spark, read_label_sets(c.label_sets), c.join_plurals)
+    splitting = sentences.Splitting(c.lower, c.numbers, c.min_sentence_words, c.min_words)
+    signing = sentences.Signing(c.near_duplicate_threshold, c.num_perm, c.shingle)
     scores = (c.phrase_min_count, c.phrase_threshold, c.phrase_scoring)
     rules = PhraseRules(c.phrase_passes, *scores, c.max_phrases)
     if c.kind == "text":
@@ -41,11 +41,11 @@ def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict
     else:
         articles = tables.read("articles")
         texts, left_out = sources.running_text(articles), sources.count_left_out(articles)
-    written = corpus.write_texts(tables, texts, joiner, splitting, signing, rules)
+    written = sentences.write_texts(tables, texts, joiner, splitting, signing, rules)
     left_out = {**left_out, **written.left_out}
     tracking.log_metrics({f"left_out_{reason}": float(n) for reason, n in left_out.items()})
     tracking.log_metrics({"unspaced_share": written.unspaced})
-    corpus.tell_unspaced(written.unspaced)
+    sentences.tell_unspaced(written.unspaced)
     repeats = {"near duplicates left out": left_out["near_duplicate"]}
     phrases = {"phrases": written.phrases} if rules.passes else {}
     return {"sentences": written.sentences, **repeats, **phrases}
@@ -54,8 +54,8 @@ def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict
 def prepare_tags(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[str, int]:
     table = sources.read_source(spark, c.source, c.source_is_table)
     photos = sources.read_tags(table, c.id_column, c.tags_column, c.tag_separator, c.owner_column)
-    tagged = corpus.tag_sentences(photos, c.lower, c.numbers, max(2, c.min_sentence_words))
-    rows = corpus.write_tags(tables, tagged)
+    tagged = sentences.tag_sentences(photos, c.lower, c.numbers, max(2, c.min_sentence_words))
+    rows = sentences.write_tags(tables, tagged)
     return {"sentences": rows, "photos of too few tags left out": photos.count() - rows}
 
 

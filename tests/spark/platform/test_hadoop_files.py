@@ -8,7 +8,7 @@ import pytest
 from devise_lib.config_words import ParseWikipedia
 from devise_lib.errors import InputError
 from devise_lib.sample.dump import DUMP_NAME, write_dump
-from devise_lib.spark.articles import articles_of, read_articles
+from devise_lib.spark.corpus.articles import articles_of, read_articles
 from devise_lib.spark.platform import hadoop_files
 from devise_lib.spark.platform.hadoop_files import (
     HadoopFiles,

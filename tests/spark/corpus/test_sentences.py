@@ -2,7 +2,7 @@ from itertools import chain
 
 import pytest
 
-from devise_lib.spark.corpus import (
+from devise_lib.spark.corpus.sentences import (
     BATCH_CHARS,
     Signing,
     Splitting,

@@ -26,8 +26,8 @@ from pyspark.sql.types import (
 
 from devise_lib.console import say
 from devise_lib.errors import InputError
-from devise_lib.spark.near_duplicates import find_repeats, name_the_kept, place
-from devise_lib.spark.phrases import PhraseRules, find_phrases
+from devise_lib.spark.corpus.near_duplicates import find_repeats, name_the_kept, place
+from devise_lib.spark.corpus.phrases import PhraseRules, find_phrases
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SCHEMAS, SENTENCES
 from devise_lib.text.labels import Label

@@ -1,7 +1,7 @@
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.spark.corpus_sources import (
+from devise_lib.spark.corpus.user_tables import (
     count_left_out,
     read_source,
     read_tags,

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from gensim.models.phrases import Phrases
 
-from devise_lib.spark.phrases import PhraseRules, find_phrases
+from devise_lib.spark.corpus.phrases import PhraseRules, find_phrases
 from devise_lib.spark.tables.schemas import PHRASES
 from devise_lib.text.phrases import PhraseJoiner
 

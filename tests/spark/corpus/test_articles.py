@@ -4,7 +4,7 @@ import pytest
 
 from devise_lib.command_line import find_input_error
 from devise_lib.sample.dump import write_dump
-from devise_lib.spark.articles import (
+from devise_lib.spark.corpus.articles import (
     articles_of,
     describe_doubled_page,
     read_articles,
