@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent))
 from benchmarks.bench_words import HALF, MIN_COUNT, quality  # noqa: E402 - found by the line above
 from benchmarks.corpus import make_sentences, share_of, write_lines  # noqa: E402
 from devise_lib.spark.platform.session import start_session  # noqa: E402
-from devise_lib.spark.words import ALPHA, MERGE_WORDS  # noqa: E402
+from devise_lib.spark.words.training import ALPHA, MERGE_WORDS  # noqa: E402
 from devise_lib.text import word2vec_workers  # noqa: E402
 from devise_lib.text.exchange import Exchange  # noqa: E402
 from devise_lib.text.word2vec import KeyedVectors, Word2VecParams  # noqa: E402

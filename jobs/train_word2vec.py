@@ -23,10 +23,10 @@ from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.metrics_table import replace_metrics
-from devise_lib.spark.word_export import export_vectors, publish_exports
-from devise_lib.spark.word_files import vectors_from_file
-from devise_lib.spark.word_quality import WordTests, measure, refuse_bad_vectors
-from devise_lib.spark.words import train_vectors
+from devise_lib.spark.words.export import export_vectors, publish_exports
+from devise_lib.spark.words.pretrained import vectors_from_file
+from devise_lib.spark.words.quality_gate import WordTests, measure, refuse_bad_vectors
+from devise_lib.spark.words.training import train_vectors
 
 
 def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:

@@ -14,8 +14,8 @@ from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SENTENCES, WORD_VECTORS
-from devise_lib.spark.word_export import export_vectors, publish_exports
-from devise_lib.spark.word_quality import WordScores, refuse_bad_vectors
+from devise_lib.spark.words.export import export_vectors, publish_exports
+from devise_lib.spark.words.quality_gate import WordScores, refuse_bad_vectors
 from jobs import train_word2vec
 from tests.rows import read_rows, write_rows
 

@@ -11,7 +11,7 @@ from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib.spark.tables.schemas import WORD_VECTORS
-from devise_lib.spark.word_rows import ROWS, word_batch
+from devise_lib.spark.words.arrow_rows import ROWS, word_batch
 from devise_lib.text.vector_files import VectorFile, read_vectors
 
 

@@ -20,8 +20,8 @@ from devise_lib.errors import InputError
 from devise_lib.spark.platform.resources import GIB, memory_available_bytes
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.spark.tables.schemas import WORD_VECTORS
-from devise_lib.spark.vocabulary import Vocabulary, count_words
-from devise_lib.spark.word_rows import ROWS, word_batch
+from devise_lib.spark.words.arrow_rows import ROWS, word_batch
+from devise_lib.spark.words.vocabulary import Vocabulary, count_words
 from devise_lib.text.exchange import Exchange
 from devise_lib.text.word2vec import KeyedVectors, Word2VecParams, train
 from devise_lib.text.word2vec_workers import Learner, learn_together, write_pieces

@@ -1,0 +1,1 @@
+"""From SENTENCES or a file to WORD_VECTORS, and what tells how good these are."""
