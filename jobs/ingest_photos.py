@@ -19,9 +19,9 @@ if __name__ == "__main__":  # before the imports that take seconds
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
+from devise_lib.spark.ingest.run import ingest, listed_without_photo
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.graceful_stop import Stopper, repeat
-from devise_lib.spark.photos import ingest, listed_without_photo
 from devise_lib.spark.tables.delta_tables import Tables
 
 

@@ -12,7 +12,7 @@ from gensim.models import KeyedVectors
 
 from devise_lib.config_photos import PhotoSource
 from devise_lib.config_types import Candidates, LabelTable
-from devise_lib.spark.photo_sources import Place, as_label, make_describer
+from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.text.awa2 import check_folders
 from devise_lib.text.class_names import parse_class_names, read_class_names
 from devise_lib.text.class_splits import read_cifar_labels, read_folder_split

@@ -18,9 +18,9 @@ from devise_lib.spark.current_models import (
 from devise_lib.spark.embedding import Embedder, checkpoint
 from devise_lib.spark.embedding_model import broadcast_model, how_to_begin_anew
 from devise_lib.spark.finished import Finished, counts_of_finished, remember, rows_now
+from devise_lib.spark.ingest.commits import count_superseded, drop_superseded
 from devise_lib.spark.job.graceful_stop import Stopper
 from devise_lib.spark.job.locks import unless_running
-from devise_lib.spark.photo_commits import count_superseded, drop_superseded
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.inference import Model
 from devise_lib.spark.progress import Progress, forecast, rates

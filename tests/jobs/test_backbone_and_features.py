@@ -16,7 +16,7 @@ from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
 from devise_lib.spark import softmax
-from devise_lib.spark.photos import pixel_table
+from devise_lib.spark.ingest.run import pixel_table
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.vision.backbones import Backbone, load_backbone

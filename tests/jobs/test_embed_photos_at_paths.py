@@ -19,8 +19,8 @@ from devise_lib.errors import InputError
 from devise_lib.spark import embedding_run
 from devise_lib.spark.current_models import is_current, tell_if_incomplete
 from devise_lib.spark.embedding import lock_name
+from devise_lib.spark.ingest.commits import mark
 from devise_lib.spark.job.locks import only_run
-from devise_lib.spark.photo_commits import mark
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.images import decode
 from jobs import embed_photos

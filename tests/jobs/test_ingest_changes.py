@@ -14,8 +14,8 @@ import pytest
 
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark import photos as ingesting
-from devise_lib.spark.photo_commits import drop_superseded
+from devise_lib.spark.ingest import run as ingesting
+from devise_lib.spark.ingest.commits import drop_superseded
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.jobs.test_ingest_photos import configure, picture, read, write_folder
 

@@ -12,7 +12,7 @@ from pyspark.errors import PythonException
 from devise_lib.command_line import find_input_error
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.photo_rows import make_photo_id
+from devise_lib.spark.ingest.rows import make_photo_id
 from jobs import ingest_photos
 from tests.rows import of_set, read_rows
 

@@ -12,13 +12,13 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark import photo_chunks
+from devise_lib.spark.ingest import chunks
+from devise_lib.spark.ingest.chunks import one_task_each
+from devise_lib.spark.ingest.commits import pack_small_files
+from devise_lib.spark.ingest.rows import make_photo_id
+from devise_lib.spark.ingest.run import ingest
 from devise_lib.spark.job.entry import execute
 from devise_lib.spark.job.locks import only_run
-from devise_lib.spark.photo_chunks import one_task_each
-from devise_lib.spark.photo_commits import pack_small_files
-from devise_lib.spark.photo_rows import make_photo_id
-from devise_lib.spark.photos import ingest
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS
 from jobs import ingest_photos
@@ -255,7 +255,7 @@ def test_a_table_that_cannot_be_used_is_told(spark, uploads, tmp_path, values, m
 def test_photos_are_packed_into_files_and_committed_chunk_by_chunk(spark, tmp_path, monkeypatch):
     noise = {f"{i:03}.bmp": picture(i % 12, "BMP", 64) + os.urandom(8_000) for i in range(60)}
     folder = write_folder(tmp_path / "in", noise)  # 60 files of 20 kB
-    size = sum(map(len, noise.values())) + 60 * photo_chunks.ROW_BYTES
+    size = sum(map(len, noise.values())) + 60 * chunks.ROW_BYTES
     config = configure(tmp_path / "work", folder, file_bytes=size // 10)
     assert run(spark, config) == {"photos": 60, "quarantined": 0}
     tables = Tables.of(spark, config)
@@ -276,7 +276,7 @@ def test_photos_are_packed_into_files_and_committed_chunk_by_chunk(spark, tmp_pa
     )
     assert all(end < start for (_, end), (start, _) in pairwise(ranges))
     assert len(read(config)) == 60
-    monkeypatch.setattr("devise_lib.spark.photo_commits.MOST_SMALL_FILES", 2)
+    monkeypatch.setattr("devise_lib.spark.ingest.commits.MOST_SMALL_FILES", 2)
     before = tables.version("photos")
     write_folder(folder, {"later.png": picture(1)})
     packed = config.model_copy(update={"file_bytes": size * 4})
@@ -287,13 +287,13 @@ def test_photos_are_packed_into_files_and_committed_chunk_by_chunk(spark, tmp_pa
 
 
 def test_rows_without_bytes_are_not_packed_without_end(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr("devise_lib.spark.photo_commits.MOST_SMALL_FILES", 2)
-    monkeypatch.setattr("devise_lib.spark.photo_commits.LEAST_FILE_BYTES", 1)
+    monkeypatch.setattr("devise_lib.spark.ingest.commits.MOST_SMALL_FILES", 2)
+    monkeypatch.setattr("devise_lib.spark.ingest.commits.LEAST_FILE_BYTES", 1)
     config = configure(tmp_path / "work", tmp_path)
     tables = Tables.of(spark, config)
     rows = [photo_row(f"{i:032}", None, path=f"/{i}.png") for i in range(48)]
     tables.append("photos", spark.createDataFrame(rows, PHOTOS).repartitionByRange(12, "photo_id"))
-    monkeypatch.setattr("devise_lib.spark.photo_commits.FILE_ROWS", 16)
+    monkeypatch.setattr("devise_lib.spark.ingest.commits.FILE_ROWS", 16)
     pack_small_files(tables, 256 << 20)
     assert 3 <= tables.detail("photos")["numFiles"] <= 6
     assert len(read(config)) == 48

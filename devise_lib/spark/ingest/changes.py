@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
-from devise_lib.spark.photo_sources import Place
+from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SCHEMAS
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.photo_changes import CONTAINER, read_or_empty, refused_files
-from devise_lib.spark.photo_sources import Place
+from devise_lib.spark.ingest.changes import CONTAINER, read_or_empty, refused_files
+from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.tables.delta_tables import Tables
 
 TABLE = "ingested_archives"

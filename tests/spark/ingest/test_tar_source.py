@@ -10,8 +10,8 @@ from pyspark.errors import PythonException
 from devise_lib.command_line import find_input_error
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark import photo_archives, photo_members, photos
-from devise_lib.spark.photo_rows import make_photo_id
+from devise_lib.spark.ingest import archive_members, run, tar_source
+from devise_lib.spark.ingest.rows import make_photo_id
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.rows import of_set, read_rows
 
@@ -76,7 +76,7 @@ def rows_of(work: Path, name: str) -> list[dict]:
 def ingest(spark, work: Path, source: dict) -> list[dict]:
     """The rows of PHOTOS that a run over a source leaves of it."""
     config = configure(work, source)
-    assert photos.ingest(Tables.of(spark, config), config)["quarantined"] == 0
+    assert run.ingest(Tables.of(spark, config), config)["quarantined"] == 0
     return rows_of(work, source["name"])
 
 
@@ -90,9 +90,9 @@ def taken(spark, layouts, tmp_path_factory) -> Path:
     key = "fs.viewfs.mounttable.photos.link./data"
     spark.conf.set(key, f"file://{layouts['tars'].parent}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photo_archives, "RANGE_BYTES", 2_000)  # several ranges a tar
+        patch.setattr(tar_source, "RANGE_BYTES", 2_000)  # several ranges a tar
         try:
-            counts = photos.ingest(Tables.of(spark, config), config)
+            counts = run.ingest(Tables.of(spark, config), config)
         finally:
             spark.conf.unset(key)
     all_photos = len(WNIDS) * PHOTOS_A_CLASS
@@ -177,8 +177,8 @@ def test_a_tar_is_opened_again_where_it_changed_alone(
     config = configure(ground, of(folder, "tars"))
     tables = Tables.of(spark, config)
     with monkeypatch.context() as patch:
-        patch.setattr(photo_members, "plan_archives", None)  # a call would fail
-        assert photos.ingest(tables, config) == {"photos": 0, "quarantined": 0, "unchanged": 3}
+        patch.setattr(archive_members, "plan_archives", None)  # a call would fail
+        assert run.ingest(tables, config) == {"photos": 0, "quarantined": 0, "unchanged": 3}
     changed = photos_of(0)
     first, second, *_ = changed
     changed[first] = picture(200)
@@ -186,7 +186,7 @@ def test_a_tar_is_opened_again_where_it_changed_alone(
     (folder / f"{WNIDS[0]}.tar").write_bytes(make_tar({**changed, "later.JPEG": picture(201)}))
     gone = folder / f"{WNIDS[2]}.tar"
     gone.rename(tmp_path / "away.tar")
-    counts = photos.ingest(tables, config)
+    counts = run.ingest(tables, config)
     removed = PHOTOS_A_CLASS + 1
     assert counts == {
         "photos": 2,
@@ -202,8 +202,8 @@ def test_a_tar_is_opened_again_where_it_changed_alone(
     }
     assert bytes(rows[first]["content"]) == picture(200)
     assert sum(row["removed"] is not None for row in rows.values()) == removed
-    (tmp_path / "away.tar").rename(gone)  # it is back, as it was: its photos, too
-    assert photos.ingest(tables, config) == {"photos": 0, "quarantined": 0, "unchanged": 2}
+    (tmp_path / "away.tar").rename(gone)  # it is back, as it was: its run, too
+    assert run.ingest(tables, config) == {"photos": 0, "quarantined": 0, "unchanged": 2}
     rows = rows_of(ground, "tars")
     assert sum(row["removed"] is not None for row in rows) == 1
 

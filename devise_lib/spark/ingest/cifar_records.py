@@ -10,9 +10,9 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import PhotoSource
 from devise_lib.reasons import Reason
-from devise_lib.spark.cifar_files import BinFile, CifarFiles, read_pieces
-from devise_lib.spark.photo_checking import Limits
-from devise_lib.spark.photo_rows import (
+from devise_lib.spark.ingest.checks import Limits
+from devise_lib.spark.ingest.cifar_files import BinFile, CifarFiles, read_pieces
+from devise_lib.spark.ingest.rows import (
     CHECKED,
     Frames,
     Row,
@@ -21,7 +21,7 @@ from devise_lib.spark.photo_rows import (
     photo_row,
     refuse,
 )
-from devise_lib.spark.photo_sources import shown_path
+from devise_lib.spark.ingest.sources import shown_path
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
 from devise_lib.vision.archives import MEMBER
 from devise_lib.vision.cifar import decode_records, encode_png, is_for_testing

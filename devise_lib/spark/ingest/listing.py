@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.paths import printable
-from devise_lib.spark.photo_rows import Frames, microseconds
-from devise_lib.spark.photo_sources import Place
+from devise_lib.spark.ingest.rows import Frames, microseconds
+from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.caching import Keep
 from devise_lib.text.files import Files, FileStatus

@@ -12,7 +12,7 @@ from pyspark.errors import PythonException
 from devise_lib.command_line import find_input_error
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark import cifar_photos, photo_members
+from devise_lib.spark.ingest import archive_members, cifar_records
 from devise_lib.vision.cifar import FORMATS, decode_records
 from jobs import ingest_photos
 from tests.rows import of_set, read_rows
@@ -97,7 +97,7 @@ def taken(spark, releases, archives, tmp_path_factory) -> Path:
         of(archives["CIFAR-100"], "c", include=r"!.*/test", **half),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cifar_photos, "RANGE_RECORDS", 70)  # several ranges a file
+        patch.setattr(cifar_records, "RANGE_RECORDS", 70)  # several ranges a file
         counts = ingest_photos.run(spark, config)
     whole = sum(sum(files.values()) for files in FILES.values())
     assert counts == {"photos": 2 * whole + 3 * 100, "quarantined": 0}
@@ -154,7 +154,7 @@ def test_files_of_records_are_read_again_where_they_changed_alone(
     sources = both_forms(releases, archives, "CIFAR-100")
     config = configure(ground, *sources)
     with monkeypatch.context() as patch:
-        patch.setattr(photo_members, "check_cifar", None)  # a call would fail
+        patch.setattr(archive_members, "check_cifar", None)  # a call would fail
         wanted = {"photos": 0, "quarantined": 0, "unchanged": 3}
         assert ingest_photos.run(spark, config) == wanted
     whole = (folder / "test.bin").read_bytes()

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
-from devise_lib.spark.photo_checking import Limits
-from devise_lib.spark.photo_rows import (
+from devise_lib.spark.ingest.checks import Limits
+from devise_lib.spark.ingest.rows import (
     CHECKED,
     Frames,
     Row,
@@ -22,7 +22,7 @@ from devise_lib.spark.photo_rows import (
     refuse,
     refused_row,
 )
-from devise_lib.spark.photo_sources import Place, make_describer
+from devise_lib.spark.ingest.sources import Place, make_describer
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.files import Files, SeekableFile
 from devise_lib.vision.archives import MEMBER, File, Link, TarRange, plan_ranges, read_range

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from devise_lib.config_photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import glob_expression, is_remote, local, split_glob
-from devise_lib.spark.photo_rows import make_photo_id, relative_path
+from devise_lib.spark.ingest.rows import make_photo_id, relative_path
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
 from devise_lib.text.files import FileStatus
 from devise_lib.text.photo_labels import read_photo_labels

@@ -6,9 +6,9 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib.errors import InputError
-from devise_lib.spark.photo_listing import list_files, walk
-from devise_lib.spark.photo_rows import LISTED, Frames
-from devise_lib.spark.photo_sources import Description, Place, make_describer
+from devise_lib.spark.ingest.listing import list_files, walk
+from devise_lib.spark.ingest.rows import LISTED, Frames
+from devise_lib.spark.ingest.sources import Description, Place, make_describer
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.caching import Keep
 

@@ -9,9 +9,9 @@ from pyspark.sql import DataFrame
 
 from devise_lib.config_photos import PhotoSource
 from devise_lib.errors import InputError
-from devise_lib.spark import photo_listing
-from devise_lib.spark.photo_listing import list_files, plan_folders, visible, walk
-from devise_lib.spark.photo_sources import find_place
+from devise_lib.spark.ingest import listing
+from devise_lib.spark.ingest.listing import list_files, plan_folders, visible, walk
+from devise_lib.spark.ingest.sources import find_place
 from devise_lib.spark.tables.caching import Kept
 from devise_lib.text.files import LOCAL_FILES, FileStatus
 
@@ -44,7 +44,7 @@ def test_the_folders_for_tasks_hold_each_file_once_however_little_was_looked_at(
 ):
     files = Tree(tree)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photo_listing, "DRIVER_ENTRIES", entries)
+        patch.setattr(listing, "DRIVER_ENTRIES", entries)
         plan = plan_folders(files, "/top", wanted)
     assert files.looked_at <= 2 * entries + 1
     found = []
@@ -120,8 +120,8 @@ def test_a_folder_that_cannot_be_listed_is_told_and_one_that_is_gone_is_empty(
 @pytest.mark.spark
 @pytest.mark.parametrize("entries", [1, 20_000])
 def test_tasks_list_what_a_walk_does(spark, folder, monkeypatch, entries):
-    monkeypatch.setattr(photo_listing, "DRIVER_ENTRIES", entries)
-    monkeypatch.setattr(photo_listing, "FOLDERS_A_SLOT", 2)
+    monkeypatch.setattr(listing, "DRIVER_ENTRIES", entries)
+    monkeypatch.setattr(listing, "FOLDERS_A_SLOT", 2)
     (folder / "a/b/up").unlink()  # Hadoop follows links, and sees none
     (folder / "_d/out").unlink()
     (folder / "none.png").unlink()

@@ -11,8 +11,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.cifar_files import ARCHIVES, list_cifar
-from devise_lib.spark.photo_changes import (
+from devise_lib.spark.ingest.changes import (
     compare,
     count_rows,
     find_doubled,
@@ -21,10 +20,11 @@ from devise_lib.spark.photo_changes import (
     refuse_other_folder,
     two_files,
 )
-from devise_lib.spark.photo_files import list_source, refuse_empty
-from devise_lib.spark.photo_rows import LISTED, microseconds
-from devise_lib.spark.photo_sources import Place, find_place, shown_path
-from devise_lib.spark.photo_tables import doubled_rows, find_table, list_table
+from devise_lib.spark.ingest.cifar_files import ARCHIVES, list_cifar
+from devise_lib.spark.ingest.file_source import list_source, refuse_empty
+from devise_lib.spark.ingest.rows import LISTED, microseconds
+from devise_lib.spark.ingest.sources import Place, find_place, shown_path
+from devise_lib.spark.ingest.table_source import doubled_rows, find_table, list_table
 from devise_lib.spark.tables.caching import Keep, Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 

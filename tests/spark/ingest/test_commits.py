@@ -1,7 +1,7 @@
 import pytest
 
 from devise_lib.reasons import Reason
-from devise_lib.spark.photo_commits import advice
+from devise_lib.spark.ingest.commits import advice
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
-from devise_lib.spark.photo_changes import (
+from devise_lib.spark.ingest.archive_members import MemberReader, Members
+from devise_lib.spark.ingest.changes import (
     KNOWN,
     find_gone,
     read_known,
     read_or_empty,
     refused_files,
 )
-from devise_lib.spark.photo_checking import Limits, check_files
-from devise_lib.spark.photo_chunks import cut_into_chunks
-from devise_lib.spark.photo_commits import (
+from devise_lib.spark.ingest.checks import Limits, check_files
+from devise_lib.spark.ingest.chunks import cut_into_chunks
+from devise_lib.spark.ingest.commits import (
     Ledger,
     drop_superseded,
     forget_refused_files,
@@ -26,16 +27,15 @@ from devise_lib.spark.photo_commits import (
     pack_small_files,
     settle,
 )
-from devise_lib.spark.photo_containers import (
+from devise_lib.spark.ingest.known_archives import (
     TABLE,
     Containers,
     compare_archives,
     forget_archives,
     remember_archives,
 )
-from devise_lib.spark.photo_members import MemberReader, Members
-from devise_lib.spark.photo_survey import Survey, survey
-from devise_lib.spark.photo_tables import with_content
+from devise_lib.spark.ingest.survey import Survey, survey
+from devise_lib.spark.ingest.table_source import with_content
 from devise_lib.spark.tables.caching import Kept, Scratch
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.spark.tables.maintenance import vacuum

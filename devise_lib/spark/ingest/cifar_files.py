@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
-from devise_lib.spark.photo_sources import shown_path
+from devise_lib.spark.ingest.sources import shown_path
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
 from devise_lib.text.class_names import parse_class_names
 from devise_lib.text.files import Files, FileStatus

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.reasons import Reason
-from devise_lib.spark.photo_changes import (
+from devise_lib.spark.ingest.changes import (
     STAGE,
     read_or_empty,
     refuse_other_folder,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.cifar_files import find_cifar
-from devise_lib.spark.cifar_photos import check_cifar, plan_cifar
-from devise_lib.spark.photo_archives import check_ranges, plan_archives
-from devise_lib.spark.photo_changes import find_doubled, two_files
-from devise_lib.spark.photo_checking import Limits
-from devise_lib.spark.photo_chunks import cut_into_chunks
-from devise_lib.spark.photo_sources import Place
+from devise_lib.spark.ingest.changes import find_doubled, two_files
+from devise_lib.spark.ingest.checks import Limits
+from devise_lib.spark.ingest.chunks import cut_into_chunks
+from devise_lib.spark.ingest.cifar_files import find_cifar
+from devise_lib.spark.ingest.cifar_records import check_cifar, plan_cifar
+from devise_lib.spark.ingest.sources import Place
+from devise_lib.spark.ingest.tar_source import check_ranges, plan_archives
 from devise_lib.spark.tables.caching import Keep, Scratch
 
 

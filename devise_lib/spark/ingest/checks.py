@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.reasons import Reason
-from devise_lib.spark.photo_rows import (
+from devise_lib.spark.ingest.rows import (
     CHECKED,
     Frames,
     Row,
@@ -17,7 +17,7 @@ from devise_lib.spark.photo_rows import (
     refuse,
     refused_row,
 )
-from devise_lib.spark.photo_sources import Place
+from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.images import Refusal

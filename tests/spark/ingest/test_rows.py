@@ -7,7 +7,7 @@ from math import inf, nan
 
 import pytest
 
-from devise_lib.spark.photo_rows import GREATEST_TIME_S, microseconds, refuse
+from devise_lib.spark.ingest.rows import GREATEST_TIME_S, microseconds, refuse
 from tests.vision.tars import Piece, tar_of
 
 TAR = tar_of(Piece("a.jpg", b"a"))

@@ -12,8 +12,8 @@ from pyspark.sql.types import StructType
 from devise_lib.config_photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import REMOTE
-from devise_lib.spark.photo_rows import LISTED, Frames, make_photo_id, microseconds
-from devise_lib.spark.photo_sources import Place, as_label, make_describer
+from devise_lib.spark.ingest.rows import LISTED, Frames, make_photo_id, microseconds
+from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.spark.photos.reading import look_at
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.platform.literal_paths import open_table

@@ -1,0 +1,1 @@
+"""From sources of photos to PHOTOS and QUARANTINE."""
