@@ -18,12 +18,12 @@ from contextlib import nullcontext
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark.embedding import lock_name
-from devise_lib.spark.embedding_run import embed
+from devise_lib.spark.embed.results import EACH
+from devise_lib.spark.embed.run import embed
+from devise_lib.spark.embed.stream import lock_name
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.graceful_stop import Stopper
 from devise_lib.spark.job.locks import only_run
-from devise_lib.spark.results import EACH
 from devise_lib.spark.tables.delta_tables import Tables
 
 

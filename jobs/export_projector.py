@@ -20,12 +20,12 @@ from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
 from devise_lib.folders import draft_of, replace_folder
 from devise_lib.report.projector import write_projector
-from devise_lib.spark.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.projector import label_points, sample_photos
-from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.bundle import load_bundle
 

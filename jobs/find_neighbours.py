@@ -17,10 +17,10 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
-from devise_lib.spark.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.neighbours import by_index, by_signatures, read_ids
-from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables.delta_tables import Tables
 
 

@@ -15,11 +15,11 @@ if __name__ == "__main__":  # before the imports that take seconds
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
-from devise_lib.spark.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.predictions import predict, read_candidates
-from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.bundle import load_bundle
 

@@ -21,6 +21,7 @@ from devise_lib.report.content import (
     TextQuery,
 )
 from devise_lib.search.text import TextVector, candidate_terms, embed_text
+from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
 from devise_lib.spark.labels.word_space import id_of_labels, is_of_words
 from devise_lib.spark.report_photos import (
@@ -30,7 +31,6 @@ from devise_lib.spark.report_photos import (
     spread,
     with_truth,
 )
-from devise_lib.spark.results import rows_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.text.tokens import words
 

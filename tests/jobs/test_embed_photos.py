@@ -13,9 +13,9 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.reasons import Reason
-from devise_lib.spark import embedding, embedding_run
-from devise_lib.spark.current_models import is_current, make_current
-from devise_lib.spark.embedding import Embedder, lock_name
+from devise_lib.spark.embed import run, stream
+from devise_lib.spark.embed.current_models import is_current, make_current
+from devise_lib.spark.embed.stream import Embedder, lock_name
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.images import Refusal, decode
@@ -190,14 +190,14 @@ def test_a_run_that_another_model_overtakes_is_not_taken_for_the_last_word(
     spark, to_do, tmp_path, monkeypatch
 ):
     config = configure(shutil.copytree(to_do, tmp_path / "work"))
-    complete = embedding_run.complete
+    complete = run.complete
 
     def overtaken(tables, *rest):
         complete(tables, *rest)
         make_current(tables, "another")
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding_run, "complete", overtaken)
+        patch.setattr(run, "complete", overtaken)
         embed_photos.run(spark, config)
     tables = Tables.of(spark, config)
     assert not is_current(tables, MODEL)
@@ -299,7 +299,7 @@ def test_a_second_try_at_the_same_time_stops(spark, config):
 
 def test_a_run_stops_early_where_most_photos_are_bad(spark, to_do, tmp_path, monkeypatch):
     config = configure(shutil.copytree(to_do, tmp_path / "work"))
-    monkeypatch.setattr(embedding, "EARLY", 3)
+    monkeypatch.setattr(stream, "EARLY", 3)
     strict = config.model_copy(update={"max_bad_share": 0.1})
     with pytest.raises(StreamingQueryException, match=r"1 of 5 photos are refused, above max_bad"):
         embed_photos.run(spark, strict)  # the first of two batches
@@ -309,7 +309,7 @@ def test_a_run_stops_early_where_most_photos_are_bad(spark, to_do, tmp_path, mon
 
 
 def test_a_retry_in_vain_is_measured_against_all_photos(spark, config, monkeypatch):
-    monkeypatch.setattr(embedding, "EARLY", 1)
+    monkeypatch.setattr(stream, "EARLY", 1)
     before = versions(spark, config)
     again = config.model_copy(update={"retry": tuple(Reason)})
     assert embed_photos.run(spark, again) == WHOLE

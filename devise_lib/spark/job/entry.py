@@ -18,7 +18,7 @@ from devise_lib.run_record import (
     read_record,
     write_record,
 )
-from devise_lib.spark.finished import rows_now
+from devise_lib.spark.embed.finished import rows_now
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.platform.session import is_managed, log_to, start_session
 from devise_lib.spark.tables.delta_tables import Tables

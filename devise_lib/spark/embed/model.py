@@ -9,9 +9,9 @@ from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.paths import replace_text
-from devise_lib.spark.embedding import checkpoint
+from devise_lib.spark.embed.results import EACH, rows_of
+from devise_lib.spark.embed.stream import checkpoint
 from devise_lib.spark.photos.inference import Model
-from devise_lib.spark.results import EACH, rows_of
 from devise_lib.spark.tables.delta_tables import Tables
 
 

@@ -9,22 +9,22 @@ from devise_lib.config_photos import EmbedPhotos, IngestPhotos
 from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import Throughput
-from devise_lib.spark.current_models import (
+from devise_lib.spark.embed.current_models import (
     drop_old_models,
     is_current,
     make_current,
     show_in_view,
 )
-from devise_lib.spark.embedding import Embedder, checkpoint
-from devise_lib.spark.embedding_model import broadcast_model, how_to_begin_anew
-from devise_lib.spark.finished import Finished, counts_of_finished, remember, rows_now
+from devise_lib.spark.embed.finished import Finished, counts_of_finished, remember, rows_now
+from devise_lib.spark.embed.model import broadcast_model, how_to_begin_anew
+from devise_lib.spark.embed.progress import Progress, forecast, rates
+from devise_lib.spark.embed.results import EACH, Counts, count_results, forget_refused
+from devise_lib.spark.embed.stream import Embedder, checkpoint
 from devise_lib.spark.ingest.commits import count_superseded, drop_superseded
 from devise_lib.spark.job.graceful_stop import Stopper
 from devise_lib.spark.job.locks import unless_running
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.inference import Model
-from devise_lib.spark.progress import Progress, forecast, rates
-from devise_lib.spark.results import EACH, Counts, count_results, forget_refused
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import FILE_BYTES, is_scattered, vacuum

@@ -23,8 +23,7 @@ from pyspark.sql import functions as F
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.console import say
 from devise_lib.reasons import Reason
-from devise_lib.spark.job.graceful_stop import Stopper
-from devise_lib.spark.photo_batches import (
+from devise_lib.spark.embed.batches import (
     Losses,
     as_they_are_now,
     count_files,
@@ -33,12 +32,13 @@ from devise_lib.spark.photo_batches import (
     newest,
     read_photos,
 )
+from devise_lib.spark.embed.progress import Progress
+from devise_lib.spark.embed.results import Counts, delete_results, results_of, without_results
+from devise_lib.spark.job.graceful_stop import Stopper
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.decoding import Reading
 from devise_lib.spark.photos.inference import Model, with_vectors
 from devise_lib.spark.platform.hadoop_files import worker_files
-from devise_lib.spark.progress import Progress
-from devise_lib.spark.results import Counts, delete_results, results_of, without_results
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import SPARE_FILES

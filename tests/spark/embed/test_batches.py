@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from devise_lib.config_photos import EmbedPhotos
-from devise_lib.spark.photo_batches import (
+from devise_lib.spark.embed.batches import (
     as_they_are_now,
     count_files,
     identify,

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from devise_lib.numerics.throughput import StageTimes, Throughput
-from devise_lib.spark.progress import Progress, clock, count_cores, forecast, rates
+from devise_lib.spark.embed.progress import Progress, clock, count_cores, forecast, rates
 from tests.conftest import SESSION, run_program
 
 DONE = Throughput(StageTimes(900, 20.0, 9.0, 45.0, 90.0, 18.0), 100.0, 2)
@@ -35,7 +35,7 @@ SETTINGS = {
     "executor.extraJavaOptions": JAVA_OPTIONS,
 }
 CORES = f"""
-from devise_lib.spark.progress import count_cores
+from devise_lib.spark.embed.progress import count_cores
 from devise_lib.spark.platform.session import start_session
 
 spark = start_session("cores", {SETTINGS})

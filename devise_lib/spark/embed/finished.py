@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from devise_lib.paths import replace_text
-from devise_lib.spark.results import EACH, Counts
+from devise_lib.spark.embed.results import EACH, Counts
 from devise_lib.spark.tables.delta_log import last_change
 from devise_lib.spark.tables.delta_tables import Tables
 

@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 from tests.spark.test_delta_log import write_commit
 
-from devise_lib.spark.finished import FILE, READ, Finished, counts_of_finished, remember, rows_now
-from devise_lib.spark.results import Counts
+from devise_lib.spark.embed.finished import (
+    FILE,
+    READ,
+    Finished,
+    counts_of_finished,
+    remember,
+    rows_now,
+)
+from devise_lib.spark.embed.results import Counts
 from devise_lib.spark.tables.delta_tables import Tables
 
 SETTINGS = {"precision": "float32", "feature": False, "catalog": ""}

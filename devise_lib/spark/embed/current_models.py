@@ -9,9 +9,9 @@ import shutil
 from pyspark.sql import functions as F
 
 from devise_lib.console import say
-from devise_lib.spark.embedding import checkpoint, lock_name
+from devise_lib.spark.embed.results import EACH, results_of
+from devise_lib.spark.embed.stream import checkpoint, lock_name
 from devise_lib.spark.job.locks import unless_running
-from devise_lib.spark.results import EACH, results_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import CURRENT_MODELS
 

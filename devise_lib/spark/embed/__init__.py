@@ -1,0 +1,1 @@
+"""From PHOTOS to EMBEDDINGS, each photo once per model."""
