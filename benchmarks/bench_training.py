@@ -13,7 +13,7 @@ from benchmarks.bench_feed import DIMENSION, FILES, ROWS, write_features
 from benchmarks.rate import Rate
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.platform.session import start_session
-from devise_lib.spark.ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import run_ranks
 from devise_lib.training.projection import Rows, make_feed
 from devise_lib.training.settings import Objective, Settings
 

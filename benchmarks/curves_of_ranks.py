@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.platform.session import start_session
-from devise_lib.spark.ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import run_ranks
 from devise_lib.training.plan import ProjectionPlan, Rows, Run
 from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Objective, Settings

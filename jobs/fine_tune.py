@@ -20,10 +20,10 @@ from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
 from devise_lib.spark.features.extract import photos_with_targets
-from devise_lib.spark.fine_tuning import keep_tuned, require_backbone, tune_on_ranks
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.ranks import checkpoint_folder
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.fine_tune import keep_tuned, require_backbone, tune_on_ranks
+from devise_lib.spark.train.horovod_ranks import checkpoint_folder
 from devise_lib.training.bundle import load_bundle
 from devise_lib.vision.backbones import load_backbone
 

@@ -20,9 +20,9 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.ranks import checkpoint_folder
-from devise_lib.spark.softmax import fit_softmax
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.backbone import fit_softmax
+from devise_lib.spark.train.horovod_ranks import checkpoint_folder
 from devise_lib.vision.backbones import Backbone, read_classes
 from devise_lib.vision.networks import read_network
 

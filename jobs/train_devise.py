@@ -20,12 +20,12 @@ from shutil import rmtree
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark.champion import compare, register
-from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.training_plots import training_plots
-from devise_lib.spark.training_runs import log_outcome
+from devise_lib.spark.train.plots import training_plots
+from devise_lib.spark.train.projection import train_on_ranks
+from devise_lib.spark.train.promotion import compare, register
+from devise_lib.spark.train.runs import log_outcome
 from devise_lib.training.model import assemble
 from devise_lib.vision.backbones import load_backbone
 

@@ -16,10 +16,10 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.champion import Comparison, register
 from devise_lib.spark.features.extract import model_to_keep, read_features
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import LABELS
+from devise_lib.spark.train.promotion import Comparison, register
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
 from devise_lib.training.model import assemble
 from devise_lib.training.settings import Objective

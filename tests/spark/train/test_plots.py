@@ -7,9 +7,9 @@ import pytest
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.followed import FollowedPhotos
 from devise_lib.spark.tables.schemas import LABELS
-from devise_lib.spark.training_plots import training_plots
+from devise_lib.spark.train.plots import training_plots
+from devise_lib.spark.train.tracked_photos import FollowedPhotos
 from devise_lib.training.plan import Outcome, Trained, Trial
 from devise_lib.training.settings import Objective, Settings
 
@@ -64,7 +64,7 @@ def test_there_is_a_plot_of_all_that_was_measured(labels):
 def test_the_journey_is_drawn_among_the_labels_that_have_a_vector(labels, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
-        "devise_lib.spark.training_plots.draw_journey",
+        "devise_lib.spark.train.plots.draw_journey",
         lambda steps, plane: drawn.update(steps=steps, plane=plane) or b"",
     )
     training_plots(make_outcome(), FOLLOWED, labels)

@@ -10,14 +10,14 @@ from devise_lib.config_backbone import TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.spark.labels.splits import labelled_photos, with_fold
 from devise_lib.spark.photos.pixel_table import write_pixels
-from devise_lib.spark.ranks import (
+from devise_lib.spark.tables.delta_tables import Tables, count_by
+from devise_lib.spark.train.horovod_ranks import (
     events_folder,
     ranks_log,
     require_row_groups,
     run_ranks,
     threads_a_rank,
 )
-from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes

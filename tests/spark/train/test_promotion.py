@@ -10,9 +10,9 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, Validation, score_projections
-from devise_lib.spark import champion
-from devise_lib.spark.champion import compare
 from devise_lib.spark.features.folds import Fold, label_scores
+from devise_lib.spark.train import promotion
+from devise_lib.spark.train.promotion import compare
 from devise_lib.tracking import RegisteredModel
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from tests.spark.zero_shot_world import CONTROLS, RNG, D, draw_map, units
@@ -67,13 +67,13 @@ def scored(new: ProjectionBundle, *leads: float) -> dict[int, dict[str, float | 
 
 @pytest.fixture
 def champion_is(monkeypatch, tmp_path):
-    """Registers a bundle as the champion, in a folder in place of MLflow's store."""
+    """Registers a bundle as the promotion, in a folder in place of MLflow's store."""
 
     def put(made: ProjectionBundle | None) -> None:
         model = RegisteredModel("devise", "7", "0123456789") if made else None
         if made:
             made.save(tmp_path)
-        monkeypatch.setattr(champion.tracking, "find_champion", lambda _: model)
+        monkeypatch.setattr(promotion.tracking, "find_champion", lambda _: model)
         monkeypatch.setattr(mlflow.artifacts, "download_artifacts", lambda **_: str(tmp_path))
 
     return put
@@ -210,7 +210,7 @@ def test_a_champion_whose_files_the_store_does_not_give_now_stays(
 ):
     """Kind of fault: a failure that passes is taken for an answer.
 
-    A store that was out of reach for a moment made any new model the champion.
+    A store that was out of reach for a moment made any new model the promotion.
     """
 
     def give(what):
@@ -224,4 +224,4 @@ def test_a_champion_whose_files_the_store_does_not_give_now_stays(
     found = compare(bundle(*MAPS[:2]), FOLDS, "devise")
     assert found.wins is wins
     assert ("cannot be used" in found.why) is wins
-    assert (champion.BY_HAND in found.why) is not wins
+    assert (promotion.BY_HAND in found.why) is not wins

@@ -2,7 +2,7 @@ import pytest
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
-from devise_lib.spark.devise import readers_of, settings_to_try, softmax_of
+from devise_lib.spark.train.projection import readers_of, settings_to_try, softmax_of
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network

@@ -13,7 +13,7 @@ from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.ranking import hinge_rank_loss
 from devise_lib.numerics.validation import Validation
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import run_ranks
 from devise_lib.training.plan import ProjectionPlan, Rows, Run, TrialFold
 from devise_lib.training.projection import snapshot_epochs, train_projections
 from devise_lib.training.settings import Objective, Settings

@@ -11,10 +11,10 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CONTROL, METHOD
 from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark import devise
-from devise_lib.spark.devise import train_on_ranks
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import FEATURES, LABELS
+from devise_lib.spark.train import projection
+from devise_lib.spark.train.projection import train_on_ranks
 from devise_lib.vision.backbones import Backbone
 from devise_lib.vision.networks import make_network
 from tests.rows import write_rows
@@ -80,7 +80,7 @@ def plan_of(spark, tables, backbone):
             work_dir=tables.work_dir, ranks=1, epochs=2, validation_folds=3, **{**ONE, **keys}
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(devise, "run_ranks", caught)
+            patch.setattr(projection, "run_ranks", caught)
             with pytest.raises(CaughtError) as raised:
                 train_on_ranks(spark, config, tables, tables.version("features"), backbone)
         return raised.value.args[0]

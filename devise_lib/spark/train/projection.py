@@ -23,11 +23,11 @@ from devise_lib.spark.features.moments import (
     label_vectors,
     total_moments,
 )
-from devise_lib.spark.followed import FollowedPhotos, followed_photos
 from devise_lib.spark.labels.splits import has_vector
 from devise_lib.spark.labels.word_space import id_of_labels
 from devise_lib.spark.platform.resources import GIB
-from devise_lib.spark.ranks import (
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.horovod_ranks import (
     checkpoint_folder,
     events_folder,
     ranks_log,
@@ -35,7 +35,7 @@ from devise_lib.spark.ranks import (
     run_ranks,
     threads_a_rank,
 )
-from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.tracked_photos import FollowedPhotos, followed_photos
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold
 from devise_lib.training.projection import train_projections

@@ -14,8 +14,6 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import METHOD, SoftmaxLayer
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.paired import compare_labels
-from devise_lib.spark.champion import Comparison, register
-from devise_lib.spark.devise import further_labels
 from devise_lib.spark.features.extract import read_features, write_features
 from devise_lib.spark.features.folds import Fold, fits, folds_id, make_folds
 from devise_lib.spark.features.moments import (
@@ -26,14 +24,16 @@ from devise_lib.spark.features.moments import (
 )
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.photos.pixel_table import write_pixels
-from devise_lib.spark.ranks import (
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.horovod_ranks import (
     events_folder,
     ranks_log,
     require_row_groups,
     run_ranks,
     threads_a_rank,
 )
-from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.projection import further_labels
+from devise_lib.spark.train.promotion import Comparison, register
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.spark.test_training_on_ranks import SETTINGS, projection_plan
 
-from devise_lib.spark.ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import run_ranks
 from devise_lib.training.checkpoint import Checkpoint
 from devise_lib.training.projection import train_projections
-from tests.spark.test_training_on_ranks import SETTINGS, projection_plan
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from devise_lib.spark.followed import LABELS, PHOTOS_A_LABEL, followed_photos
 from devise_lib.spark.tables.schemas import FEATURES
+from devise_lib.spark.train.tracked_photos import LABELS, PHOTOS_A_LABEL, followed_photos
 
 pytestmark = pytest.mark.spark
 

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
-from devise_lib.spark import ranks
-from devise_lib.spark.ranks import checkpoint_folder, require_row_groups, run_ranks
+from devise_lib.spark.train import horovod_ranks
+from devise_lib.spark.train.horovod_ranks import checkpoint_folder, require_row_groups, run_ranks
 
 pytestmark = pytest.mark.spark
 
@@ -95,7 +95,7 @@ def test_more_ranks_than_slots_are_refused_before_any_is_started(spark, tmp_path
 
 
 def test_too_little_memory_is_refused_before_any_rank_is_started(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr(ranks, "memory_available_bytes", lambda: 3 * 2**29)
+    monkeypatch.setattr(horovod_ranks, "memory_available_bytes", lambda: 3 * 2**29)
     with pytest.raises(InputError, match=r"too little memory: 1\.5 GiB .* 2 ranks want 2\.0 GiB"):
         run_ranks(spark, refuse, None, 2, tmp_path / "log")
 
@@ -103,6 +103,6 @@ def test_too_little_memory_is_refused_before_any_rank_is_started(spark, tmp_path
 def test_fewer_files_than_ranks_are_refused():
     require_row_groups(["a", "b"], 2, "features", "do this")
     with pytest.raises(
-        InputError, match=r"features has 1 files .* 2 readers of all ranks.*: do this$"
+        InputError, match=r"features has 1 files .* 2 readers of all horovod_ranks.*: do this$"
     ):
         require_row_groups(["a"], 2, "features", "do this")

@@ -8,8 +8,8 @@ from devise_lib.report.content import MapPoints
 from devise_lib.report.curves import draw_losses, draw_scores
 from devise_lib.report.journey import draw_journey
 from devise_lib.report.plane import fit_plane
-from devise_lib.spark.followed import FollowedPhotos
 from devise_lib.spark.labels.lookup import one_row_a_label
+from devise_lib.spark.train.tracked_photos import FollowedPhotos
 from devise_lib.training.plan import Outcome
 
 

@@ -1,0 +1,1 @@
+"""Training on Horovod's ranks: the backbone, the projection, fine-tuning, and who is champion."""
