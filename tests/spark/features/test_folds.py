@@ -8,7 +8,7 @@ from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.features.folds import ENOUGH, make_folds, new_labels
 from devise_lib.spark.features.moments import feature_moments
 from devise_lib.spark.tables.schemas import FEATURES
-from tests.spark.zero_shot_world import CONTROLS, VECTORS, D, feature_row
+from tests.spark.evaluate.zero_shot_world import CONTROLS, VECTORS, D, feature_row
 
 pytestmark = pytest.mark.spark
 

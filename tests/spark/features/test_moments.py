@@ -13,7 +13,7 @@ from devise_lib.spark.features.moments import (
     total_moments,
 )
 from devise_lib.spark.tables.schemas import FEATURES, LABELS
-from tests.spark.zero_shot_world import CONTROLS, VECTORS, D, feature_row, label_row
+from tests.spark.evaluate.zero_shot_world import CONTROLS, VECTORS, D, feature_row, label_row
 
 pytestmark = pytest.mark.spark
 

@@ -15,7 +15,7 @@ from devise_lib.spark.train import promotion
 from devise_lib.spark.train.promotion import compare
 from devise_lib.tracking import RegisteredModel
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
-from tests.spark.zero_shot_world import CONTROLS, RNG, D, draw_map, units
+from tests.spark.evaluate.zero_shot_world import CONTROLS, RNG, D, draw_map, units
 
 pytestmark = pytest.mark.spark
 

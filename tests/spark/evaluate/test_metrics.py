@@ -9,10 +9,10 @@ from devise_lib.numerics.generalized import (
 from devise_lib.numerics.hierarchy import Hierarchy, chance_precision
 from devise_lib.numerics.hubness import hubness
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
-from devise_lib.spark.candidates import LabelChoices
-from devise_lib.spark.evaluation import RESULTS, Questions
-from devise_lib.spark.zero_shot_metrics import CURVE_POINTS, zero_shot_metrics
-from tests.spark.zero_shot_world import CHOICES, KNOWN, SEEN, UNSEEN
+from devise_lib.spark.evaluate.candidate_sets import LabelChoices
+from devise_lib.spark.evaluate.metrics import CURVE_POINTS, zero_shot_metrics
+from devise_lib.spark.evaluate.rank_photos import RESULTS, Questions
+from tests.spark.evaluate.zero_shot_world import CHOICES, KNOWN, SEEN, UNSEEN
 
 pytestmark = pytest.mark.spark
 

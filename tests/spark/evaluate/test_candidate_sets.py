@@ -3,9 +3,9 @@ import pytest
 
 from devise_lib.config_types import Candidates
 from devise_lib.errors import InputError
-from devise_lib.spark.candidates import read_choices
+from devise_lib.spark.evaluate.candidate_sets import read_choices
 from devise_lib.spark.tables.schemas import LABELS
-from tests.spark.zero_shot_world import CONTROLS, KNOWN, SEEN, UNSEEN, label_row
+from tests.spark.evaluate.zero_shot_world import CONTROLS, KNOWN, SEEN, UNSEEN, label_row
 
 pytestmark = pytest.mark.spark
 

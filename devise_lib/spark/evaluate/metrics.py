@@ -12,7 +12,7 @@ from devise_lib.numerics.generalized import SeenUnseenCurve, harmonic_mean
 from devise_lib.numerics.hierarchy import chance_precision
 from devise_lib.numerics.hubness import hubness
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
-from devise_lib.spark.evaluation import HUBS_K, Questions
+from devise_lib.spark.evaluate.rank_photos import HUBS_K, Questions
 from devise_lib.spark.tables.metrics_table import Metric
 
 TURN_STEP = 1e-3  # to which the penalties of a curve are rounded

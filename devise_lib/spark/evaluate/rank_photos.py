@@ -13,8 +13,8 @@ from devise_lib.numerics.generalized import turning_points
 from devise_lib.numerics.hierarchy import CorrectSets, Hierarchy
 from devise_lib.numerics.retrieval import best_columns, rank_of_truth
 from devise_lib.numerics.vectors import FloatArray, stack_rows
-from devise_lib.spark.candidates import LabelChoices
-from devise_lib.spark.contenders import Contender
+from devise_lib.spark.evaluate.candidate_sets import LabelChoices
+from devise_lib.spark.evaluate.methods import Contender
 from devise_lib.spark.features.moments import require_vectors
 from devise_lib.text.hierarchy import read_edges
 

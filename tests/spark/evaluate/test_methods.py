@@ -11,7 +11,7 @@ from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose
-from devise_lib.spark.contenders import (
+from devise_lib.spark.evaluate.methods import (
     CSLS,
     Contender,
     chosen_penalties,
@@ -22,7 +22,7 @@ from devise_lib.spark.features.folds import make_folds
 from devise_lib.spark.features.moments import feature_moments
 from devise_lib.spark.tables.schemas import FEATURES, LABELS
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
-from tests.spark.zero_shot_world import (
+from tests.spark.evaluate.zero_shot_world import (
     CONTROLS,
     KNOWN,
     RNG,

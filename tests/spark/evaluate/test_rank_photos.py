@@ -5,11 +5,11 @@ from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import BySoftmax, CandidateSet, SoftmaxLayer
 from devise_lib.numerics.hierarchy import Hierarchy
-from devise_lib.spark.candidates import LabelChoices
-from devise_lib.spark.contenders import Contender
-from devise_lib.spark.evaluation import ask_photos, make_questions
+from devise_lib.spark.evaluate.candidate_sets import LabelChoices
+from devise_lib.spark.evaluate.methods import Contender
+from devise_lib.spark.evaluate.rank_photos import ask_photos, make_questions
 from devise_lib.spark.tables.schemas import FEATURES
-from tests.spark.zero_shot_world import (
+from tests.spark.evaluate.zero_shot_world import (
     CHOICES,
     KNOWN,
     RNG,

@@ -1,0 +1,1 @@
+"""The zero-shot tables: methods, the photos that ask, METRICS."""
