@@ -17,8 +17,8 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.spark.embed.current_models import tell_if_incomplete
-from devise_lib.spark.indexing import build_bundle, write_recall
 from devise_lib.spark.job.entry import run_job
+from devise_lib.spark.search.build_index import build_bundle, write_recall
 from devise_lib.spark.tables.delta_tables import Tables
 
 

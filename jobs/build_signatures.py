@@ -18,9 +18,9 @@ from devise_lib import tracking
 from devise_lib.numerics.hashing import collision_probability
 from devise_lib.spark.embed.current_models import tell_if_incomplete
 from devise_lib.spark.embed.results import rows_of
-from devise_lib.spark.indexing import measure
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.lsh import make_hash, sign
+from devise_lib.spark.search.build_index import measure
+from devise_lib.spark.search.lsh import make_hash, sign
 from devise_lib.spark.tables.delta_tables import Tables
 
 COSINES = (0.95, 0.9, 0.8, 0.7)

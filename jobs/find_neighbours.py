@@ -20,7 +20,7 @@ from devise_lib.index.bundle import read_current
 from devise_lib.spark.embed.current_models import tell_if_incomplete
 from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.neighbours import by_index, by_signatures, read_ids
+from devise_lib.spark.search.neighbours import by_index, by_signatures, read_ids
 from devise_lib.spark.tables.delta_tables import Tables
 
 

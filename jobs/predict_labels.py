@@ -19,7 +19,7 @@ from devise_lib.spark.embed.current_models import tell_if_incomplete
 from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
-from devise_lib.spark.predictions import predict, read_candidates
+from devise_lib.spark.search.tagging import predict, read_candidates
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.bundle import load_bundle
 

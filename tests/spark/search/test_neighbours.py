@@ -2,8 +2,8 @@ import pytest
 
 from devise_lib.config import BuildIndex, FindNeighbours
 from devise_lib.errors import InputError
-from devise_lib.spark.indexing import build_bundle
-from devise_lib.spark.neighbours import by_index, by_signatures, rank
+from devise_lib.spark.search.build_index import build_bundle
+from devise_lib.spark.search.neighbours import by_index, by_signatures, rank
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import EMBEDDINGS
 from tests.embedded import MODEL, as_rows, clustered, found_share, names, nearest_by_force

@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import IDS_FILE, Bundle
-from devise_lib.spark.lsh import nearest_in_buckets
 from devise_lib.spark.platform.literal_paths import read_parquet
+from devise_lib.spark.search.lsh import nearest_in_buckets
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.vector_columns import to_matrix
 

@@ -6,7 +6,7 @@ from devise_lib.command_line import find_input_error
 from devise_lib.config import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import index_root, read_current, verify
-from devise_lib.spark.indexing import build_bundle, measure, sample_photos, write_recall
+from devise_lib.spark.search.build_index import build_bundle, measure, sample_photos, write_recall
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import EMBEDDINGS
 from tests.embedded import MODEL, as_rows, clustered, names

@@ -3,7 +3,7 @@ import pytest
 
 from devise_lib.config import BuildSignatures
 from devise_lib.numerics.hashing import buckets
-from devise_lib.spark.lsh import _groups, make_hash, nearest_in_buckets, sign
+from devise_lib.spark.search.lsh import _groups, make_hash, nearest_in_buckets, sign
 from devise_lib.spark.tables.schemas import EMBEDDINGS, SIGNATURES
 from tests.embedded import MODEL, as_rows, clustered, names
 

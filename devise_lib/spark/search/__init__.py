@@ -1,0 +1,1 @@
+"""Index bundles, LSH signatures, NEIGHBOURS and PREDICTIONS."""
