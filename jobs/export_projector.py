@@ -25,7 +25,7 @@ from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.labels.word_space import require_same_words
-from devise_lib.spark.projector import label_points, sample_photos
+from devise_lib.spark.report.projector_points import label_points, sample_photos
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.bundle import load_bundle
 

@@ -20,7 +20,7 @@ from devise_lib import tracking
 from devise_lib.paths import replace_text
 from devise_lib.report.page import render
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.report_data import collect
+from devise_lib.spark.report.collect import collect
 from devise_lib.spark.tables.delta_tables import Tables
 
 

@@ -21,7 +21,7 @@ from devise_lib.report.content import (
     Refused,
 )
 from devise_lib.run_record import read_record
-from devise_lib.spark.report_galleries import collect_galleries
+from devise_lib.spark.report.galleries import collect_galleries
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.metrics_table import read_measurements
 

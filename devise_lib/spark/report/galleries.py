@@ -24,7 +24,7 @@ from devise_lib.search.text import TextVector, candidate_terms, embed_text
 from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
 from devise_lib.spark.labels.word_space import id_of_labels, is_of_words
-from devise_lib.spark.report_photos import (
+from devise_lib.spark.report.gallery_photos import (
     best_photos,
     choose_labels,
     fetch_photos,
