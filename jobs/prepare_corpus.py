@@ -15,9 +15,9 @@ if __name__ == "__main__":  # before the imports that take seconds
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
+from devise_lib.spark.corpus import sentences
+from devise_lib.spark.corpus import user_tables as sources
 from devise_lib.spark.corpus.phrases import PhraseRules
-from devise_lib.spark.corpus.sentences import sentences
-from devise_lib.spark.corpus.sentences import user_tables as sources
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.label_sets import read_label_sets
 from devise_lib.spark.tables.delta_tables import Tables

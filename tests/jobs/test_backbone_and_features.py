@@ -15,10 +15,10 @@ from devise_lib import tracking
 from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
-from devise_lib.spark.ingest.run import pixel_table
+from devise_lib.spark.photos import pixel_table
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import LABELS
-from devise_lib.spark.train import backbone
+from devise_lib.spark.train import backbone as backbone_training
 from devise_lib.vision.backbones import Backbone, load_backbone
 from devise_lib.vision.images import decode
 from devise_lib.vision.networks import make_network
@@ -102,7 +102,7 @@ def test_labelled_photos_that_can_be_targets_get_the_backbones_features(features
     backbone = load_backbone(Path(work) / "checkpoints" / "train_backbone")
     ids = sorted(rows)
     pixels = np.stack([decode(CONTENTS[i][0], 32) for i in ids]).astype(np.float32)
-    expected = np.asarray(backbone.features()(pixel_table))
+    expected = np.asarray(backbone.features()(pixels))
     np.testing.assert_allclose([rows[i]["feature"] for i in ids], expected, rtol=1e-3, atol=1e-5)
     assert {row["backbone_id"] for row in rows.values()} == {backbone.identity()}
 
@@ -177,7 +177,7 @@ def test_one_label_alone_is_nothing_to_learn(spark, copy, monkeypatch):
     def never(*_):
         raise AssertionError("a rank was started")
 
-    monkeypatch.setattr(backbone, "run_ranks", never)
+    monkeypatch.setattr(backbone_training, "run_ranks", never)
     [cat] = [row for row in read_rows(copy, "labels") if row["label"] == "cat"]
     write_rows(copy, "labels", [cat], "overwrite")
     with pytest.raises(InputError, match="photos of 1 seen labels to train on, want 2"):
@@ -198,7 +198,7 @@ def test_what_cannot_be_trained_is_told_before_a_photo_is_decoded(
     def never(*_):
         raise AssertionError("photos were decoded")
 
-    monkeypatch.setattr(backbone, "write_pixels", never)
+    monkeypatch.setattr(backbone_training, "write_pixels", never)
     (tmp_path / "net.json").write_text("{}")
     values = {k: v.replace("{json}", str(tmp_path / "net.json")) for k, v in given.items()}
     with pytest.raises(InputError, match=fault):

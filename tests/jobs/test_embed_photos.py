@@ -13,7 +13,8 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.reasons import Reason
-from devise_lib.spark.embed import run, stream
+from devise_lib.spark.embed import run as embedding_run
+from devise_lib.spark.embed import stream
 from devise_lib.spark.embed.current_models import is_current, make_current
 from devise_lib.spark.embed.stream import Embedder, lock_name
 from devise_lib.spark.job.locks import only_run
@@ -190,14 +191,14 @@ def test_a_run_that_another_model_overtakes_is_not_taken_for_the_last_word(
     spark, to_do, tmp_path, monkeypatch
 ):
     config = configure(shutil.copytree(to_do, tmp_path / "work"))
-    complete = run.complete
+    complete = embedding_run.complete
 
     def overtaken(tables, *rest):
         complete(tables, *rest)
         make_current(tables, "another")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "complete", overtaken)
+        patch.setattr(embedding_run, "complete", overtaken)
         embed_photos.run(spark, config)
     tables = Tables.of(spark, config)
     assert not is_current(tables, MODEL)

@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.embed import run
+from devise_lib.spark.embed import run as embedding_run
 from devise_lib.spark.embed.current_models import is_current, tell_if_incomplete
 from devise_lib.spark.embed.stream import lock_name
 from devise_lib.spark.ingest.commits import mark
@@ -240,7 +240,7 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
         raise OSError("the machine went down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "complete", dying)
+        patch.setattr(embedding_run, "complete", dying)
         with pytest.raises(OSError, match="went down"):
             run(spark, config)
     assert current() == {first}
@@ -297,7 +297,7 @@ def test_the_run_tells_how_far_it_is_and_what_more_photos_would_cost(
             embed_photos.run(spark, config.model_copy(update={"progress_s": 0.05}))
         return capfd.readouterr().out, tracking.MlflowClient().get_run(run_id).data.metrics
 
-    monkeypatch.setattr(run, "LEAST_MEASURED", 8)
+    monkeypatch.setattr(embedding_run, "LEAST_MEASURED", 8)
     said, metrics = job()
     assert "embed_photos  8 of 8 photos, " in said
     assert "photos/s on 2 cores; each stage alone would do" in said

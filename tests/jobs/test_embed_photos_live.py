@@ -16,7 +16,8 @@ from deltalake.exceptions import TableNotFoundError
 from devise_lib import tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
-from devise_lib.spark.embed import run, stream
+from devise_lib.spark.embed import run as embedding_run
+from devise_lib.spark.embed import stream
 from devise_lib.spark.embed.current_models import VIEW, is_current, make_current
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.embedding import (
@@ -136,8 +137,8 @@ def test_it_takes_new_photos_until_it_is_stopped(
             pack_and_delete(spark, config)
         pack_and_vacuum(*args, **options)
 
-    pack_and_vacuum = run.tidy
-    monkeypatch.setattr(run, "tidy", tidy)
+    pack_and_vacuum = embedding_run.tidy
+    monkeypatch.setattr(embedding_run, "tidy", tidy)
     monkeypatch.setattr(stream, "SPARE_FILES", 1)
     everything = set(FIRST) | set(LATER)
     photos = tables.folder("photos")

@@ -11,7 +11,8 @@ import pytest
 from deltalake import DeltaTable
 
 from devise_lib.config_photos import EmbedPhotos
-from devise_lib.spark.embed import run, stream
+from devise_lib.spark.embed import run as embedding_run
+from devise_lib.spark.embed import stream
 from devise_lib.spark.photos.decoding import Reading
 from devise_lib.spark.tables.delta_tables import Tables
 from jobs import embed_photos
@@ -91,7 +92,7 @@ def test_the_keys_of_reading_reach_the_tasks(done):
 def test_rows_of_a_complete_model_are_sorted_where_that_is_wanted(
     spark, in_two_files, tmp_path, monkeypatch, optimize
 ):
-    monkeypatch.setattr(run, "FILE_BYTES", 2_000)
+    monkeypatch.setattr(embedding_run, "FILE_BYTES", 2_000)
     config = configure(shutil.copytree(in_two_files, tmp_path / "work"))
     run(spark, config, optimize=optimize, files_per_batch=1, photos_per_task=8)
     bounds = spans(config, "embeddings")

@@ -1,4 +1,4 @@
-"""Read and write the Delta tables of devise_lib.spark.tables.schemas; a wrong schema stops the job."""
+"""Reads and writes the Delta tables of `schemas`; a wrong schema stops the job."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,8 +19,8 @@ from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark.platform.hadoop_files import spark_path
 from devise_lib.spark.platform.literal_paths import text_in_sql
 from devise_lib.spark.platform.session import session_settings
+from devise_lib.spark.tables import delta_log
 from devise_lib.spark.tables.conflicts import retry_on_conflict
-from devise_lib.spark.tables.delta_tables import delta_log
 from devise_lib.spark.tables.schemas import LAYOUTS, SCHEMAS
 
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that

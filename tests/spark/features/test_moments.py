@@ -4,7 +4,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.spark.features.extract import moments
+from devise_lib.spark.features import moments as moments_module
 from devise_lib.spark.features.moments import (
     collect_features,
     feature_labels,
@@ -69,7 +69,7 @@ def assert_same(found, features, labels):
 def test_moments_are_those_of_each_parts_rows_however_they_are_dealt_to_tasks(
     rows, partitions, band, monkeypatch
 ):
-    monkeypatch.setattr(moments, "BAND", band)
+    monkeypatch.setattr(moments_module, "BAND", band)
     found = feature_moments(rows.repartition(partitions))
     assert set(found) == set(PARTS)
     for part, moments in found.items():

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from devise_lib.spark.ingest import chunks
+from devise_lib.spark.ingest import chunks as chunking
 from devise_lib.spark.ingest.archive_members import archives_meet_files
 from devise_lib.spark.ingest.chunks import cut_into_chunks
 from devise_lib.spark.tables.caching import Scratch
@@ -16,8 +16,8 @@ def test_each_chunk_reads_its_own_items_alone(spark, tmp_path):
     """Of the kind: work that grows with the square of the number of chunks."""
     rows = [(hashlib.sha256(bytes([n])).hexdigest(), 1_000) for n in range(64)]
     items = spark.createDataFrame(rows, "digest string, size_bytes long")
-    a_chunk = chunks.FILES_A_SLOT * spark.sparkContext.defaultParallelism
-    file_bytes = 64 * (1_000 + chunks.ROW_BYTES) // (3 * a_chunk)
+    a_chunk = chunking.FILES_A_SLOT * spark.sparkContext.defaultParallelism
+    file_bytes = 64 * (1_000 + chunking.ROW_BYTES) // (3 * a_chunk)
     with Scratch(str(tmp_path / "run [1:2]")) as scratch:
         chunks = list(cut_into_chunks(items, file_bytes, scratch))
         files = [set(chunk.items.inputFiles()) for chunk in chunks]

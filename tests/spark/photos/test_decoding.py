@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from devise_lib.spark.ingest.run import decoding
+from devise_lib.spark.photos import decoding
 from devise_lib.spark.photos.decoding import DecodedPhotos, Reading
 from devise_lib.spark.tables.schemas import PHOTOS
 from tests.embedding import photo_row, picture

@@ -4,7 +4,7 @@ import pytest
 
 from devise_lib.errors import InputError
 from devise_lib.reasons import Reason
-from devise_lib.spark.ingest.run import reading
+from devise_lib.spark.photos import reading
 from devise_lib.spark.photos.reading import make_reader, read_photo
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.files import LOCAL_FILES, LocalFiles

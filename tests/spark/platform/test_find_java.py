@@ -9,7 +9,7 @@ import pytest
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.find_java import ask_java, find_java, read_release
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def make_java(home: Path, version: str, says_home: Path | None = None) -> Path:

@@ -13,7 +13,7 @@ from devise_lib.config import FineTune
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.train import fine_tune
+from devise_lib.spark.train import fine_tune as fine_tuning
 from devise_lib.spark.train.fine_tune import tuned_bundle
 from devise_lib.spark.train.horovod_ranks import run_ranks
 from devise_lib.tracking import RegisteredModel
@@ -240,10 +240,10 @@ def test_a_tuned_model_is_registered_behind_its_features_and_promoted_by_a_clear
     def note(name, result):
         return lambda *_, **__: steps.append(name) or result
 
-    monkeypatch.setattr(fine_tune, "write_features", note("features", rows))
-    monkeypatch.setattr(fine_tune, "register", note("register", mine))
-    monkeypatch.setattr(fine_tune.tracking, "find_champion", lambda _: base)
-    monkeypatch.setattr(fine_tune.tracking, "promote", note("promote", None))
+    monkeypatch.setattr(fine_tuning, "write_features", note("features", rows))
+    monkeypatch.setattr(fine_tuning, "register", note("register", mine))
+    monkeypatch.setattr(fine_tuning.tracking, "find_champion", lambda _: base)
+    monkeypatch.setattr(fine_tuning.tracking, "promote", note("promote", None))
     tables = SimpleNamespace(version=lambda _: 3)
-    assert fine_tune.keep_tuned(FineTune(), tables, None, base, bundle, tuned) == rows
+    assert fine_tuning.keep_tuned(FineTune(), tables, None, base, bundle, tuned) == rows
     assert steps == ["features", "register", *(["promote"] if promoted else [])]

@@ -13,13 +13,13 @@ import pytest
 from devise_lib.command_line import find_input_error
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.schemas import SENTENCES
+from devise_lib.spark.words import training as engines
 from devise_lib.spark.words.training import (
     ENGINES,
     TrainingPlan,
     train_in_many_tasks,
     train_in_one_task,
 )
-from devise_lib.spark.words.training import training as engines
 from devise_lib.spark.words.vocabulary import count_words
 from tests.text import two_worlds
 
