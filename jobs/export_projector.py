@@ -21,7 +21,6 @@ from devise_lib.errors import InputError
 from devise_lib.folders import draft_of, replace_folder
 from devise_lib.report.projector import write_projector
 from devise_lib.spark.embed.current_models import tell_if_incomplete
-from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.labels.word_space import require_same_words
@@ -44,7 +43,7 @@ def _export(
     require_same_words(
         labels, model_store.fetch_extras(model, load_bundle).words_id, model.model_id
     )
-    embeddings = rows_of(tables, "embeddings", model.model_id)
+    embeddings = tables.of_model("embeddings", model.model_id)
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of {model.model_id}: run embed_photos with it")
     tell_if_incomplete(tables, model.model_id, config.name)

@@ -18,7 +18,6 @@ from devise_lib import tracking
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
 from devise_lib.spark.embed.current_models import tell_if_incomplete
-from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.neighbours import by_index, by_signatures, read_ids
 from devise_lib.spark.tables.delta_tables import Tables
@@ -28,7 +27,7 @@ def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     tell_if_incomplete(tables, model_id, config.name)
-    embeddings = rows_of(tables, "embeddings", model_id)
+    embeddings = tables.of_model("embeddings", model_id)
     photos = embeddings.count()
     if not photos:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
@@ -41,7 +40,7 @@ def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     else:
         neighbours = by_signatures(tables, model_id, config.k, config.max_bucket)
     rows = tables.overwrite("neighbours", neighbours, where=f"model_id = '{model_id}'")
-    with_some = rows_of(tables, "neighbours", model_id).where("rank = 1").count()
+    with_some = tables.of_model("neighbours", model_id).where("rank = 1").count()
     tracking.log_params({"model_id": model_id})
     left_out = {"photos without a neighbour": photos - with_some, "photos not in the index": newer}
     told = {name: count for name, count in left_out.items() if count}

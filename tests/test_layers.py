@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,27 @@ MAY_USE |= {
     "__init__": set(),
 }
 
+# A room of devise_lib/spark -> the ones it may import, beside itself. The first six are the ground.
+# The others are stages of the flow; a stage imports no stage, since they meet in tables.
+ROOMS = {
+    "platform": set(),
+    "tables": {"platform"},
+    "job": {"platform", "tables"},
+    "photos": {"platform", "tables"},
+    "labels": {"tables"},
+    "features": {"labels", "photos", "tables"},
+    "corpus": {"platform", "tables"},
+    "words": {"platform", "tables"},
+    "ingest": {"platform", "tables", "photos"},
+    "embed": {"platform", "tables", "job", "photos"},
+    "train": {"platform", "tables", "photos", "labels", "features"},
+    "evaluate": {"tables", "labels", "features"},
+    "search": {"platform", "tables", "labels"},
+    "report": {"tables", "photos", "labels"},
+    "sample": set(),  # a module that stands alone
+}
+MODULES_OF_A_FOLDER = 35
+
 # A library, or a part of one -> its homes; the longest name that fits counts.
 HOMES = {
     "pyspark": {"spark", "jobs"},
@@ -82,6 +104,13 @@ def place_of(file: Path) -> str:
     return "jobs" if parts[0] == "jobs" else parts[min(1, len(parts) - 1)]
 
 
+def room_of(file: Path) -> str:
+    """The room of devise_lib/spark that a file is in; "" for any other file."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    is_in_a_room = parts[:2] == ("devise_lib", "spark") and parts[2] != "__init__"
+    return parts[2] if is_in_a_room else ""
+
+
 def imports(source: str) -> Iterator[str]:
     """Every module that `source` imports, also inside functions and by importlib, dotted."""
     for node in ast.walk(ast.parse(source)):
@@ -98,8 +127,14 @@ def imports(source: str) -> Iterator[str]:
                 yield str(first.value)
 
 
-def faults(place: str, source: str) -> list[str]:
-    """What is wrong with the imports of a file of `place`, one line each."""
+def faults(place: str, source: str, room: str = "") -> list[str]:
+    """What is wrong with the imports of a file of `place`, one line each.
+
+    Args:
+        place: of `place_of`.
+        source: of the file.
+        room: of `room_of`.
+    """
     found = []
     for name in imports(source):
         parts = name.split(".")
@@ -111,6 +146,10 @@ def faults(place: str, source: str) -> list[str]:
             allowed = MAY_USE[place] | {place, "errors", "__version__"}
             if parts[1] not in allowed:
                 found.append(f"imports {name}, may use {', '.join(sorted(allowed))}")
+        if room and parts[:2] == ["devise_lib", "spark"] and len(parts) > 2:
+            allowed = ROOMS[room] | {room}
+            if parts[2] not in allowed:
+                found.append(f"imports {name}, may use the rooms {', '.join(sorted(allowed))}")
         if parts[0] == "jobs" or (place == "jobs" and parts[0] in {job.stem for job in JOBS}):
             found.append(f"imports {name}: jobs meet in tables only")
         if place == "numerics" and parts[0] not in NUMERICS_MAY_USE:
@@ -128,7 +167,29 @@ def test_imports_only_what_its_layer_may(file):
     assert place in MAY_USE, (
         f"{place} has no layer: put it into MAY_USE of this test and into ARCHITECTURE.md"
     )
-    assert faults(place, file.read_text(encoding="utf-8")) == []
+    room = room_of(file)
+    assert not room or room in ROOMS, f"{room} is no room: put it into ROOMS and ARCHITECTURE.md"
+    assert faults(place, file.read_text(encoding="utf-8"), room) == []
+
+
+def test_no_folder_has_more_modules_than_one_looks_through():
+    counts = Counter(file.parent for file in LIBRARY)
+    assert {folder.name: n for folder, n in counts.items() if n > MODULES_OF_A_FOLDER} == {}
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "is_wrong"),
+    [
+        ("embed", "from devise_lib.spark.ingest.commits import mark", True),
+        ("job", "from devise_lib.spark import embed", True),
+        ("platform", "def f():\n    from devise_lib.spark.tables import schemas", True),
+        ("embed", "from devise_lib.spark.photos import decoding", False),
+        ("ingest", "from devise_lib.spark.ingest import chunks", False),
+    ],
+)
+def test_a_stage_imports_no_stage(room, source, is_wrong):
+    found = faults("spark", source, room)
+    assert ["may use the rooms" in fault for fault in found] == [True] * is_wrong
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -183,7 +244,7 @@ def test_refuses_an_import_that_points_up_or_aside(place, source, fault):
         ("search", "from devise_lib.index.bundle import load\nimport numpy as np"),
         ("numerics", "import math\nfrom numpy.typing import NDArray"),
         ("tracking", "import mlflow\nfrom devise_lib.errors import InputError"),
-        ("jobs", "from pyspark.sql import SparkSession\nfrom devise_lib.spark import entry"),
+        ("jobs", "from pyspark.sql import SparkSession\nfrom devise_lib.spark.job import entry"),
     ],
 )
 def test_lets_imports_point_down(place, source):

@@ -15,7 +15,7 @@ import pytest
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.ingest import run as ingesting
-from devise_lib.spark.ingest.commits import drop_superseded
+from devise_lib.spark.photos.superseded import drop_superseded
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.jobs.test_ingest_photos import configure, picture, read, write_folder
 

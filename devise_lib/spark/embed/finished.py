@@ -12,7 +12,6 @@ from pathlib import Path
 
 from devise_lib.paths import replace_text
 from devise_lib.spark.embed.results import EACH, Counts
-from devise_lib.spark.tables.delta_log import last_change
 from devise_lib.spark.tables.delta_tables import Tables
 
 FILE = "finished.json"
@@ -25,7 +24,7 @@ class Finished:
 
     Attributes:
         settings: of the run, and of the model: another value is another run.
-        rows: a name for the rows of each table of READ, of `last_change`.
+        rows: a name for the rows of each table of READ, of `Tables.last_changes`.
         embedded, refused: the model's results; refused ones by reason.
     """
 
@@ -33,11 +32,6 @@ class Finished:
     rows: Mapping[str, str]
     embedded: int
     refused: Mapping[str, int]
-
-
-def rows_now(tables: Tables, *names: str) -> dict[str, str]:
-    """A name for the rows that each table has now."""
-    return {name: last_change(tables.folder(name)) for name in names}
 
 
 def remember(folder: Path, finished: Finished) -> None:
@@ -62,6 +56,6 @@ def counts_of_finished(
         found = Finished(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError):  # cut off with its machine, or another version's
         return None
-    if found.settings != settings or found.rows != rows_now(tables, *READ):
+    if found.settings != settings or found.rows != tables.last_changes(*READ):
         return None
     return Counts(found.embedded, Counter(found.refused))

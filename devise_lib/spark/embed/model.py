@@ -9,7 +9,7 @@ from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.paths import replace_text
-from devise_lib.spark.embed.results import EACH, rows_of
+from devise_lib.spark.embed.results import EACH
 from devise_lib.spark.embed.stream import checkpoint
 from devise_lib.spark.photos.inference import Model
 from devise_lib.spark.tables.delta_tables import Tables
@@ -69,7 +69,7 @@ def _refuse_another_way(
     before = json.loads(path.read_text()) if path.exists() else {}
     if before == made:
         return
-    rows = rows_of(tables, "embeddings", model_id).select(F.col("feature").isNotNull().alias("has"))
+    rows = tables.of_model("embeddings", model_id).select(F.col("feature").isNotNull().alias("has"))
     earlier = rows.first() if tables.size("embeddings").files else None
     if earlier is not None and earlier["has"] != config.feature:
         raise InputError(

@@ -15,14 +15,9 @@ from devise_lib.spark.tables.delta_tables import Tables, count_by
 EACH = ("embeddings", "quarantine")
 
 
-def rows_of(tables: Tables, name: str, model_id: str) -> DataFrame:
-    """The model's rows of one of the tables."""
-    return tables.read(name).where(F.col("model_id") == model_id)
-
-
 def results_of(tables: Tables, model_id: str) -> DataFrame:
     """photo_id and sha256 of every photo that the model has embedded or refused."""
-    first, second = (rows_of(tables, n, model_id).select("photo_id", "sha256") for n in EACH)
+    first, second = (tables.of_model(n, model_id).select("photo_id", "sha256") for n in EACH)
     return first.union(second)
 
 
@@ -51,7 +46,7 @@ def count_results(tables: Tables, model_id: str) -> Counts:
     """Photos that the model has embedded, and photos that it has refused."""
     reasons = {"embeddings": F.lit("").alias("reason"), "quarantine": F.col("reason")}
     parts = [
-        rows_of(tables, name, model_id).select(reason)
+        tables.of_model(name, model_id).select(reason)
         for name, reason in reasons.items()
         if tables.size(name).files
     ]
@@ -121,7 +116,7 @@ def forget_refused(tables: Tables, model_id: str, reasons: Sequence[str]) -> int
         How many there were.
     """
     wanted = F.col("reason").isin(*reasons)
-    count = rows_of(tables, "quarantine", model_id).where(wanted).count()
+    count = tables.of_model("quarantine", model_id).where(wanted).count()
     if count:
         tables.delete("quarantine", (F.col("model_id") == model_id) & wanted)
     return count

@@ -15,16 +15,16 @@ from devise_lib.spark.embed.current_models import (
     make_current,
     show_in_view,
 )
-from devise_lib.spark.embed.finished import Finished, counts_of_finished, remember, rows_now
+from devise_lib.spark.embed.finished import Finished, counts_of_finished, remember
 from devise_lib.spark.embed.model import broadcast_model, how_to_begin_anew
 from devise_lib.spark.embed.progress import Progress, forecast, rates
 from devise_lib.spark.embed.results import EACH, Counts, count_results, forget_refused
 from devise_lib.spark.embed.stream import Embedder, checkpoint
-from devise_lib.spark.ingest.commits import count_superseded, drop_superseded
 from devise_lib.spark.job.graceful_stop import Stopper
 from devise_lib.spark.job.locks import unless_running
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.inference import Model
+from devise_lib.spark.photos.superseded import count_superseded, drop_superseded
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import FILE_BYTES, is_scattered, vacuum
@@ -98,7 +98,7 @@ def embed_all(
     if config.retry:
         again = forget_refused(tables, model_id, config.retry)
         say(f"{config.name}  {again:,} refused photos are tried again")
-    rows = rows_now(tables, "photos")  # first: what changes from here on is the next run's
+    rows = tables.last_changes("photos")  # first: what changes from here on is the next run's
     version = tables.version("photos")
     photos = tables.read("photos", version).count()
     before = count_results(tables, model_id)
@@ -114,12 +114,12 @@ def embed_all(
             tables, config, model, model_id, scratch, progress, stopper, before=before
         )
         embedder.embed_stream()
-        rows |= rows_now(tables, *EACH)
+        rows |= tables.last_changes(*EACH)
         counts = count_results(tables, model_id)
         if counts.total != photos:
             if not stopper.stopped:
                 embedder.embed_missing(version)
-                rows |= rows_now(tables, *EACH)
+                rows |= tables.last_changes(*EACH)
             if stopper.stopped:
                 raise InputError(
                     f"stopped with {counts.total} of {photos} photos done: run it again"
@@ -128,7 +128,7 @@ def embed_all(
         check_share(counts.refused, counts.total, config.max_bad_share, config.name)
         tell(config, counts.refused, embedder, progress.throughput())
         complete(tables, config, model_id)
-        rows |= rows_now(tables, "current_models")
+        rows |= tables.last_changes("current_models")
         # Another model may be current by now, and PHOTOS may have revisions that a run has to drop.
         is_whole = counts.total == photos
         if is_whole and (not config.make_current or is_current(tables, model_id)):

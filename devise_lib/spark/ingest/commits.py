@@ -22,6 +22,7 @@ from devise_lib.spark.ingest.changes import (
     refused_files,
 )
 from devise_lib.spark.photos.bad_share import check_share
+from devise_lib.spark.photos.superseded import delete_superseded
 from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables.caching import Kept
 from devise_lib.spark.tables.delta_tables import Tables, count_by
@@ -174,7 +175,7 @@ def _commit_photos(tables: Tables, rows: DataFrame, outcomes: Counter[str]) -> N
         with session_settings(tables.spark, ROW_GROUPS):
             tables.append("photos", fresh)
     if outcomes["changed"]:
-        _delete_superseded(tables)
+        delete_superseded(tables)
     if outcomes["same"] or outcomes["lost"]:
         stamps = ("path", "size_bytes", "modification_time")
         touched = rows.where("outcome IN ('same', 'lost')").select("photo_id", *stamps, "outcome")
@@ -214,41 +215,6 @@ def _commit_refused(
             .whenNotMatchedInsertAll("s.reason IS NOT NULL")
         ),
     )
-
-
-def count_superseded(tables: Tables) -> int:
-    """Rows of PHOTOS of which a higher revision is there.
-
-    Where no photo has a second revision, no row is read: each file's greatest is in Delta's log.
-    """
-    if not tables.exists("photos") or tables.read("photos").where("revision > 1").isEmpty():
-        return 0
-    return _superseded(tables).count()
-
-
-def drop_superseded(tables: Tables) -> int:
-    """Delete the rows of PHOTOS of which a higher revision is there; returns their number."""
-    count = count_superseded(tables)
-    if count:
-        _delete_superseded(tables)
-    return count
-
-
-def _delete_superseded(tables: Tables) -> None:
-    tables.merge(
-        "photos",
-        _superseded(tables).select("photo_id", "newest").distinct(),
-        "t.photo_id = s.photo_id AND t.revision < s.newest",
-        lambda merge: merge.whenMatchedDelete(),
-    )
-
-
-def _superseded(tables: Tables) -> DataFrame:
-    """photo_id, revision, newest of rows that are not the newest of their photo."""
-    photos = tables.read("photos").select("photo_id", "revision")
-    later = photos.where("revision > 1").groupBy("photo_id")
-    newest = later.agg(F.max("revision").alias("newest"))
-    return photos.join(newest, "photo_id").where("revision < newest")
 
 
 def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:

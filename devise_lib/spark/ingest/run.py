@@ -21,7 +21,6 @@ from devise_lib.spark.ingest.checks import Limits, check_files
 from devise_lib.spark.ingest.chunks import cut_into_chunks
 from devise_lib.spark.ingest.commits import (
     Ledger,
-    drop_superseded,
     forget_refused_files,
     mark,
     pack_small_files,
@@ -36,6 +35,7 @@ from devise_lib.spark.ingest.known_archives import (
 )
 from devise_lib.spark.ingest.survey import Survey, survey
 from devise_lib.spark.ingest.table_source import with_content
+from devise_lib.spark.photos.superseded import drop_superseded
 from devise_lib.spark.tables.caching import Kept, Scratch
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.spark.tables.maintenance import vacuum

@@ -18,7 +18,6 @@ from devise_lib.run_record import (
     read_record,
     write_record,
 )
-from devise_lib.spark.embed.finished import rows_now
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.platform.session import is_managed, log_to, start_session
 from devise_lib.spark.tables.delta_tables import Tables
@@ -63,13 +62,13 @@ def _execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: st
     earlier = read_record(config.work_dir, config.name)
     forget_record(config.work_dir, config.name)
     tables = Tables.of(spark, config)
-    rows_before = rows_now(tables, *config.adds_to)
+    rows_before = tables.last_changes(*config.adds_to)
     with tracking.job_run(config, parent_run_id) as run_id:
         rows = run(spark, config)
         seconds = time.monotonic() - started
         counts = {f"rows_{name.replace(' ', '_')}": float(n) for name, n in rows.items()}
         tracking.log_metrics({"seconds": seconds, **counts})
-    nothing_new = bool(config.adds_to) and rows_before == rows_now(tables, *config.adds_to)
+    nothing_new = bool(config.adds_to) and rows_before == tables.last_changes(*config.adds_to)
     result_of = earlier.result_of if earlier and nothing_new else run_id
     record = JobRecord(config.name, run_id, read_from, seconds, rows, time.time(), result_of)
     write_record(config.work_dir, record)

@@ -21,14 +21,12 @@ from devise_lib.report.content import (
     TextQuery,
 )
 from devise_lib.search.text import TextVector, candidate_terms, embed_text
-from devise_lib.spark.embed.results import rows_of
 from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
+from devise_lib.spark.labels.sampling import choose_labels, spread
 from devise_lib.spark.labels.word_space import id_of_labels, is_of_words
 from devise_lib.spark.report.gallery_photos import (
     best_photos,
-    choose_labels,
     fetch_photos,
-    spread,
     with_truth,
 )
 from devise_lib.spark.tables.delta_tables import Tables
@@ -73,7 +71,7 @@ class _Space:
         """The rows of this model; None where nothing was written yet."""
         if not self.tables.exists(table):
             return None
-        return rows_of(self.tables, table, self.model_id)
+        return self.tables.of_model(table, self.model_id)
 
 
 def collect_galleries(tables: Tables, config: Report, model_id: str) -> Galleries:
@@ -104,7 +102,7 @@ def collect_galleries(tables: Tables, config: Report, model_id: str) -> Gallerie
 
 def _read_space(tables: Tables, model_id: str) -> _Space:
     names = by_any_name(tables.read("labels")).persist()  # as many as there are labels
-    embeddings = with_truth(rows_of(tables, "embeddings", model_id), names)
+    embeddings = with_truth(tables.of_model("embeddings", model_id), names)
     first = embeddings.first()
     if first is None:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")

@@ -12,15 +12,16 @@ from uuid import uuid4
 from delta import DeltaTable
 from delta.tables import DeltaMergeBuilder
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql import functions as F
 
 from devise_lib.config_types import JobConfig
-from devise_lib.errors import InputError, SchemaError
+from devise_lib.errors import InputError
 from devise_lib.spark.platform.hadoop_files import spark_path
 from devise_lib.spark.platform.literal_paths import text_in_sql
 from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables import delta_log
 from devise_lib.spark.tables.conflicts import retry_on_conflict
+from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.schemas import LAYOUTS, SCHEMAS
 
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
@@ -91,6 +92,10 @@ class Tables:
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return conform(reader.load(self.path(name)), SCHEMAS[name], name, OTHER_VERSION)
+
+    def of_model(self, name: str, model_id: str) -> DataFrame:
+        """The rows of a table that are of a model."""
+        return self.read(name).where(F.col("model_id") == model_id)
 
     def version(self, name: str) -> int:
         """The table's newest version."""
@@ -186,6 +191,10 @@ class Tables:
         """Whether somebody has taken rows away by a commit behind a version, as DELETE does."""
         return any(map(delta_log.takes_rows, delta_log.commits(self.folder(name), after)))
 
+    def last_changes(self, *names: str) -> dict[str, str]:
+        """A name for the rows that each table has now; it is another one once a row has changed."""
+        return {name: delta_log.last_change(self.folder(name)) for name in names}
+
     def file_sizes(self, name: str) -> DataFrame:
         """The table's files that hold rows: file_path, file_size (bytes)."""
         table = self.spark.read.format("delta").load(self.path(name))
@@ -270,29 +279,6 @@ class Tables:
 
     def _delta(self, name: str) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(name))
-
-
-def conform(df: DataFrame, schema: StructType, name: str, hint: str = "") -> DataFrame:
-    """The columns of `schema`, in its order; other columns are dropped.
-
-    Args:
-        df: rows.
-        schema: the table's.
-        name: the table's, for the message.
-        hint: what to do, for the message.
-
-    Raises:
-        SchemaError: lists each column that is missing or has another type.
-    """
-    have = {field.name: field.dataType.simpleString() for field in df.schema}
-    faults = [
-        f"{field.name} is {have.get(field.name, 'missing')}, want {field.dataType.simpleString()}"
-        for field in schema
-        if have.get(field.name) != field.dataType.simpleString()
-    ]
-    if faults:
-        raise SchemaError(f"table {name}: {'; '.join(faults)}{hint}")
-    return df.select(*schema.names)
 
 
 def count_by(df: DataFrame, column: str | Column) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.numerics.vectors import stack_rows
-from devise_lib.spark.report.gallery_photos import choose_labels, spread
+from devise_lib.spark.labels.sampling import choose_labels, spread
 
 LABELS, PHOTOS_A_LABEL = 8, 40
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from devise_lib.spark.corpus.near_duplicates import find_repeats, name_the_kept, pairs_to_compare
-from devise_lib.spark.tables.delta_tables import conform
+from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.schemas import NEAR_DUPLICATES
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
 

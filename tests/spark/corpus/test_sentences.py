@@ -11,7 +11,7 @@ from devise_lib.spark.corpus.sentences import (
     to_sentences,
     tokenise,
 )
-from devise_lib.spark.tables.delta_tables import conform
+from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.schemas import SENTENCES
 from devise_lib.text.labels import Label
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature

@@ -12,7 +12,6 @@ from devise_lib.spark.embed.finished import (
     Finished,
     counts_of_finished,
     remember,
-    rows_now,
 )
 from devise_lib.spark.embed.results import Counts
 from devise_lib.spark.tables.delta_tables import Tables
@@ -31,7 +30,7 @@ def tables(tmp_path) -> Tables:
 @pytest.fixture
 def folder(tables, tmp_path) -> Path:
     """A checkpoint folder as a run leaves it that has embedded 3 photos and refused 2."""
-    rows = rows_now(tables, *READ)
+    rows = tables.last_changes(*READ)
     remember(tmp_path, Finished(SETTINGS, rows, 3, {"empty": 1, "truncated": 1}))
     return tmp_path
 
@@ -67,5 +66,5 @@ def test_a_file_that_cannot_be_used_counts_as_none(tables, folder, text):
 
 def test_the_newest_finished_run_counts(tables, folder):
     write_commit(tables.folder("photos"), 1, "WRITE", txnId="later")
-    remember(folder, Finished(SETTINGS, rows_now(tables, *READ), 4, {}))
+    remember(folder, Finished(SETTINGS, tables.last_changes(*READ), 4, {}))
     assert counts_of_finished(tables, folder, SETTINGS) == Counts(4, Counter())

@@ -13,8 +13,9 @@ from devise_lib.config_words import EmbedLabels
 from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables import delta_tables as tables_module
+from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.delta_log import TableSize, last_change, size
-from devise_lib.spark.tables.delta_tables import Tables, conform, count_by
+from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.spark.tables.schemas import METRICS, SCHEMAS, WORD_VECTORS
 from tests.rows import read_rows
 
