@@ -37,9 +37,9 @@ def measure() -> list[Rate]:
 def _against_wikicorpus(path: Path, kind: str) -> Rate:
     from gensim.corpora.wikicorpus import extract_pages, process_article
 
-    from devise_lib.text.dump import plan_ranges, read_pages
     from devise_lib.text.tokens import sentences
-    from devise_lib.text.wikitext import clean
+    from devise_lib.text.wikipedia.dump import plan_ranges, read_pages
+    from devise_lib.text.wikipedia.wikitext import clean
 
     started = time.process_time()
     pages = words = 0
@@ -100,7 +100,7 @@ def _in_spark(path: str, tasks: int) -> None:
     """Print what both took, as JSON; the first reading of each is of a small dump, to warm up."""
     from devise_lib.spark.corpus.articles import articles_of, read_articles
     from devise_lib.spark.platform.session import start_session
-    from devise_lib.text.dump import plan_ranges
+    from devise_lib.text.wikipedia.dump import plan_ranges
 
     # As many cores as tasks: the XML source reads in the JVM beside the Python worker, two cores
     # for its one task, and ours in as many processes again as there are tasks.
@@ -114,7 +114,7 @@ def _in_spark(path: str, tasks: int) -> None:
         return articles.where("redirect IS NULL").select("text").mapInArrow(_count(str), COUNTS)
 
     def xml_source(dump: str) -> Any:
-        from devise_lib.text.wikitext import clean
+        from devise_lib.text.wikipedia.wikitext import clean
 
         pages = spark.read.format("xml").option("rowTag", "page").schema(PAGE).load(dump)
         texts = pages.where("ns = 0 AND redirect IS NULL").select("revision.text._VALUE")

@@ -9,9 +9,9 @@ from gensim.corpora.wikicorpus import filter_wiki
 
 from benchmarks.corpus import DATA
 from benchmarks.rate import Rate
-from devise_lib.text.dump import Page, plan_ranges, read_whole_pages
 from devise_lib.text.tokens import words
-from devise_lib.text.wikitext import clean
+from devise_lib.text.wikipedia.dump import Page, plan_ranges, read_whole_pages
+from devise_lib.text.wikipedia.wikitext import clean
 
 DUMPS = ("enwiki-shortened", "enwiki-minidump")
 MARKUP = ("[[", "{{", "<ref", "|thumb", "==")

@@ -27,8 +27,8 @@ from benchmarks.rate import Rate
 from devise_lib.config_words import TrainWord2vec
 from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.words.training import train_vectors
-from devise_lib.text.word2vec import Word2VecParams
-from devise_lib.text.word_tests import analogies, similarity
+from devise_lib.text.vectors.word2vec import Word2VecParams
+from devise_lib.text.vectors.word_tests import analogies, similarity
 
 MIN_COUNT = 5
 HALF = Word2VecParams(

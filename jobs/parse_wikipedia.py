@@ -30,7 +30,7 @@ from devise_lib.spark.corpus.articles import (
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.text.dump import plan_ranges
+from devise_lib.text.wikipedia.dump import plan_ranges
 
 
 def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from devise_lib.text.labels import spoken
+from devise_lib.text.labels.label_files import spoken
 
 
 def _names(text: str) -> list[str]:

@@ -50,7 +50,7 @@ devise_lib.errors.InputError: a.tar cannot be read; give a whole one
         (RuntimeError(WORKER), "a.tar cannot be read; give a whole one"),
         (raised_from(RuntimeError(WORKER), ValueError("x")), "a.tar cannot be read; give a whole"),
         (RuntimeError(f"KeyError: 'x'\n\n{HANDLED}\n\n{WORKER}"), "a.tar cannot be read; give a"),
-        (RuntimeError("devise_lib.text.damage.DumpDamagedError: a hole"), "a hole"),
+        (RuntimeError("devise_lib.text.wikipedia.damage.DumpDamagedError: a hole"), "a hole"),
     ],
 )
 def test_the_users_own_mistake_is_found_behind_other_errors(error, message):

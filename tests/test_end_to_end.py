@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from devise_lib.config import JOBS
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.tables.schemas import SCHEMAS
-from devise_lib.text.labels import read_label_table
+from devise_lib.text.labels.label_files import read_label_table
 from tests.training.event_files import read_scalars
 
 pytestmark = pytest.mark.slow

@@ -13,17 +13,17 @@ from gensim.models import KeyedVectors
 from devise_lib.config_photos import PhotoSource
 from devise_lib.config_types import Candidates, LabelTable
 from devise_lib.spark.ingest.sources import Place, as_label, make_describer
-from devise_lib.text.awa2 import check_folders
-from devise_lib.text.class_names import parse_class_names, read_class_names
-from devise_lib.text.class_splits import read_cifar_labels, read_folder_split
-from devise_lib.text.hierarchy import read_edges
-from devise_lib.text.label_vectors import choose_vector
-from devise_lib.text.labels import Label, read_imagenet, read_label_table
+from devise_lib.text.labels.awa2 import check_folders
+from devise_lib.text.labels.class_names import parse_class_names, read_class_names
+from devise_lib.text.labels.class_splits import read_cifar_labels, read_folder_split
+from devise_lib.text.labels.hierarchy import read_edges
+from devise_lib.text.labels.label_files import Label, read_imagenet, read_label_table
+from devise_lib.text.labels.label_vectors import choose_vector
+from devise_lib.text.labels.photo_labels import read_photo_labels
 from devise_lib.text.lines import numbered_lines
-from devise_lib.text.photo_labels import read_photo_labels
 from devise_lib.text.tokens import tag_token, words
-from devise_lib.text.vector_files import read_vectors
-from devise_lib.text.word_tests import similarity, words_of_pairs
+from devise_lib.text.vectors.files import read_vectors
+from devise_lib.text.vectors.word_tests import similarity, words_of_pairs
 from devise_lib.vision.backbones import read_classes
 
 ONE, TWO = "caf\u00e9", "cafe\u0301"  # \u00e9 as one character and as two

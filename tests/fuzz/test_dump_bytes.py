@@ -7,7 +7,14 @@ import pytest
 from hypothesis import strategies as st
 
 from devise_lib.errors import InputError
-from devise_lib.text.dump import ByteRange, Damage, Page, plan_ranges, read_pages, read_whole_pages
+from devise_lib.text.wikipedia.dump import (
+    ByteRange,
+    Damage,
+    Page,
+    plan_ranges,
+    read_pages,
+    read_whole_pages,
+)
 from tests.fuzz.conftest import limits
 from tests.text.dumps import HEAD, TAIL, numbered, page_xml, streams_of
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from devise_lib.errors import InputError
-from devise_lib.text.vector_export import save_word2vec, save_word2vec_text
-from devise_lib.text.vector_files import FORMATS, VectorFile, read_vectors
+from devise_lib.text.vectors.export import save_word2vec, save_word2vec_text
+from devise_lib.text.vectors.files import FORMATS, VectorFile, read_vectors
 from tests.fuzz.conftest import limits
 
 FORMS = ("auto", *FORMATS)

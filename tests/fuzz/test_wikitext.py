@@ -7,9 +7,9 @@ import mwparserfromhell
 from hypothesis import example
 from hypothesis import strategies as st
 
-from devise_lib.text.wiki_pages import is_disambiguation, redirect_target
-from devise_lib.text.wikitext import clean
-from devise_lib.text.wikitext_marks import ASIDE, EDGE, GAP, STAND_INS
+from devise_lib.text.wikipedia.page_kinds import is_disambiguation, redirect_target
+from devise_lib.text.wikipedia.wikitext import clean
+from devise_lib.text.wikipedia.wikitext_marks import ASIDE, EDGE, GAP, STAND_INS
 from tests.fuzz.conftest import limits
 
 WORDS = ["heron", "marsh", "l", "über", "река", "鷺", "1987", "d'un", "x<y", "AT&T", "a-b", "Mr."]

@@ -11,8 +11,8 @@ from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.labels.label_sets import read_label_sets
 from devise_lib.spark.labels.word_space import id_of_labels, id_of_words, is_of_words
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.text.awa2 import read_attributes
-from devise_lib.text.label_vectors import choose_vector
+from devise_lib.text.labels.awa2 import read_attributes
+from devise_lib.text.labels.label_vectors import choose_vector
 from jobs import embed_labels
 from tests.rows import read_rows, write_rows
 

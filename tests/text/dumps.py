@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from hypothesis import strategies as st
 
-from devise_lib.text.dump import ByteRange
+from devise_lib.text.wikipedia.dump import ByteRange
 
 HEAD = (
     '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">\n'

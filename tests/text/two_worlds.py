@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from devise_lib.text.word2vec import Word2VecParams
+from devise_lib.text.vectors.word2vec import Word2VecParams
 
 PARAMS = Word2VecParams(
     vector_size=16,

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-from devise_lib.text.exchange import Exchange
+from devise_lib.text.vectors.exchange import Exchange
 
 T = TypeVar("T")
 KEY = b"a secret of thirty-two characters"

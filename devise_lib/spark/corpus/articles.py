@@ -12,9 +12,9 @@ from pyspark.sql.types import StructField, StructType
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.spark.tables.schemas import ARTICLES, REFUSED_RANGES
-from devise_lib.text.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
-from devise_lib.text.wiki_pages import is_disambiguation
-from devise_lib.text.wikitext import clean
+from devise_lib.text.wikipedia.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
+from devise_lib.text.wikipedia.page_kinds import is_disambiguation
+from devise_lib.text.wikipedia.wikitext import clean
 
 BATCH_ROWS = 200
 BATCH_CHARACTERS = 8_000_000  # the longest pages have a megabyte of text

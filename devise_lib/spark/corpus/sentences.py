@@ -30,8 +30,8 @@ from devise_lib.spark.corpus.near_duplicates import find_repeats, name_the_kept,
 from devise_lib.spark.corpus.phrases import PhraseRules, find_phrases
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SCHEMAS, SENTENCES
-from devise_lib.text.labels import Label
-from devise_lib.text.labels import phrases as phrases_of
+from devise_lib.text.labels.label_files import Label
+from devise_lib.text.labels.label_files import phrases as phrases_of
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
 from devise_lib.text.phrases import PhraseJoiner, joined_sentences, plural_forms
 from devise_lib.text.scripts import unspaced_characters

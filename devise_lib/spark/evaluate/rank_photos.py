@@ -16,7 +16,7 @@ from devise_lib.numerics.vectors import FloatArray, stack_rows
 from devise_lib.spark.evaluate.candidate_sets import LabelChoices
 from devise_lib.spark.evaluate.methods import Contender
 from devise_lib.spark.features.moments import require_vectors
-from devise_lib.text.hierarchy import read_edges
+from devise_lib.text.labels.hierarchy import read_edges
 
 RESULTS = (
     "photo_set string, seen boolean, label string, weight double, choice int, method string, "

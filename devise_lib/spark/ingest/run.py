@@ -39,7 +39,7 @@ from devise_lib.spark.photos.superseded import drop_superseded
 from devise_lib.spark.tables.caching import Kept, Scratch
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.spark.tables.maintenance import vacuum
-from devise_lib.text.photo_labels import read_photo_labels
+from devise_lib.text.labels.photo_labels import read_photo_labels
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.spark.photos.reading import look_at
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.platform.literal_paths import open_table
-from devise_lib.text.files import Files, FileStatus
+from devise_lib.text.wikipedia.files import Files, FileStatus
 from devise_lib.vision.ahead import map_ahead
 from devise_lib.vision.archives import MEMBER
 

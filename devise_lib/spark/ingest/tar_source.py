@@ -24,7 +24,7 @@ from devise_lib.spark.ingest.rows import (
 )
 from devise_lib.spark.ingest.sources import Place, make_describer
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
-from devise_lib.text.files import Files, SeekableFile
+from devise_lib.text.wikipedia.files import Files, SeekableFile
 from devise_lib.vision.archives import MEMBER, File, Link, TarRange, plan_ranges, read_range
 from devise_lib.vision.tar_members import ArchiveError
 

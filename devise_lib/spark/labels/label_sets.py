@@ -19,10 +19,10 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.labels.word_space import id_of_attributes
 from devise_lib.spark.tables.schemas import LABELS
-from devise_lib.text.awa2 import check_folders, read_attributes, read_awa2
-from devise_lib.text.class_splits import read_cifar_labels, read_folder_split
-from devise_lib.text.label_vectors import LabelVector, candidate_tokens, choose_vector
-from devise_lib.text.labels import Label, read_imagenet, read_label_table
+from devise_lib.text.labels.awa2 import check_folders, read_attributes, read_awa2
+from devise_lib.text.labels.class_splits import read_cifar_labels, read_folder_split
+from devise_lib.text.labels.label_files import Label, read_imagenet, read_label_table
+from devise_lib.text.labels.label_vectors import LabelVector, candidate_tokens, choose_vector
 
 WANTED = "number long, token string"
 NAMED = 10  # labels that an error message names

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from devise_lib.text.vector_export import save_word2vec, save_word2vec_text
+from devise_lib.text.vectors.export import save_word2vec, save_word2vec_text
 
 FORMATS: dict[str, tuple[str, Callable[..., None]]] = {
     "binary": ("word_vectors.bin", save_word2vec),

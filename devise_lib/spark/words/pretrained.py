@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib.spark.tables.schemas import WORD_VECTORS
 from devise_lib.spark.words.arrow_rows import ROWS, word_batch
-from devise_lib.text.vector_files import VectorFile, read_vectors
+from devise_lib.text.vectors.files import VectorFile, read_vectors
 
 
 @dataclass(frozen=True)

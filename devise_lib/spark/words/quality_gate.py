@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.metrics_table import Metric
-from devise_lib.text.word2vec import KeyedVectors
-from devise_lib.text.word_tests import analogies, check_tests, similarity, words_of_pairs
+from devise_lib.text.vectors.word2vec import KeyedVectors
+from devise_lib.text.vectors.word_tests import analogies, check_tests, similarity, words_of_pairs
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.spark.tables.schemas import WORD_VECTORS
 from devise_lib.spark.words.arrow_rows import ROWS, word_batch
 from devise_lib.spark.words.vocabulary import Vocabulary, count_words
-from devise_lib.text.exchange import Exchange
-from devise_lib.text.word2vec import KeyedVectors, Word2VecParams, train
-from devise_lib.text.word2vec_workers import Learner, learn_together, write_pieces
+from devise_lib.text.vectors.exchange import Exchange
+from devise_lib.text.vectors.word2vec import KeyedVectors, Word2VecParams, train
+from devise_lib.text.vectors.word2vec_workers import Learner, learn_together, write_pieces
 
 SENTENCES_A_BATCH = 5_000  # about a megabyte
 Batches = Iterator[pa.RecordBatch]

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.literal_paths import read_parquet
-from devise_lib.text.word2vec import CorpusSize
+from devise_lib.text.vectors.word2vec import CorpusSize
 
 COUNTS = "word string, count long"
 HELD_WORDS = 500_000  # distinct words that a task holds, about 100 MB

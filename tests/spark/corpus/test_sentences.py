@@ -13,7 +13,7 @@ from devise_lib.spark.corpus.sentences import (
 )
 from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.schemas import SENTENCES
-from devise_lib.text.labels import Label
+from devise_lib.text.labels.label_files import Label
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
 from devise_lib.text.phrases import PhraseJoiner, joined_sentences
 

@@ -5,8 +5,8 @@ from devise_lib.config_types import LabelTable
 from devise_lib.config_words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.labels.label_sets import coverage, embed, require_coverage, share_with_vector
-from devise_lib.text.label_vectors import choose_vector
-from devise_lib.text.labels import Label
+from devise_lib.text.labels.label_files import Label
+from devise_lib.text.labels.label_vectors import choose_vector
 
 pytestmark = pytest.mark.spark
 

@@ -15,7 +15,7 @@ from devise_lib.spark.platform.hadoop_files import (
     WorkerFiles,
     session_files,
 )
-from devise_lib.text.dump import plan_ranges, read_pages
+from devise_lib.text.wikipedia.dump import plan_ranges, read_pages
 from jobs import parse_wikipedia
 
 SECRET = "a-secret-key-of-a-store"

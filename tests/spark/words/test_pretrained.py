@@ -8,7 +8,7 @@ from devise_lib.command_line import find_input_error
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.schemas import WORD_VECTORS
 from devise_lib.spark.words.pretrained import ROWS, vectors_from_file
-from devise_lib.text.vector_export import save_word2vec, save_word2vec_text
+from devise_lib.text.vectors.export import save_word2vec, save_word2vec_text
 
 pytestmark = pytest.mark.spark
 

@@ -1,0 +1,1 @@
+"""Files that name labels and classes, and the vectors of labels."""

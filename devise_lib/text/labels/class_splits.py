@@ -1,0 +1,114 @@
+"""Classes of a data set as labels, by a split: JSON that tells terms and the unseen ones."""
+
+import json
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from devise_lib.errors import InputError
+from devise_lib.text.labels.class_names import read_class_names
+from devise_lib.text.labels.label_files import Label, spoken, without_doubles
+from devise_lib.text.lines import numbered_lines
+
+_KEYS: dict[str, type] = {"same": dict, "terms": dict, "left_out": list, "unseen": list}
+
+
+def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Label]:
+    """Labels that are the folders of `folder`, in the order of their names.
+
+    Args:
+        split_path: JSON, as `_labels_of` takes it.
+        folder: the folder of folders of photos.
+        label_set: name of the set.
+
+    Raises:
+        InputError: a file is missing or of another shape, or names a label that has no folder.
+    """
+    split = _read_split(split_path)
+    if not Path(folder).is_dir():
+        raise InputError(f"no folder {folder}; want one with a folder of photos for each label")
+    folders = [path.name for path in Path(folder).iterdir() if path.is_dir()]
+    names = sorted(unicodedata.normalize("NFC", name) for name in folders)
+    return _labels_of(names, split, split_path, f"folders of {folder}", label_set)
+
+
+def read_cifar_labels(names_path: str, split_path: str, label_set: str) -> list[Label]:
+    """Labels that are the classes of CIFAR-10 or CIFAR-100, in the order of their numbers.
+
+    Args:
+        names_path: batches.meta.txt, or fine_label_names.txt; see `read_class_names`.
+        split_path: JSON, as `_labels_of` takes it; "": every class is seen.
+        label_set: name of the set.
+
+    Raises:
+        InputError: a file is missing or of another shape, or the split names another class.
+    """
+    split = _read_split(split_path) if split_path else _with_every_key({}, "")
+    names = read_class_names(names_path)
+    return _labels_of(names, split, split_path or names_path, f"classes of {names_path}", label_set)
+
+
+def _labels_of(
+    names: Sequence[str], split: dict[str, Any], split_path: str, what: str, label_set: str
+) -> list[Label]:
+    """The classes as labels, in their order.
+
+    The split has, all of them optional: `terms` (class -> list of terms; default: its name with
+    spaces for underscores), `same` (class -> the class whose label it shares, as an alias),
+    `left_out` (list of classes), `unseen` (list of labels).
+    """
+    same, left_out, unseen = split["same"], set(split["left_out"]), set(split["unseen"])
+    taken = [name for name in names if name not in left_out]
+    own = [name for name in taken if name not in same]
+    for key, named in (("unseen", unseen), ("same", same.values())):
+        strangers = sorted(set(named) - set(own))
+        if strangers:
+            raise InputError(
+                f"{split_path}: {key!r} names {strangers}, which are no labels: want names of "
+                f"{what} that are neither left_out nor the same as another"
+            )
+    labels = [
+        Label(
+            label=name,
+            terms=tuple(split["terms"].get(name, [spoken(name)])),
+            seen=name not in unseen,
+            label_set=label_set,
+            aliases=tuple(alias for alias in taken if same.get(alias) == name),
+        )
+        for name in own
+    ]
+    return without_doubles(labels, split_path)
+
+
+def _read_split(path: str) -> dict[str, Any]:
+    text = "\n".join(line for _, line in numbered_lines(path, "a split of classes (JSON)"))
+    try:
+        split = _in_nfc(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: want JSON ({error})") from None
+    if not isinstance(split, dict):
+        raise InputError(f"{path}: want a JSON object with {', '.join(_KEYS)}")
+    return _with_every_key(split, path)
+
+
+def _in_nfc(value: Any) -> Any:
+    """The value of a JSON file with its texts in NFC; escapes may have given others."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, list):
+        return [_in_nfc(item) for item in value]
+    if isinstance(value, dict):
+        return {_in_nfc(key): _in_nfc(item) for key, item in value.items()}
+    return value
+
+
+def _with_every_key(given: dict[str, Any], path: str) -> dict[str, Any]:
+    split = {**{key: kind() for key, kind in _KEYS.items()}, **given}
+    for key, kind in _KEYS.items():
+        if not isinstance(split[key], kind):
+            raise InputError(f"{path}: {key!r} is {split[key]!r}, want a {kind.__name__}")
+    for name, terms in split["terms"].items():
+        if not isinstance(terms, list) or not terms:
+            raise InputError(f"{path}: the terms of {name!r} are {terms!r}, want a list of terms")
+    return split

@@ -1,0 +1,1 @@
+"""Word vectors: files of them, their training with gensim, and tests of how good they are."""

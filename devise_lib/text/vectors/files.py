@@ -1,0 +1,162 @@
+"""Word vectors that others trained, as a stream of rows: word2vec, fastText's .vec, GloVe.
+
+    vectors = read_vectors("glove.6B.300d.txt.gz", max_words=200_000)
+    for word, vector in vectors.rows(): ...
+
+Files may be packed with gzip or bzip2. devise_lib.text.vectors.formats says what each format is.
+"""
+
+import bz2
+import gzip
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.text.tokens import lower_case
+from devise_lib.text.vectors.formats import (
+    FORMATS,
+    HEAD_BYTES,
+    Format,
+    Layout,
+    RawRow,
+    binary_rows,
+    detect,
+    text_rows,
+)
+
+__all__ = ["FORMATS", "Format", "VectorFile", "read_vectors"]
+
+
+@dataclass
+class VectorFile:
+    """A file of word vectors, opened anew by each call of `rows`.
+
+    Attributes:
+        path: the file.
+        format: word2vec, word2vec_text or glove.
+        dimension: numbers a vector.
+        count: words that the file's header promises; None where it has none (glove).
+        doubled: of the last `rows`, words left out since the same word had come before.
+        broken: of the last `rows`, words left out since they cannot be read; see `read_vectors`.
+    """
+
+    path: str
+    format: Format
+    dimension: int
+    count: int | None
+    max_words: int | None
+    lower: bool
+    skip_broken_words: bool
+    doubled: int = field(default=0, init=False)
+    broken: int = field(default=0, init=False)
+
+    def rows(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Each word once, with its vector (dimension,), in the file's order.
+
+        One vector is held at a time, and the words so far. White space inside a word becomes _,
+        as in the phrases of a corpus.
+
+        Raises:
+            InputError: the file is damaged; raised after the rows before the damage.
+        """
+        self.doubled = self.broken = 0
+        known: set[str] = set()
+        for row in self._raw_rows():
+            word = self._word(row)
+            if word is None:
+                self.broken += 1
+            elif word in known:
+                self.doubled += 1
+            else:
+                known.add(word)
+                yield word, row.vector
+                if len(known) == self.max_words:
+                    return
+        if not known:
+            raise InputError(f"{self.path} holds no word that can be read")
+
+    def _raw_rows(self) -> Iterator[RawRow]:
+        layout = Layout(self.format, self.dimension, self.count)
+        read = binary_rows if self.format == "word2vec" else text_rows
+        with _opened(self.path) as file:
+            yield from read(file, layout, self.path)
+
+    def _word(self, row: RawRow) -> str | None:
+        """The word of a row; None where it is broken, and to be left out."""
+        try:
+            text = row.word.decode()
+        except UnicodeDecodeError:
+            text = ""
+        word = "_".join(text.split())
+        if not word or "\0" in word:
+            if self.skip_broken_words:
+                return None
+            raise InputError(
+                f"{row.where}: {row.word[:60]!r} is no word in UTF-8; the file is damaged or in "
+                "another encoding, or a tool cut the word inside a letter, as word2vec.c does: "
+                "then leave such words out by skip_broken_words"
+            )
+        word = unicodedata.normalize("NFC", word)  # as the words of corpora and labels are
+        return lower_case(word) if self.lower else word
+
+
+def read_vectors(
+    path: str,
+    format: str = "auto",
+    max_words: int | None = None,
+    lower: bool = False,
+    skip_broken_words: bool = False,
+) -> VectorFile:
+    """A file of word vectors; reads its head alone, `rows` of what comes back reads the rest.
+
+    A word that comes again is left out and counted: the first one is the commoner, since files
+    are ordered by frequency.
+
+    Args:
+        path: the file, as it is or packed with gzip or bzip2 (told by its first bytes).
+        format: word2vec, word2vec_text (fastText's .vec) or glove; "auto" tells by the file.
+        max_words: read the first so many words that are not left out; None: all.
+        lower: lower-case the words; of those that become equal the first stays.
+        skip_broken_words: leave out and count words that are not UTF-8 or hold nothing but white
+            space; by default one is an error. (A word in broken letters is found by nobody, and
+            two of them may become equal when the letters are replaced.)
+
+    Raises:
+        InputError: no file, no such format, or an absurd header; a pickle is never read.
+    """
+    if max_words is not None and max_words < 1:
+        raise InputError(f"max_words is {max_words}, want at least 1, or None for all words")
+    with _opened(path) as file:
+        head = file.read(HEAD_BYTES)
+    layout = detect(path, head, format)
+    return VectorFile(
+        path, layout.format, layout.dimension, layout.count, max_words, lower, skip_broken_words
+    )
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked; what goes wrong in unpacking is an InputError."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(10)
+            file.seek(0)
+            if head.startswith(b"\x1f\x8b"):
+                yield cast(BinaryIO, gzip.GzipFile(fileobj=file))
+            elif head.startswith(b"BZh") and head[4:] == b"1AY&SY":
+                yield cast(BinaryIO, bz2.BZ2File(file))
+            else:
+                yield file
+    except (EOFError, OSError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{path}: cannot be read ({reason}); want a file of word vectors, as it is or packed "
+            "with gzip or bzip2. If it is cut off, fetch it again"
+        ) from None
