@@ -31,9 +31,9 @@ from benchmarks.embedding import (
 )
 from benchmarks.rate import Rate
 from devise_lib.spark.platform.session import start_session
-from devise_lib.vision.images import decode
-from devise_lib.vision.inference import Network
-from devise_lib.vision.keras_file import bytes_of_model
+from devise_lib.vision.images.decode import decode
+from devise_lib.vision.networks.inference import Network
+from devise_lib.vision.networks.keras_file import bytes_of_model
 
 BATCH = 64
 PHOTOS = 8_000

@@ -16,8 +16,8 @@ from devise_lib import model_store, tracking
 from devise_lib.config_photos import EmbedPhotos, IngestPhotos
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.training.model import assemble
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.networks import make_network
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.build import make_network
 from jobs import embed_photos, ingest_photos
 
 SIZE = 224

@@ -30,7 +30,7 @@ from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import FILE_BYTES
 from devise_lib.spark.tables.schemas import EMBEDDINGS
-from devise_lib.vision.images import decode
+from devise_lib.vision.images.decode import decode
 
 KINDS = ((2000, 1500), (500, 375), (64, 64))  # width, height
 PHOTOS, ROWS, NUMBERS, CORES, REPEATS = 100, 200_000, 300, 2, 3

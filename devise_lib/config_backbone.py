@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from devise_lib.backbone_catalog import IMAGENET, network_type
 from devise_lib.config_types import (
     Hosts,
     JobConfig,
@@ -13,7 +14,6 @@ from devise_lib.config_types import (
     OptionalPath,
     PositiveInt,
 )
-from devise_lib.networks import IMAGENET, network_type
 
 
 class TrainBackbone(JobConfig):
@@ -24,7 +24,7 @@ class TrainBackbone(JobConfig):
     name = "train_backbone"
     needs = ("ingest_photos", "embed_labels")
     file_keys = ("weights", "classes")
-    backbone: NetworkName = "small_cnn"  # names: devise_lib/networks.py
+    backbone: NetworkName = "small_cnn"  # names: devise_lib/backbone_catalog.py
     # To start from: a file (HDF5 of Keras 2 or 3, .keras), or "imagenet": downloaded.
     weights: OptionalPath = ""
     # Of the weights' own softmax, JSON {"0": [label, name], ...} or a backbone.json of

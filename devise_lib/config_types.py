@@ -13,7 +13,7 @@ from pydantic import (
     Field,
 )
 
-from devise_lib.networks import network_type
+from devise_lib.backbone_catalog import network_type
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

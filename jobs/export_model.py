@@ -25,7 +25,7 @@ from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.photos.contents import some_contents
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.export import check, describe, export
-from devise_lib.vision.keras_file import model_of_bytes
+from devise_lib.vision.networks.keras_file import model_of_bytes
 
 
 def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:

@@ -27,7 +27,7 @@ from devise_lib.spark.features.extract import (
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.splits import count_of_no_set
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.vision.backbones import features_file, load_backbone
+from devise_lib.vision.networks.backbones import features_file, load_backbone
 
 
 def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:

@@ -25,7 +25,7 @@ from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.train.fine_tune import keep_tuned, require_backbone, tune_on_ranks
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder
 from devise_lib.training.bundle import load_bundle
-from devise_lib.vision.backbones import load_backbone
+from devise_lib.vision.networks.backbones import load_backbone
 
 
 def run(spark: SparkSession, config: FineTune) -> dict[str, int]:

@@ -23,8 +23,8 @@ from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.train.backbone import fit_softmax
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder
-from devise_lib.vision.backbones import Backbone, read_classes
-from devise_lib.vision.networks import read_network
+from devise_lib.vision.networks.backbones import Backbone, read_classes
+from devise_lib.vision.networks.build import read_network
 
 
 def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:

@@ -27,7 +27,7 @@ from devise_lib.spark.train.projection import train_on_ranks
 from devise_lib.spark.train.promotion import compare, register
 from devise_lib.spark.train.runs import log_outcome
 from devise_lib.training.model import assemble
-from devise_lib.vision.backbones import load_backbone
+from devise_lib.vision.networks.backbones import load_backbone
 
 
 def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:

@@ -18,7 +18,7 @@ from devise_lib.config_photos import EmbedPhotos
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS
 from devise_lib.training.model import PROJECTION
-from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 from jobs import embed_photos
 from tests.rows import read_rows, row_of
 

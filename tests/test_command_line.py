@@ -66,7 +66,7 @@ def test_the_users_own_mistake_is_found_behind_other_errors(error, message):
         raised_while(OWN, KeyError("a bug of the clean-up")),
         raised_from(raised_while(OWN, KeyError("a bug of the clean-up")), RuntimeError("stage")),
         RuntimeError(f"{WORKER}\n{HANDLED}\n\nTraceback\nKeyError: 'a bug'"),
-        RuntimeError("devise_lib.vision.archives.ArchiveError: not one of the user's"),
+        RuntimeError("devise_lib.vision.archives.tar_photos.ArchiveError: not one of the user's"),
         RuntimeError("devise_lib.no_such.InputError: x"),
     ],
 )

@@ -142,7 +142,7 @@ def test_every_setting_was_tried_on_labels_held_out_and_one_of_the_best_trained(
 def test_tensorflow_model_in_the_registry_gives_the_embeddings_of_the_table(small_run):
     import mlflow
 
-    from devise_lib.vision.images import decode
+    from devise_lib.vision.images.decode import decode
 
     mlflow.set_tracking_uri(f"sqlite:///{small_run / 'mlflow.db'}")
     model = mlflow.tensorflow.load_model("models:/devise@champion")

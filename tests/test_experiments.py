@@ -88,7 +88,7 @@ class Photos:
 
 def write_data(folder: Path, photos: Photos) -> Path:
     """What the experiments with small photos download."""
-    from devise_lib.vision.networks import make_network
+    from devise_lib.vision.networks.build import make_network
 
     world = SmallWorld([*CIFAR_10, *CIFAR_100, *AWA2])
     world.write_vectors(folder / "wiki-news-300d-1M.vec")

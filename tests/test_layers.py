@@ -214,7 +214,7 @@ def test_stays_small_and_has_a_name_that_says_what_is_in_it(file):
         ("index", "import importlib\nimportlib.import_module('keras.ops')", "whose home is"),
         (
             "text",
-            "from devise_lib.vision.images import decode",
+            "from devise_lib.vision.images.decode import decode",
             "may use __version__, archive_kinds, errors",
         ),
         ("text", "from devise_lib import vision", "may use __version__, archive_kinds, errors"),

@@ -24,7 +24,7 @@ from devise_lib.text.lines import numbered_lines
 from devise_lib.text.tokens import tag_token, words
 from devise_lib.text.vectors.files import read_vectors
 from devise_lib.text.vectors.word_tests import similarity, words_of_pairs
-from devise_lib.vision.backbones import read_classes
+from devise_lib.vision.networks.backbones import read_classes
 
 ONE, TWO = "caf\u00e9", "cafe\u0301"  # \u00e9 as one character and as two
 

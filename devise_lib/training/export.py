@@ -20,8 +20,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.vision.images import Refusal, decode, is_plain
-from devise_lib.vision.keras_file import model_of_bytes
+from devise_lib.vision.images.decode import Refusal, decode, is_plain
+from devise_lib.vision.networks.keras_file import model_of_bytes
 
 KERAS, SAVED_MODEL, TFLITE = "model.keras", "saved_model", "model.tflite"
 VERSION = "1"  # TensorFlow Serving wants the model in a folder named by a number

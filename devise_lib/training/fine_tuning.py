@@ -130,7 +130,7 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
     """Choose the number of epochs, and train for so many; the same call on every rank."""
     from devise_lib.training.events import EventFiles
     from devise_lib.training.loop import of_first_rank, start_rank
-    from devise_lib.vision.keras_file import bytes_of_model
+    from devise_lib.vision.networks.keras_file import bytes_of_model
 
     rank, size = start_rank(plan.threads, plan.seed)
     ranks = rank, size
@@ -164,7 +164,7 @@ class _Training:
     def __init__(
         self, plan: FineTuningPlan, network: bytes, rows: LabelledRows, ranks: tuple[int, int]
     ) -> None:
-        from devise_lib.vision.keras_file import model_of_bytes
+        from devise_lib.vision.networks.keras_file import model_of_bytes
 
         self._plan, self._rows, self._ranks = plan, rows, ranks
         self.model = model_of_bytes(network)
@@ -196,7 +196,7 @@ class _Training:
 def freeze(model: Any, layers: int) -> None:
     """Leave the projection and the backbone's last so many layers with weights to be trained."""
     from devise_lib.training.model import PROJECTION
-    from devise_lib.vision.networks import train_last
+    from devise_lib.vision.networks.build import train_last
 
     body = [x for x in model.layers if x.weights and not x.name.startswith(PROJECTION)]
     train_last(body, layers)

@@ -5,8 +5,8 @@ from importlib.metadata import distributions
 import keras
 
 from devise_lib.numerics.linear import Affine, Projection
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 
 PROJECTION = "projection"  # what the names of its layers begin with
 

@@ -60,7 +60,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
 
     from devise_lib.training.events import EventFiles
     from devise_lib.training.loop import start_rank, train
-    from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+    from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
     rank, size = start_rank(plan.threads, plan.seed)
     steps = max(1, plan.rows // plan.batch_size)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import strategies as st
 
 from devise_lib.reasons import Reason
-from devise_lib.vision.endings import MAGIC
-from devise_lib.vision.images import Refusal, decode, inspect
+from devise_lib.vision.images.decode import Refusal, decode, inspect
+from devise_lib.vision.images.structure import MAGIC
 from tests.crafted import (
     draw_picture,
     draw_rough,

@@ -19,9 +19,9 @@ from devise_lib.spark.photos import pixel_table
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.spark.train import backbone as backbone_training
-from devise_lib.vision.backbones import Backbone, load_backbone
-from devise_lib.vision.images import decode
-from devise_lib.vision.networks import make_network
+from devise_lib.vision.images.decode import decode
+from devise_lib.vision.networks.backbones import Backbone, load_backbone
+from devise_lib.vision.networks.build import make_network
 from jobs import extract_features, train_backbone
 from tests.rows import read_rows, write_rows
 

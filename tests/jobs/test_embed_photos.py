@@ -19,7 +19,7 @@ from devise_lib.spark.embed.current_models import is_current, make_current
 from devise_lib.spark.embed.stream import Embedder, lock_name
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.vision.images import Refusal, decode
+from devise_lib.vision.images.decode import Refusal, decode
 from jobs import embed_photos
 from tests.embedding import (
     MATRIX,

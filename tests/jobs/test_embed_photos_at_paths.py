@@ -22,7 +22,7 @@ from devise_lib.spark.embed.stream import lock_name
 from devise_lib.spark.ingest.commits import mark
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.vision.images import decode
+from devise_lib.vision.images.decode import decode
 from jobs import embed_photos
 from tests.embedding import (
     MATRIX,

@@ -14,7 +14,7 @@ from devise_lib.errors import InputError
 from devise_lib.report.pictures import encode_jpeg
 from devise_lib.report.projector import TILE_SIDE
 from devise_lib.spark.job.locks import only_run
-from devise_lib.vision.images import decode
+from devise_lib.vision.images.decode import decode
 from jobs import export_model, export_projector
 from tests.embedded import MODEL, clustered
 from tests.rows import write_rows

@@ -23,8 +23,8 @@ from devise_lib.spark.train.promotion import Comparison, register
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
 from devise_lib.training.model import assemble
 from devise_lib.training.settings import Objective
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.networks import make_network
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.build import make_network
 from jobs import evaluate, extract_features, fine_tune
 from tests.rows import read_rows, write_rows
 

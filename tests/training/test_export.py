@@ -19,8 +19,8 @@ from devise_lib.training.export import (
     describe,
     export,
 )
-from devise_lib.vision.images import decode
-from devise_lib.vision.networks import network_to_train
+from devise_lib.vision.images.decode import decode
+from devise_lib.vision.networks.build import network_to_train
 from tests.icc_profiles import SWAPPED, matrix_profile
 
 pytestmark = [pytest.mark.slow]

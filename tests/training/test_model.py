@@ -5,9 +5,9 @@ import tensorflow as tf
 
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.training.model import assemble, requirements
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.inference import Network
-from devise_lib.vision.networks import make_network
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.build import make_network
+from devise_lib.vision.networks.inference import Network
 
 PHOTOS = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devise_lib.reasons import Reason
-from devise_lib.vision.images import Refusal, decode, inspect
+from devise_lib.vision.images.decode import Refusal, decode, inspect
 from tests.conftest import run_program
 from tests.crafted import CRAFTED, SIZE, WHOLE
 
@@ -75,7 +75,7 @@ def test_no_changed_byte_of_the_pixels_of_a_png_is_overlooked(place):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from devise_lib.vision.images import Refusal, decode
+from devise_lib.vision.images.decode import Refusal, decode
 from tests.crafted import CRAFTED
 
 name, spare_bytes, max_pixels = sys.argv[1], *map(int, sys.argv[2:])

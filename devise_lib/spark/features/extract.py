@@ -14,7 +14,7 @@ from devise_lib.spark.photos.inference import Model, with_vectors
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.bundle import load_bundle
 from devise_lib.training.model import features_of
-from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
 KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold", "kept")
 

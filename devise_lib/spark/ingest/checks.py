@@ -19,8 +19,8 @@ from devise_lib.spark.ingest.rows import (
 )
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.photos.reading import make_reader
-from devise_lib.vision.ahead import map_ahead
-from devise_lib.vision.images import Refusal
+from devise_lib.vision.images.decode import Refusal
+from devise_lib.vision.prefetch import map_ahead
 
 AHEAD_BYTES = 64 << 20  # read and not taken yet, a task
 ROW_BYTES = 10_000  # what a file in work weighs at least

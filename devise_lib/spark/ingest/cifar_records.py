@@ -23,9 +23,9 @@ from devise_lib.spark.ingest.rows import (
 )
 from devise_lib.spark.ingest.sources import shown_path
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
-from devise_lib.vision.archives import MEMBER
-from devise_lib.vision.cifar import decode_records, encode_png, is_for_testing
-from devise_lib.vision.images import Refusal
+from devise_lib.vision.archives.cifar import decode_records, encode_png, is_for_testing
+from devise_lib.vision.archives.tar_photos import MEMBER
+from devise_lib.vision.images.decode import Refusal
 
 BATCH_RECORDS = 500
 RANGE_RECORDS = 5_000  # that a task reads; of an archive it reads a whole member

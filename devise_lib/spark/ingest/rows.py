@@ -10,8 +10,8 @@ from pyspark.sql.types import BinaryType, LongType, StringType, StructField, Str
 from devise_lib.archive_kinds import TAR, archive_kind
 from devise_lib.reasons import Reason
 from devise_lib.spark.tables.schemas import PHOTOS
-from devise_lib.vision.archives import MEMBER
-from devise_lib.vision.images import Refusal, inspect
+from devise_lib.vision.archives.tar_photos import MEMBER
+from devise_lib.vision.images.decode import Refusal, inspect
 
 LEAST_TIME_S, GREATEST_TIME_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
 FRAME_FILES, FRAME_BYTES = 100, 16 << 20  # at most, but for one large file
@@ -113,7 +113,7 @@ def refuse(
 
     Args:
         content: the file.
-        max_pixels, min_side: see devise_lib.vision.images.
+        max_pixels, min_side: see devise_lib.vision.images.decode.
         missing_label: why there is no label where there should be one, else "".
     """
     found = inspect(content, max_pixels, min_side)

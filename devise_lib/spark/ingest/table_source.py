@@ -18,8 +18,8 @@ from devise_lib.spark.photos.reading import look_at
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.platform.literal_paths import open_table
 from devise_lib.text.wikipedia.files import Files, FileStatus
-from devise_lib.vision.ahead import map_ahead
-from devise_lib.vision.archives import MEMBER
+from devise_lib.vision.archives.tar_photos import MEMBER
+from devise_lib.vision.prefetch import map_ahead
 
 USABLE = {  # column -> types that it may have, as Spark writes them
     "path": ("string",),

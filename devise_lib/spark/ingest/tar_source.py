@@ -25,8 +25,15 @@ from devise_lib.spark.ingest.rows import (
 from devise_lib.spark.ingest.sources import Place, make_describer
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.wikipedia.files import Files, SeekableFile
-from devise_lib.vision.archives import MEMBER, File, Link, TarRange, plan_ranges, read_range
-from devise_lib.vision.tar_members import ArchiveError
+from devise_lib.vision.archives.tar_members import ArchiveError
+from devise_lib.vision.archives.tar_photos import (
+    MEMBER,
+    File,
+    Link,
+    TarRange,
+    plan_ranges,
+    read_range,
+)
 
 RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
 HEADER_BYTES = 4096  # read at once while headers are looked at

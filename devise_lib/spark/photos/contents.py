@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, worker_files
 from devise_lib.spark.platform.session import arrow_rows
-from devise_lib.vision.images import Refusal
+from devise_lib.vision.images.decode import Refusal
 
 CONTENTS_AT_ONCE = 8  # photos of an Arrow batch, each as large as its file
 

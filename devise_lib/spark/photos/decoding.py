@@ -16,9 +16,9 @@ from pyspark.sql import functions as F
 from devise_lib.reasons import Reason
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
-from devise_lib.vision.ahead import map_ahead
-from devise_lib.vision.images import Refusal, decode_inspected
-from devise_lib.vision.inference import Pixels
+from devise_lib.vision.images.decode import Refusal, decode_inspected
+from devise_lib.vision.networks.inference import Pixels
+from devise_lib.vision.prefetch import map_ahead
 
 FILE = ("path", "size_bytes", "sha256", "content")  # of PHOTOS: what a photo is read from
 Batches = Iterator[pa.RecordBatch]

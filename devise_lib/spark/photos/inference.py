@@ -22,8 +22,15 @@ from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.platform.worker_daemon import forked_with
 from devise_lib.spark.tables.schemas import VECTOR
 from devise_lib.training.devices import choose_gpu
-from devise_lib.vision.images import Refusal
-from devise_lib.vision.inference import Network, Pixels, Vectors, count_gpus, embed, load_network
+from devise_lib.vision.images.decode import Refusal
+from devise_lib.vision.networks.inference import (
+    Network,
+    Pixels,
+    Vectors,
+    count_gpus,
+    embed,
+    load_network,
+)
 
 REFUSED = (StructField("reason", StringType()), StructField("message", StringType()))
 

@@ -9,7 +9,7 @@ from devise_lib.paths import absolute, as_named, is_remote
 from devise_lib.reasons import Reason
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
-from devise_lib.vision.images import Refusal
+from devise_lib.vision.images.decode import Refusal
 
 MAX_FILE_BYTES = 1 << 30  # what a task would hold of one file
 READ_ERRORS = (OSError, InputError, Py4JError)

@@ -15,7 +15,7 @@ from devise_lib.report.content import Photo
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
 from devise_lib.spark.photos.contents import collect_pictures, photos_of
 from devise_lib.spark.tables.vector_columns import to_matrix
-from devise_lib.vision.images import Refusal, decode
+from devise_lib.vision.images.decode import Refusal, decode
 
 Batches = Iterator[pa.RecordBatch]
 FOUND = StructType(

@@ -14,7 +14,7 @@ from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
 from devise_lib.spark.labels.splits import has_vector
 from devise_lib.spark.photos.contents import collect_pictures, photos_of
 from devise_lib.spark.report.gallery_photos import with_truth
-from devise_lib.vision.images import Refusal, decode_inspected
+from devise_lib.vision.images.decode import Refusal, decode_inspected
 
 SEEN = {True: "seen", False: "unseen", None: ""}
 

@@ -19,9 +19,9 @@ from devise_lib.spark.train.horovod_ranks import (
     threads_a_rank,
 )
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
-from devise_lib.vision.networks import network_to_train
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.build import network_to_train
+from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
 
 def fit_softmax(

@@ -44,8 +44,8 @@ from devise_lib.training.fine_tuning import (
 )
 from devise_lib.training.model import assemble, features_of, identity_of, projection_of
 from devise_lib.training.plan import LabelledRows
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
 
 def tune_on_ranks(

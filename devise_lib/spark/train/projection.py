@@ -40,7 +40,7 @@ from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold
 from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Negatives, Objective, Settings
-from devise_lib.vision.backbones import Backbone
+from devise_lib.vision.networks.backbones import Backbone
 
 
 @dataclass(frozen=True)

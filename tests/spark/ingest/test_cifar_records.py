@@ -13,7 +13,7 @@ from devise_lib.command_line import find_input_error
 from devise_lib.config_photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.ingest import archive_members, cifar_records
-from devise_lib.vision.cifar import FORMATS, decode_records
+from devise_lib.vision.archives.cifar import FORMATS, decode_records
 from jobs import ingest_photos
 from tests.rows import of_set, read_rows
 

@@ -9,7 +9,7 @@ from PIL import Image
 from devise_lib.errors import InputError
 from devise_lib.spark.photos import inference
 from devise_lib.spark.photos.inference import Model, with_pixels, with_vectors
-from devise_lib.vision.images import decode
+from devise_lib.vision.images.decode import decode
 
 pytestmark = pytest.mark.spark
 

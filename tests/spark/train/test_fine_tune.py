@@ -29,7 +29,7 @@ from devise_lib.training.fine_tuning import (
 from devise_lib.training.model import features_of, identity_of, projection_of
 from devise_lib.training.plan import LabelledRows
 from devise_lib.training.settings import Objective
-from devise_lib.vision.keras_file import bytes_of_model, model_of_bytes
+from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

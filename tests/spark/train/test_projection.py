@@ -4,8 +4,8 @@ from devise_lib.config import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.spark.train.projection import readers_of, settings_to_try, softmax_of
 from devise_lib.training.settings import Objective, Settings
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.networks import make_network
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.build import make_network
 
 pytestmark = pytest.mark.spark
 

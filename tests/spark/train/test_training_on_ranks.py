@@ -18,8 +18,8 @@ from devise_lib.training.plan import ProjectionPlan, Rows, Run, TrialFold
 from devise_lib.training.projection import snapshot_epochs, train_projections
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
-from devise_lib.vision.keras_file import bytes_of_model
-from devise_lib.vision.networks import network_to_train
+from devise_lib.vision.networks.build import network_to_train
+from devise_lib.vision.networks.keras_file import bytes_of_model
 from tests.training.event_files import read_scalars
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

@@ -15,8 +15,8 @@ from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import FEATURES, LABELS
 from devise_lib.spark.train import projection
 from devise_lib.spark.train.projection import train_on_ranks
-from devise_lib.vision.backbones import Backbone
-from devise_lib.vision.networks import make_network
+from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.build import make_network
 from tests.rows import write_rows
 
 pytestmark = pytest.mark.spark

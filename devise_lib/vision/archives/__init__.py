@@ -1,0 +1,1 @@
+"""Archives of photos, read as they stand: tars, and CIFAR's records."""

@@ -1,0 +1,302 @@
+"""Tars of photos: cut into ranges of whole members, and the files of a range, tars in it opened."""
+
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import IO, Any, NamedTuple
+
+from devise_lib.paths import printable
+from devise_lib.reasons import Reason
+from devise_lib.vision.archives.tar_members import (
+    BLOCK,
+    ArchiveError,
+    Member,
+    TarBytes,
+    fill_holes,
+    walk,
+)
+from devise_lib.vision.archives.tar_names import (
+    FOLDER,
+    MAX_NAME,
+    MISSING,
+    Names,
+    Records,
+    is_folder,
+    member_name,
+    records_at,
+)
+from devise_lib.vision.images.decode import Refusal
+
+MEMBER = "!"  # between an archive's path and the path of a member
+TAR = ".tar"
+MAX_FILE_BYTES = 2**30  # a file is held in memory
+MAX_SPARSE_BYTES = 64 << 20  # of a file with holes, which may claim a thousand times its bytes
+_KINDS = {  # members that are no files, and what they are called
+    tarfile.FIFOTYPE: "a named pipe",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+}
+_CONTINUED = b"M"  # of GNU tar: the rest of a file that another volume begins
+OpenPart = Callable[[int, int], IO[bytes]]
+
+
+class Link(NamedTuple):
+    """A link of a tar: where its header is, and from where to where the member with its bytes.
+
+    A link to a folder has no bytes: its `stop` is its `start`.
+    """
+
+    at: int
+    start: int
+    stop: int
+
+
+def _link(names: Names, number: int) -> Link | None:
+    """What a link of a tar leads to; None where that is no member."""
+    at, target = names.starts[number], names.links.get(number, MISSING)
+    if target in (MISSING, FOLDER):
+        return Link(at, at, at) if target == FOLDER else None
+    return Link(at, *names.extent(target))
+
+
+@dataclass(frozen=True)
+class TarRange:
+    """A part of a tar that one task reads.
+
+    Attributes:
+        start, stop: its first byte, and the byte after its last; both at the header of a member.
+        shadowed: where members begin whose name comes again later: as tar does, the last counts.
+        links: those of its links that lead to a member of the tar, wherever that is.
+        records: PAX records of earlier members that hold for these, or for what links lead to.
+        is_mixed: whether the tar has a folder beside a tar of that name, so that a file of one may
+            have the path of a file of the other.
+    """
+
+    start: int
+    stop: int
+    shadowed: tuple[int, ...] = ()
+    links: tuple[Link, ...] = ()
+    records: tuple[Records, ...] = ((0, {}),)
+    is_mixed: bool = False
+
+    @property
+    def weight(self) -> int:
+        """Bytes that its task reads, with those of its links."""
+        return self.stop - self.start + sum(link.stop - link.start for link in self.links)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an archive.
+
+    Attributes:
+        name: its path; of a file in an inner archive INNER!PATH.
+        modified_s: time of its last change, seconds since the epoch.
+        content: its bytes; none where there is a refusal.
+        refusal: why it was not read.
+    """
+
+    name: str
+    modified_s: float
+    content: bytes = b""
+    refusal: Refusal | None = None
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a dot, as .DS_Store and ._photo.jpg do."""
+    return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
+
+
+def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
+    """Cut a tar at members into ranges of about `range_bytes`; reads nothing but headers.
+
+    Holds the names of all members, some 170 bytes each. Tars that were written one behind the
+    other into one file count as one.
+
+    Args:
+        archive: an uncompressed tar, open at its start; it is read at many places.
+        range_bytes: a range reads no more than that, unless a member is longer.
+
+    Raises:
+        ArchiveError: it is no tar, is cut off, or has something else between two members.
+    """
+    names = Names()
+    for member in walk(TarBytes(archive.read, seek=archive.seek), whole=True):
+        names.add(member)
+    names.resolve()
+    return list(_cut(names, range_bytes))
+
+
+def _cut(names: Names, range_bytes: int) -> Iterator[TarRange]:
+    """The ranges of a tar's members, each as long as it may be."""
+    hidden_by_later = set(names.shadowed)
+    shadowed: list[int] = []
+    links: list[Link] = []
+    first, weight, is_mixed = 0, 0, names.has_folder_beside(TAR)
+
+    def finish(behind: int) -> TarRange:
+        start, stop = names.extent(first)[0], names.extent(behind - 1)[1]
+        records = names.records_for({start, *(link.start for link in links)})
+        return TarRange(start, stop, tuple(shadowed), tuple(links), records, is_mixed)
+
+    for number in range(len(names)):
+        start, stop = names.extent(number)
+        is_shadowed = number in hidden_by_later
+        link = None if is_shadowed else _link(names, number)
+        reads = stop - start + (link.stop - link.start if link else 0)
+        if weight and weight + reads > range_bytes:
+            yield finish(number)
+            first, weight = number, 0
+            shadowed, links = [], []
+        weight += reads
+        shadowed += [start] if is_shadowed else []
+        links += [link] if link else []
+    if len(names):
+        yield finish(len(names))
+
+
+def read_range(opened: IO[bytes], part: TarRange, open_part: OpenPart) -> Iterator[File]:
+    """The files of a range, one at a time; those of tars within it as files of theirs.
+
+    A link within the tar gives the file that it leads to. Folders, and what is hidden, are no
+    files. Anything else that holds no file gives one with a refusal; nothing is written to disk.
+
+    Args:
+        opened: gives the tar's bytes from `part.start` on, forwards only.
+        part: of `plan_ranges`.
+        open_part: gives the tar's bytes from one place to another, for links.
+
+    Raises:
+        ArchiveError: the tar or one within it is damaged.
+    """
+    source = TarBytes(opened.read, part.start, part.stop)
+    links, shadowed = {link.at: link for link in part.links}, set(part.shadowed)
+    for member in walk(source, records_at(part.records, part.start), whole=False):
+        header = member.header
+        if header.offset in shadowed:
+            continue
+        name = printable(member_name(header.name))
+        if header.issym() or header.islnk():
+            if not is_hidden(name):
+                link = links.get(header.offset)
+                held = records_at(part.records, link.start) if link else {}
+                yield from _linked(header, name, link, held, open_part)
+        else:
+            yield from _files_of(source, member, name, open_part)
+
+
+def _linked(
+    header: tarfile.TarInfo,
+    name: str,
+    link: Link | None,
+    defaults: Mapping[str, str],
+    open_part: OpenPart,
+    inner: bool = False,
+) -> Iterator[File]:
+    """What a link leads to, under the link's name.
+
+    Args:
+        header: of the link.
+        name: of the link.
+        link: None where it leads to no member.
+        defaults: PAX records that hold for the member that it leads to.
+        open_part: gives the bytes of that member.
+        inner: whether the link is in a tar in a tar.
+    """
+    if link is None:
+        kind = "symbolic" if header.issym() else "hard"
+        leads_to = f"a {kind} link to {printable(header.linkname)!r}, which is no file of the tar"
+        where = "" if header.issym() else " before it"
+        yield _refused(header, name, Reason.MISSING_FILE, leads_to + where)
+        return
+    if link.start == link.stop:
+        message = (
+            f"a symbolic link to {printable(header.linkname)!r}, a folder of the tar; the files of "
+            "this folder are taken under their own paths alone"
+        )
+        yield _refused(header, name, Reason.UNSUPPORTED_FORMAT, message)
+        return
+    with open_part(link.start, link.stop) as opened:
+        source = TarBytes(opened.read, link.start, link.stop)
+        for member in walk(source, defaults, whole=False):
+            yield from _files_of(source, member, name, open_part, inner)
+
+
+def _files_of(
+    source: TarBytes, member: Member, name: str, open_part: OpenPart, inner: bool = False
+) -> Iterator[File]:
+    """The file that a member is, or the files of the tar that it is; none for a folder."""
+    header = member.header
+    if is_folder(header) or is_hidden(name):
+        return
+    if len(name) > MAX_NAME:
+        message = f"its name has {len(name):,} characters, and at most {MAX_NAME:,} are allowed"
+        yield _refused(header, name[:MAX_NAME], Reason.UNSUPPORTED_FORMAT, message)
+    elif kind := _KINDS.get(header.type):
+        yield _refused(header, name, Reason.NOT_AN_IMAGE, f"{kind}, which holds no bytes")
+    elif header.type == _CONTINUED:
+        message = "the rest of a file that another volume of the tar begins"
+        yield _refused(header, name, Reason.TRUNCATED, message)
+    elif name.endswith(TAR) and (inner or header.issparse()):
+        what = "a tar with holes" if header.issparse() else "a tar in a tar in a tar"
+        message = f"{what} is not opened: unpack it, and pack it anew"
+        yield _refused(header, name, Reason.UNSUPPORTED_FORMAT, message)
+    elif name.endswith(TAR):  # as ILSVRC2012_img_train.tar has one for each class
+        yield from _inner_files(source, header, name, open_part)
+    else:
+        yield _read(source, member, name)
+
+
+def _read(source: TarBytes, member: Member, name: str) -> File:
+    header = member.header
+    most = MAX_SPARSE_BYTES if header.issparse() else MAX_FILE_BYTES
+    if header.size > most:
+        message = f"{header.size:,} bytes, and of such a file at most {most:,} are read"
+        return _refused(header, name, Reason.TOO_LARGE, message)
+    pieces: Any = header.sparse if header.issparse() else ()  # its type stub is wrong
+    padded = sum(count + -count % BLOCK for _, count in pieces)
+    stored = padded if header.issparse() else header.size
+    if not 0 <= stored <= member.end - header.offset_data:
+        raise ArchiveError(f"unexpected end of data at {source.place(member.end)}")
+    source.seek(header.offset_data)
+    content = source.take(stored)
+    if len(content) < stored:
+        raise ArchiveError(f"unexpected end of data at {source.place(source.tell())}")
+    if not header.issparse():
+        return File(name, float(header.mtime), content)
+    whole = fill_holes(content, pieces, header.size)
+    if whole is None:
+        message = "a file with holes, and the list of these is damaged"
+        return _refused(header, name, Reason.DECODE_ERROR, message)
+    return File(name, float(header.mtime), whole)
+
+
+def _refused(header: tarfile.TarInfo, name: str, reason: Reason, message: str) -> File:
+    return File(name, float(header.mtime), refusal=Refusal(reason, message))
+
+
+def _inner_files(
+    outer: TarBytes, header: tarfile.TarInfo, name: str, open_part: OpenPart
+) -> Iterator[File]:
+    """The files of a tar in a tar, its links at the end; see `read_range`."""
+    outer.seek(header.offset_data)
+    source = TarBytes(outer.take, stop=header.size, name=name)
+    names, links = Names(), []
+    for member in walk(source, whole=True):
+        names.add(member)
+        inside = printable(member_name(member.header.name))
+        if member.header.issym() or member.header.islnk():
+            if not is_hidden(inside):
+                links.append((len(names) - 1, member.header))
+            continue
+        for file in _files_of(source, member, inside, open_part, inner=True):
+            yield replace(file, name=f"{name}{MEMBER}{file.name}")
+    names.resolve()
+    for number, link in links:
+        found = _link(names, number)
+        held = records_at(names.records, found.start if found else 0)
+        if found:
+            found = Link(0, *(header.offset_data + place for place in found[1:]))
+        inside = printable(member_name(link.name))
+        for file in _linked(link, inside, found, held, open_part, inner=True):
+            yield replace(file, name=f"{name}{MEMBER}{file.name}")

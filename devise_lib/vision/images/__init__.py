@@ -1,0 +1,1 @@
+"""The bytes of an image file to pixels, or the reason why not."""

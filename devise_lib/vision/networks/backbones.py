@@ -1,0 +1,167 @@
+"""A trained softmax network: kept and loaded, cut to its features, split in two."""
+
+import hashlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from devise_lib.errors import InputError
+from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.paths import replace_text, write_whole
+from devise_lib.vision.networks.build import POOLED
+from devise_lib.vision.networks.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
+
+MAP = "map"
+DIGEST = "sha256"  # of the Keras file, in the JSON beside it
+# Training and evaluation sum d x d numbers for features of d: 0.5 GB here, a task.
+MAX_DIMENSION = 8_192
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A softmax network and what it was made for.
+
+    Attributes:
+        name: as in the configuration.
+        model: of `devise_lib.vision.networks.build`: (n, image_size, image_size, 3) RGB in [0, 255] to
+            (n, classes) probabilities.
+        classes: the label of each output.
+        image_size: side of the input, pixels.
+        feature_layer: where features are taken: "pooled"; "map", the activation map that pooling
+            averages; or the name of a layer of the model.
+
+    Raises:
+        InputError: there is no such layer, or it has more numbers than can be computed with.
+    """
+
+    name: str
+    model: keras.Model
+    classes: list[str]
+    image_size: int
+    feature_layer: str = POOLED
+
+    def __post_init__(self) -> None:
+        tensor = self._feature_tensor()
+        dimension = int(np.prod(tensor.shape[1:]))
+        if dimension > MAX_DIMENSION:
+            raise InputError(
+                f"feature_layer {self.feature_layer!r} of {self.name} has {dimension:,} numbers a "
+                f"photo of {self.image_size} pixels, at most {MAX_DIMENSION:,} can be taken: give "
+                "a smaller image_size or another layer"
+            )
+
+    def features(self) -> keras.Model:
+        """The network up to its features, (n, d_visual): those of a map lie row by row."""
+        tensor = self._feature_tensor()
+        if len(tensor.shape) > 2:
+            tensor = keras.layers.Flatten()(tensor)
+        return keras.Model(self.model.input, tensor)
+
+    def classifier(self) -> SoftmaxLayer:
+        """The softmax as a layer on the features; of no class where it is none.
+
+        From the pooled features it is the network's last layer. Pooling is linear, so from the map
+        it is that layer, too, its kernel / (h w) at every place. What lies deeper is no linear
+        function of the classes' logits.
+        """
+        pooled, last = self.model.get_layer(POOLED), self.model.layers[-1]
+        kernel, bias = last.get_weights()
+        tensor = self._feature_tensor()
+        if tensor is last.input:
+            return SoftmaxLayer(kernel, bias, self.classes)
+        if tensor is pooled.input and pooled.output is last.input:
+            places = int(np.prod(tensor.shape[1:3]))
+            return SoftmaxLayer(np.tile(kernel / places, (places, 1)), bias, self.classes)
+        dimension = int(np.prod(tensor.shape[1:]))
+        return SoftmaxLayer(np.zeros((dimension, 0), np.float32), np.zeros(0, np.float32), [])
+
+    def _feature_tensor(self) -> keras.KerasTensor:
+        if self.feature_layer == MAP:
+            return self.model.get_layer(POOLED).input
+        names = [layer.name for layer in self.model.layers[1:-1]]  # neither photos nor classes
+        if self.feature_layer not in names:
+            raise InputError(
+                f"{self.name} has no layer {self.feature_layer!r} to take features from: want "
+                f"{POOLED!r}, {MAP!r} or one of {', '.join(names)}"
+            )
+        return self.model.get_layer(self.feature_layer).output
+
+    def identity(self) -> str:
+        """Name and a digest of the weights and of what is made of them: the id of the features."""
+        made_of = json.dumps([self.image_size, self.feature_layer])
+        return f"{self.name}-{digest_of_weights(self.model, made_of)}"
+
+    def save(self, folder: Path) -> None:
+        """Write `backbone.keras` and `backbone.json`, each as a whole.
+
+        The second holds a digest of the first. A run that is killed between the two leaves files
+        that do not fit, and `load_backbone` refuses them.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        keras_file = bytes_of_model(self.model)
+        about = {
+            "name": self.name,
+            "classes": self.classes,
+            "image_size": self.image_size,
+            "feature_layer": self.feature_layer,
+            DIGEST: hashlib.sha256(keras_file).hexdigest(),
+        }
+        write_whole(folder / "backbone.keras", lambda draft: draft.write_bytes(keras_file))
+        replace_text(folder / "backbone.json", json.dumps(about))
+
+
+def load_backbone(folder: Path) -> Backbone:
+    """Read what `Backbone.save` wrote; no code from the file is run.
+
+    Raises:
+        InputError: there is none, only a part of one, or one of an older version.
+    """
+    about_file, model_file = folder / "backbone.json", folder / "backbone.keras"
+    if not about_file.exists():
+        raise InputError(f"no backbone in {folder}: run train_backbone first")
+    about = json.loads(about_file.read_text(encoding="utf-8"))
+    if DIGEST not in about:
+        raise InputError(f"{folder} is of another version of train_backbone: run it again")
+    keras_file = model_file.read_bytes() if model_file.exists() else b""
+    if hashlib.sha256(keras_file).hexdigest() != about[DIGEST]:
+        raise InputError(
+            f"{model_file} is not the network that {about_file.name} beside it describes: a run of "
+            "train_backbone was killed while it wrote them, or one was exchanged; run "
+            "train_backbone again"
+        )
+    return Backbone(
+        about["name"],
+        model_of_bytes(keras_file),
+        about["classes"],
+        about["image_size"],
+        about["feature_layer"],
+    )
+
+
+def features_file(backbone: Backbone) -> bytes:
+    """The Keras file of the network up to its features."""
+    return bytes_of_model(backbone.features())
+
+
+def read_classes(path: Path) -> list[str]:
+    """The label of each output, from JSON {"0": [label, name], "1": ...}, or a backbone.json.
+
+    Raises:
+        InputError: the file is of another form.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if "classes" in table:  # of Backbone.save
+            labels = table["classes"]
+        else:
+            labels = [table[str(i)][0] for i in range(len(table))]
+        return [unicodedata.normalize("NFC", str(label)) for label in labels]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise InputError(
+            f'{path}: want JSON {{"0": [label, name], "1": ...}}, one entry a class, or the '
+            f"backbone.json of an earlier train_backbone: {error!r}"
+        ) from error

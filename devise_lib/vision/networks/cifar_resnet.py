@@ -1,0 +1,72 @@
+"""The residual network for CIFAR's photos of 32 x 32, of any depth 6n + 2.
+
+He et al. (2016), "Deep residual learning for image recognition", section 4.2: a 3x3 convolution,
+then three stages of n blocks of two 3x3 convolutions, of 16, 32 and 64 filters; the second and the
+third halve the map. Shortcuts are of option A: they have no parameter.
+"""
+
+import keras
+
+from devise_lib.vision.networks.pixel_scaling import to_unit_range
+
+STAGES = (16, 32, 64)  # filters
+
+
+def cifar_resnet_map(photos: keras.KerasTensor, depth: int) -> keras.KerasTensor:
+    """Photos (n, size, size, 3), RGB in [0, 255], to the last activation map.
+
+    Args:
+        photos: of 32 x 32 in the paper.
+        depth: layers with weights, 6n + 2: the first, 6n in blocks, and the softmax to come.
+
+    Returns:
+        (n, size / 4, size / 4, 64): (n, 8, 8, 64) in the paper. Layers are named
+        `stage<1..3>_block<1..n>_` and conv1, bn1, relu1, conv2, bn2, add, out.
+    """
+    x = _convolve(to_unit_range(photos), STAGES[0], 1, "first_conv")
+    x = keras.layers.BatchNormalization(momentum=0.9, name="first_bn")(x)
+    x = keras.layers.Activation("relu", name="first_out")(x)
+    for stage, filters in enumerate(STAGES, start=1):
+        for block in range(1, (depth - 2) // 6 + 1):
+            stride = 2 if stage > 1 and block == 1 else 1
+            x = _block(x, filters, stride, f"stage{stage}_block{block}")
+    return x
+
+
+def _block(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+    layers = keras.layers
+    shortcut = x if stride == 1 else _halved(x, name)
+    x = _convolve(x, filters, stride, f"{name}_conv1")
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn1")(x)
+    x = layers.Activation("relu", name=f"{name}_relu1")(x)
+    x = _convolve(x, filters, 1, f"{name}_conv2")
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn2")(x)
+    x = layers.Add(name=f"{name}_add")([x, shortcut])
+    return layers.Activation("relu", name=f"{name}_out")(x)
+
+
+def _convolve(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+    """3x3; a pixel is padded on every side, so that a stride takes the pixels of the shortcut."""
+    if stride > 1:  # where Keras would pad the far sides alone
+        x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+    return keras.layers.Conv2D(
+        filters,
+        3,
+        strides=stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
+
+
+def _halved(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Option A where channels double: every other pixel, and as many channels of zeros.
+
+    The zeros are the channels times 0, as in fb.resnet.torch: plain layers, which load in safe mode
+    and convert to TFLite.
+    """
+    layers = keras.layers
+    x = layers.AveragePooling2D(1, strides=2, name=f"{name}_every_other")(x)
+    zeros = layers.Rescaling(0.0, name=f"{name}_zeros")(x)
+    return layers.Concatenate(name=f"{name}_shortcut")([x, zeros])

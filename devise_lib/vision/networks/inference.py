@@ -1,0 +1,171 @@
+"""Decoded photos in batches through a network: pixels in, vectors or refusals out."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.reasons import Reason
+from devise_lib.vision.images.decode import Refusal
+
+_LOADED: dict[tuple[str, str], "Network"] = {}  # by digest and device; one model a worker process
+MOST_WAITING = 4  # batches of results that wait for a batch to be full
+
+Pixels = NDArray[np.uint8]
+Vectors = tuple[NDArray[np.float32], ...]  # of one photo: a vector for each output of the network
+
+
+class TakesPhotos(Protocol):
+    """A network, or what stands for one: (n, image_size, image_size, 3) RGB to its outputs."""
+
+    image_size: int
+
+    def __call__(self, photos: Pixels, /) -> list[NDArray[np.float32]]: ...
+
+
+class Network:
+    """A Keras network for inference: its weights are constants of one compiled graph.
+
+    As constants, TensorFlow folds the batch normalisations into the convolutions: 1.1 to 1.7 times
+    the photos of the Keras model itself on a CPU.
+
+    Attributes:
+        image_size: side of the photos it takes, pixels.
+        dimensions: numbers of a vector, for each output.
+        device: where it runs, as TensorFlow names it: "/CPU:0", "/GPU:1".
+    """
+
+    def __init__(self, keras_file: bytes, threads: int = 1, device: str = "/CPU:0") -> None:
+        """Load a Keras file from its bytes, in safe mode: no code from the file is run."""
+        import tensorflow as tf  # 10 s, with Keras: paid by the worker that computes, once
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2 as freeze,
+        )
+
+        from devise_lib.vision.networks.keras_file import model_of_bytes
+
+        _set_up(threads)
+        self.device = device
+        with tf.device(device):
+            model = model_of_bytes(keras_file)
+            self.image_size = int(model.input_shape[1])
+            self.dimensions = tuple(int(output.shape[-1]) for output in model.outputs)
+            shape = [None, self.image_size, self.image_size, 3]
+            call = tf.function(
+                lambda pixels: _as_tuple(model(tf.cast(pixels, tf.float32), training=False)),
+                input_signature=[tf.TensorSpec(shape, tf.uint8)],
+                autograph=False,
+            )
+            self._call = freeze(call.get_concrete_function())
+
+    def __call__(self, photos: Pixels) -> list[NDArray[np.float32]]:
+        """(n, image_size, image_size, 3) RGB to (n, dimension), for each output.
+
+        Raises:
+            ValueError: photos of another size; the compiled graph would not look.
+        """
+        import tensorflow as tf
+
+        side = self.image_size
+        if photos.shape[1:] != (side, side, 3):
+            raise ValueError(f"photos are {photos.shape}, want (n, {side}, {side}, 3)")
+        with tf.device(self.device):
+            outputs = self._call(tf.constant(photos))
+        if "GPU" in self.device and "GPU" not in outputs[0].device:
+            raise InputError(
+                f"Spark gave this task {self.device}, but TensorFlow computes on "
+                f"{outputs[0].device}: install TensorFlow for GPUs, or give no GPU to the task"
+            )
+        return [output.numpy() for output in outputs]
+
+
+def count_gpus() -> int:
+    """GPUs that TensorFlow sees in this process."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def load_network(keras_file: bytes, threads: int = 1, device: str = "/CPU:0") -> Network:
+    """The network of a Keras file, loaded once in this process for a device."""
+    key = hashlib.sha256(keras_file).hexdigest(), device
+    if key not in _LOADED:
+        for old in [other for other in _LOADED if other[0] != key[0]]:
+            del _LOADED[old]  # a worker serves one model at a time; the old one's memory goes back
+        _LOADED[key] = Network(keras_file, threads, device)
+    return _LOADED[key]
+
+
+def embed(
+    network: TakesPhotos,
+    decoded: Iterable[Pixels | Refusal],
+    batch_size: int,
+    precision: str = "float32",
+) -> Iterator[Vectors | Refusal]:
+    """The vectors of each photo, or the reason why not, in order.
+
+    Every call of the network has the same shape, a last short batch being filled up with black:
+    TensorFlow's kernels differ in the last bit from shape to shape, and a photo's vector must not
+    depend on which others it was computed with. Where most photos are refused a batch is filled up
+    early: whoever takes the results holds rows of all that waits.
+
+    Args:
+        network: takes photos of its image_size.
+        decoded: (image_size, image_size, 3) RGB, or why there is none.
+        batch_size: photos a call.
+        precision: that vectors are rounded to, "float32" or "float16".
+    """
+    batch = np.zeros((batch_size, network.image_size, network.image_size, 3), np.uint8)
+    waiting: list[Refusal | None] = []  # None: the next photo of the batch
+    filled = 0
+    for photo in decoded:
+        if isinstance(photo, Refusal):
+            if not filled:  # nothing before it waits
+                yield photo
+                continue
+            waiting.append(photo)
+        else:
+            batch[filled] = photo
+            filled += 1
+            waiting.append(None)
+        if filled == batch_size or len(waiting) == MOST_WAITING * batch_size:
+            yield from _run(network, batch, waiting, precision)
+            waiting, filled = [], 0
+    if filled:
+        yield from _run(network, batch, waiting, precision)
+
+
+def _run(
+    network: TakesPhotos, batch: Pixels, waiting: list[Refusal | None], precision: str
+) -> Iterator[Vectors | Refusal]:
+    batch[waiting.count(None) :] = 0
+    with np.errstate(over="ignore"):  # what half precision cannot hold is found to be infinite
+        outputs = [each.astype(precision).astype(np.float32) for each in network(batch)]
+    vectors = iter(zip(*outputs, strict=True))
+    for refusal in waiting:
+        yield refusal or _finite(next(vectors))
+
+
+def _finite(vectors: Vectors) -> Vectors | Refusal:
+    if all(np.isfinite(vector).all() for vector in vectors):
+        return vectors
+    return Refusal(Reason.NOT_FINITE, "the network gave a number that is not finite")
+
+
+def _as_tuple(outputs: Any) -> tuple[Any, ...]:
+    return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
+
+
+def _set_up(threads: int) -> None:
+    import tensorflow as tf
+
+    try:
+        for gpu in tf.config.list_physical_devices("GPU"):  # else the first process takes it all
+            tf.config.experimental.set_memory_growth(gpu, True)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:  # another network has run here already and fixed the number
+        return

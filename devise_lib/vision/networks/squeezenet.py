@@ -1,0 +1,53 @@
+"""SqueezeNet 1.1 up to its last fire module.
+
+Iandola et al. (2016), "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", figure 1 and
+table 1, in the version 1.1 of its authors (github.com/forresti/SqueezeNet): 3x3 in place of 7x7 in
+the first convolution, and pooling earlier. Layers are named as in the models of Caffe and Keras 2,
+with "_" for "/"; pooling leaves out a last row that does not fit, as in Keras 2 (Caffe keeps it).
+
+The original classifier is no dense layer on pooled features: `conv10`, 1x1 to a map a class, is
+rectified and only then averaged. So it cannot be taken over: the features here are the average of
+`fire9`, and a new dense softmax follows.
+"""
+
+import keras
+
+from devise_lib.vision.networks.pixel_scaling import to_bgr_about_mean
+
+# Squeeze and expand filters of each fire module; "pool" is between them.
+FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128)} | {
+    6: (48, 192),
+    7: (48, 192),
+    8: (64, 256),
+    9: (64, 256),
+}
+POOLED_AFTER = (3, 5)
+
+
+def squeezenet_map(photos: keras.KerasTensor) -> keras.KerasTensor:
+    """Photos (n, size, size, 3), RGB in [0, 255], to the map of fire9, (n, h, w, 512).
+
+    722,496 parameters. The dropout of fire9 acts in training alone.
+    """
+    layers = keras.layers
+    x = layers.Conv2D(64, 3, strides=2, name="conv1")(to_bgr_about_mean(photos))
+    x = layers.Activation("relu", name="relu_conv1")(x)
+    x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
+    for number, (squeeze, expand) in FIRES.items():
+        x = _fire(x, number, squeeze, expand)
+        if number in POOLED_AFTER:
+            x = layers.MaxPooling2D(3, strides=2, name=f"pool{number}")(x)
+    return layers.Dropout(0.5, name="drop9")(x)
+
+
+def _fire(x: keras.KerasTensor, number: int, squeeze: int, expand: int) -> keras.KerasTensor:
+    """Few channels, then 1x1 and 3x3 filters side by side: 2 * expand channels."""
+    layers = keras.layers
+
+    def convolve(x: keras.KerasTensor, name: str, filters: int, size: int) -> keras.KerasTensor:
+        x = layers.Conv2D(filters, size, padding="same", name=f"fire{number}_{name}")(x)
+        return layers.Activation("relu", name=f"fire{number}_relu_{name}")(x)
+
+    x = convolve(x, "squeeze1x1", squeeze, 1)
+    sides = [convolve(x, "expand1x1", expand, 1), convolve(x, "expand3x3", expand, 3)]
+    return layers.Concatenate(name=f"fire{number}_concat")(sides)
