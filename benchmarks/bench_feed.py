@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.rate import Rate
-from devise_lib.training.feed import Feed
+from devise_lib.training.ranks.feed import Feed
 
 FILES, ROWS, DIMENSION = 60, 1_000, 2048
 

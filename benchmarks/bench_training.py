@@ -58,10 +58,10 @@ def make_job() -> Any:
     def job(rows: Rows) -> list[tuple[float, float]]:
         import keras
 
-        from devise_lib.training.feed import make_cache
         from devise_lib.training.head import build_head
-        from devise_lib.training.loop import make_optimizer, start_rank, train
         from devise_lib.training.loss import make_loss
+        from devise_lib.training.ranks.feed import make_cache
+        from devise_lib.training.ranks.loop import make_optimizer, start_rank, train
 
         rank, size = start_rank(1, 0)
         steps, share = rows.count // batch, batch // size

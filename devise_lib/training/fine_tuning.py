@@ -14,9 +14,9 @@ from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation, cross_fitted
 from devise_lib.paths import local
 from devise_lib.training.augmentation import Augmentation
-from devise_lib.training.checkpoint import Checkpoint, checkpoint_in
-from devise_lib.training.feed import Feed, places_of, to_photos
 from devise_lib.training.plan import LabelledRows
+from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
+from devise_lib.training.ranks.feed import Feed, places_of, to_photos
 from devise_lib.training.settings import Objective
 
 
@@ -128,8 +128,8 @@ class Tuned:
 
 def fine_tune(plan: FineTuningPlan) -> Tuned:
     """Choose the number of epochs, and train for so many; the same call on every rank."""
-    from devise_lib.training.events import EventFiles
-    from devise_lib.training.loop import of_first_rank, start_rank
+    from devise_lib.training.ranks.events import EventFiles
+    from devise_lib.training.ranks.loop import of_first_rank, start_rank
     from devise_lib.vision.networks.keras_file import bytes_of_model
 
     rank, size = start_rank(plan.threads, plan.seed)
@@ -176,8 +176,8 @@ class _Training:
         """Mean losses so far, at the start and after each epoch."""
         import keras
 
-        from devise_lib.training.loop import train
         from devise_lib.training.loss import make_loss
+        from devise_lib.training.ranks.loop import train
 
         plan, rows = self._plan, self._rows
         draw = keras.random.SeedGenerator(plan.seed + self._ranks[0])

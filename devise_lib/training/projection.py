@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from devise_lib.errors import DivergedError
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score, choose, score_projections
-from devise_lib.training.checkpoint import Checkpoint, checkpoint_in
-from devise_lib.training.feed import Cache, Feed, make_cache, places_of
 from devise_lib.training.plan import (
     Outcome,
     ProjectionPlan,
@@ -21,6 +19,8 @@ from devise_lib.training.plan import (
     Trained,
     Trial,
 )
+from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
+from devise_lib.training.ranks.feed import Cache, Feed, make_cache, places_of
 from devise_lib.training.settings import Settings
 
 SNAPSHOTS = 6  # of the photos that are followed, at the most
@@ -28,7 +28,7 @@ SNAPSHOTS = 6  # of the photos that are followed, at the most
 
 def train_projections(plan: ProjectionPlan) -> Outcome:
     """Choose the settings and train with them; the same call on every rank."""
-    from devise_lib.training.loop import start_rank  # TensorFlow belongs to the ranks
+    from devise_lib.training.ranks.loop import start_rank  # TensorFlow belongs to the ranks
 
     rank, size = start_rank(plan.threads, plan.seed)
     with make_cache(plan.cache_bytes, size) as cache:
@@ -59,7 +59,7 @@ def _choose_and_train(plan: ProjectionPlan, trainer: "_Trainer") -> Outcome:
 
 class _Trainer:
     def __init__(self, plan: ProjectionPlan, rank: int, size: int, cache: Cache | None) -> None:
-        from devise_lib.training.events import EventFiles
+        from devise_lib.training.ranks.events import EventFiles
 
         self._plan, self._rank, self.size, self._cache = plan, rank, size, cache
         self._events = EventFiles("" if rank else plan.events)
@@ -68,7 +68,7 @@ class _Trainer:
         """The settings with a learning rate: one that is 0 is found by a range test."""
         if settings.learning_rate:
             return settings
-        from devise_lib.training.loop import find_rate, make_optimizer
+        from devise_lib.training.ranks.loop import find_rate, make_optimizer
 
         parts = self._build(rows, settings, self._plan.seed)
 
@@ -106,7 +106,7 @@ class _Trainer:
         With the one-cycle policy for all epochs: its rates are made for them. A training that
         diverges ends the trial as well.
         """
-        from devise_lib.training.loop import of_first_rank
+        from devise_lib.training.ranks.loop import of_first_rank
 
         folds, curves = self._plan.folds, self._events.curves(name)
         trainings = [self._start(fold.rows, settings, self._plan.seed) for fold in folds]
@@ -142,7 +142,7 @@ class _Trainer:
         self, rows: Rows, settings: Settings, seed: int, checkpoint: Checkpoint | None = None
     ) -> "_Training":
         from devise_lib.training.head import to_projection
-        from devise_lib.training.loop import make_optimizer, train
+        from devise_lib.training.ranks.loop import make_optimizer, train
 
         parts = self._build(rows, settings, seed)
         steps = max(1, rows.count // settings.batch_size)

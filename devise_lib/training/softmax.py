@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from devise_lib.training.checkpoint import checkpoint_in
-from devise_lib.training.feed import Feed, places_of, to_photos
+from devise_lib.training.ranks.checkpoint import checkpoint_in
+from devise_lib.training.ranks.feed import Feed, places_of, to_photos
 
 SHIFT = 4  # pixels
 
@@ -58,8 +58,8 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     """Train the plan's network; the same call on every rank, the result from the first alone."""
     import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
 
-    from devise_lib.training.events import EventFiles
-    from devise_lib.training.loop import start_rank, train
+    from devise_lib.training.ranks.events import EventFiles
+    from devise_lib.training.ranks.loop import start_rank, train
     from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
     rank, size = start_rank(plan.threads, plan.seed)

@@ -21,7 +21,7 @@ from devise_lib.spark.photos.decoding import Batches, DecodedPhotos, Reading, fi
 from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.platform.worker_daemon import forked_with
 from devise_lib.spark.tables.schemas import VECTOR
-from devise_lib.training.devices import choose_gpu
+from devise_lib.training.ranks.devices import choose_gpu
 from devise_lib.vision.images.decode import Refusal
 from devise_lib.vision.networks.inference import (
     Network,

@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 from devise_lib.config_types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.resources import GIB, WORKER_BYTES, memory_available_bytes
-from devise_lib.training.hosts import ENVIRONMENT, require_slots, run_on_hosts
-from devise_lib.training.witness import first_cause, witnessed
+from devise_lib.training.ranks.hosts import ENVIRONMENT, require_slots, run_on_hosts
+from devise_lib.training.ranks.rank_status import first_cause, witnessed
 
 P = TypeVar("P")
 R = TypeVar("R")

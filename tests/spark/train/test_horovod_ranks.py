@@ -30,7 +30,7 @@ def test_a_rank_that_fails_stops_the_run_and_the_log_says_why(spark, tmp_path):
         import horovod.tensorflow as hvd
         import tensorflow as tf
 
-        from devise_lib.training.loop import start_rank
+        from devise_lib.training.ranks.loop import start_rank
 
         rank, _ = start_rank(1, 0)
         hvd.allreduce(tf.constant(1.0), name="both are here")
@@ -58,7 +58,7 @@ def test_ranks_on_hosts_are_started_as_horovodrun_does(spark, tmp_path):
         import horovod.tensorflow as hvd
         import tensorflow as tf
 
-        from devise_lib.training.loop import start_rank
+        from devise_lib.training.ranks.loop import start_rank
 
         rank, size = start_rank(1, 0)
         sys.stdout.write(f"this is rank {rank}\n")

@@ -12,8 +12,8 @@ import pytest
 from tests.spark.test_training_on_ranks import SETTINGS, projection_plan
 
 from devise_lib.spark.train.horovod_ranks import run_ranks
-from devise_lib.training.checkpoint import Checkpoint
 from devise_lib.training.projection import train_projections
+from devise_lib.training.ranks.checkpoint import Checkpoint
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

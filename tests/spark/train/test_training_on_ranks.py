@@ -136,8 +136,8 @@ def make_job():
         import tensorflow as tf
 
         from devise_lib.errors import DivergedError
-        from devise_lib.training.checkpoint import Checkpoint
-        from devise_lib.training.loop import _require_finite, find_rate, train
+        from devise_lib.training.ranks.checkpoint import Checkpoint
+        from devise_lib.training.ranks.loop import _require_finite, find_rate, train
 
         projections, trials, photos, folder = plans
         trained = train_projections(projections)

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from devise_lib.errors import DivergedError, InputError
-from devise_lib.training.witness import first_cause, witnessed
+from devise_lib.training.ranks.rank_status import first_cause, witnessed
 
 
 @pytest.fixture

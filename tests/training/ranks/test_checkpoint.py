@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from devise_lib.training.checkpoint import Checkpoint, State
+from devise_lib.training.ranks.checkpoint import Checkpoint, State
 
 VARIABLES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, dtype=np.int64)]
 STATE = State([0.5, 0.25], 3, 1.125)
@@ -30,7 +30,7 @@ SAVES = """
 import sys
 from pathlib import Path
 import numpy as np
-from devise_lib.training.checkpoint import Checkpoint, State
+from devise_lib.training.ranks.checkpoint import Checkpoint, State
 checkpoint = Checkpoint(Path(sys.argv[1]), 1)
 print("ready", flush=True)
 for step in range(10**9):

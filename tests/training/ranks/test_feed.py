@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training import feed as feed_module
-from devise_lib.training.feed import Cache, Feed, make_cache
+from devise_lib.training.ranks import feed as feed_module
+from devise_lib.training.ranks.feed import Cache, Feed, make_cache
 
 # Petastorm calls deprecated parts of pyarrow; the module itself ignores that, pytest shows it.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")

@@ -12,9 +12,9 @@ import tensorflow as tf
 from horovod.spark.task import get_available_devices
 
 from devise_lib.errors import DivergedError
-from devise_lib.training.checkpoint import Checkpoint, State
-from devise_lib.training.devices import choose_gpu
-from devise_lib.training.schedule import OneCycle, Rising, choose_rate, rates_to_try
+from devise_lib.training.ranks.checkpoint import Checkpoint, State
+from devise_lib.training.ranks.devices import choose_gpu
+from devise_lib.training.ranks.schedule import OneCycle, Rising, choose_rate, rates_to_try
 from devise_lib.training.settings import Settings
 
 Batches = Generator[tuple[Any, Any], None, None]

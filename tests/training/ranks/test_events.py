@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.training.events import EventFiles
+from devise_lib.training.ranks.events import EventFiles
 from tests.training.event_files import read_scalars
 
 

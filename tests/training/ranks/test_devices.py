@@ -1,7 +1,7 @@
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.training.devices import choose_gpu
+from devise_lib.training.ranks.devices import choose_gpu
 
 
 @pytest.mark.parametrize("assigned", [[], ["0"]])
@@ -36,7 +36,7 @@ def test_more_ranks_than_gpus_are_refused(assigned, gpus, local_size, message):
 
 
 def test_a_rank_that_starts_makes_only_its_gpu_visible(monkeypatch):
-    from devise_lib.training import loop
+    from devise_lib.training.ranks import loop
 
     seen = []
     gpus = ["gpu 0", "gpu 1", "gpu 2"]

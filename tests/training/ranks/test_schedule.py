@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from devise_lib.training.schedule import OneCycle, Rising, choose_rate, rates_to_try
+from devise_lib.training.ranks.schedule import OneCycle, Rising, choose_rate, rates_to_try
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing():
