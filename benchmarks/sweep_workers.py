@@ -25,7 +25,7 @@ from benchmarks.bench_words import HALF, MIN_COUNT, quality  # noqa: E402 - foun
 from benchmarks.corpus import make_sentences, share_of, write_lines  # noqa: E402
 from devise_lib.spark.platform.session import start_session  # noqa: E402
 from devise_lib.spark.words.training import ALPHA, MERGE_WORDS  # noqa: E402
-from devise_lib.text import word2vec_workers  # noqa: E402
+from devise_lib.text.vectors import word2vec_workers  # noqa: E402
 from devise_lib.text.vectors.exchange import Exchange  # noqa: E402
 from devise_lib.text.vectors.word2vec import KeyedVectors, Word2VecParams  # noqa: E402
 from devise_lib.text.vectors.word2vec_workers import (  # noqa: E402

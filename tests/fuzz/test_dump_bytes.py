@@ -16,7 +16,7 @@ from devise_lib.text.wikipedia.dump import (
     read_whole_pages,
 )
 from tests.fuzz.conftest import limits
-from tests.text.dumps import HEAD, TAIL, numbered, page_xml, streams_of
+from tests.text.wikipedia.dumps import HEAD, TAIL, numbered, page_xml, streams_of
 
 PAGES = numbered(
     [("Heron", "The '''heron''' is a bird."), ("Crane", "#REDIRECT [[Heron]]")],

@@ -2,7 +2,7 @@
 
 Python's tarfile, which passes over zeros between members (ignore_zeros), is the slow other reader.
 It takes the times in headers of GNU's own format for a part of the path, so it gets these headers
-without them. What GNU tar itself makes of such a tar is tested in tests/vision/archives/test_tar_photos.py.
+without them. What GNU tar makes of such a tar is tested in vision/archives/test_tar_photos.py.
 """
 
 import base64
@@ -18,7 +18,7 @@ from devise_lib.vision.archives.tar_members import ArchiveError
 from devise_lib.vision.archives.tar_names import member_name
 from devise_lib.vision.archives.tar_photos import File, is_hidden
 from tests.fuzz.conftest import limits
-from tests.vision.tars import END, Piece, contents, files_of, member, refusals
+from tests.vision.archives.tars import END, Piece, contents, files_of, member, refusals
 
 BLOCK = tarfile.BLOCKSIZE
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)

@@ -6,7 +6,7 @@ divides every step by the number of workers; often, since workers that all move 
 towards the same place overshoot together. Common words are merged at every piece, rare ones less
 often: a row's merges follow Zipf's law as its changes do, which spares most of the traffic.
 
-Sources: the objective as in devise_lib.text.vectors.word2vec; the frequency of merges by rank: S. Ji et
+Sources: the objective as in word2vec.py beside; the frequency of merges by rank: S. Ji et
 al., Parallelizing word2vec in shared and distributed memory, 2016.
 """
 

@@ -27,7 +27,7 @@ class Backbone:
 
     Attributes:
         name: as in the configuration.
-        model: of `devise_lib.vision.networks.build`: (n, image_size, image_size, 3) RGB in [0, 255] to
+        model: of `networks.build`: (n, image_size, image_size, 3) RGB in [0, 255] to
             (n, classes) probabilities.
         classes: the label of each output.
         image_size: side of the input, pixels.

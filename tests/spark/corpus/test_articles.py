@@ -14,7 +14,7 @@ from devise_lib.spark.tables.schemas import ARTICLES, REFUSED_RANGES
 from devise_lib.text.wikipedia.dump import DumpDamagedError, plan_ranges, read_pages
 from devise_lib.text.wikipedia.page_kinds import is_disambiguation
 from devise_lib.text.wikipedia.wikitext import clean
-from tests.text.dumps import numbered, write_multistream
+from tests.text.wikipedia.dumps import numbered, write_multistream
 
 pytestmark = pytest.mark.spark
 

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.spark.test_delta_log import write_commit
 
 from devise_lib.spark.embed.finished import (
     FILE,
@@ -15,6 +14,7 @@ from devise_lib.spark.embed.finished import (
 )
 from devise_lib.spark.embed.results import Counts
 from devise_lib.spark.tables.delta_tables import Tables
+from tests.spark.tables.test_delta_log import write_commit
 
 SETTINGS = {"precision": "float32", "feature": False, "catalog": ""}
 

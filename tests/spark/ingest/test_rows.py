@@ -8,7 +8,7 @@ from math import inf, nan
 import pytest
 
 from devise_lib.spark.ingest.rows import GREATEST_TIME_S, microseconds, refuse
-from tests.vision.tars import Piece, tar_of
+from tests.vision.archives.tars import Piece, tar_of
 
 TAR = tar_of(Piece("a.jpg", b"a"))
 

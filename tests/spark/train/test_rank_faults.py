@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.spark.test_training_on_ranks import SETTINGS, projection_plan
 
 from devise_lib.spark.train.horovod_ranks import run_ranks
 from devise_lib.training.projection import train_projections
 from devise_lib.training.ranks.checkpoint import Checkpoint
+from tests.spark.train.test_training_on_ranks import SETTINGS, projection_plan
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from devise_lib.errors import InputError
 from devise_lib.text.vectors import exchange as exchange_module
 from devise_lib.text.vectors.exchange import Exchange
-from tests.text.workers import run_workers
+from tests.text.vectors.workers import run_workers
 
 
 def draw_changes(workers, rows, dimension, seed):

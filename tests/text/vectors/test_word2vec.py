@@ -7,7 +7,7 @@ import pytest
 
 from devise_lib.errors import InputError
 from devise_lib.text.vectors.word2vec import CorpusSize, new_model, train
-from tests.text.two_worlds import PARAMS, make_lines
+from tests.text.vectors.two_worlds import PARAMS, make_lines
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from devise_lib.text.vectors import word2vec_workers
 from devise_lib.text.vectors.word2vec_workers import Learner, learn_together, write_pieces
-from tests.text.two_worlds import PARAMS, make_lines
-from tests.text.workers import run_workers
+from tests.text.vectors.two_worlds import PARAMS, make_lines
+from tests.text.vectors.workers import run_workers
 
 LINES = make_lines(3_000)
 VOCABULARY = dict(Counter(word for line in LINES for word in line.split()).most_common())

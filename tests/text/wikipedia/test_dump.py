@@ -18,7 +18,7 @@ from devise_lib.text.wikipedia.dump import (
     read_pages,
     read_whole_pages,
 )
-from tests.text.dumps import (
+from tests.text.wikipedia.dumps import (
     HEAD,
     TAIL,
     Draft,

@@ -10,7 +10,7 @@ from devise_lib.errors import InputError
 from devise_lib.text.wikipedia.dump import ByteRange, Page, plan_ranges, read_pages
 from devise_lib.text.wikipedia.dump_plan import RANGE_BYTES
 from devise_lib.text.wikipedia.files import LocalFiles
-from tests.text.dumps import (
+from tests.text.wikipedia.dumps import (
     HEAD,
     TAIL,
     Draft,

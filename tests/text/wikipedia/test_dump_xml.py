@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.text.wikipedia.dump_xml import BrokenXmlError, Page, PageParser, RefusedXmlError
-from tests.text.dumps import HEAD, TAIL, page_groups, page_xml, xml_of
+from tests.text.wikipedia.dumps import HEAD, TAIL, page_groups, page_xml, xml_of
 
 
 def parse(data: bytes, inside_root: bool = False, pieces: tuple[int, ...] = ()) -> list[Page]:

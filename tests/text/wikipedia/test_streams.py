@@ -13,7 +13,7 @@ from devise_lib.text.wikipedia.streams import (
     next_stream,
     plain_chunks,
 )
-from tests.text.dumps import with_another_letter
+from tests.text.wikipedia.dumps import with_another_letter
 
 in_one_folder = settings(
     max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]

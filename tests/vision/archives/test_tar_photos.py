@@ -18,7 +18,7 @@ from devise_lib.vision.archives.tar_photos import (
 )
 from devise_lib.vision.images.decode import Refusal
 from tests.fuzz.conftest import limits
-from tests.vision.tars import (
+from tests.vision.archives.tars import (
     END,
     TIME,
     Piece,

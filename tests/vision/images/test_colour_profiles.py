@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from devise_lib.vision.images.decode import colour_profiles, decode, is_plain
+from devise_lib.vision.images import colour_profiles, decode, is_plain
 from tests.crafted import draw_picture, encode, jpeg_with, png_chunk, png_of
 from tests.icc_profiles import (
     ADOBE,

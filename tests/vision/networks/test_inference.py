@@ -9,7 +9,7 @@ from PIL import Image
 
 from devise_lib.reasons import Reason
 from devise_lib.vision.images.decode import Refusal, decode, decode_inspected
-from devise_lib.vision.networks.build import inference
+from devise_lib.vision.networks import inference
 from devise_lib.vision.networks.inference import Network, embed, load_network
 
 
