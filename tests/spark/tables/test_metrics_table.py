@@ -6,7 +6,8 @@ import pytest
 from devise_lib.config import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.report.content import Measurement
-from devise_lib.spark.tables.delta_tables import Tables, metrics_table
+from devise_lib.spark.tables import metrics_table
+from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.metrics_table import (
     Metric,
     as_columns,

@@ -21,7 +21,7 @@ from devise_lib.spark.words.training import (
     train_in_one_task,
 )
 from devise_lib.spark.words.vocabulary import count_words
-from tests.text import two_worlds
+from tests.text.vectors import two_worlds
 
 pytestmark = pytest.mark.spark
 

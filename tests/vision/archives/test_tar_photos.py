@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.reasons import Reason
+from devise_lib.vision.archives import tar_photos
 from devise_lib.vision.archives.tar_members import ArchiveError
 from devise_lib.vision.archives.tar_photos import (
     File,
     TarRange,
     plan_ranges,
     read_range,
-    tar_photos,
 )
 from devise_lib.vision.images.decode import Refusal
 from tests.fuzz.conftest import limits

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from devise_lib.vision.images import colour_profiles, decode, is_plain
+from devise_lib.vision.images import colour_profiles
+from devise_lib.vision.images.colour_profiles import is_plain
+from devise_lib.vision.images.decode import decode
 from tests.crafted import draw_picture, encode, jpeg_with, png_chunk, png_of
 from tests.icc_profiles import (
     ADOBE,

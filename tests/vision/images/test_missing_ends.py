@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from devise_lib.reasons import Reason
-from devise_lib.vision.images.decode import Refusal, decode, inspect, missing_ends
+from devise_lib.vision.images import missing_ends
+from devise_lib.vision.images.decode import Refusal, decode, inspect
 from devise_lib.vision.images.missing_ends import completed
 from tests.crafted import draw_picture, draw_rough, encode, jpeg_with, oriented
 from tests.fuzz.conftest import limits
