@@ -24,7 +24,7 @@ from benchmarks.corpus import (
     write_lines,
 )
 from benchmarks.rate import Rate
-from devise_lib.config_words import TrainWord2vec
+from devise_lib.config.words import TrainWord2vec
 from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.words.training import train_vectors
 from devise_lib.text.vectors.word2vec import Word2VecParams

@@ -13,7 +13,7 @@ from PIL import Image
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
-from devise_lib.config_photos import EmbedPhotos, IngestPhotos
+from devise_lib.config.photos import EmbedPhotos, IngestPhotos
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.training.model import assemble
 from devise_lib.vision.networks.backbones import Backbone

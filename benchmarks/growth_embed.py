@@ -27,7 +27,7 @@ from benchmarks.embedding import (  # noqa: E402 - found by the line above
     write_photos,
 )
 from benchmarks.memory_words import peak_memory  # noqa: E402
-from devise_lib.config_photos import EmbedPhotos  # noqa: E402
+from devise_lib.config.photos import EmbedPhotos  # noqa: E402
 from devise_lib.run_record import read_record  # noqa: E402
 from devise_lib.spark.platform.session import start_session  # noqa: E402
 from devise_lib.tracking import MlflowClient, connect  # noqa: E402

@@ -18,7 +18,7 @@ import psutil
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from devise_lib.config_file import load_settings  # noqa: E402 - found by the line above
+from devise_lib.config.loader import load_settings  # noqa: E402 - found by the line above
 from devise_lib.spark.platform.session import start_session  # noqa: E402
 from devise_lib.spark.tables.delta_tables import Tables  # noqa: E402
 from devise_lib.spark.tables.schemas import METRICS  # noqa: E402

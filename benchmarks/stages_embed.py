@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.embedding import SIZE, write_photos
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.embed.stream import FILE_ROWS
 from devise_lib.spark.platform.session import start_session

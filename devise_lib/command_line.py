@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from devise_lib.config_file import Settings, load_settings
-from devise_lib.config_types import JobConfig
+from devise_lib.config.loader import Settings, load_settings
+from devise_lib.config.types import JobConfig
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.reasons import Reason
 

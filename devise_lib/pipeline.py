@@ -20,9 +20,9 @@ from devise_lib.command_line import (
     job_parser,
     speaking_errors,
 )
-from devise_lib.config import JOBS
-from devise_lib.config_file import Settings, load_settings
-from devise_lib.config_types import JobConfig
+from devise_lib.config.loader import Settings, load_settings
+from devise_lib.config.registry import JOBS
+from devise_lib.config.types import JobConfig
 from devise_lib.console import say
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.run_record import JobRecord, fingerprint, log_path, read_record

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from devise_lib import __version__
-from devise_lib.config_types import JobConfig
+from devise_lib.config.types import JobConfig
 from devise_lib.paths import is_remote, local, replace_text, split_glob
 
 MOST_FILES = 100_000  # of one input, that are looked at to tell whether it changed

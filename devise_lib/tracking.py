@@ -16,7 +16,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from devise_lib.config_types import JobConfig
+from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
 
 EXPERIMENT = "devise"

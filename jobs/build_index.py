@@ -7,7 +7,7 @@ out  {work_dir}/index/<bundle>, named by {work_dir}/index/CURRENT; METRICS: reca
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import BuildIndex
+from devise_lib.config.search import BuildIndex
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(BuildIndex)

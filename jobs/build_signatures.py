@@ -7,7 +7,7 @@ out  HASHES, SIGNATURES   the rows of this model are replaced
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import BuildSignatures
+from devise_lib.config.search import BuildSignatures
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(BuildSignatures)

@@ -7,7 +7,7 @@ out  LABELS, METRICS of their coverage (exact, synonym, averaged, missing; or at
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_words import EmbedLabels
+from devise_lib.config.words import EmbedLabels
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(EmbedLabels)
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_types import Awa2Labels
+from devise_lib.config.types import Awa2Labels
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.label_sets import (
     embed,

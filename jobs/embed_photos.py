@@ -8,7 +8,7 @@ out  EMBEDDINGS, QUARANTINE   kill it and run it again: it goes on where it was
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(EmbedPhotos)

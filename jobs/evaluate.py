@@ -7,7 +7,7 @@ out  METRICS   figures by method, photo set and candidate set; plots with the ML
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import Evaluate
+from devise_lib.config.reporting import Evaluate
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(Evaluate)

@@ -7,7 +7,7 @@ out  {work_dir}/export/<model_id>/   model.keras, saved_model/1/, model.tflite, 
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import ExportModel
+from devise_lib.config.reporting import ExportModel
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExportModel)

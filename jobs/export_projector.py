@@ -7,7 +7,7 @@ out  {work_dir}/export/<model_id>/projector/   vectors, metadata, thumbnails, th
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import ExportProjector
+from devise_lib.config.reporting import ExportProjector
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExportProjector)

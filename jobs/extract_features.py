@@ -8,7 +8,7 @@ out  FEATURES   of the backbone, and of the champion's where that is another one
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_backbone import ExtractFeatures
+from devise_lib.config.backbone import ExtractFeatures
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExtractFeatures)

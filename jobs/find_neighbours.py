@@ -7,7 +7,7 @@ out  NEIGHBOURS   the rows of this model are replaced in one commit
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import FindNeighbours
+from devise_lib.config.search import FindNeighbours
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(FindNeighbours)

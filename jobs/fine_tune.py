@@ -8,7 +8,7 @@ out  where it does better on labels held out: its FEATURES beside the others; th
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import FineTune
+from devise_lib.config.training import FineTune
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(FineTune)

@@ -11,7 +11,7 @@ out  PHOTOS      one row a photo, judged by its header: new ones, new revisions 
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(IngestPhotos)

@@ -7,7 +7,7 @@ out  make_sample.folder: wiki/, photos/, labels.tsv, hierarchy.txt, similarities
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import MakeSample
+from devise_lib.config.sample import MakeSample
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(MakeSample)

@@ -8,7 +8,7 @@ out  ARTICLES               one row a page of the namespaces, with its clean tex
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_words import ParseWikipedia
+from devise_lib.config.words import ParseWikipedia
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ParseWikipedia)

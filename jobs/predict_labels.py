@@ -7,7 +7,7 @@ out  PREDICTIONS   k rows a photo; the rows of this model are replaced in one co
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import PredictLabels
+from devise_lib.config.search import PredictLabels
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(PredictLabels)

@@ -7,7 +7,7 @@ out  SENTENCES, NEAR_DUPLICATES, PHRASES
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_words import PrepareCorpus
+from devise_lib.config.words import PrepareCorpus
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(PrepareCorpus)

@@ -7,7 +7,7 @@ out  report/index.html   one file that needs no other; kept with the MLflow run,
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import Report
+from devise_lib.config.reporting import Report
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(Report)

@@ -8,7 +8,7 @@ out  checkpoints/train_backbone/   the network, its classes and its input size
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_backbone import TrainBackbone
+from devise_lib.config.backbone import TrainBackbone
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(TrainBackbone)

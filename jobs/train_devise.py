@@ -9,7 +9,7 @@ out  the model in MLflow's registry, from pixels to unit embeddings; alias champ
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config import TrainDevise
+from devise_lib.config.training import TrainDevise
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(TrainDevise)

@@ -7,7 +7,7 @@ out  WORD_VECTORS, export/word_vectors.* (word2vec's formats), METRICS of the wo
 """
 
 from devise_lib.command_line import check_command_line
-from devise_lib.config_words import TrainWord2vec
+from devise_lib.config.words import TrainWord2vec
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(TrainWord2vec)

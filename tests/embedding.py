@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from devise_lib import model_store, tracking
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS
 from devise_lib.training.model import PROJECTION

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from devise_lib.command_line import check_command_line, find_input_error, speaking_errors
-from devise_lib.config import Evaluate, MakeSample
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
+from devise_lib.config.reporting import Evaluate
+from devise_lib.config.sample import MakeSample
 from devise_lib.errors import ConfigError, InputError, SchemaError
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from devise_lib.config import JOBS
+from devise_lib.config.registry import JOBS
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.tables.schemas import SCHEMAS
 from devise_lib.text.labels.label_files import read_label_table

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from devise_lib.config_file import load_settings
+from devise_lib.config.loader import load_settings
 from devise_lib.pipeline import choose_jobs
 from devise_lib.report.papers import SETS
 from tests.conftest import LOCAL, ROOT, run_program, set_options

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from devise_lib.config_photos import PhotoSource
-from devise_lib.config_types import Candidates, LabelTable
+from devise_lib.config.photos import PhotoSource
+from devise_lib.config.types import Candidates, LabelTable
 from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.text.labels.awa2 import check_folders
 from devise_lib.text.labels.class_names import parse_class_names, read_class_names

@@ -11,10 +11,10 @@ from typing import get_args
 import pytest
 
 from devise_lib.backbone_catalog import network_type
-from devise_lib.config import JOBS
-from devise_lib.config_file import JOB_TYPES, load_settings
-from devise_lib.config_photos import EmbedPhotos, PhotoSource
-from devise_lib.config_types import JobConfig, LabelSet
+from devise_lib.config.loader import JOB_TYPES, load_settings
+from devise_lib.config.photos import EmbedPhotos, PhotoSource
+from devise_lib.config.registry import JOBS
+from devise_lib.config.types import JobConfig, LabelSet
 from devise_lib.reasons import Reason
 
 ROOT = Path(__file__).parents[1]

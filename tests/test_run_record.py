@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.config_words import ParseWikipedia
+from devise_lib.config.words import ParseWikipedia
 from devise_lib.run_record import (
     JobRecord,
     fingerprint,

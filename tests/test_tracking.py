@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from devise_lib import model_store, tracking
-from devise_lib.config import Evaluate, TrainDevise
+from devise_lib.config.reporting import Evaluate
+from devise_lib.config.training import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.model_store import UnusableModelError
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from hypothesis import example
 from hypothesis import strategies as st
 
-from devise_lib.config import JOBS
-from devise_lib.config_file import COMMON_KEYS, JOB_TYPES, Settings, load_settings
+from devise_lib.config.loader import COMMON_KEYS, JOB_TYPES, Settings, load_settings
+from devise_lib.config.registry import JOBS
 from devise_lib.errors import ConfigError
 from tests.fuzz.conftest import limits
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from tests.embedding import mean_colour_network, register
 
 

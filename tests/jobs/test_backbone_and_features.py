@@ -12,7 +12,7 @@ from PIL import Image
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config_backbone import ExtractFeatures, TrainBackbone
+from devise_lib.config.backbone import ExtractFeatures, TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.numerics.splits import is_test
 from devise_lib.spark.photos import pixel_table

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from devise_lib.config_photos import EmbedPhotos, IngestPhotos
+from devise_lib.config.photos import EmbedPhotos, IngestPhotos
 from devise_lib.vision.networks.keras_file import bytes_of_model
 from jobs import embed_photos, ingest_photos
 from tests.crafted import CRAFTED, SIZE

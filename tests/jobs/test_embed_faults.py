@@ -22,7 +22,7 @@ import pytest
 from deltalake import DeltaTable
 from PIL import Image
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS as PHOTOS_SCHEMA

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devise_lib.config_types import Awa2Labels, LabelTable
-from devise_lib.config_words import EmbedLabels
+from devise_lib.config.types import Awa2Labels, LabelTable
+from devise_lib.config.words import EmbedLabels
 from devise_lib.errors import InputError
 from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.labels.label_sets import read_label_sets

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pyspark.errors import StreamingQueryException
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.reasons import Reason

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from devise_lib import tracking
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.embed import run as embedding_run
 from devise_lib.spark.embed.current_models import is_current, tell_if_incomplete

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.spark.embed import run as embedding_run
 from devise_lib.spark.embed import stream
 from devise_lib.spark.photos.decoding import Reading

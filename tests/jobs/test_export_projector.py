@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from devise_lib import model_store, tracking
-from devise_lib.config import ExportModel, ExportProjector
+from devise_lib.config.reporting import ExportModel, ExportProjector
 from devise_lib.errors import InputError
 from devise_lib.report.pictures import encode_jpeg
 from devise_lib.report.projector import TILE_SIDE

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from devise_lib import model_store, tracking
-from devise_lib.config import Evaluate, FineTune
-from devise_lib.config_backbone import ExtractFeatures
+from devise_lib.config.backbone import ExtractFeatures
+from devise_lib.config.reporting import Evaluate
+from devise_lib.config.training import FineTune
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection

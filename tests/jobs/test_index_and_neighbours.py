@@ -10,7 +10,7 @@ import mlflow
 import pytest
 
 from devise_lib import tracking
-from devise_lib.config import BuildIndex, BuildSignatures, FindNeighbours
+from devise_lib.config.search import BuildIndex, BuildSignatures, FindNeighbours
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.spark.job.entry import execute

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.ingest import run as ingesting
 from devise_lib.spark.photos.superseded import drop_superseded

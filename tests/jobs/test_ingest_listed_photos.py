@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.errors import InputError
 from jobs import ingest_photos
 from tests.jobs.test_ingest_photos import read

@@ -10,7 +10,7 @@ from PIL import Image
 from pyspark.errors import PythonException
 
 from devise_lib.command_line import find_input_error
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.ingest.rows import make_photo_id
 from jobs import ingest_photos

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 from pyspark.sql import functions as F
 
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.ingest import chunks
 from devise_lib.spark.ingest.chunks import one_task_each

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from deltalake.exceptions import TableNotFoundError
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from tests.conftest import LOCAL, ROOT, set_options
 from tests.embedding import mean_colour_network, picture, register
 from tests.rows import read_rows

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.config_words import ParseWikipedia
+from devise_lib.config.words import ParseWikipedia
 from devise_lib.errors import InputError
 from devise_lib.sample.dump import write_dump
 from jobs import parse_wikipedia

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from devise_lib import model_store, tracking
-from devise_lib.config import PredictLabels
+from devise_lib.config.search import PredictLabels
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.schemas import EMBEDDINGS, LABELS
 from jobs import predict_labels

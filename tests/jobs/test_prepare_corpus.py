@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from devise_lib import tracking
-from devise_lib.config_types import LabelTable
-from devise_lib.config_words import PrepareCorpus
+from devise_lib.config.types import LabelTable
+from devise_lib.config.words import PrepareCorpus
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import ARTICLES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from devise_lib import tracking
-from devise_lib.config import Report
+from devise_lib.config.reporting import Report
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import MANIFEST_FILE, Manifest, index_root, point_to
 from devise_lib.index.tuning import RecallPoint

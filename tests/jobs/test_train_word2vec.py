@@ -9,8 +9,8 @@ import pytest
 from gensim.models import KeyedVectors
 
 from devise_lib import tracking
-from devise_lib.config_types import LabelTable
-from devise_lib.config_words import TrainWord2vec
+from devise_lib.config.types import LabelTable
+from devise_lib.config.words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SENTENCES, WORD_VECTORS

@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.config import MakeSample
+from devise_lib.config.sample import MakeSample
 from devise_lib.spark import sample
 from devise_lib.spark.sample import write_in_tasks
 from jobs import make_sample

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pyspark.sql import functions as F
 
 from devise_lib import model_store, tracking
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.paths import replace_text
 from devise_lib.spark.embed.results import EACH

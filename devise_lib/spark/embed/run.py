@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from devise_lib import model_store, tracking
-from devise_lib.config_photos import EmbedPhotos, IngestPhotos
+from devise_lib.config.photos import EmbedPhotos, IngestPhotos
 from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import Throughput

@@ -20,7 +20,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.console import say
 from devise_lib.reasons import Reason
 from devise_lib.spark.embed.batches import (

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Row
 
-from devise_lib.config_types import Candidates
+from devise_lib.config.types import Candidates
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CandidateSet, Choice
 from devise_lib.spark.labels.splits import has_vector

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config import Evaluate
+from devise_lib.config.reporting import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.numerics import closed_form
 from devise_lib.numerics.candidates import (

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from devise_lib.config import Evaluate
+from devise_lib.config.reporting import Evaluate
 from devise_lib.numerics.generalized import turning_points
 from devise_lib.numerics.hierarchy import CorrectSets, Hierarchy
 from devise_lib.numerics.retrieval import best_columns, rank_of_truth

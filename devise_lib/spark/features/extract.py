@@ -4,8 +4,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib import model_store, tracking
-from devise_lib.config_backbone import ExtractFeatures
-from devise_lib.config_types import JobConfig
+from devise_lib.config.backbone import ExtractFeatures
+from devise_lib.config.types import JobConfig
 from devise_lib.console import say
 from devise_lib.errors import InputError
 from devise_lib.spark.labels.splits import has_vector, labelled_photos, with_fold

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.reasons import Reason
 from devise_lib.spark.ingest.rows import (
     CHECKED,
@@ -28,7 +28,7 @@ ROW_BYTES = 10_000  # what a file in work weighs at least
 
 @dataclass(frozen=True)
 class Limits:
-    """What decides about a file; see devise_lib.config_photos.IngestPhotos."""
+    """What decides about a file; see devise_lib.config.photos.IngestPhotos."""
 
     max_pixels: int
     min_side: int

@@ -8,7 +8,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.config_photos import PhotoSource
+from devise_lib.config.photos import PhotoSource
 from devise_lib.reasons import Reason
 from devise_lib.spark.ingest.checks import Limits
 from devise_lib.spark.ingest.cifar_files import BinFile, CifarFiles, read_pieces

@@ -13,7 +13,7 @@ from functools import cached_property
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.reasons import Reason
 from devise_lib.spark.ingest.changes import (
     STAGE,

@@ -8,7 +8,7 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config_photos import IngestPhotos
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.spark.ingest.archive_members import MemberReader, Members
 from devise_lib.spark.ingest.changes import (
     KNOWN,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from devise_lib.config_photos import PhotoSource
+from devise_lib.config.photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import glob_expression, is_remote, local, split_glob
 from devise_lib.spark.ingest.rows import make_photo_id, relative_path

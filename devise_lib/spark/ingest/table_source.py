@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from devise_lib.config_photos import PhotoSource
+from devise_lib.config.photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import REMOTE
 from devise_lib.spark.ingest.rows import LISTED, Frames, make_photo_id, microseconds

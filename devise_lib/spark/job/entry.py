@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.command_line import check_command_line, speaking_errors
-from devise_lib.config_types import JobConfig
+from devise_lib.config.types import JobConfig
 from devise_lib.run_record import (
     JobRecord,
     fingerprint,

@@ -7,7 +7,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.config_types import (
+from devise_lib.config.types import (
     Awa2Labels,
     CifarLabels,
     FolderLabels,

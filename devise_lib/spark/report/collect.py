@@ -10,7 +10,8 @@ from pathlib import Path
 from pyspark.sql import functions as F
 
 from devise_lib import __version__, tracking
-from devise_lib.config import JOBS, Report
+from devise_lib.config.registry import JOBS
+from devise_lib.config.reporting import Report
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
 from devise_lib.report.content import (

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from devise_lib.config import Report
+from devise_lib.config.reporting import Report
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.content import (

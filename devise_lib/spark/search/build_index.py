@@ -20,7 +20,7 @@ from pyspark import TaskContext
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config import BuildIndex
+from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.building import (
     Building,

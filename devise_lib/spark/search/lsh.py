@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, LongType
 
-from devise_lib.config import BuildSignatures
+from devise_lib.config.search import BuildSignatures
 from devise_lib.numerics.hashing import buckets, hyperplanes
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.numerics.vectors import stack_rows

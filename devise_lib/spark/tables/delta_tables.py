@@ -14,7 +14,7 @@ from delta.tables import DeltaMergeBuilder
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.config_types import JobConfig
+from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.hadoop_files import spark_path
 from devise_lib.spark.platform.literal_paths import text_in_sql

@@ -6,7 +6,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.config_backbone import TrainBackbone
+from devise_lib.config.backbone import TrainBackbone
 from devise_lib.errors import InputError
 from devise_lib.spark.labels.splits import labelled_photos, with_fold
 from devise_lib.spark.photos.pixel_table import write_pixels

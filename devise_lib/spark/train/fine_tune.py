@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.config import FineTune
+from devise_lib.config.training import FineTune
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import METHOD, SoftmaxLayer
 from devise_lib.numerics.linear import Projection

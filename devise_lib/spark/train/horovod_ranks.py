@@ -13,7 +13,7 @@ from typing import Any, TextIO, TypeVar
 import horovod.spark
 from pyspark.sql import SparkSession
 
-from devise_lib.config_types import JobConfig
+from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.resources import GIB, WORKER_BYTES, memory_available_bytes
 from devise_lib.training.ranks.hosts import ENVIRONMENT, require_slots, run_on_hosts

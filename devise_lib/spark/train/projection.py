@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.config import TrainDevise
+from devise_lib.config.training import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CONTROL, METHOD, SoftmaxLayer
 from devise_lib.numerics.closed_form import classifier_weights

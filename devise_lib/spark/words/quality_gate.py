@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config_words import TrainWord2vec
+from devise_lib.config.words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.metrics_table import Metric
 from devise_lib.text.vectors.word2vec import KeyedVectors

@@ -15,7 +15,7 @@ from pyspark import BarrierTaskContext, TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config_words import TrainWord2vec
+from devise_lib.config.words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.resources import GIB, memory_available_bytes
 from devise_lib.spark.platform.session import arrow_rows

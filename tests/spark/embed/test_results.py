@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.spark.embed.results import EACH, Counts, count_results
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import EMBEDDINGS, QUARANTINE

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from devise_lib.config_types import Candidates
+from devise_lib.config.types import Candidates
 from devise_lib.errors import InputError
 from devise_lib.spark.evaluate.candidate_sets import read_choices
 from devise_lib.spark.tables.schemas import LABELS

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from devise_lib.config import Evaluate
+from devise_lib.config.reporting import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.numerics import closed_form
 from devise_lib.numerics.candidates import ByConse, BySoftmax, ByWords, SoftmaxLayer

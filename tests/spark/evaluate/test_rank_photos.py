@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from devise_lib.config import Evaluate
+from devise_lib.config.reporting import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import BySoftmax, CandidateSet, SoftmaxLayer
 from devise_lib.numerics.hierarchy import Hierarchy

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame
 
-from devise_lib.config_photos import PhotoSource
+from devise_lib.config.photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.spark.ingest import listing
 from devise_lib.spark.ingest.listing import list_files, plan_folders, visible, walk

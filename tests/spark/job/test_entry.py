@@ -7,8 +7,10 @@ from deltalake import write_deltalake
 
 from devise_lib import tracking
 from devise_lib.command_line import find_input_error
-from devise_lib.config import JOBS, BuildSignatures, Evaluate
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
+from devise_lib.config.registry import JOBS
+from devise_lib.config.reporting import Evaluate
+from devise_lib.config.search import BuildSignatures
 from devise_lib.errors import InputError
 from devise_lib.run_record import JobRecord, fingerprint, read_record, write_record
 from devise_lib.spark.job import entry

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from devise_lib.config_types import LabelTable
-from devise_lib.config_words import TrainWord2vec
+from devise_lib.config.types import LabelTable
+from devise_lib.config.words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.labels.label_sets import coverage, embed, require_coverage, share_with_vector
 from devise_lib.text.labels.label_files import Label

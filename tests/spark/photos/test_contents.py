@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.config import ExportModel
+from devise_lib.config.reporting import ExportModel
 from devise_lib.spark.photos.contents import photos_of, some_contents, with_contents
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from devise_lib.config_words import ParseWikipedia
+from devise_lib.config.words import ParseWikipedia
 from devise_lib.errors import InputError
 from devise_lib.sample.dump import DUMP_NAME, write_dump
 from devise_lib.spark.corpus.articles import articles_of, read_articles

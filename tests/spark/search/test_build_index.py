@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.command_line import find_input_error
-from devise_lib.config import BuildIndex
+from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import index_root, read_current, verify
 from devise_lib.spark.search.build_index import build_bundle, measure, sample_photos, write_recall

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from devise_lib.config import BuildSignatures
+from devise_lib.config.search import BuildSignatures
 from devise_lib.numerics.hashing import buckets
 from devise_lib.spark.search.lsh import _groups, make_hash, nearest_in_buckets, sign
 from devise_lib.spark.tables.schemas import EMBEDDINGS, SIGNATURES

@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.config import BuildIndex, FindNeighbours
+from devise_lib.config.search import BuildIndex, FindNeighbours
 from devise_lib.errors import InputError
 from devise_lib.spark.search.build_index import build_bundle
 from devise_lib.spark.search.neighbours import by_index, by_signatures, rank

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from devise_lib.config_words import EmbedLabels
+from devise_lib.config.words import EmbedLabels
 from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables import delta_tables as tables_module

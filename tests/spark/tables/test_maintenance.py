@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from devise_lib.config_photos import EmbedPhotos
+from devise_lib.config.photos import EmbedPhotos
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import is_scattered, vacuum
 from devise_lib.spark.tables.schemas import EMBEDDINGS, QUARANTINE

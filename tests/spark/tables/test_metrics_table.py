@@ -3,7 +3,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from devise_lib.config import Evaluate
+from devise_lib.config.reporting import Evaluate
 from devise_lib.errors import InputError
 from devise_lib.report.content import Measurement
 from devise_lib.spark.tables import metrics_table

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.config import FineTune
+from devise_lib.config.training import FineTune
 from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize

@@ -3,7 +3,7 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from devise_lib.config import TrainDevise
+from devise_lib.config.training import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.spark.train import horovod_ranks
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder, require_row_groups, run_ranks

@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.config import TrainDevise
+from devise_lib.config.training import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.spark.train.projection import readers_of, settings_to_try, softmax_of
 from devise_lib.training.settings import Objective, Settings

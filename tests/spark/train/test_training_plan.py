@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from devise_lib.config import TrainDevise
+from devise_lib.config.training import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CONTROL, METHOD
 from devise_lib.numerics.closed_form import classifier_weights

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from devise_lib.vision.images import colour_profiles
-from devise_lib.vision.images.colour_profiles import is_plain
-from devise_lib.vision.images.decode import decode
+from devise_lib.vision.images.decode import decode, is_plain
 from tests.crafted import draw_picture, encode, jpeg_with, png_chunk, png_of
 from tests.icc_profiles import (
     ADOBE,

@@ -1,14 +1,11 @@
-"""The configuration of the jobs of words: from a dump to label vectors.
-
-As in devise_lib.config, each class is one table of a configuration file.
-"""
+"""The configuration of the jobs of words: from a dump to label vectors."""
 
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config_types import (
+from devise_lib.config.types import (
     Awa2Labels,
     GivenPath,
     JobConfig,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from devise_lib.config_types import (
+from devise_lib.config.types import (
     Frozen,
     GivenPath,
     JobConfig,

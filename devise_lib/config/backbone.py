@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from devise_lib.backbone_catalog import IMAGENET, network_type
-from devise_lib.config_types import (
+from devise_lib.config.types import (
     Hosts,
     JobConfig,
     ModelJobConfig,

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.config import JOBS
-from devise_lib.config_file import COMMON_KEYS, JOB_TYPES, load_settings
+from devise_lib.config.loader import COMMON_KEYS, JOB_TYPES, load_settings
+from devise_lib.config.registry import JOBS
 from devise_lib.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]

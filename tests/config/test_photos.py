@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from devise_lib.config_photos import IngestPhotos, PhotoSource
-from devise_lib.config_types import FolderLabels, LabelTable
-from devise_lib.config_words import ParseWikipedia, TrainWord2vec
+from devise_lib.config.photos import IngestPhotos, PhotoSource
+from devise_lib.config.types import FolderLabels, LabelTable
+from devise_lib.config.words import ParseWikipedia, TrainWord2vec
 
 
 def name_of(**source: object) -> str:

@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from devise_lib.config import JOBS
-from devise_lib.config_photos import PhotoSource
-from devise_lib.config_tree import Tree, fill_in, find_oddities, parse_value, read_toml, shown
-from devise_lib.config_types import JobConfig
+from devise_lib.config.photos import PhotoSource
+from devise_lib.config.registry import JOBS
+from devise_lib.config.tree import Tree, fill_in, find_oddities, parse_value, read_toml, shown
+from devise_lib.config.types import JobConfig
 from devise_lib.errors import ConfigError
 from devise_lib.paths import is_remote, local, split_glob
 

@@ -1,0 +1,32 @@
+"""All jobs, in the order of the flow."""
+
+from devise_lib.config.backbone import ExtractFeatures, TrainBackbone
+from devise_lib.config.photos import EmbedPhotos, IngestPhotos
+from devise_lib.config.reporting import Evaluate, ExportModel, ExportProjector, Report
+from devise_lib.config.sample import MakeSample
+from devise_lib.config.search import BuildIndex, BuildSignatures, FindNeighbours, PredictLabels
+from devise_lib.config.training import FineTune, TrainDevise
+from devise_lib.config.types import JobConfig
+from devise_lib.config.words import EmbedLabels, ParseWikipedia, PrepareCorpus, TrainWord2vec
+
+JOBS: tuple[type[JobConfig], ...] = (
+    MakeSample,
+    ParseWikipedia,
+    PrepareCorpus,
+    TrainWord2vec,
+    EmbedLabels,
+    IngestPhotos,
+    TrainBackbone,
+    ExtractFeatures,
+    TrainDevise,
+    FineTune,
+    ExportModel,
+    EmbedPhotos,
+    ExportProjector,
+    BuildIndex,
+    BuildSignatures,
+    FindNeighbours,
+    PredictLabels,
+    Evaluate,
+    Report,
+)  # in the order of the flow
