@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, file_sha256
 from devise_lib.index.faiss_index import IvfIndex, set_threads
+from devise_lib.index.size import choose_nlist
 from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
-from devise_lib.numerics.index_size import choose_nlist
 from devise_lib.numerics.retrieval import drop_own, merge_top_k, top_k
 from devise_lib.paths import write_whole
 

@@ -1,4 +1,4 @@
-"""DeViSE's losses, differentiable; devise_lib.numerics.ranking is their oracle."""
+"""DeViSE's losses, differentiable; tests/numerics/ranking.py is their oracle."""
 
 from collections.abc import Callable
 from typing import Any

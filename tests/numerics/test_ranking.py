@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from devise_lib.numerics.ranking import expected_one_violator_loss, hinge_rank_loss, violations
 from devise_lib.numerics.vectors import l2_normalize
+from tests.numerics.ranking import expected_one_violator_loss, hinge_rank_loss, violations
 
 margins = st.floats(0, 2)
 

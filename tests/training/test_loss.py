@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from devise_lib.numerics.ranking import (
+from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.training.loss import make_loss, with_pull
+from devise_lib.training.settings import Objective
+from tests.numerics.ranking import (
     cosine_distance,
     euclidean_distance,
     expected_one_violator_loss,
@@ -14,9 +17,6 @@ from devise_lib.numerics.ranking import (
     hinge_rank_loss,
     violations,
 )
-from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.training.loss import make_loss, with_pull
-from devise_lib.training.settings import Objective
 
 margins = st.sampled_from([0.1, 0.5, 1.0])
 

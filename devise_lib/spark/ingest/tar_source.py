@@ -26,14 +26,8 @@ from devise_lib.spark.ingest.sources import Place, make_describer
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.wikipedia.files import Files, SeekableFile
 from devise_lib.vision.archives.tar_members import ArchiveError
-from devise_lib.vision.archives.tar_photos import (
-    MEMBER,
-    File,
-    Link,
-    TarRange,
-    plan_ranges,
-    read_range,
-)
+from devise_lib.vision.archives.tar_photos import MEMBER, File, read_range
+from devise_lib.vision.archives.tar_ranges import Link, TarRange, plan_ranges
 
 RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
 HEADER_BYTES = 4096  # read at once while headers are looked at

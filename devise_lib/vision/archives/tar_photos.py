@@ -1,9 +1,9 @@
-"""Tars of photos: cut into ranges of whole members, and the files of a range, tars in it opened."""
+"""The files of a range of a tar, one at a time; tars in it are opened."""
 
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from devise_lib.paths import printable
 from devise_lib.reasons import Reason
@@ -16,19 +16,16 @@ from devise_lib.vision.archives.tar_members import (
     walk,
 )
 from devise_lib.vision.archives.tar_names import (
-    FOLDER,
     MAX_NAME,
-    MISSING,
     Names,
-    Records,
     is_folder,
     member_name,
     records_at,
 )
+from devise_lib.vision.archives.tar_ranges import TAR, Link, TarRange, link_of
 from devise_lib.vision.images.decode import Refusal
 
 MEMBER = "!"  # between an archive's path and the path of a member
-TAR = ".tar"
 MAX_FILE_BYTES = 2**30  # a file is held in memory
 MAX_SPARSE_BYTES = 64 << 20  # of a file with holes, which may claim a thousand times its bytes
 _KINDS = {  # members that are no files, and what they are called
@@ -38,51 +35,6 @@ _KINDS = {  # members that are no files, and what they are called
 }
 _CONTINUED = b"M"  # of GNU tar: the rest of a file that another volume begins
 OpenPart = Callable[[int, int], IO[bytes]]
-
-
-class Link(NamedTuple):
-    """A link of a tar: where its header is, and from where to where the member with its bytes.
-
-    A link to a folder has no bytes: its `stop` is its `start`.
-    """
-
-    at: int
-    start: int
-    stop: int
-
-
-def _link(names: Names, number: int) -> Link | None:
-    """What a link of a tar leads to; None where that is no member."""
-    at, target = names.starts[number], names.links.get(number, MISSING)
-    if target in (MISSING, FOLDER):
-        return Link(at, at, at) if target == FOLDER else None
-    return Link(at, *names.extent(target))
-
-
-@dataclass(frozen=True)
-class TarRange:
-    """A part of a tar that one task reads.
-
-    Attributes:
-        start, stop: its first byte, and the byte after its last; both at the header of a member.
-        shadowed: where members begin whose name comes again later: as tar does, the last counts.
-        links: those of its links that lead to a member of the tar, wherever that is.
-        records: PAX records of earlier members that hold for these, or for what links lead to.
-        is_mixed: whether the tar has a folder beside a tar of that name, so that a file of one may
-            have the path of a file of the other.
-    """
-
-    start: int
-    stop: int
-    shadowed: tuple[int, ...] = ()
-    links: tuple[Link, ...] = ()
-    records: tuple[Records, ...] = ((0, {}),)
-    is_mixed: bool = False
-
-    @property
-    def weight(self) -> int:
-        """Bytes that its task reads, with those of its links."""
-        return self.stop - self.start + sum(link.stop - link.start for link in self.links)
 
 
 @dataclass(frozen=True)
@@ -107,54 +59,6 @@ def is_hidden(path: str) -> bool:
     return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
 
 
-def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
-    """Cut a tar at members into ranges of about `range_bytes`; reads nothing but headers.
-
-    Holds the names of all members, some 170 bytes each. Tars that were written one behind the
-    other into one file count as one.
-
-    Args:
-        archive: an uncompressed tar, open at its start; it is read at many places.
-        range_bytes: a range reads no more than that, unless a member is longer.
-
-    Raises:
-        ArchiveError: it is no tar, is cut off, or has something else between two members.
-    """
-    names = Names()
-    for member in walk(TarBytes(archive.read, seek=archive.seek), whole=True):
-        names.add(member)
-    names.resolve()
-    return list(_cut(names, range_bytes))
-
-
-def _cut(names: Names, range_bytes: int) -> Iterator[TarRange]:
-    """The ranges of a tar's members, each as long as it may be."""
-    hidden_by_later = set(names.shadowed)
-    shadowed: list[int] = []
-    links: list[Link] = []
-    first, weight, is_mixed = 0, 0, names.has_folder_beside(TAR)
-
-    def finish(behind: int) -> TarRange:
-        start, stop = names.extent(first)[0], names.extent(behind - 1)[1]
-        records = names.records_for({start, *(link.start for link in links)})
-        return TarRange(start, stop, tuple(shadowed), tuple(links), records, is_mixed)
-
-    for number in range(len(names)):
-        start, stop = names.extent(number)
-        is_shadowed = number in hidden_by_later
-        link = None if is_shadowed else _link(names, number)
-        reads = stop - start + (link.stop - link.start if link else 0)
-        if weight and weight + reads > range_bytes:
-            yield finish(number)
-            first, weight = number, 0
-            shadowed, links = [], []
-        weight += reads
-        shadowed += [start] if is_shadowed else []
-        links += [link] if link else []
-    if len(names):
-        yield finish(len(names))
-
-
 def read_range(opened: IO[bytes], part: TarRange, open_part: OpenPart) -> Iterator[File]:
     """The files of a range, one at a time; those of tars within it as files of theirs.
 
@@ -163,7 +67,7 @@ def read_range(opened: IO[bytes], part: TarRange, open_part: OpenPart) -> Iterat
 
     Args:
         opened: gives the tar's bytes from `part.start` on, forwards only.
-        part: of `plan_ranges`.
+        part: of `tar_ranges.plan_ranges`.
         open_part: gives the tar's bytes from one place to another, for links.
 
     Raises:
@@ -293,7 +197,7 @@ def _inner_files(
             yield replace(file, name=f"{name}{MEMBER}{file.name}")
     names.resolve()
     for number, link in links:
-        found = _link(names, number)
+        found = link_of(names, number)
         held = records_at(names.records, found.start if found else 0)
         if found:
             found = Link(0, *(header.offset_data + place for place in found[1:]))

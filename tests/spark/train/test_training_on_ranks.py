@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.numerics.candidates import CandidateSet
-from devise_lib.numerics.ranking import hinge_rank_loss
 from devise_lib.numerics.validation import Validation
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.train.horovod_ranks import run_ranks
@@ -20,6 +19,7 @@ from devise_lib.training.settings import Objective, Settings
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.networks.build import network_to_train
 from devise_lib.vision.networks.keras_file import bytes_of_model
+from tests.numerics.ranking import hinge_rank_loss
 from tests.training.event_files import read_scalars
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

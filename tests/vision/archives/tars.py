@@ -5,7 +5,8 @@ import tarfile
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from devise_lib.vision.archives.tar_photos import File, plan_ranges, read_range
+from devise_lib.vision.archives.tar_photos import File, read_range
+from devise_lib.vision.archives.tar_ranges import plan_ranges
 
 TIME = 1_600_000_000
 END = bytes(2 * tarfile.BLOCKSIZE)  # the mark at the end of a tar

@@ -10,12 +10,8 @@ from hypothesis import strategies as st
 from devise_lib.reasons import Reason
 from devise_lib.vision.archives import tar_photos
 from devise_lib.vision.archives.tar_members import ArchiveError
-from devise_lib.vision.archives.tar_photos import (
-    File,
-    TarRange,
-    plan_ranges,
-    read_range,
-)
+from devise_lib.vision.archives.tar_photos import File, read_range
+from devise_lib.vision.archives.tar_ranges import TarRange, plan_ranges
 from devise_lib.vision.images.decode import Refusal
 from tests.fuzz.conftest import limits
 from tests.vision.archives.tars import (

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devise_lib.numerics.index_size import MIN_POINTS_PER_LIST, choose_nlist
+from devise_lib.index.size import MIN_POINTS_PER_LIST, choose_nlist
 
 sizes = st.integers(1, 10**10)
 
