@@ -216,7 +216,7 @@ def test_stays_small_and_has_a_name_that_says_what_is_in_it(file):
         (
             "spark",
             "from devise_lib import pipeline",
-            "may use __version__, archive_kinds, command_line",
+            "may use __version__, archive_kinds, backbone_catalog, command_line",
         ),
         ("pipeline", "from jobs import evaluate", "jobs meet in tables only"),
         ("jobs", "from jobs.make_sample import run", "jobs meet in tables only"),
