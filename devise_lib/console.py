@@ -5,7 +5,7 @@ import sys
 ERASE_REST = "\x1b[K"
 
 
-def say(text: str, end: str = "\n", over: bool = False) -> None:
+def print_line(text: str, end: str = "\n", over: bool = False) -> None:
     """Print a line; on a terminal it may be left open, and the next one be written `over` it."""
     terminal = sys.stdout.isatty()
     line = f"\r{text}{ERASE_REST}" if over and terminal else text

@@ -23,7 +23,7 @@ from devise_lib.command_line import (
 from devise_lib.config.loader import Settings, load_settings
 from devise_lib.config.registry import JOBS
 from devise_lib.config.types import JobConfig
-from devise_lib.console import say
+from devise_lib.console import print_line
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.run_record import JobRecord, fingerprint, log_path, read_record
 
@@ -42,9 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ConfigError(f"{args.config} has no table [{args.only or args.from_job}]: add it")
         started = time.monotonic()
         _run_flow(settings, jobs, args)
-    say(f"done in {_clock(time.monotonic() - started)}")
+    print_line(f"done in {_clock(time.monotonic() - started)}")
     if "report" in jobs:
-        say(f"report: {settings.common.work_dir}/report/index.html")
+        print_line(f"report: {settings.common.work_dir}/report/index.html")
 
 
 def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
@@ -54,7 +54,7 @@ def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
 
     folder = find_jobs_folder()
     log = log_path(settings.common)
-    say(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
+    print_line(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
     with log_to(log):
         spark = start_session("devise", settings.spark)
         tracking.connect(settings.common)
@@ -147,24 +147,24 @@ def _run_all(
     for number, name in enumerate(jobs, start=1):
         head = f"[{number:2}/{len(jobs)}] {name:<17}"
         if args.resume and _is_finished(settings.jobs[name]):
-            say(f"{head} done before, unchanged")
+            print_line(f"{head} done before, unchanged")
             continue
-        say(f"{head} ...", end="")
+        print_line(f"{head} ...", end="")
         try:
             record = run_one(name)
         except BaseException as error:
             go_on = resume_command(args.argv, name)
             if _is_interrupt(error):
-                say(f"{head} interrupted; to go on:\n  {go_on}", over=True)
+                print_line(f"{head} interrupted; to go on:\n  {go_on}", over=True)
                 sys.exit(EXIT_INTERRUPTED)
-            say(f"{head} FAILED", over=True)
+            print_line(f"{head} FAILED", over=True)
             own = find_input_error(error) if isinstance(error, Exception) else None
             message = f"{own}\n" if own else ""
-            say(f"{message}to go on after mending it:\n  {go_on}")
+            print_line(f"{message}to go on after mending it:\n  {go_on}")
             if own:
                 sys.exit(EXIT_FAILED)
             raise
-        say(f"{head} {record.seconds:7.1f} s  {record.row_text()}", over=True)
+        print_line(f"{head} {record.seconds:7.1f} s  {record.row_text()}", over=True)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

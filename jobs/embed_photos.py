@@ -18,11 +18,11 @@ from contextlib import nullcontext
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.spark.embed.results import EACH
+from devise_lib.spark.embed.results import RESULT_TABLES
 from devise_lib.spark.embed.run import embed
 from devise_lib.spark.embed.stream import lock_name
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.job.graceful_stop import Stopper
+from devise_lib.spark.job.graceful_stop import StopSignal
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.tables.delta_tables import Tables
 
@@ -32,12 +32,14 @@ def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
     model_id = registered.model_id
     tables = Tables.of(spark, config, model_id=model_id, run_id=tracking.current_run_id())
     tables.require("photos")
-    stopper = Stopper()
-    signals = stopper if config.trigger_s else nullcontext()  # a run with an end may be killed
+    stop_signal = StopSignal()
+    signals = (
+        stop_signal if config.poll_interval_s else nullcontext()
+    )  # a run with an end may be killed
     with only_run(config.work_dir, lock_name(model_id)), signals:
-        for name in EACH:
+        for name in RESULT_TABLES:
             tables.create_if_missing(name)
-        rows = embed(tables, config, registered, stopper)
+        rows = embed(tables, config, registered, stop_signal)
     tracking.log_params({"model_id": model_id})
     return rows
 

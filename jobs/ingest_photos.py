@@ -21,18 +21,18 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.spark.ingest.run import ingest, listed_without_photo
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.job.graceful_stop import Stopper, repeat
+from devise_lib.spark.job.graceful_stop import StopSignal, repeat
 from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    if config.trigger_s:
-        with Stopper() as stopper:
+    if config.poll_interval_s:
+        with StopSignal() as stop_signal:
             counts = repeat(
-                lambda: ingest(tables, config, lambda: stopper.stopped),
-                stopper,
-                config.trigger_s,
+                lambda: ingest(tables, config, lambda: stop_signal.requested),
+                stop_signal,
+                config.poll_interval_s,
                 config.name,
             )
     else:

@@ -1,11 +1,11 @@
 import sys
 
-from devise_lib.console import say
+from devise_lib.console import print_line
 
 
 def test_in_a_log_each_line_is_its_own(capsys):
-    say("one", end="")
-    say("two", over=True)
+    print_line("one", end="")
+    print_line("two", over=True)
     assert capsys.readouterr().out == "one\ntwo\n"
 
 
@@ -13,6 +13,6 @@ def test_on_a_terminal_a_line_is_written_over_the_open_one_and_nothing_of_it_sta
     capsys, monkeypatch
 ):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    say("a long line", end="")
-    say("short", over=True)
+    print_line("a long line", end="")
+    print_line("short", over=True)
     assert capsys.readouterr().out == "a long line\rshort\x1b[K\n"

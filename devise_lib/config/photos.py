@@ -136,7 +136,9 @@ class IngestPhotos(JobConfig):
     max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
     retry: Several[Reason] = ()  # refused files of these classes are looked at again
     vacuum_hours: Annotated[int, Field(ge=0)] = 168  # unused files of PHOTOS stay so long; 0: ever
-    trigger_s: Annotated[float, Field(ge=0.0)] = 0.0  # look again so often, until stopped; 0: once
+    poll_interval_s: Annotated[float, Field(ge=0.0)] = (
+        0.0  # look again so often, until stopped; 0: once
+    )
 
     @field_validator("source", mode="before")
     @classmethod
@@ -182,7 +184,7 @@ class EmbedPhotos(ModelJobConfig):
     batch_size: PositiveInt = 64  # photos a call of the network
     decode_threads: Annotated[int, Field(ge=0)] = 0  # a task; 0: one a core of it, and one more
     read_threads: PositiveInt = 8  # in place of these for photos that are read from their paths
-    ahead_bytes: PositiveInt = 64 << 20  # of photos that wait for the network, a task, at most
+    prefetch_bytes: PositiveInt = 64 << 20  # of photos that wait for the network, a task, at most
     files_per_batch: PositiveInt = 100  # files of PHOTOS a micro-batch: a commit
     photos_per_task: PositiveInt = 10_000  # at most
     feature: bool = False  # keep the backbone's feature, too
@@ -190,7 +192,9 @@ class EmbedPhotos(ModelJobConfig):
     read_timeout_s: Seconds = 60.0  # a photo that takes longer is refused
     max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
     retry: Several[Reason] = ()  # refused photos of these classes are tried again
-    trigger_s: Annotated[float, Field(ge=0.0)] = 0.0  # look for new ones so often, until stopped
+    poll_interval_s: Annotated[float, Field(ge=0.0)] = (
+        0.0  # look for new ones so often, until stopped
+    )
     make_current: bool = True  # once every photo is done, `embeddings_current` shows this model
     keep_models: Annotated[int, Field(ge=0)] = 0  # that were current last keep their rows; 0: all
     optimize: bool = True  # sort the files of a new model by photo_id, and pack many small ones

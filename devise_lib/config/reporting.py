@@ -28,9 +28,11 @@ class Evaluate(ModelJobConfig):
     # A file of is-a edges, a parent and a child per line: gives hierarchical precision.
     hierarchy: OptionalPath = ""
     candidates: tuple[Candidates, ...] = ()  # beside each label set's seen, unseen and all
-    strengths: OneOrMore[Annotated[float, Field(gt=0.0)]] = (1e5, 1e4, 1e3, 1e2, 10.0, 1.0)
-    conse_t: OneOrMore[PositiveInt] = (10, 1, 100)  # classes that ConSE takes a photo
-    bank: PositiveInt = 10_000  # training features that CSLS measures labels with, at the most
+    regularization: OneOrMore[Annotated[float, Field(gt=0.0)]] = (1e5, 1e4, 1e3, 1e2, 10.0, 1.0)
+    conse_top_t: OneOrMore[PositiveInt] = (10, 1, 100)  # classes that ConSE takes a photo
+    csls_bank_size: PositiveInt = (
+        10_000  # training features that CSLS measures labels with, at the most
+    )
     folds: Annotated[int, Field(ge=0)] = 0  # that settings are tried on; 0: all validation_folds
     validation_photos: PositiveInt = 5_000  # of labels held out and others, a fold, at the most
 

@@ -39,7 +39,7 @@ class TrainDevise(JobConfig):
     loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
     margin: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.1,)  # the paper's
     # Wrong labels that count: all within the margin, one drawn (the paper's), or the hardest.
-    violators: Literal["all", "one", "hardest"] = "all"
+    negative_mining: Literal["all", "one", "hardest"] = "all"
     negatives: Literal["seen", "training"] = "seen"  # wrong labels: all seen, or those with photos
     normalize: bool = True  # scale u to unit norm inside the loss; the paper does not
     dropout: OneOrMore[Annotated[float, Field(ge=0.0, lt=1.0)]] = (0.5,)  # of the features
@@ -47,7 +47,7 @@ class TrainDevise(JobConfig):
     # Where the linear map starts: as the backbone's softmax sees its classes, or at random.
     start: OneOrMore[Literal["softmax", "random"]] = ("softmax", "random")
     start_strength: Annotated[float, Field(gt=0.0)] = 1.0  # of its ridge regression
-    pull: OneOrMore[Annotated[float, Field(ge=0.0)]] = (3.0,)  # back to the softmax's start
+    l2_sp: OneOrMore[Annotated[float, Field(ge=0.0)]] = (3.0,)  # back to the softmax's start
     folds: Annotated[int, Field(ge=0)] = 0  # that settings are tried on; 0: all validation_folds
     validation_photos: PositiveInt = 5_000  # of labels held out and others, a fold, at the most
     checkpoint_steps: PositiveInt = 1_000  # between two states that a killed training goes on from

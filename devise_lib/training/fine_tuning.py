@@ -16,7 +16,7 @@ from devise_lib.paths import local
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.plan import LabelledRows
 from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
-from devise_lib.training.ranks.feed import Feed, places_of, to_photos
+from devise_lib.training.ranks.feed import Feed, label_indexer, to_photos
 from devise_lib.training.settings import Objective
 
 
@@ -211,7 +211,7 @@ def make_feed(
     batch = plan.batch_size
     columns = ("pixels", "label")
     feed = Feed(rows.file_urls, columns, rank, size, plan.readers, batch, 4 * batch, plan.seed)
-    place = places_of(rows.labels)
+    place = label_indexer(rows.labels)
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         seed = plan.seed + 1_000 * (number * size + rank)  # a draw of its own

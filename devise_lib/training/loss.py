@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from devise_lib.training.settings import Objective, Violators
+from devise_lib.training.settings import NegativeMining, Objective
 
 Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -36,7 +36,7 @@ def make_loss(objective: Objective, labels: Any, draw: keras.random.SeedGenerato
             return ops.mean(1.0 - ops.sum(projected * right, axis=1))
         scores = ops.matmul(projected, ops.transpose(matrix))  # (n, m)
         hinges = _hinges(scores, truth, objective.margin)
-        value = ops.mean(_of_violators(hinges, objective.violators, draw))
+        value = ops.mean(_of_violators(hinges, objective.negative_mining, draw))
         if objective.loss == "rank_and_euclidean":
             value += ops.mean(_length(right - projected))
         return value
@@ -44,7 +44,7 @@ def make_loss(objective: Objective, labels: Any, draw: keras.random.SeedGenerato
     return loss
 
 
-def with_pull(loss: Loss, weights: keras.Variable, strength: float) -> Loss:
+def with_l2_sp(loss: Loss, weights: keras.Variable, strength: float) -> Loss:
     """The loss and a pull back to where the weights are now: strength / 2 times |W - W_0|^2.
 
     Source: Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks"
@@ -66,11 +66,13 @@ def _hinges(scores: Tensor, truth: Tensor, margin: float) -> Tensor:
     return ops.relu(margin - right + scores) * wrong
 
 
-def _of_violators(hinges: Tensor, violators: Violators, draw: keras.random.SeedGenerator) -> Tensor:
+def _of_violators(
+    hinges: Tensor, negative_mining: NegativeMining, draw: keras.random.SeedGenerator
+) -> Tensor:
     """(n,): what of its hinges (n, m) counts for each image."""
-    if violators == "hardest":
+    if negative_mining == "hardest":
         return ops.max(hinges, axis=1)
-    if violators == "one":
+    if negative_mining == "one":
         hinges = hinges * ops.stop_gradient(_draw_one(hinges, draw))
     return ops.sum(hinges, axis=1)
 

@@ -20,7 +20,7 @@ from devise_lib.training.plan import (
     Trial,
 )
 from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
-from devise_lib.training.ranks.feed import Cache, Feed, make_cache, places_of
+from devise_lib.training.ranks.feed import Cache, Feed, label_indexer, make_cache
 from devise_lib.training.settings import Settings
 
 SNAPSHOTS = 6  # of the photos that are followed, at the most
@@ -163,7 +163,7 @@ class _Trainer:
         import keras
 
         from devise_lib.training.head import build_head
-        from devise_lib.training.loss import make_loss, with_pull
+        from devise_lib.training.loss import make_loss, with_l2_sp
 
         keras.utils.set_random_seed(seed)
         head = build_head(len(rows.mean), rows.targets.shape[1], settings, seed + self._rank)
@@ -172,8 +172,8 @@ class _Trainer:
         if settings.start == "softmax" and rows.softmax is not None:
             kernel = head.layers[-1].kernel
             kernel.assign(_scaled_like(rows.softmax.T, kernel.numpy()))
-            if settings.pull:
-                loss = with_pull(loss, kernel, settings.pull)
+            if settings.l2_sp:
+                loss = with_l2_sp(loss, kernel, settings.l2_sp)
         batch, readers = settings.batch_size, self._plan.readers
         feed = make_feed(rows, batch, seed, self._rank, self.size, readers, self._cache)
         return _Parts(head, loss, draw, feed)
@@ -214,7 +214,7 @@ def make_feed(
     """An epoch's number to batches of standardised features and the rows of their labels."""
     columns = ("feature", "label")
     feed = Feed(rows.file_urls, columns, rank, size, readers, batch, 8 * batch, seed, cache)
-    place = places_of(rows.labels)
+    place = label_indexer(rows.labels)
     mean = rows.mean.astype(np.float32)
     scale = (1.0 / rows.deviation).astype(np.float32)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Violators = Literal["all", "one", "hardest"]
+NegativeMining = Literal["all", "one", "hardest"]
 # Wrong labels of a training: all seen ones with a vector, or those with training photos.
 Negatives = Literal["seen", "training"]
 
@@ -24,7 +24,7 @@ class Objective:
 
     loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
     margin: float = 0.1
-    violators: Violators = "one"
+    negative_mining: NegativeMining = "one"
     normalize: bool = False
 
 
@@ -53,6 +53,6 @@ class Settings:
     schedule: Literal["constant", "one_cycle"] = "constant"
     learning_rate: float = 0.01
     start: Literal["random", "softmax"] = "random"
-    pull: float = 0.0
+    l2_sp: float = 0.0
     epochs: int = 20
     batch_size: int = 256

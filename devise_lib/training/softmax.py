@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from devise_lib.training.ranks.checkpoint import checkpoint_in
-from devise_lib.training.ranks.feed import Feed, places_of, to_photos
+from devise_lib.training.ranks.feed import Feed, label_indexer, to_photos
 
 SHIFT = 4  # pixels
 
@@ -97,7 +97,7 @@ def make_feed(
     """Photos and classes; half of the photos are mirrored, and each batch is shifted a little."""
     columns, rows = ("pixels", "label"), plan.batch_size
     feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
-    place = places_of(plan.classes)
+    place = label_indexer(plan.classes)
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
         rng = np.random.default_rng([plan.seed, rank, number])

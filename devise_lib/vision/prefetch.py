@@ -26,7 +26,7 @@ class _Slot(Generic[Item, Result]):
         self.error: BaseException | None = None
 
 
-def map_ahead(
+def prefetch_map(
     work: Callable[[Item], Result],
     items: Iterable[Item],
     *,

@@ -79,13 +79,13 @@ def test_every_fault_is_listed_at_once(write):
 
 
 def test_a_key_of_a_job_at_the_top_is_told_where_it_belongs(write):
-    assert faults_of(write("violators = 'one'\n")) == [
-        "violators: unknown key, did you mean train_devise.violators?"
+    assert faults_of(write("negative_mining = 'one'\n")) == [
+        "negative_mining: unknown key, did you mean train_devise.negative_mining?"
     ]
     path = write("[evaluate]\ntrigger_s = 5\n")
     assert faults_of(path) == [
-        "evaluate.trigger_s: unknown key, did you mean ingest_photos.trigger_s or "
-        "embed_photos.trigger_s?"
+        "evaluate.poll_interval_s: unknown key, did you mean ingest_photos.poll_interval_s or "
+        "embed_photos.poll_interval_s?"
     ]
 
 
@@ -138,10 +138,10 @@ def test_an_input_that_spark_does_not_read_must_be_local(write, key):
 def test_one_value_may_stand_for_a_list_of_one(write):
     path = write("[train_devise]\nmargin = 0.3\nstart = ['random']\n[evaluate]\nk = 5\n")
     wanted = ["train_devise", "evaluate"]
-    jobs = load_settings(path, ["evaluate.strengths=[1, 10]"], wanted).jobs
+    jobs = load_settings(path, ["evaluate.regularization=[1, 10]"], wanted).jobs
     assert jobs["train_devise"].margin == (0.3,)
     assert jobs["train_devise"].start == ("random",)
-    assert (jobs["evaluate"].k, jobs["evaluate"].strengths) == ((5,), (1.0, 10.0))
+    assert (jobs["evaluate"].k, jobs["evaluate"].regularization) == ((5,), (1.0, 10.0))
     [fault] = faults_of(path, ["train_devise.margin=[0.1, -2]"], ["train_devise"])
     assert fault.startswith("train_devise.margin.1 is -2: ")
 
@@ -363,7 +363,7 @@ def test_an_unknown_key_is_told_whatever_its_name(write, key):
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_number_that_is_none_is_refused(write, value):
     [fault] = faults_of(write(f"[evaluate]\nstrengths = [1.0, {value}]\n"), [], ["evaluate"])
-    assert fault == f"evaluate.strengths.1 is {value}: Input should be a finite number"
+    assert fault == f"evaluate.regularization.1 is {value}: Input should be a finite number"
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_it_takes_new_photos_until_it_is_stopped(
         wait_until(lambda: embedded(config) >= {"d", "e"})
 
     with stopped_after(act):
-        counts = run(spark, config, trigger_s=0.5)
+        counts = run(spark, config, poll_interval_s=0.5)
     assert counts == {"embeddings": 13, "quarantined": 0}
     assert len(caplog.records) == 1  # of the stream that could not go on; a stop is no fault
     assert tidied[0] == set(FIRST)  # before it waits for more
@@ -186,7 +186,7 @@ def test_a_live_run_of_which_too_many_are_bad_in_the_end_fails_when_it_is_stoppe
         pytest.raises(InputError, match=r"^2 of 12 photos are refused, above max_bad_share = 0.1"),
         stopped_after(act),
     ):
-        run(spark, config, trigger_s=0.5, max_bad_share=0.1)
+        run(spark, config, poll_interval_s=0.5, max_bad_share=0.1)
 
 
 def test_a_live_run_that_is_stopped_before_it_has_caught_up_shows_nothing_yet(spark, config):
@@ -196,7 +196,7 @@ def test_a_live_run_that_is_stopped_before_it_has_caught_up_shows_nothing_yet(sp
         pytest.raises(InputError, match=r"stopped with [1-9] of 10 photos done: run it again"),
         stopped_after(lambda wait_until: wait_until(lambda: embedded(config) != set())),
     ):
-        run(spark, config, trigger_s=0.5, files_per_batch=1)
+        run(spark, config, poll_interval_s=0.5, files_per_batch=1)
     assert set() < embedded(config) < set(photos)
     model_id = tracking.find_registered("devise", "champion").model_id
     assert not is_current(Tables.of(spark, config), model_id)
@@ -207,7 +207,7 @@ def test_a_live_run_that_is_stopped_before_it_has_caught_up_shows_nothing_yet(sp
 def test_a_live_run_does_not_show_a_model_that_refused_too_many(spark, config):
     add_photos(spark, config, FIRST | {f"bad{i}": b"no photo" for i in range(6)})
     with pytest.raises(InputError, match="6 of 12 photos are refused"):
-        run(spark, config, trigger_s=0.5, max_bad_share=0.2)
+        run(spark, config, poll_interval_s=0.5, max_bad_share=0.2)
     model_id = tracking.find_registered("devise", "champion").model_id
     assert not is_current(Tables.of(spark, config), model_id)
 

@@ -21,7 +21,7 @@ from tests.embedding import add_photos, mean_colour_network, picture, pretended_
 pytestmark = pytest.mark.spark
 
 CONTENTS = {f"p{i:02d}": picture(10 * i + 5) for i in range(24)}
-READING = {"decode_threads": 3, "read_threads": 5, "ahead_bytes": 1 << 20}
+READING = {"decode_threads": 3, "read_threads": 5, "prefetch_bytes": 1 << 20}
 
 
 @pytest.fixture(scope="module", autouse=True)

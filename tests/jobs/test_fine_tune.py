@@ -154,7 +154,14 @@ def test_it_is_evaluated_on_features_of_its_own_and_knows_the_labels_it_was_tune
     common_keys = common(config)
     hits = {}
     for model in (base.version, "champion"):
-        job = Evaluate(**common_keys, model=model, k=[1, 2], strengths=10, conse_t=1, bank=50)
+        job = Evaluate(
+            **common_keys,
+            model=model,
+            k=[1, 2],
+            regularization=10,
+            conse_top_t=1,
+            csls_bank_size=50,
+        )
         with tracking.job_run(job):
             evaluate.run(spark, job)
         model_id = tracking.find_registered("devise", model).model_id

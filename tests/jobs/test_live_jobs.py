@@ -25,7 +25,9 @@ STEPS = 2  # of the folder's changes
 
 def start(job: str, work: Path, *settings: str) -> subprocess.Popen:
     values = [f"work_dir={work}", f"tracking_uri=sqlite:///{work}/mlflow.db", *LOCAL]
-    values += [f"{job}.{setting}" for setting in ("trigger_s=1", "max_bad_share=1.0", *settings)]
+    values += [
+        f"{job}.{setting}" for setting in ("poll_interval_s=1", "max_bad_share=1.0", *settings)
+    ]
     return subprocess.Popen(
         [sys.executable, f"jobs/{job}.py", "--config", "conf/local.toml", *set_options(values)],
         cwd=ROOT,

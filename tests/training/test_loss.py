@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.training.loss import make_loss, with_pull
+from devise_lib.training.loss import make_loss, with_l2_sp
 from devise_lib.training.settings import Objective
 from tests.numerics.ranking import (
     cosine_distance,
@@ -32,9 +32,9 @@ def batches(draw):
     return images, labels, draw(arrays(np.int32, n, elements=st.integers(0, m - 1)))
 
 
-def make_rank_loss(labels, margin, violators, normalize, seed, loss="rank"):
+def make_rank_loss(labels, margin, negative_mining, normalize, seed, loss="rank"):
     draw = keras.random.SeedGenerator(seed)
-    return make_loss(Objective(loss, margin, violators, normalize), labels, draw)
+    return make_loss(Objective(loss, margin, negative_mining, normalize), labels, draw)
 
 
 def value(loss, images, truth) -> float:
@@ -135,8 +135,8 @@ def test_the_gradient_is_the_slope_of_the_oracle(kind, normalize):
         step = np.zeros_like(images)
         step[place] = 1e-5
         slopes[place] = (oracle(images + step) - oracle(images - step)) / 2e-5
-    name, violators = kind
-    loss = make_rank_loss(labels, 0.5, violators, normalize, seed=0, loss=name)
+    name, negative_mining = kind
+    loss = make_rank_loss(labels, 0.5, negative_mining, normalize, seed=0, loss=name)
     found = gradient(loss, images, truth)
     assert np.abs(slopes).max() > 0.05
     np.testing.assert_allclose(found, slopes, atol=1e-4)
@@ -187,15 +187,15 @@ def test_the_mean_over_draws_is_the_expected_loss():
 
 
 def test_a_batch_without_a_violator_has_no_loss_and_no_gradient():
-    for violators in ("all", "one", "hardest"):
-        loss = make_rank_loss(np.eye(3), 0.5, violators, True, seed=0)
+    for negative_mining in ("all", "one", "hardest"):
+        loss = make_rank_loss(np.eye(3), 0.5, negative_mining, True, seed=0)
         assert value(loss, np.eye(3), np.arange(3)) == 0
         assert not gradient(loss, np.eye(3), np.arange(3)).any()
 
 
 def test_the_pull_is_half_the_squared_way_from_where_the_weights_were():
     weights = keras.Variable(np.arange(6.0).reshape(2, 3), dtype="float32")
-    loss = with_pull(lambda projected, _: tf.reduce_sum(projected), weights, 0.4)
+    loss = with_l2_sp(lambda projected, _: tf.reduce_sum(projected), weights, 0.4)
     step = tf.function(loss)
     assert float(step(tf.ones((2, 2)), None)) == 4
     weights.assign_add(np.full((2, 3), 0.5))

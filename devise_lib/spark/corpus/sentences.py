@@ -24,7 +24,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
-from devise_lib.console import say
+from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.spark.corpus.near_duplicates import find_repeats, name_the_kept, place
 from devise_lib.spark.corpus.phrases import PhraseRules, find_phrases
@@ -149,7 +149,7 @@ def _totals(tokenised: DataFrame) -> tuple[int, int, float]:
 def tell_unspaced(share: float) -> None:
     """Print the share of characters in scripts without blanks, if it is more than names make."""
     if share >= 0.01:
-        say(
+        print_line(
             f"prepare_corpus  {share:.0%} of the characters are of scripts without blanks between "
             "words (Chinese, Japanese, Thai, Lao, Khmer, Burmese): ICU's dictionaries cut them"
         )

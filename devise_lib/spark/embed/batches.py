@@ -17,7 +17,12 @@ from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS
 
-CHANGING = ("path", "size_bytes", "modification_time", "removed")  # while the bytes stay the same
+MUTABLE_COLUMNS = (
+    "path",
+    "size_bytes",
+    "modification_time",
+    "removed",
+)  # while the bytes stay the same
 # Databricks refuses to read the files of a Delta table as anything else, unless it is told.
 PAST_DELTA = {"spark.databricks.delta.formatCheck.enabled": "false"}
 ROW = ["photo_id", "revision", "file_hash"]
@@ -83,7 +88,7 @@ def newest(ids: DataFrame) -> DataFrame:
     return last.select("photo_id", "last.*")
 
 
-def as_they_are_now(
+def refresh_rows(
     ids: DataFrame, files: Mapping[str, int], tables: Tables, scratch: Scratch
 ) -> DataFrame:
     """The photos that PHOTOS still has, where they are now.
@@ -108,7 +113,7 @@ def as_they_are_now(
     was_there = F.col("file").isin(gone)
     asked = ids.where(was_there).select("photo_id").distinct()
     photos = tables.read("photos").join(F.broadcast(asked), "photo_id", "left_semi")
-    now = newest(photos.select("photo_id", "revision", F.struct(*CHANGING).alias("now")))
+    now = newest(photos.select("photo_id", "revision", F.struct(*MUTABLE_COLUMNS).alias("now")))
     found = ids.join(F.broadcast(now.drop("revision")), "photo_id", "left")
     return scratch.save(found.where(~was_there | F.col("now").isNotNull()), "now")
 
@@ -120,7 +125,7 @@ def read_photos(ids: DataFrame, files: Mapping[str, int], tables: Tables) -> tup
     asked for.
 
     Args:
-        ids: of `as_they_are_now`.
+        ids: of `refresh_rows`.
         files: all that these are in, at least one, with their numbers of photos.
         tables: with PHOTOS.
     """
@@ -135,7 +140,10 @@ def read_photos(ids: DataFrame, files: Mapping[str, int], tables: Tables) -> tup
     if now:
         known = F.col("now").isNotNull()
         rows = rows.withColumns(
-            {name: F.when(known, F.col(f"now.{name}")).otherwise(F.col(name)) for name in CHANGING}
+            {
+                name: F.when(known, F.col(f"now.{name}")).otherwise(F.col(name))
+                for name in MUTABLE_COLUMNS
+            }
         )
     return rows.drop("file_hash", *now), count
 

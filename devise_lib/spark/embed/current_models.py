@@ -8,8 +8,8 @@ import shutil
 
 from pyspark.sql import functions as F
 
-from devise_lib.console import say
-from devise_lib.spark.embed.results import EACH, results_of
+from devise_lib.console import print_line
+from devise_lib.spark.embed.results import RESULT_TABLES, results_of
 from devise_lib.spark.embed.stream import checkpoint, lock_name
 from devise_lib.spark.job.locks import unless_running
 from devise_lib.spark.tables.delta_tables import Tables
@@ -26,7 +26,7 @@ def is_current(tables: Tables, model_id: str) -> bool:
 def tell_if_incomplete(tables: Tables, model_id: str, job: str) -> None:
     """Say so where a job takes embeddings of a model that never were complete."""
     if model_id not in _newest_first(tables):
-        say(
+        print_line(
             f"{job}  no run of embed_photos has made {model_id} current: it may not have all photos"
         )
 
@@ -72,7 +72,7 @@ def drop_old_models(tables: Tables, keep: int, but: str) -> None:
 
 
 def _drop(tables: Tables, model_id: str) -> None:
-    for name in EACH:
+    for name in RESULT_TABLES:
         tables.delete(name, F.col("model_id") == model_id)
     shutil.rmtree(checkpoint(tables.work_dir, model_id), ignore_errors=True)
 

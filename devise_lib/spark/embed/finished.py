@@ -11,11 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from devise_lib.paths import replace_text
-from devise_lib.spark.embed.results import EACH, Counts
+from devise_lib.spark.embed.results import RESULT_TABLES, Counts
 from devise_lib.spark.tables.delta_tables import Tables
 
 FILE = "finished.json"
-READ = ("photos", *EACH, "current_models")  # the tables that decide whether anything is to do
+READ = (
+    "photos",
+    *RESULT_TABLES,
+    "current_models",
+)  # the tables that decide whether anything is to do
 
 
 @dataclass(frozen=True)

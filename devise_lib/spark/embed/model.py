@@ -9,7 +9,7 @@ from devise_lib import model_store, tracking
 from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.paths import replace_text
-from devise_lib.spark.embed.results import EACH
+from devise_lib.spark.embed.results import RESULT_TABLES
 from devise_lib.spark.embed.stream import checkpoint
 from devise_lib.spark.photos.inference import Model
 from devise_lib.spark.tables.delta_tables import Tables
@@ -52,7 +52,8 @@ def broadcast_model(
 def how_to_begin_anew(tables: Tables, model_id: str) -> str:
     """For messages: what a user types to have a model's photos embedded once more."""
     statements = "; ".join(
-        f"DELETE FROM delta.`{tables.path(name)}` WHERE model_id = '{model_id}'" for name in EACH
+        f"DELETE FROM delta.`{tables.path(name)}` WHERE model_id = '{model_id}'"
+        for name in RESULT_TABLES
     )
     return f"delete its rows and run it again ({statements})"
 

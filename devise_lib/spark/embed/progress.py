@@ -6,7 +6,7 @@ from types import TracebackType
 
 from pyspark import SparkContext
 
-from devise_lib.console import say
+from devise_lib.console import print_line
 from devise_lib.numerics.throughput import HOUR_S, StageTimes, Throughput
 from devise_lib.spark.photos.inference import TimesParam
 
@@ -85,7 +85,7 @@ class Progress:
         while not self._stop.wait(self._every_s):
             if self.times.value.photos > told:
                 told = self.times.value.photos
-                say(self.line(), end="" if self.total else "\n", over=True)
+                print_line(self.line(), end="" if self.total else "\n", over=True)
 
 
 def count_cores(context: SparkContext) -> int:

@@ -12,12 +12,14 @@ from devise_lib.spark.embed.batches import newest
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 
-EACH = ("embeddings", "quarantine")
+RESULT_TABLES = ("embeddings", "quarantine")
 
 
 def results_of(tables: Tables, model_id: str) -> DataFrame:
     """photo_id and sha256 of every photo that the model has embedded or refused."""
-    first, second = (tables.of_model(n, model_id).select("photo_id", "sha256") for n in EACH)
+    first, second = (
+        tables.of_model(n, model_id).select("photo_id", "sha256") for n in RESULT_TABLES
+    )
     return first.union(second)
 
 
@@ -105,7 +107,7 @@ def delete_results(tables: Tables, model_id: str, results: DataFrame) -> None:
         results: photo_id, sha256.
     """
     same = f"t.model_id = '{model_id}' AND t.photo_id = s.photo_id AND t.sha256 = s.sha256"
-    for name in EACH:
+    for name in RESULT_TABLES:
         tables.merge(name, F.broadcast(results), same, lambda merge: merge.whenMatchedDelete())
 
 

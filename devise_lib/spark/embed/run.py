@@ -6,7 +6,7 @@ from functools import partial
 
 from devise_lib import model_store, tracking
 from devise_lib.config.photos import EmbedPhotos, IngestPhotos
-from devise_lib.console import say
+from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import Throughput
 from devise_lib.spark.embed.current_models import (
@@ -18,9 +18,9 @@ from devise_lib.spark.embed.current_models import (
 from devise_lib.spark.embed.finished import Finished, counts_of_finished, remember
 from devise_lib.spark.embed.model import broadcast_model, how_to_begin_anew
 from devise_lib.spark.embed.progress import Progress, forecast, rates
-from devise_lib.spark.embed.results import EACH, Counts, count_results, forget_refused
+from devise_lib.spark.embed.results import RESULT_TABLES, Counts, count_results, forget_refused
 from devise_lib.spark.embed.stream import Embedder, checkpoint
-from devise_lib.spark.job.graceful_stop import Stopper
+from devise_lib.spark.job.graceful_stop import StopSignal
 from devise_lib.spark.job.locks import unless_running
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.inference import Model
@@ -33,7 +33,10 @@ LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is 
 
 
 def embed(
-    tables: Tables, config: EmbedPhotos, registered: tracking.RegisteredModel, stopper: Stopper
+    tables: Tables,
+    config: EmbedPhotos,
+    registered: tracking.RegisteredModel,
+    stop_signal: StopSignal,
 ) -> dict[str, int]:
     """Give every photo of PHOTOS its result of the model; returns the model's rows.
 
@@ -55,11 +58,11 @@ def embed(
     settings = {**made, "make_current": config.make_current, "catalog": config.catalog}
     folder = checkpoint(tables.work_dir, registered.model_id)
     counts = counts_of_finished(tables, folder, settings)
-    if counts is None or config.retry or config.trigger_s:
+    if counts is None or config.retry or config.poll_interval_s:
         model = broadcast_model(tables, config, registered, keras_file, made)
-        return embed_all(tables, config, model, registered.model_id, stopper, settings)
+        return embed_all(tables, config, model, registered.model_id, stop_signal, settings)
     check_share(counts.refused, counts.total, config.max_bad_share, config.name)
-    say(f"{config.name}  nothing new: {counts.total:,} photos had their result before")
+    print_line(f"{config.name}  nothing new: {counts.total:,} photos had their result before")
     tracking.log_metrics({"new": 0.0, "new_refused": 0.0, **refused_metrics(counts.refused)})
     tidy(tables, config)
     show_and_drop(tables, config, registered.model_id)
@@ -71,13 +74,13 @@ def embed_all(
     config: EmbedPhotos,
     model: Model,
     model_id: str,
-    stopper: Stopper,
+    stop_signal: StopSignal,
     settings: Mapping[str, object],
 ) -> dict[str, int]:
     """Embed every photo of PHOTOS that the model has neither embedded nor refused.
 
-    Then readers see the model, and the run puts down that it has finished. With `trigger_s` it goes
-    on to wait for new photos until it is stopped.
+    Then readers see the model, and the run records that it has finished. With `poll_interval_s` it
+    waits for new photos until it is stopped.
 
     Args:
         tables: with PHOTOS and the tables of results.
@@ -97,7 +100,7 @@ def embed_all(
     _drop_superseded(tables)
     if config.retry:
         again = forget_refused(tables, model_id, config.retry)
-        say(f"{config.name}  {again:,} refused photos are tried again")
+        print_line(f"{config.name}  {again:,} refused photos are tried again")
     rows = tables.last_changes("photos")  # first: what changes from here on is the next run's
     version = tables.version("photos")
     photos = tables.read("photos", version).count()
@@ -111,16 +114,16 @@ def embed_all(
         ) as progress,
     ):
         embedder = Embedder(
-            tables, config, model, model_id, scratch, progress, stopper, before=before
+            tables, config, model, model_id, scratch, progress, stop_signal, before=before
         )
         embedder.embed_stream()
-        rows |= tables.last_changes(*EACH)
+        rows |= tables.last_changes(*RESULT_TABLES)
         counts = count_results(tables, model_id)
         if counts.total != photos:
-            if not stopper.stopped:
+            if not stop_signal.requested:
                 embedder.embed_missing(version)
-                rows |= tables.last_changes(*EACH)
-            if stopper.stopped:
+                rows |= tables.last_changes(*RESULT_TABLES)
+            if stop_signal.requested:
                 raise InputError(
                     f"stopped with {counts.total} of {photos} photos done: run it again"
                 )
@@ -133,11 +136,11 @@ def embed_all(
         is_whole = counts.total == photos
         if is_whole and (not config.make_current or is_current(tables, model_id)):
             remember(folder, Finished(settings, rows, counts.embedded, dict(counts.refused)))
-        if config.trigger_s:
+        if config.poll_interval_s:
             progress.total = 0
-            say(
+            print_line(
                 f"{config.name}  all {photos:,} photos have their result; looking for new ones "
-                f"every {config.trigger_s:g} s until SIGTERM or Ctrl-C"
+                f"every {config.poll_interval_s:g} s until SIGTERM or Ctrl-C"
             )
             embedder.embed_live(partial(tidy, tables, config))
             counts = count_results(tables, model_id)
@@ -185,7 +188,7 @@ def _how_to_drop_results(tables: Tables, model_id: str) -> str:
     return "; ".join(
         f"MERGE INTO delta.`{tables.path(name)}` t USING delta.`{photos}` s "
         f"ON t.photo_id = s.photo_id WHEN NOT MATCHED {no_more} THEN DELETE"
-        for name in EACH
+        for name in RESULT_TABLES
     )
 
 
@@ -217,7 +220,7 @@ def tidy(tables: Tables, config: EmbedPhotos, sort: bool = False) -> None:
         config: of the job: whether to do which.
         sort: pack EMBEDDINGS in any case, which sorts its new rows; one file needs no sorting.
     """
-    for name in EACH:
+    for name in RESULT_TABLES:
         wanted = sort and name == "embeddings" and tables.size(name).files > 1
         if config.optimize and (wanted or is_scattered(tables, name)):
             tables.pack(name, FILE_BYTES)
@@ -244,14 +247,14 @@ def tell(
     metrics = refused_metrics(reasons)
     metrics |= {"new": float(embedder.tried), "new_refused": float(embedder.refused.total())}
     new = f"{embedder.tried:,} new photos, {embedder.refused.total():,} of them refused"
-    say(f"{config.name}  {new}", over=True)
+    print_line(f"{config.name}  {new}", over=True)
     if done.times.photos:
-        say(f"{config.name}  {rates(done)}")
+        print_line(f"{config.name}  {rates(done)}")
         metrics |= {f"photos_per_s_{stage}": rate for stage, rate in done.rates().items()}
         metrics["photos_per_s"] = done.photos_per_s
     if done.times.photos >= LEAST_MEASURED:
         photos, price = config.predict_photos, config.core_hour_price
-        say(f"{config.name}  {forecast(done, photos, price)}")
+        print_line(f"{config.name}  {forecast(done, photos, price)}")
         metrics["predicted_hours"] = done.hours(photos)
         metrics["predicted_cost"] = done.cost(photos, price)
     tracking.log_metrics(metrics)

@@ -21,20 +21,20 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.config.photos import EmbedPhotos
-from devise_lib.console import say
+from devise_lib.console import print_line
 from devise_lib.reasons import Reason
 from devise_lib.spark.embed.batches import (
     Losses,
-    as_they_are_now,
     count_files,
     identify,
     in_parts,
     newest,
     read_photos,
+    refresh_rows,
 )
 from devise_lib.spark.embed.progress import Progress
 from devise_lib.spark.embed.results import Counts, delete_results, results_of, without_results
-from devise_lib.spark.job.graceful_stop import Stopper
+from devise_lib.spark.job.graceful_stop import StopSignal
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.decoding import Reading
 from devise_lib.spark.photos.inference import Model, with_vectors
@@ -44,9 +44,9 @@ from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import SPARE_FILES
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
-STAGE = "embed_photos"
+JOB_NAME = "embed_photos"
 FILE_ROWS = 25_000  # a file, until it is packed: 30 MB at 300 numbers a photo, 2 s of a core
-LEFT_BEHIND = (  # how Delta says that a stream cannot go on from where it was
+RESTART_ERRORS = (  # how Delta says that a stream cannot go on from where it was
     "DELTA_LOG_FILE_NOT_FOUND_FOR_STREAMING_SOURCE",  # the log does not reach back as far
     "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # nor do its first versions
     "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # the table was deleted and made anew
@@ -64,12 +64,12 @@ EARLY = 1_000  # photos after which the share of bad ones may end a run
 
 def checkpoint(work_dir: str, model_id: str) -> Path:
     """The folder of what a model's embedding remembers between runs."""
-    return Path(work_dir) / "checkpoints" / STAGE / model_id
+    return Path(work_dir) / "checkpoints" / JOB_NAME / model_id
 
 
 def lock_name(model_id: str) -> str:
     """What a run of the model holds the lock of: two models may be embedded at once."""
-    return f"{STAGE}-{model_id}"
+    return f"{JOB_NAME}-{model_id}"
 
 
 class Embedder:
@@ -88,7 +88,7 @@ class Embedder:
         model_id: str,
         scratch: Scratch,
         progress: Progress,
-        stopper: Stopper,
+        stop_signal: StopSignal,
         *,
         before: Counts,
     ) -> None:
@@ -107,11 +107,11 @@ class Embedder:
         self._model_id, self._progress = model_id, progress
         self._folder = checkpoint(tables.work_dir, model_id)
         self._compare_mark = self._folder / "compare"  # there: every photo is looked up
-        self._scratch, self._stopper = scratch, stopper
+        self._scratch, self._stop_signal = scratch, stop_signal
         self._reading = Reading(
             config.decode_threads,
             config.read_threads,
-            config.ahead_bytes,
+            config.prefetch_bytes,
             config.read_timeout_s,
             worker_files(tables.spark),
         )
@@ -133,21 +133,21 @@ class Embedder:
         except StreamingQueryException as error:
             self._begin_anew(error)
             self._read(availableNow=True)
-        if not self._stopper.stopped:  # every photo has been compared now
+        if not self._stop_signal.requested:  # every photo has been compared now
             self._compare_mark.unlink(missing_ok=True)
 
     def embed_live(self, tidy: Callable[[], None]) -> None:
-        """Embed new photos, looked for every `trigger_s` seconds; returns when it is to stop.
+        """Embed new photos, looked for every `poll_interval_s` seconds; returns when it is to stop.
 
         A stream that cannot go on begins anew, as that of `embed_stream` does.
 
         Args:
             tidy: called between two micro-batches, each time that SPARE_FILES have been written.
         """
-        while not self._stopper.stopped:
+        while not self._stop_signal.requested:
             before = self._batches
             try:
-                self._read(tidy, processingTime=f"{self._config.trigger_s} seconds")
+                self._read(tidy, processingTime=f"{self._config.poll_interval_s} seconds")
             except StreamingQueryException as error:
                 if self._compare_mark.exists() and self._batches == before:
                     raise  # it has begun anew, and that did not help
@@ -166,15 +166,15 @@ class Embedder:
             count_files(missing)[0], FILE_ROWS, self._config.files_per_batch, MOST_FILES
         )
         for files in parts:
-            if self._stopper.stopped:
+            if self._stop_signal.requested:
                 return
             self._embed(missing.where(F.col("file").isin(files)), compare=False, once={})
 
     def _begin_anew(self, error: StreamingQueryException) -> None:
         """Have the next stream look up all photos; raises the error where that would not help."""
-        if not any(condition in str(error) for condition in LEFT_BEHIND):
+        if not any(condition in str(error) for condition in RESTART_ERRORS):
             raise error
-        say(f"{STAGE}  PHOTOS are not what the last stream read: looking at all of them")
+        print_line(f"{JOB_NAME}  PHOTOS are not what the last stream read: looking at all of them")
         self._compare_mark.touch()  # first: a part of the folder may be left if it is killed
         shutil.rmtree(self._folder / "stream")
         self._compare = True
@@ -187,7 +187,7 @@ class Embedder:
 
         def write_batch(batch: DataFrame, number: int) -> None:
             stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-            once: Once = {"txnAppId": f"{STAGE}:{stream_id}", "txnVersion": number}
+            once: Once = {"txnAppId": f"{JOB_NAME}:{stream_id}", "txnVersion": number}
             compare = self._compare or self._compare_mark.exists()
             if self._before.total or self.tried:  # they may come again: deleted, ingested anew
                 compare = compare or self._losses.happened()
@@ -211,10 +211,12 @@ class Embedder:
             .start()
         )
         try:
-            while not (query.awaitTermination(LOOK_S) or self._stopper.stopped):
+            while not (query.awaitTermination(LOOK_S) or self._stop_signal.requested):
                 pass
         finally:
-            CALLS_OF_PYTHON.disabled = self._stopper.stopped  # what `stop` cuts off is no fault
+            CALLS_OF_PYTHON.disabled = (
+                self._stop_signal.requested
+            )  # what `stop` cuts off is no fault
             query.stop()
             CALLS_OF_PYTHON.disabled = False
 
@@ -227,7 +229,7 @@ class Embedder:
             once: of a micro-batch; empty for photos that no stream brings.
         """
         files, has_revised = count_files(ids)
-        now = as_they_are_now(ids, files, self._tables, self._scratch)
+        now = refresh_rows(ids, files, self._tables, self._scratch)
         fresh, stale = without_results(
             now,
             self._tables,
@@ -243,7 +245,7 @@ class Embedder:
         photos, in_files = read_photos(fresh, files, self._tables)
         photos = self._spread(photos, sum(files.values()), in_files)
         run_id = self._tables.provenance["run_id"]
-        made_by = {"model_id": self._model_id, "run_id": run_id, "stage": STAGE}
+        made_by = {"model_id": self._model_id, "run_id": run_id, "stage": JOB_NAME}
         columns = {name: F.lit(value) for name, value in made_by.items()}
         # Saved, since both tables and the counts want the same: a second try may refuse others.
         results = self._scratch.save(self._with_vectors(photos).withColumns(columns), "results")
@@ -265,7 +267,7 @@ class Embedder:
         self.refused.update({reason: n for reason, n in counts.items() if reason})
         if self.tried >= EARLY:  # no need to pay for the rest of them
             refused, tried = self._before.refused + self.refused, self._before.total + self.tried
-            check_share(refused, tried, self._config.max_bad_share, STAGE)
+            check_share(refused, tried, self._config.max_bad_share, JOB_NAME)
 
     def _with_vectors(self, photos: DataFrame) -> DataFrame:
         results = with_vectors(

@@ -126,7 +126,7 @@ def find_contenders(
     moments = feature_moments(features)
     layer, photos = bundle.layer, config.validation_photos
     folds = make_folds(features, moments, vectors, control, layer, photos, config.folds)
-    sample = features.orderBy(F.xxhash64("photo_id")).limit(config.bank)
+    sample = features.orderBy(F.xxhash64("photo_id")).limit(config.csls_bank_size)
     bank, part = collect_features(sample, ("fold", "kept"))
     tries = []
     for fold in folds:
@@ -175,7 +175,7 @@ def _by_words(projection: Projection, method: str) -> Method:
 
 
 def _closed_forms(config: Evaluate) -> list[Maker]:
-    one: list[tuple[float, ...]] = [(s,) for s in config.strengths]
+    one: list[tuple[float, ...]] = [(s,) for s in config.regularization]
 
     def simple(solve: Callable[..., Compatibility]) -> Make:
         return lambda basis, s: ByWords(solve(basis.moments, basis.vectors, *s))
@@ -183,7 +183,11 @@ def _closed_forms(config: Evaluate) -> list[Maker]:
     return [
         ("ridge", simple(closed_form.ridge), one),
         ("ridge_reversed", simple(closed_form.ridge_reversed), one),
-        ("eszsl", simple(closed_form.eszsl), list(product(config.strengths, config.strengths))),
+        (
+            "eszsl",
+            simple(closed_form.eszsl),
+            list(product(config.regularization, config.regularization)),
+        ),
         ("sae", simple(closed_form.sae), one),
         ("sae_reversed", simple(closed_form.sae_reversed), one),
     ]
@@ -191,8 +195,8 @@ def _closed_forms(config: Evaluate) -> list[Maker]:
 
 def _by_the_softmax(config: Evaluate) -> list[Maker]:
     return [
-        ("classifier_ridge", _by_classifier, [(s,) for s in config.strengths]),
-        ("conse", _conse, [(float(t),) for t in config.conse_t]),
+        ("classifier_ridge", _by_classifier, [(s,) for s in config.regularization]),
+        ("conse", _conse, [(float(t),) for t in config.conse_top_t]),
     ]
 
 
@@ -233,7 +237,7 @@ class _Judge:
             raise InputError(
                 f"evaluate has {len(choices)} settings of {name} to choose from, but FEATURES "
                 "have no photos to choose by: give validation_folds and run extract_features "
-                "again, or give one of evaluate.strengths and conse_t"
+                "again, or give one of evaluate.regularization and conse_t"
             )
         settings, trials = choices[0], dict[int, Method]()
         if self._folds:

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 from devise_lib import model_store, tracking
 from devise_lib.config.backbone import ExtractFeatures
 from devise_lib.config.types import JobConfig
-from devise_lib.console import say
+from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.spark.labels.splits import has_vector, labelled_photos, with_fold
 from devise_lib.spark.labels.word_space import id_of_labels
@@ -96,10 +96,12 @@ def model_to_keep(
     try:
         bundle = model_store.fetch_extras(model, load_bundle)
     except model_store.UnusableModelError as error:
-        say(f"{config.name}  no features of {model.model_id}: {error}")
+        print_line(f"{config.name}  no features of {model.model_id}: {error}")
         return None
     if bundle.words_id != id_of_labels(labels):
-        say(f"{config.name}  no features of {model.model_id}: LABELS are of other word vectors")
+        print_line(
+            f"{config.name}  no features of {model.model_id}: LABELS are of other word vectors"
+        )
         return None
     return None if bundle.backbone_id == backbone_id else (model, bundle.backbone_id)
 

@@ -10,7 +10,7 @@ from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SCHEMAS
 
-STAGE = "ingest_photos"
+JOB_NAME = "ingest_photos"
 # Where a member's archive, or a record's file, ends in a path of PHOTOS.
 CONTAINER = r"^(.*?\.(?:tar\.gz|tgz|tar|bin))!"
 KNOWN = (  # what the tables say of a photo; goes with its file through the reading
@@ -76,7 +76,7 @@ def count_rows(tables: Tables, photo_sets: Sequence[str]) -> int:
     return photos.union(_refused(tables, photo_sets).select("photo_id")).count()
 
 
-def find_gone(
+def find_removed(
     tables: Tables, places: Sequence[Place], seen: DataFrame, shut: DataFrame | None
 ) -> DataFrame:
     """What the tables have of files that the sources should have and have no more.
@@ -195,7 +195,7 @@ def _refused(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
 
 def refused_files(tables: Tables) -> DataFrame:
     """Rows of QUARANTINE about files; those about photos that a model could not embed are not."""
-    return read_or_empty(tables, "quarantine").where(F.col("stage") == STAGE)
+    return read_or_empty(tables, "quarantine").where(F.col("stage") == JOB_NAME)
 
 
 def read_or_empty(tables: Tables, name: str) -> DataFrame:

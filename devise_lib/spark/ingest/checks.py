@@ -20,7 +20,7 @@ from devise_lib.spark.ingest.rows import (
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.vision.images.decode import Refusal
-from devise_lib.vision.prefetch import map_ahead
+from devise_lib.vision.prefetch import prefetch_map
 
 AHEAD_BYTES = 64 << 20  # read and not taken yet, a task
 ROW_BYTES = 10_000  # what a file in work weighs at least
@@ -72,7 +72,7 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
             message = f"{item.path} was not read within {limits.read_timeout_s:g} s"
             return _row(item, Refusal(Reason.TIME_OUT, message), limits, stays_at_path)
 
-        rows = map_ahead(
+        rows = prefetch_map(
             work,
             (item for batch in batches for item in batch.itertuples(index=False)),
             threads=1 if has_content else limits.read_threads,

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from devise_lib.config.photos import IngestPhotos
 from devise_lib.reasons import Reason
 from devise_lib.spark.ingest.changes import (
-    STAGE,
+    JOB_NAME,
     read_or_empty,
     refuse_other_folder,
     refused_files,
@@ -200,7 +200,7 @@ def _commit_refused(
     if not (some_before or outcomes["refused"] or outcomes["lost"]):
         return
     refused = rows.withColumns(
-        {"stage": F.lit(STAGE), "model_id": F.lit(None).cast("string")}
+        {"stage": F.lit(JOB_NAME), "model_id": F.lit(None).cast("string")}
     ).select(*tables.read("quarantine").columns)
     if not some_before:
         tables.append("quarantine", refused.where("reason IS NOT NULL"))
@@ -208,7 +208,7 @@ def _commit_refused(
     tables.merge(
         "quarantine",
         refused,
-        f"t.photo_id = s.photo_id AND t.stage = '{STAGE}'",
+        f"t.photo_id = s.photo_id AND t.stage = '{JOB_NAME}'",
         lambda merge: (
             merge.whenMatchedUpdateAll("s.reason IS NOT NULL")
             .whenMatchedDelete()
@@ -232,7 +232,7 @@ def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:
 
 def forget_refused_files(tables: Tables, photo_ids: DataFrame) -> None:
     """Take files out of QUARANTINE that are gone, or were taken."""
-    condition = f"t.photo_id = s.photo_id AND t.stage = '{STAGE}'"
+    condition = f"t.photo_id = s.photo_id AND t.stage = '{JOB_NAME}'"
     tables.merge("quarantine", photo_ids, condition, lambda merge: merge.whenMatchedDelete())
 
 

@@ -12,7 +12,7 @@ from devise_lib.config.photos import IngestPhotos
 from devise_lib.spark.ingest.archive_members import MemberReader, Members
 from devise_lib.spark.ingest.changes import (
     KNOWN,
-    find_gone,
+    find_removed,
     read_known,
     read_or_empty,
     refused_files,
@@ -49,7 +49,7 @@ class Run:
     Attributes:
         tables: of the work folder.
         config: of the job.
-        stopped: asked before each chunk: whether to leave the rest to another run.
+        stop_requested: whether to leave the rest to another run; asked before each chunk.
         seen: what is there.
         ledger: what the tables hold.
         scratch: for what is made of the tables.
@@ -58,7 +58,7 @@ class Run:
 
     tables: Tables
     config: IngestPhotos
-    stopped: Callable[[], bool]
+    stop_requested: Callable[[], bool]
     seen: Survey
     ledger: Ledger
     scratch: Scratch
@@ -71,7 +71,7 @@ class Run:
 
 
 def ingest(
-    tables: Tables, config: IngestPhotos, stopped: Callable[[], bool] = lambda: False
+    tables: Tables, config: IngestPhotos, stop_requested: Callable[[], bool] = lambda: False
 ) -> dict[str, int]:
     """Bring the tables up to the sources as they are now; returns counts by name.
 
@@ -86,10 +86,10 @@ def ingest(
     scratch = Scratch(f"{tables.work_dir}/checkpoints/{config.name}")
     with scratch, Kept() as keep:
         seen = survey(tables, config, scratch, keep)
-        run = Run(tables, config, stopped, seen, Ledger(tables), scratch, keep)
+        run = Run(tables, config, stop_requested, seen, Ledger(tables), scratch, keep)
         _read_files(run)
         removed, shut = _read_archives(run) if _has_archives(run) else (_finish(run), 0)
-        if not stopped():
+        if not stop_requested():
             if run.ledger.counts:  # looking for small files takes long where there are many
                 pack_small_files(tables, config.file_bytes)
             if config.vacuum_hours and tables.exists("photos"):
@@ -117,7 +117,7 @@ def _read_files(run: Run) -> None:
         widen = partial(with_content, run.tables.spark, source)
         of_a_table = [widen] if source.columns.content else []
         for chunk in cut_into_chunks(items, run.config.file_bytes, run.scratch, *of_a_table):
-            if run.stopped():
+            if run.stop_requested():
                 return
             some = chunk.items.where("known_revision IS NOT NULL OR refused_reason IS NOT NULL")
             known = some.select("photo_id", *KNOWN) if run.seen.known else None
@@ -140,7 +140,7 @@ def _read_archives(run: Run) -> tuple[int, int]:
     limits = Limits.of(run.config)
     for place in run.seen.places:
         name = place.source.name
-        if name not in names or run.stopped():
+        if name not in names or run.stop_requested():
             continue
         archives = containers.changed.where(F.col("photo_set") == name)
         # As the tables are now: with the files that this run has taken.
@@ -148,7 +148,7 @@ def _read_archives(run: Run) -> tuple[int, int]:
         known = None if known.isEmpty() else known
         reader = MemberReader(place, limits, run.config.file_bytes, run.scratch, run.keep)
         for chunk, may_meet in reader.read(archives, run.seen.files):
-            if run.stopped():
+            if run.stop_requested():
                 break
             members.add(run.keep(chunk), may_meet)
             settle(run.tables, chunk, known, run.config, run.ledger)
@@ -166,7 +166,7 @@ def _finish(run: Run, seen: DataFrame | None = None, shut: DataFrame | None = No
         seen: photo_id of all files and members.
         shut: archives that were not opened.
     """
-    if run.stopped():
+    if run.stop_requested():
         return 0
     same = run.seen.files.where("state = 'same'")
     if run.seen.count("back"):
@@ -177,7 +177,7 @@ def _finish(run: Run, seen: DataFrame | None = None, shut: DataFrame | None = No
     if run.seen.all_found:
         return 0
     ids = run.seen.files if seen is None else seen
-    gone = find_gone(run.tables, run.seen.places, ids.select("photo_id"), shut)
+    gone = find_removed(run.tables, run.seen.places, ids.select("photo_id"), shut)
     gone = run.scratch.save(gone, "gone")
     rows, removed = count_by(gone, "table"), 0
     photos, refused = (gone.where(F.col("table") == name) for name in ("photos", "quarantine"))

@@ -19,7 +19,7 @@ from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.platform.literal_paths import open_table
 from devise_lib.text.wikipedia.files import Files, FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
-from devise_lib.vision.prefetch import map_ahead
+from devise_lib.vision.prefetch import prefetch_map
 
 USABLE = {  # column -> types that it may have, as Spark writes them
     "path": ("string",),
@@ -131,7 +131,7 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
 
 def _with_status(files: Files, rows: Iterable[Any]) -> Iterator[tuple[Any, FileStatus | None]]:
     """Rows with what lies at their paths; None where nothing does, or none can tell in time."""
-    return map_ahead(
+    return prefetch_map(
         lambda row: (row, look_at(files, row.path)),
         rows,
         threads=LOOKS_AT_ONCE,

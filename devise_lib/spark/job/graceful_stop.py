@@ -1,4 +1,4 @@
-"""A job that goes on until somebody stops it: waiting, and being stopped between two steps."""
+"""Jobs that run until they are stopped: the flag that stops them, and the loop of their steps."""
 
 import signal
 import threading
@@ -8,48 +8,48 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-from devise_lib.console import say
+from devise_lib.console import print_line
 
 UNCHANGED = "unchanged"
 NAP_S = 0.2
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopper:
-    """Makes SIGTERM and SIGINT a wish to stop, which the job asks for between its steps.
+class StopSignal:
+    """Turns SIGTERM and SIGINT into a flag that the job checks between steps.
 
-    Within the `with` the signals end nothing; a second one of a kind does what it did before, so
-    that a job that hangs can still be ended. Handlers can be set in a program's main thread
-    alone: elsewhere (a job that is called from a thread) only `stop` stops.
+    Within the `with` block a first signal only sets the flag. A second signal of the same kind does
+    what it did before, so that a job that hangs can still be ended. Python lets a program set
+    handlers in its main thread alone. In any other thread only `request` sets the flag.
 
-    What is sent where: SIGTERM goes to the Python process of the job. Spark's JVM is its child;
-    pyspark starts it with SIGINT ignored and its workers in a process group of their own, so
-    Ctrl-C in a terminal leaves the session whole. Under spark-submit the JVM is the parent and
-    ends at either signal; what was not committed then is done by the next run.
+    SIGTERM goes to the Python process of the job. Spark's JVM is its child. PySpark starts the
+    JVM with SIGINT ignored and the workers in a process group of their own, so Ctrl-C leaves the
+    session whole. Under spark-submit the JVM is the parent and ends at either signal. The next run
+    then does what was not committed.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._requested = False
         self._before: dict[signal.Signals, Any] = {}
 
     @property
-    def stopped(self) -> bool:
-        """Whether somebody wants the job to stop."""
-        return self._asked
+    def requested(self) -> bool:
+        """Whether the job is to stop after the current step."""
+        return self._requested
 
-    def stop(self) -> None:
-        """As a signal would."""
-        self._asked = True
+    def request(self) -> None:
+        """Set the flag, as a signal does."""
+        self._requested = True
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until the job is to stop; whether it is."""
+        """Wait for some seconds, or until the flag is set. Returns whether it is set."""
         # In naps: what would wake it is a handler in this very thread, in need of the same lock.
         end = time.monotonic() + seconds
-        while not self._asked and (left := end - time.monotonic()) > 0:
+        while not self._requested and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, NAP_S))
-        return self._asked
+        return self._requested
 
-    def __enter__(self) -> "Stopper":
+    def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():
             for each in SIGNALS:
                 self._before[each] = signal.signal(each, self._handle)
@@ -64,7 +64,7 @@ class Stopper:
         self._restore(*self._before)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        self._asked = True
+        self._requested = True
         self._restore(signal.Signals(number))
 
     def _restore(self, *signals: signal.Signals) -> None:
@@ -74,9 +74,9 @@ class Stopper:
 
 
 def repeat(
-    step: Callable[[], dict[str, int]], stopper: Stopper, seconds: float, job: str
+    step: Callable[[], dict[str, int]], stop_signal: StopSignal, seconds: float, job: str
 ) -> dict[str, int]:
-    """Do a step so often until the job is to stop; prints a line where one did something.
+    """Repeat a step until the job is to stop. Prints a line for each step that changed something.
 
     Args:
         step: gives counts by name.
@@ -94,6 +94,6 @@ def repeat(
         total.update(counts)
         if any(counts.values()):
             done = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-            say(f"{job}  {done}")
-        if stopper.wait(seconds):
+            print_line(f"{job}  {done}")
+        if stop_signal.wait(seconds):
             return {**total, **last}

@@ -4,7 +4,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 
-def one_row_a_label(labels: DataFrame) -> DataFrame:
+def dedupe_labels(labels: DataFrame) -> DataFrame:
     """LABELS with each label once, from the first set, by name, that has a vector for it.
 
     A label of several sets is seen only where none of them calls it unseen.
@@ -15,13 +15,13 @@ def one_row_a_label(labels: DataFrame) -> DataFrame:
     return labels.select("*", place.alias("place")).withColumn("seen", seen).where("place = 1")
 
 
-def by_any_name(labels: DataFrame) -> DataFrame:
+def resolve_aliases(labels: DataFrame) -> DataFrame:
     """Columns name, label, term, seen: each label by its own id and by its aliases.
 
     What is one label's id and another's alias means the label of that id; it is seen only where
     no label of that name is unseen.
     """
-    rows = one_row_a_label(labels).select(
+    rows = dedupe_labels(labels).select(
         F.explode(F.array_union(F.array("label"), F.coalesce("aliases", F.array()))).alias("name"),
         "label",
         F.coalesce("term", F.element_at("terms", 1), "label").alias("term"),

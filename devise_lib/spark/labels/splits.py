@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.numerics.splits import fold_of, is_test
-from devise_lib.spark.labels.lookup import by_any_name
+from devise_lib.spark.labels.lookup import resolve_aliases
 
 KEPT_SHARE = 0.1  # of the training photos, kept from fitting while settings are chosen
 
@@ -20,7 +20,7 @@ def labelled_photos(
     A label may be in several label sets; the photo gets one row all the same, and is seen only
     where no set calls it unseen.
     """
-    names = by_any_name(labels).select(F.col("name").alias("alias"), "label", "seen")
+    names = resolve_aliases(labels).select(F.col("name").alias("alias"), "label", "seen")
     joined = (
         photos.withColumnRenamed("label", "alias").join(F.broadcast(names), "alias").drop("alias")
     )
@@ -31,7 +31,7 @@ def labelled_photos(
 
 def count_of_no_set(photos: DataFrame, labels: DataFrame) -> int:
     """Photos that have a label, but one that neither is in LABELS nor an alias there."""
-    names = by_any_name(labels).select(F.col("name").alias("label"))
+    names = resolve_aliases(labels).select(F.col("name").alias("label"))
     labelled = photos.where("label IS NOT NULL").select("label")
     return labelled.join(F.broadcast(names), "label", "left_anti").count()
 

@@ -18,7 +18,7 @@ from devise_lib.spark.photos.reading import make_reader
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.vision.images.decode import Refusal, decode_inspected
 from devise_lib.vision.networks.inference import Pixels
-from devise_lib.vision.prefetch import map_ahead
+from devise_lib.vision.prefetch import prefetch_map
 
 FILE = ("path", "size_bytes", "sha256", "content")  # of PHOTOS: what a photo is read from
 Batches = Iterator[pa.RecordBatch]
@@ -38,7 +38,7 @@ class Reading:
 
     decode_threads: int = 0
     read_threads: int = 8
-    ahead_bytes: int = 64 << 20
+    prefetch_bytes: int = 64 << 20
     limit_s: float = 60.0
     files: WorkerFiles = field(default_factory=WorkerFiles)
 
@@ -66,11 +66,11 @@ class DecodedPhotos:
         context = TaskContext.get()
         threads = self._reading.decode_threads or (context.cpus() if context else 1) + 1
         threads = threads if first.content is not None else self._reading.read_threads
-        done = map_ahead(
+        done = prefetch_map(
             self._decode,
             chain([first], photos),
             threads=threads,
-            ahead=self._reading.ahead_bytes,
+            ahead=self._reading.prefetch_bytes,
             weigh=lambda photo: (photo.size_bytes or 0) + self._image_size**2 * 3,
             limit_s=self._reading.limit_s,
             late=self._late,

@@ -73,7 +73,7 @@ def with_vectors(
 ) -> DataFrame:
     """The columns `keep` of photos, with the model's outputs, or `reason` and `message`.
 
-    A task decodes in threads while the network computes. It holds no more than `ahead_bytes` of
+    A task decodes in threads while the network computes. It holds no more than `prefetch_bytes` of
     photos that wait, and beside these the photos that its threads are decoding.
 
     Args:

@@ -11,7 +11,7 @@ from delta import configure_spark_with_delta_pip
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-from devise_lib.console import say
+from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.spark.platform import worker_daemon
 from devise_lib.spark.platform.fast_start import FastStart, read_settings, variables
@@ -119,7 +119,7 @@ def _own_builder(
         wanted = {**there, **given}.get("spark.driver.memory", "")
         fit = fit_local(master, memory_available_bytes(), cores_available(), wanted)
         if fit.told:
-            say(fit.told)
+            print_line(fit.told)
         master = fit.master
         ours |= LOCAL_SESSION | {"spark.driver.memory": f"{fit.driver_bytes // 2**20}m"}
     conf = {key: value for key, value in ours.items() if key not in there} | dict(given)

@@ -21,7 +21,7 @@ from devise_lib.report.content import (
     TextQuery,
 )
 from devise_lib.search.text import TextVector, candidate_terms, embed_text
-from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
+from devise_lib.spark.labels.lookup import dedupe_labels, resolve_aliases
 from devise_lib.spark.labels.sampling import choose_labels, spread
 from devise_lib.spark.labels.word_space import id_of_labels, is_of_words
 from devise_lib.spark.report.gallery_photos import (
@@ -101,12 +101,12 @@ def collect_galleries(tables: Tables, config: Report, model_id: str) -> Gallerie
 
 
 def _read_space(tables: Tables, model_id: str) -> _Space:
-    names = by_any_name(tables.read("labels")).persist()  # as many as there are labels
+    names = resolve_aliases(tables.read("labels")).persist()  # as many as there are labels
     embeddings = with_truth(tables.of_model("embeddings", model_id), names)
     first = embeddings.first()
     if first is None:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
-    labels = one_row_a_label(tables.read("labels"))
+    labels = dedupe_labels(tables.read("labels"))
     counts = embeddings.groupBy("truth", "truth_seen").count().collect()  # as many as labels
     counts.sort(key=lambda row: (-row["count"], row["truth"] or ""))
     return _Space(

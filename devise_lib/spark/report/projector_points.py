@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.projector import TILE_SIDE, Points
-from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
+from devise_lib.spark.labels.lookup import dedupe_labels, resolve_aliases
 from devise_lib.spark.labels.splits import has_vector
 from devise_lib.spark.photos.contents import collect_pictures, photos_of
 from devise_lib.spark.report.gallery_photos import with_truth
@@ -32,7 +32,7 @@ def sample_photos(embeddings: DataFrame, labels: DataFrame, photos: DataFrame, n
         n: how many.
     """
     chosen = embeddings.select("photo_id", "label", "embedding").orderBy("photo_id").limit(n)
-    rows = with_truth(chosen, by_any_name(labels)).orderBy("photo_id").collect()
+    rows = with_truth(chosen, resolve_aliases(labels)).orderBy("photo_id").collect()
     named = [(row["truth_term"] or row["label"] or "", row) for row in rows]
     ids = [row["photo_id"] for row in rows]
     return Points(
@@ -46,7 +46,7 @@ def sample_photos(embeddings: DataFrame, labels: DataFrame, photos: DataFrame, n
 
 def label_points(labels: DataFrame) -> Points:
     """The labels that have a vector; as many as there are labels."""
-    rows = one_row_a_label(labels).where(has_vector()).orderBy("label").collect()
+    rows = dedupe_labels(labels).where(has_vector()).orderBy("label").collect()
     return Points(
         "labels",
         _stack([row["vector"] for row in rows]),

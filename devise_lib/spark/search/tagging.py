@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import stack_rows
 from devise_lib.search.tagging import best_labels
-from devise_lib.spark.labels.lookup import one_row_a_label
+from devise_lib.spark.labels.lookup import dedupe_labels
 from devise_lib.spark.tables.schemas import PREDICTIONS
 from devise_lib.spark.tables.vector_columns import to_matrix
 
@@ -49,7 +49,7 @@ def read_candidates(labels: DataFrame, candidates: str) -> Candidates:
         InputError: there is none.
     """
     found = (
-        one_row_a_label(labels)
+        dedupe_labels(labels)
         .where(CHOICES[candidates])
         .select("label", F.coalesce("term", "label").alias("term"), "seen", "vector")
         .orderBy("label")

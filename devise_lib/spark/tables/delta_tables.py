@@ -122,7 +122,7 @@ class Tables:
 
     def delete(self, name: str, where: Column) -> None:
         """Delete the rows that fulfil `where`, in one commit."""
-        with self._telling():
+        with self._commit_metadata():
             retry_on_conflict(lambda: self._delta(name).delete(where))
 
     def merge(
@@ -144,7 +144,7 @@ class Tables:
             What the commit has done: "numTargetRowsUpdated" and others; nothing without a commit.
         """
         before, commit = delta_log.newest_version(self.folder(name)), self._about_commit()
-        with self._telling(commit), session_settings(self.spark, WHOLE_FILES):
+        with self._commit_metadata(commit), session_settings(self.spark, WHOLE_FILES):
             merge = when(self._delta(name).alias("t").merge(changes.alias("s"), on))
             retry_on_conflict(merge.execute)
         return delta_log.metrics_of(self.folder(name), commit["commit"], before)
@@ -161,7 +161,7 @@ class Tables:
             "clustering.mergeStrategy.minCubeSize.threshold": SORTED_BYTES,
         }
         keys = {f"spark.databricks.delta.optimize.{key}": str(n) for key, n in limits.items()}
-        with self._telling(), session_settings(self.spark, {**keys, **(settings or {})}):
+        with self._commit_metadata(), session_settings(self.spark, {**keys, **(settings or {})}):
             retry_on_conflict(self._delta(name).optimize().executeCompaction)
 
     def set_property(self, name: str, key: str, value: str) -> None:
@@ -262,12 +262,12 @@ class Tables:
             place = f"USING delta LOCATION {text_in_sql(self.path(name))}"
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
         else:  # what a new table's writer is given is not put down; what the session has is
-            told = self._telling(commit)
+            told = self._commit_metadata(commit)
         with told:
             retry_on_conflict(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
 
     @contextmanager
-    def _telling(self, commit: Mapping[str, Any] | None = None) -> Iterator[None]:
+    def _commit_metadata(self, commit: Mapping[str, Any] | None = None) -> Iterator[None]:
         """What the rows are made from, for commits that take no options."""
         about = json.dumps(dict(self.provenance if commit is None else commit))
         told = {"spark.databricks.delta.commitInfo.userMetadata": about}

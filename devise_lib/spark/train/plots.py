@@ -8,7 +8,7 @@ from devise_lib.report.content import MapPoints
 from devise_lib.report.curves import draw_losses, draw_scores
 from devise_lib.report.journey import draw_journey
 from devise_lib.report.plane import fit_plane
-from devise_lib.spark.labels.lookup import one_row_a_label
+from devise_lib.spark.labels.lookup import dedupe_labels
 from devise_lib.spark.train.tracked_photos import FollowedPhotos
 from devise_lib.training.plan import Outcome
 
@@ -45,7 +45,7 @@ def training_plots(
 
 def _steps(outcome: Outcome, followed: FollowedPhotos, labels: DataFrame) -> dict[int, MapPoints]:
     """The labels with a vector, and by epoch where the first run's photos were."""
-    known = one_row_a_label(labels).where(F.col("vector").isNotNull()).orderBy("label")
+    known = dedupe_labels(labels).where(F.col("vector").isNotNull()).orderBy("label")
     rows = known.select("label", "term", "seen", "vector").collect()  # as many as labels
     name_of = {row["label"]: row["term"] or row["label"] for row in rows}
     vectors = stack_rows([row["vector"] for row in rows], len(rows[0]["vector"]))

@@ -75,12 +75,12 @@ def settings_to_try(config: TrainDevise) -> list[Settings]:
             schedule=config.schedule,
             learning_rate=rate,
             start=start,
-            pull=pull if start == "softmax" else 0.0,
+            l2_sp=l2_sp if start == "softmax" else 0.0,
             epochs=config.epochs,
             batch_size=config.batch_size,
         )
-        for start, pull, margin, dropout, rate in product(
-            config.start, config.pull, config.margin, config.dropout, config.learning_rate
+        for start, l2_sp, margin, dropout, rate in product(
+            config.start, config.l2_sp, config.margin, config.dropout, config.learning_rate
         )
     ]
     return list(dict.fromkeys(tried))
@@ -89,7 +89,7 @@ def settings_to_try(config: TrainDevise) -> list[Settings]:
 def _objective(config: TrainDevise, margin: float) -> Objective:
     if config.loss == "cosine":  # without wrong labels, so all margins are one setting
         return Objective("cosine")
-    return Objective(config.loss, margin, config.violators, config.normalize)
+    return Objective(config.loss, margin, config.negative_mining, config.normalize)
 
 
 def train_on_ranks(

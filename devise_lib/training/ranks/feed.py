@@ -190,7 +190,7 @@ def make_cache(limit_bytes: int, ranks: int) -> Iterator[Cache | None]:
         yield Cache(folder, min(limit_bytes, free))
 
 
-def places_of(labels: Sequence[str]) -> Callable[[Iterable[str]], NDArray[np.int32]]:
+def label_indexer(labels: Sequence[str]) -> Callable[[Iterable[str]], NDArray[np.int32]]:
     """A function of a batch's labels to the place of each among `labels`, (n,)."""
     place = {label: row for row, label in enumerate(labels)}
     return lambda batch: np.array([place[label] for label in batch], dtype=np.int32)

@@ -14,7 +14,7 @@ from horovod.spark.task import get_available_devices
 from devise_lib.errors import DivergedError
 from devise_lib.training.ranks.checkpoint import Checkpoint, State
 from devise_lib.training.ranks.devices import choose_gpu
-from devise_lib.training.ranks.schedule import OneCycle, Rising, choose_rate, rates_to_try
+from devise_lib.training.ranks.schedule import LinearRamp, OneCycle, choose_rate, rates_to_try
 from devise_lib.training.settings import Settings
 
 Batches = Generator[tuple[Any, Any], None, None]
@@ -126,7 +126,7 @@ def find_rate(
     hvd.broadcast_variables([v.value for v in model.weights], root_rank=0)
     before = model.get_weights()
     rates = rates_to_try(lowest, highest, steps)
-    optimizer = make(Rising(lowest, highest, steps))
+    optimizer = make(LinearRamp(lowest, highest, steps))
     optimizer.build(model.trainable_variables)
     step = _make_step(model, loss, optimizer)
     with closing(feed(0)) as batches:

@@ -13,7 +13,13 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 # What a rank says when another one is gone.
-ECHOES = ("Horovod has been shut down", "gloo", "Connection reset", "Connection closed", "HorovodI")
+SECONDARY_ERRORS = (
+    "Horovod has been shut down",
+    "gloo",
+    "Connection reset",
+    "Connection closed",
+    "HorovodI",
+)
 
 
 def witnessed(function: Callable[[P], R], plan: P, folder: str) -> R:
@@ -46,7 +52,7 @@ def first_cause(folder: Path, ranks: int) -> InputError | RuntimeError:
     for rank, left in errors.items():
         if left["is_input"]:
             return InputError(f"rank {rank} failed: {left['told']}")
-        if not any(echo in left["told"] for echo in ECHOES):
+        if not any(echo in left["told"] for echo in SECONDARY_ERRORS):
             return RuntimeError(f"rank {rank} failed: {left['told']}")
     for number in range(ranks):
         if not any((folder / f"{number}.{end}").exists() for end in ("done", "error")):

@@ -50,7 +50,7 @@ def _half_cosine(start: float, end: float, way: Any) -> Any:
     return start + (end - start) * (1.0 - ops.cos(math.pi * way)) / 2.0
 
 
-class Rising(keras.optimizers.schedules.LearningRateSchedule):
+class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
     """The rates of a range test, `rates_to_try`, a step each."""
 
     def __init__(self, lowest: float, highest: float, steps: int) -> None:

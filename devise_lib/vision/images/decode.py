@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from devise_lib.reasons import Reason
-from devise_lib.vision.images.colour_profiles import apply_profile, gamma_table, profile_transform
 from devise_lib.vision.images import tiff_layouts
+from devise_lib.vision.images.colour_profiles import apply_profile, gamma_table, profile_transform
 from devise_lib.vision.images.deep_grey import is_deep_grey, to_eight_bits
 from devise_lib.vision.images.missing_ends import completed
 from devise_lib.vision.images.signatures import other_kind, unread_picture

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
 
-TOLD = 3  # faults of a file that a message lists
+MAX_LISTED = 3  # faults of a file that a message lists
 WITHIN = "model.weights.h5"  # the weights of a .keras file, which is a zip
 
 
@@ -226,5 +226,5 @@ def _snake_case(name: str) -> str:
 
 def _raise_any(faults: Sequence[str]) -> None:
     if faults:
-        more = f", and {len(faults) - TOLD} more faults" if len(faults) > TOLD else ""
-        raise ValueError("; ".join(faults[:TOLD]) + more)
+        more = f", and {len(faults) - MAX_LISTED} more faults" if len(faults) > MAX_LISTED else ""
+        raise ValueError("; ".join(faults[:MAX_LISTED]) + more)

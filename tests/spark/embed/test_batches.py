@@ -8,11 +8,11 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.photos import EmbedPhotos
 from devise_lib.spark.embed.batches import (
-    as_they_are_now,
     count_files,
     identify,
     in_parts,
     read_photos,
+    refresh_rows,
 )
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
@@ -76,7 +76,7 @@ def rows(df) -> list[dict]:
 
 
 def read_now(ids, tables, scratch) -> list[dict]:
-    now = as_they_are_now(ids, count_files(ids)[0], tables, scratch)
+    now = refresh_rows(ids, count_files(ids)[0], tables, scratch)
     photos, in_files = read_photos(now, count_files(now)[0], tables)
     asked = {row["photo_id"] for row in ids.collect()}
     assert in_files == sum(len(names) for names in FILES if asked & {*names})
@@ -87,7 +87,7 @@ def read_now(ids, tables, scratch) -> list[dict]:
 def test_photos_are_read_from_the_files_that_they_are_in(tables, scratch, ids):
     files = count_files(ids)[0]
     assert sorted(files.values()) == sorted(len(names) for names in FILES)
-    assert as_they_are_now(ids, files, tables, scratch) is ids
+    assert refresh_rows(ids, files, tables, scratch) is ids
     photos = rows(tables.read("photos"))
     assert read_now(ids, tables, scratch) == photos
     some = ids.where("photo_id IN ('b', 'c', 'e')")

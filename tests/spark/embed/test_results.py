@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from devise_lib.config.photos import EmbedPhotos
-from devise_lib.spark.embed.results import EACH, Counts, count_results
+from devise_lib.spark.embed.results import RESULT_TABLES, Counts, count_results
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import EMBEDDINGS, QUARANTINE
 from tests.rows import row_of
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.spark
 @pytest.fixture
 def tables(spark, tmp_path) -> Tables:
     tables = Tables.of(spark, EmbedPhotos(work_dir=str(tmp_path)), run_id="run")
-    for name in EACH:
+    for name in RESULT_TABLES:
         tables.create_if_missing(name)
     return tables
 

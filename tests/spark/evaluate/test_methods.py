@@ -57,7 +57,7 @@ CENTRES = RNG.standard_normal((3, D)) * 2
 VALUES = (CENTRES[np.arange(90) % 3] + RNG.standard_normal((90, D))).astype(np.float32)
 FOLD = {"ant": 0, "bee": 1, "cat": 0}
 PARTS = [(FOLD[name], i % 5 == 0) for i, name in enumerate(NAMES)]  # fold and kept
-CONFIG = Evaluate(strengths=[0.1, 10, 1000], conse_t=[1, 2], bank=40)
+CONFIG = Evaluate(regularization=[0.1, 10, 1000], conse_top_t=[1, 2], csls_bank_size=40)
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +125,14 @@ def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(contender
     every = ClassMoments.of(VALUES, NAMES)
     assert len(folds) == 2
     scores = []
-    for strength in CONFIG.strengths:
+    for strength in CONFIG.regularization:
         answers = []
         for fold in folds:
             vectors = fold.moments.matrix_of(VECTORS)
             trial = ByWords(closed_form.ridge(fold.moments, vectors, strength))
             answers.append(fold.validation.ask(trial))
         scores.append(Score.over(answers))
-    chosen = CONFIG.strengths[choose(scores)]
+    chosen = CONFIG.regularization[choose(scores)]
     entry = next(c for c in contenders if c.name == "ridge")
     assert entry.settings == (chosen,)
     wanted = closed_form.ridge(every, every.matrix_of(VECTORS), chosen)
@@ -164,7 +164,7 @@ def test_a_model_that_was_tried_on_fewer_folds_has_its_penalties_from_these(
 @pytest.fixture(scope="module")
 def first_with_whole_bank(features, labels):
     """With a bank of every training photo nothing depends on the sample."""
-    config = CONFIG.model_copy(update={"bank": 1000})
+    config = CONFIG.model_copy(update={"csls_bank_size": 1000})
     return find_contenders(features, labels, BUNDLE, KNOWN, config)[0]
 
 
@@ -225,7 +225,7 @@ def test_without_photos_to_choose_by_one_setting_is_taken_and_several_are_refuse
     fit_only = features.where("NOT kept")
     with pytest.raises(InputError, match=r"3 settings of ridge to choose from.*validation_folds"):
         find_contenders(fit_only, labels, BUNDLE, KNOWN, CONFIG)
-    config = Evaluate(strengths=10, conse_t=2)
+    config = Evaluate(regularization=10, conse_top_t=2)
     found = find_contenders(fit_only, labels, BUNDLE, KNOWN, config)
     assert {c.name: c.settings for c in found if c.settings} == {
         **{name: (10.0,) for name in ("ridge", "ridge_reversed", "sae", "sae_reversed")},

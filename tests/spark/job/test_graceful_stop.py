@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from devise_lib.spark.job.graceful_stop import Stopper, repeat
+from devise_lib.spark.job.graceful_stop import StopSignal, repeat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -13,13 +13,13 @@ def test_a_signal_ends_the_waiting_and_a_second_one_does_what_it_did_before(numb
     caught = []
     before = signal.signal(number, lambda *_: caught.append(number))
     try:
-        with Stopper() as stopper:
-            assert not stopper.wait(0.01)
+        with StopSignal() as stop_signal:
+            assert not stop_signal.wait(0.01)
             threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
             started = time.monotonic()
-            assert stopper.wait(60)
+            assert stop_signal.wait(60)
             assert time.monotonic() - started < 30
-            assert (stopper.stopped, caught) == (True, [])
+            assert (stop_signal.requested, caught) == (True, [])
             os.kill(os.getpid(), number)
             assert caught == [number]
         os.kill(os.getpid(), number)
@@ -30,30 +30,30 @@ def test_a_signal_ends_the_waiting_and_a_second_one_does_what_it_did_before(numb
 
 def test_in_another_thread_it_can_be_stopped_without_signals():
     before = signal.getsignal(signal.SIGTERM)
-    stopper = Stopper()
+    stop_signal = StopSignal()
     seen = []
 
     def work():
-        with stopper:
+        with stop_signal:
             seen.append(signal.getsignal(signal.SIGTERM))
-            seen.append(stopper.wait(60))
+            seen.append(stop_signal.wait(60))
 
     thread = threading.Thread(target=work)
     thread.start()
-    stopper.stop()
+    stop_signal.request()
     thread.join(30)
     assert seen == [before, True]
 
 
 def test_a_step_is_repeated_until_it_is_to_stop_and_its_counts_are_summed(capsys):
-    stopper = Stopper()
+    stop_signal = StopSignal()
     results = iter([{"photos": 2, "unchanged": 5}, {"photos": 0, "unchanged": 7}, {"photos": 1}])
 
     def step():
         counts = next(results)
         if counts == {"photos": 1}:
-            stopper.stop()
+            stop_signal.request()
         return counts
 
-    assert repeat(step, stopper, 0.001, "some_job") == {"photos": 3}
+    assert repeat(step, stop_signal, 0.001, "some_job") == {"photos": 3}
     assert capsys.readouterr().out == "some_job  2 photos\nsome_job  1 photos\n"

@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.spark.labels.lookup import by_any_name, one_row_a_label
+from devise_lib.spark.labels.lookup import dedupe_labels, resolve_aliases
 from devise_lib.spark.tables.schemas import LABELS
 
 pytestmark = pytest.mark.spark
@@ -18,7 +18,7 @@ def labels(spark):
 
 
 def test_a_label_of_two_sets_comes_once_with_its_vector_and_unseen_where_any_set_says_so(labels):
-    rows = {row["label"]: row for row in one_row_a_label(labels).collect()}
+    rows = {row["label"]: row for row in dedupe_labels(labels).collect()}
     assert sorted(rows) == ["jaguar", "n01", "xyzzy"]
     assert (rows["jaguar"]["label_set"], rows["jaguar"]["vector"]) == ("b", [1.0, 0.0])
     assert not rows["jaguar"]["seen"]
@@ -27,7 +27,7 @@ def test_a_label_of_two_sets_comes_once_with_its_vector_and_unseen_where_any_set
 def test_labels_are_found_by_id_and_alias_and_an_id_wins_over_an_alias(labels):
     rows = {
         row["name"]: (row["label"], row["term"], row["seen"])
-        for row in by_any_name(labels).collect()
+        for row in resolve_aliases(labels).collect()
     }
     assert rows == {
         "jaguar": ("jaguar", "jaguar", False),

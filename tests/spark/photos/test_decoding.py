@@ -6,7 +6,7 @@ from devise_lib.spark.photos.decoding import DecodedPhotos, Reading
 from devise_lib.spark.tables.schemas import PHOTOS
 from tests.embedding import photo_row, picture
 
-READING = Reading(decode_threads=3, read_threads=5, ahead_bytes=1 << 20, limit_s=7.0)
+READING = Reading(decode_threads=3, read_threads=5, prefetch_bytes=1 << 20, limit_s=7.0)
 
 
 def batch(*rows: tuple) -> pa.RecordBatch:
@@ -22,10 +22,10 @@ def test_photos_are_decoded_as_the_keys_say(tmp_path, monkeypatch, stays_at_path
 
     def spy(work, photos, **keys):
         given.update(keys)
-        return map_ahead(work, photos, **keys)
+        return prefetch_map(work, photos, **keys)
 
-    map_ahead = decoding.map_ahead
-    monkeypatch.setattr(decoding, "map_ahead", spy)
+    prefetch_map = decoding.prefetch_map
+    monkeypatch.setattr(decoding, "prefetch_map", spy)
     path = tmp_path / "p.png"
     path.write_bytes(picture(9))
     row = photo_row("p", picture(9), path=str(path))

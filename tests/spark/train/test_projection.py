@@ -16,7 +16,7 @@ def test_one_value_of_each_makes_one_setting():
         margin=0.1,
         dropout=0.0,
         learning_rate=0.01,
-        violators="one",
+        negative_mining="one",
         normalize=False,
         epochs=5,
         batch_size=64,
@@ -33,12 +33,12 @@ def test_several_values_make_every_combination():
         margin=[0.1, 0.5],
         dropout=[0.0, 0.5],
         learning_rate=[1e-3],
-        pull=[0.0, 2.0],
+        l2_sp=[0.0, 2.0],
     )
     tried = settings_to_try(config)
     assert len(set(tried)) == len(tried) == 12
     pulls = {"softmax": {0.0, 2.0}, "random": {0.0}}  # to no start but the softmax's
-    assert {(s.start, s.pull) for s in tried} == {(k, v) for k in pulls for v in pulls[k]}
+    assert {(s.start, s.l2_sp) for s in tried} == {(k, v) for k in pulls for v in pulls[k]}
     assert {s.objective.margin for s in tried} == {0.1, 0.5}
     assert {(s.start, s.dropout) for s in tried} == {
         (start, dropout) for start in ("softmax", "random") for dropout in (0.0, 0.5)

@@ -18,7 +18,7 @@ from tests.spark.train.test_training_on_ranks import SETTINGS, projection_plan
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 EPOCHS = 12
-PAPERS = replace(SETTINGS.objective, violators="one")  # which is drawn at random
+PAPERS = replace(SETTINGS.objective, negative_mining="one")  # which is drawn at random
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ VECTORS = dict(
 CONTROLS = dict(
     zip(NAMES, l2_normalize(RNG.standard_normal((8, 5)).astype(np.float32)), strict=True)
 )
-ONE = {"pull": 1.0, "margin": 0.1, "dropout": 0.2, "learning_rate": 0.01}  # setting
+ONE = {"l2_sp": 1.0, "margin": 0.1, "dropout": 0.2, "learning_rate": 0.01}  # setting
 
 
 class CaughtError(Exception):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from devise_lib.training.ranks.schedule import OneCycle, Rising, choose_rate, rates_to_try
+from devise_lib.training.ranks.schedule import LinearRamp, OneCycle, choose_rate, rates_to_try
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing():
@@ -37,10 +37,10 @@ def test_rates_to_try_grow_by_one_factor():
 
 
 def test_an_optimizer_that_rises_takes_them_a_step_each():
-    schedule = Rising(1e-4, 1.0, 9)
+    schedule = LinearRamp(1e-4, 1.0, 9)
     rates = [float(schedule(step)) for step in range(9)]
     np.testing.assert_allclose(rates, rates_to_try(1e-4, 1.0, 9), rtol=1e-5)
-    assert Rising(**schedule.get_config()).get_config() == schedule.get_config()
+    assert LinearRamp(**schedule.get_config()).get_config() == schedule.get_config()
 
 
 def descent(steps=60):
