@@ -19,9 +19,9 @@ from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.corpus.sentences import on_disk
 from devise_lib.spark.evaluate.candidate_sets import read_choices
-from devise_lib.spark.evaluate.methods import chosen_penalties, chosen_settings, find_contenders
+from devise_lib.spark.evaluate.methods import chosen_penalties, chosen_settings, select_methods
 from devise_lib.spark.evaluate.metrics import zero_shot_metrics
-from devise_lib.spark.evaluate.rank_photos import ask_photos, make_questions
+from devise_lib.spark.evaluate.rank_photos import make_eval_plan, rank_photos
 from devise_lib.spark.features.extract import read_features
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
@@ -39,19 +39,19 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     features = read_features(tables, model, bundle.backbone_id)
     choices = read_choices(labels, bundle.control_vectors, config.candidates)
     training, test = (features.where(features["split"] == split) for split in ("train", "test"))
-    contenders = find_contenders(training, labels, bundle, choices.labels, config)
-    tracking.log_params(chosen_settings(contenders))
-    tracking.log_metrics(chosen_penalties(contenders))
-    asked = make_questions(test, choices, contenders, config)
-    with on_disk(ask_photos(spark, test, asked)) as answers:
-        metrics = zero_shot_metrics(answers, asked)
+    methods = select_methods(training, labels, bundle, choices.labels, config)
+    tracking.log_params(chosen_settings(methods))
+    tracking.log_metrics(chosen_penalties(methods))
+    plan = make_eval_plan(test, choices, methods, config)
+    with on_disk(rank_photos(spark, test, plan)) as ranks:
+        metrics = zero_shot_metrics(ranks, plan)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
     points = (CURVE_SEEN, CURVE_UNSEEN)  # of plots, and too many to be read as figures
     figures = [m for m in metrics if m.metric not in points]
     tracking.log_metrics({m.flat_name(): m.value for m in figures})
     tracking.log_table("zero_shot.json", as_columns(figures))
     tracking.log_plots(evaluation_plots(read_measurements(tables, model.model_id)))
-    return {"metrics": rows, "test photos": sum(asked.sizes.values())}
+    return {"metrics": rows, "test photos": sum(plan.sizes.values())}
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ class EmbedPhotos(ModelJobConfig):
     prefetch_bytes: PositiveInt = 64 << 20  # of photos that wait for the network, a task, at most
     files_per_batch: PositiveInt = 100  # files of PHOTOS a micro-batch: a commit
     photos_per_task: PositiveInt = 10_000  # at most
-    feature: bool = False  # keep the backbone's feature, too
+    store_backbone_features: bool = False  # keep the backbone's feature, too
     precision: Literal["float32", "float16"] = "float32"  # that vectors are rounded to
     read_timeout_s: Seconds = 60.0  # a photo that takes longer is refused
     max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates

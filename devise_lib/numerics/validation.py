@@ -24,7 +24,7 @@ SCORED_KS = (1, 5)  # the lengths of the lists whose hits are averaged
 
 
 @dataclass(frozen=True)
-class Answers:
+class FoldScore:
     """How a method did in one fold.
 
     Attributes:
@@ -61,7 +61,7 @@ class Score:
     by_label: tuple[Mapping[str, float], ...] = ()
 
     @classmethod
-    def over(cls, folds: Sequence[Answers]) -> "Score":
+    def over(cls, folds: Sequence[FoldScore]) -> "Score":
         """The score of a method's answers, one of each fold."""
         gamma, harmonic = best_penalty([curve for fold in folds for curve in fold.curves])
         alone = tuple(fold.alone for fold in folds)
@@ -138,12 +138,12 @@ class Validation:
         labels, seen = self.candidates.labels, self.candidates.seen
         return {label for label, known in zip(labels, seen, strict=True) if not known}
 
-    def ask(self, method: Method) -> Answers:
-        """How the method does on these photos."""
-        return self.answers(method.scores(self.features, self.candidates))
+    def evaluate(self, method: Method) -> FoldScore:
+        """The score of a method on these photos."""
+        return self.score(method.scores(self.features, self.candidates))
 
-    def answers(self, scores: FloatArray) -> Answers:
-        """The same for scores (n, labels) of the photos, such as adjusted ones."""
+    def score(self, scores: FloatArray) -> FoldScore:
+        """The same for scores (n, labels) that were computed before, such as adjusted ones."""
         seen = self.candidates.seen
         held_out = ~seen[self.truth]
         column = np.cumsum(~seen) - 1  # of a label held out, among these alone
@@ -155,10 +155,10 @@ class Validation:
         )
         labels, shares = per_class_means(hits, self.truth[held_out])
         names = (self.candidates.labels[label] for label in labels)
-        return Answers(dict(zip(names, shares.tolist(), strict=True)), curves)
+        return FoldScore(dict(zip(names, shares.tolist(), strict=True)), curves)
 
     def label_scores(self, by_label: Mapping[str, float]) -> dict[str, float | None]:
-        """The scores of `Answers`, with all labels that there were to choose from."""
+        """The scores of `FoldScore`, with all labels that there were to choose from."""
         return {label: by_label.get(label) for label in sorted(self.held_out)}
 
 
@@ -167,4 +167,4 @@ def score_projections(
 ) -> Score:
     """The score of projections into the space of words, one of each fold."""
     pairs = zip(validations, projections, strict=True)
-    return Score.over([fold.ask(ByWords(Compatibility(one))) for fold, one in pairs])
+    return Score.over([fold.evaluate(ByWords(Compatibility(one))) for fold, one in pairs])

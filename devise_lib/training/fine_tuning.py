@@ -237,7 +237,7 @@ def _reader(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
         blocks = [photos[i : i + 64] for i in range(0, len(photos), 64)]
         embedded = [np.asarray(model(to_photos(block, image_size))) for block in blocks]
         validation = Validation(np.concatenate(embedded), places, fold.candidates)
-        return Score.over([validation.answers(validation.features @ fold.candidates.vectors.T)])
+        return Score.over([validation.score(validation.features @ fold.candidates.vectors.T)])
 
     return score
 

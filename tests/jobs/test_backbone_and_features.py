@@ -115,12 +115,20 @@ def test_unseen_labels_are_for_testing_only(features):
 
 
 def test_files_lie_by_split_and_fold_and_are_short_and_plain_for_petastorm(features, work):
-    files = list(Path(work).glob("tables/features/backbone_id=*/split=*/fold=*/kept=*/*.parquet"))
+    files = list(
+        Path(work).glob(
+            "tables/features/backbone_id=*/split=*/fold=*/is_validation_photo=*/*.parquet"
+        )
+    )
     rows = features[0].values()
     places = {tuple(part.split("=")[1] for part in f.parts[-4:-1]) for f in files}
     null = "__HIVE_DEFAULT_PARTITION__"
     assert places == {
-        (r["split"], null if r["fold"] is None else str(r["fold"]), str(r["kept"]).lower())
+        (
+            r["split"],
+            null if r["fold"] is None else str(r["fold"]),
+            str(r["is_validation_photo"]).lower(),
+        )
         for r in rows
     }
     assert ("test", null, "false") in places
@@ -248,11 +256,11 @@ def test_pixels_are_photos_decoded_once(spark, work, monkeypatch):
     tables = Tables.of(spark, TrainBackbone(work_dir=work))
     photos = tables.read("photos").where("label IN ('cat', 'dog')")
     photos = photos.withColumns(
-        {"fold": (F.col("label") == "cat").cast("int"), "kept": F.lit(True)}
+        {"fold": (F.col("label") == "cat").cast("int"), "is_validation_photo": F.lit(True)}
     )
     rows = pixel_table.write_pixels(photos, photos.count(), 32, 1, tables)
     stored = {
-        (row["label"], row["fold"], row["kept"], bytes(row["pixels"]))
+        (row["label"], row["fold"], row["is_validation_photo"], bytes(row["pixels"]))
         for row in tables.read("pixels").collect()
     }
     wanted = {

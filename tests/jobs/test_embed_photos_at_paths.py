@@ -197,7 +197,7 @@ def test_a_retry_is_one_commit_whatever_its_files_and_one_that_is_killed_loses_n
 
 def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, to_do, tmp_path):
     config = copy_of(to_do, tmp_path / "work")
-    run(spark, config, feature=True, precision="float16")
+    run(spark, config, store_backbone_features=True, precision="float16")
     for name, row in embedded(config).items():
         colour = np.asarray(picture_mean(CONTENTS[name]), np.float32)
         np.testing.assert_array_equal(row["feature"], colour.astype(np.float16))
@@ -209,7 +209,7 @@ def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, to_do, tmp
     with pytest.raises(InputError, match=r"has embedded photos with features: give .*= true"):
         run(spark, config)
     with pytest.raises(InputError, match="photos with precision float16, and this run has float32"):
-        run(spark, config, feature=True)
+        run(spark, config, store_backbone_features=True)
 
 
 def picture_mean(content: bytes) -> list[float]:

@@ -82,7 +82,7 @@ def test_the_score_of_each_label_is_told_and_which_labels_were_to_choose_from():
 def test_scores_may_be_adjusted_before():
     photos = validation(photo(_0=3, _2=4), photo(_2=1), truth=[0, 2])
     scores = IDENTITY.scores(photos.features, LABELS)
-    plain, adjusted = (Score.over([photos.answers(scores - less * SEEN)]) for less in (0.0, 0.5))
+    plain, adjusted = (Score.over([photos.score(scores - less * SEEN)]) for less in (0.0, 0.5))
     assert adjusted.gamma == pytest.approx(plain.gamma - 0.5)
     assert adjusted.harmonic == pytest.approx(plain.harmonic)
 

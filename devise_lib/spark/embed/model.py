@@ -36,7 +36,7 @@ def broadcast_model(
     """
     _refuse_another_way(tables, config, registered.model_id, made)
     outputs: tuple[str, ...] = ("embedding",)
-    if config.feature:
+    if config.store_backbone_features:
         from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
 
         keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
@@ -72,10 +72,10 @@ def _refuse_another_way(
         return
     rows = tables.of_model("embeddings", model_id).select(F.col("feature").isNotNull().alias("has"))
     earlier = rows.first() if tables.size("embeddings").files else None
-    if earlier is not None and earlier["has"] != config.feature:
+    if earlier is not None and earlier["has"] != config.store_backbone_features:
         raise InputError(
-            f"{model_id} has embedded photos {'with' if earlier['has'] else 'without'} "
-            f"features: give embed_photos.feature = {str(earlier['has']).lower()}, or "
+            f"{model_id} has embedded photos {'with' if earlier['has'] else 'without'} features: "
+            f"give embed_photos.store_backbone_features = {str(earlier['has']).lower()}, or "
             + how_to_begin_anew(tables, model_id)
         )
     for key, value in before.items():

@@ -54,7 +54,11 @@ def embed(
     """
     keras_file = model_store.fetch_keras(registered)
     digest = hashlib.sha256(keras_file).hexdigest()
-    made = {"precision": config.precision, "model_sha256": digest, "feature": config.feature}
+    made = {
+        "precision": config.precision,
+        "model_sha256": digest,
+        "store_backbone_features": config.store_backbone_features,
+    }
     settings = {**made, "make_current": config.make_current, "catalog": config.catalog}
     folder = checkpoint(tables.work_dir, registered.model_id)
     counts = counts_of_finished(tables, folder, settings)

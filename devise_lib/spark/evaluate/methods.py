@@ -45,12 +45,12 @@ BLOCK = 1_000  # photos of a bank that are scored at once
 NEAREST = 10  # of them that a label's mean is over, as in the paper of CSLS
 CSLS, CALIBRATED = "+csls", "+calibrated"
 
-Make = Callable[["Basis", tuple[float, ...]], Method]
+Make = Callable[["TrainingStats", tuple[float, ...]], Method]
 Maker = tuple[str, Make, list[tuple[float, ...]]]  # name, how it is made, settings to choose from
 
 
 @dataclass(frozen=True)
-class Basis:
+class TrainingStats:
     """What a method may know: all of the training, or the training without labels held out.
 
     Attributes:
@@ -70,7 +70,7 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class Contender:
+class FittedMethod:
     """A method as it enters the tables.
 
     Attributes:
@@ -100,13 +100,13 @@ class Contender:
                 yield self.name + suffix + CALIBRATED, values, self.gammas[suffix]
 
 
-def find_contenders(
+def select_methods(
     features: DataFrame,
     labels: DataFrame,
     bundle: ProjectionBundle,
     known: CandidateSet,
     config: Evaluate,
-) -> list[Contender]:
+) -> list[FittedMethod]:
     """Every method, trained and set: DeViSE and its control by seed, then those in closed form.
 
     Those that want the backbone's softmax are left out where it is not linear in the features.
@@ -127,45 +127,49 @@ def find_contenders(
     layer, photos = bundle.layer, config.validation_photos
     folds = make_folds(features, moments, vectors, control, layer, photos, config.folds)
     sample = features.orderBy(F.xxhash64("photo_id")).limit(config.csls_bank_size)
-    bank, part = collect_features(sample, ("fold", "kept"))
+    bank, part = collect_features(sample, ("fold", "is_validation_photo"))
     tries = []
     for fold in folds:
         fit_vectors = {k: v for k, v in vectors.items() if k not in fold.validation.held_out}
         fit_bank = bank[[where != fold.number and not kept for where, kept in part]]
-        tries.append((fold, _basis(layer, fit_bank, fold.moments, fit_vectors)))
-    judge = _Judge(_basis(layer, bank, total_moments(moments.values()), vectors), tries, known)
+        tries.append((fold, _training_stats(layer, fit_bank, fold.moments, fit_vectors)))
+    selection = _ModelSelection(
+        _training_stats(layer, bank, total_moments(moments.values()), vectors), tries, known
+    )
     gammas: dict[str, Mapping[str, float]] = {}  # of all seeds: trials are of one
     for name in (METHOD, CONTROL):
         trials = {fold: _by_words(one, name) for fold, one in bundle.trials(name).items()}
-        gammas[name] = judge.gammas(trials)
+        gammas[name] = selection.gammas(trials)
     if bundle.penalty is not None:
         gammas[METHOD] = {"": bundle.penalty}
     found = [
-        judge.enter(one.method, one.seed, _by_words(one.projection, one.method), gammas[one.method])
+        selection.enter(
+            one.method, one.seed, _by_words(one.projection, one.method), gammas[one.method]
+        )
         for one in bundle.trained
         if one.fold is None
     ]
     for name, make, choices in _closed_forms(config):
-        found.append(judge.choose(name, make, choices))
+        found.append(selection.choose(name, make, choices))
     if bundle.layer.classes:
         for name, make, choices in _by_the_softmax(config):
-            found.append(judge.choose(name, make, choices))
-        found.append(Contender("softmax", None, BySoftmax(bundle.layer)))
+            found.append(selection.choose(name, make, choices))
+        found.append(FittedMethod("softmax", None, BySoftmax(bundle.layer)))
     return found
 
 
-def chosen_settings(contenders: Sequence[Contender]) -> dict[str, list[float]]:
+def chosen_settings(methods: Sequence[FittedMethod]) -> dict[str, list[float]]:
     """What was chosen for each method that has settings, by the name of a parameter."""
-    return {f"chosen_{one.name}": list(one.settings) for one in contenders if one.settings}
+    return {f"chosen_{one.name}": list(one.settings) for one in methods if one.settings}
 
 
-def chosen_penalties(contenders: Sequence[Contender]) -> dict[str, float]:
+def chosen_penalties(methods: Sequence[FittedMethod]) -> dict[str, float]:
     """The penalties on seen labels, by the name of a metric."""
     return {
         "gamma_"
         + (one.name + suffix).replace("+", "_")
         + ("" if one.seed is None else f"_seed_{one.seed}"): gamma
-        for one in contenders
+        for one in methods
         for suffix, gamma in one.gammas.items()
     }
 
@@ -178,7 +182,7 @@ def _closed_forms(config: Evaluate) -> list[Maker]:
     one: list[tuple[float, ...]] = [(s,) for s in config.regularization]
 
     def simple(solve: Callable[..., Compatibility]) -> Make:
-        return lambda basis, s: ByWords(solve(basis.moments, basis.vectors, *s))
+        return lambda stats, s: ByWords(solve(stats.moments, stats.vectors, *s))
 
     return [
         ("ridge", simple(closed_form.ridge), one),
@@ -200,21 +204,21 @@ def _by_the_softmax(config: Evaluate) -> list[Maker]:
     ]
 
 
-def _by_classifier(basis: Basis, settings: tuple[float, ...]) -> Method:
+def _by_classifier(stats: TrainingStats, settings: tuple[float, ...]) -> Method:
     weights = closed_form.classifier_weights(
-        basis.layer.kernel, basis.moments.deviation, basis.class_vectors, *settings
+        stats.layer.kernel, stats.moments.deviation, stats.class_vectors, *settings
     )
-    return ByWords(closed_form.by_classifier(basis.moments, weights))
+    return ByWords(closed_form.by_classifier(stats.moments, weights))
 
 
-def _conse(basis: Basis, settings: tuple[float, ...]) -> Method:
-    return ByConse(basis.layer, basis.class_vectors, int(settings[0]))
+def _conse(stats: TrainingStats, settings: tuple[float, ...]) -> Method:
+    return ByConse(stats.layer, stats.class_vectors, int(settings[0]))
 
 
-def _basis(
+def _training_stats(
     layer: SoftmaxLayer, bank: NDArray[np.float32], moments: ClassMoments, vectors: Vectors
-) -> Basis:
-    return Basis(
+) -> TrainingStats:
+    return TrainingStats(
         moments,
         moments.matrix_of(vectors),
         layer,
@@ -223,15 +227,15 @@ def _basis(
     )
 
 
-class _Judge:
+class _ModelSelection:
     """Chooses settings on the labels held out, and measures what each method needs besides."""
 
     def __init__(
-        self, every: Basis, folds: Sequence[tuple[Fold, Basis]], known: CandidateSet
+        self, every: TrainingStats, folds: Sequence[tuple[Fold, TrainingStats]], known: CandidateSet
     ) -> None:
         self._every, self._folds, self._known = every, folds, known
 
-    def choose(self, name: str, make: Make, choices: Sequence[tuple[float, ...]]) -> Contender:
+    def choose(self, name: str, make: Make, choices: Sequence[tuple[float, ...]]) -> FittedMethod:
         """The method with the settings that do best, or as good as the best."""
         if not self._folds and len(choices) > 1:
             raise InputError(
@@ -241,7 +245,7 @@ class _Judge:
             )
         settings, trials = choices[0], dict[int, Method]()
         if self._folds:
-            tried = [{f.number: make(basis, c) for f, basis in self._folds} for c in choices]
+            tried = [{f.number: make(stats, c) for f, stats in self._folds} for c in choices]
             place = choose([self._score(each) for each in tried])
             settings, trials = choices[place], tried[place]
         return self.enter(name, None, make(self._every, settings), self.gammas(trials), settings)
@@ -253,10 +257,10 @@ class _Judge:
         method: Method,
         gammas: Mapping[str, float],
         settings: tuple[float, ...] = (),
-    ) -> Contender:
+    ) -> FittedMethod:
         """The method with its penalties and its label means."""
         means = _label_means(method, self._every.bank, self._known)
-        return Contender(name, seed, method, gammas, means, settings)
+        return FittedMethod(name, seed, method, gammas, means, settings)
 
     def gammas(self, trials: Mapping[int, Method]) -> dict[str, float]:
         """The penalties that a method's trials by fold tell, plain and with CSLS; none without."""
@@ -269,16 +273,16 @@ class _Judge:
 
     def _score(self, trials: Mapping[int, Method], adjusted: bool = False) -> Score:
         """Of the trials, in the folds that there is one of; adjusted: with CSLS."""
-        answers = []
-        for fold, basis in self._folds:
+        ranks = []
+        for fold, stats in self._folds:
             if fold.number not in trials:
                 continue  # training tried fewer folds
             trial, validation = trials[fold.number], fold.validation
             scores = trial.scores(validation.features, validation.candidates)
             if adjusted:
-                scores = csls(scores, _label_means(trial, basis.bank, validation.candidates))
-            answers.append(validation.answers(scores))
-        return Score.over(answers)
+                scores = csls(scores, _label_means(trial, stats.bank, validation.candidates))
+            ranks.append(validation.score(scores))
+        return Score.over(ranks)
 
 
 def _label_means(

@@ -12,7 +12,7 @@ from devise_lib.numerics.generalized import SeenUnseenCurve, harmonic_mean
 from devise_lib.numerics.hierarchy import chance_precision
 from devise_lib.numerics.hubness import hubness
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
-from devise_lib.spark.evaluate.rank_photos import HUBS_K, Questions
+from devise_lib.spark.evaluate.rank_photos import HUBS_K, EvalPlan
 from devise_lib.spark.tables.metrics_table import Metric
 
 TURN_STEP = 1e-3  # to which the penalties of a curve are rounded
@@ -20,40 +20,40 @@ CURVE_POINTS = 41  # of a curve, at the most
 METHOD = ("photo_set", "choice", "method", "seed")
 
 
-def zero_shot_metrics(answers: DataFrame, asked: Questions) -> list[Metric]:
+def zero_shot_metrics(ranks: DataFrame, plan: EvalPlan) -> list[Metric]:
     """Every figure of the tables; what is collected is of the size of the labels.
 
     Args:
-        answers: of `ask_photos`; read three times.
-        asked: what was asked.
+        ranks: of `rank_photos`; read three times.
+        plan: what the photos were asked.
     """
     return [
-        *_shares(answers, asked),
-        *_chance(asked),
-        *_hubs(answers, asked),
-        *_areas(answers, asked),
+        *_shares(ranks, plan),
+        *_chance(plan),
+        *_hubs(ranks, plan),
+        *_areas(ranks, plan),
     ]
 
 
-def _shares(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
+def _shares(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
     """hit@k, hierarchical precision@k, per-class top-1, and the harmonic mean of both kinds."""
-    shares = [F.avg(_within(k)).alias(f"hit_{k}") for k in asked.ks]
-    shares += [F.avg(F.col("precision")[i]).alias(f"hp_{k}") for i, k in enumerate(asked.ks)]
+    shares = [F.avg(_within(k)).alias(f"hit_{k}") for k in plan.ks]
+    shares += [F.avg(F.col("precision")[i]).alias(f"hp_{k}") for i, k in enumerate(plan.ks)]
     shares.append((F.sum(F.col("weight") * _within(1)) / F.sum("weight")).alias("top1"))
-    rows = answers.groupBy(*METHOD, "seen").agg(*shares).orderBy(*METHOD, "seen").collect()
+    rows = ranks.groupBy(*METHOD, "seen").agg(*shares).orderBy(*METHOD, "seen").collect()
     of_kind: dict[tuple[Any, ...], dict[bool, float]] = defaultdict(dict)
     for row in rows:
-        for k in asked.ks:
-            yield _metric(asked, row, "hit", k, row[f"hit_{k}"])
+        for k in plan.ks:
+            yield _metric(plan, row, "hit", k, row[f"hit_{k}"])
             if row[f"hp_{k}"] is not None:
-                yield _metric(asked, row, "hierarchical_precision", k, row[f"hp_{k}"])
-        yield _metric(asked, row, "per_class_top1", 1, row["top1"])
+                yield _metric(plan, row, "hierarchical_precision", k, row[f"hp_{k}"])
+        yield _metric(plan, row, "per_class_top1", 1, row["top1"])
         of_kind[tuple(row[name] for name in METHOD)][row["seen"]] = row["top1"]
     for key, kinds in of_kind.items():
         if len(kinds) == 2:
             both = dict(zip(METHOD, key, strict=True))
             mean = harmonic_mean(kinds[True], kinds[False])
-            yield _metric(asked, both, "harmonic_mean", 1, mean)
+            yield _metric(plan, both, "harmonic_mean", 1, mean)
 
 
 def _within(k: int) -> Column:
@@ -61,22 +61,22 @@ def _within(k: int) -> Column:
 
 
 def _metric(
-    asked: Questions, row: Row | dict[str, Any], metric: str, k: int | None, value: float
+    plan: EvalPlan, row: Row | dict[str, Any], metric: str, k: int | None, value: float
 ) -> Metric:
     """A figure of a photo set; of its seen or unseen labels, where the row is of one kind."""
     photos = str(row["photo_set"])
     if "seen" in row:
         photos += " seen" if row["seen"] else " unseen"
-    choice = asked.labels.choices[row["choice"]].name
+    choice = plan.labels.choices[row["choice"]].name
     return Metric(str(row["method"]), photos, choice, metric, k, float(value), row["seed"])
 
 
-def _chance(asked: Questions) -> Iterator[Metric]:
+def _chance(plan: EvalPlan) -> Iterator[Metric]:
     """Guessing, and what the other figures are to be read with: photos, labels, set sizes."""
-    known = asked.labels.labels
-    for place, choice in enumerate(asked.labels.choices):
+    known = plan.labels.labels
+    for place, choice in enumerate(plan.labels.choices):
         groups: dict[tuple[str, bool], dict[str, int]] = defaultdict(dict)
-        for (photo_set, label), photos in sorted(asked.sizes.items()):
+        for (photo_set, label), photos in sorted(plan.sizes.items()):
             column = known.place[label]
             if column in choice.columns and (
                 not choice.photo_sets or photo_set in choice.photo_sets
@@ -86,27 +86,27 @@ def _chance(asked: Questions) -> Iterator[Metric]:
         for (photo_set, seen), sizes in groups.items():
             row = {"photo_set": photo_set, "seen": seen, "choice": place}
             row |= {"method": "chance", "seed": None}
-            yield _metric(asked, row, "photos", None, sum(sizes.values()))
-            yield _metric(asked, row, "candidates", None, len(candidates))
-            for k in asked.ks:
-                yield _metric(asked, row, "hit", k, min(1.0, k / len(candidates)))
+            yield _metric(plan, row, "photos", None, sum(sizes.values()))
+            yield _metric(plan, row, "candidates", None, len(candidates))
+            for k in plan.ks:
+                yield _metric(plan, row, "hit", k, min(1.0, k / len(candidates)))
             sets = [
-                (asked.correct[place, label], photos)
+                (plan.correct[place, label], photos)
                 for label, photos in sizes.items()
-                if (place, label) in asked.correct
+                if (place, label) in plan.correct
             ]
-            for k in asked.ks if sets else ():
+            for k in plan.ks if sets else ():
                 chance = chance_precision(sets, k, candidates)
-                yield _metric(asked, row, "hierarchical_precision", k, chance)
+                yield _metric(plan, row, "hierarchical_precision", k, chance)
                 size = sum(one.size(k) * n for one, n in sets) / sum(n for _, n in sets)
-                yield _metric(asked, row, "correct_set_size", k, size)
+                yield _metric(plan, row, "correct_set_size", k, size)
 
 
-def _hubs(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
+def _hubs(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
     """How unevenly unseen labels come among the first HUBS_K, where they are alone."""
-    choices = asked.labels.choices
+    choices = plan.labels.choices
     alone = [place for place, choice in enumerate(choices) if choice.name == "unseen_only"]
-    listed = answers.where(F.col("choice").isin(alone)).select(
+    listed = ranks.where(F.col("choice").isin(alone)).select(
         *METHOD, "seen", F.explode("first").alias("place")
     )
     occurrences: dict[Row, dict[int, int]] = defaultdict(dict)
@@ -123,17 +123,17 @@ def _hubs(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
             ("hub_occurrence", figures.hub_occurrence),
             ("robin_hood", figures.robin_hood),
         ):
-            yield _metric(asked, group, metric, HUBS_K, value)
+            yield _metric(plan, group, metric, HUBS_K, value)
 
 
-def _areas(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
+def _areas(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
     """AUSUC, of per-class accuracies, with the penalties rounded to TURN_STEP, and its curve.
 
     The k of a point of the curve is its number.
     """
     step = F.rint(F.col("turn") / TURN_STEP)
     weights = (
-        answers.where("turn IS NOT NULL")
+        ranks.where("turn IS NOT NULL")
         .groupBy(*METHOD, "seen", step.alias("step"))
         .agg(F.sum("weight").alias("weight"))
         .orderBy(*METHOD, "step")
@@ -145,10 +145,10 @@ def _areas(answers: DataFrame, asked: Questions) -> Iterator[Metric]:
         curve = _curve(rows)
         if curve is not None:
             row = dict(zip(METHOD, key, strict=True))
-            yield _metric(asked, row, "ausuc", None, curve.area())
+            yield _metric(plan, row, "ausuc", None, curve.area())
             for number, (seen, unseen) in enumerate(zip(*curve.sample(CURVE_POINTS), strict=True)):
-                yield _metric(asked, row, CURVE_SEEN, number, seen)
-                yield _metric(asked, row, CURVE_UNSEEN, number, unseen)
+                yield _metric(plan, row, CURVE_SEEN, number, seen)
+                yield _metric(plan, row, CURVE_UNSEEN, number, unseen)
 
 
 def _curve(rows: list[Row]) -> SeenUnseenCurve | None:

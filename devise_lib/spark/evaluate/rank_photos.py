@@ -14,7 +14,7 @@ from devise_lib.numerics.hierarchy import CorrectSets, Hierarchy
 from devise_lib.numerics.retrieval import best_columns, rank_of_truth
 from devise_lib.numerics.vectors import FloatArray, stack_rows
 from devise_lib.spark.evaluate.candidate_sets import LabelChoices
-from devise_lib.spark.evaluate.methods import Contender
+from devise_lib.spark.evaluate.methods import FittedMethod
 from devise_lib.spark.features.moments import require_vectors
 from devise_lib.text.labels.hierarchy import read_edges
 
@@ -26,30 +26,30 @@ HUBS_K = 10  # of the lists that hubs are counted in
 
 
 @dataclass(frozen=True)
-class Questions:
+class EvalPlan:
     """What every task asks.
 
     Attributes:
         labels: every label that may be the answer, and the choices among them.
-        contenders: the methods.
+        methods: with the settings that were chosen for them.
         ks: lengths of the lists.
         sizes: photos of each photo set and label.
         correct: by choice and label, hCorrectSet; empty without a hierarchy.
     """
 
     labels: LabelChoices
-    contenders: Sequence[Contender]
+    methods: Sequence[FittedMethod]
     ks: tuple[int, ...]
     sizes: Mapping[tuple[str, str], int]
     correct: Mapping[tuple[int, str], CorrectSets]
 
 
-def make_questions(
+def make_eval_plan(
     features: DataFrame,
     labels: LabelChoices,
-    contenders: Sequence[Contender],
+    methods: Sequence[FittedMethod],
     config: Evaluate,
-) -> Questions:
+) -> EvalPlan:
     """What the test photos are asked; what is collected is of the size of the labels.
 
     hCorrectSets are of the labels that the hierarchy has. They may hold the choice's labels and
@@ -57,7 +57,7 @@ def make_questions(
 
     Args:
         features: FEATURES of the test split.
-        labels, contenders: see `Questions`.
+        labels, methods: see `EvalPlan`.
         config: ks and the hierarchy.
 
     Raises:
@@ -75,10 +75,10 @@ def make_questions(
             if label in hierarchy:
                 sets = hierarchy.correct_sets(label, valid, max(config.k))
                 correct[number, label] = sets
-    return Questions(labels, contenders, config.k, sizes, correct)
+    return EvalPlan(labels, methods, config.k, sizes, correct)
 
 
-def ask_photos(spark: SparkSession, features: DataFrame, questions: Questions) -> DataFrame:
+def rank_photos(spark: SparkSession, features: DataFrame, plan: EvalPlan) -> DataFrame:
     """One row a test photo, choice, method and variant: columns of RESULTS.
 
     `weight` is one over the photos of the label, so sums with it are means over classes; `rank`
@@ -88,30 +88,30 @@ def ask_photos(spark: SparkSession, features: DataFrame, questions: Questions) -
 
     Args:
         features: FEATURES of the test split.
-        questions: see there. A photo is asked in the choices that hold its label.
+        plan: see there. A photo is asked in the choices that hold its label.
     """
-    shared = spark.sparkContext.broadcast(questions)
+    shared = spark.sparkContext.broadcast(plan)
 
     def ask(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        asked = shared.value
+        plan = shared.value
         for batch in batches:
             rows = batch["feature"].to_list()
             if not rows:
                 continue
             vectors = stack_rows(rows, len(rows[0]))
-            for contender in asked.contenders:
-                scores = contender.method.scores(vectors, asked.labels.labels)
-                yield from _answers(batch, contender, scores, asked)
+            for fitted in plan.methods:
+                scores = fitted.method.scores(vectors, plan.labels.labels)
+                yield from _rank_rows(batch, fitted, scores, plan)
 
     return features.select("photo_set", "seen", "label", "feature").mapInPandas(ask, RESULTS)
 
 
-def _answers(
-    batch: pd.DataFrame, contender: Contender, scores: FloatArray, asked: Questions
+def _rank_rows(
+    batch: pd.DataFrame, fitted: FittedMethod, scores: FloatArray, plan: EvalPlan
 ) -> Iterator[pd.DataFrame]:
-    known = asked.labels.labels
+    known = plan.labels.labels
     column = batch["label"].map(known.place)
-    for place, choice in enumerate(asked.labels.choices):
+    for place, choice in enumerate(plan.labels.choices):
         inside = column.isin(choice.columns).to_numpy()
         if choice.photo_sets:
             inside &= batch["photo_set"].isin(choice.photo_sets).to_numpy()
@@ -122,22 +122,22 @@ def _answers(
         both = 0 < seen.sum() < len(seen)
         kept = batch.loc[inside, ["photo_set", "seen", "label"]]
         pairs = zip(kept["photo_set"], kept["label"], strict=True)
-        kept = kept.assign(weight=[1.0 / asked.sizes[pair] for pair in pairs])
-        for method, adjusted, gamma in contender.variants(scores[inside]):
+        kept = kept.assign(weight=[1.0 / plan.sizes[pair] for pair in pairs])
+        for method, adjusted, gamma in fitted.variants(scores[inside]):
             if gamma is not None and not both:
                 continue
             mine = adjusted[:, choice.columns]
             turns = turning_points(mine, seen, truth) if both and gamma is None else None
             mine = mine - (gamma or 0.0) * seen
-            first = _answered(mine, max(asked.ks))
+            first = _answered(mine, max(plan.ks))
             yield kept.assign(
                 choice=place,
                 method=method,
-                seed=contender.seed,
+                seed=fitted.seed,
                 rank=rank_of_truth(mine, truth),
                 turn=turns,
                 first=[row[:HUBS_K] for row in first],
-                precision=_precisions(first, kept["label"], place, asked),
+                precision=_precisions(first, kept["label"], place, plan),
             )
 
 
@@ -149,15 +149,15 @@ def _answered(scores: FloatArray, k: int) -> list[NDArray[np.int64]]:
 
 
 def _precisions(
-    first: Sequence[NDArray[np.int64]], labels: "pd.Series[str]", place: int, asked: Questions
+    first: Sequence[NDArray[np.int64]], labels: "pd.Series[str]", place: int, plan: EvalPlan
 ) -> list[list[float] | None]:
-    choice, known = asked.labels.choices[place], asked.labels.labels
+    choice, known = plan.labels.choices[place], plan.labels.labels
     found: list[list[float] | None] = []
     for row, label in zip(first, labels, strict=True):
-        sets = asked.correct.get((place, label))
+        sets = plan.correct.get((place, label))
         if sets is None:
             found.append(None)
             continue
         names = [known.labels[choice.columns[column]] for column in row]
-        found.append([sets.precision(names, k) for k in asked.ks])
+        found.append([sets.precision(names, k) for k in plan.ks])
     return found

@@ -16,11 +16,11 @@ from devise_lib.training.bundle import load_bundle
 from devise_lib.training.model import features_of
 from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
-KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold", "kept")
+KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold", "is_validation_photo")
 
 
 def photos_with_targets(tables: Tables, config: JobConfig) -> DataFrame:
-    """PHOTOS whose label has a vector, with label, seen, split, fold and kept.
+    """PHOTOS whose label has a vector, with label, seen, split, fold and is_validation_photo.
 
     Raises:
         InputError: there is none.
@@ -66,7 +66,7 @@ def write_features(
         "features",
         features,
         where,
-        partition_by=("backbone_id", "split", "fold", "kept"),
+        partition_by=("backbone_id", "split", "fold", "is_validation_photo"),
         compression="uncompressed",  # read fast
         maxRecordsPerFile=max_records_per_file,
     )

@@ -101,13 +101,13 @@ def folds_id(config: JobConfig) -> str:
 
 
 def fits(number: int) -> Column:
-    """Rows with `fold` and `kept` that settings are fitted on in this fold."""
-    return (F.col("fold") != number) & ~F.col("kept")
+    """Rows with `fold` and `is_validation_photo` that settings are fitted on in this fold."""
+    return (F.col("fold") != number) & ~F.col("is_validation_photo")
 
 
 def asks(number: int) -> Column:
     """Those that may ask then."""
-    return (F.col("fold") == number) | F.col("kept")
+    return (F.col("fold") == number) | F.col("is_validation_photo")
 
 
 def new_labels(labels: Iterable[str], vectors: Vectors, layer: SoftmaxLayer) -> set[str]:

@@ -15,10 +15,11 @@ from devise_lib.spark.labels.splits import has_vector
 from devise_lib.spark.tables.vector_columns import to_matrix
 
 MOMENTS = (
-    "fold int, kept boolean, band int, labels array<string>, counts binary, sums binary, xx binary"
+    "fold int, is_validation_photo boolean, band int, labels array<string>, counts binary, "
+    "sums binary, xx binary"
 )
 BAND = 2**20  # numbers of a part's sums, about, that travel as one row: 8 MB
-Part = tuple[int | None, bool]  # columns fold and kept
+Part = tuple[int | None, bool]  # columns fold and is_validation_photo
 Vectors = dict[str, NDArray[np.float32]]
 
 
@@ -84,7 +85,7 @@ def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
     for a driver of 2 GB.
 
     Args:
-        rows: fold, kept, label, feature.
+        rows: fold, is_validation_photo, label, feature.
 
     Raises:
         InputError: there is no row.
@@ -97,7 +98,7 @@ def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
     def sum_up(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         totals: dict[Part, ClassMoments] = {}
         for batch in batches:
-            for (fold, kept), part in batch.groupby(["fold", "kept"], dropna=False):
+            for (fold, kept), part in batch.groupby(["fold", "is_validation_photo"], dropna=False):
                 features = np.stack(part["feature"].to_list())
                 moments = ClassMoments.of(features, part["label"].to_list())
                 own = None if pd.isna(fold) else int(fold), bool(kept)
@@ -108,7 +109,9 @@ def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
                 values = [fold, kept, number, band.labels, *(array.tobytes() for array in arrays)]
                 yield pd.DataFrame(dict(zip(_COLUMNS, ([value] for value in values), strict=True)))
 
-    sums = rows.select("fold", "kept", "label", "feature").mapInPandas(sum_up, MOMENTS)
+    sums = rows.select("fold", "is_validation_photo", "label", "feature").mapInPandas(
+        sum_up, MOMENTS
+    )
     added = sums.rdd.map(_from_row).reduceByKey(add, bands).toLocalIterator()
     found: dict[Part, dict[int, ClassMoments]] = {}
     for (part, number), band in added:
@@ -119,7 +122,7 @@ def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
     }
 
 
-_COLUMNS = ("fold", "kept", "band", "labels", "counts", "sums", "xx")
+_COLUMNS = ("fold", "is_validation_photo", "band", "labels", "counts", "sums", "xx")
 
 
 def _from_row(row: Row) -> tuple[tuple[Part, int], ClassMoments]:
@@ -127,7 +130,7 @@ def _from_row(row: Row) -> tuple[tuple[Part, int], ClassMoments]:
     sums = np.frombuffer(row["sums"]).reshape(len(counts), -1)
     xx = np.frombuffer(row["xx"]).reshape(sums.shape[1], -1)
     moments = ClassMoments(row["labels"], counts, sums, xx)
-    return ((row["fold"], row["kept"]), row["band"]), moments
+    return ((row["fold"], row["is_validation_photo"]), row["band"]), moments
 
 
 def total_moments(parts: Iterable[ClassMoments]) -> ClassMoments:

@@ -47,11 +47,11 @@ def _make_is_test(seed: int) -> Callable[[str, Column], Column]:
 
 
 def with_fold(photos: DataFrame, folds: int, seed: int) -> DataFrame:
-    """Photos with `fold` and `kept`: what each is for while the settings of a method are chosen.
+    """Photos with `fold` and `is_validation_photo`: their part while settings are chosen.
 
-    The settings are tried once a fold: fitted without the photos of its labels, which play the
-    unseen ones, and without those that are kept, which ask for the other labels. What is chosen is
-    trained on all of them.
+    Settings are tried once per fold. They are fitted without the photos of the fold's labels, which
+    play the unseen ones, and without validation photos, which ask for the other labels. The chosen
+    settings are then trained on all photos.
 
     Args:
         photos: photo_id, label, split.
@@ -60,11 +60,11 @@ def with_fold(photos: DataFrame, folds: int, seed: int) -> DataFrame:
     """
     if not folds:
         nothing = photos.withColumn("fold", F.lit(None).cast("int"))
-        return nothing.withColumn("kept", F.lit(False))
+        return nothing.withColumn("is_validation_photo", F.lit(False))
     train = F.col("split") == "train"
     kept = _make_is_test(seed)(F.concat(F.lit("fold:"), "photo_id"), F.lit(KEPT_SHARE))
     return photos.withColumn("fold", F.when(train, _make_fold_of(folds, seed)("label"))).withColumn(
-        "kept", F.when(train, kept).otherwise(False)
+        "is_validation_photo", F.when(train, kept).otherwise(False)
     )
 
 

@@ -21,10 +21,10 @@ def write_pixels(photos: DataFrame, count: int, image_size: int, ranks: int, tab
         tables: where PIXELS is replaced.
     """
     tasks = max(ranks * FILES_PER_RANK, -(-count // PHOTOS_A_TASK))
-    decoded = with_pixels(photos, ["label", "fold", "kept", "photo_id"], image_size)
+    decoded = with_pixels(photos, ["label", "fold", "is_validation_photo", "photo_id"], image_size)
     order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
     # By hash: Spark finds ranges from a sample, for which it would decode all photos once more.
     mixed = decoded.repartition(tasks, "photo_id").sortWithinPartitions(order)
     return tables.overwrite(
-        "pixels", mixed, partition_by=("fold", "kept"), compression="uncompressed"
+        "pixels", mixed, partition_by=("fold", "is_validation_photo"), compression="uncompressed"
     )

@@ -136,7 +136,7 @@ INGESTED_ARCHIVES = _table(
 PIXELS = _table(
     ("label", STRING, "LABELS.label, aliases resolved"),
     ("fold", INT, "As of FEATURES; null where nothing is held out"),
-    ("kept", BOOLEAN, "As of FEATURES"),
+    ("is_validation_photo", BOOLEAN, "As of FEATURES"),
     ("pixels", BINARY, "RGB, image_size x image_size x 3, uint8, row by row"),
 )
 
@@ -147,7 +147,7 @@ FEATURES = _table(
     ("seen", BOOLEAN, "LABELS.seen"),
     ("split", STRING, "train, or test: of an unseen label, or in the share for testing"),
     ("fold", INT, "Part of the labels that this one is held out with while settings are chosen"),
-    ("kept", BOOLEAN, "Whether the photo itself is kept from fitting then"),
+    ("is_validation_photo", BOOLEAN, "Whether the photo itself is kept from fitting then"),
     ("backbone_id", STRING, "Backbone that made the feature"),
     ("feature", VECTOR, "Pooled features of the backbone, as they come"),
 )

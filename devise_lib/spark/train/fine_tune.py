@@ -62,7 +62,7 @@ def tune_on_ranks(
     Args:
         config: of the job.
         tables: LABELS, FEATURES of the backbone; PIXELS are written.
-        photos: of the training split, with label, fold and kept.
+        photos: of the training split, with label, fold and is_validation_photo.
         base: the model.
         bundle: of the model.
         backbone: that it stands on.
@@ -105,7 +105,7 @@ def tune_on_ranks(
             network=_network(backbone, trials[fold.number]),
             rows=_rows(fit, [x for x in wrong if x not in held_out], vectors),
             held_out_urls=pixels.where(of_fold).inputFiles(),
-            kept_urls=pixels.where(~of_fold & F.col("kept")).inputFiles(),
+            kept_urls=pixels.where(~of_fold & F.col("is_validation_photo")).inputFiles(),
             asked=asked_labels(fold),
             candidates=fold.validation.candidates,
             photos=config.validation_photos,

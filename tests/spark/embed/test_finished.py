@@ -16,7 +16,7 @@ from devise_lib.spark.embed.results import Counts
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.spark.tables.test_delta_log import write_commit
 
-SETTINGS = {"precision": "float32", "feature": False, "catalog": ""}
+SETTINGS = {"precision": "float32", "store_backbone_features": False, "catalog": ""}
 
 
 @pytest.fixture

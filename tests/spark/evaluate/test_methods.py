@@ -13,10 +13,10 @@ from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose
 from devise_lib.spark.evaluate.methods import (
     CSLS,
-    Contender,
+    FittedMethod,
     chosen_penalties,
     chosen_settings,
-    find_contenders,
+    select_methods,
 )
 from devise_lib.spark.features.folds import make_folds
 from devise_lib.spark.features.moments import feature_moments
@@ -56,7 +56,7 @@ NAMES = [SEEN[i % 3] for i in range(90)]
 CENTRES = RNG.standard_normal((3, D)) * 2
 VALUES = (CENTRES[np.arange(90) % 3] + RNG.standard_normal((90, D))).astype(np.float32)
 FOLD = {"ant": 0, "bee": 1, "cat": 0}
-PARTS = [(FOLD[name], i % 5 == 0) for i, name in enumerate(NAMES)]  # fold and kept
+PARTS = [(FOLD[name], i % 5 == 0) for i, name in enumerate(NAMES)]  # fold and is_validation_photo
 CONFIG = Evaluate(regularization=[0.1, 10, 1000], conse_top_t=[1, 2], csls_bank_size=40)
 
 
@@ -74,12 +74,12 @@ def labels(spark):
 
 
 @pytest.fixture(scope="module")
-def contenders(features, labels):
-    return find_contenders(features, labels, BUNDLE, KNOWN, CONFIG)
+def methods(features, labels):
+    return select_methods(features, labels, BUNDLE, KNOWN, CONFIG)
 
 
-def test_every_method_enters_once_a_seed(contenders):
-    assert [(c.name, c.seed) for c in contenders] == [
+def test_every_method_enters_once_a_seed(methods):
+    assert [(c.name, c.seed) for c in methods] == [
         ("devise", 0),
         ("devise", 1),
         ("random_embeddings", 0),
@@ -92,15 +92,15 @@ def test_every_method_enters_once_a_seed(contenders):
         ("conse", None),
         ("softmax", None),
     ]
-    assert isinstance(contenders[-1].method, BySoftmax)
-    assert contenders[-1].label_means is None
+    assert isinstance(methods[-1].method, BySoftmax)
+    assert methods[-1].label_means is None
 
 
 @pytest.fixture(scope="module")
 def without_softmax_and_trials(features, labels):
     nothing = SoftmaxLayer(LAYER.kernel[:, :0], LAYER.bias[:0], [])
     bundle = replace(BUNDLE, layer=nothing, trained=TRAINED[:3])
-    return find_contenders(features, labels, bundle, KNOWN, CONFIG)
+    return select_methods(features, labels, bundle, KNOWN, CONFIG)
 
 
 def test_methods_of_the_softmax_stay_out_where_it_is_not_linear_in_the_features(
@@ -121,19 +121,19 @@ def folds(features):
     return make_folds(features, feature_moments(features), VECTORS, CONTROLS, LAYER, photos)
 
 
-def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(contenders, folds):
+def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(methods, folds):
     every = ClassMoments.of(VALUES, NAMES)
     assert len(folds) == 2
     scores = []
     for strength in CONFIG.regularization:
-        answers = []
+        ranks = []
         for fold in folds:
             vectors = fold.moments.matrix_of(VECTORS)
             trial = ByWords(closed_form.ridge(fold.moments, vectors, strength))
-            answers.append(fold.validation.ask(trial))
-        scores.append(Score.over(answers))
+            ranks.append(fold.validation.evaluate(trial))
+        scores.append(Score.over(ranks))
     chosen = CONFIG.regularization[choose(scores)]
-    entry = next(c for c in contenders if c.name == "ridge")
+    entry = next(c for c in methods if c.name == "ridge")
     assert entry.settings == (chosen,)
     wanted = closed_form.ridge(every, every.matrix_of(VECTORS), chosen)
     np.testing.assert_allclose(
@@ -141,21 +141,21 @@ def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(contender
     )
 
 
-def test_penalties_are_those_of_the_trials_and_not_of_the_model_itself(contenders, folds):
+def test_penalties_are_those_of_the_trials_and_not_of_the_model_itself(methods, folds):
     trials = [ByWords(Compatibility(TRAINED[n].projection)) for n in (3, 4)]
     pairs = zip(trials, folds, strict=True)
-    wanted = Score.over([fold.validation.ask(trial) for trial, fold in pairs]).gamma
-    assert set(contenders[0].gammas) == {"", CSLS}
-    assert contenders[0].gammas[""] == pytest.approx(wanted)
+    wanted = Score.over([fold.validation.evaluate(trial) for trial, fold in pairs]).gamma
+    assert set(methods[0].gammas) == {"", CSLS}
+    assert methods[0].gammas[""] == pytest.approx(wanted)
 
 
 def test_a_model_that_was_tried_on_fewer_folds_has_its_penalties_from_these(
     features, labels, folds, without_softmax_and_trials
 ):
     fewer = replace(BUNDLE, trained=[one for one in TRAINED if one.fold != 1])
-    entry = find_contenders(features, labels, fewer, KNOWN, CONFIG)[0]
+    entry = select_methods(features, labels, fewer, KNOWN, CONFIG)[0]
     trial = ByWords(Compatibility(TRAINED[3].projection))
-    wanted = Score.over([folds[0].validation.ask(trial)]).gamma
+    wanted = Score.over([folds[0].validation.evaluate(trial)]).gamma
     assert entry.gammas[""] == pytest.approx(wanted)
     assert set(entry.gammas) == {"", CSLS}
     assert not without_softmax_and_trials[0].gammas
@@ -165,24 +165,24 @@ def test_a_model_that_was_tried_on_fewer_folds_has_its_penalties_from_these(
 def first_with_whole_bank(features, labels):
     """With a bank of every training photo nothing depends on the sample."""
     config = CONFIG.model_copy(update={"csls_bank_size": 1000})
-    return find_contenders(features, labels, BUNDLE, KNOWN, config)[0]
+    return select_methods(features, labels, BUNDLE, KNOWN, config)[0]
 
 
 def test_with_csls_the_penalty_is_that_of_adjusted_trials(first_with_whole_bank, folds):
-    entry, answers = first_with_whole_bank, []
+    entry, ranks = first_with_whole_bank, []
     for fold, number in zip(folds, (3, 4), strict=True):
         trial = ByWords(Compatibility(TRAINED[number].projection))
         mine = [i for i, (f, kept) in enumerate(PARTS) if f != fold.number and not kept]
         photos, candidates = fold.validation.features, fold.validation.candidates
         means = mean_of_nearest([trial.scores(VALUES[mine], candidates)], 10)
-        answers.append(fold.validation.answers(csls(trial.scores(photos, candidates), means)))
-    assert entry.gammas[CSLS] == pytest.approx(Score.over(answers).gamma, abs=1e-5)
+        ranks.append(fold.validation.score(csls(trial.scores(photos, candidates), means)))
+    assert entry.gammas[CSLS] == pytest.approx(Score.over(ranks).gamma, abs=1e-5)
 
 
 def test_a_model_without_trials_has_the_penalty_that_came_with_it(features, labels):
     alone = [one for one in BUNDLE.trained if one.method == "devise" and one.fold is None]
     bundle = replace(BUNDLE, trained=alone, penalty=0.07)
-    entry = find_contenders(features, labels, bundle, KNOWN, CONFIG)[0]
+    entry = select_methods(features, labels, bundle, KNOWN, CONFIG)[0]
     scores = entry.method.scores(VALUES, KNOWN)
     penalties = {name: gamma for name, _, gamma in entry.variants(scores)}
     assert penalties == {"devise": None, "devise+calibrated": 0.07, "devise+csls": None}
@@ -204,8 +204,8 @@ def test_the_label_means_are_those_of_the_bank(first_with_whole_bank):
     assert variants["devise+csls+calibrated"][1] == entry.gammas["+csls"]
 
 
-def test_classes_without_a_vector_are_left_out_of_conse_and_of_classifier_weights(contenders):
-    by_name = {c.name: c for c in contenders}
+def test_classes_without_a_vector_are_left_out_of_conse_and_of_classifier_weights(methods):
+    by_name = {c.name: c for c in methods}
     conse = by_name["conse"].method
     assert isinstance(conse, ByConse)
     assert not conse.class_vectors[2].any()
@@ -222,11 +222,11 @@ def test_classes_without_a_vector_are_left_out_of_conse_and_of_classifier_weight
 
 
 def test_without_photos_to_choose_by_one_setting_is_taken_and_several_are_refused(features, labels):
-    fit_only = features.where("NOT kept")
+    fit_only = features.where("NOT is_validation_photo")
     with pytest.raises(InputError, match=r"3 settings of ridge to choose from.*validation_folds"):
-        find_contenders(fit_only, labels, BUNDLE, KNOWN, CONFIG)
+        select_methods(fit_only, labels, BUNDLE, KNOWN, CONFIG)
     config = Evaluate(regularization=10, conse_top_t=2)
-    found = find_contenders(fit_only, labels, BUNDLE, KNOWN, config)
+    found = select_methods(fit_only, labels, BUNDLE, KNOWN, config)
     assert {c.name: c.settings for c in found if c.settings} == {
         **{name: (10.0,) for name in ("ridge", "ridge_reversed", "sae", "sae_reversed")},
         "classifier_ridge": (10.0,),
@@ -237,9 +237,9 @@ def test_without_photos_to_choose_by_one_setting_is_taken_and_several_are_refuse
 
 
 def test_what_was_chosen_is_named_by_the_method_its_seed_and_csls():
-    plain = Contender("softmax", None, BySoftmax(LAYER))
-    devise = Contender("devise", 3, BySoftmax(LAYER), {"": 0.25, CSLS: 0.5})
-    ridge = Contender("ridge", None, BySoftmax(LAYER), {"": 0.125}, settings=(1.5, 2.0))
+    plain = FittedMethod("softmax", None, BySoftmax(LAYER))
+    devise = FittedMethod("devise", 3, BySoftmax(LAYER), {"": 0.25, CSLS: 0.5})
+    ridge = FittedMethod("ridge", None, BySoftmax(LAYER), {"": 0.125}, settings=(1.5, 2.0))
     assert chosen_settings([plain, devise, ridge]) == {"chosen_ridge": [1.5, 2.0]}
     assert chosen_penalties([plain, devise, ridge]) == {
         "gamma_devise_seed_3": 0.25,

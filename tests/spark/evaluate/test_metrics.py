@@ -11,7 +11,7 @@ from devise_lib.numerics.hubness import hubness
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.evaluate.candidate_sets import LabelChoices
 from devise_lib.spark.evaluate.metrics import CURVE_POINTS, zero_shot_metrics
-from devise_lib.spark.evaluate.rank_photos import RESULTS, Questions
+from devise_lib.spark.evaluate.rank_photos import RESULTS, EvalPlan
 from tests.spark.evaluate.zero_shot_world import CHOICES, KNOWN, SEEN, UNSEEN
 
 pytestmark = pytest.mark.spark
@@ -24,7 +24,7 @@ CORRECT = {
     for place in (1, 2)
     for label in UNSEEN
 }
-ASKED = Questions(LabelChoices(KNOWN, CHOICES), [], KS, SIZES, CORRECT)
+ASKED = EvalPlan(LabelChoices(KNOWN, CHOICES), [], KS, SIZES, CORRECT)
 RNG = np.random.default_rng(3)
 ROWS = []
 for seed in (0, 1):
@@ -43,8 +43,8 @@ for seed in (0, 1):
 
 @pytest.fixture(scope="module")
 def metrics(spark):
-    answers = spark.createDataFrame(ROWS, RESULTS).repartition(4)
-    found = zero_shot_metrics(answers, ASKED)
+    ranks = spark.createDataFrame(ROWS, RESULTS).repartition(4)
+    found = zero_shot_metrics(ranks, ASKED)
     table = {
         (m.method, m.photo_set, m.candidate_set, m.metric, m.k, m.seed): m.value for m in found
     }

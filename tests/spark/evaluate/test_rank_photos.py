@@ -6,8 +6,8 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import BySoftmax, CandidateSet, SoftmaxLayer
 from devise_lib.numerics.hierarchy import Hierarchy
 from devise_lib.spark.evaluate.candidate_sets import LabelChoices
-from devise_lib.spark.evaluate.methods import Contender
-from devise_lib.spark.evaluate.rank_photos import ask_photos, make_questions
+from devise_lib.spark.evaluate.methods import FittedMethod
+from devise_lib.spark.evaluate.rank_photos import make_eval_plan, rank_photos
 from devise_lib.spark.tables.schemas import FEATURES
 from tests.spark.evaluate.zero_shot_world import (
     CHOICES,
@@ -31,9 +31,9 @@ LAYER = SoftmaxLayer(
     RNG.standard_normal((D, 2)).astype(np.float32), np.zeros(2, dtype=np.float32), ["cat", "ant"]
 )
 CONTENDERS = [
-    Contender("devise", 3, draw_method(), {"": 0.3, "+csls": 0.2}, MEANS),
-    Contender("random_embeddings", 3, draw_method(control=True), {}, MEANS),
-    Contender("softmax", None, BySoftmax(LAYER)),
+    FittedMethod("devise", 3, draw_method(), {"": 0.3, "+csls": 0.2}, MEANS),
+    FittedMethod("random_embeddings", 3, draw_method(control=True), {}, MEANS),
+    FittedMethod("softmax", None, BySoftmax(LAYER)),
 ]
 
 
@@ -44,24 +44,24 @@ def features(spark):
 
 
 @pytest.fixture(scope="module")
-def asked(features, tmp_path_factory):
+def plan(features, tmp_path_factory):
     path = tmp_path_factory.mktemp("hierarchy") / "edges.txt"
     path.write_text("".join(f"{parent} {child}\n" for parent, child in EDGES))
     config = Evaluate(k=KS, hierarchy=str(path))
-    return make_questions(features, LabelChoices(KNOWN, CHOICES), CONTENDERS, config)
+    return make_eval_plan(features, LabelChoices(KNOWN, CHOICES), CONTENDERS, config)
 
 
 @pytest.fixture(scope="module")
-def answers(spark, features, asked):
-    return ask_photos(spark, features, asked).collect()
+def ranks(spark, features, plan):
+    return rank_photos(spark, features, plan).collect()
 
 
-def test_the_questions_know_the_photos_and_what_is_near_each_label(asked):
-    assert asked.sizes == {("set", name): 6 for name in SEEN + UNSEEN}
+def test_the_questions_know_the_photos_and_what_is_near_each_label(plan):
+    assert plan.sizes == {("set", name): 6 for name in SEEN + UNSEEN}
     wanted = Hierarchy(EDGES).correct_sets("ant", set(KNOWN.labels), max(KS))
-    assert asked.correct[0, "ant"] == asked.correct[2, "ant"] == wanted
-    assert (1, "ant") not in asked.correct, "not among the unseen"
-    assert (1, "elk") not in asked.correct, "not in the hierarchy"
+    assert plan.correct[0, "ant"] == plan.correct[2, "ant"] == wanted
+    assert (1, "ant") not in plan.correct, "not among the unseen"
+    assert (1, "elk") not in plan.correct, "not in the hierarchy"
 
 
 def test_a_photo_whose_label_left_labels_is_told(features):
@@ -72,19 +72,19 @@ def test_a_photo_whose_label_left_labels_is_told(features):
         *(values[kept] for values in (KNOWN.seen, KNOWN.vectors, KNOWN.control_vectors)),
     )
     with pytest.raises(InputError, match=r"1 labels without a vector in LABELS \(bee\)"):
-        make_questions(features, LabelChoices(fewer, []), CONTENDERS, Evaluate(k=KS))
+        make_eval_plan(features, LabelChoices(fewer, []), CONTENDERS, Evaluate(k=KS))
 
 
-def scores_by_hand(contender, photo, variant):
-    scores = contender.method.scores(VALUES[photo : photo + 1], KNOWN)[0]
+def scores_by_hand(fitted, photo, variant):
+    scores = fitted.method.scores(VALUES[photo : photo + 1], KNOWN)[0]
     if "csls" in variant:
         scores = 2 * scores - MEANS
     if "calibrated" in variant:
-        scores = scores - contender.gammas[variant.removesuffix("+calibrated")] * KNOWN.seen
+        scores = scores - fitted.gammas[variant.removesuffix("+calibrated")] * KNOWN.seen
     return dict(zip(KNOWN.labels, scores, strict=True))
 
 
-def test_each_photo_is_asked_by_each_method_in_each_choice_that_holds_its_label(answers, asked):
+def test_each_photo_is_asked_by_each_method_in_each_choice_that_holds_its_label(ranks, plan):
     wanted = {}
     for photo, truth in enumerate(TRUTH):
         for place, choice in enumerate(CHOICES):
@@ -92,17 +92,17 @@ def test_each_photo_is_asked_by_each_method_in_each_choice_that_holds_its_label(
             if truth not in labels:
                 continue
             both = choice.name == "unseen_and_seen"
-            for contender in CONTENDERS:
-                variants = ["", "+csls"] if contender.label_means is not None else [""]
-                if both and contender.gammas:
+            for fitted in CONTENDERS:
+                variants = ["", "+csls"] if fitted.label_means is not None else [""]
+                if both and fitted.gammas:
                     variants += ["+calibrated", "+csls+calibrated"]
                 for variant in variants:
-                    scores = scores_by_hand(contender, photo, variant)
+                    scores = scores_by_hand(fitted, photo, variant)
                     ahead = [x for x in labels if x != truth and not scores[x] < scores[truth]]
                     answered = [x for x in labels if scores[x] > -np.inf]
                     first = sorted(answered, key=lambda x, s=scores: (-s[x], x))[: max(KS)]
-                    sets = asked.correct.get((place, truth))
-                    key = (photo, place, contender.name + variant)
+                    sets = plan.correct.get((place, truth))
+                    key = (photo, place, fitted.name + variant)
                     wanted[key] = (
                         len(ahead) + 1,
                         [labels.index(x) for x in first],
@@ -110,35 +110,35 @@ def test_each_photo_is_asked_by_each_method_in_each_choice_that_holds_its_label(
                     )
     numbers = {tuple(np.float32(v)): n for n, v in enumerate(VALUES)}
     assert len(numbers) == len(TRUTH)
-    found = sorted((row["choice"], row["method"], row["label"], row["rank"]) for row in answers)
+    found = sorted((row["choice"], row["method"], row["label"], row["rank"]) for row in ranks)
     expected = sorted((c, m, TRUTH[p], value[0]) for (p, c, m), value in wanted.items())
     assert found == expected
     lists = sorted(
-        (row["choice"], row["method"], row["first"], row["precision"] or []) for row in answers
+        (row["choice"], row["method"], row["first"], row["precision"] or []) for row in ranks
     )
     assert lists == sorted((c, m, value[1], value[2] or []) for (_, c, m), value in wanted.items())
 
 
-def test_what_else_a_row_tells(answers):
-    assert {(row["seen"], row["label"] in SEEN) for row in answers} == {
+def test_what_else_a_row_tells(ranks):
+    assert {(row["seen"], row["label"] in SEEN) for row in ranks} == {
         (True, True),
         (False, False),
     }
-    assert {row["weight"] for row in answers} == {1 / 6}
-    assert {(row["method"].split("+")[0], row["seed"]) for row in answers} == {
+    assert {row["weight"] for row in ranks} == {1 / 6}
+    assert {(row["method"].split("+")[0], row["seed"]) for row in ranks} == {
         ("devise", 3),
         ("random_embeddings", 3),
         ("softmax", None),
     }
 
 
-def test_the_turn_is_where_a_penalty_changes_what_is_found(answers):
-    for row in answers:
+def test_the_turn_is_where_a_penalty_changes_what_is_found(ranks):
+    for row in ranks:
         calibrated = row["method"].endswith("calibrated")
         if CHOICES[row["choice"]].name != "unseen_and_seen" or calibrated:
             assert row["turn"] is None
-    plain = [r for r in answers if r["method"] == "devise" and r["choice"] == 2]
-    after = [r for r in answers if r["method"] == "devise+calibrated" and r["choice"] == 2]
+    plain = [r for r in ranks if r["method"] == "devise" and r["choice"] == 2]
+    after = [r for r in ranks if r["method"] == "devise+calibrated" and r["choice"] == 2]
     gamma = CONTENDERS[0].gammas[""]
     found = sorted((r["label"], (r["turn"] > gamma) == r["seen"]) for r in plain)
     assert found == sorted((r["label"], r["rank"] == 1) for r in after)

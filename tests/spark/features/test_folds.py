@@ -82,7 +82,7 @@ def test_no_more_folds_are_made_than_wanted(rows):
 
 def test_a_label_whose_every_photo_is_kept_asks_for_nothing(rows):
     one = rows.where("label != 'cat'").unionByName(
-        rows.where("label = 'cat' AND kept").withColumn("fold", F.lit(2))
+        rows.where("label = 'cat' AND is_validation_photo").withColumn("fold", F.lit(2))
     )
     first = next(fold for fold in folds_of(one) if fold.number == 0)
     assert first.validation.candidates.labels == ["ant", "bee"]
@@ -90,7 +90,8 @@ def test_a_label_whose_every_photo_is_kept_asks_for_nothing(rows):
 
 
 @pytest.mark.parametrize(
-    "condition", ["fold = 0", "NOT kept", "label = 'bee'", "fold IS NULL OR fold < 0"]
+    "condition",
+    ["fold = 0", "NOT is_validation_photo", "label = 'bee'", "fold IS NULL OR fold < 0"],
 )
 def test_without_photos_of_both_kinds_there_is_no_fold(rows, condition):
     if condition.startswith("fold IS"):

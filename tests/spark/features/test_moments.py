@@ -20,7 +20,7 @@ pytestmark = pytest.mark.spark
 RNG = np.random.default_rng(4)
 VALUES = RNG.standard_normal((60, D)).astype(np.float32)
 NAMES = [("ant", "bee", "cat")[i % 3] for i in range(60)]
-PARTS = [(int(NAMES[i] == "bee"), i < 9) for i in range(60)]  # fold and kept
+PARTS = [(int(NAMES[i] == "bee"), i < 9) for i in range(60)]  # fold and is_validation_photo
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,9 @@ def rows(spark):
 
 
 def test_a_sample_comes_to_the_driver_as_a_matrix_with_its_columns(rows):
-    features, parts = collect_features(rows.orderBy("photo_id"), ("label", "fold", "kept"))
+    features, parts = collect_features(
+        rows.orderBy("photo_id"), ("label", "fold", "is_validation_photo")
+    )
     assert features.dtype == np.float32
     wanted = {tuple(v): (n, *part) for v, n, part in zip(VALUES, NAMES, PARTS, strict=True)}
     assert {tuple(v): part for v, part in zip(features, parts, strict=True)} == wanted
@@ -81,7 +83,7 @@ def test_moments_are_those_of_each_parts_rows_however_they_are_dealt_to_tasks(
 def test_moments_of_rows_without_folds(rows):
     none = F.lit(None).cast("int")
     [(part, moments)] = feature_moments(
-        rows.withColumns({"fold": none, "kept": F.lit(False)})
+        rows.withColumns({"fold": none, "is_validation_photo": F.lit(False)})
     ).items()
     assert part == (None, False)
     assert_same(moments, VALUES, NAMES)

@@ -86,9 +86,9 @@ def test_training_photos_have_the_fold_of_their_label_and_a_tenth_is_kept(spark)
         row = found[photo_id]
         train = split == "train"
         assert row["fold"] == (fold_of(label, 3, 5) if train else None)
-        assert row["kept"] == (train and is_test(f"fold:{photo_id}", KEPT_SHARE, 5))
+        assert row["is_validation_photo"] == (train and is_test(f"fold:{photo_id}", KEPT_SHARE, 5))
     assert {row["fold"] for row in found.values()} == {0, 1, 2, None}
-    assert 10 < sum(row["kept"] for row in found.values()) < 60
+    assert 10 < sum(row["is_validation_photo"] for row in found.values()) < 60
 
 
 def test_without_folds_nothing_is_held_out(spark):
@@ -97,7 +97,7 @@ def test_without_folds_nothing_is_held_out(spark):
         "photo_id string, label string, split string",
     )
     found = with_fold(photos, 0, 0)
-    assert {(row["fold"], row["kept"]) for row in found.collect()} == {(None, False)}
+    assert {(row["fold"], row["is_validation_photo"]) for row in found.collect()} == {(None, False)}
     assert found.schema["fold"].dataType.simpleString() == "int"
 
 

@@ -62,7 +62,7 @@ def tables(spark, backbone, tmp_path_factory) -> Tables:
     tables.overwrite(
         "features",
         spark.createDataFrame(rows, FEATURES).repartition(4),
-        partition_by=("backbone_id", "split", "fold", "kept"),
+        partition_by=("backbone_id", "split", "fold", "is_validation_photo"),
     )
     return tables
 
@@ -120,7 +120,8 @@ def test_no_trial_knows_the_labels_of_its_fold(plan_of):
             assert set(of_targets(rows, vectors)) == {*TRAINED, FURTHER} - held_out
             assert set(rows.labels) == set(TRAINED) - held_out
             assert all(
-                f"fold={number}" not in url and "kept=false" in url for url in rows.file_urls
+                f"fold={number}" not in url and "is_validation_photo=false" in url
+                for url in rows.file_urls
             )
 
 
