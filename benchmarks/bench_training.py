@@ -14,7 +14,7 @@ from benchmarks.rate import Rate
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.train.horovod_ranks import run_ranks
-from devise_lib.training.projection import Rows, make_feed
+from devise_lib.training.projection import DatasetSpec, make_feed
 from devise_lib.training.settings import Objective, Settings
 
 RANKS, READERS, BATCH, EPOCHS = 2, 4, 256, 3
@@ -35,7 +35,7 @@ def measure() -> list[Rate]:
         targets = l2_normalize(rng.standard_normal((LABELS, WORDS)).astype(np.float32))
         labels = [f"label_{i}" for i in range(LABELS)]
         flat = np.zeros(DIMENSION), np.ones(DIMENSION)
-        rows = Rows(urls, FILES * ROWS, labels, targets, None, *flat)
+        rows = DatasetSpec(urls, FILES * ROWS, labels, targets, None, *flat)
         spark = start_session("bench_training", {"master": f"local[{RANKS}]"})
         try:
             log = Path(folder) / "ranks.log"
@@ -55,7 +55,7 @@ def make_job() -> Any:
     """What each rank runs; a closure, since ranks cannot import this folder."""
     settings, readers, batch, epochs, cache_bytes = SETTINGS, READERS, BATCH, EPOCHS, CACHE_BYTES
 
-    def job(rows: Rows) -> list[tuple[float, float]]:
+    def job(rows: DatasetSpec) -> list[tuple[float, float]]:
         import keras
 
         from devise_lib.training.head import build_head

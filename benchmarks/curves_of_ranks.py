@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.train.horovod_ranks import run_ranks
-from devise_lib.training.plan import ProjectionPlan, Rows, Run
+from devise_lib.training.plan import DatasetSpec, ProjectionPlan, TrainingSpec
 from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Objective, Settings
 
@@ -36,7 +36,7 @@ def main() -> None:
         plan = ProjectionPlan(
             settings=[SETTINGS],
             folds=[],
-            runs=[Run("devise", "devise-0", rows, 0)],
+            runs=[TrainingSpec("devise", "devise-0", rows, 0)],
             seed=0,
             patience=0,
             readers=max(RANKS),  # as many, so that the ranks have the same batches between them
@@ -58,7 +58,7 @@ def main() -> None:
         print(f"{ranks} ranks: at most {apart:.1e} of the loss of one rank apart")
 
 
-def write_rows(folder: Path) -> Rows:
+def write_rows(folder: Path) -> DatasetSpec:
     """Features about a centre for each label, in as many files as there may be readers."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, LABELS, PHOTOS)
@@ -79,7 +79,7 @@ def write_rows(folder: Path) -> Rows:
         urls.append(path.as_uri())
     targets = l2_normalize(rng.standard_normal((LABELS, WORDS)).astype(np.float32))
     mean, deviation = (np.asarray(f(features, 0), np.float64) for f in (np.mean, np.std))
-    return Rows(urls, PHOTOS, labels, targets, None, mean, deviation)
+    return DatasetSpec(urls, PHOTOS, labels, targets, None, mean, deviation)
 
 
 def draw(losses: dict[int, np.ndarray], path: Path) -> None:

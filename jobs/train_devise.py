@@ -39,17 +39,17 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     tracking.log_params({"horovod_size": outcome.size, "features_version": version})
     log_outcome(outcome)
     tracking.log_plots(training_plots(outcome, training.followed, tables.read("labels")))
-    beside = compare(training.bundle, training.folds, config.model_name)
+    decision = compare(training.bundle, training.folds, config.model_name)
     network = assemble(backbone, training.bundle.trained[0].projection)
-    model = register(training.bundle, network, config.model_name, version, beside)
-    if beside.wins:
+    model = register(training.bundle, network, config.model_name, version, decision)
+    if decision.wins:
         tracking.promote(model)
     rmtree(training.checkpoints, ignore_errors=True)
     return {
         "features": training.rows,
         "ranks": outcome.size,
         "epochs": outcome.settings.epochs,
-        "new champion": int(beside.wins),
+        "new champion": int(decision.wins),
     }
 
 

@@ -29,7 +29,7 @@ class LabelledRows:
 
 
 @dataclass(frozen=True)
-class Rows(LabelledRows):
+class DatasetSpec(LabelledRows):
     """What the training of a projection reads of FEATURES.
 
     Attributes:
@@ -44,7 +44,7 @@ class Rows(LabelledRows):
 
 
 @dataclass(frozen=True)
-class TrialFold:
+class FoldSpec:
     """What settings are tried on: rows without the labels held out, and the photos that ask.
 
     Attributes:
@@ -53,18 +53,18 @@ class TrialFold:
         validation: photos of the labels held out, and of others.
     """
 
-    rows: Rows
-    control_rows: Rows
+    rows: DatasetSpec
+    control_rows: DatasetSpec
     validation: Validation
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingSpec:
     """A training whose projection is kept: a name for its files, its rows and seed."""
 
     method: str
     name: str
-    rows: Rows
+    rows: DatasetSpec
     seed: int
 
 
@@ -89,8 +89,8 @@ class ProjectionPlan:
     """
 
     settings: Sequence[Settings]
-    folds: Sequence[TrialFold]
-    runs: Sequence[Run]
+    folds: Sequence[FoldSpec]
+    runs: Sequence[TrainingSpec]
     seed: int
     patience: int
     readers: int
@@ -119,7 +119,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialResult:
     """How settings did.
 
     Attributes:
@@ -154,7 +154,7 @@ class Outcome:
         size: number of ranks.
     """
 
-    trials: list[Trial]
+    trials: list[TrialResult]
     chosen_folds: list[Trained]
     score: Score | None
     control_folds: list[Trained]

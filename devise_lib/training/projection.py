@@ -12,12 +12,12 @@ from devise_lib.errors import DivergedError
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.validation import Score, choose, score_projections
 from devise_lib.training.plan import (
+    DatasetSpec,
     Outcome,
     ProjectionPlan,
-    Rows,
-    Run,
     Trained,
-    Trial,
+    TrainingSpec,
+    TrialResult,
 )
 from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
 from devise_lib.training.ranks.feed import Cache, Feed, label_indexer, make_cache
@@ -36,7 +36,7 @@ def train_projections(plan: ProjectionPlan) -> Outcome:
 
 
 def _choose_and_train(plan: ProjectionPlan, trainer: "_Trainer") -> Outcome:
-    trials: list[Trial] = []
+    trials: list[TrialResult] = []
     settings, folds, score, control = plan.settings[0], [], None, []
     if plan.folds:
         first = plan.folds[0].rows
@@ -64,7 +64,7 @@ class _Trainer:
         self._plan, self._rank, self.size, self._cache = plan, rank, size, cache
         self._events = EventFiles("" if rank else plan.events)
 
-    def with_rate(self, rows: Rows, settings: Settings) -> Settings:
+    def with_rate(self, rows: DatasetSpec, settings: Settings) -> Settings:
         """The settings with a learning rate: one that is 0 is found by a range test."""
         if settings.learning_rate:
             return settings
@@ -80,7 +80,7 @@ class _Trainer:
             settings, learning_rate=find_rate(parts.head, parts.loss, optimizer, parts.feed)
         )
 
-    def keep(self, run: Run, settings: Settings) -> Trained:
+    def keep(self, run: TrainingSpec, settings: Settings) -> Trained:
         """Train for all epochs of the settings; goes on where a killed training was."""
         chosen = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
         name = f"{run.name}-{chosen}"
@@ -94,13 +94,13 @@ class _Trainer:
                 snapshots[len(losses)] = training.projection().embed(followed)
         return Trained(training.projection(), losses, snapshots)
 
-    def train(self, rows: Rows, settings: Settings, seed: int) -> Trained:
+    def train(self, rows: DatasetSpec, settings: Settings, seed: int) -> Trained:
         """Train for all epochs of the settings."""
         training = self._start(rows, settings, seed)
         *_, losses = training.epochs
         return Trained(training.projection(), losses)
 
-    def try_out(self, settings: Settings, name: str) -> Trial:
+    def try_out(self, settings: Settings, name: str) -> TrialResult:
         """Train on all folds side by side, until the score is no better for `patience` epochs.
 
         With the one-cycle policy for all epochs: its rates are made for them. A training that
@@ -135,11 +135,11 @@ class _Trainer:
             # Of the one-cycle policy the last epoch alone is a model; else any that was finite.
             diverged = not finite and (whole or len(scores) < 2)
             epochs = settings.epochs if whole and finite else _best(scores)
-            trial = Trial(replace(settings, epochs=epochs), scores, best, diverged)
+            trial = TrialResult(replace(settings, epochs=epochs), scores, best, diverged)
         return of_first_rank(trial)
 
     def _start(
-        self, rows: Rows, settings: Settings, seed: int, checkpoint: Checkpoint | None = None
+        self, rows: DatasetSpec, settings: Settings, seed: int, checkpoint: Checkpoint | None = None
     ) -> "_Training":
         from devise_lib.training.head import to_projection
         from devise_lib.training.ranks.loop import make_optimizer, train
@@ -159,7 +159,7 @@ class _Trainer:
         )
         return _Training(lambda: to_projection(parts.head, rows.mean, rows.deviation), epochs)
 
-    def _build(self, rows: Rows, settings: Settings, seed: int) -> "_Parts":
+    def _build(self, rows: DatasetSpec, settings: Settings, seed: int) -> "_Parts":
         import keras
 
         from devise_lib.training.head import build_head
@@ -203,7 +203,7 @@ def snapshot_epochs(epochs: int) -> set[int]:
 
 
 def make_feed(
-    rows: Rows,
+    rows: DatasetSpec,
     batch: int,
     seed: int,
     rank: int,

@@ -300,7 +300,7 @@ def test_a_second_try_at_the_same_time_stops(spark, config):
 
 def test_a_run_stops_early_where_most_photos_are_bad(spark, to_do, tmp_path, monkeypatch):
     config = configure(shutil.copytree(to_do, tmp_path / "work"))
-    monkeypatch.setattr(stream, "EARLY", 3)
+    monkeypatch.setattr(stream, "MIN_TRIED", 3)
     strict = config.model_copy(update={"max_bad_share": 0.1})
     with pytest.raises(StreamingQueryException, match=r"1 of 5 photos are refused, above max_bad"):
         embed_photos.run(spark, strict)  # the first of two batches
@@ -310,7 +310,7 @@ def test_a_run_stops_early_where_most_photos_are_bad(spark, to_do, tmp_path, mon
 
 
 def test_a_retry_in_vain_is_measured_against_all_photos(spark, config, monkeypatch):
-    monkeypatch.setattr(stream, "EARLY", 1)
+    monkeypatch.setattr(stream, "MIN_TRIED", 1)
     before = versions(spark, config)
     again = config.model_copy(update={"retry": tuple(Reason)})
     assert embed_photos.run(spark, again) == WHOLE

@@ -20,7 +20,7 @@ from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.features.extract import model_to_keep, read_features
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import LABELS
-from devise_lib.spark.train.promotion import Comparison, register
+from devise_lib.spark.train.promotion import PromotionDecision, register
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
 from devise_lib.training.model import assemble
 from devise_lib.training.settings import Objective
@@ -107,7 +107,7 @@ def base(spark, config):
     )
     with tracking.job_run(config):
         network = assemble(backbone, trained[0].projection)
-        model = register(bundle, network, "devise", 0, Comparison(True, "the first"))
+        model = register(bundle, network, "devise", 0, PromotionDecision(True, "the first"))
     tracking.promote(model)
     return model
 

@@ -26,7 +26,7 @@ def validation(*features, truth):
 
 
 def score(*validations, method=IDENTITY):
-    return Score.over([each.ask(method) for each in validations])
+    return Score.over([each.evaluate(method) for each in validations])
 
 
 def test_a_method_that_finds_every_label_has_full_marks():

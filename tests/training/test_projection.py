@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.plan import Rows
+from devise_lib.training.plan import DatasetSpec
 from devise_lib.training.projection import SNAPSHOTS, make_feed, snapshot_epochs
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
@@ -36,14 +36,14 @@ def test_snapshots_are_few_and_of_epochs_that_there_are(epochs):
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory) -> Rows:
+def rows(tmp_path_factory) -> DatasetSpec:
     path = tmp_path_factory.mktemp("features") / "a.parquet"
     columns = {
         "feature": pa.array(FEATURES.tolist(), pa.list_(pa.float32())),
         "label": [LABELS[i % 3] for i in range(40)],
     }
     pq.write_table(pa.table(columns), path, row_group_size=10)
-    return Rows(
+    return DatasetSpec(
         [path.as_uri()],
         40,
         LABELS,

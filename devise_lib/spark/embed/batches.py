@@ -25,7 +25,7 @@ MUTABLE_COLUMNS = (
 )  # while the bytes stay the same
 # Databricks refuses to read the files of a Delta table as anything else, unless it is told.
 PAST_DELTA = {"spark.databricks.delta.formatCheck.enabled": "false"}
-ROW = ["photo_id", "revision", "file_hash"]
+ROW_KEY = ["photo_id", "revision", "file_hash"]
 
 
 class Losses:
@@ -136,7 +136,7 @@ def read_photos(ids: DataFrame, files: Mapping[str, int], tables: Tables) -> tup
     if not now and count == sum(files.values()):
         return rows, count
     wanted = ids.select("photo_id", "revision", _hashed("file"), *now)
-    rows = rows.select("*", _hashed(F.input_file_name())).join(F.broadcast(wanted), ROW)
+    rows = rows.select("*", _hashed(F.input_file_name())).join(F.broadcast(wanted), ROW_KEY)
     if now:
         known = F.col("now").isNotNull()
         rows = rows.withColumns(

@@ -59,7 +59,7 @@ CALLS = 16  # of the network, that make up for starting a task and for its last 
 LOOK_S = 1  # between two looks whether a stream is to stop; at its end it returns at once
 CALLS_OF_PYTHON = logging.getLogger("py4j.clientserver")
 Once = dict[str, str | int]  # options under which Delta writes a micro-batch once
-EARLY = 1_000  # photos after which the share of bad ones may end a run
+MIN_TRIED = 1_000  # photos after which the share of bad ones may end a run
 
 
 def checkpoint(work_dir: str, model_id: str) -> Path:
@@ -265,7 +265,7 @@ class Embedder:
         self._progress.end_batch(time.monotonic() - started)
         self.tried += sum(counts.values())
         self.refused.update({reason: n for reason, n in counts.items() if reason})
-        if self.tried >= EARLY:  # no need to pay for the rest of them
+        if self.tried >= MIN_TRIED:  # no need to pay for the rest of them
             refused, tried = self._before.refused + self.refused, self._before.total + self.tried
             check_share(refused, tried, self._config.max_bad_share, JOB_NAME)
 

@@ -273,7 +273,7 @@ class _ModelSelection:
 
     def _score(self, trials: Mapping[int, Method], adjusted: bool = False) -> Score:
         """Of the trials, in the folds that there is one of; adjusted: with CSLS."""
-        ranks = []
+        found = []
         for fold, stats in self._folds:
             if fold.number not in trials:
                 continue  # training tried fewer folds
@@ -281,8 +281,8 @@ class _ModelSelection:
             scores = trial.scores(validation.features, validation.candidates)
             if adjusted:
                 scores = csls(scores, _label_means(trial, stats.bank, validation.candidates))
-            ranks.append(validation.score(scores))
-        return Score.over(ranks)
+            found.append(validation.score(scores))
+        return Score.over(found)
 
 
 def _label_means(

@@ -13,7 +13,7 @@ from devise_lib.spark.ingest.cifar_files import find_cifar
 from devise_lib.spark.ingest.cifar_records import check_cifar, plan_cifar
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.ingest.tar_source import check_ranges, plan_archives
-from devise_lib.spark.tables.caching import Keep, Scratch
+from devise_lib.spark.tables.caching import Persist, Scratch
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class MemberReader:
     limits: Limits
     file_bytes: int
     scratch: Scratch
-    keep: Keep
+    persist: Persist
 
     def read(self, archives: DataFrame, listed: DataFrame) -> Iterator[tuple[DataFrame, bool]]:
         """The members as rows of CHECKED, a chunk at a time.
@@ -48,11 +48,11 @@ class MemberReader:
         if source.kind == "cifar":
             changed = {row["path"] for row in archives.select("path").collect()}  # a few files
             found = find_cifar(spark, source.path)
-            plan = self.keep(plan_cifar(spark, found, changed, source.include))
+            plan = self.persist(plan_cifar(spark, found, changed, source.include))
             for chunk in cut_into_chunks(plan, self.file_bytes, self.scratch):
                 yield check_cifar(chunk.work, source, found, self.limits), True
             return
-        plan = self.keep(plan_archives(archives, self.place))
+        plan = self.persist(plan_archives(archives, self.place))
         own = listed.where(F.col("photo_set") == source.name)
         may_meet = not plan.where("is_mixed").isEmpty() or archives_meet_files(own)
         for chunk in cut_into_chunks(plan, self.file_bytes, self.scratch):

@@ -13,7 +13,7 @@ from devise_lib.spark.tables.schemas import SCHEMAS
 JOB_NAME = "ingest_photos"
 # Where a member's archive, or a record's file, ends in a path of PHOTOS.
 CONTAINER = r"^(.*?\.(?:tar\.gz|tgz|tar|bin))!"
-KNOWN = (  # what the tables say of a photo; goes with its file through the reading
+KNOWN_COLUMNS = (  # what the tables say of a photo; goes with its file through the reading
     *("known_path", "known_size", "known_time", "known_sha256", "known_revision"),
     *("known_removed", "refused_reason", "refused_size", "refused_time", "refused_sha256"),
 )

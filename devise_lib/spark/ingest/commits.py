@@ -24,7 +24,7 @@ from devise_lib.spark.ingest.changes import (
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.superseded import delete_superseded
 from devise_lib.spark.platform.session import session_settings
-from devise_lib.spark.tables.caching import Kept
+from devise_lib.spark.tables.caching import PersistScope
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 
 ROW_GROUP_BYTES = 16 << 20  # so that several tasks can read one file of PHOTOS
@@ -80,7 +80,7 @@ class Ledger:
         return Counter(count_by(refused_files(self._tables), "reason"))
 
 
-def settle(
+def commit_chunk(
     tables: Tables,
     checked: DataFrame,
     known: DataFrame | None,
@@ -104,11 +104,11 @@ def settle(
     same = is_known & F.col("sha256").eqNullSafe(F.col("known_sha256"))
     gone = is_known & ~F.col("reason").isin([each.value for each in PASSING])
     outcome = F.when(bad & gone, "lost").when(bad, "refused").when(same, "same")
-    with Kept() as keep:
+    with PersistScope() as persist:
         if known is None:
             mine = tables.spark.createDataFrame([], NOTHING_KNOWN)
         else:
-            mine = keep(known.join(checked.select("photo_id"), "photo_id", "left_semi"))
+            mine = persist(known.join(checked.select("photo_id"), "photo_id", "left_semi"))
         rows = checked.join(F.broadcast(mine), "photo_id", "left").withColumns(
             {
                 "outcome": outcome.when(is_known, "changed").otherwise("new"),

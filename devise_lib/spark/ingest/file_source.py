@@ -10,12 +10,12 @@ from devise_lib.spark.ingest.listing import list_files, walk
 from devise_lib.spark.ingest.rows import LISTED, Frames
 from devise_lib.spark.ingest.sources import Description, Place, make_describer
 from devise_lib.spark.platform.hadoop_files import session_files
-from devise_lib.spark.tables.caching import Keep
+from devise_lib.spark.tables.caching import Persist
 
 TAR = ".tar"
 
 
-def list_source(spark: SparkSession, place: Place, keep: Keep) -> DataFrame:
+def list_source(spark: SparkSession, place: Place, persist: Persist) -> DataFrame:
     """Every file that the source takes: rows of LISTED; a tar's photo_id is null.
 
     Hidden files, those below a name that begins with a dot, are no photos and are left out.
@@ -40,7 +40,7 @@ def list_source(spark: SparkSession, place: Place, keep: Keep) -> DataFrame:
                 columns=LISTED.names,
             )
 
-    return list_files(spark, place, keep).mapInPandas(rows, LISTED)
+    return list_files(spark, place, persist).mapInPandas(rows, LISTED)
 
 
 def _described(

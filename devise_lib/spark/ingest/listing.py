@@ -14,7 +14,7 @@ from devise_lib.paths import printable
 from devise_lib.spark.ingest.rows import Frames, microseconds
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.platform.hadoop_files import session_files
-from devise_lib.spark.tables.caching import Keep
+from devise_lib.spark.tables.caching import Persist
 from devise_lib.text.wikipedia.files import Files, FileStatus
 
 FOUND = "path string, size_bytes long, modified_us long, is_folder boolean"
@@ -24,7 +24,7 @@ DRIVER_ENTRIES = 20_000  # looked at on the driver, at most
 FRAME_ROWS = 5_000
 
 
-def list_files(spark: SparkSession, place: Place, keep: Keep) -> DataFrame:
+def list_files(spark: SparkSession, place: Place, persist: Persist) -> DataFrame:
     """Every file of a source but the hidden ones: path as PHOTOS has it, size_bytes, modified_us.
 
     The driver looks at the upper folders until there are enough for all tasks. Tasks list those,
@@ -64,7 +64,7 @@ def list_files(spark: SparkSession, place: Place, keep: Keep) -> DataFrame:
     level = level.mapInPandas(list_level, FOUND)
     found = level.where("NOT is_folder")
     if any(deep for _, deep in plan):
-        level = keep(level)
+        level = persist(level)
         below = level.where("is_folder").select("path").repartition(4 * slots)
         found = level.where("NOT is_folder").unionByName(below.mapInPandas(list_below, FOUND))
     shown = F.col("path") if place.root == top.rstrip("/") else F.concat(F.lit("file:"), "path")

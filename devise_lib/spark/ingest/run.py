@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from devise_lib.config.photos import IngestPhotos
 from devise_lib.spark.ingest.archive_members import MemberReader, Members
 from devise_lib.spark.ingest.changes import (
-    KNOWN,
+    KNOWN_COLUMNS,
     find_removed,
     read_known,
     read_or_empty,
@@ -21,10 +21,10 @@ from devise_lib.spark.ingest.checks import Limits, check_files
 from devise_lib.spark.ingest.chunks import cut_into_chunks
 from devise_lib.spark.ingest.commits import (
     Ledger,
+    commit_chunk,
     forget_refused_files,
     mark,
     pack_small_files,
-    settle,
 )
 from devise_lib.spark.ingest.known_archives import (
     TABLE,
@@ -36,7 +36,7 @@ from devise_lib.spark.ingest.known_archives import (
 from devise_lib.spark.ingest.survey import Survey, survey
 from devise_lib.spark.ingest.table_source import with_content
 from devise_lib.spark.photos.superseded import drop_superseded
-from devise_lib.spark.tables.caching import Kept, Scratch
+from devise_lib.spark.tables.caching import PersistScope, Scratch
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.spark.tables.maintenance import vacuum
 from devise_lib.text.labels.photo_labels import read_photo_labels
@@ -62,12 +62,12 @@ class Run:
     seen: Survey
     ledger: Ledger
     scratch: Scratch
-    keep: Kept
+    persist: PersistScope
 
-    def settle(self, rows: DataFrame, known: DataFrame | None) -> None:
+    def commit_chunk(self, rows: DataFrame, known: DataFrame | None) -> None:
         """Read a chunk and commit it; what is in storage is freed."""
-        with Kept() as keep:
-            settle(self.tables, keep(rows), known, self.config, self.ledger)
+        with PersistScope() as persist:
+            commit_chunk(self.tables, persist(rows), known, self.config, self.ledger)
 
 
 def ingest(
@@ -84,9 +84,9 @@ def ingest(
     """
     drop_superseded(tables)  # of a run that was killed
     scratch = Scratch(f"{tables.work_dir}/checkpoints/{config.name}")
-    with scratch, Kept() as keep:
-        seen = survey(tables, config, scratch, keep)
-        run = Run(tables, config, stop_requested, seen, Ledger(tables), scratch, keep)
+    with scratch, PersistScope() as persist:
+        seen = survey(tables, config, scratch, persist)
+        run = Run(tables, config, stop_requested, seen, Ledger(tables), scratch, persist)
         _read_files(run)
         removed, shut = _read_archives(run) if _has_archives(run) else (_finish(run), 0)
         if not stop_requested():
@@ -120,8 +120,8 @@ def _read_files(run: Run) -> None:
             if run.stop_requested():
                 return
             some = chunk.items.where("known_revision IS NOT NULL OR refused_reason IS NOT NULL")
-            known = some.select("photo_id", *KNOWN) if run.seen.known else None
-            run.settle(check_files(chunk.work, place, limits), known)
+            known = some.select("photo_id", *KNOWN_COLUMNS) if run.seen.known else None
+            run.commit_chunk(check_files(chunk.work, place, limits), known)
 
 
 def _has_archives(run: Run) -> bool:
@@ -146,12 +146,12 @@ def _read_archives(run: Run) -> tuple[int, int]:
         # As the tables are now: with the files that this run has taken.
         known = run.scratch.save(read_known(run.tables, [name]), "known")
         known = None if known.isEmpty() else known
-        reader = MemberReader(place, limits, run.config.file_bytes, run.scratch, run.keep)
+        reader = MemberReader(place, limits, run.config.file_bytes, run.scratch, run.persist)
         for chunk, may_meet in reader.read(archives, run.seen.files):
             if run.stop_requested():
                 break
-            members.add(run.keep(chunk), may_meet)
-            settle(run.tables, chunk, known, run.config, run.ledger)
+            members.add(run.persist(chunk), may_meet)
+            commit_chunk(run.tables, chunk, known, run.config, run.ledger)
             chunk.unpersist()
         else:
             remember_archives(run.tables, archives)

@@ -25,7 +25,7 @@ from devise_lib.spark.ingest.file_source import list_source, refuse_empty
 from devise_lib.spark.ingest.rows import LISTED, microseconds
 from devise_lib.spark.ingest.sources import Place, find_place, shown_path
 from devise_lib.spark.ingest.table_source import doubled_rows, find_table, list_table
-from devise_lib.spark.tables.caching import Keep, Scratch
+from devise_lib.spark.tables.caching import Persist, Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 
 FIND = {"files": find_place, "cifar": find_place, "table": find_table}
@@ -65,7 +65,7 @@ class Survey:
         return self.files.where("state = 'archive'").select(*wanted)
 
 
-def survey(tables: Tables, config: IngestPhotos, scratch: Scratch, keep: Keep) -> Survey:
+def survey(tables: Tables, config: IngestPhotos, scratch: Scratch, persist: Persist) -> Survey:
     """List all sources and compare what is there with the tables.
 
     Raises:
@@ -74,7 +74,7 @@ def survey(tables: Tables, config: IngestPhotos, scratch: Scratch, keep: Keep) -
     """
     places = [FIND[source.kind](tables.spark, source) for source in config.sources()]
     names = [place.source.name for place in places]
-    parts = [_list(tables, place, keep) for place in places]
+    parts = [_list(tables, place, persist) for place in places]
     listed = reduce(DataFrame.unionByName, parts)
     listed = listed.withColumn("modification_time", F.timestamp_micros("modified_us"))
     compared = compare(listed, read_known(tables, names), config.retry)
@@ -99,11 +99,11 @@ def survey(tables: Tables, config: IngestPhotos, scratch: Scratch, keep: Keep) -
     return seen
 
 
-def _list(tables: Tables, place: Place, keep: Keep) -> DataFrame:
+def _list(tables: Tables, place: Place, persist: Persist) -> DataFrame:
     if place.source.kind == "table":
         return list_table(tables.spark, place)
     if place.source.kind == "files":
-        return list_source(tables.spark, place, keep)
+        return list_source(tables.spark, place, persist)
     rows = [
         dict.fromkeys(LISTED.names)
         | {

@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 
 from devise_lib.spark.platform.literal_paths import read_parquet
 
-Keep = Callable[[DataFrame], DataFrame]  # persists for as long as the caller says
+Persist = Callable[[DataFrame], DataFrame]  # persists for as long as the caller says
 
 
-class Kept(ExitStack):
+class PersistScope(ExitStack):
     """Frees, at the end of the `with`, what it was called with."""
 
     def __call__(self, df: DataFrame) -> DataFrame:

@@ -33,7 +33,7 @@ from devise_lib.spark.train.horovod_ranks import (
     threads_a_rank,
 )
 from devise_lib.spark.train.projection import further_labels
-from devise_lib.spark.train.promotion import Comparison, register
+from devise_lib.spark.train.promotion import PromotionDecision, register
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.fine_tuning import (
@@ -176,7 +176,7 @@ def keep_tuned(
     if found is None:
         raise RuntimeError("the fold of fine-tuning has no label that asks")
     why = f"{found}: {mine.score:.4f}, {base.model_id} {tuned.scores[0].value:.4f}"
-    beside = Comparison(found.is_clear, why)
+    decision = PromotionDecision(found.is_clear, why)
     rows = write_features(
         tables,
         photos,
@@ -187,8 +187,8 @@ def keep_tuned(
         f"backbone_id = '{backbone_id}'",
     )
     champion = tracking.find_champion(config.model_name)
-    registered = register(mine, model, config.model_name, tables.version("features"), beside)
-    if champion == base and beside.wins:
+    registered = register(mine, model, config.model_name, tables.version("features"), decision)
+    if champion == base and decision.wins:
         tracking.promote(registered)
     return rows
 

@@ -17,7 +17,7 @@ from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.resources import GIB, WORKER_BYTES, memory_available_bytes
 from devise_lib.training.ranks.hosts import ENVIRONMENT, require_slots, run_on_hosts
-from devise_lib.training.ranks.rank_status import first_cause, witnessed
+from devise_lib.training.ranks.rank_status import first_cause, record_outcome
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -60,7 +60,7 @@ def run_ranks(
         log_path.open("a", encoding="utf-8") as log,
         tempfile.TemporaryDirectory(prefix="ranks-", dir=log_path.parent) as witness,
     ):
-        call = witnessed, (function, plan, str(Path(witness).absolute()))
+        call = record_outcome, (function, plan, str(Path(witness).absolute()))
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
                 return run_on_hosts(*call, ranks, hosts) if hosts else _on_spark(*call, ranks, log)

@@ -37,7 +37,7 @@ from devise_lib.spark.train.horovod_ranks import (
 )
 from devise_lib.spark.train.tracked_photos import FollowedPhotos, followed_photos
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
-from devise_lib.training.plan import Outcome, ProjectionPlan, Rows, Run, TrialFold
+from devise_lib.training.plan import DatasetSpec, FoldSpec, Outcome, ProjectionPlan, TrainingSpec
 from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Negatives, Objective, Settings
 from devise_lib.vision.networks.backbones import Backbone
@@ -131,17 +131,19 @@ def train_on_ranks(
     every = total_moments(moments.values())
     wrong = further_labels(labels, every.labels, config.negatives)
 
-    def reads(rows: DataFrame, sums: ClassMoments, held_out: Collection[str], method: str) -> Rows:
+    def reads(
+        rows: DataFrame, sums: ClassMoments, held_out: Collection[str], method: str
+    ) -> DatasetSpec:
         return _rows(rows, sums, held_out, wrong, vectors[method], layer, config)
 
     full = {method: reads(rows, every, (), method) for method in vectors}
     tried = []
     for fold in folds:
         fit = fold.rows, fold.moments, fold.validation.held_out
-        tried.append(TrialFold(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
+        tried.append(FoldSpec(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
     followed = followed_photos(features, backbone.identity())
     seeds = range(config.seed, config.seed + config.seeds)
-    runs = [Run(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
+    runs = [TrainingSpec(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
     parts = [full[METHOD], *(fold.rows for fold in tried)]
     fewest = min((list(part.file_urls) for part in parts), key=len)
     readers = readers_of(config, len(fewest))
@@ -240,12 +242,12 @@ def _rows(
     vectors: Vectors,
     layer: SoftmaxLayer,
     config: TrainDevise,
-) -> Rows:
+) -> DatasetSpec:
     """What a training on these FEATURES reads; nothing in it knows the labels held out."""
     labels = list(moments.labels)
     known = {label: vector for label, vector in vectors.items() if label not in held_out}
     targets = [*labels, *(label for label in wrong if label in known)]
-    return Rows(
+    return DatasetSpec(
         rows.inputFiles(),  # of that version, and of these partitions alone
         moments.rows,
         labels,

@@ -19,7 +19,7 @@ BY_HAND = "to take the new model all the same, give it the alias champion in MLf
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PromotionDecision:
     """A new model beside the champion.
 
     Attributes:
@@ -31,7 +31,7 @@ class Comparison:
     why: str
 
 
-def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparison:
+def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> PromotionDecision:
     """Whether the new model is clearly better than the registered champion.
 
     Both models are scored on labels that neither was trained with. The scores are paired by label.
@@ -58,36 +58,36 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Comparis
     """
     champion = tracking.find_champion(name)
     if champion is None:
-        return Comparison(True, "the first")
+        return PromotionDecision(True, "the first")
     old_id = champion.model_id
     try:
         old = model_store.fetch_extras(champion, load_bundle)
     except model_store.UnusableModelError as error:
-        return Comparison(True, str(error))
+        return PromotionDecision(True, str(error))
     except InputError as error:
-        return Comparison(False, f"{error}: not compared; {BY_HAND}")
+        return PromotionDecision(False, f"{error}: not compared; {BY_HAND}")
     if old.words_id != new.words_id:
-        return Comparison(True, f"{old_id} is of other word vectors")
+        return PromotionDecision(True, f"{old_id} is of other word vectors")
     if not old.label_scores:
-        return Comparison(True, f"{old_id} was trained without folds")
+        return PromotionDecision(True, f"{old_id} was trained without folds")
     if not new.label_scores:
         why = f"trained without folds, and {old_id} has a score: give validation_folds"
-        return Comparison(False, why)
+        return PromotionDecision(False, why)
     if old.folds_id != new.folds_id:
         why = f"labels are held out as {new.folds_id!r}, and for {old_id} as {old.folds_id!r}"
-        return Comparison(False, f"{why}: not compared; {BY_HAND}")
+        return PromotionDecision(False, f"{why}: not compared; {BY_HAND}")
     theirs = old.label_scores
     if old.backbone_id == new.backbone_id:
         theirs = _ask(old, folds) or theirs
     found = compare_labels(new.label_scores, theirs)
     if found is None:
         why = f"no label is held out now that {old_id} was asked for among the same labels"
-        return Comparison(False, f"{why}: not compared; {BY_HAND}")
-    return Comparison(found.is_clear, f"{found}, beside {old_id}")
+        return PromotionDecision(False, f"{why}: not compared; {BY_HAND}")
+    return PromotionDecision(found.is_clear, f"{found}, beside {old_id}")
 
 
 def register(
-    bundle: ProjectionBundle, network: Any, name: str, version: int, beside: Comparison
+    bundle: ProjectionBundle, network: Any, name: str, version: int, decision: PromotionDecision
 ) -> tracking.RegisteredModel:
     """The network in MLflow's registry, with what it was made from as tags.
 
@@ -110,7 +110,7 @@ def register(
             "words_id": bundle.words_id,
             "features_version": str(version),
             "validation_score": str(bundle.score),
-            "beside_champion": beside.why,
+            "beside_champion": decision.why,
             "devise_lib": __version__,
         },
     )

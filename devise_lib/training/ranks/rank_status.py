@@ -22,7 +22,7 @@ SECONDARY_ERRORS = (
 )
 
 
-def witnessed(function: Callable[[P], R], plan: P, folder: str) -> R:
+def record_outcome(function: Callable[[P], R], plan: P, folder: str) -> R:
     """Call `function(plan)` on a rank; leaves `<rank>.done` or `<rank>.error` in `folder`."""
     mine = Path(folder) / os.environ["HOROVOD_RANK"]
     try:
@@ -41,7 +41,7 @@ def first_cause(folder: Path, ranks: int) -> InputError | RuntimeError:
     """Which rank failed of itself, and how; the others failed because it was gone.
 
     Args:
-        folder: of `witnessed`.
+        folder: of `record_outcome`.
         ranks: how many there were.
 
     Returns:

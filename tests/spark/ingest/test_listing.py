@@ -12,7 +12,7 @@ from devise_lib.errors import InputError
 from devise_lib.spark.ingest import listing
 from devise_lib.spark.ingest.listing import list_files, plan_folders, visible, walk
 from devise_lib.spark.ingest.sources import find_place
-from devise_lib.spark.tables.caching import Kept
+from devise_lib.spark.tables.caching import PersistScope
 from devise_lib.text.wikipedia.files import LOCAL_FILES, FileStatus
 
 
@@ -131,8 +131,8 @@ def test_tasks_list_what_a_walk_does(spark, folder, monkeypatch, entries):
     store = "viewfs://listing/data"
     try:
         places = [find_place(spark, PhotoSource(path=path)) for path in (str(folder), store)]
-        with Kept() as keep:  # together, since each Spark job takes its time
-            listed = [list_files(spark, place, keep) for place in places]
+        with PersistScope() as persist:  # together, since each Spark job takes its time
+            listed = [list_files(spark, place, persist) for place in places]
             found = reduce(DataFrame.unionByName, listed).collect()
     finally:
         spark.conf.unset(key)

@@ -10,7 +10,7 @@ from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.spark.train.plots import training_plots
 from devise_lib.spark.train.tracked_photos import FollowedPhotos
-from devise_lib.training.plan import Outcome, Trained, Trial
+from devise_lib.training.plan import Outcome, Trained, TrialResult
 from devise_lib.training.settings import Objective, Settings
 
 pytestmark = pytest.mark.spark
@@ -28,8 +28,8 @@ def texts(svg: bytes) -> list[str]:
     return ["".join(e.itertext()) for e in ET.fromstring(svg).iter() if e.tag.endswith("text")]
 
 
-def trial(settings: Settings, *alone: float) -> Trial:
-    return Trial(settings, [Score(value, value, 0.0, (value,)) for value in alone], [])
+def trial(settings: Settings, *alone: float) -> TrialResult:
+    return TrialResult(settings, [Score(value, value, 0.0, (value,)) for value in alone], [])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.validation import Validation
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.train.horovod_ranks import run_ranks
-from devise_lib.training.plan import ProjectionPlan, Rows, Run, TrialFold
+from devise_lib.training.plan import DatasetSpec, FoldSpec, ProjectionPlan, TrainingSpec
 from devise_lib.training.projection import snapshot_epochs, train_projections
 from devise_lib.training.settings import Objective, Settings
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
@@ -58,9 +58,9 @@ def write_parts(folder, columns: dict, parts: int) -> list[str]:
 SETTINGS = Settings(Objective("rank", 0.5, "all", True), learning_rate=0.1, epochs=8, batch_size=32)
 
 
-def make_rows(files, targets, start=None) -> Rows:
+def make_rows(files, targets, start=None) -> DatasetSpec:
     mean, deviation = FEATURES.mean(0).astype(np.float64), FEATURES.std(0).astype(np.float64)
-    return Rows(files, 300, LABELS, targets, start, mean, deviation)
+    return DatasetSpec(files, 300, LABELS, targets, start, mean, deviation)
 
 
 FOLLOWED = 7
@@ -70,7 +70,7 @@ def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
     files = write_parts(folder / "features", columns, 4)
-    runs = [Run(m, m, make_rows(files, targets), 1) for m, targets in TARGETS.items()]
+    runs = [TrainingSpec(m, m, make_rows(files, targets), 1) for m, targets in TARGETS.items()]
     return ProjectionPlan(
         settings=[SETTINGS],
         folds=[],
@@ -95,7 +95,7 @@ def trial_plan(plan, folder) -> ProjectionPlan:
     whole = make_rows(write_parts(folder / "four_labels", columns, 4), TARGETS["devise"][:4])
     rows = replace(whole, labels=LABELS[:4], count=int(known.sum()))
     candidates = CandidateSet(LABELS, np.arange(6) < 4, *TARGETS.values())
-    fold = TrialFold(rows, rows, Validation(FEATURES, TRUTH, candidates))
+    fold = FoldSpec(rows, rows, Validation(FEATURES, TRUTH, candidates))
     return replace(
         plan,
         settings=[replace(SETTINGS, epochs=2, learning_rate=rate) for rate in (0.1, 1e38)],

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from devise_lib.errors import DivergedError, InputError
-from devise_lib.training.ranks.rank_status import first_cause, witnessed
+from devise_lib.training.ranks.rank_status import first_cause, record_outcome
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def play(tmp_path, monkeypatch):
                 raise outcome
             return plan + 1
 
-        return witnessed(function, 4, str(tmp_path))
+        return record_outcome(function, 4, str(tmp_path))
 
     return run
 
