@@ -17,7 +17,6 @@ from pyspark.sql import SparkSession
 from devise_lib import model_store, tracking
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
-from devise_lib.spark.corpus.sentences import on_disk
 from devise_lib.spark.evaluate.candidate_sets import read_choices
 from devise_lib.spark.evaluate.methods import chosen_penalties, chosen_settings, select_methods
 from devise_lib.spark.evaluate.metrics import zero_shot_metrics
@@ -25,6 +24,7 @@ from devise_lib.spark.evaluate.rank_photos import make_eval_plan, rank_photos
 from devise_lib.spark.features.extract import read_features
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
+from devise_lib.spark.tables.caching import on_disk
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.metrics_table import as_columns, read_measurements, replace_metrics
 from devise_lib.training.bundle import load_bundle

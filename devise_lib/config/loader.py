@@ -18,6 +18,17 @@ from devise_lib.paths import is_remote, local, split_glob
 
 COMMON_KEYS = tuple(JobConfig.model_fields)
 JOB_TYPES = {job.name: job for job in JOBS}
+RENAMED = {  # keys of earlier versions
+    "ingest_photos.trigger_s": "poll_interval_s",
+    "embed_photos.trigger_s": "poll_interval_s",
+    "embed_photos.ahead_bytes": "prefetch_bytes",
+    "embed_photos.feature": "store_backbone_features",
+    "train_devise.pull": "l2_sp",
+    "train_devise.violators": "negative_mining",
+    "evaluate.strengths": "regularization",
+    "evaluate.conse_t": "conse_top_t",
+    "evaluate.bank": "csls_bank_size",
+}
 
 
 @dataclass(frozen=True)
@@ -218,6 +229,8 @@ def _unknown(path: list[str], table: str, model: type[BaseModel] | None = None) 
     else:
         known = list(model.model_fields) if model else [*COMMON_KEYS, *JOB_TYPES, "spark"]
         owners = [job.name for job in JOBS if key in job.model_fields and key not in COMMON_KEYS]
+    if new := RENAMED.get(f"{table}.{key}"):
+        return f"{table}.{key}: unknown key, it is called {new!r} now"
     exact = " or ".join(f"{name}.{key}" for name in owners)
     guess = f", did you mean {exact}?" if exact else _guess(key, known)
     return f"{'.'.join(filter(None, [table, *path]))}: unknown key{guess}"

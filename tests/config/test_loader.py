@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.config.loader import COMMON_KEYS, JOB_TYPES, load_settings
+from devise_lib.config.loader import COMMON_KEYS, JOB_TYPES, RENAMED, load_settings
 from devise_lib.config.registry import JOBS
 from devise_lib.errors import ConfigError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EVERY_JOB = list(JOB_TYPES)
 
 
@@ -78,11 +78,20 @@ def test_every_fault_is_listed_at_once(write):
     assert len(faults) == len(set(faults))
 
 
+@pytest.mark.parametrize("old", RENAMED)
+def test_a_key_of_an_earlier_version_is_refused_with_the_name_that_it_has_now(write, old):
+    job, key = old.split(".")
+    fault = f"{old}: unknown key, it is called {RENAMED[old]!r} now"
+    assert faults_of(write(f"[{job}]\n{key} = 1\n")) == [fault]
+    assert key not in JOB_TYPES[job].model_fields
+    assert RENAMED[old] in JOB_TYPES[job].model_fields
+
+
 def test_a_key_of_a_job_at_the_top_is_told_where_it_belongs(write):
     assert faults_of(write("negative_mining = 'one'\n")) == [
         "negative_mining: unknown key, did you mean train_devise.negative_mining?"
     ]
-    path = write("[evaluate]\ntrigger_s = 5\n")
+    path = write("[evaluate]\npoll_interval_s = 5\n")
     assert faults_of(path) == [
         "evaluate.poll_interval_s: unknown key, did you mean ingest_photos.poll_interval_s or "
         "embed_photos.poll_interval_s?"
@@ -362,7 +371,7 @@ def test_an_unknown_key_is_told_whatever_its_name(write, key):
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_number_that_is_none_is_refused(write, value):
-    [fault] = faults_of(write(f"[evaluate]\nstrengths = [1.0, {value}]\n"), [], ["evaluate"])
+    [fault] = faults_of(write(f"[evaluate]\nregularization = [1.0, {value}]\n"), [], ["evaluate"])
     assert fault == f"evaluate.regularization.1 is {value}: Input should be a finite number"
 
 

@@ -5,13 +5,12 @@ its sentences on lines, which Spark cuts into tokens by itself.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
-from pyspark import Broadcast, StorageLevel
+from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -28,6 +27,7 @@ from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.spark.corpus.near_duplicates import find_repeats, name_the_kept, place
 from devise_lib.spark.corpus.phrases import PhraseRules, find_phrases
+from devise_lib.spark.tables.caching import on_disk
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SCHEMAS, SENTENCES
 from devise_lib.text.labels.label_files import Label
@@ -50,16 +50,6 @@ TOKENISED = StructType(
 )
 TAGGED = StructType([*SENTENCES.fields, StructField("owner", StringType())])
 BATCH_CHARS = 1 << 22  # of text that one batch from Python to Spark holds, and one article more
-
-
-@contextmanager
-def on_disk(df: DataFrame) -> Iterator[DataFrame]:
-    """Keep the rows on the executors' disks, so that what reads them again makes none anew."""
-    kept = df.persist(StorageLevel.DISK_ONLY)
-    try:
-        yield kept
-    finally:
-        kept.unpersist()
 
 
 @dataclass(frozen=True, slots=True)

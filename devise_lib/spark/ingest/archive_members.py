@@ -25,7 +25,7 @@ class MemberReader:
         limits: for its photos.
         file_bytes: that a task reads.
         scratch: for the ranges of later chunks.
-        keep: persists a DataFrame for as long as the chunks are used.
+        persist: persists a DataFrame for as long as the chunks are used.
     """
 
     place: Place

@@ -34,7 +34,7 @@ def list_files(spark: SparkSession, place: Place, persist: Persist) -> DataFrame
     Args:
         spark: the session.
         place: of files.
-        keep: persists a DataFrame for as long as the result is used.
+        persist: persists a DataFrame for as long as the result is used.
 
     Raises:
         InputError: a folder cannot be listed; its photos must not be taken for gone.

@@ -53,7 +53,7 @@ class Run:
         seen: what is there.
         ledger: what the tables hold.
         scratch: for what is made of the tables.
-        keep: persists DataFrames until the run ends.
+        persist: persists DataFrames until the run ends.
     """
 
     tables: Tables

@@ -1,10 +1,20 @@
-"""Results that are computed once: persisted in Spark's storage, or in a folder for a run's time."""
+"""Results that are computed once and read several times.
+
+| way | where the rows are | when to use it |
+|---|---|---|
+| `PersistScope` | memory, then disk | The tables that the rows come from stay as they are. |
+| `on_disk` | the executors' disks | The same, for rows that are too many for memory. |
+| `Scratch` | the work folder | The run changes one of these tables. |
+
+A commit to a Delta table makes Spark forget all persisted rows that come from the table.
+"""
 
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from devise_lib.spark.platform.literal_paths import read_parquet
@@ -13,35 +23,45 @@ Persist = Callable[[DataFrame], DataFrame]  # persists for as long as the caller
 
 
 class PersistScope(ExitStack):
-    """Frees, at the end of the `with`, what it was called with."""
+    """Persists the DataFrames that it is called with until the `with` block ends."""
 
     def __call__(self, df: DataFrame) -> DataFrame:
-        """The DataFrame, computed once: in memory, and on disk where that is full."""
+        """The DataFrame, computed once: in memory, and on disk where memory is full."""
         self.callback(df.unpersist)
         return df.persist()
 
 
-class Scratch:
-    """A folder of results that a run writes and reads again; empty at its beginning and end.
+@contextmanager
+def on_disk(df: DataFrame) -> Iterator[DataFrame]:
+    """The DataFrame, computed once, on the executors' disks until the `with` block ends."""
+    kept = df.persist(StorageLevel.DISK_ONLY)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
 
-    For what is made of tables that the run then changes: Delta's commits make Spark forget all
-    persisted results that the table is part of, which would then be of its new state.
+
+class Scratch:
+    """A folder of results that a run writes and reads again. It is empty before and after the run.
+
+    It holds what is made of tables that the run then changes. Persisted rows of such a table would
+    be computed again, from its new state.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def save(self, df: DataFrame, name: str, more: bool = False) -> DataFrame:
-        """The rows as they are now; with `more` together with those saved under the name before."""
+        """The rows as they are now. With `more`, those saved under the name before come along."""
         path = f"{self._folder}/{name}"
         df.write.mode("append" if more else "overwrite").parquet(path)
         return read_parquet(df.sparkSession, path, schema=df.schema)
 
     def deal(self, df: DataFrame, name: str, column: str) -> Callable[[int], DataFrame | None]:
-        """Save rows by a whole number that they have, each number's in files of their own.
+        """Save rows by the whole number in one of their columns.
 
         Returns:
-            Gives the rows of a number, and reads no others; None where there are none.
+            A function that reads the rows of one number alone, and gives None where it has none.
         """
         folder = f"{self._folder}/{name}"
         df.repartition(column).write.mode("overwrite").partitionBy(column).parquet(folder)

@@ -96,7 +96,7 @@ def register(
         network: of Keras, from photos to unit embeddings.
         name: of the registered model.
         version: of FEATURES.
-        beside: the champion.
+        decision: how it compares with the champion.
     """
     size = network.input_shape[1]
     return model_store.register_keras(
