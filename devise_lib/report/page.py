@@ -7,8 +7,8 @@ from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.figures import coverages, headline, hit_tables, of_words
 from devise_lib.report.generalized import generalized_tables
 from devise_lib.report.papers import paper_tables
+from devise_lib.report.pca_plane import Plane, fit_plane
 from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
-from devise_lib.report.plane import Plane, fit_plane
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
 from devise_lib.report.published import KS
 

@@ -21,7 +21,7 @@ from devise_lib.report.drawing import (
     style,
     to_svg,
 )
-from devise_lib.report.plane import Box, Plane, place_names
+from devise_lib.report.pca_plane import Box, Plane, place_names
 
 MAX_NAMES = 60
 NAME_SIZE = 9.0  # points

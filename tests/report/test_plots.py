@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from devise_lib.report.content import IndexFigures, MapPoints
-from devise_lib.report.plane import fit_plane
+from devise_lib.report.pca_plane import fit_plane
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
 
 

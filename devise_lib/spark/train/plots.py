@@ -6,8 +6,8 @@ from pyspark.sql import functions as F
 from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.content import MapPoints
 from devise_lib.report.curves import draw_losses, draw_scores
-from devise_lib.report.journey import draw_journey
-from devise_lib.report.plane import fit_plane
+from devise_lib.report.pca_plane import fit_plane
+from devise_lib.report.training_snapshots import draw_journey
 from devise_lib.spark.labels.lookup import dedupe_labels
 from devise_lib.spark.train.tracked_photos import FollowedPhotos
 from devise_lib.training.plan import Outcome

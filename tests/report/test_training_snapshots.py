@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from devise_lib.report.content import MapPoints
-from devise_lib.report.journey import draw_journey
-from devise_lib.report.plane import fit_plane
+from devise_lib.report.pca_plane import fit_plane
+from devise_lib.report.training_snapshots import draw_journey
 
 RNG = np.random.default_rng(0)
 POINTS = MapPoints(

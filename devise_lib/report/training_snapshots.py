@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from devise_lib.report.content import MapPoints
 from devise_lib.report.drawing import COLOURS, FAINT, SOFT, style, to_svg
-from devise_lib.report.plane import Plane
+from devise_lib.report.pca_plane import Plane
 from devise_lib.report.plots import draw_labels, draw_photos
 
 COLUMNS = 3

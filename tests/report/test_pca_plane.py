@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from devise_lib.report.plane import fit_plane, place_names
+from devise_lib.report.pca_plane import fit_plane, place_names
 
 numbers = st.floats(-10, 10, width=32)
 
