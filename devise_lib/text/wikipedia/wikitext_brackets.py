@@ -64,11 +64,11 @@ def without_brackets(text: str, site: WikiSite) -> str:
     stack = [_Open("")]
     at = 0
     for match in _BRACKET.finditer(text):
-        top = stack[-1]
-        if match.start() > at:
-            top.pieces.append(text[at : match.start()])
-        at = match.end()
-        mark = match[0] if len(match[0]) <= 2 else match[0][-2:]
+        top, (start, end) = stack[-1], match.span()
+        if start > at:
+            top.pieces.append(text[at:start])
+        at = end
+        mark = match[0][-2:]  # without what stands before the sign of a table
         if mark == "|":
             if top.bracket == "[[" and top.target_pieces is None:
                 top.target_pieces = len(top.pieces)

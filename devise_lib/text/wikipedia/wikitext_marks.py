@@ -14,7 +14,6 @@ GAP = "\x02"  # something that readers see apart stood here, so two words are no
 _SIGNS = "'=<>[]{}|_*:!-(),#;&"
 STAND_INS = "\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15\x17\x18\x19\x1a\x1b\x00"
 _PUT_ASIDE = str.maketrans(_SIGNS, STAND_INS)
-_PUT_BACK = str.maketrans(STAND_INS, _SIGNS, ASIDE)
 _ENTITY = re.compile(r"&(?:\w+|#\d+|#[xX][0-9a-fA-F]+);")
 
 
@@ -40,7 +39,11 @@ def put_aside(text: str) -> str:
 
 def put_back(text: str) -> str:
     """A text with what `put_aside` took out of the way."""
-    return text.translate(_PUT_BACK) if ASIDE in text else text
+    if ASIDE not in text:
+        return text
+    for stand_in, sign in zip(STAND_INS + ASIDE, (*_SIGNS, ""), strict=True):
+        text = text.replace(stand_in, sign)  # which `translate` does in a tenfold time
+    return text
 
 
 def touches(pieces: list[str]) -> bool:

@@ -40,7 +40,10 @@ def test_photos_are_scaled_as_the_networks_of_keras_want_them(
     assert np.abs(unscaled - wanted).max() > 0.01 * np.abs(wanted).max()
 
 
-@pytest.fixture(scope="module", params=["mobilenet_v3_small", "efficientnet_b0"])
+@pytest.fixture(
+    scope="module",
+    params=["efficientnet_b0", pytest.param("mobilenet_v3_small", marks=pytest.mark.soak)],
+)
 def published(request, tmp_path_factory):
     """A network of Keras with a classifier, whose file stands for that of ImageNet."""
     network = network_type(request.param)
