@@ -23,7 +23,7 @@ from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, file_sha256
 from devise_lib.index.faiss_index import IvfIndex, set_threads
 from devise_lib.index.size import choose_nlist
 from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
-from devise_lib.numerics.retrieval import drop_own, merge_top_k, top_k
+from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k, top_k
 from devise_lib.paths import write_whole
 
 IDS_GROUP_ROWS = 100_000
@@ -178,7 +178,7 @@ def merge_shards(plan: Building) -> Merged:
             exact = [merge_top_k([*exact, (found["rows"] + offset, found["scores"])], plan.k + 1)]
             own = np.where(found["own"] >= 0, found["own"] + offset, own)
     _write_ids([path.with_suffix(".parquet") for path in paths], plan.result / IDS_FILE)
-    _, scores = drop_own(*exact[0], own)
+    _, scores = drop_self_matches(*exact[0], own)
     return _tune(plan, index, queries, own, scores)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.index.faiss_index import IvfIndex
-from devise_lib.numerics.retrieval import drop_own, recall_by_score
+from devise_lib.numerics.retrieval import drop_self_matches, recall_by_score
 from devise_lib.numerics.vectors import FloatArray
 
 
@@ -44,7 +44,7 @@ def measure_recall(
     points = []
     for nprobe in probe_steps(index.nlist):
         rows, scores = index.search(queries, k + 1, nprobe)
-        _, others = drop_own(rows, scores, own)
+        _, others = drop_self_matches(rows, scores, own)
         points.append(RecallPoint(nprobe, recall_by_score(others, exact)))
         if points[-1].recall == 1.0:
             break

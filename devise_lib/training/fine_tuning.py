@@ -144,7 +144,9 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
             ends = False
             if ask:
                 scores.append(ask(trial.model))
-                curves.add(len(scores) - 1, {"validation_alone": scores[-1].alone})
+                curves.add(
+                    len(scores) - 1, {"validation_unseen_accuracy": scores[-1].unseen_accuracy}
+                )
                 ends = 0 < plan.patience <= len(scores) - 1 - _best(scores)
             if of_first_rank(ends):
                 break

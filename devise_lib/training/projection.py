@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from devise_lib.errors import DivergedError
 from devise_lib.numerics.linear import Projection
-from devise_lib.numerics.validation import Score, choose, score_projections
+from devise_lib.numerics.validation import Score, choose_by_one_standard_error, score_projections
 from devise_lib.training.plan import (
     DatasetSpec,
     Outcome,
@@ -48,7 +48,7 @@ def _choose_and_train(plan: ProjectionPlan, trainer: "_Trainer") -> Outcome:
                 f"the training diverged with each of {len(trials)} settings: its numbers are not "
                 "finite; lower train_devise.learning_rate"
             )
-        chosen = whole[choose([trial.score for trial in whole])]
+        chosen = whole[choose_by_one_standard_error([trial.score for trial in whole])]
         settings, folds, score = chosen.settings, chosen.folds, chosen.score
         control = [trainer.train(f.control_rows, settings, plan.seed) for f in plan.folds]
     else:
@@ -230,7 +230,10 @@ def make_feed(
 
 def _point(score: Score, losses: Sequence[Sequence[float]]) -> dict[str, float]:
     """What a trial's curves show of an epoch: its score, and the folds' mean loss if it has one."""
-    point = {"validation_alone": score.alone, "validation_harmonic": score.harmonic}
+    point = {
+        "validation_unseen_accuracy": score.unseen_accuracy,
+        "validation_harmonic_mean": score.harmonic_mean,
+    }
     if losses[0]:
         point["loss"] = float(np.mean([fold[-1] for fold in losses]))
     return point

@@ -311,9 +311,11 @@ def test_tensorboard_finds_the_curves_that_the_first_rank_wrote(results):
 def test_tensorboard_finds_the_scores_of_a_trial_from_its_start_on(results):
     trial, _ = results[0]["trials"]
     found = read_scalars(results[0]["events"] / "trials" / "trial 0")
-    for tag, name in (("validation_alone", "alone"), ("validation_harmonic", "harmonic")):
+    for name in ("unseen_accuracy", "harmonic_mean"):
         values = [getattr(score, name) for score in trial.scores]
-        assert found[tag] == [(epoch, pytest.approx(x)) for epoch, x in enumerate(values)]
+        assert found[f"validation_{name}"] == [
+            (epoch, pytest.approx(x)) for epoch, x in enumerate(values)
+        ]
     assert [step for step, _ in found["loss"]] == [1, 2]
     best = trial.folds[0].losses
     assert [x for _, x in found["loss"]][: len(best)] == [pytest.approx(x) for x in best]
