@@ -50,8 +50,8 @@ class Backbone:
         if dimension > MAX_DIMENSION:
             raise InputError(
                 f"feature_layer {self.feature_layer!r} of {self.name} has {dimension:,} numbers "
-                f"per photo of {self.image_size} pixels, at most {MAX_DIMENSION:,} can be taken: give "
-                "a smaller image_size or another layer"
+                f"per photo of {self.image_size} pixels, at most {MAX_DIMENSION:,} can be taken: "
+                "give a smaller image_size or another layer"
             )
 
     def features(self) -> keras.Model:

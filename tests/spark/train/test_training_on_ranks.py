@@ -70,11 +70,11 @@ def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
     files = write_parts(folder / "features", columns, 4)
-    runs = [TrainingSpec(m, m, make_rows(files, targets), 1) for m, targets in TARGETS.items()]
+    trainings = [TrainingSpec(m, m, make_rows(files, targets), 1) for m, targets in TARGETS.items()]
     return ProjectionPlan(
         settings=[SETTINGS],
         folds=[],
-        runs=runs,
+        trainings=trainings,
         seed=1,
         patience=0,
         readers=2,
@@ -83,7 +83,7 @@ def projection_plan(folder) -> ProjectionPlan:
         checkpoint_steps=1,
         threads=1,
         events=str(folder / "tensorboard" / "train_devise"),
-        followed=FEATURES[:FOLLOWED],
+        tracked=FEATURES[:FOLLOWED],
     )
 
 
@@ -100,7 +100,7 @@ def trial_plan(plan, folder) -> ProjectionPlan:
         plan,
         settings=[replace(SETTINGS, epochs=2, learning_rate=rate) for rate in (0.1, 1e38)],
         folds=[fold],
-        runs=[],
+        trainings=[],
         events=str(folder / "tensorboard" / "trials"),
     )
 
@@ -266,7 +266,7 @@ def test_one_rank_has_the_loss_curve_of_two(results, spark, tmp_path):
 
     Nor does it change anything that photos are followed.
     """
-    plan = replace(projection_plan(tmp_path), followed=None)
+    plan = replace(projection_plan(tmp_path), tracked=None)
     [alone] = run_ranks(spark, train_projections, plan, 1, tmp_path / "ranks.log")
     for method, trained in results[0]["projections"].trained.items():
         same = alone.trained[method]
