@@ -3,10 +3,10 @@
 Every method standardises the features first, and folds the standardisation into the map that it
 returns. Notation:
 
-| Z | (n, d) | standardised features |
-| T | (n, m) | the label vector of each feature |
-| S | (c, m) | the label vectors of the classes |
-| l, g | above 0 | regularisation strengths |
+- Z (n, d): standardised features.
+- T (n, m): the label vector of each feature.
+- S (c, m): the label vectors of the classes.
+- l, g: regularisation strengths, above 0.
 """
 
 import numpy as np

@@ -139,9 +139,7 @@ class _Reader:
                     yield from self._give(whole)
                 return
             except BrokenXmlError as error:
-                at = max(
-                    error.at, int(resumed)
-                )  # at least 1 after resuming, to leave the same page behind
+                at = max(error.at, int(resumed))  # above 0, so that no page is tried again
                 start = self._base + self._parser.page_start if is_plain else chunk.origin
                 fault = chunk.offset - len(data) + at if is_plain else chunk.offset
                 self._break(start, fault, "not_well_formed", str(error))

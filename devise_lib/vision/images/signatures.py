@@ -4,7 +4,7 @@ import codecs
 import re
 import struct
 
-from devise_lib.archive_kinds import archive_kind, stand_in
+from devise_lib.archive_kinds import archive_kind, substitute_kind
 from devise_lib.vision.images.structure import brands_of
 
 PICTURES = (  # signatures of pictures and documents that are not read
@@ -100,7 +100,7 @@ def other_kind(content: bytes) -> str:
         return name
     if JSON.match(_text(content)):
         return "JSON, not a photo; look at it, and fetch the photo again"
-    return archive_kind(content) or stand_in(content) or _hidden_jpeg(content)
+    return archive_kind(content) or substitute_kind(content) or _hidden_jpeg(content)
 
 
 def _hidden_jpeg(content: bytes) -> str:
