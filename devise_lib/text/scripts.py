@@ -84,7 +84,7 @@ _JOINERS = re.compile(
     rf"[\u200c\u200d](?:(?<!{_letters}.)|(?<=[{_latin}{_cyrillic}{_unspaced}].)"
     rf"|(?![\u200c\u200d]*{_letters})|(?=[\u200c\u200d]*[{_unspaced}]))"
 )
-_STRESS = re.compile(rf"(?<=[{_cyrillic}])[\u0300\u0301]+")  # letters with accents are in NFC
+_STRESS = re.compile(rf"(?<=[{_cyrillic}])[\u0300\u0301]+")  # NFC composed accented letters
 _SIGNS = {"\u0140": "l\u00b7", "\u013f": "L\u00b7", "\u05f3": "'", "\u05f4": '"'}
 # Letters of Bengali and Malayalam that were written with a joiner before Unicode added them.
 _SIGNS |= {"\u09a4\u09cd\u200d": "\u09ce"} | {
