@@ -97,9 +97,7 @@ class Exchange:
             OSError, EOFError: another worker has gone.
         """
         bounds = [len(change) * worker // self.workers for worker in range(self.workers + 1)]
-        parts = [
-            slice(*pair) for pair in pairwise(bounds)
-        ]  # the rows whose sum each worker computes
+        parts = [slice(*pair) for pair in pairwise(bounds)]  # the rows that each worker sums
         changed = change.any(axis=1)
         sent = [
             self._senders.submit(_send, peer, change[parts[worker]], changed[parts[worker]])

@@ -213,9 +213,7 @@ def _parse_line(line: bytes, dimension: int, where: str) -> tuple[bytes, NDArray
             f"{where}: {_short(wrong)} where a number of the vector of {_short(word)} should be; "
             f"want {dimension} numbers"
         ) from None
-    with np.errstate(
-        over="ignore"
-    ):  # too large for float32 becomes infinity, which `_finite` refuses
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinity; `_finite` refuses it
         return word, _finite(values.astype(np.float32), word, where)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
-from devise_lib.paths import replace_text, write_whole
+from devise_lib.paths import write_atomically, write_text_atomically
 from devise_lib.vision.networks.build import POOLED
 from devise_lib.vision.networks.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 
@@ -113,8 +113,8 @@ class Backbone:
             "feature_layer": self.feature_layer,
             DIGEST: hashlib.sha256(keras_file).hexdigest(),
         }
-        write_whole(folder / "backbone.keras", lambda draft: draft.write_bytes(keras_file))
-        replace_text(folder / "backbone.json", json.dumps(about))
+        write_atomically(folder / "backbone.keras", lambda draft: draft.write_bytes(keras_file))
+        write_text_atomically(folder / "backbone.json", json.dumps(about))
 
 
 def load_backbone(folder: Path) -> Backbone:

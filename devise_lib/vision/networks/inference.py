@@ -101,9 +101,7 @@ def load_network(keras_file: bytes, threads: int = 1, device: str = "/CPU:0") ->
     key = hashlib.sha256(keras_file).hexdigest(), device
     if key not in _LOADED:
         for old in [other for other in _LOADED if other[0] != key[0]]:
-            del _LOADED[
-                old
-            ]  # a worker serves one model at a time, so the old one's memory is freed
+            del _LOADED[old]  # a worker serves one model at a time; this frees the old one's memory
         _LOADED[key] = Network(keras_file, threads, device)
     return _LOADED[key]
 
