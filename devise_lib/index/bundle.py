@@ -177,10 +177,10 @@ def read_current(work_dir: str) -> Bundle:
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The bundle of a folder.
+    """Returns the bundle of a folder.
 
     Raises:
-        InputError: no manifest, or one that this version does not read.
+        InputError: the folder is no bundle, or one of another format.
     """
     path = folder / MANIFEST_FILE
     try:

@@ -63,9 +63,9 @@ class LabelComparison:
 
         In simulations, a model that is no better than the other is called clearly better in 1 to 5
         % of comparisons over two folds or more. A single fold cannot show how much chance moves a
-        fold as a whole. There the rate is 5 % if chance does not move the fold. If chance moves the
-        fold half as much as single labels, the rate grows with the number of labels: 11 % with 5,
-        18 % with 10, 25 % with 24, 40 % with 200.
+        fold as a whole. There the rate is 5 % if chance does not move the fold. If chance moves it
+        half as much as single labels, the rate grows with the labels: 11 % with 5, 18 % with 10, 25
+        % with 24, 40 % with 200.
         """
         parts = [self.labels, *([self.folds] if self.folds else [])]
         return self.labels.pairs >= LEAST_LABELS and all(part.mean > part.bound for part in parts)

@@ -28,9 +28,9 @@ def save_word2vec(rows: Iterable[Row], count: int, vector_size: int, path: str) 
         path: the file to write.
 
     Raises:
-        InputError: the number of rows differs from `count`, a vector has another length or is not
-            finite, a word holds white space, which the format does not allow, or only some rows
-            have counts.
+        InputError: the number of rows differs from `count`, or only some rows have counts. Or a
+            vector has another length or is not finite, or a word holds white space, which the
+            format forbids.
     """
     _save(rows, count, vector_size, path, lambda vector: vector.astype("<f4").tobytes())
 

@@ -1,8 +1,8 @@
 """Parses pages out of MediaWiki's export XML, fed in chunks.
 
-Expat is used directly for two reasons: it builds no tree, so memory stays at one page, and its
-handlers can refuse DTDs and entities (as defusedxml does for the parsers of the standard library).
-Element names are matched without their namespace, because that changes with the export version.
+Expat is used directly for two reasons. It builds no tree, so memory stays at one page. Its handlers
+can refuse DTDs and entities, as defusedxml does for the parsers of the standard library. Element
+names are matched without their namespace, because that changes with the export version.
 """
 
 from collections.abc import Iterator

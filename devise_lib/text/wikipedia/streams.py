@@ -66,8 +66,8 @@ def bz2_chunks(files: Files, path: str, start: int, stop: int) -> Iterator[Chunk
     """Yields the contents of the bz2 streams in bytes `start` to `stop`, in chunks of at most 1
     MiB.
 
-    A damaged stream is left at its error: its bytes that are still held back are dropped, a gap is
-    yielded, and reading continues at the next stream after its start. If the end of the file cuts
+    A damaged stream is left at its error: its bytes that are still held back are dropped, and a gap
+    is yielded. Reading continues at the next stream after its start. If the end of the file cuts
     off a stream, every whole block of it is yielded, because whole blocks were verified.
     """
     at: int | None = start
