@@ -1,1 +1,1 @@
-"""Ratios against peers on the same work; `make bench` runs them."""
+"""Benchmarks: speed ratios against peers on the same work; `make bench` runs them."""

@@ -1,9 +1,9 @@
-"""embed_photos against the bare network on decoded arrays, and against predict_batch_udf.
+"""Compares embed_photos with the bare network on decoded arrays, and with predict_batch_udf.
 
-Against the loops the job's rate is the one that it tells and predicts from: of its batches with
-their commits. Against predict_batch_udf it is of the whole run, with all counts and the care of
-the tables. The session has done all of it before on a few photos: imports, the loading of the
-network and Java's compiler are left out on both sides.
+Against the loops, the job's rate is the one that it prints and uses for predictions: that of its
+batches with their commits. Against predict_batch_udf, it is the rate of the whole run, with all
+counts and the maintenance of the tables. The session has done all of it on a few photos before.
+Imports, the loading of the network and Java's compilation are therefore excluded on both sides.
 """
 
 import tempfile
@@ -44,7 +44,7 @@ Loop = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def measure() -> list[Rate]:
-    """Photos a second of the job and of its peers, on two cores."""
+    """Returns photos per second of the job and of its peers, on two cores."""
     models = {"mobilenet": mobilenet(), "null": null_model()}
     rates = []
     for width, height in KINDS:
@@ -59,7 +59,7 @@ def measure() -> list[Rate]:
                 started = time.perf_counter()
                 ingest(spark, work_dir, Path(photos))
                 ingest_s = time.perf_counter() - started
-            # Another session, since its Python workers would take turns with those of ingest.
+            # Another session, because its Python workers would take turns with those of ingest.
             with session() as spark:
                 kind = f"{PHOTOS:,} JPEGs of {width}x{height}"
                 embed(spark, few_dir, "mobilenet")
@@ -80,7 +80,7 @@ def session() -> Iterator[SparkSession]:
 
 
 def against_bare_loops(spark: SparkSession, work_dir: str, photos: Path, kind: str) -> list[Rate]:
-    """MobileNet: loops over arrays in memory, on two threads of TensorFlow."""
+    """Measures MobileNet against loops over arrays in memory, on two threads of TensorFlow."""
     ours = embed(spark, work_dir, "mobilenet")
     model = mobilenet()
     paths = sorted(photos.rglob("*.jpg"))[: 10 * BATCH]
@@ -105,7 +105,7 @@ def against_bare_loops(spark: SparkSession, work_dir: str, photos: Path, kind: s
 def against_predict_batch_udf(
     spark: SparkSession, work_dir: str, photos: Path, kind: str, ingest_s: float
 ) -> Rate:
-    """A network that costs nothing: what is left is reading, decoding and a Delta table."""
+    """Measures a network without cost, so that reading, decoding and a Delta table remain."""
     ours = embed(spark, work_dir, "null")
     started = time.perf_counter()
     peer = predict(spark, photos, f"{work_dir}/peer")
@@ -121,7 +121,9 @@ def against_predict_batch_udf(
 
 
 def run_loop(loop: Loop, arrays: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
-    """Photos a second of the median of three passes, after one for the compiler; its vectors."""
+    """Returns photos per second, the median of three passes after a warm-up pass, and the
+    vectors.
+    """
     loop(arrays[:BATCH])
     seconds = []
     for _ in range(3):
@@ -132,7 +134,9 @@ def run_loop(loop: Loop, arrays: NDArray[np.uint8]) -> tuple[float, NDArray[np.f
 
 
 def predict(spark: SparkSession, photos: Path, table: str) -> DataFrame:
-    """The peer: binaryFile, predict_batch_udf and a Delta table; gives name and embedding."""
+    """Runs the peer: binaryFile, predict_batch_udf and a Delta table; returns name and
+    embedding.
+    """
     files = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(str(photos))
     mean = predict_batch_udf(make_mean, return_type=ArrayType(FloatType()), batch_size=BATCH)
     means = files.select(F.expr(NAME), mean("content").alias("embedding"))
@@ -141,7 +145,9 @@ def predict(spark: SparkSession, photos: Path, table: str) -> DataFrame:
 
 
 def make_mean() -> Loop:
-    """The peer's function: decode and take the mean colour, a unit vector."""
+    """Returns the peer's function, which decodes a photo and takes its mean colour as a unit
+    vector.
+    """
 
     def predict(contents: NDArray[np.object_]) -> NDArray[np.float32]:
         pixels = np.stack([decode(bytes(content), SIZE) for content in contents])
@@ -154,7 +160,7 @@ def make_mean() -> Loop:
 def vectors_of(
     spark: SparkSession, work_dir: str, model: str, names: list[str] | None = None
 ) -> Vectors:
-    """What the job wrote, of some photos or all."""
+    """Returns what the job wrote, for some photos or for all."""
     photos, embeddings = (
         spark.read.format("delta").load(f"{work_dir}/tables/{name}")
         for name in ("photos", "embeddings")
@@ -167,7 +173,7 @@ def vectors_of(
 
 
 def agreement(ours: Vectors, theirs: Vectors) -> str:
-    """How far apart the vectors of the same photos are at most."""
+    """Returns the largest difference between the vectors of the same photos, in words."""
     apart = max(np.abs(ours[name] - theirs[name]).max() for name in theirs)
     return f"{len(theirs):,} vectors the same within {apart:.0e}"
 

@@ -1,4 +1,4 @@
-"""The training feed against pyarrow reading the same files."""
+"""Compares the training feed with pyarrow, which reads the same files."""
 
 import tempfile
 import time
@@ -16,7 +16,9 @@ FILES, ROWS, DIMENSION = 60, 1_000, 2048
 
 
 def measure() -> list[Rate]:
-    """Rows a second of one epoch over 60,000 features of 2048 numbers, Petastorm's start in it."""
+    """Returns rows per second of an epoch over 60,000 features of 2048 numbers, with Petastorm's
+    start.
+    """
     with tempfile.TemporaryDirectory() as folder:
         paths = write_features(Path(folder))
         urls = [path.as_uri() for path in paths]
@@ -42,7 +44,7 @@ def measure() -> list[Rate]:
 
 
 def write_features(folder: Path) -> list[Path]:
-    """Files as extract_features writes them: uncompressed, a row group each."""
+    """Writes files as extract_features does: uncompressed, with one row group each."""
     rng = np.random.default_rng(0)
     paths = []
     for i in range(FILES):
@@ -60,6 +62,6 @@ def write_features(folder: Path) -> list[Path]:
 
 
 def stack(table: pa.Table) -> np.ndarray:
-    """The features as a matrix, which is what the training wants."""
+    """Returns the features as a matrix, which is what training needs."""
     flat = table.column("feature").combine_chunks().flatten().to_numpy()
     return flat.reshape(-1, DIMENSION)

@@ -1,5 +1,8 @@
-"""Reading, cleaning and tokenising a dump: on one core against gensim's WikiCorpus, and in Spark
-against Spark's own XML source with the same cleaning, with 1, 2 and 4 tasks on as many cores."""
+"""Measures reading, cleaning and tokenising a dump.
+
+The peer on one core is gensim's WikiCorpus. In Spark it is Spark's own XML source with the same
+cleaning, with 1, 2 and 4 tasks on as many cores.
+"""
 
 import bz2
 import json
@@ -13,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # it runs itself in sessions of their own
+sys.path.insert(0, str(HERE.parent))  # it runs itself in separate sessions
 
 from benchmarks.corpus import DATA  # noqa: E402 - found by the line above
 from benchmarks.rate import Rate  # noqa: E402 - found by the line above
@@ -24,7 +27,7 @@ PAGES = 1_000  # of the comparison on one core
 
 
 def measure() -> list[Rate]:
-    """Articles a second, each of the same pages; none where DEVISE_DATA is absent."""
+    """Returns articles per second, each of the same pages; nothing if DEVISE_DATA is absent."""
     rates = []
     for name, kind in DUMPS.items():
         path = DATA / "wiki" / f"{name}.xml.bz2"
@@ -97,16 +100,18 @@ def _against_xml_source(path: Path, tasks: int) -> Rate:
 
 
 def _in_spark(path: str, tasks: int) -> None:
-    """Print what both took, as JSON; the first reading of each is of a small dump, to warm up."""
+    """Prints what both took, as JSON. The first reading of each is of a small dump, as a
+    warm-up.
+    """
     from devise_lib.spark.corpus.articles import articles_of, read_articles
     from devise_lib.spark.platform.session import start_session
     from devise_lib.text.wikipedia.dump import plan_ranges
 
-    # As many cores as tasks: the XML source reads in the JVM beside the Python worker, two cores
-    # for its one task, and ours in as many processes again as there are tasks.
+    # As many cores as tasks. The XML source reads in the JVM beside the Python worker, so one task
+    # uses two cores. Ours reads in as many further processes as there are tasks.
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:tasks]))
     spark = start_session("bench_text", {"master": f"local[{tasks}]", "driver.memory": "2g"})
-    spark.conf.set("spark.sql.files.maxPartitionBytes", "4m")  # the XML source may split, if it can
+    spark.conf.set("spark.sql.files.maxPartitionBytes", "4m")  # if the XML source can split
 
     def ours(dump: str) -> Any:
         ranges = plan_ranges(dump, None, tasks)

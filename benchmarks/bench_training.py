@@ -1,4 +1,4 @@
-"""Training on two ranks, fed by Petastorm, against the same loop on arrays in memory."""
+"""Compares training on two ranks, fed by Petastorm, with the same loop on arrays in memory."""
 
 import os
 import sys
@@ -24,9 +24,9 @@ SETTINGS = Settings(Objective("rank", 0.1, "all", True), dropout=0.5, batch_size
 
 
 def measure() -> list[Rate]:
-    """Steps a second of a linear map of 2048 features to 300 words.
+    """Returns steps per second of a linear map of 2048 features to 300 words.
 
-    The first epoch, which compiles the step and fills the cache of decoded features, is not timed.
+    The first epoch is not timed, because it compiles the step and fills the cache of features.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def measure() -> list[Rate]:
 
 
 def make_job() -> Any:
-    """What each rank runs; a closure, since ranks cannot import this folder."""
+    """Returns what each rank runs, as a closure, because ranks cannot import this folder."""
     settings, readers, batch, epochs, cache_bytes = SETTINGS, READERS, BATCH, EPOCHS, CACHE_BYTES
 
     def job(rows: DatasetSpec) -> list[tuple[float, float]]:

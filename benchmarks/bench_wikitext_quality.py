@@ -1,4 +1,6 @@
-"""What is left of wikitext after cleaning, and which words, against gensim's filter_wiki."""
+"""Compares with gensim's filter_wiki which markup is left after cleaning wikitext, and which
+words.
+"""
 
 import re
 from collections import Counter
@@ -18,7 +20,7 @@ MARKUP = ("[[", "{{", "<ref", "|thumb", "==")
 
 
 def measure() -> list[Rate]:
-    """Words kept an article and, as the quality, the share of articles with markup left over."""
+    """Returns words per article and, as the quality, the share of articles with markup left."""
     dumps = [DATA / "wiki" / f"{name}.xml.bz2" for name in DUMPS]
     return [_compare(path) for path in dumps if path.exists()]
 
@@ -48,7 +50,7 @@ def _compare(path: Path) -> Rate:
 def _cleaned(
     cleaner: Callable[[str], str], texts: list[str]
 ) -> tuple[dict[str, float], Counter[str]]:
-    """Per cent of the articles in which each kind of markup is left; and all words."""
+    """Returns the percentage of articles in which each kind of markup is left, and all words."""
     left: Counter[str] = Counter()
     kept: Counter[str] = Counter()
     for text in texts:
@@ -60,5 +62,5 @@ def _cleaned(
 
 
 def _shown(mark: str) -> str:
-    """As it can stand in a table of Markdown."""
+    """Escapes a mark for a table of Markdown."""
     return re.sub(r"\|", r"\\|", mark)

@@ -1,7 +1,7 @@
-"""Word vectors of both engines against gensim alone and Spark MLlib, on the same sentences.
+"""Compares word vectors of both engines with gensim and Spark MLlib, on the same sentences.
 
-Half of the 12,980 articles of conf/real.toml, two passes; `measure_whole` has the setting of
-conf/real.toml itself, against gensim alone.
+The text is half of the 12,980 articles of conf/real.toml, in two passes. `measure_whole` has the
+settings of conf/real.toml itself, against gensim only.
 """
 
 import tempfile
@@ -48,19 +48,21 @@ WHOLE = replace(HALF, window=10, negative=10, epochs=3)
 
 @dataclass(frozen=True)
 class Trained:
-    """How long a training took, from sentences to vectors, and what they are worth."""
+    """The duration of a training, from sentences to vectors, and the quality of the vectors."""
 
     seconds: float
     quality: str
 
 
 def measure() -> list[Rate]:
-    """Words a second, each word counted once a pass; none where DEVISE_DATA is absent."""
+    """Returns words per second, each word counted once per pass; nothing if DEVISE_DATA is
+    absent.
+    """
     return _compare(HALF, 0.5, with_mllib=True) if DATA.is_dir() else []
 
 
 def measure_whole() -> list[Rate]:
-    """The same for the whole text and the setting of conf/real.toml, without MLlib."""
+    """Returns the same for the whole text and the settings of conf/real.toml, without MLlib."""
     return _compare(WHOLE, 1.0, with_mllib=False) if DATA.is_dir() else []
 
 
@@ -78,7 +80,7 @@ def _compare(params: Word2VecParams, articles: float, with_mllib: bool) -> list[
             "2 partitions": lambda: _ours("distributed", sentences, params, folder),
         }
         pairs = [("one machine", "gensim"), ("2 partitions", "gensim")]
-        if with_mllib:  # it has hierarchical softmax alone
+        if with_mllib:  # MLlib has only hierarchical softmax
             softmax = replace(params, hs=1, negative=0)
             runs["2 partitions, hs"] = lambda: _ours("distributed", sentences, softmax, folder)
             runs["MLlib"] = lambda: _mllib(sentences, params)
@@ -130,7 +132,7 @@ def _ours(engine: str, sentences: DataFrame, params: Word2VecParams, folder: Pat
 
 
 def _mllib(sentences: DataFrame, params: Word2VecParams) -> Trained:
-    """MLlib, with two partitions; it has no subsampling. The rest is set as ours."""
+    """Trains with MLlib on two partitions. It has no subsampling; its other settings are ours."""
     trainer = MLlibWord2Vec(
         vectorSize=params.vector_size,
         minCount=MIN_COUNT,
@@ -159,7 +161,7 @@ def _keyed(vectors: DataFrame) -> KeyedVectors:
 
 
 def quality(vectors: KeyedVectors) -> str:
-    """What the word tests say."""
+    """Returns the results of the word tests."""
     asked = analogies(vectors, ANALOGIES, RESTRICT_VOCAB)
     pairs = [similarity(vectors, path).spearman for path in PAIRS]
     return f"analogies {asked.total_percent:.1f} %, WS353 {pairs[0]:.3f}, SimLex {pairs[1]:.3f}"

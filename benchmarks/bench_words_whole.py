@@ -1,4 +1,6 @@
-"""As bench_words, with the whole text and the setting of conf/real.toml: half an hour a repeat."""
+"""Runs bench_words with the whole text and the settings of conf/real.toml: half an hour per
+repeat.
+"""
 
 from benchmarks.bench_words import measure_whole as measure
 

@@ -1,4 +1,4 @@
-"""The loss of one training by epoch on 1, 2 and 4 ranks: one curve, drawn over itself.
+"""Draws the loss of one training by epoch on 1, 2 and 4 ranks, where the curves coincide.
 
 python benchmarks/curves_of_ranks.py docs/loss_by_ranks.svg
 """
@@ -36,10 +36,10 @@ def main() -> None:
         plan = ProjectionPlan(
             settings=[SETTINGS],
             folds=[],
-            runs=[TrainingSpec("devise", "devise-0", rows, 0)],
+            trainings=[TrainingSpec("devise", "devise-0", rows, 0)],
             seed=0,
             patience=0,
-            readers=max(RANKS),  # as many, so that the ranks have the same batches between them
+            readers=max(RANKS),  # so the ranks together have the same batches
             cache_bytes=2**30,
             folder="",
             checkpoint_steps=1,
@@ -55,11 +55,11 @@ def main() -> None:
     draw(losses, Path(sys.argv[1]))
     for ranks in RANKS[1:]:
         apart = np.max(np.abs(losses[ranks] - losses[1]) / losses[1])
-        print(f"{ranks} ranks: at most {apart:.1e} of the loss of one rank apart")
+        print(f"{ranks} ranks: the loss differs from that of one rank by at most {apart:.1e} of it")
 
 
 def write_rows(folder: Path) -> DatasetSpec:
-    """Features about a centre for each label, in as many files as there may be readers."""
+    """Writes features around a centre for each label, in as many files as there may be readers."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, LABELS, PHOTOS)
     centres = rng.standard_normal((LABELS, FEATURES))
@@ -83,7 +83,7 @@ def write_rows(folder: Path) -> DatasetSpec:
 
 
 def draw(losses: dict[int, np.ndarray], path: Path) -> None:
-    """Wide lines below thin ones, so that all are seen where they are the same."""
+    """Draws wide lines below thin ones, so that all are visible where they coincide."""
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
     styles = zip(losses.items(), (9, 5, 1.5), ("#d9e0e6", "#7fb8bc", "#1f2933"), strict=True)

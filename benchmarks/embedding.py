@@ -1,4 +1,4 @@
-"""What the benchmarks of embed_photos share: photos, models, and a run of the job."""
+"""Shared parts of the benchmarks of embed_photos: photos, models, and a run of the job."""
 
 import io
 import tempfile
@@ -25,10 +25,10 @@ DISTINCT = 500
 
 
 def write_photos(folder: Path, number: int, width: int, height: int) -> None:
-    """JPEGs of smooth noise, which compress about as photos do.
+    """Writes JPEGs of smooth noise, which compress about as photos do.
 
-    There are DISTINCT pictures, and a comment in each file makes it another one: decoding does not
-    get cheaper by that, and writing them does.
+    There are DISTINCT pictures, and a comment makes each file unique. This does not make decoding
+    cheaper, but it does make writing cheaper.
     """
     pictures = [_jpeg(seed, width, height) for seed in range(min(DISTINCT, number))]
     for i in range(number):
@@ -36,7 +36,7 @@ def write_photos(folder: Path, number: int, width: int, height: int) -> None:
         segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
         path = folder / f"{i % 20:02}" / f"{i:06}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg[:2] + segment + jpeg[2:])  # behind the mark of its start
+        path.write_bytes(jpeg[:2] + segment + jpeg[2:])  # after its start marker
 
 
 def _jpeg(seed: int, width: int, height: int) -> bytes:
@@ -51,7 +51,9 @@ def _jpeg(seed: int, width: int, height: int) -> bytes:
 
 
 def mobilenet() -> keras.Model:
-    """The whole model of conf/real.toml, with random weights: MobileNet 0.75 and 100 numbers."""
+    """Returns the whole model of conf/real.toml with random weights: MobileNet 0.75 and 100
+    numbers.
+    """
     keras.utils.set_random_seed(0)
     network = make_network("mobilenet_0.75_224", 1000, SIZE)
     backbone = Backbone("mobilenet_0.75_224", network, [str(i) for i in range(1000)], SIZE)
@@ -61,7 +63,7 @@ def mobilenet() -> keras.Model:
 
 
 def null_model() -> keras.Model:
-    """Takes a photo's mean colour: what is left is reading, decoding and writing."""
+    """Returns a model of a photo's mean colour, so that reading, decoding and writing remain."""
     inputs = keras.Input((SIZE, SIZE, 3))
     mean = keras.layers.AveragePooling2D(SIZE)(inputs)
     return keras.Model(inputs, keras.layers.UnitNormalization()(keras.layers.Flatten()(mean)))
@@ -69,7 +71,7 @@ def null_model() -> keras.Model:
 
 @contextmanager
 def work_folder(**models: keras.Model) -> Iterator[str]:
-    """A work folder whose registry has these models by their names, each a champion."""
+    """Yields a work folder whose registry has these models by their names, each a champion."""
     with tempfile.TemporaryDirectory(prefix="devise-bench-") as folder:
         config = EmbedPhotos(work_dir=folder)
         tracking.connect(config)
@@ -84,7 +86,7 @@ def work_folder(**models: keras.Model) -> Iterator[str]:
 
 
 def ingest(spark: SparkSession, work_dir: str, photos: Path, **settings: object) -> None:
-    """Photos into PHOTOS."""
+    """Ingests photos into PHOTOS."""
     source = [{"path": str(photos), "name": "bench"}]
     config = IngestPhotos(work_dir=work_dir, source=source, **settings)
     with tracking.job_run(config):
@@ -92,7 +94,7 @@ def ingest(spark: SparkSession, work_dir: str, photos: Path, **settings: object)
 
 
 def embed(spark: SparkSession, work_dir: str, model: str) -> dict[str, float]:
-    """A run of the job with a registered model: the metrics that it leaves, and its `seconds`."""
+    """Runs the job with a registered model; returns its metrics and its `seconds`."""
     config = EmbedPhotos(work_dir=work_dir, model_name=model, progress_s=1e6)
     with tracking.job_run(config) as run_id:
         started = time.perf_counter()

@@ -1,12 +1,11 @@
-"""Whether embed_photos costs the same for each photo when there are 4 and 16 times as many, and
-with two executors in place of one.
+"""Measures how embed_photos scales to 4 and 16 times as many photos, and to two executors.
 
 python benchmarks/growth_embed.py [photos] [executors]
 
-Photos are JPEGs of 64x64. The growth is measured with a network that costs nothing, so that what
-is left shows; the executors with MobileNet, in batches of which a commit is a small part. The job
-runs as a program of its own; anonymous memory (RssAnon) is sampled of the driver's Python, its JVM
-and the largest Python worker. Prints lines for RESULTS.md.
+Photos are JPEGs of 64x64. The growth is measured with a network without cost, so that all other
+costs show. The executors are measured with MobileNet, in batches of which a commit is a small part.
+The job runs as a separate program. Anonymous memory (RssAnon) is sampled of the driver's Python,
+its JVM and the largest Python worker. Prints lines for RESULTS.md.
 """
 
 import argparse
@@ -76,7 +75,7 @@ def grow_executors(photos: Path) -> None:
 
 
 def fill(work_dir: str, photos: Path, number: int) -> None:
-    """Photos into PHOTOS, 1,000 a file of it and so a commit."""
+    """Ingests photos into PHOTOS, with 1,000 per file of the table, and so per commit."""
     some = Path(work_dir) / "photos"
     for path in sorted(photos.rglob("*.jpg"))[:number]:
         target = some / path.relative_to(photos)
@@ -85,12 +84,12 @@ def fill(work_dir: str, photos: Path, number: int) -> None:
     spark = start_session("growth_embed", {"master": "local[2]", "driver.memory": "2g"})
     file_bytes = 1_000 * sum(path.stat().st_size for path in some.rglob("*.jpg")) // number
     ingest(spark, work_dir, some, file_bytes=file_bytes)
-    spark.stop()  # the job has the machine for itself
+    spark.stop()  # leaves the whole machine to the job
     shutil.rmtree(some)
 
 
 def run(work_dir: str, *settings: str) -> tuple[float, float, dict[str, int]]:
-    """Photos/s without the loading, seconds of the whole program, peak bytes by process."""
+    """Returns photos/s without loading, seconds of the whole program, and peak bytes by process."""
     values = [f"work_dir={work_dir}", f"tracking_uri=sqlite:///{work_dir}/mlflow.db", *settings]
     words = [word for value in values for word in ("--set", value)]
     command = [sys.executable, "jobs/embed_photos.py", "--config", "conf/local.toml", *words]

@@ -1,8 +1,8 @@
-"""Peak memory of the jobs of words when the dump grows fourfold.
+"""Measures the peak memory of the word jobs when the dump grows fourfold.
 
 python benchmarks/memory_words.py
 
-Each job runs as a program of its own on a quarter of the dump of conf/real.toml and on all of it.
+Each job runs as a separate program on a quarter of the dump of conf/real.toml and on all of it.
 Anonymous memory (RssAnon) is sampled of the driver's Python, its JVM and the largest Python worker.
 Prints lines for RESULTS.md.
 """
@@ -25,7 +25,7 @@ DUMP = DATA / "wiki" / "enwiki-text-multistream.xml.bz2"
 JOBS = {
     "parse_wikipedia": (),
     "prepare_corpus": (),
-    # The weights grow with the words, which are the same number in both here.
+    # The weights grow with the number of words, which is the same in both here.
     "train_word2vec": ("max_vocab=20000", "epochs=1", "min_analogies=0", "min_similarities=[]"),
 }
 ENGINES = ("one_machine", "distributed")
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def cut_dump(path: Path, share: int) -> None:
-    """The first 1/share of the streams of the dump, as a dump of its own."""
+    """Writes the first 1/share of the streams of the dump as a dump."""
     index = DUMP.with_name("enwiki-text-multistream-index.txt.bz2")
     with bz2.open(index) as lines:
         heads = sorted({int(line.partition(b":")[0]) for line in lines})
@@ -63,7 +63,7 @@ def cut_dump(path: Path, share: int) -> None:
 
 
 def peak_memory(command: list[str]) -> dict[str, int]:
-    """Peak bytes of each kind of process that the command starts."""
+    """Returns the peak bytes of each kind of process that the command starts."""
     peaks: dict[str, int] = defaultdict(int)
     environment = {**os.environ, "DEVISE_DATA": str(DATA)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as driver:
@@ -78,7 +78,7 @@ def peak_memory(command: list[str]) -> dict[str, int]:
 
 
 def descendants(root: int) -> list[int]:
-    """A process and all below it."""
+    """Returns a process and all its descendants."""
     parents: dict[int, list[int]] = defaultdict(list)
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -93,14 +93,14 @@ def descendants(root: int) -> list[int]:
 
 
 def look_at(pid: int, driver: int) -> tuple[str, int]:
-    """What a process is, and its anonymous memory in bytes."""
+    """Returns the kind of a process, and its anonymous memory in bytes."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
         program = Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0]
     except OSError:
         return "gone", 0
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    # By its command line: what the JVM forks has its memory for a moment, and a thread's name.
+    # By its command line: for a moment, a fork of the JVM has its memory and the name of a thread.
     kind = "driver" if pid == driver else "jvm" if program.endswith(b"java") else "worker"
     return kind, int(fields.get("RssAnon", "0 kB").split()[0]) * 1024
 

@@ -1,11 +1,11 @@
-"""Where a job's seconds go: wall and CPU time by phase, and each call of Spark that takes long.
+"""Profiles a job: wall and CPU time by phase, and each long call of Spark.
 
 python benchmarks/phases.py jobs/NAME.py --config FILE.toml [--set KEY=VALUE ...]
 python benchmarks/phases.py pytest -n 0 tests/FILE.py [-k NAME]
 
-The job, or the module, runs as it does as a program, in this process. The CPU of its own Python,
-of the JVM and of everything else below (Spark's Python workers, Horovod's ranks) is counted each
-for itself. A phase's seconds do not contain those of a phase within it.
+The job, or the module, runs in this process just as it does as a program. The CPU time of its own
+Python, of the JVM and of all other child processes (Spark's Python workers, Horovod's ranks) is
+counted separately. The seconds of a phase exclude those of a phase within it.
 """
 
 import runpy
@@ -22,12 +22,12 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-LONG_S = 0.1  # a call of Spark that is shown by itself
+LONG_S = 0.1  # longer calls of Spark are listed separately
 
 
 @dataclass
 class Usage:
-    """Wall time, CPU seconds by kind of process, and Spark's jobs so far."""
+    """Wall time, CPU seconds by kind of process, and the number of Spark jobs so far."""
 
     wall_s: float
     python_s: float
@@ -47,8 +47,8 @@ class Usage:
 
 NOTHING = Usage(0.0, 0.0, 0.0, 0.0, 0)
 ME = psutil.Process()
-BUSY: list[str] = []  # calls into the JVM that are under way
-GONE: dict[int, tuple[str, float]] = {}  # CPU of processes below, of those that ended as well
+BUSY: list[str] = []  # current calls into the JVM
+GONE: dict[int, tuple[str, float]] = {}  # CPU of child processes, also ended ones
 
 
 def used() -> Usage:
@@ -63,7 +63,7 @@ def used() -> Usage:
     own = ME.cpu_times()
     jvm = sum(s for name, s in GONE.values() if name == "java")
     others = sum(s for name, s in GONE.values() if name != "java")
-    BUSY.append("used")  # what is asked here is no part of the job
+    BUSY.append("used")  # the calls made here are no part of the job
     context = getattr(SparkContext._active_spark_context, "_jsc", None)
     scheduler = context.sc().dagScheduler() if context else None
     jobs = scheduler.numTotalJobs() if scheduler else 0
@@ -72,7 +72,7 @@ def used() -> Usage:
 
 
 class Phases:
-    """Named phases, which may lie within one another."""
+    """Named phases, which may be nested."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Usage] = {}
@@ -101,7 +101,7 @@ class Phases:
 
 
 def trace_spark(phases: Phases) -> None:
-    """Make a phase of each call into the JVM that ran a Spark job or took long."""
+    """Makes each call into the JVM that ran a Spark job or took long a phase."""
     import py4j.java_gateway as gateway
 
     plain = gateway.JavaMember.__call__
@@ -127,7 +127,7 @@ def trace_spark(phases: Phases) -> None:
 
 
 def place() -> str:
-    """The innermost line of the project that is being run."""
+    """Returns the innermost running line of the project."""
     frames = [f for f in traceback.extract_stack() if "/devise_lib/" in f.filename]
     return f"{Path(frames[-1].filename).name}, {frames[-1].name}" if frames else "the job"
 

@@ -1,18 +1,18 @@
-"""What a benchmark gives."""
+"""The result of a benchmark."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Rate:
-    """One comparison.
+    """A comparison with a peer.
 
     Attributes:
         what: the work.
         unit: of both rates, such as rows/s.
         ours, peer: the rates.
         peer_name: what ours is compared with.
-        quality: what both got right, in words; speed alone says little.
+        quality: the quality of both results, in words, because speed alone says little.
     """
 
     what: str

@@ -1,8 +1,8 @@
-"""Run the benchmarks: ratios against a peer on the same work, in one run.
+"""Runs the benchmarks: ratios against a peer on the same work, in one run.
 
 python benchmarks/run.py [NAME ...] [--repeat N]
 
-Each module bench_*.py has `measure() -> list[Rate]`: a rate of ours and of the peer's, got one
+Each module bench_*.py has `measure() -> list[Rate]`, which measures our rate and the peer's one
 after the other. Medians of the repeats are printed, as lines for RESULTS.md.
 """
 
@@ -46,7 +46,7 @@ def load(name: str):  # type: ignore[no-untyped-def]  # a module with measure()
 
 
 def line(runs: list[Rate]) -> str:
-    """One row: medians of the rates, the median of the ratios and their range."""
+    """Returns one row: medians of the rates, and the median of the ratios with their range."""
     ratios = sorted(run.ours / run.peer for run in runs)
     ours, peer = (statistics.median(v) for v in zip(*((r.ours, r.peer) for r in runs), strict=True))
     first = runs[0]

@@ -1,9 +1,9 @@
-"""What a small step on a table costs: append 8 rows, count them, overwrite them.
+"""Measures small steps on a table: append 8 rows, count them, overwrite them.
 
 python benchmarks/small_commit.py [--steps N] [--config FILE.toml] [--set spark.KEY=VALUE ...]
 
-The session is the one that jobs get from the configuration, conf/local.toml by default. Each step
-has a table of its own. CPU seconds are those of the JVM, wall seconds those of the caller.
+The session has the settings of the configuration, conf/local.toml by default. Each step has its own
+table. CPU seconds are those of the JVM, wall seconds those of the caller.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What a core decodes, writes and sorts in a second: for the arithmetic of 100 million photos.
+"""Measures what a core decodes, writes and sorts per second, to estimate 100 million photos.
 
 python benchmarks/stages_embed.py
 
-Decoding is of one thread, to the size that the networks take. Rows are those of EMBEDDINGS with
-random vectors, written by the job's own steps on two cores at once, and then sorted and packed.
-Prints lines for RESULTS.md; medians of three repeats.
+Decoding uses one thread, and decodes to the size that the networks take. Rows are those of
+EMBEDDINGS with random vectors. The job's own steps write them on two cores at once, and then sort
+and pack them. Prints lines for RESULTS.md; medians of three repeats.
 """
 
 import math
@@ -60,13 +60,13 @@ def decoded_per_s(width: int, height: int) -> float:
 
 
 def rows_per_s(precision: str) -> tuple[float, float, float]:
-    """Rows that a core writes and that it packs in a second, and the bytes of a row."""
+    """Returns the rows that a core writes and that it packs per second, and the bytes of a row."""
     spark = start_session("stages_embed", {"master": f"local[{CORES}]", "driver.memory": "2g"})
     writes, packs, sizes = [], [], []
     with tempfile.TemporaryDirectory(prefix="devise-bench-") as folder:
         random_rows(spark.range(ROWS), precision).write.parquet(f"{folder}/rows")
         rows = spark.read.schema(EMBEDDINGS).parquet(f"{folder}/rows")
-        for repeat in range(REPEATS + 1):  # the first one warms Java's compiler
+        for repeat in range(REPEATS + 1):  # the first one is for Java's compiler
             tables = Tables.of(spark, EmbedPhotos(work_dir=f"{folder}/{repeat}"))
             tables.create_if_missing("embeddings")
             files = rows.coalesce(math.ceil(ROWS / FILE_ROWS))
@@ -79,7 +79,7 @@ def rows_per_s(precision: str) -> tuple[float, float, float]:
 
 
 def random_rows(ids: DataFrame, precision: str) -> DataFrame:
-    """Rows of EMBEDDINGS of one model, their ids in no order."""
+    """Returns rows of EMBEDDINGS of one model, their ids in no order."""
 
     def with_vectors(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -1,11 +1,11 @@
-"""Quality of word vectors by the number of workers and of merges.
+"""Measures the quality of word vectors by the number of workers and of merges.
 
 python benchmarks/sweep_workers.py [--workers 1 2 4 8] [--merge-words 200000 50000]
     [--alpha 0.03] [--undamped] [--in-order]
 
 Workers are processes of this machine that train as the tasks of the distributed engine do, on half
-of the articles of conf/real.toml, two passes; more of them than cores take turns, so only quality
-is measured. Prints lines for RESULTS.md.
+of the articles of conf/real.toml, in two passes. More workers than cores take turns, so only
+quality is measured. Prints lines for RESULTS.md.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> None:
         counts = Counter(word for line in lines for word in line.split())
         vocabulary = {word: n for word, n in counts.most_common() if n >= MIN_COUNT}
         print(f"{counts.total():,} words, {len(vocabulary):,} distinct, alpha {args.alpha}")
-        print("| workers | words between merges | merges a pass | quality |\n|---|---|---|---|")
+        print("| workers | words between merges | merges per pass | quality |\n|---|---|---|---|")
         params = replace(HALF, alpha=args.alpha, workers=1)
         for workers in args.workers:
             grid = {*args.merge_words, MERGE_WORDS // workers}  # the engine's own default, too
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _lines(folder: Path) -> list[str]:
-    """The sentences of half of the articles, in their order."""
+    """Returns the sentences of half of the articles, in their order."""
     table = make_sentences(folder / "work")
     spark = start_session("sweep_workers", {"master": "local[2]", "driver.memory": "2g"})
     write_lines(share_of(spark, table, 0.5), folder / "lines.txt")
@@ -111,7 +111,7 @@ def _train(
     processes = [FORK.Process(target=work, args=(rank,)) for rank in range(workers)]
     for process in processes:
         process.start()
-    first.close()  # so that the end of all workers ends the reading, should one fail
+    first.close()  # so that reading ends with the last worker, even if one fails
     vectors = result.recv()
     for process in processes:
         process.join()

@@ -1,8 +1,8 @@
-"""DeViSE on Spark: photos placed in the space of words, and that space made searchable."""
+"""DeViSE on Spark: embeds photos in the space of words, and makes that space searchable."""
 
 import os
 
-# Before anything imports TensorFlow, whose notes on the processor would come with every job; the
+# Set before anything imports TensorFlow, which else logs notes on the processor in every job. The
 # workers of a job inherit it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -1,4 +1,4 @@
-"""Archives, and what comes in place of a file, told by their first bytes.
+"""Recognises archives, and substitutes for a file such as a web page, by their first bytes.
 
 Sources: the formats' own specifications, and the list of signatures of `file` (magic).
 """
@@ -7,7 +7,7 @@ import re
 
 HEAD_BYTES = 300  # enough for every kind
 TAR = "a tar archive"
-_KINDS = [  # long enough that no text begins so by chance
+_KINDS = [  # too long for a text to begin so by chance
     (re.compile(mark, re.DOTALL), kind)
     for mark, kind in (
         (rb".{257}ustar", TAR),
@@ -29,7 +29,7 @@ _KINDS = [  # long enough that no text begins so by chance
     )
 ]
 
-_STAND_INS = [
+_SUBSTITUTES = [
     (re.compile(mark, re.IGNORECASE), what)
     for mark, what in (
         (
@@ -45,7 +45,7 @@ _STAND_INS = [
 
 
 def archive_kind(head: bytes) -> str:
-    """What an archive or packed file is, in words: "a zip archive"; "" for anything else.
+    """Describes an archive or compressed file, such as "a zip archive"; "" for anything else.
 
     Args:
         head: the first HEAD_BYTES of the file, or more.
@@ -53,10 +53,10 @@ def archive_kind(head: bytes) -> str:
     return next((kind for mark, kind in _KINDS if mark.match(head)), "")
 
 
-def stand_in(head: bytes) -> str:
-    """What a download gave in place of the file, and what to do; "" for anything else.
+def substitute_kind(head: bytes) -> str:
+    """Describes what a download returned in place of the file, and says what to do; "" for others.
 
     Args:
         head: the first HEAD_BYTES of the file, or more.
     """
-    return next((what for mark, what in _STAND_INS if mark.match(head)), "")
+    return next((what for mark, what in _SUBSTITUTES if mark.match(head)), "")

@@ -1,7 +1,7 @@
-"""The networks that a backbone may be, by name: what each wants, and where its code is.
+"""The catalog of networks for backbones: their names, their inputs, and where their code is.
 
-A table without TensorFlow, so that a configuration is checked in no time;
-`devise_lib.vision.networks.build` builds what it says.
+The catalog does not import TensorFlow, so a configuration is checked at once.
+`devise_lib.vision.networks.build` builds the networks.
 """
 
 import re
@@ -10,27 +10,27 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
-IMAGENET = "imagenet"  # in place of a file of weights: those that Keras downloads
+IMAGENET = "imagenet"  # instead of a file of weights: the ones that Keras downloads
 CIFAR_RESNET = "cifar_resnet_"
 
 
 @dataclass(frozen=True)
 class NetworkType:
-    """A network as a configuration names it.
+    """A network of the catalog.
 
     Attributes:
         name: as in the configuration.
-        image_size: its own side of a photo, pixels: what its authors trained it with.
-        min_size: the smallest side at which each of its layers has a pixel to look at.
-        sized: whether its name tells the size, so that no other is taken.
-        application: its function in keras.applications; empty for a network that is written here.
+        image_size: the side of a photo in pixels for which its authors trained it.
+        min_size: the smallest side in pixels at which each of its layers still has a pixel.
+        sized: whether its name includes the size, so that no other size is allowed.
+        application: its function in keras.applications; "" for a network that is built here.
         arguments: of that function.
-        pixels: what its first layer takes, made from RGB in [0, 255] within the network: "unit" is
-            [-1, 1], "bgr" is BGR less ImageNet's mean (as Caffe has it), "own" is as it comes: the
-            network has layers of its own for it.
-        hidden: units between the pooling and the classes of its ImageNet classifier; 0: none.
-        dense_top: whether its own classifier is dense layers on the pooled features.
-        depth: of a ResNet for CIFAR; else 0.
+        pixels: the input of its first layer, into which the network itself converts RGB in [0,
+            255]: "unit" is [-1, 1]; "bgr" is BGR less ImageNet's mean (as in Caffe); "own" is
+            unchanged, because the network has its own layers for it.
+        hidden: units between the pooling and the classes of its ImageNet classifier; 0 for none.
+        dense_top: whether its own classifier consists of dense layers on the pooled features.
+        depth: of a ResNet for CIFAR; 0 for others.
     """
 
     name: str
@@ -46,7 +46,7 @@ class NetworkType:
 
 
 def _mobilenets() -> list[NetworkType]:
-    """MobileNet of Howard et al. (2017): each width and size that there are weights of."""
+    """MobileNet of Howard et al. (2017), in each width and size that has published weights."""
     return [
         NetworkType(
             f"mobilenet_{width:.2f}_{size}",
@@ -89,10 +89,10 @@ _NETWORKS = {
 
 
 def network_type(name: str) -> NetworkType:
-    """The network of a name; `cifar_resnet_<depth>` is made for any depth that there is.
+    """Returns the network of a name; `cifar_resnet_<depth>` is valid for any possible depth.
 
     Raises:
-        ValueError: no network is called so, or there is none of that depth.
+        ValueError: there is no network of that name, or none of that depth.
     """
     if number := re.fullmatch(CIFAR_RESNET + r"(\d+)", name):
         depth = int(number.group(1))

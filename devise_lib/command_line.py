@@ -1,4 +1,4 @@
-"""The command line that every job shares. It imports nothing that takes long."""
+"""The command line that all jobs share. It imports nothing that is slow to import."""
 
 import argparse
 import json
@@ -14,25 +14,28 @@ from devise_lib.config.types import JobConfig
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.reasons import Reason
 
-# The last line of a stack trace, of an error of this library.
+# The last line of a stack trace, if the error is of this library.
 WORKER_ERROR = re.compile(r"^(devise_lib\.(?:\w+\.)+\w+): (.*)$", re.MULTILINE)
 HANDLED = "During handling of the above exception, another exception occurred:"
-EXIT_USAGE = 2  # the configuration or the command line
+EXIT_USAGE = 2  # an error in the configuration or the command line
 EXIT_FAILED = 1
 
 
 def check_command_line(config_type: type[JobConfig], argv: Sequence[str] | None = None) -> Settings:
-    """The settings that a job's command line and configuration file give.
+    """Returns the settings by a job's command line and configuration file.
 
-    A job calls it before it imports Spark, MLflow and TensorFlow, which takes seconds: so `--help`
-    and a wrong key are answered at once.
+    A job calls this before it imports Spark, MLflow and TensorFlow, which takes seconds. `--help`
+    and errors in the configuration are therefore answered at once.
 
-    Exits with status 2 for a command line or a configuration that cannot be used, and with 0 after
-    `--help`.
+    It exits with status 2 for an invalid command line or configuration, and with 0 after `--help`.
+
+    Args:
+        config_type: the configuration model of the job.
+        argv: the arguments; None for those of the process.
     """
     args = _parse(config_type, argv)
     name = config_type.name
-    with speaking_errors(name):
+    with exit_on_input_error(name):
         overrides = list(args.set)
         if getattr(args, "retry", None):
             overrides.append(f"{name}.retry={json.dumps(args.retry)}")
@@ -57,7 +60,7 @@ def _parse(config_type: type[JobConfig], argv: Sequence[str] | None) -> argparse
 
 
 def job_parser(name: str, about: str) -> argparse.ArgumentParser:
-    """A parser with the arguments that jobs and the pipeline share."""
+    """Returns a parser with the arguments that jobs and the pipeline share."""
     parser = argparse.ArgumentParser(prog=name, description=about)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE.toml")
     parser.add_argument(
@@ -70,8 +73,11 @@ def job_parser(name: str, about: str) -> argparse.ArgumentParser:
     return parser
 
 
-class speaking_errors:
-    """End the program with a message for the user's own mistakes; let other errors through."""
+class exit_on_input_error:
+    """A context manager that ends the program with a message for the user's own mistakes.
+
+    All other errors pass through.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -86,21 +92,21 @@ class speaking_errors:
             return
         own = find_input_error(error)
         if own is not None:
-            stop(self.name, own)
+            exit_with_error(self.name, own)
 
 
-def stop(name: str, error: InputError) -> NoReturn:
-    """Print the message and leave with the status of its kind."""
+def exit_with_error(name: str, error: InputError) -> NoReturn:
+    """Prints the message and exits with the status of its kind."""
     print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
     sys.exit(EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED)
 
 
 def find_input_error(error: BaseException) -> InputError | None:
-    """The user's own mistake behind an error, also where it was raised on a Spark worker.
+    """Returns the user's own mistake behind an error, also if it was raised on a Spark worker.
 
-    An error that was raised while a mistake was handled is a fault of ours and keeps its stack
-    trace: only what was raised `from` the mistake is the mistake itself. A worker's error comes to
-    the driver as the text of a stack trace.
+    Only an error that was raised `from` the mistake counts. An error that was raised while a
+    mistake was being handled is a fault of this library and keeps its stack trace. A worker's error
+    reaches the driver as the text of a stack trace.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -114,7 +120,7 @@ def find_input_error(error: BaseException) -> InputError | None:
 
 
 def _is_input_error(name: str) -> bool:
-    """Whether a class, by its dotted name, is one of the user's own mistakes."""
+    """Returns whether a class, by its dotted name, is one of the user's own mistakes."""
     try:
         return issubclass(pkgutil.resolve_name(name), InputError)
     except (ImportError, AttributeError, TypeError):

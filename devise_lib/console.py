@@ -1,4 +1,4 @@
-"""Lines for a person: on a terminal one may be written over the last, in a log each is its own."""
+"""Prints lines for people: a terminal may overwrite the last line, a log gets each on its own."""
 
 import sys
 
@@ -6,7 +6,13 @@ ERASE_REST = "\x1b[K"
 
 
 def print_line(text: str, end: str = "\n", over: bool = False) -> None:
-    """Print a line; on a terminal it may be left open, and the next one be written `over` it."""
+    """Prints a line.
+
+    Args:
+        text: the line.
+        end: written after the line on a terminal; "" leaves the line open.
+        over: overwrite the open line on a terminal.
+    """
     terminal = sys.stdout.isatty()
     line = f"\r{text}{ERASE_REST}" if over and terminal else text
     print(line, end=end if terminal else "\n", flush=True)  # noqa: T201

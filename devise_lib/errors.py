@@ -1,19 +1,21 @@
-"""Errors that the user can act on; the command line prints them without a stack trace."""
+"""Errors that the user can correct; the command line prints them without a stack trace."""
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used: says what was expected, what came, where, what to do."""
+    """The user's input cannot be used; says what was expected, what was found, where, and what to
+    do.
+    """
 
 
 class ConfigError(InputError):
-    """The configuration cannot be used; the message lists every fault, one a line."""
+    """The configuration cannot be used; the message lists all errors, one per line."""
 
 
 class SchemaError(InputError):
-    """A table lacks a column that its schema promises, or has it with another type."""
+    """A table lacks a column of its schema, or has it with another type."""
 
 
 class DivergedError(InputError):
-    """A training came to numbers that are not finite: its learning rate is too high, or its inputs
-    are at fault.
+    """A training reached numbers that are not finite, because of its learning rate or its
+    inputs.
     """

@@ -1,4 +1,4 @@
-"""Folders of results that are replaced as a whole: a reader never finds a part of one."""
+"""Folders of results that are replaced atomically, so that a reader never finds a part of one."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,10 @@ from devise_lib.errors import InputError
 
 @contextmanager
 def draft_of(folder: Path) -> Iterator[Path]:
-    """A place beside `folder` to make its successor at, for `replace_folder`.
+    """Yields a path beside `folder` at which to make its successor, for `replace_folder`.
 
-    Nothing is there at first, and nothing is left at the end. What a process that was killed has
-    left there is removed by the next one. So one process alone may make a draft at a time.
+    Nothing exists there at first, and it is removed at the end. What a killed process left there is
+    removed by the next one. Therefore only one process at a time may make a draft.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = folder.with_name(f".{folder.name}.draft")
@@ -26,31 +26,34 @@ def draft_of(folder: Path) -> Iterator[Path]:
 
 
 def replace_folder(fresh: Path, folder: Path, keep: Sequence[str] = ()) -> None:
-    """Put a folder in the place of another, or where there was none.
+    """Replaces a folder by another, or puts it where there was none.
 
-    A reader finds the old folder or the new one, or, between two renames, none; never a part of
-    one. A process that is killed on the way leaves the same, and the next call takes it up.
+    A reader finds the old folder or the new one or, between two renames, none; never a part of one.
+    The same holds if the process is killed, and the next call finishes its work.
 
     Args:
         fresh: the new folder, on the file system of `folder`; it is moved.
-        folder: its place. What it was before is kept beside it, as "<name>.old", until all is done.
-        keep: entries of the old folder that others have put there: they move to the new one, where
-            that has none of that name.
+        folder: the folder to replace. Its old version is kept beside it, as "<name>.old", until all
+            is done.
+        keep: entries of the old folder that other programs put there. They move to the new folder,
+            unless it has an entry of that name.
 
     Raises:
-        InputError: `folder` is a link or a file, or what lies at "<name>.old" cannot be removed.
-            Nothing was changed.
+        InputError: `folder` is a link or a file, or "<name>.old" cannot be removed. Nothing was
+            changed.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(
-            f"{folder} is a link or a file, and a folder is to be written there: move it away"
+            f"{folder} is a link or a file where a folder is to be written: move it away"
         )
     old = folder.with_name(f"{folder.name}.old")
-    if old.exists() and not folder.exists():  # a call was killed between the two renames
+    if old.exists() and not folder.exists():  # an earlier call was killed between its renames
         old.rename(folder)
-    _clear(old, folder, keep)  # one was killed behind them
+    _clear(old, folder, keep)  # an earlier call may have been killed after them
     if os.path.lexists(old):
-        raise InputError(f"{old} is in the way of a new {folder.name} and cannot be removed: do so")
+        raise InputError(
+            f"{old} is in the way of a new {folder.name} and cannot be removed: remove it yourself"
+        )
     if folder.exists():
         folder.rename(old)
     fresh.rename(folder)

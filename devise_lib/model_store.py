@@ -1,4 +1,4 @@
-"""The files of registered models in MLflow's store: they are written once, and fetched."""
+"""The files of registered models in MLflow's store, which are written once and fetched by jobs."""
 
 import sys
 import tempfile
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from devise_lib.errors import InputError
 from devise_lib.tracking import RegisteredModel, current_run_id
 
-import mlflow  # isort: skip  # behind `tracking`, which switches its telemetry off
+import mlflow  # isort: skip  # after `tracking`, which switches its telemetry off
 from mlflow.exceptions import MlflowException  # isort: skip
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode  # isort: skip
 
@@ -21,7 +21,7 @@ EXTRAS_FOLDER = "projection"
 
 
 class UnusableModelError(InputError):
-    """A registered model that no job can use: its files are gone, damaged, or of another form."""
+    """The files of a registered model are gone, damaged, or of another version."""
 
 
 def register_keras(
@@ -32,24 +32,25 @@ def register_keras(
     write_extras: Callable[[Path], None],
     tags: Mapping[str, str],
 ) -> RegisteredModel:
-    """Log a Keras model to the open run, and register it once all of its files are there.
+    """Logs a Keras model to the open run, and registers it once all of its files are stored.
 
     Args:
         model: a built Keras model.
-        name: name of the registered model.
-        input_example: a batch that the model takes; it fixes the signature.
-        requirements: pip requirements; named here, since finding them out takes MLflow 20 s.
-        write_extras: writes files into the folder it is given; they travel with the model.
+        name: of the registered model.
+        input_example: a batch that the model takes; it determines the signature.
+        requirements: pip requirements, because MLflow would need 20 s to find them.
+        write_extras: writes further files into the folder that it is given; they are stored with
+            the model.
         tags: of the version: what it was made from.
     """
-    from mlflow.models import infer_signature  # these two import TensorFlow: only where needed
+    from mlflow.models import infer_signature  # these two import TensorFlow, so only here
     from mlflow.tensorflow import log_model
 
     signature = infer_signature(input_example, model.predict(input_example, verbose=0))
     with tempfile.TemporaryDirectory() as folder:
         write_extras(Path(folder))
         mlflow.log_artifacts(folder, EXTRAS_FOLDER)
-    with redirect_stdout(sys.stderr):  # it tries the example, with a progress bar
+    with redirect_stdout(sys.stderr):  # MLflow shows a progress bar while it tries the example
         info = log_model(
             model,
             name=MODEL_FOLDER,
@@ -57,17 +58,17 @@ def register_keras(
             input_example=input_example,
             pip_requirements=requirements,
         )
-        # Last, and with its tags: a run that is killed before has registered nothing.
+        # Last, and together with its tags, so that a run that is killed before registers nothing.
         found = mlflow.register_model(info.model_uri, name, tags=dict(tags))
     return RegisteredModel(name, str(found.version), current_run_id())
 
 
 def fetch_keras(model: RegisteredModel) -> bytes:
-    """The model's Keras file, from pixels to unit embeddings.
+    """Fetches the model's Keras file, which maps pixels to unit embeddings.
 
     Raises:
-        UnusableModelError: the store has it no more.
-        InputError: the store does not give it.
+        UnusableModelError: the store no longer has it.
+        InputError: the store does not return it.
     """
     with _fetched(model, artifact_uri=_uri(model)) as folder:
         paths = list(folder.rglob("*.keras"))
@@ -77,11 +78,11 @@ def fetch_keras(model: RegisteredModel) -> bytes:
 
 
 def fetch_dimension(model: RegisteredModel) -> int:
-    """Numbers of the model's embedding, by the signature that it was registered with.
+    """Returns the length of the model's embedding, by its registered signature.
 
     Raises:
-        UnusableModelError: the store has it no more.
-        InputError: the store does not give it.
+        UnusableModelError: the store no longer has it.
+        InputError: the store does not return it.
     """
     from mlflow.models import get_model_info
 
@@ -93,15 +94,16 @@ def fetch_dimension(model: RegisteredModel) -> int:
 
 
 def fetch_extras(model: RegisteredModel, read: Callable[[Path], T]) -> T:
-    """What was written beside the model, by the function that reads its folder.
+    """Fetches the files that were stored with the model, and returns what `read` makes of them.
 
     Args:
         model: the registered model.
-        read: raises InputError where the files are missing, damaged, or of another form.
+        read: reads a folder; raises InputError if the files are missing, damaged, or of another
+            version.
 
     Raises:
-        UnusableModelError: the store has it no more, or `read` refuses it.
-        InputError: the store does not give it.
+        UnusableModelError: the store no longer has the files, or `read` refuses them.
+        InputError: the store does not return them.
     """
     with _fetched(model, run_id=model.run_id, artifact_path=EXTRAS_FOLDER) as folder:
         try:
@@ -116,7 +118,7 @@ def _uri(model: RegisteredModel) -> str:
 
 @contextmanager
 def _fetched(model: RegisteredModel, **where: str) -> Iterator[Path]:
-    """A copy of some of the model's files, for as long as the body reads them."""
+    """Yields a copy of some of the model's files, which is deleted after the block."""
     with tempfile.TemporaryDirectory(prefix="devise-model-") as folder:
         try:
             path = Path(mlflow.artifacts.download_artifacts(dst_path=folder, **where))
@@ -126,7 +128,9 @@ def _fetched(model: RegisteredModel, **where: str) -> Iterator[Path]:
 
 
 def _not_fetched(model: RegisteredModel, error: Exception, **where: str) -> InputError:
-    """The error of files that the store does not give: it has none, or it may give them later."""
+    """Returns the error for files that the store does not return: they are gone, or it may be
+    down.
+    """
     try:
         are_gone = not mlflow.artifacts.list_artifacts(**where)
     except MlflowException as refusal:

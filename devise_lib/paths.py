@@ -1,4 +1,4 @@
-"""Paths of files: local ones, URIs of what Spark's Hadoop opens, and patterns of either."""
+"""Paths of files: local ones, URIs that Spark's Hadoop opens, and glob patterns of either."""
 
 import os
 import re
@@ -6,22 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-REMOTE = r"(?i)^(?!file:)[a-z][a-z0-9+.-]+:/"  # for Java, too; a letter alone is a drive
+REMOTE = r"(?i)^(?!file:)[a-z][a-z0-9+.-]+:/"  # also for Java; a single letter is a drive
 _GLOB = re.compile(r"[*?\[{]")
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is a URI of another file system than the local one, as s3a://b/x, dbfs:/x."""
+    """Returns whether a path is a URI of a remote file system, such as s3a://b/x or dbfs:/x."""
     return re.match(REMOTE, path) is not None
 
 
 def local(path: str) -> Path:
-    """A local path, also of a file: URI or below the user's home (~)."""
+    """Returns the local path of a path, a file: URI or a path below the user's home (~)."""
     return Path(os.path.expanduser(re.sub(r"^file:(//(?=/))?", "", path)))
 
 
 def absolute(path: str) -> str:
-    """A URI as it is; a local path, or file: URI, as an absolute path.
+    """Returns a local path or file: URI as an absolute path, and any other URI unchanged.
 
     Executors may have another current folder.
     """
@@ -29,7 +29,7 @@ def absolute(path: str) -> str:
 
 
 def printable(path: str) -> str:
-    """A path as the tables can have it: bytes of a name that are not UTF-8 as \\udc and two digits.
+    """Returns a path as tables store it: bytes that are no UTF-8 become \\udc and two digits.
 
     >>> printable(os.fsdecode(b"caf\\xe9.jpg"))
     'caf\\\\udce9.jpg'
@@ -37,13 +37,13 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def as_named(path: str) -> str:
-    """The path as the local file system has it, of one as `printable` gives it."""
+def from_printable(path: str) -> str:
+    """Returns the path of the local file system from one by `printable`."""
     return re.sub(r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), path)
 
 
 def last_part(path: str) -> str:
-    """The name of what lies at a path, also of the current folder; "" for the root.
+    """Returns the last part of a path; that of the current folder for "."; "" for the root.
 
     >>> last_part("/photos/2019.05.trip/"), last_part("s3a://bucket/photos"), last_part("/")
     ('2019.05.trip', 'photos', '')
@@ -53,13 +53,14 @@ def last_part(path: str) -> str:
     return os.path.basename(os.path.abspath(local(path)))
 
 
-def without_glob(path: str) -> str:
-    """A path that Spark takes for this file or folder alone, though it looks like a pattern."""
+def escape_glob(path: str) -> str:
+    """Escapes a path, so that Spark takes it for this file or folder and not for a pattern."""
     return re.sub(r"[][{}*?\\]", r"\\\g<0>", path)
 
 
 def split_glob(path: str) -> tuple[str, str]:
-    """The folder that a pattern begins at, and the pattern below it; (path, "") without one.
+    """Splits a pattern into the folder above it and the pattern below; (path, "") without a
+    pattern.
 
     >>> split_glob("/photos/2024-*/{a,b}/*.jpg")
     ('/photos', '2024-*/{a,b}/*.jpg')
@@ -72,13 +73,13 @@ def split_glob(path: str) -> tuple[str, str]:
 
 
 def glob_expression(pattern: str) -> str:
-    """A regular expression for the paths that a pattern of shells stands for, to be matched whole.
+    """Converts a shell pattern to a regular expression that must match the whole path.
 
-    `*` and `?` and `[...]` (`[!...]`: none of these) do not cross a slash, `**` does; `{a,b}` is
-    one of several. A bracket or brace that nothing closes stands for itself.
+    `*`, `?` and `[...]` (`[!...]`: none of these) do not match a slash, `**` does. `{a,b}` matches
+    one of several. A bracket or brace that is not closed matches itself.
 
     Raises:
-        ValueError: a range of characters is the wrong way round, as in [z-a].
+        ValueError: a range of characters is reversed, as in [z-a].
     """
     parts: list[str] = []
     at, open_braces = 0, 0
@@ -114,13 +115,13 @@ def glob_expression(pattern: str) -> str:
     return expression
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file as a whole: readers find the old file or the new one, never a part.
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file atomically: readers find the old file or the new one, never a part.
 
     Args:
-        path: the file; its folder is there.
-        write: writes the file that it is given, which then takes the place of `path`. Two processes
-            may do so at once: the last one's file stays.
+        path: of the file; its folder must exist.
+        write: writes to the path that it is given; that file then replaces `path`. Two processes
+            may do so at once; the last one's file remains.
     """
     draft = path.with_name(f".{path.name}-{uuid4().hex}")  # machines may share process numbers
     try:
@@ -131,6 +132,6 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file as a whole, in UTF-8."""
-    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+def write_text_atomically(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, atomically."""
+    write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))

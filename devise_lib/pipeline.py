@@ -1,4 +1,4 @@
-"""The whole flow in one Spark session.
+"""Runs the whole flow, or a part of it, in one Spark session.
 
 python -m devise_lib.pipeline --config conf/local.toml [--from JOB] [--to JOB] [--only JOB]
     [--resume] [--set KEY=VALUE ...]
@@ -16,9 +16,9 @@ from typing import Any
 
 from devise_lib.command_line import (
     EXIT_FAILED,
+    exit_on_input_error,
     find_input_error,
     job_parser,
-    speaking_errors,
 )
 from devise_lib.config.loader import Settings, load_settings
 from devise_lib.config.registry import JOBS
@@ -27,14 +27,18 @@ from devise_lib.console import print_line
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.run_record import JobRecord, fingerprint, log_path, read_record
 
-EXIT_INTERRUPTED = 130  # as shells have it
+EXIT_INTERRUPTED = 130  # as in shells
 NAMES = [job.name for job in JOBS]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the flow, or the part of it that was asked for."""
+    """Runs the flow, or the part of it that the command line selects.
+
+    Args:
+        argv: the arguments; None for those of the process.
+    """
     args = _parser_args(argv)
-    with speaking_errors("pipeline"):
+    with exit_on_input_error("pipeline"):
         jobs = choose_jobs(args.from_job, args.to_job, args.only)
         settings = load_settings(args.config, args.set, jobs)
         jobs = [job for job in jobs if job in settings.jobs]
@@ -48,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
-    from devise_lib import tracking  # these take seconds, which a wrong key need not wait for
+    from devise_lib import tracking  # these imports take seconds, so errors are found before
     from devise_lib.spark.job.entry import execute
     from devise_lib.spark.platform.session import log_to, start_session
 
@@ -64,16 +68,21 @@ def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
                 def run(session: Any, config: JobConfig) -> dict[str, int]:
                     return dict(load_job(folder, name).run(session, config))
 
-                return execute(spark, run, settings.jobs[name], parent)  # counts the imports, too
+                return execute(spark, run, settings.jobs[name], parent)  # includes the imports
 
             _run_all(run_one, settings, jobs, args)
 
 
 def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[str]:
-    """The jobs of the flow from `first` to `last`, or `only` one, in their order.
+    """Returns the jobs of the flow from `first` to `last`, or only one, in their order.
+
+    Args:
+        first: None for the first of the flow.
+        last: None for the last of the flow.
+        only: the single job to run; None for a range.
 
     Raises:
-        ConfigError: the range is empty, or goes with `only`.
+        ConfigError: the range is empty, or `only` is combined with a range.
     """
     if only and (first or last):
         raise ConfigError("--only JOB stands alone: leave out --from and --to")
@@ -85,10 +94,10 @@ def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[s
 
 
 def find_jobs_folder() -> Path:
-    """The folder jobs/: beside the package, or in the current folder.
+    """Returns the folder jobs/, which is beside the package or in the current folder.
 
     Raises:
-        InputError: neither has it, as where only the wheel is installed.
+        InputError: there is none, as where only the wheel is installed.
     """
     for parent in (Path(__file__).parents[1], Path.cwd()):
         if (parent / "jobs" / "embed_photos.py").exists():
@@ -97,7 +106,7 @@ def find_jobs_folder() -> Path:
 
 
 def load_job(folder: Path, name: str) -> ModuleType:
-    """The module of jobs/NAME.py; the library imports no job by name."""
+    """Loads the module jobs/NAME.py by its path, because the library imports no job."""
     spec = importlib.util.spec_from_file_location(f"jobs.{name}", folder / f"{name}.py")
     if spec is None or spec.loader is None:
         raise InputError(f"{folder / name}.py cannot be loaded")
@@ -107,7 +116,7 @@ def load_job(folder: Path, name: str) -> ModuleType:
 
 
 def resume_command(argv: Sequence[str], job: str) -> str:
-    """The command that goes on at `job`, with the other arguments of this call."""
+    """Returns the command that resumes at `job`, with the other arguments of this call."""
     kept: list[str] = []
     skip = False
     for arg in argv:
@@ -123,7 +132,7 @@ def resume_command(argv: Sequence[str], job: str) -> str:
 
 
 def _this_python() -> str:
-    """The Python that runs, as it is called from the current folder."""
+    """Returns the running Python, relative to the current folder if it is below."""
     python, here = Path(sys.executable), Path.cwd()
     return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
@@ -132,9 +141,9 @@ def _parser_args(argv: Sequence[str] | None) -> Namespace:
     parser = job_parser("pipeline", "Run the flow: " + ", ".join(NAMES))
     parser.add_argument("--from", dest="from_job", choices=NAMES, metavar="JOB", help="first job")
     parser.add_argument("--to", dest="to_job", choices=NAMES, metavar="JOB", help="last job")
-    parser.add_argument("--only", choices=NAMES, metavar="JOB", help="this job alone")
+    parser.add_argument("--only", choices=NAMES, metavar="JOB", help="only this job")
     parser.add_argument(
-        "--resume", action="store_true", help="leave out jobs that finished on the same input"
+        "--resume", action="store_true", help="skip jobs that finished with the same input"
     )
     args = parser.parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)
@@ -153,14 +162,14 @@ def _run_all(
         try:
             record = run_one(name)
         except BaseException as error:
-            go_on = resume_command(args.argv, name)
+            resume = resume_command(args.argv, name)
             if _is_interrupt(error):
-                print_line(f"{head} interrupted; to go on:\n  {go_on}", over=True)
+                print_line(f"{head} interrupted; to resume:\n  {resume}", over=True)
                 sys.exit(EXIT_INTERRUPTED)
             print_line(f"{head} FAILED", over=True)
             own = find_input_error(error) if isinstance(error, Exception) else None
             message = f"{own}\n" if own else ""
-            print_line(f"{message}to go on after mending it:\n  {go_on}")
+            print_line(f"{message}to resume after correcting it:\n  {resume}")
             if own:
                 sys.exit(EXIT_FAILED)
             raise
@@ -168,7 +177,9 @@ def _run_all(
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error; Spark's own clean-up may raise another on top of it."""
+    """Returns whether Ctrl-C caused an error; Spark's own clean-up may raise another error after
+    it.
+    """
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None

@@ -1,12 +1,12 @@
-"""Why a photo is in quarantine: the classes that a retry names."""
+"""The reasons for which a photo is in quarantine, by which a retry selects photos."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A class of reasons; its value is what the tables hold."""
+    """A class of reasons; its value is stored in the tables."""
 
-    # What the file is:
+    # Properties of the file:
     EMPTY = "empty"
     TRUNCATED = "truncated"
     NOT_AN_IMAGE = "not_an_image"
@@ -14,12 +14,12 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"  # by its header
     TOO_SMALL = "too_small"
     DECODE_ERROR = "decode_error"
-    NOT_FINITE = "not_finite"  # what the network makes of it
+    NOT_FINITE = "not_finite"  # the network's output for it
     NO_LABEL = "no_label"  # its list, or its data set's class names, have none for it
-    # How it could not be read; another time it may be:
+    # Failures of reading, which may not happen again:
     MISSING_FILE = "missing_file"
     PERMISSION = "permission"
     READ_ERROR = "read_error"
     TIME_OUT = "time_out"
-    CHANGED = "changed"  # other bytes than those that were ingested
-    REMOVED = "removed"  # ingest_photos found it gone, too: no fault, so it counts for no share
+    CHANGED = "changed"  # its bytes are not those that were ingested
+    REMOVED = "removed"  # ingest_photos found it deleted, too; not counted as bad

@@ -1,4 +1,4 @@
-"""What a finished job leaves behind, and whether its result would still be the same today."""
+"""The record of a finished job, and whether its result would still be the same."""
 
 import hashlib
 import json
@@ -10,24 +10,25 @@ from pathlib import Path
 
 from devise_lib import __version__
 from devise_lib.config.types import JobConfig
-from devise_lib.paths import is_remote, local, replace_text, split_glob
+from devise_lib.paths import is_remote, local, split_glob, write_text_atomically
 
-MOST_FILES = 100_000  # of one input, that are looked at to tell whether it changed
+MOST_FILES = 100_000  # per input that are checked for changes
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """What a finished job leaves in `{work_dir}/runs/JOB.json`.
+    """The record of a finished job in `{work_dir}/runs/JOB.json`.
 
     Attributes:
         job: its name.
         run_id: its MLflow run.
-        fingerprint: changes with its configuration, its input files and the jobs it reads from.
+        fingerprint: changes with its configuration, its input files and the jobs that it reads
+            from.
         seconds: wall-clock time.
         rows: counts by name, as the job returned them.
-        finished: time of its end, seconds since the epoch.
-        result_of: the run that last changed what the job leaves: this one, or an earlier one where
-            this one found nothing to do.
+        finished: the time of its end, seconds since the epoch.
+        result_of: the run that last changed the job's result: this one, or an earlier one if this
+            one found nothing to do.
     """
 
     job: str
@@ -39,31 +40,32 @@ class JobRecord:
     result_of: str
 
     def row_text(self) -> str:
-        """The counts on one line."""
+        """Returns the counts on one line."""
         return ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
 
 
 def write_record(work_dir: str, record: JobRecord) -> None:
-    """Leave the record where `read_record` finds it."""
+    """Writes the record for `read_record`."""
     path = _record_path(work_dir, record.job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, json.dumps(asdict(record), indent=1))
+    write_text_atomically(path, json.dumps(asdict(record), indent=1))
 
 
 def forget_record(work_dir: str, job: str) -> None:
-    """Remove the record of an earlier run: one that fails half-way must leave none."""
+    """Deletes the record of an earlier run, so that a run that fails leaves none."""
     _record_path(work_dir, job).unlink(missing_ok=True)
 
 
 def log_path(config: JobConfig) -> Path:
-    """Where the log of a run in this work folder goes."""
+    """Returns the path of the log of a run in this work folder."""
     return Path(config.work_dir) / "logs" / "spark.log"
 
 
 def read_record(work_dir: str, job: str) -> JobRecord | None:
-    """What the job's last finished run left; None if it never finished in this work folder.
+    """Returns the record of the job's last finished run; None if there is none in this work folder.
 
-    A record that is damaged, or of a version with other fields, counts as none: the job runs again.
+    A record that is damaged, or of a version with other fields, counts as none, so the job runs
+    again.
     """
     try:
         found = json.loads(_record_path(work_dir, job).read_text(encoding="utf-8"))
@@ -73,7 +75,9 @@ def read_record(work_dir: str, job: str) -> JobRecord | None:
 
 
 def fingerprint(config: JobConfig) -> str:
-    """A digest of what a job's result depends on: configuration, input files, earlier jobs."""
+    """Returns a digest of all that a job's result depends on: configuration, input files, earlier
+    jobs.
+    """
     upstream = {job: read_record(config.work_dir, job) for job in config.needs}
     parts = {
         "version": __version__,
@@ -89,11 +93,12 @@ def _record_path(work_dir: str, job: str) -> Path:
 
 
 def _stat(path: str) -> tuple[str, int, int, float]:
-    """A path with the number, bytes and newest change of its files; a folder's with all below.
+    """Returns a path with the number, bytes and newest change of its files, or of all below a
+    folder.
 
-    A folder of more than MOST_FILES counts as changed each time: looking at all of its files would
-    take the driver longer than the job that compares them with its tables. So does what lies on
-    another file system, which only Spark can look at.
+    A folder of more than MOST_FILES counts as changed each time. To check all of its files would
+    take the driver longer than the job that compares them with its tables. Files on a remote file
+    system count as changed, too, because only Spark can read it.
     """
     if is_remote(path):
         return path, 0, 0, time.time()

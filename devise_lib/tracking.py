@@ -1,4 +1,4 @@
-"""MLflow: one run per job, registered models by name and number, and the champion."""
+"""MLflow: one run per job, registered models by name and version, and the champion."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a job at night calls nobody
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # jobs send no telemetry
 
 import mlflow
 from mlflow.entities import Metric
@@ -23,7 +23,7 @@ EXPERIMENT = "devise"
 PLOTS_FOLDER = "plots"
 TABLES_FOLDER = "tables"
 CHAMPION = "champion"
-POINTS_AT_ONCE = 1_000  # MLflow takes no more in a request
+POINTS_AT_ONCE = 1_000  # the limit of MLflow per request
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model, no such alias
 
 
@@ -32,7 +32,7 @@ class RegisteredModel:
     """A version of a model in the registry.
 
     Attributes:
-        name, version: as the registry has them.
+        name, version: as in the registry.
         run_id: the run that trained it.
     """
 
@@ -42,20 +42,21 @@ class RegisteredModel:
 
     @property
     def model_id(self) -> str:
-        """The id that rows and bundles carry, e.g. "devise-v3-1b9f0c".
+        """The id of the model in rows and bundles, such as "devise-v3-1b9f0c".
 
-        With the first digits of the run, so that another registry's third version is another id.
+        It includes the first digits of the run, so that version 3 of another registry has another
+        id.
         """
         return f"{self.name}-v{self.version}-{self.run_id[:6]}"
 
 
 def connect(config: JobConfig) -> None:
-    """Point MLflow at the configured store, by default an SQLite file in the work folder.
+    """Connects MLflow to the configured store, by default an SQLite file in the work folder.
 
     Raises:
         InputError: the store does not answer.
     """
-    for name in ("mlflow", "alembic"):  # they tell of every table that a new store gets
+    for name in ("mlflow", "alembic"):  # they log every table of a new store
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = config.tracking_uri or store_in(config.work_dir)
     Path(config.work_dir).mkdir(parents=True, exist_ok=True)
@@ -66,17 +67,18 @@ def connect(config: JobConfig) -> None:
             root = (Path(config.work_dir).absolute() / "mlartifacts").as_uri()
             client.create_experiment(EXPERIMENT, None if config.tracking_uri else root)
         mlflow.set_experiment(EXPERIMENT)
-    except Exception as error:  # whatever the store raises: a driver missing, a name unknown
-        place = config.tracking_uri.split("@")[-1] or uri  # a password may stand before it
+    except Exception as error:  # any error of the store: a missing driver, an unknown host
+        place = config.tracking_uri.split("@")[-1] or uri  # a password may precede it
         said = str(error).replace(uri, place)
         raise InputError(f"MLflow at tracking_uri {place!r} does not answer: {said}") from error
 
 
 def store_in(work_dir: str) -> str:
-    """The address of the SQLite file in a work folder, which is MLflow's store by default.
+    """Returns the address of the SQLite file in a work folder, which is MLflow's default store.
 
-    In an address a `?` begins options and a `%` begins a code, so these are written as codes. Such
-    an address names the driver, too: without it MLflow makes a folder of the codes' own spelling.
+    In an address a `?` begins options and a `%` begins a code, so these characters are encoded.
+    Such an address must name the driver, too, because without it MLflow makes a folder with the
+    encoded name.
     """
     path = str(Path(work_dir).absolute() / "mlflow.db")
     if "?" in path or "%" in path:
@@ -86,9 +88,9 @@ def store_in(work_dir: str) -> str:
 
 @contextmanager
 def job_run(config: JobConfig, parent_run_id: str = "") -> Iterator[str]:
-    """A run named after the job, with its configuration; failed if the body raises.
+    """Opens a run named after the job, with its configuration; the run fails if the block raises.
 
-    The tracking URI stays out of it: it may hold a password.
+    The tracking URI is left out because it may hold a password.
     """
     tags = {"mlflow.parentRunId": parent_run_id} if parent_run_id else {}
     with mlflow.start_run(run_name=config.name, tags=tags) as run:
@@ -99,20 +101,20 @@ def job_run(config: JobConfig, parent_run_id: str = "") -> Iterator[str]:
 
 @contextmanager
 def child_run(name: str) -> Iterator[None]:
-    """A run below the open one; what is logged in the body goes there."""
+    """Opens a run below the open one, to which everything in the block is logged."""
     with mlflow.start_run(run_name=name, nested=True):
         yield
 
 
 @contextmanager
 def pipeline_run(config_path: Path) -> Iterator[str]:
-    """A run that the jobs of one pipeline call are nested in; failed if the body raises.
+    """Opens a run in which the jobs of one pipeline call are nested; it fails if the block raises.
 
-    The body gets its id, and opens a run for each job.
+    The block gets its id, and opens a run for each job.
     """
     tags = {"config": str(config_path)}
     run_id: str = mlflow.start_run(run_name="pipeline", tags=tags).info.run_id
-    mlflow.end_run("RUNNING")  # it goes on in the store, and is not the open one here
+    mlflow.end_run("RUNNING")  # it continues in the store, but is not the open run here
     status = "FAILED"
     try:
         yield run_id
@@ -122,43 +124,49 @@ def pipeline_run(config_path: Path) -> Iterator[str]:
 
 
 def current_run_id() -> str:
-    """Id of the run that is open; "" outside of one, as in a test of a single function."""
+    """Returns the id of the open run; "" without one, as in a test of a single function."""
     run = mlflow.active_run()
     return run.info.run_id if run else ""
 
 
 def log_params(values: Mapping[str, object]) -> None:
-    """Add parameters to the open run."""
+    """Adds parameters to the open run."""
     mlflow.log_params(dict(values))
 
 
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
-    """Add metrics to the open run; a step makes them points of a curve."""
+    """Adds metrics to the open run; with a step, they are points of a curve."""
     mlflow.log_metrics(dict(values), step=step)
 
 
 def log_curve(name: str, values: Sequence[float], first: int) -> None:
-    """Values by epoch to the open run; `first` is 0 where there is one for the start."""
+    """Adds values per epoch to the open run.
+
+    Args:
+        name: of the metric.
+        values: one per epoch.
+        first: the number of the first epoch; 0 if the first value is that of the start.
+    """
     now_ms = int(time.time() * 1000)
     points = [Metric(name, float(value), now_ms, n) for n, value in enumerate(values, first)]
     run = mlflow.active_run() or mlflow.start_run()
-    for start in range(0, len(points), POINTS_AT_ONCE):  # one by one each would be a commit
+    for start in range(0, len(points), POINTS_AT_ONCE):  # singly, each would be a commit
         batch = points[start : start + POINTS_AT_ONCE]
         MlflowClient().log_batch(run.info.run_id, metrics=batch)
 
 
 def log_file(path: Path) -> None:
-    """Keep a file with the open run."""
+    """Stores a file with the open run."""
     mlflow.log_artifact(str(path))
 
 
 def log_table(name: str, columns: Mapping[str, Sequence[object]]) -> None:
-    """Keep a table with the open run, which MLflow's pages show and compare."""
+    """Stores a table with the open run, which MLflow's pages show and compare."""
     mlflow.log_table(dict(columns), f"{TABLES_FOLDER}/{name}")
 
 
 def log_plots(plots: Mapping[str, bytes]) -> None:
-    """Keep plots with the open run, in a folder of theirs.
+    """Stores plots with the open run, in their own folder.
 
     Args:
         plots: SVG by file name.
@@ -168,7 +176,7 @@ def log_plots(plots: Mapping[str, bytes]) -> None:
 
 
 def fetch_plots(run_id: str) -> dict[str, bytes]:
-    """The plots of a run by file name; none of a run that has none, or is gone."""
+    """Returns the plots of a run by file name; none if the run has none or does not exist."""
     try:
         found = MlflowClient().list_artifacts(run_id, PLOTS_FOLDER)
     except MlflowException as error:
@@ -180,12 +188,12 @@ def fetch_plots(run_id: str) -> dict[str, bytes]:
 
 
 def promote(model: RegisteredModel) -> None:
-    """Make it the champion, which jobs use unless they are told otherwise."""
+    """Makes a model the champion, which jobs use by default."""
     MlflowClient().set_registered_model_alias(model.name, CHAMPION, model.version)
 
 
 def find_champion(name: str) -> RegisteredModel | None:
-    """The champion of a registered model; None where there is none yet."""
+    """Returns the champion of a registered model; None if there is none yet."""
     try:
         found = MlflowClient().get_model_version_by_alias(name, CHAMPION)
     except MlflowException as error:
@@ -196,7 +204,11 @@ def find_champion(name: str) -> RegisteredModel | None:
 
 
 def find_registered(name: str, alias_or_version: str) -> RegisteredModel:
-    """What the registry says of a model; none of its files is fetched.
+    """Returns the registry's entry of a model; fetches none of its files.
+
+    Args:
+        name: of the registered model.
+        alias_or_version: such as "champion" or "3".
 
     Raises:
         InputError: the registry has no such model.

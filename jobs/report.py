@@ -17,7 +17,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.paths import replace_text
+from devise_lib.paths import write_text_atomically
 from devise_lib.report.page import render
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.report.collect import collect
@@ -30,7 +30,7 @@ def run(spark: SparkSession, config: Report) -> dict[str, int]:
     content = collect(tables, config, model.model_id, model.run_id, tracking.current_run_id())
     page = Path(config.work_dir) / "report" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(page, render(content))
+    write_text_atomically(page, render(content))
     tracking.log_file(page)
     return {
         "figures": len(content.metrics),

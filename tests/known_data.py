@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from devise_lib.text.labels.label_files import spoken
+from devise_lib.text.labels.label_files import to_term
 
 
 def _names(text: str) -> list[str]:
@@ -52,7 +52,7 @@ class SmallWorld:
 
     def __init__(self, names: Sequence[str], seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)
-        self.words = sorted({word for name in names for word in spoken(name).split()})
+        self.words = sorted({word for name in names for word in to_term(name).split()})
         meanings = self._rng.normal(size=(len(self.words), MEANINGS))
         self._meanings = dict(zip(self.words, meanings, strict=True))
         self._to_vector = self._rng.normal(size=(MEANINGS, DIMENSION))
@@ -68,7 +68,7 @@ class SmallWorld:
 
     def photo(self, name: str, side: int) -> NDArray[np.uint8]:
         """RGB (side, side, 3): patches of the colours of a name, and noise."""
-        unit = [m / np.linalg.norm(m) for m in map(self._meanings.get, spoken(name).split())]
+        unit = [m / np.linalg.norm(m) for m in map(self._meanings.get, to_term(name).split())]
         colours = (np.mean(unit, axis=0) @ self._to_colours).reshape(PATCHES, PATCHES, 3)
         large = np.kron(colours, np.ones((side // PATCHES, side // PATCHES, 1)))
         noise = self._rng.normal(size=large.shape)

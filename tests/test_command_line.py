@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devise_lib.command_line import check_command_line, find_input_error, speaking_errors
+from devise_lib.command_line import check_command_line, exit_on_input_error, find_input_error
 from devise_lib.config.photos import EmbedPhotos
 from devise_lib.config.reporting import Evaluate
 from devise_lib.config.sample import MakeSample
@@ -80,7 +80,7 @@ def test_a_fault_of_ours_is_none(error):
     ("error", "status"), [(ConfigError("two\nfaults"), 2), (InputError("no photo"), 1)]
 )
 def test_a_mistake_ends_the_program_with_its_message_and_a_status(error, status, capsys):
-    with pytest.raises(SystemExit) as left, speaking_errors("some_job"):
+    with pytest.raises(SystemExit) as left, exit_on_input_error("some_job"):
         raise error
     assert left.value.code == status
     out, err = capsys.readouterr()
@@ -89,7 +89,7 @@ def test_a_mistake_ends_the_program_with_its_message_and_a_status(error, status,
 
 def test_other_errors_keep_their_stack_trace():
     for error in (KeyError("ours"), KeyboardInterrupt()):
-        with pytest.raises(type(error)), speaking_errors("some_job"):
+        with pytest.raises(type(error)), exit_on_input_error("some_job"):
             raise error
 
 

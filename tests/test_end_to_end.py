@@ -122,7 +122,7 @@ def test_horovod_trained_on_two_ranks_fed_by_petastorm(small_run):
 def test_every_setting_was_tried_on_labels_held_out_and_one_of_the_best_trained(small_run):
     chosen = params(small_run, "train_devise")
     trials, name = {}, "trial 0"
-    while scores := curve(small_run, name, "validation_alone"):
+    while scores := curve(small_run, name, "validation_unseen_accuracy"):
         values = [value for _, value in scores]
         assert [step for step, _ in scores] == list(range(len(scores))), "the start is epoch 0"
         assert 1 < len(scores) <= 1 + int(chosen["epochs"])
@@ -242,10 +242,10 @@ def test_tensorboard_has_the_curves_that_mlflow_has(small_run):
     assert runs == ["devise-0", "random_embeddings-0", *(f"trial {i}" for i in range(4))]
     for run in runs:
         scalars = read_scalars(root / "train_devise" / run)
-        for name in scalars.keys() & {"loss", "validation_alone"}:
+        for name in scalars.keys() & {"loss", "validation_unseen_accuracy"}:
             kept = [(step, pytest.approx(value)) for step, value in curve(small_run, run, name)]
             assert scalars[name][: len(kept)] == kept, "a trial's last epochs may have been worse"
-        assert run.startswith("trial") == ("validation_alone" in scalars)
+        assert run.startswith("trial") == ("validation_unseen_accuracy" in scalars)
     losses = read_scalars(root / "train_backbone" / "softmax")["loss"]
     assert [step for step, _ in losses] == [1, 2]
 

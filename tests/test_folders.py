@@ -92,7 +92,7 @@ def test_a_link_or_a_file_is_not_replaced(tmp_path, leads_to):
     (tmp_path / "place").symlink_to(tmp_path / leads_to)
     (tmp_path / "file").touch()
     for name in ("place", "file"):
-        with pytest.raises(InputError, match=f"{name} is a link or a file, and a folder is to be"):
+        with pytest.raises(InputError, match=f"{name} is a link or a file where a folder is to be"):
             replace_folder(make(tmp_path / "fresh", "new"), tmp_path / name)
     assert texts(others) == {"theirs"}
     assert {path.name for path in tmp_path.iterdir()} == {"place", "file", "others", "fresh"}

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from devise_lib.paths import (
     absolute,
+    escape_glob,
     glob_expression,
     is_remote,
-    replace_text,
     split_glob,
-    without_glob,
+    write_text_atomically,
 )
 
 
@@ -110,13 +110,13 @@ def test_a_pattern_begins_at_a_folder(path, parts):
 
 
 def test_a_path_that_looks_like_a_pattern_names_itself_alone():
-    assert without_glob("/a [1]/{b}*?.x") == "/a \\[1\\]/\\{b\\}\\*\\?.x"
-    assert without_glob("/plain/path%20x") == "/plain/path%20x"
+    assert escape_glob("/a [1]/{b}*?.x") == "/a \\[1\\]/\\{b\\}\\*\\?.x"
+    assert escape_glob("/plain/path%20x") == "/plain/path%20x"
 
 
 def test_a_file_is_replaced_as_a_whole_and_nothing_else_is_left(tmp_path):
     path = tmp_path / "made.json"
     for text in ("{}", "ä" * 10_000):
-        replace_text(path, text)
+        write_text_atomically(path, text)
         assert path.read_text(encoding="utf-8") == text
         assert list(tmp_path.iterdir()) == [path]

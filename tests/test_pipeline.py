@@ -124,7 +124,7 @@ def test_a_mistake_of_the_users_ends_the_flow_with_the_command_that_goes_on(flow
     head, message, hint, command = out.replace("\r", "\n").splitlines()[-4:]
     assert head == "[ 2/4] build_signatures  FAILED"
     assert message == "no photo of this model: run embed_photos"
-    assert hint == "to go on after mending it:"
+    assert hint == "to resume after correcting it:"
     words = shlex.split(command)[1:]
     assert words[:2] == ["-m", "devise_lib.pipeline"]
 

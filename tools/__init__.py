@@ -1,1 +1,1 @@
-"""What makes the environment that the project runs in; standard library only."""
+"""The set-up of the project's environment, with the standard library only."""

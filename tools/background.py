@@ -1,4 +1,4 @@
-"""Work of the set-up that runs beside its other steps."""
+"""Work of the set-up that runs in parallel to its other steps."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -7,7 +7,7 @@ from tools.commands import STILL_WORKING_S, Commands, SetupError
 
 
 class Background:
-    """At most one piece of work beside the steps. Its commands have a log of their own.
+    """At most one piece of work in parallel to the steps. Its commands have a separate log.
 
     The work is a thread, because each of its commands is a process already.
     """
@@ -18,7 +18,7 @@ class Background:
         self._commands: Commands | None = None
 
     def begin(self, beside: Commands, name: str, work: Callable[[Commands], str]) -> None:
-        """Start `work`.
+        """Starts `work`.
 
         Args:
             beside: the commands of the other steps.
@@ -31,7 +31,8 @@ class Background:
         self._future = self._pool.submit(work, self._commands)
 
     def finish(self, beside: Commands) -> str:
-        """Wait for the work's end, and add its log to that of the other steps.
+        """Waits for the end of the work, appends its log to that of the other steps, returns its
+        result.
 
         Raises:
             SetupError: the work failed, or none was begun.
@@ -47,7 +48,7 @@ class Background:
         return result
 
     def stop(self) -> None:
-        """End the work and its commands, where they still run."""
+        """Stops the work and its commands if they still run."""
         if self._commands is not None:
             self._commands.stop()
         self._pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Commands of the set-up: their output goes to a log, their failure becomes one line."""
+"""Commands of the set-up: their output goes to a log, and their failure becomes one line."""
 
 import os
 import re
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Words = Sequence[str | Path]  # a command, or its arguments
-STILL_WORKING_S = 60  # a line this often, so that a long step does not look dead
-STOP_S = 10  # what a command may take to stop when told to
+STILL_WORKING_S = 60  # a line this often shows that a long step still works
+STOP_S = 10  # time for a command to stop after a signal
 
 NOT_OFFERED = "the package is not offered where it was looked for, or not for this machine"
-FAULTS = (  # what a command's output says -> what that means and what to do; the first one counts
+FAULTS = (  # a pattern of a command's output -> what it means and what to do; the first one counts
     (
         r"No space left on device|Errno 28|os error 28|Disk quota exceeded",
         "the disk is full: free some space",
@@ -62,7 +62,8 @@ FAULTS = (  # what a command's output says -> what that means and what to do; th
     (r"Permission denied|Errno 13", "a file or folder cannot be written: look at its owner"),
 )
 
-ASTRAY = {  # other packages than ours, another Spark than ours, and what `make` tells its children
+# Variables that select other packages or another Spark than ours, or that `make` sets.
+MISLEADING = {
     *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"),
     *("SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"),
     *("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"),
@@ -71,11 +72,13 @@ ASTRAY = {  # other packages than ours, another Spark than ours, and what `make`
 
 
 class SetupError(Exception):
-    """The set-up cannot go on; the message is one line: what is missing and what to do."""
+    """The set-up cannot continue; the message is one line: what is missing and what to do."""
 
 
 def explain(output: str) -> str | None:
-    """What went wrong, as one line with its remedy, by what a command printed; None if unknown."""
+    """Returns a line with the cause and its remedy, by a command's output; None for an unknown
+    cause.
+    """
     for pattern, meaning in FAULTS:
         if re.search(pattern, output, re.IGNORECASE):
             return meaning
@@ -87,9 +90,9 @@ class Commands:
     """Runs commands for the set-up.
 
     Attributes:
-        log_path: file that the output of every command is added to.
-        held: file descriptors that commands keep open, so that a lock is theirs as well: where
-            the set-up is killed, the next one waits until its last command has ended.
+        log_path: the file to which the output of every command is appended.
+        held: file descriptors that commands keep open, so that they hold a lock as well. If the
+            set-up is killed, the next one waits until the last command has ended.
         says_that_it_works: whether a long command prints a line now and then.
     """
 
@@ -100,18 +103,18 @@ class Commands:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self, command: Words, purpose: str, extra: Mapping[str, str] | None = None) -> str:
-        """Run `command` to its end; stop it where this process is interrupted.
+        """Runs `command` to its end; stops it if this process is interrupted.
 
         Args:
             command: the program and its arguments.
-            purpose: what fails if it fails, for the message: "uv was not installed".
-            extra: environment variables of the command beside those of this process.
+            purpose: what has failed if it fails, for the message: "uv was not installed".
+            extra: environment variables of the command in addition to those of this process.
 
         Returns:
-            What it printed, both streams.
+            The output of both streams.
 
         Raises:
-            SetupError: it failed, or is not there.
+            SetupError: it failed, or does not exist.
         """
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         words = [str(word) for word in command]
@@ -129,13 +132,13 @@ class Commands:
         return output
 
     def stop(self) -> None:
-        """From another thread: end the command that runs. Every later one is refused."""
+        """Stops the running command, from another thread, and refuses every later one."""
         self._stopped.set()
         for process in tuple(self._running):
             _stop(process)
 
     def add(self, log_path: Path) -> None:
-        """Move what is in another log to the end of this one."""
+        """Moves the contents of another log to the end of this one."""
         if log_path.exists():
             with self.log_path.open("ab") as log:
                 log.write(log_path.read_bytes())
@@ -152,14 +155,14 @@ class Commands:
                 stderr=subprocess.STDOUT,
                 env=environ,
                 pass_fds=self.held,
-                start_new_session=True,  # a group of its own, to be stopped with its children
+                start_new_session=True,  # its own process group, to be stopped with its children
             )
         except OSError as error:
             raise SetupError(f"{words[0]} cannot be run: {error.strerror}") from None
         started = time.monotonic()
         self._running.append(process)
         try:
-            if self._stopped.is_set():  # meanwhile, so that `stop` has not seen this process
+            if self._stopped.is_set():  # `stop` was called before it could see this process
                 _stop(process)
             while True:
                 try:
@@ -187,24 +190,24 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without what would lead a command of the set-up astray."""
-    return {name: value for name, value in environ.items() if name not in ASTRAY}
+    """Returns `environ` without the variables that would mislead a command of the set-up."""
+    return {name: value for name, value in environ.items() if name not in MISLEADING}
 
 
 def apt_install(commands: Commands, packages: Sequence[str], what: str) -> None:
-    """Install `what` by apt-get: the first of `packages` that this system offers.
+    """Installs `what` with apt-get: the first of `packages` that this system offers.
 
     Raises:
-        SetupError: this user may not, the system has no apt-get, or it failed; names the command.
+        SetupError: this user may not install, there is no apt-get, or it failed; names the command.
     """
     by_hand = f"sudo apt-get install {packages[0]}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise SetupError(f"{what} is missing. Install it, then call again: {by_hand}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     failed = f"{what} is missing and was not installed ({by_hand})"
-    commands.run(["dpkg", "--configure", "-a"], failed, quiet)  # a killed apt-get leaves this to do
+    commands.run(["dpkg", "--configure", "-a"], failed, quiet)  # repairs what a killed apt-get left
     updated = commands.run(["apt-get", "update"], failed, quiet)
-    # Slim images lack this folder, and Java's own installation then fails to link its pages.
+    # Slim images lack this folder, without which Java's installation fails to link its pages.
     Path("/usr/share/man/man1").mkdir(parents=True, exist_ok=True)
     install: Words = ["apt-get", "install", "-y", "--no-install-recommends"]
     for package in packages:

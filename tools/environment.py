@@ -1,4 +1,4 @@
-"""The environment that the set-up makes: where its parts lie, and what they are pinned to."""
+"""The environment that the set-up makes: the paths of its parts, and their pinned versions."""
 
 import os
 import re
@@ -14,13 +14,13 @@ from tools.horovod_wheel import cache_folder, wheel_key
 
 @dataclass(frozen=True)
 class SetUp:
-    """One set-up of the sources in `root`.
+    """A set-up of the sources in `root`.
 
     Attributes:
-        root: folder of the sources; the environment is its `.venv`.
-        commands: runs and logs.
+        root: the folder of the sources; the environment is its `.venv`.
+        commands: runs and logs commands.
         pins: requirements.lock as {package: version}.
-        background: work beside the steps.
+        background: work in parallel to the steps.
     """
 
     root: Path
@@ -50,12 +50,14 @@ class SetUp:
 
     @property
     def added_jars(self) -> Path:
-        """The file that names the jars which the set-up has put beside Spark's own."""
+        """The file that lists the jars which the set-up has put beside Spark's own."""
         return self.venv / "delta-jars.txt"
 
     @property
     def changing(self) -> Path:
-        """Exists while packages come in; one that is found tells of a set-up that was killed."""
+        """A file that exists during changes of packages; left over, it shows that a set-up was
+        killed.
+        """
         return self.venv / ".changing"
 
     @property
@@ -64,7 +66,9 @@ class SetUp:
 
 
 def is_environment(venv: Path) -> bool:
-    """Whether `venv` is whole, of a Python 3.11 that is still there, and was made at this path."""
+    """Returns whether `venv` is complete, was made at this path, and its Python 3.11 still
+    exists.
+    """
     config_path = venv / "pyvenv.cfg"
     has_pip = (venv / "lib" / "python3.11" / "site-packages" / "pip").is_dir()
     if not (config_path.exists() and has_pip and (venv / "bin" / "python").exists()):
@@ -75,12 +79,12 @@ def is_environment(venv: Path) -> bool:
 
 
 def read_pins(lock: str) -> dict[str, str]:
-    """The packages of a lock file, {name: version}."""
+    """Returns the packages of a lock file, {name: version}."""
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock, re.MULTILINE))
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Put `text` at `path` at once; whoever reads sees the old file or the new one, whole."""
+    """Writes `text` to `path` atomically: readers see the whole old file or the whole new one."""
     arriving = path.with_name(f".{path.name}.{os.getpid()}")
     arriving.write_text(text)
     os.replace(arriving, path)

@@ -1,7 +1,7 @@
-"""Run by the set-up: does in one session what the jobs do, so that Java loads what they load.
+"""Does in one session what the jobs do, so that Java loads the classes that they load.
 
-The session starts as every later one does, so the class path is theirs, too. Java writes the
-archive of the classes when it ends, where it is told a file for it.
+The set-up runs this program. The session starts as every later one does, so its class path is the
+same. At its end Java writes the archive of the loaded classes to the given file.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.spark.platform.session import start_session
 
-LITTLE_WORK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # the program ends in half a minute
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # the program ends in half a minute
 SETTINGS = {
     "master": "local[2]",
     "driver.memory": "1g",
@@ -31,18 +31,18 @@ SETTINGS = {
 
 
 def main(folder: str, archive: str = "") -> None:
-    """Exercise Spark in `folder`, which is empty.
+    """Exercises Spark in an empty folder.
 
     Args:
-        folder: takes the tables.
-        archive: the file that Java writes the archive to; "" for a check of Delta alone.
+        folder: for the tables.
+        archive: the file to which Java writes the archive; "" to check only Delta.
     """
     signal.signal(signal.SIGTERM, _stop_at_once)
-    options = f'{LITTLE_WORK} "-XX:ArchiveClassesAtExit={archive}"' if archive else LITTLE_WORK
+    options = f'{QUICK_START} "-XX:ArchiveClassesAtExit={archive}"' if archive else QUICK_START
     warehouse = str(Path(folder, "warehouse"))
     settings = {**SETTINGS, "sql.warehouse.dir": warehouse}
     if archive:
-        options += " -Xlog:disable"  # thousands of warnings about classes that it leaves out
+        options += " -Xlog:disable"  # hides thousands of warnings about classes that are left out
     spark = start_session("set-up", {**settings, "driver.extraJavaOptions": options})
     table = str(Path(folder, "table"))
     rows(spark, 0).write.format("delta").save(table)
@@ -55,13 +55,13 @@ def main(folder: str, archive: str = "") -> None:
         run_python(spark)
     spark.stop()
     java = SparkContext._gateway.proc
-    java.stdin.close()  # Java ends when nobody is left to talk to it
+    java.stdin.close()  # Java ends when its input is closed
     if status := java.wait():
         sys.exit(f"Java ended with status {status}")
 
 
 def rows(spark: SparkSession, first: int) -> DataFrame:
-    """Eight rows, the first with the id `first`."""
+    """Returns eight rows, the first with the id `first`."""
     number = F.col("id")
     return spark.range(first, first + 8, 1, 2).select(
         "id",
@@ -72,7 +72,7 @@ def rows(spark: SparkSession, first: int) -> DataFrame:
 
 
 def change(spark: SparkSession, path: str) -> None:
-    """The commits that jobs make."""
+    """Makes the kinds of commits that jobs make."""
     more = rows(spark, 4)
     more.write.format("delta").mode("append").option("userMetadata", "{}").save(path)
     replaced = more.where("part = 'a'").write.format("delta").mode("overwrite")
@@ -92,7 +92,7 @@ def change(spark: SparkSession, path: str) -> None:
 
 
 def query(spark: SparkSession, path: str, folder: str) -> None:
-    """Groups, joins, windows and Parquet."""
+    """Runs groups, joins and windows, and writes and reads Parquet."""
     table = spark.read.format("delta").load(path).persist()
     table.groupBy("part").agg(F.count("*"), F.max("id"), F.collect_list("id")).collect()
     parts = spark.createDataFrame([("a", 1), ("b", 2)], "part string, number int")
@@ -106,7 +106,7 @@ def query(spark: SparkSession, path: str, folder: str) -> None:
 
 
 def follow(spark: SparkSession, path: str, folder: str) -> None:
-    """A stream that stops when the table has no more."""
+    """Runs a stream that stops at the end of the table."""
 
     def write(batch: DataFrame, number: int) -> None:
         target = batch.write.format("delta").mode("append")
@@ -118,7 +118,7 @@ def follow(spark: SparkSession, path: str, folder: str) -> None:
 
 
 def run_python(spark: SparkSession) -> None:
-    """Python workers, with and without pandas."""
+    """Runs Python workers, with and without pandas."""
 
     def same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from batches
@@ -133,7 +133,7 @@ def run_python(spark: SparkSession) -> None:
 
 
 def _stop_at_once(number: int, _: FrameType | None) -> None:
-    """End Java, too: told to stop it would first write the archive."""
+    """Kills Java, too, because Java would write the archive first if it were only asked to stop."""
     gateway = SparkContext._gateway
     if gateway is not None:
         with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
-"""Horovod's wheel: built once from its source package, then kept in the user's cache.
+"""Horovod's wheel, built once from its source package, then kept in the user's cache.
 
-Horovod 0.28.1 does not compile against TensorFlow 2.21 as it comes: horovod/tensorflow/
-xla_mpi_ops.cc includes XLA headers that TensorFlow no longer ships. Its operations are optional,
-so the one line that adds this file to the build is taken out.
+Horovod 0.28.1 does not compile against TensorFlow 2.21 unchanged, because
+horovod/tensorflow/xla_mpi_ops.cc includes XLA headers that TensorFlow no longer ships. The
+operations of this file are optional, so the one line that adds it to the build is removed.
 """
 
 import os
@@ -17,7 +17,7 @@ from tools.commands import Commands, SetupError, Words, apt_install
 
 CMAKE_FILE = "horovod/tensorflow/CMakeLists.txt"
 XLA_SOURCE = "xla_mpi_ops.cc"
-COMPILE_BYTES = 2 * 1024**3  # what one compiler run over TensorFlow's headers may take
+COMPILE_BYTES = 2 * 1024**3  # memory of one compiler run over TensorFlow's headers, at most
 BUILD_VARIABLES = {
     "HOROVOD_WITH_TENSORFLOW": "1",
     "HOROVOD_WITHOUT_PYTORCH": "1",
@@ -30,13 +30,15 @@ GPU_VARIABLES = {"HOROVOD_GPU": "CUDA", "HOROVOD_GPU_OPERATIONS": "NCCL"}
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where wheels are kept: devise-spark in the user's cache folder."""
+    """Returns the folder of cached wheels: devise-spark in the user's cache folder."""
     base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or Path.home()) / ".cache"
     return Path(base) / "devise-spark"
 
 
 def wheel_key(pins: Mapping[str, str]) -> str:
-    """The name of the cached wheel's folder: all that the compiled code depends on."""
+    """Returns the name of the cached wheel's folder, which names all that the compiled code depends
+    on.
+    """
     flavour = "tensorflow-cpu" if "tensorflow-cpu" in pins else "tensorflow"
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
     libc = (os.confstr("CS_GNU_LIBC_VERSION") or "libc").replace(" ", "")
@@ -46,15 +48,15 @@ def wheel_key(pins: Mapping[str, str]) -> str:
 
 
 def find_wheel(folder: Path) -> Path | None:
-    """The wheel in `folder`; None where there is none yet."""
+    """Returns the wheel in `folder`; None if there is none yet."""
     return next(iter(sorted(folder.glob("horovod-*.whl"))), None)
 
 
 def without_xla_operations(cmake: str) -> str:
-    """The text of Horovod's CMakeLists.txt for TensorFlow, less the line that adds its XLA file.
+    """Removes the line that adds the XLA file from Horovod's CMakeLists.txt for TensorFlow.
 
     Raises:
-        SetupError: not exactly one line names that file: this is not the Horovod we know.
+        SetupError: not exactly one line names that file, so this is another version of Horovod.
     """
     lines = cmake.splitlines(keepends=True)
     kept = [line for line in lines if XLA_SOURCE not in line]
@@ -68,12 +70,12 @@ def without_xla_operations(cmake: str) -> str:
 
 
 def build_wheel(commands: Commands, python: Path, pins: Mapping[str, str], folder: Path) -> Path:
-    """Build Horovod's wheel and put it into `folder`; two to six minutes on two cores.
+    """Builds Horovod's wheel and stores it in `folder`; takes two to six minutes on two cores.
 
     Args:
         commands: runs and logs.
         python: the environment's Python, which has TensorFlow and the build tools of the lock.
-        pins: the lock's: of Horovod, and of the TensorFlow that it is built for.
+        pins: of the lock: the versions of Horovod and of the TensorFlow that it is built for.
         folder: of the cache, for this wheel alone.
 
     Raises:
@@ -82,7 +84,7 @@ def build_wheel(commands: Commands, python: Path, pins: Mapping[str, str], folde
     if not shutil.which("g++"):
         apt_install(commands, ["g++"], "g++, the C++ compiler that Horovod is built with,")
     work = python.parents[1] / "horovod-build"
-    shutil.rmtree(work, ignore_errors=True)  # a killed build leaves one
+    shutil.rmtree(work, ignore_errors=True)  # of a build that was killed
     work.mkdir(parents=True)
     source = _unpack(_download(commands, python, pins["horovod"], work), work)
     cmake_path = source / CMAKE_FILE
@@ -91,11 +93,11 @@ def build_wheel(commands: Commands, python: Path, pins: Mapping[str, str], folde
     variables = {
         **BUILD_VARIABLES,
         **({} if "tensorflow-cpu" in pins else GPU_VARIABLES),
-        # pip finds the cmake of the lock there, before an older or newer one of the system.
+        # pip must find the cmake of the lock before one of the system.
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "MAKEFLAGS": f"-j{compile_jobs()}",
     }
-    # --no-cache-dir: pip's own cache knows no TensorFlow versions.
+    # --no-cache-dir, because pip's own cache does not distinguish TensorFlow versions.
     failed = "Horovod did not compile"
     commands.run([*pip_wheel, "--no-cache-dir", "--wheel-dir", work, source], failed, variables)
     built = find_wheel(work)
@@ -107,7 +109,7 @@ def build_wheel(commands: Commands, python: Path, pins: Mapping[str, str], folde
 
 
 def compile_jobs() -> int:
-    """Compilers to run at once: a core each, and memory for all of them."""
+    """Returns how many compilers can run at once: one per core, as far as memory allows."""
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(1, min(len(os.sched_getaffinity(0)), memory_bytes // COMPILE_BYTES))
 
@@ -123,7 +125,7 @@ def _download(commands: Commands, python: Path, version: str, work: Path) -> Pat
 
 
 def _unpack(archive: Path, work: Path) -> Path:
-    """Unpack plain files and folders; anything else, or a path that leaves `work`, is refused."""
+    """Unpacks plain files and folders; refuses anything else, and paths that leave `work`."""
     with tarfile.open(archive) as tar:
         for member in tar:
             inside = (work / member.name).resolve().is_relative_to(work.resolve())
@@ -134,7 +136,7 @@ def _unpack(archive: Path, work: Path) -> Path:
 
 
 def _keep(wheel: Path, folder: Path) -> Path:
-    """Move into the cache so that it holds a whole wheel or none."""
+    """Moves the wheel into the cache atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     arriving = folder / f"{os.getpid()}.part"
     shutil.copyfile(wheel, arriving)

@@ -1,6 +1,6 @@
-"""Java's options that follow from the environment: its proxies, and the certificates it trusts.
+"""Java's options for the proxies and trusted certificates of the environment.
 
-Java reads neither HTTPS_PROXY nor SSL_CERT_FILE, so that where pip gets through it would not.
+Java reads neither HTTPS_PROXY nor SSL_CERT_FILE, so it could not connect where pip can.
 """
 
 import hashlib
@@ -11,22 +11,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-PASSWORD = "changeit"  # Java's own default: the certificates are public, it protects no secret
+PASSWORD = "changeit"  # Java's own default; the certificates are public, so it protects no secret
 END_OF_CERTIFICATE = "-----END CERTIFICATE-----"
 
 
 def java_options(environ: Mapping[str, str], store_path: Path) -> list[str]:
-    """Options that let Java reach what Python reaches.
+    """Returns options by which Java reaches what Python reaches.
 
     Args:
-        environ: the environment that pip would follow.
+        environ: the environment variables that pip would follow.
         store_path: where a file of trusted certificates is written, if `environ` names some.
     """
     return proxy_options(environ) + trust_options(environ, store_path)
 
 
 def proxy_options(environ: Mapping[str, str]) -> list[str]:
-    """The proxies of `environ`, and the hosts that need none."""
+    """Returns options for the proxies of `environ`, and for the hosts that need none."""
     options = []
     for scheme in ("http", "https"):
         proxy = environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY")
@@ -43,7 +43,9 @@ def proxy_options(environ: Mapping[str, str]) -> list[str]:
 
 
 def trust_options(environ: Mapping[str, str], store_path: Path) -> list[str]:
-    """The certificates that `environ` names, as a file of Java's own at `store_path`."""
+    """Writes the certificates that `environ` names to `store_path` in Java's format; returns its
+    options.
+    """
     bundles = [Path(environ[name]) for name in BUNDLE_VARIABLES if environ.get(name)]
     bundle = next((path for path in bundles if path.is_file()), None)
     if bundle is None:
@@ -56,9 +58,9 @@ def trust_options(environ: Mapping[str, str], store_path: Path) -> list[str]:
 
 
 def trust_store(pem: str) -> bytes:
-    """A key store of Java (JKS, version 2) that trusts every certificate of a PEM file.
+    """Returns a Java key store (JKS, version 2) that trusts every certificate of a PEM file.
 
-    Written here since Java's own tool takes one certificate a call, half a second each.
+    Java's own tool takes one certificate per call, at half a second each.
     """
     certificates = [
         ssl.PEM_cert_to_DER_cert(part[part.index("-----BEGIN") :] + END_OF_CERTIFICATE)
@@ -67,7 +69,7 @@ def trust_store(pem: str) -> bytes:
     ]
     body = struct.pack(">III", 0xFEEDFEED, 2, len(certificates))
     for number, certificate in enumerate(certificates):
-        # a trusted certificate (2): its alias, when it was added, its type, itself
+        # a trusted certificate (2): its alias, when it was added, its type, its bytes
         body += struct.pack(">I", 2) + _text(f"certificate-{number}") + struct.pack(">Q", 0)
         body += _text("X.509") + struct.pack(">I", len(certificate)) + certificate
     seal = hashlib.sha1(PASSWORD.encode("utf-16-be") + b"Mighty Aphrodite" + body)

@@ -1,4 +1,6 @@
-"""Steps of the set-up: the packages of the lock, Horovod and this project in `.venv`."""
+"""Steps of the set-up that install the packages of the lock, Horovod and this project into
+`.venv`.
+"""
 
 import ast
 import os
@@ -13,9 +15,9 @@ from tools.commands import SetupError, Words, clean_environment
 from tools.environment import SetUp, is_environment
 from tools.horovod_wheel import find_wheel
 
-FREE_BYTES = 6 * 10**9  # the environment, uv's cache on another disk, and Horovod's build
-# uv does not read pip's settings, and a mirror is usually named in those: the setting of pip, the
-# variable of uv, and what uv wants between several values.
+FREE_BYTES = 6 * 10**9  # the environment and Horovod's build; uv's cache is on another disk
+# uv does not read pip's settings, in which a mirror is usually named. Per setting of pip: the
+# variable of uv, and uv's separator between several values.
 UV_FROM_PIP = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
@@ -32,7 +34,7 @@ CHECK_IMPORTS = (
 
 
 def install_packages(setup: SetUp) -> str:
-    """Step: `.venv` with every package of the lock, except Horovod."""
+    """Step: installs every package of the lock into `.venv`, except Horovod."""
     if setup.changing.exists() or not is_environment(setup.venv):
         make_environment(setup)
     setup.changing.touch()
@@ -48,7 +50,7 @@ def install_packages(setup: SetUp) -> str:
 
 
 def make_environment(setup: SetUp) -> None:
-    """An empty `.venv`, whatever was there; the set-up's own log and mark stay."""
+    """Makes an empty `.venv`; keeps only the set-up's own log and mark of what was there."""
     require_space(setup.root)
     setup.venv.mkdir(exist_ok=True)
     setup.changing.touch()
@@ -62,13 +64,13 @@ def make_environment(setup: SetUp) -> None:
 
 
 def base_python() -> Path:
-    """The Python itself, also where an environment's is running (ours is, if it is active)."""
+    """Returns the Python outside of any environment, also if an environment's Python is running."""
     inside = sys.prefix != sys.base_prefix
     return Path(sys.base_prefix, "bin", "python3.11") if inside else Path(sys.executable)
 
 
 def require_space(folder: Path) -> None:
-    """Stop early where the disk is too small.
+    """Checks that the disk has enough space.
 
     Raises:
         SetupError: less than FREE_BYTES are free.
@@ -82,7 +84,7 @@ def require_space(folder: Path) -> None:
 
 
 def uv_install(setup: SetUp, arguments: Words, failed: str) -> None:
-    """Install into `.venv` exactly what is named, from where pip would take it."""
+    """Installs exactly the named packages into `.venv`, from the sources that pip would use."""
     uv: Words = [setup.venv / "bin" / "uv", "pip", "install", "--python", setup.python]
     setup.commands.run(
         [*uv, "--no-deps", "--no-progress", *arguments],
@@ -92,18 +94,20 @@ def uv_install(setup: SetUp, arguments: Words, failed: str) -> None:
 
 
 def pip_config(python: Path) -> str:
-    """What `pip config list` prints; not logged, since an index's address may hold a password."""
+    """Returns what `pip config list` prints; not logged, because an index URL may hold a
+    password.
+    """
     command: Words = [python, "-m", "pip", "config", "list"]
     environ = clean_environment(os.environ)
     return subprocess.run(command, env=environ, capture_output=True, text=True).stdout
 
 
 def uv_variables(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings of pip that uv should have too, as uv's environment variables.
+    """Returns the settings of pip that uv needs, too, as uv's environment variables.
 
     Args:
-        pip_config: what `pip config list` prints; its lines for the environment win.
-        environ: a variable that is in here already is the user's own, and stays.
+        pip_config: the output of `pip config list`; its lines for the environment take precedence.
+        environ: variables in here are the user's own and stay unchanged.
     """
     found = {"UV_HTTP_TIMEOUT": "180"}
     for line in sorted(pip_config.splitlines(), key=lambda line: line.startswith(":env:")):
@@ -116,14 +120,15 @@ def uv_variables(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def compile_packages(setup: SetUp) -> str:
-    """Step: the packages' bytecode lies beside them.
+    """Step: compiles the packages' bytecode.
 
-    Where Python may write none (PYTHONDONTWRITEBYTECODE, as in many containers; a folder that is
-    read only), every process would compile TensorFlow and Keras anew, and Spark starts many.
+    Where Python cannot write bytecode, every process would compile TensorFlow and Keras again, and
+    Spark starts many. Examples are PYTHONDONTWRITEBYTECODE, as in many containers, and read-only
+    folders.
     """
-    # A file that cannot be compiled, such as a template, is left as it is. The packages' own
-    # tests and pip are a fifth of all, and no job imports them; what TensorFlow calls `test` is a
-    # part of its interface. mypy is machine code.
+    # Files that cannot be compiled, such as templates, are skipped. The packages' own tests and pip
+    # are a fifth of all files, and no job imports them. TensorFlow's folder `test` is part of its
+    # interface. mypy is machine code.
     program = (
         "import compileall, re, sys\n"
         "below = re.escape(sys.argv[1]) + '/(?!tensorflow/_api/)'\n"
@@ -136,7 +141,7 @@ def compile_packages(setup: SetUp) -> str:
 
 
 def install_project(setup: SetUp) -> str:
-    """Step: Horovod and this project are in `.venv`."""
+    """Step: installs Horovod and this project into `.venv`."""
     wheel = find_wheel(setup.horovod_folder)
     if wheel is None:
         raise SetupError(f"{setup.horovod_folder} was emptied meanwhile: call again")
@@ -149,7 +154,7 @@ def install_project(setup: SetUp) -> str:
 
 
 def check_packages(setup: SetUp) -> str:
-    """Step: everything loads."""
+    """Step: checks that all packages load."""
     setup.commands.run(
         [setup.python, "-c", CHECK_IMPORTS],
         f"the packages do not load; if it is Horovod, delete {setup.horovod_folder} and call again",

@@ -1,8 +1,8 @@
-"""Make `.venv`, in which everything of this project runs: `python3.11 -m tools.setup_environment`.
+"""Makes `.venv`, in which the whole project runs: `python3.11 -m tools.setup_environment`.
 
-Works with the standard library only. Each step says what it does and what it costs; a step that
-is done already costs seconds, and when all are done a call returns at once. It may be stopped
-at any moment: the next call goes on.
+It needs the standard library only. Each step says what it does and what it costs. A completed step
+takes seconds, and a call after all steps are complete returns at once. The set-up may be stopped at
+any moment, and the next call continues.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from tools.spark_start import begin_spark, finish_spark
 
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = ".venv/setup-stamp.json"
-# With tools/*.py, what the environment is made from: a change makes the set-up run again.
+# A change of one of these files or of tools/*.py makes the set-up run again.
 INPUTS = (
     *("requirements.lock", "setup.py", "conf/spark-defaults.conf"),
     *("devise_lib/spark/platform/find_java.py", "devise_lib/spark/platform/fast_start.py"),
@@ -43,19 +43,19 @@ INPUTS = (
 
 
 def check_python(setup: SetUp) -> str:
-    """Step: the Python that runs this can make environments."""
+    """Step: checks that the running Python can make environments."""
     if sys.version_info[:2] != (3, 11) or sys.platform != "linux":
         raise SetupError(
             f"want Python 3.11 on Linux, this is {sys.version.split()[0]} on {sys.platform}: "
             "call `make PYTHON=/path/to/python3.11`"
         )
-    if importlib.util.find_spec("ensurepip") is None:  # Debian keeps it in a package of its own
+    if importlib.util.find_spec("ensurepip") is None:  # Debian has a separate package for it
         apt_install(setup.commands, ["python3.11-venv"], "Python's venv")
     return f"{base_python()}, {sys.version.split()[0]}"
 
 
 def provide_java(setup: SetUp) -> str:
-    """Step: there is a Java 17 or 21."""
+    """Step: finds or installs Java 17 or 21."""
     try:
         return str(find_java())
     except InputError as error:
@@ -67,7 +67,7 @@ def provide_java(setup: SetUp) -> str:
 
 
 def provide_horovod(setup: SetUp) -> str:
-    """Step: the wheel of Horovod is in the cache."""
+    """Step: finds the wheel of Horovod in the cache, or builds it."""
     kept = find_wheel(setup.horovod_folder)
     if kept:
         return f"from the cache, {kept.parent}"
@@ -93,7 +93,9 @@ STEPS: tuple[tuple[str, str, Callable[[SetUp], str]], ...] = (
 
 
 def digest(root: Path) -> str:
-    """A name for all that the environment is made from; `root` too, since it holds its path."""
+    """Returns a digest of all that the environment is made from, including `root`, which it
+    contains.
+    """
     state = hashlib.sha256(str(root).encode())
     for path in [*(root / name for name in INPUTS), *sorted((root / "tools").glob("*.py"))]:
         state.update(b"\0" + path.read_bytes())
@@ -101,7 +103,9 @@ def digest(root: Path) -> str:
 
 
 def is_up_to_date(root: Path) -> bool:
-    """Whether the last set-up was made from the present sources, and what it made is there."""
+    """Returns whether the last set-up was made from the present sources, and its results still
+    exist.
+    """
     try:
         stamp = json.loads((root / STAMP).read_text())
     except (OSError, ValueError):
@@ -111,7 +115,7 @@ def is_up_to_date(root: Path) -> bool:
 
 
 def write_stamp(setup: SetUp) -> None:
-    """Note that the set-up is complete, and which files it stands on."""
+    """Records that the set-up is complete, and the files that it depends on."""
     jars = setup.added_jars.read_text().split("\n")
     start = setup.fast_start
     needs = [setup.python, find_java() / "bin" / "java", start.conf, *filter(None, jars)]
@@ -122,13 +126,15 @@ def write_stamp(setup: SetUp) -> None:
 
 @contextlib.contextmanager
 def alone_in(root: Path) -> Iterator[int]:
-    """Hold the lock of `root`, a file descriptor; waits while another set-up holds it."""
+    """Holds the lock of `root` and yields its file descriptor; waits while another set-up holds
+    it.
+    """
     descriptor = os.open(root, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("set-up: another one is at work here; waiting for its end", flush=True)
+            print("set-up: another one is running here; waiting for its end", flush=True)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:
@@ -136,8 +142,8 @@ def alone_in(root: Path) -> Iterator[int]:
 
 
 def set_up(root: Path, lock: int) -> None:
-    """Do every step, each with a line before it and a line after it."""
-    (root / STAMP).unlink(missing_ok=True)  # from here on, until the end, nothing is sure
+    """Does every step, and prints a line before and after it."""
+    (root / STAMP).unlink(missing_ok=True)  # incomplete from here on, until the end
     pins = read_pins((root / "requirements.lock").read_text())
     setup = SetUp(root, Commands(root / ".venv" / "setup.log", held=(lock,)), pins)
     setup.commands.log_path.unlink(missing_ok=True)  # the log of the last set-up
@@ -156,13 +162,13 @@ def set_up(root: Path, lock: int) -> None:
 
 
 def main(root: Path = ROOT) -> int:
-    """Set up unless it is done; the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to stop, as by Ctrl-C
+    """Runs the set-up if it is not up to date; returns the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         if is_up_to_date(root):
             return 0
         with alone_in(root) as lock:
-            if not is_up_to_date(root):  # the one that we waited for may have done it
+            if not is_up_to_date(root):  # the set-up that we waited for may have done it
                 set_up(root, lock)
     except (SetupError, InputError) as error:
         print(f"set-up stopped: {error}", file=sys.stderr)
@@ -171,7 +177,7 @@ def main(root: Path = ROOT) -> int:
         print(f"set-up stopped: {error.strerror}: {error.filename}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("set-up interrupted; the next call goes on", file=sys.stderr)
+        print("set-up interrupted; the next call continues", file=sys.stderr)
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Step of the set-up: the environment's own Spark has our settings."""
+"""The step of the set-up that gives the environment's own Spark our settings."""
 
 import re
 
@@ -8,12 +8,12 @@ PACKAGES = re.compile(r"^\s*spark\.jars\.packages\b.*$", re.MULTILINE)
 
 
 def configure_spark(setup: SetUp) -> str:
-    """Step: the environment's own Spark has our settings, its Python, and a Java that it can use.
+    """Step: gives the environment's own Spark our settings, its Python, and a Java that it can use.
 
-    Files are replaced, never written into: uv links them to its cache.
+    Files are replaced, never written into, because uv links them to its cache.
     """
     defaults = (setup.root / "conf" / "spark-defaults.conf").read_text()
-    # Spark would resolve them at each start.
+    # Spark would resolve the packages at each start.
     defaults = PACKAGES.sub("# The set-up has put them beside Spark's own.", defaults)
     conf = setup.spark_home / "conf"
     conf.mkdir(exist_ok=True)
@@ -28,7 +28,7 @@ def configure_spark(setup: SetUp) -> str:
         f'JAVA_HOME="$("{setup.python}" -m devise_lib.spark.platform.find_java)" || exit 1\n'
         "export JAVA_HOME\n",
     )
-    # The original asks the python3 of the PATH, which need not be the one that has pyspark.
+    # The original asks the python3 of the PATH, which may lack pyspark.
     replace_file(
         setup.venv / "bin" / "find-spark-home",
         '#!/usr/bin/env bash\nif [ -z "${SPARK_HOME}" ]; then\n'

@@ -1,4 +1,4 @@
-"""Steps of the set-up: Delta's jars beside Spark's own, and Java's archive of the classes."""
+"""Steps of the set-up that put Delta's jars beside Spark's own and archive Java's classes."""
 
 import filecmp
 import hashlib
@@ -15,28 +15,32 @@ from tools.environment import SetUp, replace_file
 from tools.java_trust import java_options
 
 EXERCISE = "tools/exercise_spark.py"
-LITTLE_WORK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # Java ends after seconds
+QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # Java ends after seconds
 CHECK_FAILED = "Spark does not work with Delta's jars"
 
 
 def begin_spark(setup: SetUp) -> str:
-    """Step: `fetch_delta` and `archive_classes` run beside the next steps."""
+    """Step: starts `fetch_delta` and `archive_classes`, which run in parallel to the next steps."""
 
     def work(commands: Commands) -> str:
         beside = replace(setup, commands=commands)
         return f"{fetch_delta(beside)}; {archive_classes(beside)}"
 
     setup.background.begin(setup.commands, "spark", work)
-    return "they go on beside the next steps"
+    return "running in parallel to the next steps"
 
 
 def finish_spark(setup: SetUp) -> str:
-    """Step: what `begin_spark` began has ended."""
+    """Step: waits for the end of what `begin_spark` started."""
     return setup.background.finish(setup.commands)
 
 
 def fetch_delta(setup: SetUp) -> str:
-    """Delta's jars lie beside Spark's own. Spark resolves them, as it resolves any package."""
+    """Puts Delta's jars beside Spark's own. Spark resolves them, as it resolves any package.
+
+    Raises:
+        SetupError: the jars were not fetched, or the settings name no Delta.
+    """
     settings = setup.root / "conf" / "spark-defaults.conf"
     submit: Words = [setup.venv / "bin" / "spark-submit", "--properties-file", settings]
     python: Words = ["--master", "local[1]", "--conf", f"spark.pyspark.python={setup.python}"]
@@ -44,24 +48,26 @@ def fetch_delta(setup: SetUp) -> str:
     output = setup.commands.run(
         [*submit, *python, setup.root / "tools" / "fetch_delta.py"],
         "Delta's jars were not fetched",
-        {"SPARK_SUBMIT_OPTS": " ".join([*LITTLE_WORK, *options])},
+        {"SPARK_SUBMIT_OPTS": " ".join([*QUICK_START, *options])},
     )
     jars = [line.removeprefix("jar ") for line in output.splitlines() if line.startswith("jar ")]
     added = add_jars(setup, [Path(jar) for jar in jars])
     if not setup.fast_start.has_delta():
-        raise SetupError(f"conf/spark-defaults.conf names no Delta among {jars}: see there")
+        raise SetupError(
+            f"conf/spark-defaults.conf names no Delta among {jars}: correct spark.jars.packages"
+        )
     return ", ".join(path.name for path in added)
 
 
 def add_jars(setup: SetUp, jars: Sequence[Path]) -> list[Path]:
-    """Copy jars beside Spark's own and remove those of an earlier set-up; returns the copies.
+    """Copies jars beside Spark's own and removes those of an earlier set-up; returns the copies.
 
-    Spark's own files stay as they are, because uv links them to its cache. Where Spark has a jar
-    of another version of the same artifact, its own wins, as it does for packages.
+    Spark's own files stay unchanged, because uv links them to its cache. If Spark has a jar of
+    another version of the same artifact, its own takes precedence, as it does for packages.
 
     Args:
         setup: the set-up.
-        jars: files as Ivy names them, group_artifact-version.jar.
+        jars: files named as by Ivy, group_artifact-version.jar.
     """
     folder = setup.spark_home / "jars"
     noted = setup.added_jars.read_text().split("\n") if setup.added_jars.exists() else []
@@ -69,8 +75,7 @@ def add_jars(setup: SetUp, jars: Sequence[Path]) -> list[Path]:
     own = {_artifact(path.name) for path in folder.glob("*.jar") if path not in before}
     copies = {folder / jar.name.partition("_")[2]: jar for jar in jars}
     wanted = {copy: jar for copy, jar in copies.items() if _artifact(copy.name) not in own}
-    # The note comes first, so that a set-up that is killed leaves no jar that the next one does
-    # not know.
+    # The list comes first, so that a killed set-up leaves no jar that the next one does not know.
     replace_file(setup.added_jars, "\n".join(str(path) for path in sorted(before | set(wanted))))
     for copy, jar in wanted.items():
         if not (copy.exists() and filecmp.cmp(copy, jar, shallow=False)):
@@ -84,15 +89,16 @@ def add_jars(setup: SetUp, jars: Sequence[Path]) -> list[Path]:
 
 
 def _artifact(name: str) -> str:
-    """The name of a jar without its version."""
+    """Returns the name of a jar without its version."""
     return re.split(r"-\d", name, maxsplit=1)[0]
 
 
 def archive_classes(setup: SetUp) -> str:
-    """Java's archive of the classes that jobs load; Delta works.
+    """Archives the classes that jobs load, by Java's class data sharing, and checks that Delta
+    works.
 
-    The archive makes sessions start faster. They start without it as well, so the set-up goes on
-    where Java makes none.
+    The archive makes sessions start faster. Because they start without it as well, the set-up
+    continues if Java makes none.
 
     Raises:
         SetupError: Spark does not work with Delta's jars.
@@ -129,7 +135,7 @@ def _exercise(setup: SetUp, arguments: Words) -> None:
 
 
 def _made_from(setup: SetUp) -> str:
-    """A name for all that an archive depends on: Java, the jars and the programs."""
+    """Returns a digest of all that an archive depends on: Java, the jars and the programs."""
     home = find_java()
     files = [home / "release", home / "lib" / "modules"]
     files += sorted((setup.spark_home / "jars").glob("*.jar"))

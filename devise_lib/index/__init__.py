@@ -1,1 +1,3 @@
-"""The search index: faiss, the bundle that holds it, the choice of its search effort."""
+"""The search index: FAISS, the bundle of files that holds it, and the choice of its search
+effort.
+"""

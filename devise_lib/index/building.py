@@ -1,10 +1,10 @@
-"""The steps of building an index, each the work of one task; they meet in a folder of files.
+"""The steps of building an index. Each is the work of one task, and they share a folder of files.
 
     train_index     trained.faiss, queries.npz
     write_shard     shards/NUMBER.faiss, .parquet (ids), .npz (exact results within the shard)
     merge_shards    bundle/index.faiss, bundle/ids.parquet
 
-Every file appears under its name only when it is whole, so a task may fail and be tried again.
+A file gets its name only when it is complete, so a task may fail and be tried again.
 """
 
 import json
@@ -23,22 +23,22 @@ from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, file_sha256
 from devise_lib.index.faiss_index import IvfIndex, set_threads
 from devise_lib.index.size import choose_nlist
 from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
-from devise_lib.numerics.retrieval import drop_own, merge_top_k, top_k
-from devise_lib.paths import write_whole
+from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k, top_k
+from devise_lib.paths import write_atomically
 
 IDS_GROUP_ROWS = 100_000
 IDS_SCHEMA = pa.schema([("row", pa.int64()), ("photo_id", pa.string())])
 
 
 @dataclass(frozen=True)
-class Building:
-    """An index that is being built.
+class BuildPlan:
+    """The parameters of an index to build.
 
     Attributes:
-        folder: where its files are; every task sees it.
+        folder: of its files; every task must see it.
         n, dimension: of all vectors.
-        nlist: lists; 0: chosen from n and the size of the sample.
-        k: results that recall is measured with.
+        nlist: the number of lists; 0 to choose it from n and the size of the sample.
+        k: the number of results with which recall is measured.
         recall_target: the recall that nprobe must reach.
         seed: of the centroids.
     """
@@ -53,12 +53,12 @@ class Building:
 
     @property
     def trained_path(self) -> Path:
-        """The empty index."""
+        """The file of the empty, trained index."""
         return self.folder / "trained.faiss"
 
     @property
     def queries_path(self) -> Path:
-        """The vectors that recall is measured with."""
+        """The file of the vectors with which recall is measured."""
         return self.folder / "queries.npz"
 
     @property
@@ -68,13 +68,13 @@ class Building:
 
     @property
     def result(self) -> Path:
-        """The folder of what is to be published."""
+        """The folder of the files to publish."""
         return self.folder / "bundle"
 
 
 @dataclass(frozen=True)
-class Merged:
-    """What came out; the fields are those of `bundle.Manifest`."""
+class BuildResult:
+    """The result of a build; its fields are those of `bundle.Manifest`."""
 
     n: int
     nlist: int
@@ -87,12 +87,12 @@ class Merged:
     sha256: dict[str, str]
 
     def to_json(self) -> str:
-        """One line that `from_json` reads."""
+        """Returns one line that `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Merged":
-        """The result that `to_json` wrote."""
+    def from_json(cls, text: str) -> "BuildResult":
+        """Reads what `to_json` returned."""
         values = json.loads(text)
         values["curve"] = tuple(RecallPoint(**point) for point in values["curve"])
         return cls(**values)
@@ -100,18 +100,22 @@ class Merged:
 
 @dataclass(frozen=True)
 class SampleBatch:
-    """Some vectors (b, d) of the sample; is_query (b,) are not for training."""
+    """Some vectors (b, d) of the sample; those with is_query (b,) are not used for training."""
 
     photo_ids: Sequence[str]
     vectors: NDArray[np.float32]
     is_query: NDArray[np.bool_]
 
 
-def train_index(plan: Building, batches: Iterable[SampleBatch]) -> int:
-    """Write the empty index and the queries; returns the number of lists.
+def train_index(plan: BuildPlan, batches: Iterable[SampleBatch]) -> int:
+    """Writes the empty index and the queries; returns the number of lists.
+
+    Args:
+        plan: of the index.
+        batches: the sample.
 
     Raises:
-        InputError: nlist is more than there are vectors to train on.
+        InputError: nlist is greater than the number of vectors to train on.
     """
     parts = list(batches)
     vectors = np.concatenate([part.vectors for part in parts])
@@ -127,14 +131,14 @@ def train_index(plan: Building, batches: Iterable[SampleBatch]) -> int:
 
 
 def write_shard(
-    plan: Building, number: int, batches: Iterable[tuple[pa.StringArray, NDArray[np.float32]]]
+    plan: BuildPlan, number: int, batches: Iterable[tuple[pa.StringArray, NDArray[np.float32]]]
 ) -> int:
-    """Index some photos, and search them exactly for the queries; returns their number.
+    """Indexes some photos and searches them exactly for the queries; returns the number of photos.
 
     Args:
-        plan: of the whole index, whose empty index is trained.
-        number: place of the shard; the rows of shard 0 come first in the whole index.
-        batches: photo_ids (b,) and vectors (b, d), in the order that their rows shall have.
+        plan: of the index, whose empty index is trained.
+        number: of the shard; the rows of shard 0 come first in the whole index.
+        batches: photo_ids (b,) and vectors (b, d), in the order of their rows in the index.
     """
     index = IvfIndex.load(plan.trained_path)
     with np.load(plan.queries_path) as queries:
@@ -156,13 +160,15 @@ def write_shard(
         own = found.fill_null(-1).to_numpy().astype(np.int64)
         stem = plan.shards / f"{number:06d}"
         _save_arrays(stem.with_suffix(".npz"), rows=rows, scores=scores, own=own)
-        write_whole(stem.with_suffix(".parquet"), lambda path: pq.write_table(table, path))
+        write_atomically(stem.with_suffix(".parquet"), lambda path: pq.write_table(table, path))
         _save(index, stem.with_suffix(".faiss"))
     return index.n
 
 
-def merge_shards(plan: Building) -> Merged:
-    """One index of all shards, with the nprobe that reaches the recall. Holds it in memory."""
+def merge_shards(plan: BuildPlan) -> BuildResult:
+    """Merges all shards into one index, with the nprobe that reaches the recall. It is held in
+    memory.
+    """
     set_threads(len(os.sched_getaffinity(0)))  # this task runs alone
     plan.result.mkdir(exist_ok=True)
     index = IvfIndex.load(plan.trained_path)
@@ -178,12 +184,12 @@ def merge_shards(plan: Building) -> Merged:
             exact = [merge_top_k([*exact, (found["rows"] + offset, found["scores"])], plan.k + 1)]
             own = np.where(found["own"] >= 0, found["own"] + offset, own)
     _write_ids([path.with_suffix(".parquet") for path in paths], plan.result / IDS_FILE)
-    _, scores = drop_own(*exact[0], own)
+    _, scores = drop_self_matches(*exact[0], own)
     return _tune(plan, index, queries, own, scores)
 
 
 def _write_ids(shards: Iterable[Path], path: Path) -> None:
-    """The ids of all shards as one table, in row groups of one size, whatever the shards'."""
+    """Writes the ids of all shards as one table, in row groups of one size."""
     row = 0
     waiting = IDS_SCHEMA.empty_table()
     with pq.ParquetWriter(path, IDS_SCHEMA) as writer:
@@ -200,20 +206,20 @@ def _write_ids(shards: Iterable[Path], path: Path) -> None:
 
 
 def _tune(
-    plan: Building,
+    plan: BuildPlan,
     index: IvfIndex,
     queries: NDArray[np.float32],
     own: NDArray[np.int64],
     exact: NDArray[np.float32],
-) -> Merged:
-    """Choose nprobe, write the index, and say what it is."""
+) -> BuildResult:
+    """Chooses nprobe, writes the index, and returns its description."""
     curve = [RecallPoint(1, 1.0)]  # a single photo has no neighbour to miss
     if exact.size:
         curve = measure_recall(index, queries, own, exact)
     point = choose_point(curve, plan.recall_target)
     index.set_nprobe(point.nprobe)
     index.save(plan.result / INDEX_FILE)
-    return Merged(
+    return BuildResult(
         n=index.n,
         nlist=index.nlist,
         index_key=index.key,
@@ -227,7 +233,7 @@ def _tune(
 
 
 def _save(index: IvfIndex, path: Path) -> None:
-    write_whole(path, index.save)
+    write_atomically(path, index.save)
 
 
 def _save_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
@@ -235,4 +241,4 @@ def _save_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
         with waiting.open("wb") as file:
             np.savez(file, **arrays)
 
-    write_whole(path, write)
+    write_atomically(path, write)

@@ -1,11 +1,12 @@
-"""The index bundle: one folder that a search team takes as it is, with faiss and pyarrow alone.
+"""The index bundle: one folder that a search team uses as it is, with only faiss and pyarrow.
 
     {work_dir}/index/CURRENT          the name of the published bundle
     {work_dir}/index/<bundle>/        index.faiss, ids.parquet, manifest.json, README.md
 
-A bundle is built under another name and renamed when it is whole; CURRENT is replaced by a
-rename, too, so that a reader sees the old bundle or the new one, never half of one. Where an index
-is built again that has a bundle already, this one gives way: for a moment a reader finds none.
+A bundle is built under another name and renamed when it is complete. CURRENT is replaced by a
+rename, too. A reader therefore finds the old bundle or the new one, never half of one. If an index
+that already has a bundle is built again, the old bundle is moved away first; for a moment a reader
+finds none.
 """
 
 import hashlib
@@ -24,9 +25,9 @@ from devise_lib.folders import replace_folder
 from devise_lib.index.faiss_index import IvfIndex
 from devise_lib.index.readme import how_to_query, readme
 from devise_lib.index.tuning import RecallPoint
-from devise_lib.paths import replace_text
+from devise_lib.paths import write_text_atomically
 
-FORMAT = 1  # rises when a reader of the old manifest could misread the new one
+FORMAT = 1  # raised when a reader of the old manifest could misread the new one
 INDEX_FILE = "index.faiss"
 IDS_FILE = "ids.parquet"
 MANIFEST_FILE = "manifest.json"
@@ -35,27 +36,27 @@ CURRENT_FILE = "CURRENT"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle is, and how good.
+    """The contents of a bundle, and its quality.
 
     Attributes:
-        model_id: model of the embeddings; queries must come from the same.
-        table, table_version: what was indexed, at which version of the table.
-        run_id: MLflow run that built it.
-        n: vectors, which are the rows of ids.parquet too.
-        dimension: numbers of a vector.
+        model_id: the model of the embeddings; queries must be of the same model.
+        table, table_version: the indexed table and its version.
+        run_id: the MLflow run that built it.
+        n: the number of vectors, and of rows in ids.parquet.
+        dimension: the length of a vector.
         metric: inner_product; vectors and queries have unit norm, so scores are cosines.
-        index_key: as faiss's index_factory calls the index.
-        nlist: inverted lists.
-        nprobe: lists to look into; the fewest that reach recall_target.
-        k, queries: what recall was measured with: results, and vectors looked up, each without
-            itself among its results.
-        recall_target: wanted.
+        index_key: the name of the index in faiss's index_factory.
+        nlist: the number of inverted lists.
+        nprobe: the number of lists to search, the fewest that reach recall_target.
+        k, queries: the numbers of results and of queries with which recall was measured. A query is
+            a vector of the index and does not count as its own result.
+        recall_target: the wanted recall.
         recall: the share of the exact k results that are found at nprobe, in [0, 1].
-        curve: recall at other nprobe.
+        curve: the recall at other nprobe.
         seed: of the sample and the centroids.
         faiss_version: that wrote index.faiss.
         sha256: of index.faiss and ids.parquet, hexadecimal.
-        format: layout of the bundle.
+        format: the version of the bundle's layout.
     """
 
     model_id: str
@@ -79,7 +80,9 @@ class Manifest:
     format: int = FORMAT
 
     def bundle_name(self) -> str:
-        """Model, table version, and a digest of all else but the run: equal builds, equal names."""
+        """Returns model, table version and a digest of all else but the run, so equal builds share
+        a name.
+        """
         content = {**asdict(self), "run_id": ""}
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return f"{self.model_id}-v{self.table_version}-{digest[:8]}"
@@ -94,11 +97,12 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        """Name of its folder."""
+        """The name of its folder."""
         return self.folder.name
 
     def require_model(self, model_id: str) -> None:
-        """Refuse to mix the vectors of two models.
+        """Checks that the bundle is of the model `model_id`, so that vectors of two models are not
+        mixed.
 
         Raises:
             InputError: the bundle is of another model.
@@ -111,28 +115,30 @@ class Bundle:
             )
 
     def open_index(self) -> IvfIndex:
-        """The index, memory-mapped; a process opens it once."""
+        """Returns the index, memory-mapped; a process opens it once."""
         return _open_once(self.folder / INDEX_FILE, self.manifest.sha256[INDEX_FILE])
 
 
 def index_root(work_dir: str) -> Path:
-    """Where the bundles of a work folder lie; absolute: workers have other current folders."""
+    """Returns the folder of the bundles as an absolute path, because workers have other current
+    folders.
+    """
     return Path(work_dir).absolute() / "index"
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
+    """Returns the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def publish(building: Path, manifest: Manifest, root: Path) -> Bundle:
-    """Make a folder with an index and its ids a bundle, and let CURRENT name it.
+    """Makes a folder with an index and its ids a bundle, and points CURRENT to it.
 
     Args:
         building: a folder on the file system of `root`; it is renamed.
-        manifest: what it is. The maker of the files has computed their digests. They are not
-            computed again here, because reading takes seconds per GiB; the rows are counted.
+        manifest: of the bundle. It holds the files' digests, which are not computed again here
+            because reading takes seconds per GiB. The rows are counted.
         root: the folder of the bundles.
 
     Raises:
@@ -144,21 +150,21 @@ def publish(building: Path, manifest: Manifest, root: Path) -> Bundle:
     (building / "README.md").write_text(readme(values), encoding="utf-8")
     check_rows(Bundle(building, manifest))
     folder = root / manifest.bundle_name()
-    replace_folder(building, folder)  # one of the same name may have been damaged since
+    replace_folder(building, folder)  # also one of the same name, which may be damaged by now
     point_to(root, folder.name)
     return Bundle(folder, manifest)
 
 
 def point_to(root: Path, name: str) -> None:
-    """Let CURRENT name a bundle, at once: a reader finds the old name or the new one."""
-    replace_text(root / CURRENT_FILE, f"{name}\n")
+    """Points CURRENT to a bundle, atomically."""
+    write_text_atomically(root / CURRENT_FILE, f"{name}\n")
 
 
 def read_current(work_dir: str) -> Bundle:
-    """The published bundle of a work folder.
+    """Returns the published bundle of a work folder.
 
     Raises:
-        InputError: there is none yet, or what CURRENT names is not a bundle.
+        InputError: there is none yet, or CURRENT does not name a bundle.
     """
     root = index_root(work_dir)
     current = root / CURRENT_FILE
@@ -166,15 +172,15 @@ def read_current(work_dir: str) -> Bundle:
         raise InputError(f"no index at {root}: run build_index first, or give another work_dir")
     name = current.read_text(encoding="utf-8").strip()
     if not name or name != Path(name).name:
-        raise InputError(f"{current} says {name!r}, want the name of a folder beside it")
+        raise InputError(f"{current} holds {name!r}, want the name of a folder beside it")
     return read_bundle(root / name)
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The bundle of a folder.
+    """Returns the bundle of a folder.
 
     Raises:
-        InputError: no manifest, or one that this version does not read.
+        InputError: the folder is no bundle, or one of another format.
     """
     path = folder / MANIFEST_FILE
     try:
@@ -193,7 +199,7 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def verify(bundle: Bundle) -> None:
-    """Read the files of a bundle and compare them with its manifest.
+    """Reads the files of a bundle and compares them with its manifest.
 
     Raises:
         InputError: a file is missing or was changed, or the numbers of rows differ.
@@ -211,7 +217,8 @@ def verify(bundle: Bundle) -> None:
 
 
 def check_rows(bundle: Bundle) -> None:
-    """Compare the numbers of rows and dimensions with the manifest; reads the files' ends alone.
+    """Compares the numbers of rows and dimensions with the manifest; reads only headers and
+    footers.
 
     Raises:
         InputError: a file is missing or cut off, or a number differs.

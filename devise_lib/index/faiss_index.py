@@ -1,4 +1,4 @@
-"""An inverted-file index of unit vectors; the only importer of faiss."""
+"""An inverted-file index of unit vectors. No other module imports faiss."""
 
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,19 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import FloatArray
 
 VERSION: str = faiss.__version__
-METRIC = "inner_product"  # of unit vectors: the cosine
+METRIC = "inner_product"  # the cosine, for unit vectors
 
 
 def set_threads(count: int) -> None:
-    """Let faiss use this many threads of the process."""
+    """Sets the number of threads that faiss uses in this process."""
     faiss.omp_set_num_threads(count)
 
 
 class IvfIndex:
-    """Vectors in inverted lists, one list around each centroid, stored as they are.
+    """Uncompressed vectors in inverted lists, one list around each centroid.
 
-    Rows are int64 ids that the caller gives. A search looks into the `nprobe` lists whose
-    centroids are nearest to the query; into all of them it is exact.
+    Rows are int64 ids that the caller chooses. A search covers the `nprobe` lists whose centroids
+    are nearest to the query. A search of all lists is exact.
     """
 
     def __init__(self, index: Any) -> None:
@@ -31,15 +31,15 @@ class IvfIndex:
 
     @classmethod
     def train(cls, sample: FloatArray, nlist: int, seed: int) -> "IvfIndex":
-        """An empty index whose centroids are the k-means of the sample.
+        """Returns an empty index whose centroids are the k-means of the sample.
 
         Args:
-            sample: (n, d) unit vectors, n >= nlist; their order matters.
-            nlist: number of lists.
-            seed: of the first choice of centroids.
+            sample: (n, d), unit vectors, n >= nlist; the result depends on their order.
+            nlist: the number of lists.
+            seed: of the initial centroids.
 
         Raises:
-            InputError: fewer vectors than lists.
+            InputError: there are fewer vectors than lists.
         """
         if len(sample) < nlist:
             raise InputError(
@@ -52,21 +52,21 @@ class IvfIndex:
             faiss.IndexFlatIP(dimension), dimension, nlist, faiss.METRIC_INNER_PRODUCT
         )
         index.cp.seed = seed
-        index.cp.min_points_per_centroid = 1  # choose_nlist sees to it; a given nlist is obeyed
+        index.cp.min_points_per_centroid = 1  # choose_nlist has its own limit
         index.train(_float32(sample))
         return cls(index)
 
     @classmethod
     def load(cls, path: Path, memory_map: bool = False) -> "IvfIndex":
-        """The index of a file.
+        """Loads an index from a file.
 
         Args:
             path: where `save` wrote it.
-            memory_map: leave the vectors on disk and read the lists that a search probes;
-                processes of one machine then share the pages. Such an index is read only.
+            memory_map: leave the vectors on disk and read only the lists that a search probes.
+                Processes of one machine then share the pages. Such an index is read-only.
 
         Raises:
-            InputError: no such file, or not an inverted-file index of inner products.
+            InputError: there is no such file, or it is no inverted-file index of inner products.
         """
         flags = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY if memory_map else 0
         try:
@@ -86,33 +86,33 @@ class IvfIndex:
 
     @property
     def n(self) -> int:
-        """Vectors in the index."""
+        """The number of vectors in the index."""
         return int(self._index.ntotal)
 
     @property
     def dimension(self) -> int:
-        """Numbers of a vector."""
+        """The length of a vector."""
         return int(self._index.d)
 
     @property
     def nlist(self) -> int:
-        """Inverted lists."""
+        """The number of inverted lists."""
         return int(self._index.nlist)
 
     @property
     def key(self) -> str:
-        """What faiss's index_factory calls such an index."""
+        """The name of such an index in faiss's index_factory."""
         return f"IVF{self.nlist},Flat"
 
     def set_nprobe(self, nprobe: int) -> None:
-        """The lists that a search probes if it does not say; kept in the file."""
+        """Sets the default number of lists that a search probes, which is saved in the file."""
         self._index.nprobe = nprobe
 
     def add(self, vectors: FloatArray, rows: NDArray[np.int64]) -> None:
-        """Add vectors (n, d) under their row numbers (n,).
+        """Adds vectors (n, d) with their row numbers (n,).
 
         Raises:
-            ValueError: another dimension, or not a row number for each vector.
+            ValueError: the dimension differs, or the numbers of vectors and row numbers do.
         """
         self._check_dimension(vectors)
         if rows.shape != (len(vectors),):
@@ -123,18 +123,18 @@ class IvfIndex:
     def search(
         self, queries: FloatArray, k: int, nprobe: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The k best rows of each query among the lists probed, as `retrieval.top_k` gives them.
+        """Returns the k best rows of each query among the probed lists, as `retrieval.top_k` does.
 
         Args:
-            queries: (q, d) unit vectors.
-            k: results a query.
-            nprobe: lists to look into, at most `nlist`.
+            queries: (q, d), unit vectors.
+            k: the number of results per query.
+            nprobe: the number of lists to probe, at most `nlist`.
 
         Returns:
-            rows (q, k), and scores (q, k), falling; -1 and -inf where the lists hold fewer.
+            rows (q, k), and scores (q, k), falling; -1 and -inf where the lists hold fewer vectors.
 
         Raises:
-            ValueError: the dimension is another.
+            ValueError: the dimension differs.
         """
         self._check_dimension(queries)
         params = faiss.SearchParametersIVF()
@@ -143,10 +143,12 @@ class IvfIndex:
         return rows, np.where(rows >= 0, scores, -np.inf).astype(np.float32)
 
     def merge(self, shard: "IvfIndex", offset: int) -> None:
-        """Move the vectors of `shard` here, its rows raised by `offset`; it is empty after.
+        """Moves the vectors of `shard` to this index, with `offset` added to its rows.
+
+        The shard is empty afterwards.
 
         Raises:
-            ValueError: the shard has other centroids, so its lists mean something else.
+            ValueError: the shard has other centroids, so its lists do not correspond.
         """
         if not np.array_equal(self._centroids(), shard._centroids()):
             raise ValueError(
@@ -157,7 +159,7 @@ class IvfIndex:
         self._index.merge_from(shard._index, offset)
 
     def save(self, path: Path) -> None:
-        """Write the index to a file."""
+        """Writes the index to a file."""
         faiss.write_index(self._index, str(path))
 
     def _centroids(self) -> NDArray[np.float32]:

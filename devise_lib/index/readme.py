@@ -1,4 +1,4 @@
-"""The README.md of a bundle: for a search team that has faiss and pyarrow, not this package."""
+"""The README.md of a bundle, for a search team that has faiss and pyarrow but not this package."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -44,11 +44,13 @@ for found, scores in zip(rows, cosines):
 
 
 def how_to_query(manifest: Mapping[str, Any]) -> str:
-    """A program of faiss, numpy and pyarrow that queries the bundle in the current folder."""
+    """Returns a program with faiss, numpy and pyarrow that queries the bundle in the current
+    folder.
+    """
     return HOW_TO.format(**manifest)
 
 
 def readme(manifest: Mapping[str, Any]) -> str:
-    """The text of README.md from the fields of a manifest."""
+    """Returns the text of README.md from the fields of a manifest."""
     how_to = how_to_query(manifest).rstrip().replace("\n", "\n    ").replace("    \n", "\n")
     return TEMPLATE.format(**manifest, percent=100 * manifest["recall"], how_to=how_to)

@@ -1,27 +1,31 @@
-"""How many inverted lists an index of n vectors gets."""
+"""Chooses the number of inverted lists of an index."""
 
 import math
 
-MIN_POINTS_PER_LIST = 39  # below it faiss warns that centroids are badly placed
+MIN_POINTS_PER_LIST = 39  # with fewer, faiss warns that centroids are badly placed
 
-# (vectors from, lists): above a million, the sizes that the faiss guidelines give.
+# (least number of vectors, lists), from a million vectors on, by the faiss guidelines.
 LARGE = ((100_000_000, 1_048_576), (10_000_000, 262_144), (1_000_000, 65_536))
 
 
 def choose_nlist(n: int, n_train: int) -> int:
-    """The number of inverted lists for n vectors, as far as the training vectors allow.
+    """Returns the number of inverted lists for n vectors, as far as the training vectors allow.
 
-    4 sqrt(n) below a million vectors, then 65,536 to 10 million, 262,144 to 100 million and
-    1,048,576 beyond; never more than one list for 39 training vectors, so that many vectors
-    with a small training sample get fewer lists than they could use: 2.6 million training
-    vectors are the least for 65,536 lists.
+    | vectors | lists |
+    | below 1 million | 4 sqrt(n) |
+    | from 1 million | 65,536 |
+    | from 10 million | 262,144 |
+    | from 100 million | 1,048,576 |
+
+    There is never more than one list per 39 training vectors. A small training sample therefore
+    limits the lists: 65,536 lists need at least 2.6 million training vectors.
 
     Args:
         n: vectors in the index.
         n_train: vectors that the centroids are trained on.
 
     Returns:
-        At least 1: an index of one list searches everything.
+        At least 1. A search of an index with one list covers all vectors.
 
     Raises:
         ValueError: there is nothing to train on.

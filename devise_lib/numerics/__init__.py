@@ -1,1 +1,1 @@
-"""The numbers behind the pipeline, in numpy alone: what every other layer is tested against."""
+"""The mathematics of the pipeline in numpy alone; every other layer is tested against it."""

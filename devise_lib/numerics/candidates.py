@@ -1,4 +1,4 @@
-"""Labels to choose from, and what each method scores them with."""
+"""Candidate labels, and the methods that score them for a photo."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from devise_lib.numerics.conse import conse, softmax
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.vectors import FloatArray
 
-METHOD, CONTROL = "devise", "random_embeddings"  # the names of the projection and its control
+METHOD, CONTROL = "devise", "random_embeddings"  # names of the projection and of its control
 
 
 @dataclass(frozen=True)
 class CandidateSet:
-    """Labels to choose from.
+    """The labels that a method scores.
 
     Attributes:
-        labels: (m,) sorted.
-        seen: (m,) whether photos of the label may be trained on.
-        vectors: (m, d_word) unit rows: their word vectors.
-        control_vectors: (m, d_word) unit rows: the control's random vectors.
+        labels: (m,), sorted.
+        seen: (m,), whether photos of the label may be trained on.
+        vectors: (m, d_word), unit rows: the labels' word vectors.
+        control_vectors: (m, d_word), unit rows: the random vectors of the control.
     """
 
     labels: list[str]
@@ -39,15 +39,15 @@ class CandidateSet:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some of the labels of a candidate set, which a photo's label is looked for among.
+    """A subset of a candidate set, among which a photo's label is searched.
 
     Attributes:
-        name: unseen_only, seen_only, unseen_and_seen, or as the configuration calls it.
-        label_set: the label set that they are of; "" for several.
-        columns: (c,) their places in the candidate set, rising.
-        valid: (v,) the places of the labels that hierarchical precision may call correct: those of
-            `columns`, and the seen ones of the same label sets.
-        photo_sets: the photo sets that are asked; empty for all.
+        name: unseen_only, seen_only, unseen_and_seen, or a name from the configuration.
+        label_set: the label set of the labels; "" if they come from several.
+        columns: (c,), the labels' columns in the candidate set, rising.
+        valid: (v,), the columns of the labels that hierarchical precision may count as correct:
+            `columns`, and the seen labels of the same label sets.
+        photo_sets: the photo sets whose photos are tested; empty for all.
     """
 
     name: str
@@ -58,18 +58,18 @@ class Choice:
 
 
 class Method(Protocol):
-    """A way to score labels for photos."""
+    """A method that scores labels for photos."""
 
     def scores(self, features: FloatArray, candidates: CandidateSet) -> FloatArray:
-        """Features (n, d_visual) to scores (n, m), greater is better."""
+        """Maps features (n, d_visual) to scores (n, m) of the candidates, greater is better."""
 
 
 @dataclass(frozen=True)
 class ByWords:
-    """Cosines with the labels' word vectors, or with a control's random ones.
+    """Scores labels by the cosine with their word vectors, or with the random ones of a control.
 
     Attributes:
-        compatibility: of features and label vectors.
+        compatibility: compares features and label vectors.
         control: whether the label vectors are the random ones.
     """
 
@@ -77,7 +77,7 @@ class ByWords:
     control: bool = False
 
     def scores(self, features: FloatArray, candidates: CandidateSet) -> FloatArray:
-        """See `Method`."""
+        """Returns the cosines (n, m) of features (n, d_visual) and candidates."""
         vectors = candidates.control_vectors if self.control else candidates.vectors
         return self.compatibility.scores(features, vectors)
 
@@ -87,9 +87,10 @@ class SoftmaxLayer:
     """The last layer of a classifier.
 
     Attributes:
-        kernel, bias: (d_visual, classes), (classes,).
-        classes: the label of each class. None at all where the features are not what the classifier
-            is linear in: it can then be neither compared with nor started from.
+        kernel: (d_visual, classes).
+        bias: (classes,).
+        classes: the label of each class. It is empty where the classifier is not linear in the
+            features; such a layer can neither be compared with nor be used as a start.
     """
 
     kernel: NDArray[np.float32]
@@ -97,11 +98,13 @@ class SoftmaxLayer:
     classes: list[str]
 
     def probabilities(self, features: FloatArray) -> FloatArray:
-        """Features (n, d_visual) to (n, classes)."""
+        """Maps features (n, d_visual) to class probabilities (n, classes)."""
         return softmax(features @ self.kernel + self.bias)
 
     def class_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The label vectors of the classes, (classes, d_word); zeros for one that has none."""
+        """Returns the label vectors of the classes, (classes, d_word); zeros for a class without
+        one.
+        """
         found = np.zeros((len(self.classes), len(next(iter(vectors.values())))), np.float32)
         for row, label in zip(found, self.classes, strict=True):
             row[:] = vectors.get(label, 0.0)
@@ -110,12 +113,14 @@ class SoftmaxLayer:
 
 @dataclass(frozen=True)
 class BySoftmax:
-    """The classifier itself: it can name its own classes only; other labels come last."""
+    """Scores labels by the classifier itself, which knows its own classes only."""
 
     layer: SoftmaxLayer
 
     def scores(self, features: FloatArray, candidates: CandidateSet) -> FloatArray:
-        """See `Method`."""
+        """Returns the class probabilities (n, m) of the candidates; -inf for a label without a
+        class.
+        """
         place = {label: column for column, label in enumerate(self.layer.classes)}
         columns = np.array([place.get(label, -1) for label in candidates.labels])
         scores = self.layer.probabilities(features)[:, columns]
@@ -124,12 +129,12 @@ class BySoftmax:
 
 @dataclass(frozen=True)
 class ByConse:
-    """ConSE: cosines with the mean vector of the photo's likeliest classes.
+    """Scores labels by ConSE: cosines with the mean vector of the photo's likeliest classes.
 
     Attributes:
         layer: the classifier.
-        class_vectors: (classes, d_word) unit word vectors; zeros for a class without one.
-        t: classes taken a photo.
+        class_vectors: (classes, d_word), unit word vectors; zeros for a class without one.
+        t: the number of classes per photo.
     """
 
     layer: SoftmaxLayer
@@ -137,6 +142,8 @@ class ByConse:
     t: int
 
     def scores(self, features: FloatArray, candidates: CandidateSet) -> FloatArray:
-        """See `Method`."""
+        """Returns the cosines (n, m) of the ConSE embeddings of features (n, d_visual) and
+        candidates.
+        """
         probabilities = self.layer.probabilities(features)
         return conse(probabilities, self.class_vectors, self.t) @ candidates.vectors.T

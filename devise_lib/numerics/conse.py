@@ -1,4 +1,7 @@
-"""ConSE: a photo is the mean of the label vectors of its likeliest training classes."""
+"""ConSE: a photo's embedding is the weighted mean of the label vectors of its likeliest classes.
+
+Source: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings" (2013).
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,25 +10,28 @@ from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """Rows (n, m) to probabilities; a shift of a row changes nothing."""
+    """Returns the softmax of each row of (n, m) logits: probabilities that sum to 1.
+
+    The greatest logit of a row is subtracted first, which avoids an overflow and changes no result.
+    """
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def conse(probabilities: FloatArray, class_vectors: FloatArray, t: int) -> NDArray[np.float32]:
-    """Embed photos by their `t` likeliest classes.
+    """Embeds photos by the label vectors of their `t` likeliest classes.
 
     Args:
-        probabilities: (n, m) of the training classes.
-        class_vectors: (m, d) unit vectors; a row of zeros for a class without a vector, which
-            is passed over.
-        t: classes taken a photo; 10 in the paper's best setting.
+        probabilities: (n, m), of the training classes.
+        class_vectors: (m, d), unit rows. A row of zeros marks a class without a vector, which is
+            left out.
+        t: the number of classes per photo; 10 in the paper's best setting.
 
     Returns:
-        (n, d) unit embeddings: sum of p(class) * vector(class), normalised.
+        (n, d) unit embeddings: the sum of p(class) * vector(class), normalised.
 
-    Source: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic
-    Embeddings" (2013), eq. 2; the factor 1/Z does not change a cosine.
+    Source: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings"
+    (2013), eq. 2. The factor 1/Z is left out because it does not change a cosine.
     """
     usable = np.linalg.norm(class_vectors, axis=1) > 0
     p = np.where(usable, probabilities, 0.0)

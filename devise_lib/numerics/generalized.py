@@ -1,4 +1,6 @@
-"""Generalised zero-shot learning: seen and unseen labels compete, and stacking is calibrated.
+"""Generalised zero-shot learning, where seen and unseen labels compete, with calibrated stacking.
+
+Calibrated stacking subtracts a penalty gamma from the scores of all seen labels.
 
 Sources: Xian et al., "Zero-Shot Learning - the Good, the Bad and the Ugly" (2017), eq. 16; Chao et
 al., "An Empirical Study and Analysis of Generalized Zero-Shot Learning" (2016), eq. 2.
@@ -15,20 +17,20 @@ from devise_lib.numerics.vectors import FloatArray
 
 BoolArray = NDArray[np.bool_]
 
-LEVEL = 0.95  # of the best harmonic mean, that is as good for a penalty
+PLATEAU_SHARE = 0.95  # penalties that reach this share of the best harmonic mean count as equal
 
 
 def harmonic_mean(seen: float, unseen: float) -> float:
-    """H of two accuracies; 0 where both are."""
+    """Returns the harmonic mean of two accuracies; 0 where both are 0."""
     return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
 
 
 def per_class_means(values: FloatArray, classes: NDArray[Any]) -> tuple[NDArray[Any], FloatArray]:
-    """The classes, sorted, and the mean over each class's photos.
+    """Returns the sorted classes, and the mean of the values of each class's photos.
 
     Args:
-        values: (n,), such as 1 where the first label is right.
-        classes: (n,) of any type.
+        values: (n,), such as 1 for a photo whose first label is right.
+        classes: (n,), of any type.
     """
     names, place = np.unique(classes, return_inverse=True)
     return names, np.bincount(place, weights=values) / np.bincount(place)
@@ -36,13 +38,13 @@ def per_class_means(values: FloatArray, classes: NDArray[Any]) -> tuple[NDArray[
 
 @dataclass(frozen=True)
 class SeenUnseenCurve:
-    """Accuracies as the penalty gamma on the scores of seen labels grows.
+    """Seen and unseen accuracy as a function of the penalty gamma on the scores of seen labels.
 
     The curve is a step function: row i holds for gamma in [gammas[i], gammas[i + 1]).
 
     Attributes:
-        gammas: (m,) rising; the first is -inf.
-        seen, unseen: (m,) accuracies of the photos of seen and of unseen labels.
+        gammas: (m,), rising; the first is -inf.
+        seen, unseen: (m,), the accuracies on photos of seen labels and on photos of unseen labels.
     """
 
     gammas: FloatArray
@@ -51,12 +53,12 @@ class SeenUnseenCurve:
 
     @classmethod
     def of(cls, gammas: FloatArray, falls: FloatArray, rises: FloatArray) -> "SeenUnseenCurve":
-        """A curve from its steps.
+        """Builds a curve from its steps.
 
         Args:
-            gammas: (m,) rising. The last may be inf, for what is never lost, or never won.
-            falls, rises: (m,) by how much the accuracy of seen labels falls at each, and that of
-                unseen ones rises.
+            gammas: (m,), rising. The last may be inf; its step lies beyond every penalty.
+            falls, rises: (m,), by how much the seen accuracy falls and the unseen accuracy rises at
+                each gamma.
         """
         end = len(gammas) - int(np.isposinf(gammas[-1]))
         seen = np.concatenate([[falls.sum()], falls.sum() - np.cumsum(falls[:end])])
@@ -64,39 +66,46 @@ class SeenUnseenCurve:
         return cls(np.concatenate([[-np.inf], gammas[:end]]), np.maximum(seen, 0.0), unseen)
 
     def area(self) -> float:
-        """AUSUC: the area under seen accuracy against unseen accuracy, in [0, 1]."""
+        """Returns AUSUC, the area under seen accuracy against unseen accuracy, in [0, 1]."""
         heights = (self.seen[1:] + self.seen[:-1]) / 2.0
         return float(heights @ np.diff(self.unseen))
 
     def sample(self, points: int) -> tuple[FloatArray, FloatArray]:
-        """Seen and unseen accuracies at so many of its steps or fewer, evenly between the ends."""
+        """Returns the seen and the unseen accuracies at no more than `points` of the curve's steps.
+
+        The steps are spread evenly from the first to the last.
+        """
         rows = np.unique(np.linspace(0, len(self.gammas) - 1, points).round().astype(np.int64))
         return self.seen[rows], self.unseen[rows]
 
     def at(self, gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Seen and unseen accuracies with these penalties."""
+        """Returns the seen and the unseen accuracies at the given penalties, each (k,) for k
+        penalties.
+        """
         rows = np.searchsorted(self.gammas, gammas, side="right") - 1
         return self.seen[rows], self.unseen[rows]
 
 
 def best_penalty(curves: Sequence[SeenUnseenCurve]) -> tuple[float, float]:
-    """The penalty with the greatest mean of the curves' harmonic means, and that mean.
+    """Returns the penalty whose mean harmonic mean over the curves is greatest, and that mean.
 
-    The top is flat, and where on it the best step lies is chance: on real photos the best of five
-    folds were from 0.005 to 0.07. So the penalty is the middle of the steps around the best one
-    that have at least LEVEL of its mean.
+    The maximum is flat, and chance decides where on it the best step lies: on real photos the best
+    steps of five folds were from 0.005 to 0.07. The penalty is therefore the middle of the steps
+    around the best one that reach at least PLATEAU_SHARE of its mean.
     """
     steps = np.unique(np.concatenate([curve.gammas for curve in curves]))  # the first is -inf
     means = np.mean([_harmonic_means(*curve.at(steps)) for curve in curves], axis=0)
     best = int(np.argmax(means))
-    below = np.flatnonzero(means < LEVEL * means[best])
+    below = np.flatnonzero(means < PLATEAU_SHARE * means[best])
     first = int(np.max(below[below < best], initial=-1)) + 1
     after = int(np.min(below[below > best], initial=len(steps)))
     return _middle(steps[first], steps[after] if after < len(steps) else np.inf), float(means[best])
 
 
 def _middle(first: float, last: float) -> float:
-    """Of an interval; of one without an end its other end, or what lies 1 before that."""
+    """Returns the middle of an interval. Of one that is open to one side, it returns the other end,
+    or 1 less than that where -inf is open.
+    """
     if np.isinf(first) or np.isinf(last):
         return float(first if np.isfinite(first) else last - 1.0 if np.isfinite(last) else 0.0)
     return float((first + last) / 2.0)
@@ -110,32 +119,33 @@ def _harmonic_means(seen: FloatArray, unseen: FloatArray) -> FloatArray:
 def turning_points(
     scores: FloatArray, seen: BoolArray, truth: NDArray[np.integer[Any]], k: int = 1
 ) -> FloatArray:
-    """The penalty at which each photo's label leaves the first k, or enters them.
+    """Returns the penalty at which each photo's right label leaves or enters the first k labels.
 
-    A seen label is among the first k while gamma is below it, an unseen one from there on; ties
-    count against the label, as in `retrieval.rank_of_truth`, but for one at that very gamma.
+    A seen label is among the first k while gamma is below its turning point, an unseen label from
+    its turning point on. Ties count against the right label, as in `retrieval.rank_of_truth`. The
+    exception is the tie at exactly the turning point.
 
     Args:
         scores: (n, m), greater is better.
-        seen: (m,) labels that gamma is taken from; there are some of both kinds.
-        truth: (n,) the column that is right.
-        k: at least 1.
+        seen: (m,), whether gamma is subtracted from the label's scores; both kinds must occur.
+        truth: (n,), the column of the right label.
+        k: the length of the list, at least 1.
 
     Returns:
-        (n,). -inf for a seen label that is never among the first k, or an unseen one that always
-        is; inf for the other way round.
+        (n,) penalties. A seen label that is never among the first k has -inf, one that always is
+        has inf. An unseen label has inf and -inf in these cases.
     """
     rows = np.arange(len(truth))
     right = scores[rows, truth]
     rivals = scores.copy()
     rivals[rows, truth] = -np.inf
     own_kind = seen[None, :] == seen[truth][:, None]  # (n, m)
-    # Rivals of its own kind stay where they are, so as many of the first k are gone.
+    # The penalty moves no rival of the label's own kind, so those ahead keep their places.
     ahead = np.count_nonzero(own_kind & (rivals >= right[:, None]), axis=1)
     width = min(k, scores.shape[1])
     others = np.partition(np.where(own_kind, np.inf, -rivals), width - 1, axis=1)[:, :width]
     others = -np.sort(others, axis=1)  # (n, width) falling: the best of the other kind
-    place = k - 1 - ahead  # the best rival of the other kind that must stay behind
+    place = k - 1 - ahead  # the best rival of the other kind that must rank below the label
     never = place < 0
     rival = others[rows, np.clip(place, 0, others.shape[1] - 1)]
     rival = np.where(place >= others.shape[1], -np.inf, rival)
@@ -148,19 +158,19 @@ def turning_points(
 def seen_unseen_curve(
     turns: FloatArray, is_seen: BoolArray, classes: NDArray[Any]
 ) -> SeenUnseenCurve:
-    """The exact curve of per-class accuracies.
+    """Returns the exact curve of per-class accuracies.
 
     Args:
-        turns: (n,) of `turning_points`.
-        is_seen: (n,) whether the photo's own label is seen; there are some of both kinds.
-        classes: (n,) its own label.
+        turns: (n,), the photos' `turning_points`.
+        is_seen: (n,), whether the photo's right label is seen; both kinds must occur.
+        classes: (n,), the photo's right label.
 
     Raises:
         ValueError: all photos are of one kind.
     """
     if is_seen.all() or not is_seen.any():
         raise ValueError("want photos of seen and of unseen labels, got one kind only")
-    weights = np.empty(len(turns))  # of a right answer in the mean over classes
+    weights = np.empty(len(turns))  # of one photo in the mean over classes
     for kind in (is_seen, ~is_seen):
         _, place, counts = np.unique(classes[kind], return_inverse=True, return_counts=True)
         weights[kind] = 1.0 / counts[place] / len(counts)

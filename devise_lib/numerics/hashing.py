@@ -1,4 +1,4 @@
-"""Random-hyperplane hashing: vectors that point the same way fall into the same bucket.
+"""Random-hyperplane hashing: vectors of similar direction fall into the same bucket.
 
 Source: M. Charikar, Similarity estimation techniques from rounding algorithms, 2002.
 """
@@ -14,10 +14,16 @@ MAX_BITS = 62  # a bucket is a signed 64-bit integer
 
 
 def hyperplanes(dimension: int, bits: int, tables: int, seed: int) -> NDArray[np.float32]:
-    """The normals of random hyperplanes, (tables * bits, dimension), standard normal numbers.
+    """Draws the normals of random hyperplanes: standard normal numbers, (tables * bits, dimension).
 
-    The rows of table t are t * bits to (t + 1) * bits - 1. The same arguments give the same
-    planes with one version of numpy; a table of signatures keeps the planes themselves.
+    The rows of table t are t * bits to (t + 1) * bits - 1. The same arguments give the same planes
+    with one version of numpy only. A table of signatures therefore keeps the planes themselves.
+
+    Args:
+        dimension: of the vectors to hash, at least 1.
+        bits: planes per hash table, from 1 to MAX_BITS.
+        tables: the number of hash tables, at least 1.
+        seed: of the random generator.
 
     Raises:
         ValueError: a number is out of range.
@@ -32,18 +38,18 @@ def hyperplanes(dimension: int, bits: int, tables: int, seed: int) -> NDArray[np
 
 
 def buckets(vectors: FloatArray, planes: FloatArray, bits: int) -> NDArray[np.int64]:
-    """The bucket of each vector in each table, (n, tables).
+    """Returns the bucket of each vector in each hash table, (n, tables).
 
-    Bit i of a bucket tells on which side of plane i of its table the vector lies:
-    1 where the inner product is above zero. The length of a vector does not matter.
+    Bit i of a bucket is 1 where the inner product of the vector with plane i of the table is above
+    zero. The length of a vector does not matter.
 
-    Products are summed in float64: in float32 the last bits depend on how many vectors come in
-    one call, and so a vector close to a plane would change its bucket with the batch.
+    Products are summed in float64. In float32 the last bits depend on how many vectors one call
+    has, so a vector close to a plane could change its bucket with the batch.
 
     Args:
         vectors: (n, d).
-        planes: (tables * bits, d), as `hyperplanes` makes them.
-        bits: planes a table.
+        planes: (tables * bits, d), as `hyperplanes` draws them.
+        bits: planes per hash table.
 
     Raises:
         ValueError: the shapes do not agree.
@@ -59,9 +65,12 @@ def buckets(vectors: FloatArray, planes: FloatArray, bits: int) -> NDArray[np.in
 
 
 def bit_agreement(cosine: float) -> float:
-    """The probability that two vectors of this cosine lie on the same side of a hyperplane.
+    """Returns the probability that two vectors lie on the same side of a random hyperplane.
 
-    1 - angle / pi, in [0, 1].
+    The probability is 1 - angle / pi.
+
+    Args:
+        cosine: of the two vectors.
 
     Raises:
         ValueError: the cosine is not in [-1, 1].
@@ -72,10 +81,15 @@ def bit_agreement(cosine: float) -> float:
 
 
 def collision_probability(cosine: float, bits: int, tables: int) -> float:
-    """The probability that two vectors of this cosine share a bucket in at least one table.
+    """Returns the probability that two vectors share a bucket in at least one hash table.
 
-    1 - (1 - p^bits)^tables, p being the agreement of one bit. A search by buckets finds a
-    neighbour with this probability, which is its expected recall at that cosine.
+    The probability is 1 - (1 - p^bits)^tables, where p is the `bit_agreement` of the cosine. It is
+    the expected recall of a search by buckets for neighbours of that cosine.
+
+    Args:
+        cosine: of the two vectors.
+        bits: planes per hash table.
+        tables: the number of hash tables.
 
     Raises:
         ValueError: the cosine is not in [-1, 1].

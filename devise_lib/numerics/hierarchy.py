@@ -1,4 +1,7 @@
-"""The is-a hierarchy of labels, and hierarchical precision@k as DeViSE's appendix defines it."""
+"""The is-a hierarchy of labels, and hierarchical precision@k.
+
+Source: Frome et al., "DeViSE" (2013), appendix A.3.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -6,26 +9,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CorrectSets:
-    """hCorrectSet(label, k) of one label for every k up to a limit.
+    """The sets hCorrectSet(label, k) of one label for every k up to a limit.
 
-    The sets are nested: a label that joins at some k stays for every greater one.
+    The sets are nested: a label that belongs to the set of some k belongs to the set of every
+    greater k.
 
     Attributes:
-        first_k: the labels of the greatest set, each with the smallest k whose set holds it.
+        first_k: for each label of the largest set, the smallest k whose set holds the label.
     """
 
     first_k: Mapping[str, int]
 
     def size(self, k: int) -> int:
-        """|hCorrectSet(label, k)|: at least k, unless the hierarchy has fewer valid labels."""
+        """Returns |hCorrectSet(label, k)|: at least k unless the hierarchy has fewer valid
+        labels.
+        """
         return sum(first <= k for first in self.first_k.values())
 
     def precision(self, predictions: Sequence[str], k: int) -> float:
-        """The share of the first k predictions that are in hCorrectSet(label, k).
+        """Returns the share of the first k predictions that are in hCorrectSet(label, k).
 
         Args:
-            predictions: the best first, none twice. Fewer than k are divided by k all the same.
-            k: at least 1.
+            predictions: distinct labels, the best first. The count is divided by k even where there
+                are fewer than k predictions.
+            k: the length of the list, at least 1.
 
         Source: Frome et al., "DeViSE" (2013), appendix A.3.
         """
@@ -33,31 +40,31 @@ class CorrectSets:
 
 
 class Hierarchy:
-    """Labels joined by is-a edges, which are walked in both directions.
+    """An undirected graph of labels that are joined by is-a edges.
 
     Args:
         edges: pairs of a parent and its child. A label may have several parents.
     """
 
     def __init__(self, edges: Iterable[tuple[str, str]]) -> None:
-        self._beside: dict[str, set[str]] = {}
+        self._neighbours: dict[str, set[str]] = {}
         for parent, child in edges:
-            self._beside.setdefault(parent, set()).add(child)
-            self._beside.setdefault(child, set()).add(parent)
+            self._neighbours.setdefault(parent, set()).add(child)
+            self._neighbours.setdefault(child, set()).add(parent)
 
     def __contains__(self, label: str) -> bool:
-        return label in self._beside
+        return label in self._neighbours
 
     def correct_sets(self, label: str, valid: Set[str], max_k: int) -> CorrectSets:
-        """hCorrectSet(label, k) for k from 1 to `max_k`.
+        """Returns hCorrectSet(label, k) for each k from 1 to `max_k`.
 
-        All labels within R hops, where R is the least for which `valid` has k of them. Nodes that
-        are not valid are walked through.
+        A set holds the valid labels within R hops of `label`. R is the smallest number of hops that
+        gives at least k labels. Paths may lead through labels that are not valid.
 
         Args:
-            label: where to start. One that is not in the hierarchy is alone.
-            valid: the labels that a set may hold; in a zero-shot task those of the test and
-                those of training.
+            label: the right label. A label outside the hierarchy has no neighbours.
+            valid: the labels that a set may hold. In a zero-shot task these are the labels of the
+                test and those of training.
             max_k: at least 1.
 
         Source: Frome et al., "DeViSE" (2013), appendix A.3.
@@ -65,9 +72,9 @@ class Hierarchy:
         first_k: dict[str, int] = {}
         shell, passed = {label}, {label}
         while shell and len(first_k) < max_k:
-            joining = len(first_k) + 1  # the sets of fewer were full before this shell
+            joining = len(first_k) + 1  # the sets of smaller k are full without this shell
             first_k |= dict.fromkeys(sorted(shell & valid), joining)
-            shell = {near for node in shell for near in self._beside.get(node, ())} - passed
+            shell = {near for node in shell for near in self._neighbours.get(node, ())} - passed
             passed |= shell
         return CorrectSets(first_k)
 
@@ -75,13 +82,14 @@ class Hierarchy:
 def chance_precision(
     sets: Iterable[tuple[CorrectSets, int]], k: int, candidates: Set[str]
 ) -> float:
-    """Hierarchical precision@k of guessing among the candidates, for k up to their number.
+    """Returns the hierarchical precision@k of a random guess among the candidates.
 
-    It is the mean |hCorrectSet(label, k)| over the number of labels where all are candidates.
+    The precision is the mean number of candidates in hCorrectSet(label, k), divided by the number
+    of candidates.
 
     Args:
-        sets: of each right label, with the number of its photos; at least one.
-        k: at least 1.
+        sets: the correct sets of each right label, with the number of its photos; at least one.
+        k: from 1 to the number of candidates.
         candidates: the labels that the guess is drawn from.
     """
     right = photos = 0

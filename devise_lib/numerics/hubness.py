@@ -1,4 +1,4 @@
-"""Hubs: labels that come near to many photos whatever these show; how many, and CSLS against them.
+"""Hubs: labels that are near to many photos, whatever the photos show. Measures, and CSLS.
 
 Sources: Radovanovic et al., "Hubs in Space" (2010); Conneau et al., "Word Translation Without
 Parallel Data" (2018), section 2.3 (CSLS).
@@ -16,13 +16,13 @@ from devise_lib.numerics.vectors import FloatArray
 
 @dataclass(frozen=True)
 class Hubness:
-    """How unevenly labels come among the first k of a number of queries.
+    """How unevenly the labels occur among the first k of many queries.
 
     Attributes:
-        skewness: of the occurrences N_k; 0 where they are symmetric about their mean.
-        antihub_share: of the labels that no query has among its first k.
-        hub_occurrence: share of all occurrences that labels with at least 2k of them take.
-        robin_hood: share of the occurrences that would have to move to make all labels equal.
+        skewness: of the occurrences N_k; 0 if they are symmetric about their mean.
+        antihub_share: the share of labels that occur among the first k of no query.
+        hub_occurrence: the share of all occurrences that go to labels with at least 2k of them.
+        robin_hood: the share of occurrences that would have to move to make all labels equal.
     """
 
     skewness: float
@@ -32,10 +32,15 @@ class Hubness:
 
 
 def hubness(occurrences: NDArray[np.integer[Any]], k: int) -> Hubness:
-    """Of N_k (m,): the number of queries that have each of m labels among their first k.
+    """Measures hubness.
+
+    Args:
+        occurrences: N_k (m,), for each label the number of queries that have it among their first
+            k.
+        k: the length of the lists.
 
     Raises:
-        ValueError: there is no occurrence at all.
+        ValueError: all occurrences are 0.
     """
     counts = occurrences.astype(np.float64)
     if not counts.sum() > 0:
@@ -52,14 +57,14 @@ def hubness(occurrences: NDArray[np.integer[Any]], k: int) -> Hubness:
 
 
 def mean_of_nearest(blocks: Iterable[FloatArray], k: int) -> NDArray[np.float64]:
-    """Each label's mean score with the k queries of a bank that score best with it: r_S of CSLS.
+    """Returns r_S of CSLS: each label's mean score with its k best queries of a bank, (m,).
 
     Args:
-        blocks: scores (b, m) of some queries of the bank with all labels; at least one row.
-        k: 10 in the paper; all queries of a smaller bank.
+        blocks: scores (b, m) of the bank's queries with all labels, in blocks; at least one row.
+        k: 10 in the paper. A smaller bank is used as a whole.
 
-    Returns:
-        (m,)
+    Raises:
+        ValueError: the bank is empty.
     """
     best: FloatArray | None = None
     for block in blocks:
@@ -72,13 +77,15 @@ def mean_of_nearest(blocks: Iterable[FloatArray], k: int) -> NDArray[np.float64]
 
 
 def csls(scores: FloatArray, label_means: FloatArray) -> FloatArray:
-    """2 s(x, y) - r_S(y), (n, m): a label loses what it scores with its nearest queries anyway.
+    """Returns the CSLS scores 2 s(x, y) - r_S(y), (n, m), which rank hubs lower.
 
-    The term r_T(x) of the paper is left out: it shifts all scores of a query alike.
+    The term r_T(x) of the paper is left out because it shifts all scores of a query alike.
 
     Args:
-        scores: (n, m) cosines of queries and labels.
-        label_means: (m,) of `mean_of_nearest`, from a bank that must not be the queries tested,
-            or the method would know more of the test than one photo.
+        scores: (n, m), cosines of queries and labels.
+        label_means: (m,), by `mean_of_nearest`. Its bank must not be the tested queries, because
+            the method would then know more of the test than one photo.
+
+    Source: Conneau et al., "Word Translation Without Parallel Data" (2018), section 2.3.
     """
     return 2.0 * scores - label_means

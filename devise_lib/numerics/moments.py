@@ -1,4 +1,4 @@
-"""Sums over labelled features: all that the closed-form methods need of the data."""
+"""Sums over labelled features, which are all that the closed-form methods need of the data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from devise_lib.numerics.vectors import FloatArray
 class ClassMoments:
     """Sums over the features X (n, d) of some classes.
 
-    They add, so each task sums its rows and the sums are summed. Their size is that of the classes
-    and of the features' dimension, never that of the data.
+    Moments can be added: each task sums its rows, and then the tasks' sums are added. Their size
+    depends on the number of classes and on d, never on the number of rows.
 
     Attributes:
-        labels: the classes that there are features of, sorted.
-        counts: (c,) features of each.
-        sums: (c, d) of the features of each class.
-        xx: (d, d) X'X.
+        labels: the classes that have features, sorted.
+        counts: (c,), the number of features per class.
+        sums: (c, d), the sum of the features per class.
+        xx: (d, d), X'X.
     """
 
     labels: Sequence[str]
@@ -32,7 +32,7 @@ class ClassMoments:
 
     @classmethod
     def of(cls, features: FloatArray, labels: Sequence[str]) -> "ClassMoments":
-        """The sums over features (n, d) and the label of each."""
+        """Computes the sums over features (n, d) and the label of each."""
         x = features.astype(np.float64)
         names, place = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
         sums = np.zeros((len(names), x.shape[1]))
@@ -51,7 +51,11 @@ class ClassMoments:
         return ClassMoments(labels, counts, sums, self.xx + other.xx)
 
     def bands(self, count: int) -> list["ClassMoments"]:
-        """The same sums in so many bands of features, (c, b) and (b, d), which add as these do."""
+        """Cuts the sums into `count` bands of feature dimensions, with `sums` (c, b) and `xx` (b,
+        d).
+
+        Bands of the same dimensions can be added, as whole moments can.
+        """
         cuts = np.linspace(0, len(self.xx), count + 1).astype(int)
         return [
             ClassMoments(self.labels, self.counts, self.sums[:, start:stop], self.xx[start:stop])
@@ -60,30 +64,30 @@ class ClassMoments:
 
     @classmethod
     def of_bands(cls, bands: Sequence["ClassMoments"]) -> "ClassMoments":
-        """All bands, in their order, put together."""
+        """Joins all bands of some moments, in their order."""
         first = bands[0]
         sums = np.concatenate([band.sums for band in bands], axis=1)
         return cls(first.labels, first.counts, sums, np.concatenate([band.xx for band in bands]))
 
     @property
     def rows(self) -> int:
-        """Features in all."""
+        """The number of features of all classes."""
         return int(self.counts.sum())
 
     @cached_property
     def mean(self) -> FloatArray:
-        """(d,)"""
+        """The mean of all features, (d,)."""
         return np.asarray(self.sums.sum(0) / self.rows)
 
     @cached_property
     def deviation(self) -> FloatArray:
-        """Standard deviation (d,); 1 of a feature that is constant."""
+        """The standard deviation of each feature dimension, (d,); 1 for a constant one."""
         variance = np.maximum(np.diag(self.xx) / self.rows - self.mean**2, 0.0)
         deviation = np.sqrt(variance)
         return np.where(deviation > 1e-6, deviation, 1.0)
 
     def standardised(self) -> "ClassMoments":
-        """The same sums of Z = (X - mean) / deviation."""
+        """Returns the same sums of Z = (X - mean) / deviation."""
         centred = self.xx - self.rows * np.outer(self.mean, self.mean)
         return ClassMoments(
             self.labels,
@@ -93,5 +97,5 @@ class ClassMoments:
         )
 
     def matrix_of(self, vectors: Mapping[str, NDArray[np.float32]]) -> FloatArray:
-        """The vectors of the classes, in their order, (c, m)."""
+        """Returns the vectors of the classes, in the order of `labels`, (c, m)."""
         return np.stack([vectors[label] for label in self.labels]).astype(np.float64)

@@ -1,16 +1,16 @@
-"""How many files a number of bytes is packed into."""
+"""Computes how many files a table's bytes are packed into."""
 
-TASK_BYTES = 4 << 20  # less is not worth a task of its own
+TASK_BYTES = 4 << 20  # a task with less costs more than it saves
 
 
 def count_files(total_bytes: int, rows: int, file_bytes: int, slots: int) -> int:
-    """Files of about `file_bytes` each; of fewer, where that keeps more slots at work.
+    """Returns the number of files: about `file_bytes` each, or smaller ones to occupy more slots.
 
     Args:
-        total_bytes: to be packed, >= 0.
-        rows: that they are of, >= 0.
-        file_bytes: what a file should hold, >= 1.
-        slots: tasks that run at once, >= 1.
+        total_bytes: the bytes to pack, at least 0.
+        rows: the rows that the bytes hold, at least 0.
+        file_bytes: the target size of a file in bytes, at least 1.
+        slots: the tasks that run at once, at least 1.
 
     Returns:
         At least 1. The mean file holds at most `file_bytes`.

@@ -1,29 +1,29 @@
-"""Whether one method is clearly better than another: differences, label by label."""
+"""Tests whether one method is clearly better than another, by paired differences per label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-# By fold, the score of each label that was held out; None for one that was an answer to choose
-# from, but whose photos did not ask.
+# Per fold, the score of each label that was held out. None marks a label that was a candidate
+# answer only: none of its photos was tested.
 LabelScores = Mapping[int, Mapping[str, float | None]]
 
-LEAST_LABELS = 5  # with fewer, not even a lead on every label is rarer by chance than 5 %
-ROUNDING = 1e-9  # scores are shares of photos: a smaller mean is what rounding leaves of none
-_NORMAL = 1.6448536269514722  # the 95 % quantile of the normal distribution
-_FEW = (6.313752, 2.919986, 2.353363, 2.131847)  # of Student's t with 1 to 4 degrees of freedom
+LEAST_LABELS = 5  # with fewer, chance gives a lead on every label in more than 5 % of cases
+ROUNDING = 1e-9  # scores are shares of photos, so a smaller mean is a rounding error
+_NORMAL_95 = 1.6448536269514722  # the 95 % quantile of the normal distribution
+_T_95 = (6.313752, 2.919986, 2.353363, 2.131847)  # of Student's t, 1 to 4 degrees of freedom
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The mean of paired differences, and how far chance may move it.
+    """The mean of paired differences, with its standard error.
 
     Attributes:
-        mean: of the differences.
-        error: the standard error of the mean; infinite where it cannot be told, for fewer than two
-            pairs.
-        pairs: how many there are.
+        mean: the mean of the differences.
+        error: the standard error of the mean. It is infinite for fewer than two pairs, which do not
+            tell the error.
+        pairs: the number of pairs.
     """
 
     mean: float
@@ -32,7 +32,7 @@ class PairedDifference:
 
     @property
     def bound(self) -> float:
-        """What the mean exceeds by chance in 5 % of cases: that of a one-sided t test."""
+        """The value that the mean exceeds by chance in 5 % of cases, by a one-sided t test."""
         if self.pairs < 2:
             return np.inf
         return max(ROUNDING, t_quantile(self.pairs - 1) * self.error)
@@ -43,8 +43,8 @@ class LabelComparison:
     """How much better one method is than another on labels held out.
 
     The labels of a fold share one trained projection. If chance makes that projection better, all
-    of its labels gain, and a test over labels takes the gain for a certain one. So the fold counts
-    as a unit, too.
+    of its labels gain, and a test over labels alone would call the gain certain. The folds are
+    therefore tested as units, too.
 
     Attributes:
         labels: the difference over all labels.
@@ -56,19 +56,24 @@ class LabelComparison:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the first is better by a one-sided t test at 5 %, over labels and over folds.
+        """Whether the first method is better by a one-sided t test at 5 %, over labels and over
+        folds.
 
-        Fewer than LEAST_LABELS labels show nothing. In simulations, a model that is no better than
-        the other is called clearly better in 1 to 5 % of comparisons over two folds or more. A
-        single fold cannot show how much chance moves a fold as a whole. There the rate is 5 % where
-        chance does not move it. Where it moves it half as much as single labels, the rate grows
-        with the labels: 11 % with 5, 18 % with 10, 25 % with 24, 40 % with 200.
+        The answer is False for fewer than LEAST_LABELS labels.
+
+        In simulations, a model that is no better than the other is called clearly better in 1 to 5
+        % of comparisons over two folds or more. A single fold cannot show how much chance moves a
+        fold as a whole. There the rate is 5 % if chance does not move the fold. If chance moves it
+        half as much as single labels, the rate grows with the labels: 11 % with 5, 18 % with 10, 25
+        % with 24, 40 % with 200.
         """
         parts = [self.labels, *([self.folds] if self.folds else [])]
         return self.labels.pairs >= LEAST_LABELS and all(part.mean > part.bound for part in parts)
 
     def __str__(self) -> str:
-        """For people: each mean, the bound that it must exceed, and what it is the mean of."""
+        """Returns each mean with its bound and the number of labels or folds, for people to
+        read.
+        """
         mine = self.labels
         text = f"{mine.mean:+.4f} (bound {mine.bound:.4f}) on {mine.pairs} labels held out"
         if self.folds is None:
@@ -78,17 +83,17 @@ class LabelComparison:
 
 
 def t_quantile(freedom: int) -> float:
-    """The 95 % quantile of Student's t distribution, to 0.001.
-
-    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964), expansion 26.7.5,
-    and table 26.10 for the few degrees of freedom that the expansion is too coarse for.
+    """Returns the 95 % quantile of Student's t distribution, to 0.001.
 
     Args:
         freedom: degrees of freedom, at least 1.
+
+    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964), expansion 26.7.5.
+    For 1 to 4 degrees of freedom the expansion is too coarse, so table 26.10 is used.
     """
-    if freedom <= len(_FEW):
-        return _FEW[freedom - 1]
-    x = _NORMAL
+    if freedom <= len(_T_95):
+        return _T_95[freedom - 1]
+    x = _NORMAL_95
     terms = (
         (x**3 + x) / 4,
         (5 * x**5 + 16 * x**3 + 3 * x) / 96,
@@ -99,10 +104,10 @@ def t_quantile(freedom: int) -> float:
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float]) -> PairedDifference:
-    """How much greater the numbers of `first` are than those of `second`, pair by pair.
+    """Returns how much greater the numbers of `first` are than those of `second`, pair by pair.
 
-    What is hard for one method is mostly hard for the other, too. Differences within pairs leave
-    that out, so their standard error is smaller than that of two separate means.
+    A label that is hard for one method is mostly hard for the other, too. Differences within pairs
+    leave that out, so their standard error is smaller than that of two separate means.
 
     Args:
         first, second: (n,) finite numbers of the same things, n at least 1.
@@ -123,14 +128,15 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Paired
 
 
 def compare_labels(new: LabelScores, old: LabelScores) -> LabelComparison | None:
-    """How much better `new` is than `old` on the labels that both were asked for.
+    """Compares two methods on the labels that both were tested on.
 
-    A score depends on how many labels there are to choose from. So a fold counts only where `new`
-    had all labels to choose from that `old` had. It may have had more, as where labels have come
-    since: that makes its task harder, so `new` is never taken for better than it is.
+    A score depends on the number of candidate labels. A fold therefore counts only where `new` had
+    all the candidates that `old` had. `new` may have had more, because labels may have been added
+    since. More candidates make its task harder, so `new` is never rated too well.
 
     Returns:
-        None where no fold can be compared, or no label asked in both.
+        How much better `new` is than `old`. None if no fold can be compared, or if both were tested
+        on no common label.
     """
     pairs = {
         fold: found

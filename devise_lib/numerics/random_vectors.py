@@ -1,4 +1,4 @@
-"""Random unit vectors that belong to names: the control that knows nothing of what names mean."""
+"""Random unit vectors for names: a control that knows nothing of what the names mean."""
 
 import hashlib
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 
 def random_unit_vector(name: str, dimension: int, seed: int) -> NDArray[np.float32]:
-    """A vector (dimension,) of unit L2 norm, uniform on the sphere.
+    """Returns a random vector (dimension,) of unit L2 norm, uniform on the sphere.
 
-    It depends on the name, the dimension and the seed alone, not on what other names there are: a
-    generator of its own is seeded by a digest of name and seed. Independent normal numbers have
-    no preferred direction, so scaled to unit norm they are uniform on the sphere.
+    The vector depends on the name, the dimension and the seed alone. Other names do not matter,
+    because a digest of name and seed seeds a separate generator. Independent normal numbers have no
+    preferred direction, so they are uniform on the sphere once scaled to unit norm.
 
     Args:
         name: any text.

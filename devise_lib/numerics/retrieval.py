@@ -1,4 +1,4 @@
-"""Exact nearest vectors, and how well a ranking finds what is right."""
+"""Exact nearest neighbours, and measures of how well a ranking finds the right answers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,16 +15,16 @@ Block = tuple[Ids, FloatArray]
 def top_k(
     queries: FloatArray, vectors: FloatArray | Iterable[Block], k: int
 ) -> tuple[Ids, FloatArray]:
-    """The k vectors with the greatest inner product with each query, the best first.
+    """Finds the k vectors with the greatest inner product with each query, the best first.
 
-    With rows of unit norm the inner product is the cosine. Equal scores are ordered by id.
-    Only one block, and k results a query, are held at once.
+    For rows of unit norm the inner product is the cosine. Equal scores are ordered by id. The
+    function holds one block, and k results per query, at a time.
 
     Args:
         queries: (q, d).
-        vectors: a matrix (n, d), whose ids are its row numbers, or blocks of (ids (b,),
-            vectors (b, d)); the ids are integers in every block, or strings.
-        k: results a query.
+        vectors: a matrix (n, d), whose ids are its row numbers, or blocks of (ids (b,), vectors (b,
+            d)). The ids are integers in every block, or strings in every block.
+        k: the number of results per query.
 
     Returns:
         ids (q, min(k, n)), and their scores of the same shape, falling along each row.
@@ -50,19 +50,26 @@ def top_k(
 
 
 def best_columns(scores: FloatArray, k: int) -> NDArray[np.int64]:
-    """The columns of the k greatest scores (q, m) of each row, the best first, (q, min(k, m)).
+    """Returns the columns of the k greatest scores in each row, the best first.
 
     Equal scores are ordered by column.
+
+    Args:
+        scores: (q, m).
+        k: the number of columns per row.
+
+    Returns:
+        (q, min(k, m)).
     """
     return _best_of_block(scores, np.arange(scores.shape[1]), k)[0]
 
 
 def merge_top_k(parts: Iterable[tuple[Ids, FloatArray]], k: int) -> tuple[Ids, FloatArray]:
-    """The best k of several lists for the same queries, as `top_k` gives them.
+    """Merges several `top_k` results for the same queries into the best k.
 
     Args:
-        parts: ids (q, any) and scores of the same shape, of distinct ids.
-        k: results a query.
+        parts: ids (q, any) and scores of the same shape; no id occurs twice for a query.
+        k: the number of results per query.
 
     Returns:
         ids and scores, (q, min(k, all)), falling; equal scores are ordered by id.
@@ -74,14 +81,14 @@ def merge_top_k(parts: Iterable[tuple[Ids, FloatArray]], k: int) -> tuple[Ids, F
 
 
 def recall_at_k(found: Ids, exact: Ids) -> float:
-    """The mean share of each query's exact results that were found, in [0, 1].
+    """Returns the mean share of each query's exact results that were found, in [0, 1].
 
     Args:
-        found: (q, any) ids; -1 stands for no result.
-        exact: (q, k) ids of the exact search, k >= 1.
+        found: (q, any), ids; -1 marks a missing result.
+        exact: (q, k), ids of the exact search, k >= 1.
 
     Raises:
-        ValueError: the numbers of queries differ, or there is nothing to find.
+        ValueError: the numbers of queries differ, or `exact` is empty.
     """
     if len(found) != len(exact) or not exact.size:
         raise ValueError(f"want found (q, any), exact (q, k); got {found.shape}, {exact.shape}")
@@ -90,17 +97,19 @@ def recall_at_k(found: Ids, exact: Ids) -> float:
 
 
 def recall_by_score(found: FloatArray, exact: FloatArray, tolerance: float = 1e-5) -> float:
-    """`recall_at_k`, where results that score the same may stand for one another.
+    """Returns the recall, where results of equal score may replace one another.
 
-    Vectors that are equal, or as near to the query, are equally right. The tolerance covers the
-    last bits in which two ways to sum a product of float32 vectors differ.
+    Two vectors with the same score are equally right, whatever their ids.
 
     Args:
-        found: (q, any) scores; -inf stands for no result.
-        exact: (q, k) scores of the exact search, k >= 1; the least of a row is what to reach.
+        found: (q, any), scores; -inf marks a missing result.
+        exact: (q, k), scores of the exact search, k >= 1. A found score counts if it reaches the
+            least score of the row.
+        tolerance: covers the last bits in which two ways to sum a product of float32 vectors
+            differ.
 
     Raises:
-        ValueError: the numbers of queries differ, or there is nothing to find.
+        ValueError: the numbers of queries differ, or `exact` is empty.
     """
     if len(found) != len(exact) or not exact.size:
         raise ValueError(f"want found (q, any), exact (q, k); got {found.shape}, {exact.shape}")
@@ -109,15 +118,15 @@ def recall_by_score(found: FloatArray, exact: FloatArray, tolerance: float = 1e-
     return float(np.minimum(reached / exact.shape[1], 1.0).mean())
 
 
-def drop_own(ids: Ids, scores: FloatArray, own: Ids) -> tuple[Ids, FloatArray]:
-    """The results of queries that are among the vectors themselves, without the query.
+def drop_self_matches(ids: Ids, scores: FloatArray, own: Ids) -> tuple[Ids, FloatArray]:
+    """Removes each query from its own results, for queries that are among the searched vectors.
 
     Args:
-        ids, scores: (q, k + 1), the best first, as `top_k` gives them.
-        own: (q,) id of each query.
+        ids, scores: (q, k + 1), the best first, as `top_k` returns them.
+        own: (q,), the id of each query.
 
     Returns:
-        ids and scores, (q, k): a row that lacks its query loses its last result instead.
+        ids and scores, (q, k). A row that does not hold its query loses its last result instead.
     """
     q, width = ids.shape
     is_own = ids == own[:, None]
@@ -127,21 +136,21 @@ def drop_own(ids: Ids, scores: FloatArray, own: Ids) -> tuple[Ids, FloatArray]:
 
 
 def rank_of_truth(scores: FloatArray, truth: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """The place of the right label in each row of scores, 1 for the best.
+    """Returns the rank of the right label in each row of scores, 1 for the best.
 
-    Ties count against: labels that score the same as the right one, or whose score is not a
-    number, stand before it. So the rank is the worst that any order of equal scores could give,
+    Ties count against the right label. Labels with the same score, or with a score that is not a
+    number, rank before it. The rank is thus the worst that any order of equal scores could give. It
     depends on no sorting, and scores that are all equal earn nothing.
 
     Args:
         scores: (n, m), greater is better.
-        truth: (n,), the column that is right, in [0, m).
+        truth: (n,), the column of the right label, in [0, m).
 
     Returns:
         (n,) ranks in [1, m].
 
     Raises:
-        ValueError: the shapes do not agree, or `truth` names a column that there is not.
+        ValueError: the shapes do not agree, or `truth` names a column that does not exist.
     """
     if scores.ndim != 2 or truth.shape != (len(scores),):
         raise ValueError(f"want scores (n, m), truth (n,); got {scores.shape}, {truth.shape}")
@@ -153,12 +162,12 @@ def rank_of_truth(scores: FloatArray, truth: NDArray[np.integer[Any]]) -> NDArra
 
 
 def flat_hit_at_k(ranks: NDArray[np.integer[Any]], k: int) -> float:
-    """The share of photos whose right label is among the first k, in [0, 1].
+    """Returns the share of photos whose right label is among the first k, in [0, 1].
 
-    Figures over different numbers of candidate labels cannot be compared: chance is k / m.
+    Do not compare results for different numbers of candidates m: chance alone reaches k / m.
 
     Args:
-        ranks: (n,) rank of the right label, 1 for the best.
+        ranks: (n,), rank of the right label, 1 for the best.
         k: length of the list.
 
     Raises:
@@ -170,12 +179,12 @@ def flat_hit_at_k(ranks: NDArray[np.integer[Any]], k: int) -> float:
 
 
 def _best_of_block(scores: FloatArray, ids: Ids, k: int) -> tuple[Ids, FloatArray]:
-    """The best k columns of scores (q, b), without sorting more than k of them where k << b."""
+    """Returns the best k columns of scores (q, b), and sorts only about k of them where k << b."""
     q, b = scores.shape
     if k < b:
         bound = np.partition(scores, b - k, axis=1)[:, b - k]  # (q,) the k-th best
         width = int(np.count_nonzero(scores >= bound[:, None], axis=1).max(initial=k))
-        if width < b:  # wider than k where the k-th place is tied: all who share it compete
+        if width < b:  # wider than k if scores tie at the k-th place: all of these compete
             columns = np.argpartition(scores, b - width, axis=1)[:, b - width :]
             kept = np.take_along_axis(scores, columns, axis=1)
             return merge_top_k([(ids[columns], kept)], k)

@@ -1,4 +1,4 @@
-"""Which photos and labels a model trains on: by digests of ids, so that it never changes."""
+"""Splits of photos and labels by digests of their ids, so that an id never changes its part."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,20 +7,25 @@ BUCKETS = 10_000
 
 
 def is_test(photo_id: str, share: float, seed: int) -> bool:
-    """Whether a photo is kept for testing; about `share` of all ids, the same on every run.
+    """Returns whether a photo belongs to the test set, which gets about `share` of all ids.
 
-    It depends on nothing but its arguments: not on the number of tasks, nor on other photos.
+    The result depends on the arguments alone, not on the number of tasks nor on other photos.
+
+    Args:
+        photo_id: the photo's id.
+        share: the part of all ids for testing, in [0, 1].
+        seed: of the split.
     """
     return _digest(photo_id, seed) % BUCKETS < share * BUCKETS
 
 
 def fold_of(label: str, folds: int, seed: int) -> int:
-    """Which part of the labels, from 0, this one belongs to: no other label changes it."""
+    """Returns the fold of a label, from 0 to `folds` - 1, independently of all other labels."""
     return _digest(f"label:{label}", seed) % folds
 
 
 def halves(labels: Iterable[str], seed: int) -> tuple[list[str], list[str]]:
-    """The labels in two halves, by their digests; the first has one more of an odd number."""
+    """Splits labels into two halves by their digests; the first half gets the odd label."""
     order = sorted(labels, key=lambda label: (_digest(f"half:{label}", seed), label))
     return order[::2], order[1::2]
 

@@ -1,4 +1,4 @@
-"""Where the time of a run went, what it would take for more photos, and what that would cost."""
+"""Where the time of a run went, with estimates of time and cost for other numbers of photos."""
 
 from dataclasses import dataclass, fields
 
@@ -8,15 +8,15 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Seconds that cores spent on each stage of some photos.
+    """Core seconds that each stage spent on some photos.
 
     Attributes:
-        photos: how many, refused ones included.
-        load_s: loading the network, once a worker process.
-        read_s: waiting for photos' bytes, from the table or from their paths.
-        decode_s: decoding them, all threads together.
-        infer_s: in the network.
-        write_s: handing rows on, and committing them.
+        photos: the number of photos, refused ones included.
+        load_s: loading the network, once per worker process.
+        read_s: waiting for photos' bytes, from the table or from files.
+        decode_s: decoding, summed over all threads.
+        infer_s: running the network.
+        write_s: passing rows on, and committing them.
     """
 
     photos: int = 0
@@ -35,12 +35,12 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class Throughput:
-    """A run over some photos.
+    """The measured speed of a run over some photos.
 
     Attributes:
-        times: of its tasks, added up.
-        wall_s: from its first photo to its last.
-        cores: that it had.
+        times: the stage times, summed over all tasks.
+        wall_s: seconds from the first photo to the last.
+        cores: the number of cores of the run.
     """
 
     times: StageTimes
@@ -49,19 +49,27 @@ class Throughput:
 
     @property
     def photos_per_s(self) -> float:
-        """Of the whole run, the loading of the network left out: that does not grow with photos."""
+        """Photos per second of the whole run.
+
+        The time for loading the network is left out because it does not grow with the photos.
+        """
         busy_s = self.wall_s - self.times.load_s / self.cores
         return self.times.photos / busy_s if busy_s > 0 else 0.0
 
     def rates(self) -> dict[str, float]:
-        """Photos/s that each stage alone would do on these cores; the least is the bottleneck."""
+        """Returns the photos per second that each stage alone would reach on these cores.
+
+        The stage with the lowest rate is the bottleneck. A stage that took no time has rate 0.
+        """
         taken = {stage: getattr(self.times, f"{stage}_s") / self.cores for stage in STAGES}
         return {stage: self.times.photos / s if s > 0 else 0.0 for stage, s in taken.items()}
 
     def hours(self, photos: int) -> float:
-        """Hours for so many photos on the same cores; 0 where nothing was measured."""
+        """Estimates the hours for `photos` photos on the same cores; 0 where nothing was
+        measured.
+        """
         return photos / self.photos_per_s / HOUR_S if self.photos_per_s else 0.0
 
     def cost(self, photos: int, core_hour_price: float) -> float:
-        """Of so many photos, in the currency of the price."""
+        """Estimates the cost of `photos` photos, in the currency of the price per core hour."""
         return self.hours(photos) * self.cores * core_hour_price

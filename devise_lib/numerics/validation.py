@@ -1,4 +1,6 @@
-"""How good a method is at labels that it was not trained on: what settings are chosen by."""
+"""How good a method is on labels that it was not trained on; settings are chosen by these
+scores.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,88 +22,92 @@ from devise_lib.numerics.retrieval import rank_of_truth
 from devise_lib.numerics.splits import halves
 from devise_lib.numerics.vectors import FloatArray
 
-SCORED_KS = (1, 5)  # the lengths of the lists whose hits are averaged
+SCORED_KS = (1, 5)  # hit@k is averaged over these k
 
 
 @dataclass(frozen=True)
 class FoldScore:
-    """How a method did in one fold.
+    """The score of a method in one fold.
 
     Attributes:
-        by_label: hit@k of each label held out whose photos ask, among the labels held out; the
-            mean over SCORED_KS.
-        curves: among all labels, at each of SCORED_KS.
+        by_label: hit@k among the held-out labels, of each held-out label that has photos; the mean
+            over SCORED_KS.
+        curves: the curves among all labels, one for each of SCORED_KS.
     """
 
     by_label: Mapping[str, float]
     curves: tuple[SeenUnseenCurve, ...]
 
     @property
-    def alone(self) -> float:
-        """The mean over the labels: each counts as much, however many photos it has."""
+    def unseen_accuracy(self) -> float:
+        """The mean over the labels, where each label counts the same however many photos it has."""
         return float(np.mean(list(self.by_label.values())))
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a method did in all folds; means over these and over SCORED_KS.
+    """The score of a method in all folds; means over the folds and over SCORED_KS.
 
     Attributes:
-        alone: per-class hit@k among the labels held out.
-        harmonic: among all, the harmonic mean with the hit@k of the labels trained on, at gamma.
-        gamma: the penalty on trained labels at which it is greatest.
-        by_fold: `alone` of each fold.
-        by_label: of each fold, the scores of the labels that it is the mean of.
+        unseen_accuracy: per-class hit@k among the held-out labels.
+        harmonic_mean: among all labels, the harmonic mean of the hit@k of held-out and of trained
+            labels, at the penalty gamma.
+        gamma: the penalty on trained labels that maximises the harmonic mean.
+        by_fold: the unseen accuracy of each fold.
+        by_label: for each fold, the scores of the labels that its unseen accuracy averages.
     """
 
-    alone: float
-    harmonic: float
+    unseen_accuracy: float
+    harmonic_mean: float
     gamma: float
     by_fold: tuple[float, ...]
     by_label: tuple[Mapping[str, float], ...] = ()
 
     @classmethod
     def over(cls, folds: Sequence[FoldScore]) -> "Score":
-        """The score of a method's answers, one of each fold."""
+        """Combines the scores of a method in each of its folds."""
         gamma, harmonic = best_penalty([curve for fold in folds for curve in fold.curves])
-        alone = tuple(fold.alone for fold in folds)
+        by_fold = tuple(fold.unseen_accuracy for fold in folds)
         by_label = tuple(fold.by_label for fold in folds)
-        return cls(float(np.mean(alone)), harmonic, gamma, alone, by_label)
+        return cls(float(np.mean(by_fold)), harmonic, gamma, by_fold, by_label)
 
     @property
     def value(self) -> float:
-        """What settings are chosen by: what is done for labels that nobody has seen.
+        """The number that settings are chosen by: the accuracy on unseen labels.
 
-        So do Xian et al. (2017); with the labels trained on in it, longer training would win, which
-        serves these alone. Between both, the penalty decides.
+        Xian et al. (2017) choose by it, too. If the accuracy on trained labels were part of the
+        number, longer training would win, because it improves that accuracy only. The penalty gamma
+        balances both kinds.
         """
-        return self.alone
+        return self.unseen_accuracy
 
 
-def choose(scores: Sequence[Score]) -> int:
-    """The place of the first that is not clearly worse than the best.
+def choose_by_one_standard_error(scores: Sequence[Score]) -> int:
+    """Returns the index of the first setting that is not clearly worse than the best one.
 
-    Not clearly is by no more than one standard error of the difference, fold by fold; with
-    one fold only the best will do. So who lists settings puts the more careful ones first.
+    A setting is clearly worse if it is behind by more than one standard error of the difference,
+    taken fold by fold. With one fold only the best setting qualifies. A caller therefore lists its
+    more careful settings first.
 
-    Source: Breiman et al., "Classification and Regression Trees" (1984), section 3.4.3, the rule
-    of one standard error; here of paired differences.
+    Source: Breiman et al., "Classification and Regression Trees" (1984), section 3.4.3, the rule of
+    one standard error; here with paired differences.
     """
     best = max(scores, key=lambda score: score.value)
-    return next(i for i, score in enumerate(scores) if _as_good(score, best))
+    return next(i for i, score in enumerate(scores) if _is_as_good(score, best))
 
 
 def cross_fitted(by_step: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The scores of labels at steps that these labels did not choose.
+    """Scores each label at a step that was chosen without the label's own score.
 
-    The greatest of several scores is too high: chance has part in which is the greatest. So the
-    labels are cut into halves. Each half chooses a step, and the other half is scored there.
+    The greatest of several scores is biased upwards, because chance decides in part which score is
+    the greatest. The labels are therefore split into halves. Each half chooses a step, and the
+    other half is scored there.
 
     Args:
         by_step: the scores of the same labels after each step; the first is the start.
 
     Returns:
-        A score per label. That of a label without another one is the score at the start.
+        A score per label. A single label gets the score at the start.
     """
     first, second = halves(by_step[0], seed=0)
     found: dict[str, float] = {}
@@ -112,20 +118,20 @@ def cross_fitted(by_step: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return found
 
 
-def _as_good(score: Score, best: Score) -> bool:
+def _is_as_good(score: Score, best: Score) -> bool:
     behind = paired_difference(best.by_fold, score.by_fold)
     return behind.mean <= (behind.error if behind.pairs > 1 else 0.0)
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Photos of seen labels that methods under trial are not trained on, in one fold.
+    """Photos of seen labels that the methods under test are not trained on, in one fold.
 
     Attributes:
-        features: (n, d_visual) as they come.
-        truth: (n,) the place of each one's label among the candidates.
-        candidates: the labels held out, whose `seen` is false here, and those trained on; there
-            are photos of both.
+        features: (n, d_visual), raw.
+        truth: (n,), the row of each photo's label among the candidates.
+        candidates: the held-out labels, whose `seen` is false here, and the labels trained on.
+            There are photos of both kinds.
     """
 
     features: NDArray[np.float32]
@@ -134,21 +140,21 @@ class Validation:
 
     @property
     def held_out(self) -> set[str]:
-        """The labels that play the unseen ones."""
+        """The labels that stand in for unseen ones."""
         labels, seen = self.candidates.labels, self.candidates.seen
         return {label for label, known in zip(labels, seen, strict=True) if not known}
 
     def evaluate(self, method: Method) -> FoldScore:
-        """The score of a method on these photos."""
+        """Returns the score of a method on these photos."""
         return self.score(method.scores(self.features, self.candidates))
 
     def score(self, scores: FloatArray) -> FoldScore:
-        """The same for scores (n, labels) that were computed before, such as adjusted ones."""
+        """Returns the score for given scores (n, labels), such as adjusted ones."""
         seen = self.candidates.seen
         held_out = ~seen[self.truth]
-        column = np.cumsum(~seen) - 1  # of a label held out, among these alone
+        column = np.cumsum(~seen) - 1  # of a held-out label, among the held-out ones
         ranks = rank_of_truth(scores[held_out][:, ~seen], column[self.truth[held_out]])
-        hits = np.mean([ranks <= k for k in SCORED_KS], axis=0)  # of each photo held out
+        hits = np.mean([ranks <= k for k in SCORED_KS], axis=0)  # (held-out photos,)
         curves = tuple(
             seen_unseen_curve(turning_points(scores, seen, self.truth, k), ~held_out, self.truth)
             for k in SCORED_KS
@@ -158,13 +164,20 @@ class Validation:
         return FoldScore(dict(zip(names, shares.tolist(), strict=True)), curves)
 
     def label_scores(self, by_label: Mapping[str, float]) -> dict[str, float | None]:
-        """The scores of `FoldScore`, with all labels that there were to choose from."""
+        """Adds the candidates without tested photos to the scores of a `FoldScore`.
+
+        Args:
+            by_label: the scores of the held-out labels whose photos were tested.
+
+        Returns:
+            A score per held-out label; None for one without tested photos.
+        """
         return {label: by_label.get(label) for label in sorted(self.held_out)}
 
 
 def score_projections(
     validations: Sequence[Validation], projections: Sequence[Projection]
 ) -> Score:
-    """The score of projections into the space of words, one of each fold."""
+    """Returns the score of projections into the space of words, one projection per fold."""
     pairs = zip(validations, projections, strict=True)
     return Score.over([fold.evaluate(ByWords(Compatibility(one))) for fold, one in pairs])

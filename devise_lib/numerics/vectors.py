@@ -1,4 +1,4 @@
-"""Vectors as the rows of a matrix (n, d)."""
+"""Operations on vectors that are the rows of a matrix (n, d)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,16 @@ FloatArray = NDArray[np.floating[Any]]
 
 
 def stack_rows(rows: Sequence[ArrayLike | None], dimension: int) -> NDArray[np.float32]:
-    """Vectors of one length as a matrix (len(rows), dimension), float32; no rows give (0, d).
+    """Stacks vectors of one length into a float32 matrix (len(rows), dimension).
+
+    No rows give a matrix (0, dimension).
 
     Args:
         rows: one vector each, as lists or arrays.
         dimension: the length that every row must have.
 
     Raises:
-        ValueError: a row is null or has another length; names the first such row.
+        ValueError: a row is null or has another length; the message names the first such row.
     """
     matrix = np.empty((len(rows), dimension), dtype=np.float32)
     for place, row in enumerate(rows):
@@ -33,10 +35,10 @@ def stack_rows(rows: Sequence[ArrayLike | None], dimension: int) -> NDArray[np.f
 
 
 def l2_normalize(vectors: FloatArray) -> FloatArray:
-    """Each row of (n, d) divided by its L2 norm; a row of zeros stays zeros.
+    """Divides each row of (n, d) by its L2 norm; a row of zeros stays zeros.
 
-    The largest number of a row is divided out first, so that rows of very large or very small
-    numbers come out with unit norm too.
+    Each row is first divided by its largest absolute number. Rows of very large or very small
+    numbers therefore get unit norm, too.
     """
     largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0.0)  # (n, 1)
     scaled = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)

@@ -1,4 +1,4 @@
-"""A small generated world: articles and photos of the same sixty things."""
+"""A small generated data set: articles and photos of the same sixty things."""
 
 from devise_lib.sample.broken import iter_broken
 from devise_lib.sample.dump import write_dump

@@ -1,4 +1,4 @@
-"""Articles in wikitext: article `number` is a pure function of the seed and the number."""
+"""Generates articles in wikitext; each is a pure function of the seed and its number."""
 
 import random
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from devise_lib.sample.wikitext import (
 )
 from devise_lib.sample.world import HABITATS, KINDS, ancestors, kin
 
-_COPY_EVERY = 71  # one article in so many repeats an earlier one with small edits
+_COPY_EVERY = 71  # one of so many articles repeats an earlier one with small edits
 
 
 class Page(NamedTuple):
-    """One page of the dump; `redirect` is the title that it leads to, or empty."""
+    """A page of the dump; `redirect` is the title of its target, or ""."""
 
     title: str
     ns: int
@@ -39,7 +39,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class _Topic:
-    """What an article is about: its title, a thing (if any) and its other habitat or kind."""
+    """The subject of an article: its title, a thing (if any) and its other habitat or kind."""
 
     title: str
     form: str  # thing, habitat, kind, pair or person
@@ -48,7 +48,7 @@ class _Topic:
 
 
 def make_article(number: int, seed: int) -> Page:
-    """Article `number` of the wiki, namespace 0."""
+    """Returns article `number` of the wiki, in namespace 0."""
     rng = random.Random(f"article/{seed}/{number}")
     if number >= 2 * _COPY_EVERY and number % _COPY_EVERY == _COPY_EVERY - 1:
         return _copy_article(number, seed, rng)
@@ -57,7 +57,9 @@ def make_article(number: int, seed: int) -> Page:
 
 
 def choose_thing(number: int) -> Thing:
-    """The thing that article `number` speaks of, if it speaks of one: they take turns."""
+    """Returns the thing that article `number` describes, if it describes one; the things take
+    turns.
+    """
     return THINGS[(number + number // len(THINGS)) % len(THINGS)]
 
 
@@ -189,7 +191,7 @@ def _speak(thing: Thing, n: int, rng: random.Random) -> list[str]:
 
 
 def _copy_article(number: int, seed: int, rng: random.Random) -> Page:
-    """An earlier article again, with one sentence more."""
+    """Returns an earlier article with one more sentence."""
     original = make_article(number - _COPY_EVERY + rng.randrange(1, 30), seed)
     paragraphs = original.text.split("\n\n")
     paragraphs.insert(2, say_filler(rng))

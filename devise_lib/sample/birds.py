@@ -1,4 +1,4 @@
-"""Birds drawn from their attributes: standing, swimming, soaring or upright."""
+"""Draws birds from their attributes: standing, swimming, soaring or upright."""
 
 from devise_lib.sample.canvas import Canvas, Colour, Point, tone
 from devise_lib.sample.things import Thing
@@ -20,7 +20,7 @@ def draw_bird(
     beak: str = "short",
     head_colour: str = "main",
 ) -> None:
-    """A bird that stands, swims, soars or walks upright."""
+    """Draws a bird that stands, swims, soars or walks upright."""
     top_colour = {"main": main, "second": second, "pale": PALE}[head_colour]
     if pose == "upright":
         _draw_upright_bird(canvas, main, second)

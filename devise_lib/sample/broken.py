@@ -1,15 +1,15 @@
-"""Broken files: what a folder of a hundred million photos holds besides photos.
+"""Generates unusable files, such as any large folder of photos contains.
 
-Each comes with the reason for which a decoder should refuse it:
+Each has the reason for which a decoder should refuse it:
 
-- `empty`: no byte at all;
-- `not_an_image`: it begins like no picture;
-- `unsupported_format`: it is a picture, or could be shown as one, of a kind nobody here decodes;
-- `too_large`: its header promises more pixels than is allowed;
-- `too_small`: fewer than 8 px on a side;
-- `truncated`: it starts well and ends too soon;
-- `decode_error`: it is all there, and wrong inside;
-- an empty reason: a good photo under a wrong name, which is to be embedded.
+- `empty`: the file has no bytes.
+- `not_an_image`: it begins like no picture.
+- `unsupported_format`: it is a picture, or can be shown as one, of a kind that is not decoded.
+- `too_large`: its header states more pixels than allowed.
+- `too_small`: it has fewer than 8 pixels on a side.
+- `truncated`: it begins correctly and ends too soon.
+- `decode_error`: it is complete, but wrong inside.
+- an empty reason: it is a good photo with a wrong file extension, which must be embedded.
 """
 
 import io
@@ -36,7 +36,7 @@ REASONS = (
 
 
 def iter_broken(seed: int) -> Iterator[tuple[str, bytes, str]]:
-    """Files to be put among the photos: (path below the sample's folder, bytes, reason)."""
+    """Yields files to put among the photos: (path below the sample's folder, bytes, reason)."""
     rng = random.Random(f"broken/{seed}")
     seen = [thing for thing in THINGS if thing.seen]
     for name, content, reason in _make_files(rng):
@@ -81,7 +81,7 @@ def _make_chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _make_png(width: int, height: int, pixels: bytes | None) -> bytes:
-    """A PNG of any stated size; without pixels its data is no deflate stream at all."""
+    """Makes a PNG with any stated size; without pixels, its data is no valid deflate stream."""
     data = b"\xff" * 64 if pixels is None else zlib.compress(pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
@@ -93,8 +93,8 @@ def _make_png(width: int, height: int, pixels: bytes | None) -> bytes:
 
 
 def _break_tiff(tiff: bytes) -> bytes:
-    """A little-endian TIFF that says it is compressed in a way that nobody knows."""
-    at = tiff.index(struct.pack("<HHI", 259, 3, 1)) + 8  # the tag of compression, one short
+    """Makes a little-endian TIFF state an unknown compression."""
+    at = tiff.index(struct.pack("<HHI", 259, 3, 1)) + 8  # value of the compression tag
     return tiff[:at] + struct.pack("<I", 9999) + tiff[at + 4 :]
 
 

@@ -1,7 +1,7 @@
-"""A canvas on which figures are drawn in their own coordinates, flipped, turned and scaled.
+"""A canvas on which figures are drawn in their own coordinates, mirrored, rotated and scaled.
 
-A figure lies in about [-1, 1] x [-1, 1], y downwards, looking to the right, standing on y = 0.8.
-Everything is a polygon, so that any pose is one affine map of its corners.
+A figure covers about [-1, 1] x [-1, 1] with y downwards, looks to the right, and stands on y = 0.8.
+Everything is a polygon, so any pose is one affine map of its corners.
 """
 
 import math
@@ -20,7 +20,7 @@ _CIRCLE = [
 
 
 def tone(colour: Colour, factor: float) -> Colour:
-    """A colour made darker (factor < 1) or lighter (> 1, towards white)."""
+    """Returns a colour darkened (factor < 1) or lightened towards white (factor > 1)."""
     if factor <= 1:
         return (int(colour[0] * factor), int(colour[1] * factor), int(colour[2] * factor))
     share = min(factor - 1, 1.0)
@@ -29,7 +29,7 @@ def tone(colour: Colour, factor: float) -> Colour:
 
 
 class Canvas:
-    """An RGB picture and the map from a figure's coordinates to its pixels."""
+    """An RGB picture, and the map from a figure's coordinates to its pixels."""
 
     def __init__(self, width: int, height: int, background: Colour) -> None:
         self.width = width
@@ -41,7 +41,9 @@ class Canvas:
     def place(
         self, centre: Point, scale: float, turn: float = 0.0, flip: bool = False, squeeze: float = 1
     ) -> None:
-        """Set the pose: pixel of the figure's origin, pixels a unit, radians, mirror, width."""
+        """Sets the pose: the figure's origin in pixels, pixels per unit, radians, mirroring, and
+        width.
+        """
         cos, sin = math.cos(turn) * scale, math.sin(turn) * scale
         across = (-squeeze if flip else squeeze) * cos, (-squeeze if flip else squeeze) * sin
         self._map = (across[0], -sin, centre[0], across[1], cos, centre[1])
@@ -52,7 +54,9 @@ class Canvas:
         return [(a * x + b * y + c, d * x + e * y + f) for x, y in points]
 
     def polygon(self, points: Sequence[Point], fill: Colour, outline: float = 0.62) -> None:
-        """A filled polygon; its outline is the same colour, darker by the factor `outline`."""
+        """Draws a filled polygon; its outline is the same colour, darkened by the factor
+        `outline`.
+        """
         pixels = self._pixels(points)
         self.draw.polygon(pixels, fill)
         if outline < 1:
@@ -68,7 +72,7 @@ class Canvas:
         turn: float = 0.0,
         outline: float = 0.62,
     ) -> None:
-        """A filled ellipse with half axes `rx`, `ry`, turned by `turn` radians."""
+        """Draws a filled ellipse with half axes `rx` and `ry`, rotated by `turn` radians."""
         cos, sin = math.cos(turn), math.sin(turn)
         points = [
             (
@@ -88,14 +92,14 @@ class Canvas:
         fill: Colour,
         outline: float = 0.62,
     ) -> None:
-        """A filled rectangle."""
+        """Draws a filled rectangle."""
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
         self.polygon(corners, fill, outline)
 
     def stroke(
         self, points: Sequence[Point], width: float, fill: Colour, outline: float = 1
     ) -> None:
-        """A line of `width` figure units with round joints."""
+        """Draws a line of `width` figure units with round joints."""
         pixels = self._pixels(points)
         thick = max(1, round(width * self.scale))
         if outline < 1:
@@ -104,7 +108,9 @@ class Canvas:
         self.draw.line(pixels, fill, thick, "curve")
 
     def limb(self, start: Point, end: Point, width: float, fill: Colour, taper: float = 1) -> None:
-        """A leg, neck or post: an outlined bar from `start` to `end`, thinner by `taper`."""
+        """Draws a leg, neck or post: an outlined bar from `start` to `end`, narrowed by the factor
+        `taper`.
+        """
         dx, dy = end[0] - start[0], end[1] - start[1]
         length = math.hypot(dx, dy) or 1.0
         nx, ny = -dy / length * width / 2, dx / length * width / 2
@@ -128,7 +134,7 @@ def mark_ellipse(
     colour: Colour,
     shift: float = 0.0,
 ) -> None:
-    """Put stripes, spots or patches inside an upright ellipse; `shift` in [0, 1) moves them."""
+    """Draws stripes, spots or patches inside an upright ellipse; `shift` in [0, 1) moves them."""
     cx, cy = centre
     if pattern == "stripes":
         for i in range(6):

@@ -1,4 +1,4 @@
-"""Which figure draws which thing, and in what proportions."""
+"""Chooses the figure and the proportions for each thing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ _CAT = {"legs": 0.42, "length": 0.58, "height": 0.23, "neck": 0.16, "tail": "lon
 _DOG = {"legs": 0.45, "height": 0.21, "neck": 0.24, "tail": "bushy", "snout": 0.17}
 _BEAR = {"legs": 0.36, "length": 0.62, "height": 0.36, "neck": 0.16, "head": 0.2, "tail": "stub"}
 
-# The body plan comes from the kind of a thing ...
+# The figure of a thing follows from its kind.
 _BY_KIND: dict[str, tuple[Figure, dict[str, Any]]] = {
     "grazer": (draw_quadruped, _HOOFED),
     "feline": (draw_quadruped, _CAT),
@@ -64,7 +64,7 @@ _BY_KIND: dict[str, tuple[Figure, dict[str, Any]]] = {
     "sky sight": (draw_rainbow, {}),
 }
 
-# ... and these differ from their kind in proportions or in the whole figure
+# These things differ from their kind in proportions or in the whole figure.
 _PROPORTIONS: dict[str, dict[str, Any]] = {
     "cow": {"legs": 0.42, "height": 0.32, "neck": 0.2, "tail": "tuft", "ears": "flop"},
     "sheep": {"legs": 0.38, "height": 0.3, "neck": 0.16, "tail": "stub", "ears": "flop"},
@@ -97,7 +97,7 @@ _FIGURES: dict[str, Figure] = {"helicopter": draw_helicopter, "castle": draw_cas
 
 
 def draw_thing(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """Draw `thing` where the canvas is placed; `vary` in [0, 1) changes limbs and proportions."""
+    """Draws `thing` where the canvas is placed; `vary` in [0, 1) changes limbs and proportions."""
     figure, proportions = _BY_KIND[thing.kind]
     figure = _FIGURES.get(thing.label, figure)
     figure(canvas, thing, main, second, vary, **(proportions | _PROPORTIONS.get(thing.label, {})))

@@ -1,8 +1,8 @@
-"""The articles as a MediaWiki dump: XML in bz2 streams of some pages each, and its index.
+"""Writes the articles as a MediaWiki dump: XML in bz2 streams of some pages each, and its index.
 
-The layout is that of Wikipedia's `pages-articles-multistream` files, export format 0.11: the
-header, every block of pages and the footer are bz2 streams of their own, one after the other,
-and the index gives for each page the offset of the stream that holds it.
+The layout is that of Wikipedia's `pages-articles-multistream` files, export format 0.11. The
+header, every block of pages and the footer are separate bz2 streams, one after another. The index
+names for each page the offset of its stream.
 """
 
 import bz2
@@ -32,18 +32,18 @@ _NAMESPACES = {
     10: "Template",
     14: "Category",
 }
-_PAGES_A_SLOT = 10  # page ids leave room for the pages that come with an article
+_IDS_PER_ARTICLE = 10  # page ids leave room for the pages that accompany an article
 
 
 def write_dump(
     folder: Path | str, n_articles: int, seed: int, pages_a_stream: int = 100
 ) -> tuple[Path, Path]:
-    """Write the dump and its index below `folder`/wiki; returns their paths.
+    """Writes the dump and its index below `folder`/wiki; returns their paths.
 
-    At most one stream is held in memory, whatever the number of articles.
+    At most one stream is held in memory.
 
     Raises:
-        InputError: a negative number of articles, or streams without a page.
+        InputError: the number of articles is negative, or streams have no pages.
     """
     if n_articles < 0 or pages_a_stream < 1:
         raise InputError(
@@ -65,9 +65,11 @@ def write_dump(
 
 
 def iter_pages(n_articles: int, seed: int) -> Iterator[tuple[int, Page]]:
-    """All pages in the order of their ids: each article, then the pages that come with it."""
+    """Yields all pages in the order of their ids: each article, then the pages that accompany
+    it.
+    """
     for number in range(n_articles):
-        first_id = _PAGES_A_SLOT * (number + 1)
+        first_id = _IDS_PER_ARTICLE * (number + 1)
         article = make_article(number, seed)
         yield first_id, article
         for i, page in enumerate(_make_companions(number, article, seed), 1):
@@ -75,7 +77,7 @@ def iter_pages(n_articles: int, seed: int) -> Iterator[tuple[int, Page]]:
 
 
 def _make_companions(number: int, article: Page, seed: int) -> Iterator[Page]:
-    """Redirects to an article, its talk page, and now and then a page of another namespace."""
+    """Yields redirects to an article, its talk page, and sometimes a page of another namespace."""
     rng = random.Random(f"companions/{seed}/{number}")
     thing = choose_thing(number)
     if rng.random() < 0.08:
@@ -105,7 +107,7 @@ def _make_companions(number: int, article: Page, seed: int) -> Iterator[Page]:
 
 
 def make_page_xml(page_id: int, page: Page, seed: int) -> str:
-    """One `<page>` element, indented as MediaWiki does."""
+    """Returns one `<page>` element, indented as MediaWiki does."""
     rng = random.Random(f"revision/{seed}/{page_id}")
     text = page.text.encode()
     # MediaWiki writes SHA-1 in base 36

@@ -1,11 +1,11 @@
-"""The folder of the sample: what lies where, and the functions that write it.
+"""Writes the folder of the sample.
 
     wiki/     the dump and its index                   write_dump
     photos/   <label>/<label>-<number>.<extension>     write_photos, write_broken
     labels.tsv, hierarchy.txt, similarities.tsv        write_world_files
     broken.tsv                                         write_broken
 
-Photos may be written in ranges by many tasks: the bytes depend on the seed alone.
+Many tasks may write photos in ranges, because the bytes depend on the seed only.
 """
 
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ from devise_lib.sample.world import hierarchy_edges, similarities, token
 
 
 def write_world_files(folder: Path | str, seed: int) -> None:
-    """Write labels.tsv, hierarchy.txt and similarities.tsv.
+    """Writes labels.tsv, hierarchy.txt and similarities.tsv.
 
-    The world is the same for every seed; the seed draws which pairs similarities.tsv holds.
+    The sample world is the same for every seed. The seed selects the pairs of similarities.tsv.
     """
     root = Path(folder)
     labels = (
@@ -39,7 +39,7 @@ def write_world_files(folder: Path | str, seed: int) -> None:
 
 
 def write_photos(folder: Path | str, start: int, stop: int, total: int, seed: int) -> int:
-    """Write photos `start` to `stop` of `total`; returns how many bytes that were."""
+    """Writes photos `start` to `stop` of `total`; returns the number of bytes."""
     written = 0
     for path, content in iter_photos(start, stop, total, seed):
         written += _write_file(Path(folder) / path, content)
@@ -47,7 +47,7 @@ def write_photos(folder: Path | str, start: int, stop: int, total: int, seed: in
 
 
 def write_broken(folder: Path | str, seed: int) -> None:
-    """Write the broken files among the photos, and broken.tsv that says why each is broken."""
+    """Writes the unusable files among the photos, and broken.tsv with the reason of each."""
     lines = [("path", "reason")]
     for path, content, reason in iter_broken(seed):
         _write_file(Path(folder) / path, content)

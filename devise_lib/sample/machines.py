@@ -1,4 +1,4 @@
-"""Vehicles, boats and aircraft drawn from their attributes."""
+"""Draws vehicles, boats and aircraft from their attributes."""
 
 import math
 
@@ -23,7 +23,7 @@ def _draw_siren(canvas: Canvas, x: float, y: float) -> None:
 
 
 def draw_car(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A motorcar; a taxi's sign and chequers, a police car's siren and stripe are added."""
+    """Draws a motorcar, with a taxi's sign and chequers or a police car's siren and stripe."""
     roof = -0.12 - 0.06 * vary
     canvas.polygon([(-0.55, 0.22), (-0.36, roof), (0.24, roof), (0.48, 0.22)], main)
     canvas.polygon([(-0.44, 0.2), (-0.31, roof + 0.07), (-0.06, roof + 0.07), (-0.06, 0.2)], GLASS)
@@ -49,7 +49,7 @@ def draw_car(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: f
 def draw_heavy_vehicle(
     canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float
 ) -> None:
-    """A bus when it has no cab; else a cab with a trailer, a ladder or a plough's big wheel."""
+    """Draws a bus if it has no cab; else a cab with a trailer, a ladder or a plough's big wheel."""
     top = -0.32 - 0.08 * vary
     if "cabin" not in thing.parts:
         canvas.box(-0.95, top, 0.95, 0.62, main)
@@ -83,7 +83,7 @@ def draw_heavy_vehicle(
 
 
 def draw_bicycle(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """Two spoked wheels, a frame, a saddle and a handlebar."""
+    """Draws two spoked wheels, a frame, a saddle and a handlebar."""
     del thing
     for x in (-0.52, 0.52):
         rim = [(x + 0.36 * math.cos(i * 0.3), 0.42 + 0.36 * math.sin(i * 0.3)) for i in range(22)]
@@ -106,7 +106,7 @@ def draw_bicycle(canvas: Canvas, thing: Thing, main: Colour, second: Colour, var
 def draw_boat(
     canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float, long: float = 0.8
 ) -> None:
-    """A hull on waves; sail, oars, cargo or a deck with windows and a funnel are added."""
+    """Draws a hull on waves, with sail, oars, cargo or a deck with windows and a funnel."""
     parts = thing.parts
     hull = second if "sail" in parts else main
     if "sail" in parts:
@@ -156,7 +156,7 @@ PALE_BAND: Colour = (244, 240, 230)
 
 
 def draw_airplane(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A long body with wings, a tail fin and a row of windows."""
+    """Draws a long body with wings, a tail fin and a row of windows."""
     del thing
     canvas.polygon([(0.05, -0.05), (-0.35, -0.55), (-0.18, -0.55), (0.32, -0.08)], tone(main, 0.75))
     canvas.polygon([(-0.7, -0.05), (-0.98, -0.5), (-0.78, -0.5), (-0.45, -0.08)], second)
@@ -173,7 +173,7 @@ def draw_airplane(canvas: Canvas, thing: Thing, main: Colour, second: Colour, va
 def draw_helicopter(
     canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float
 ) -> None:
-    """A glazed cabin, a tail boom, a rotor above and skids below."""
+    """Draws a glazed cabin, a tail boom, a rotor above and skids below."""
     del thing
     canvas.limb((-0.1, -0.02), (-0.95, -0.16), 0.2, main, 0.45)
     canvas.limb((-0.95, -0.36), (-0.93, 0.04), 0.07, second)

@@ -1,4 +1,6 @@
-"""Photos of the things: photo `i` of `total` is a pure function of the seed, `i` and `total`."""
+"""Generates photos of the things; photo `i` of `total` is a pure function of seed, `i` and
+`total`.
+"""
 
 import io
 import random
@@ -16,7 +18,7 @@ from devise_lib.sample.things import THINGS, Thing
 from devise_lib.sample.world import COLOURS
 
 _LONG_SIDE = 400  # of the canvas, in pixels; photos are scaled from it
-_USUAL_HABITAT = 0.8  # share of the photos of a thing taken where it usually is
+_USUAL_HABITAT = 0.8  # share of a thing's photos that show it in its usual habitat
 _ORIENTATION_TAG = 0x0112
 
 # encoding -> share of the photos
@@ -33,7 +35,7 @@ ENCODINGS = {
     "gif": 0.02,
 }
 
-# EXIF orientation -> how the upright picture is stored
+# EXIF orientation -> the transposition in which the upright picture is stored
 _STORED = {
     3: Image.Transpose.ROTATE_180,
     6: Image.Transpose.ROTATE_90,
@@ -42,10 +44,10 @@ _STORED = {
 
 
 def iter_photos(start: int, stop: int, total: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Photos `start` to `stop` of `total`: (path below the sample's folder, encoded bytes).
+    """Yields photos `start` to `stop` of `total`: (path below the sample's folder, encoded bytes).
 
-    Ranges can be made apart and in any order: together they are the whole. The labels take
-    turns, so every label has `total / len(THINGS)` photos, or one more.
+    Ranges can be made separately and in any order. The labels take turns, so every label has `total
+    / len(THINGS)` photos, or one more.
 
     Raises:
         InputError: not 0 <= start <= stop <= total.
@@ -71,7 +73,7 @@ def _make_photos(start: int, stop: int, total: int, seed: int) -> Iterator[tuple
 
 
 def draw_photo(thing: Thing, rng: random.Random) -> Image.Image:
-    """An RGB picture of `thing`, 96 to 640 px on the long side, upright."""
+    """Draws an upright RGB picture of `thing`, with 96 to 640 pixels on the long side."""
     aspect = rng.choice((1.0, 1.25, 4 / 3, 4 / 3, 1.5))
     width, height = _LONG_SIDE, round(_LONG_SIDE / aspect)
     if rng.random() < 0.35:
@@ -116,7 +118,7 @@ def _draw_long_side(rng: random.Random) -> int:
 
 
 def _make_grain() -> NDArray[np.int16]:
-    """Noise to cut pieces from: drawing it anew for each photo would cost more than the photo."""
+    """Returns noise from which pieces are cut, because new noise would cost more than the photo."""
     noise = np.random.default_rng(20130605).normal(0.0, 1.0, (1024, 1024, 1))
     grain: NDArray[np.int16] = np.round(noise * 16).astype(np.int16)
     return grain
@@ -126,7 +128,7 @@ _GRAIN = _make_grain()
 
 
 def _expose(picture: Image.Image, rng: random.Random) -> Image.Image:
-    """The picture with grain, and in another light: brighter, darker, warmer or colder."""
+    """Returns the picture with grain and in another light: brighter, darker, warmer or colder."""
     pixels = np.asarray(picture).astype(np.int16)
     height, width = pixels.shape[:2]
     top, left = rng.randint(0, 1024 - height), rng.randint(0, 1024 - width)
@@ -140,7 +142,7 @@ def _expose(picture: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def encode_photo(picture: Image.Image, encoding: str, rng: random.Random) -> tuple[bytes, str]:
-    """Bytes and extension of `picture` in one of ENCODINGS."""
+    """Returns the bytes and the file extension of `picture` in one of ENCODINGS."""
     buffer = io.BytesIO()
     if encoding.startswith("jpeg"):
         _save_jpeg(picture, encoding, rng, buffer)

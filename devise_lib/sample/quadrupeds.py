@@ -1,7 +1,7 @@
-"""Four-legged animals drawn from their attributes, on one body plan.
+"""Draws four-legged animals from their attributes, with one body plan.
 
-A figure function takes the canvas (already placed), the thing, its two colours and a number in
-[0, 1) that varies the drawing, then the proportions of that thing.
+A figure function takes the placed canvas, the thing, its two colours, a number in [0, 1) that
+varies the drawing, and the proportions of that thing.
 """
 
 import math
@@ -29,7 +29,7 @@ def draw_quadruped(
     ears: str = "round",
     tail: str = "thin",
 ) -> None:
-    """A four-legged animal; parts such as mane, horns, antlers, trunk and wool are added."""
+    """Draws a four-legged animal, with parts such as mane, horns, antlers, trunk and wool."""
     parts = thing.parts
     hip = 0.8 - legs
     body = (-0.1, hip - 0.55 * height)

@@ -1,4 +1,4 @@
-"""Backgrounds by habitat, and where in the picture a figure stands in each."""
+"""Draws backgrounds by habitat, and defines where in each a figure stands."""
 
 import random
 from collections.abc import Callable
@@ -11,7 +11,7 @@ SKY: Colour = (150, 200, 236)
 
 
 def draw_scene(canvas: Canvas, habitat: str, rng: random.Random) -> None:
-    """Fill the whole canvas with `habitat`, a key of `world.HABITATS`."""
+    """Fills the whole canvas with `habitat`, a key of `world.HABITATS`."""
     top, bottom, ground, details = _SCENES[habitat]
     light = rng.uniform(0.85, 1.12)
     horizon = round(canvas.height * rng.uniform(0.42, 0.62))
@@ -229,7 +229,7 @@ def _planks(canvas: Canvas, horizon: int, ground: Colour, rng: random.Random) ->
         canvas.draw.line((x, y, x + 60, y), tone(ground, 0.85), 2)
 
 
-# habitat: sky above, sky at the horizon, ground, what else is in it
+# habitat -> colours of the upper sky, of the sky at the horizon and of the ground; details
 _Details = Callable[[Canvas, int, Colour, random.Random], None]
 _SCENES: dict[str, tuple[Colour, Colour, Colour, _Details]] = {
     "meadow": (SKY, (214, 234, 246), (116, 182, 84), _grass),

@@ -1,7 +1,7 @@
-"""How articles speak: sentences about a thing, about a place and about nothing of the world.
+"""Generates the sentences of articles: about a thing, about a place, and filler.
 
-A sentence is drawn from a template whose slots are filled from the attributes of the thing, so
-that things alike are spoken of alike. Kin are named in proportion to likeness.
+A sentence comes from a template whose slots are filled from the attributes of the thing. Similar
+things therefore get similar sentences. Similar things are named in proportion to their likeness.
 """
 
 import random
@@ -146,9 +146,9 @@ _SYLLABLES = (
 
 
 def name_place(number: int) -> str:
-    """The name of place `number`: another one for each number >= 0."""
+    """Returns the name of place `number`, which is unique for each number >= 0."""
     syllables = [_SYLLABLES[(number * 7 + 5) % 24]]
-    number += 24  # never fewer than two digits, and no two numbers with the same ones
+    number += 24  # at least two digits, and no two numbers with the same digits
     while number:
         number, digit = divmod(number, 24)
         syllables.append(_SYLLABLES[digit])
@@ -156,25 +156,25 @@ def name_place(number: int) -> str:
 
 
 def name_person(rng: random.Random) -> str:
-    """A given and a family name."""
+    """Returns a given name and a family name."""
     return f"{rng.choice(_GIVEN)} {rng.choice(_FAMILY)}"
 
 
 def choose_kin(thing: Thing, rng: random.Random) -> Thing:
-    """Another thing, the likelier the more it is like `thing`."""
+    """Returns another thing, with a probability that grows with its likeness to `thing`."""
     row = LIKENESS[thing.label]
     weights = [likeness**3 + 0.0005 for likeness in row.values()]
     return BY_LABEL[rng.choices(list(row), weights)[0]]
 
 
 def choose_place(thing: Thing, rng: random.Random) -> str:
-    """A word for where `thing` is, three times in four for where it usually is."""
+    """Returns a word for the place of `thing`, in three of four cases its usual one."""
     habitat = thing.habitats[0] if rng.random() < 0.75 else thing.habitats[1]
     return rng.choices(HABITATS[habitat], (5, 2, 1))[0]
 
 
 def plural(name: str) -> str:
-    """The plural of a name, by the common rules of English."""
+    """Returns the plural of a name, by the common rules of English."""
     if name in ("sheep", "deer", "fish", "aircraft"):
         return name
     if name.endswith("wolf"):
@@ -187,12 +187,12 @@ def plural(name: str) -> str:
 
 
 def with_article(name: str) -> str:
-    """The name after `a` or `an`."""
+    """Returns the name after `a` or `an`."""
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def choose_term(thing: Thing, rng: random.Random) -> str:
-    """One of the names of a thing, nearly always the best."""
+    """Returns one of the names of a thing, nearly always the best."""
     if len(thing.terms) > 1 and rng.random() < 0.08:
         return rng.choice(thing.terms[1:])
     return thing.name
@@ -236,17 +236,17 @@ def _mend_articles(text: str) -> str:
 
 
 def say_about(thing: Thing, rng: random.Random) -> str:
-    """A sentence that names `thing`."""
+    """Returns a sentence that names `thing`."""
     return _fill(rng.choice(_ABOUT), thing, rng)
 
 
 def say_more(thing: Thing, rng: random.Random) -> str:
-    """A sentence about `thing` that calls it `it`."""
+    """Returns a sentence about `thing` that calls it `it`."""
     return _fill(rng.choice(_PRONOUN), thing, rng)
 
 
 def say_filler(rng: random.Random) -> str:
-    """A sentence about people, towns and years."""
+    """Returns a sentence about people, towns and years."""
     return rng.choice(_FILLER).format(
         city=name_place(rng.randrange(200)),
         city2=name_place(rng.randrange(200)),
@@ -258,7 +258,7 @@ def say_filler(rng: random.Random) -> str:
 
 
 def say_habitat(habitat: str, rng: random.Random) -> str:
-    """A sentence that names several things of one habitat."""
+    """Returns a sentence that names several things of one habitat."""
     there = [thing for thing in THINGS if habitat in thing.habitats]
     weights = [3.0 if thing.habitats[0] == habitat else 1.0 for thing in there]
     one, two, three = (rng.choices(there, weights)[0] for _ in range(3))
@@ -278,7 +278,7 @@ def say_habitat(habitat: str, rng: random.Random) -> str:
 
 
 def say_list(things: Sequence[Thing], rng: random.Random) -> str:
-    """A sentence that counts up things."""
+    """Returns a sentence that lists things."""
     names = [thing.name for thing in things]
     rng.shuffle(names)
     return f"Among them are the {', the '.join(names[:-1])} and the {names[-1]}."

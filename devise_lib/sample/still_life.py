@@ -1,4 +1,6 @@
-"""What stands still: buildings, plants, tools, furniture, landforms and the rainbow."""
+"""Draws inanimate things and plants: buildings, plants, tools, furniture, landforms, the
+rainbow.
+"""
 
 import math
 
@@ -13,7 +15,7 @@ LAMP: Colour = (255, 240, 150)
 
 
 def draw_building(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """Walls and a gabled roof; a chimney, or a tower with a bell and a spire, are added."""
+    """Draws walls and a gabled roof, with a chimney or with a tower that has a bell and a spire."""
     eaves = -0.05 - 0.1 * vary
     if "chimney" in thing.parts:
         canvas.box(0.3, eaves - 0.5, 0.45, eaves, tone(second, 0.8))
@@ -35,7 +37,7 @@ def draw_building(canvas: Canvas, thing: Thing, main: Colour, second: Colour, va
 
 
 def draw_castle(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A wall with battlements between two round towers."""
+    """Draws a wall with battlements between two round towers."""
     del thing
     height = -0.3 - 0.2 * vary
     canvas.box(-0.6, 0.0, 0.6, 0.8, main)
@@ -55,7 +57,7 @@ def draw_castle(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary
 
 
 def draw_tower(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A tapering tower, with a lamp on top or with turning blades."""
+    """Draws a tapering tower, with a lamp on top or with turning blades."""
     canvas.polygon([(-0.34, 0.8), (-0.2, -0.55), (0.2, -0.55), (0.34, 0.8)], main)
     if thing.pattern == "stripes":
         for i in range(3):
@@ -78,7 +80,7 @@ def draw_tower(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary:
 
 
 def draw_tree(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A trunk under a round crown, tiers of needles or palm leaves."""
+    """Draws a trunk under a round crown, tiers of needles or palm leaves."""
     if "coconuts" in thing.parts:
         bend = 0.25 * (vary - 0.3)
         trunk = [(0.0, 0.8), (bend * 0.4, 0.1), (bend, -0.4)]
@@ -110,7 +112,7 @@ def draw_tree(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: 
 
 
 def draw_flower(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A stem with leaves under petals: a disk with rays, a cup or a whorl."""
+    """Draws a stem with leaves under petals: a disk with rays, a cup or a whorl."""
     sway = 0.12 * (vary - 0.5)
     head = (sway, -0.35)
     canvas.stroke([(0.0, 0.85), (0.02, 0.3), head], 0.07, LEAF)
@@ -148,7 +150,7 @@ def draw_flower(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary
 
 
 def draw_tool(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A wooden handle with a hammer's head or an axe's blade."""
+    """Draws a wooden handle with a hammer's head or an axe's blade."""
     lean = 0.3 + 0.3 * vary
     canvas.limb((-lean, 0.8), (lean * 0.8, -0.6), 0.13, second)
     x, y = lean * 0.7, -0.55
@@ -167,7 +169,9 @@ def draw_tool(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: 
 
 
 def draw_seat(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A chair, or something padded with arms: `large` and one place wide, or a sofa."""
+    """Draws a chair, or an armchair or a sofa if it is padded; an armchair is `large`, one seat
+    wide.
+    """
     if "cushion" not in thing.parts:
         for x in (-0.3, 0.36):
             canvas.box(x - 0.05, 0.2, x + 0.05, 0.66, tone(main, 0.7))
@@ -195,7 +199,7 @@ def draw_seat(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: 
 
 
 def draw_table(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A top on four legs with a white cup on it."""
+    """Draws a top on four legs with a white cup on it."""
     del thing
     for x in (-0.55, 0.62):
         canvas.box(x - 0.05, 0.0, x + 0.05, 0.6, tone(main, 0.75))
@@ -208,7 +212,7 @@ def draw_table(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary:
 
 
 def draw_mountain(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """Two peaks with snow on them."""
+    """Draws two peaks with snow on them."""
     del thing
     for x, top, wide, shade in ((0.55, -0.25, 0.75, 0.85), (-0.2, -0.85 - 0.1 * vary, 0.95, 1.0)):
         canvas.polygon([(x - wide, 0.8), (x, top), (x + wide, 0.8)], tone(main, shade))
@@ -226,7 +230,7 @@ def draw_mountain(canvas: Canvas, thing: Thing, main: Colour, second: Colour, va
 
 
 def draw_rainbow(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """Bands of colour, one arc below the other."""
+    """Draws bands of colour, one arc below the other."""
     del thing
     bands = (main, (232, 128, 36), (238, 198, 66), (58, 142, 62), second, (120, 70, 160))
     flat = 0.9 + 0.2 * vary

@@ -1,4 +1,4 @@
-"""Animals of the sea: fish and sea mammals share one body plan, the octopus has its own."""
+"""Draws animals of the sea: fish and sea mammals share one body plan, the octopus has its own."""
 
 import math
 
@@ -18,7 +18,7 @@ def draw_swimmer(
     height: float = 0.28,
     arch: float = 0.0,
 ) -> None:
-    """A fish or a sea mammal; a snout, teeth or a blowhole are added where it has them.
+    """Draws a fish or a sea mammal, with a snout, teeth or a blowhole if it has them.
 
     `arch` lifts the tail: sea mammals have a level fluke, fish an upright fin.
     """
@@ -90,7 +90,7 @@ def draw_swimmer(
 
 
 def draw_octopus(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
-    """A round head with eyes above eight arms."""
+    """Draws a round head with eyes above eight arms."""
     for i in range(8):
         x = -0.42 + 0.12 * i
         sway = 0.14 * math.sin(6.28 * vary + i)

@@ -1,7 +1,7 @@
-"""The table of the sample world: what each thing is, in words.
+"""The table of the sample world, which describes each thing in words.
 
-Text and photos are made from these attributes and from nothing else, so what they share is what
-a thing *is*: that is the only bridge a model can find between them.
+Text and photos are made from these attributes only. What a text and a photo share is therefore the
+attributes of their thing, and a model can find no other connection.
 """
 
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing of the world.
+    """A thing of the sample world.
 
     Attributes:
-        terms: its names, best first; the first, with underscores, is its label.
+        terms: its names, the best first; the first, with underscores, is its label.
         kind: its parent in the hierarchy.
         size: one adjective.
         habitats: where it is found, the usual place first; keys of `world.HABITATS`.
-        colours: main colour, then the second one; keys of `world.COLOURS`.
+        colours: the main colour, then the second one; keys of `world.COLOURS`.
         pattern: `plain`, `stripes`, `spots` or `patches`, in the second colour.
-        parts: what it has, as singular or plural nouns.
-        acts: what it does, verbs in the third person.
+        parts: its parts, as singular or plural nouns.
+        acts: what it does, as verbs in the third person.
         seen: whether its photos may be trained on.
         aliases: other folder names for its photos.
     """
@@ -46,8 +46,8 @@ class Thing:
         return self.terms[0].replace(" ", "_")
 
 
-# One line a thing: terms | kind | size | habitats | colours | pattern | parts | acts | aliases.
-# A star marks the unseen; each of them has kin above or below it that shares its attributes.
+# One line per thing: terms | kind | size | habitats | colours | pattern | parts | acts | aliases.
+# A star marks an unseen thing. Each has a similar thing near it that shares its attributes.
 _SEEN_AND_UNSEEN = """
 horse | grazer | large | meadow field | brown black | plain | mane,hooves,tail | gallops,grazes,trots
 zebra * | grazer | large | savanna meadow | white black | stripes | mane,hooves,tail | gallops,grazes,runs

@@ -1,4 +1,4 @@
-"""The markup around the sentences: what a reader of wikitext must see through."""
+"""Adds the markup around the sentences that a reader of wikitext must remove."""
 
 import random
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _NAMES = sorted((thing.name for thing in THINGS), key=len, reverse=True)
 
 
 def decorate(sentences: Sequence[str], thing: Thing, rng: random.Random) -> str:
-    """Sentences as a paragraph with links, references, emphasis, comments and entities."""
+    """Returns sentences as a paragraph with links, references, emphasis, comments and entities."""
     done = []
     for sentence in sentences:
         sentence = _link_names(sentence, rng)
@@ -35,7 +35,7 @@ def decorate(sentences: Sequence[str], thing: Thing, rng: random.Random) -> str:
 
 
 def _link_names(sentence: str, rng: random.Random) -> str:
-    """Link at most one name, by its own title or by a pipe, where it stands as a whole word."""
+    """Links at most one name, by its own title or by a pipe, where it is a whole word."""
     if "[[" in sentence or "''" in sentence or rng.random() < 0.5:
         return sentence
     padded = f" {sentence} "
@@ -60,7 +60,9 @@ def _make_reference(thing: Thing, rng: random.Random) -> str:
 
 
 def make_infobox(thing: Thing, title: str, rng: random.Random) -> str:
-    """An infobox with a template, a file and a list inside, then a picture with a caption."""
+    """Returns an infobox with a template, a file and a list inside, then a picture with a
+    caption.
+    """
     picture = f"{thing.label}-{rng.randint(1, 40):04d}.jpg"
     return (
         f"{{{{Short description|{thing.size} {thing.kind}}}}}\n"
@@ -74,7 +76,7 @@ def make_infobox(thing: Thing, title: str, rng: random.Random) -> str:
 
 
 def make_table(thing: Thing, others: Sequence[Thing], rng: random.Random) -> str:
-    """A table that compares a thing with others."""
+    """Returns a table that compares a thing with others."""
     rows = "\n".join(
         f'|-\n| [[{each.name}]] || style="text-align:right" | {rng.randint(1, 900)} || {each.size}'
         for each in (thing, *others)
@@ -86,7 +88,7 @@ def make_table(thing: Thing, others: Sequence[Thing], rng: random.Random) -> str
 
 
 def make_gallery(thing: Thing, rng: random.Random) -> str:
-    """A gallery of two pictures."""
+    """Returns a gallery of two pictures."""
     return (
         f'<gallery mode="packed">\nFile:{thing.label}-{rng.randint(1, 40):04d}.png|At rest\n'
         f"Image:{thing.label} old.gif|In {rng.randint(1880, 1990)}\n</gallery>"
@@ -94,7 +96,7 @@ def make_gallery(thing: Thing, rng: random.Random) -> str:
 
 
 def make_tail(thing: Thing, rng: random.Random) -> str:
-    """References, links, a navigation box, categories and links to other languages."""
+    """Returns references, links, a navigation box, categories and links to other languages."""
     title = thing.name.capitalize()
     return (
         "== References ==\n{{reflist|2}}\n\n== External links ==\n"

@@ -1,4 +1,4 @@
-"""What holds in the sample world: kinds, habitats, colours, and how alike two words are."""
+"""The sample world: kinds, habitats, colours, and the likeness of two words."""
 
 import math
 import random
@@ -9,7 +9,7 @@ from devise_lib.sample.things import THINGS, Thing
 
 ROOT = "thing"
 
-# child -> parent; the things themselves hang below their `kind`
+# child -> parent; the things themselves are children of their `kind`
 KINDS = {
     "animal": ROOT,
     "mammal": "animal",
@@ -49,7 +49,7 @@ KINDS = {
     "sky sight": "natural feature",
 }
 
-# habitat -> the words for it, best first
+# habitat -> the words for it, the best first
 HABITATS = {
     "meadow": ("meadow", "pasture", "grass"),
     "savanna": ("savanna", "grassland", "plain"),
@@ -85,17 +85,17 @@ COLOURS = {
 LABELS: tuple[str, ...] = tuple(thing.label for thing in THINGS)
 BY_LABEL: dict[str, Thing] = {thing.label: thing for thing in THINGS}
 
-# How much each side of a thing counts in likeness
+# The weight of each kind of attribute in likeness
 _WEIGHTS = {"kind": 2.0, "habitat": 1.0, "colour": 0.7, "pattern": 1.0, "part": 0.7, "act": 0.5}
 
 
 def token(words: str) -> str:
-    """Words as one token: `fire truck` gives `fire_truck`."""
+    """Returns words as one token: `fire truck` gives `fire_truck`."""
     return words.replace(" ", "_")
 
 
 def ancestors(kind: str) -> tuple[str, ...]:
-    """`kind` and everything above it but the root, nearest first."""
+    """Returns `kind` and all its ancestors but the root, the nearest first."""
     found = []
     while kind != ROOT:
         found.append(kind)
@@ -104,7 +104,7 @@ def ancestors(kind: str) -> tuple[str, ...]:
 
 
 def attributes(thing: Thing) -> dict[str, float]:
-    """What can be said of a thing, `side:word` -> weight; the usual habitat counts double."""
+    """Returns the attributes of a thing, `side:word` -> weight; the usual habitat counts double."""
     sides = {
         "kind": ancestors(thing.kind),
         "habitat": thing.habitats,
@@ -120,16 +120,16 @@ def attributes(thing: Thing) -> dict[str, float]:
 
 
 def likeness(one: dict[str, float], other: dict[str, float]) -> float:
-    """Weighted Jaccard of two sets of attributes, in [0, 1]; 1 for equal ones."""
+    """Returns the weighted Jaccard similarity of two sets of attributes, in [0, 1]."""
     keys = one.keys() | other.keys()
-    # Exact sums: a set's order differs between processes, and rounded sums would with it.
+    # Exact sums, because rounded sums depend on a set's order, which differs between processes.
     shared = math.fsum(min(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
     total = math.fsum(max(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
     return shared / total if total else 1.0
 
 
 def kind_attributes(kind: str) -> dict[str, float]:
-    """The mean of the attributes of the things below `kind`."""
+    """Returns the mean of the attributes of all things below `kind`."""
     members = [thing for thing in THINGS if kind in ancestors(thing.kind)]
     mean: dict[str, float] = {}
     for thing in members:
@@ -140,7 +140,7 @@ def kind_attributes(kind: str) -> dict[str, float]:
 
 _ATTRIBUTES = {thing.label: attributes(thing) for thing in THINGS}
 
-# label -> {label of another thing: likeness}
+# label -> {label of another thing: likeness to it}
 LIKENESS: dict[str, dict[str, float]] = {
     one: {other: likeness(mine, theirs) for other, theirs in _ATTRIBUTES.items() if other != one}
     for one, mine in _ATTRIBUTES.items()
@@ -148,14 +148,14 @@ LIKENESS: dict[str, dict[str, float]] = {
 
 
 def kin(thing: Thing, n: int) -> tuple[Thing, ...]:
-    """The `n` other things most like `thing`, the nearest first."""
+    """Returns the `n` other things most similar to `thing`, the most similar first."""
     row = LIKENESS[thing.label]
     nearest = sorted(row, key=lambda label: (-row[label], label))
     return tuple(BY_LABEL[label] for label in nearest[:n])
 
 
 def hierarchy_edges() -> Iterator[tuple[str, str]]:
-    """Pairs (parent, child) as tokens, from the root down; the labels are the leaves."""
+    """Yields pairs (parent, child) as tokens, from the root down; the labels are the leaves."""
     for child, parent in KINDS.items():
         yield token(parent), token(child)
     for thing in THINGS:
@@ -163,11 +163,12 @@ def hierarchy_edges() -> Iterator[tuple[str, str]]:
 
 
 def similarities(seed: int) -> Iterator[tuple[str, str, float]]:
-    """Triples (token, token, score 0 to 10): how alike two things, or a kind and a thing, are.
+    """Yields triples (token, token, score 0 to 10) of the likeness of two things, or a kind and a
+    thing.
 
-    Of the pairs of things every one that shares much is given, and of the rest a sample drawn
-    by the seed, so that a rank correlation sees the whole range. Kinds of two words are left
-    out: text is not sure to hold them as one token.
+    Every pair of things with much likeness is included, and a random sample of the others, so that
+    a rank correlation covers the whole range. Kinds of two words are left out, because the text may
+    not contain them as one token.
     """
     rng = random.Random(f"similarities/{seed}")
     for one, other in combinations(LABELS, 2):

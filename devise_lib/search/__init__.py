@@ -1,1 +1,1 @@
-"""What the space of words is for: tags of a photo, photos of a text."""
+"""Searches in the space of words: tags of a photo, and photos for a text."""

@@ -1,4 +1,4 @@
-"""Tags: the labels whose word vectors are nearest to a photo's embedding."""
+"""Tags photos with the labels whose word vectors are nearest to the photos' embeddings."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,22 +6,22 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import FloatArray
 
-SCORES_AT_ONCE = 4_000_000  # float64: 32 MB, whatever the number of labels
+SCORES_AT_ONCE = 4_000_000  # 32 MB of float64, for any number of labels
 
 
 def best_labels(
     embeddings: FloatArray, label_vectors: FloatArray, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k labels of each photo with the greatest inner product, the best first.
+    """Returns the k labels of each photo with the greatest inner product, the best first.
 
-    Scores are summed in float64 and compared as float32, so that they depend neither on the
-    photos that come in the same call nor on the place of a label: labels with the same vector
-    tie exactly, and ties go to the label that comes first.
+    Scores are summed in float64 and compared as float32. They therefore depend neither on the other
+    photos of the call nor on the position of a label. Labels with the same vector tie exactly, and
+    the first label wins a tie.
 
     Args:
         embeddings: (n, d), unit L2 norm.
         label_vectors: (m, d), unit L2 norm; then scores are cosines, in [-1, 1].
-        k: labels a photo.
+        k: the number of labels per photo.
 
     Returns:
         Rows of `label_vectors`, (n, min(k, m)), and their scores, falling along each row.
@@ -60,7 +60,7 @@ def best_labels(
 
 
 def _best_columns(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """The k greatest of each row, equal ones by column; only what may be among them is sorted."""
+    """Returns the k greatest of each row, equal ones by column; sorts only the possible ones."""
     m = scores.shape[1]
     bound = np.partition(scores, m - k, axis=1)[:, m - k, None]  # the k-th best of each row
     rows, columns = np.nonzero(scores >= bound)

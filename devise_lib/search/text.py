@@ -1,4 +1,4 @@
-"""A text as a point in the space of words, so that photos can be searched by it."""
+"""Embeds a text in the space of words, so that photos can be searched by it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
-LONGEST_PHRASE = 5  # words joined to one term
+LONGEST_PHRASE = 5  # words that may be joined to one term
 
 
 @dataclass(frozen=True, slots=True)
 class TextVector:
-    """Where a text lies.
+    """The embedding of a text.
 
     Attributes:
         vector: (d_word,), unit L2 norm.
         terms: the words and phrases that it is the mean of; the words of a phrase are joined by _.
-        unknown: words that have no vector and were passed over.
+        unknown: words without a vector, which were ignored.
     """
 
     vector: NDArray[np.float32]
@@ -28,7 +28,9 @@ class TextVector:
 
 
 def candidate_terms(words: Sequence[str]) -> list[str]:
-    """Every term that `embed_text` may look up, each once: fetch the vectors of these."""
+    """Returns every term that `embed_text` may look up, without duplicates, to fetch their
+    vectors.
+    """
     found = {
         "_".join(words[start:stop]): None
         for start in range(len(words))
@@ -38,18 +40,19 @@ def candidate_terms(words: Sequence[str]) -> list[str]:
 
 
 def embed_text(words: Sequence[str], vectors: Mapping[str, FloatArray]) -> TextVector:
-    """The mean of the unit vectors of a text's terms, scaled to unit length.
+    """Returns the mean of the unit vectors of a text's terms, scaled to unit length.
 
-    From left to right the longest phrase that has a vector is one term: "snow leopard cub" is
-    snow_leopard and cub where snow_leopard is known, else its three words. A vector of zeros
-    counts as unknown.
+    From left to right, the longest phrase that has a vector is one term. Thus "snow leopard cub" is
+    snow_leopard and cub if snow_leopard is known, else three words. A vector of zeros counts as
+    unknown.
 
     Args:
-        words: the text's words, as `devise_lib.text.tokens.words` gives them.
+        words: the text's words, as `devise_lib.text.tokens.words` returns them.
         vectors: term -> word vector (d_word,), of any length.
 
     Raises:
-        InputError: none of the words is known (names them), or their vectors cancel out.
+        InputError: none of the words is known (the message names them), or their vectors cancel
+            out.
     """
     known = {term: vectors[term] for term in candidate_terms(words) if np.any(vectors.get(term, 0))}
     terms: list[str] = []

@@ -1,1 +1,1 @@
-"""From a Wikipedia dump to word vectors and label vectors; no Spark here."""
+"""Text processing without Spark, from a Wikipedia dump to word vectors and label vectors."""

@@ -1,4 +1,4 @@
-"""Text files that a person may have written, line by line."""
+"""Reads text files that a person may have written, line by line."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from devise_lib.errors import InputError
 
 
 def numbered_lines(path: str, what: str) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not blank, in NFC, with their numbers from 1.
+    """Yields the lines of a UTF-8 file that are not blank, in NFC, with their numbers from 1.
 
-    Labels and words are compared byte by byte, and é may be one character or two.
+    NFC makes equal texts equal byte by byte: é may be one character or two.
 
     Args:
-        path: the file.
-        what: it is to be; for the error.
+        path: of the file.
+        what: what the file should be, for errors.
 
     Raises:
-        InputError: it cannot be read, or is not in UTF-8.
+        InputError: the file cannot be read, or is not in UTF-8.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:

@@ -1,7 +1,8 @@
-"""Near-duplicate texts by MinHash and banding, so that equal bands can be joined as a table.
+"""Finds near-duplicate texts by MinHash and banding, so that a join of a table on equal bands finds
+them.
 
-Every hash here is the same in every process and on every machine: rows that different workers
-signed can be compared.
+Every hash is the same in every process and on every machine, so rows that different workers signed
+can be compared.
 
 Source: A. Broder, On the resemblance and containment of documents, 1997.
 """
@@ -18,23 +19,23 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 
 _SEED = 1
-_WEIGHTS = (0.1, 0.9)  # of false and of missed pairs, see `band_and_rows`
-_BATCH = 1 << 12  # shingles hashed at once: 64 permutations of them fill 2 MB, a cache's worth
+_WEIGHTS = (0.1, 0.9)  # of false and of missed pairs, explained in `band_and_rows`
+_BATCH = 1 << 12  # shingles hashed at once: with 64 permutations they fill 2 MB of cache
 # Odd 64-bit multiplier (2^64 / golden ratio) of the rolling hash of a shingle's words.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def signature(tokens: Sequence[str], num_perm: int, shingle: int) -> NDArray[np.uint64]:
-    """The MinHash of a text's shingles, shape (num_perm,).
+    """Returns the MinHash of a text's shingles, shape (num_perm,).
 
-    The expected share of equal places of two signatures is the Jaccard similarity of the two
-    sets of shingles; its standard deviation is at most 0.5 / sqrt(num_perm).
+    The expected share of equal numbers in two signatures is the Jaccard similarity of the two sets
+    of shingles. Its standard deviation is at most 0.5 / sqrt(num_perm).
 
     Args:
-        tokens: the words of the text. Fewer than `shingle` make one shingle; none at all
-            give the same signature for every empty text.
-        num_perm: number of permutations.
-        shingle: words a shingle.
+        tokens: the words of the text. Fewer than `shingle` make one shingle. All empty texts have
+            the same signature.
+        num_perm: the number of permutations.
+        shingle: words per shingle.
 
     Raises:
         InputError: num_perm or shingle is below 1.
@@ -49,15 +50,20 @@ def signature(tokens: Sequence[str], num_perm: int, shingle: int) -> NDArray[np.
 
 
 def band_and_rows(threshold: float, num_perm: int) -> tuple[int, int]:
-    """(bands, rows) that datasketch finds best for texts of Jaccard `threshold` and above.
+    """Returns (bands, rows), chosen by datasketch for texts of Jaccard similarity `threshold` or
+    more.
 
-    Two texts of similarity s share a band with probability 1 - (1 - s^rows)^bands;
-    bands * rows is at most num_perm. Texts that share one are compared by their signatures
-    anyway, so what is missed counts nine times as much as what is compared in vain: at threshold
-    0.8 and 64 permutations 99.7 % of the texts of similarity 0.9 meet (weighed alike: 85 %).
+    Two texts of similarity s share a band with probability 1 - (1 - s^rows)^bands, and bands * rows
+    is at most num_perm. Texts that share a band are compared by their signatures anyway. A missed
+    pair therefore counts nine times as much as a needless comparison. At threshold 0.8 and 64
+    permutations, 99.7 % of the texts of similarity 0.9 share a band (with equal weights: 85 %).
+
+    Args:
+        threshold: in (0, 1].
+        num_perm: the length of the signatures, at least 2.
 
     Raises:
-        InputError: threshold is not in (0, 1], or num_perm below 2.
+        InputError: threshold is not in (0, 1], or num_perm is below 2.
     """
     if not 0.0 < threshold <= 1.0 or num_perm < 2:
         raise InputError(
@@ -66,15 +72,15 @@ def band_and_rows(threshold: float, num_perm: int) -> tuple[int, int]:
         )
     try:
         lsh = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=_WEIGHTS)
-    except ValueError:  # it takes no single band, which a threshold near 1 would ask for
+    except ValueError:  # it refuses a single band, which a threshold near 1 would need
         return 2, num_perm // 2
     return int(lsh.b), int(lsh.r)
 
 
 def band_hashes(signature: NDArray[np.uint64], bands: int, rows: int) -> list[int]:
-    """One signed 64-bit hash for each band of a signature; equal bands have equal hashes.
+    """Returns one signed 64-bit hash per band of a signature; equal bands have equal hashes.
 
-    The number of the band is part of its hash, so one column holds the hashes of all bands.
+    The number of the band is part of its hash, so one column can hold the hashes of all bands.
 
     Raises:
         InputError: the signature is shorter than bands * rows.
@@ -93,7 +99,7 @@ def _hash_band(number: int, values: bytes) -> int:
 
 
 def _shingle_hashes(tokens: Sequence[str], shingle: int) -> NDArray[np.uint64]:
-    """A 64-bit hash for each distinct shingle."""
+    """Returns a 64-bit hash for each distinct shingle."""
     hashes = {word: zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in set(tokens)}
     of_words = np.fromiter(map(hashes.__getitem__, tokens), np.uint64, count=len(tokens))
     if not len(of_words):

@@ -1,8 +1,8 @@
-"""What a file is that was given by mistake in place of a text, and what to do."""
+"""Recognises files that were given by mistake in place of a text, and says what to do."""
 
 import re
 
-from devise_lib.archive_kinds import archive_kind, stand_in
+from devise_lib.archive_kinds import archive_kind, substitute_kind
 
 _STARTS = [
     (re.compile(mark), what)
@@ -17,14 +17,15 @@ _STARTS = [
 
 
 def other_file(head: bytes, opened: str) -> str | None:
-    """What a file is that is none of those wanted, and what to do; None where nothing is known.
+    """Describes a file of an unwanted kind and says what to do; None for an unknown kind.
 
     Args:
-        head: its first bytes, 300 or more of them if there are; unpacked, if it was packed.
-        opened: the packings that are opened, in words: "gzip or bzip2".
+        head: its first bytes, at least 300 if it has so many; decompressed, if the file was
+            compressed.
+        opened: the compressions that the caller opens, in words: "gzip or bzip2".
     """
     if kind := archive_kind(head):
         if any(kind.endswith(packing) for packing in opened.split(" or ")):
             return f"{kind} within another packing; unpack it once"
         return f"{kind}; unpack it, or pack what is in it with {opened}"
-    return stand_in(head) or next((what for mark, what in _STARTS if mark.match(head)), None)
+    return substitute_kind(head) or next((what for mark, what in _STARTS if mark.match(head)), None)

@@ -1,4 +1,4 @@
-"""How much more often two words stand side by side than by chance; gensim's scores."""
+"""Scores of bigrams by gensim: how much more often two words are adjacent than by chance."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -18,23 +18,22 @@ def score_bigrams(
     min_count: int,
     scoring: Scoring,
 ) -> NDArray[np.float64]:
-    """The scores (n,) of n bigrams, as `gensim.models.phrases.Phrases` gives them.
+    """Returns the scores (n,) of n bigrams, as `gensim.models.phrases.Phrases` computes them.
 
-    `default`: (n_ab - min_count) / (n_a n_b) * vocabulary, so it grows with the corpus and a
-    threshold holds for corpora of one size. `npmi`: ln(p_ab / (p_a p_b)) / -ln p_ab, in [-1, 1];
-    -inf below min_count.
+    - default: (n_ab - min_count) / (n_a n_b) * vocabulary. It grows with the corpus, so a threshold
+      holds for corpora of one size.
+    - npmi: ln(p_ab / (p_a p_b)) / -ln p_ab, in [-1, 1]; -inf below min_count.
 
     Args:
-        counts: for each bigram how often its first word, its second word and both side by
-            side occur.
-        vocabulary: distinct words and distinct bigrams together, which is what gensim takes.
+        counts: per bigram, how often its first word, its second word and both adjacent occur.
+        vocabulary: the number of distinct words and distinct bigrams together, as in gensim.
         corpus_words: all words of the corpus, with repetitions.
-        min_count: see above.
-        scoring: which of the two.
+        min_count: of the bigram.
+        scoring: "default" or "npmi".
 
     Source: Mikolov et al., Distributed Representations of Words and Phrases and their
-    Compositionality, 2013, eq. 6; Bouma, Normalized (Pointwise) Mutual Information in
-    Collocation Extraction, 2009.
+    Compositionality, 2013, eq. 6; Bouma, Normalized (Pointwise) Mutual Information in Collocation
+    Extraction, 2009.
     """
     scorer = _SCORERS[scoring]
     return np.array(

@@ -1,4 +1,4 @@
-"""Phrases as single tokens, joined by longest match: snow, leopard -> snow_leopard."""
+"""Joins phrases to single tokens by longest match: snow, leopard -> snow_leopard."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from devise_lib.text.tokens import has_letter, lower_case, sentences
 
-# Plurals that no ending tells; every other form is made by `_plurals`.
+# Plurals that do not follow the rules of `_plurals`.
 _IRREGULAR = {
     "child": "children",
     "foot": "feet",
@@ -20,7 +20,7 @@ _IRREGULAR = {
 
 @dataclass(slots=True)
 class _Node:
-    """A place in the tree of phrases: where the next word leads, and a phrase that ends here."""
+    """A node in the trie of phrases: the next words, and the phrase that ends here, if any."""
 
     joined: str | None = None
     then: dict[str, "_Node"] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class _Node:
 class PhraseJoiner:
     """Joins given phrases to single tokens.
 
-    At each word the longest phrase that starts there is taken, then reading goes on behind it.
-    200,000 phrases of two words take 70 MB, in each process that joins.
+    At each word the longest phrase that starts there is joined, and the search continues after it.
+    200,000 phrases of two words take 70 MB in each process.
 
     Args:
         phrases: word sequences; those of fewer than two words change nothing.
-        forms: other spellings, as words -> the token that they are joined to. Where one is a
-            phrase itself, the phrase counts.
+        forms: other spellings: words -> the token that they are joined to. If a spelling is a
+            phrase itself, the phrase takes precedence.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class PhraseJoiner:
         node.joined = token
 
     def tokens(self) -> frozenset[str]:
-        """Every token that joining can make."""
+        """Returns every token that joining can make."""
         found = []
         open_nodes: list[str | _Node] = list(self._openings.values())
         while open_nodes:
@@ -78,15 +78,15 @@ class PhraseJoiner:
         return frozenset(found)
 
     def join(self, tokens: Sequence[str], fold: bool = False) -> list[str]:
-        """The tokens of a sentence with its phrases joined.
+        """Returns the tokens of a sentence with its phrases joined.
 
         Args:
             tokens: the words of a sentence.
-            fold: match words in lower case; what is not joined stays as it is.
+            fold: match words in lower case. Words that are not joined stay as they are.
         """
         words = [lower_case(token) for token in tokens] if fold else tokens
         openings = self._openings
-        if openings.keys().isdisjoint(pairwise(words)):  # most sentences, at the speed of C
+        if openings.keys().isdisjoint(pairwise(words)):  # most sentences; runs as C code
             return list(tokens)
         joined: list[str] = []
         at = 0  # up to here the tokens are in `joined`
@@ -103,7 +103,7 @@ class PhraseJoiner:
 
 
 def _longest(node: str | _Node, words: Sequence[str], ahead: int) -> tuple[str | None, int]:
-    """The longest phrase from `node` on, joined, and the place behind it."""
+    """Returns the longest phrase from `node` on, joined, and the index after it."""
     if isinstance(node, str):
         return node, ahead
     phrase, end = node.joined, ahead
@@ -120,17 +120,17 @@ def _longest(node: str | _Node, words: Sequence[str], ahead: int) -> tuple[str |
 def joined_sentences(
     text: str, joiner: PhraseJoiner, lower: bool = True, numbers: bool = False, min_words: int = 1
 ) -> Iterator[list[str]]:
-    """The sentences of a plain text as tokens, with the phrases joined.
+    """Yields the sentences of a plain text as tokens, with the phrases joined.
 
-    Phrases are joined before numbers are dropped, so that one may hold a number (boeing_747)
-    and none is joined across one.
+    Phrases are joined before numbers are dropped. A phrase may therefore hold a number
+    (boeing_747), and none is joined across a dropped one.
 
     Args:
-        text: plain text, see `tokens.sentences`.
+        text: plain text, as for `tokens.sentences`.
         joiner: of phrases in lower case.
-        lower: whether words are lower-cased. Phrases are found whatever the case, and their
-            tokens are in lower case always.
-        numbers: whether tokens without any letter are kept.
+        lower: lower-case the words. Phrases are found in any case, and their tokens are always in
+            lower case.
+        numbers: keep tokens without any letter.
         min_words: sentences of fewer tokens are left out.
     """
     for words in sentences(text, lower, numbers=True):
@@ -142,9 +142,10 @@ def joined_sentences(
 
 
 def plural_forms(phrases: Iterable[Sequence[str]]) -> dict[tuple[str, ...], str]:
-    """The English plurals of phrases -> the token of the phrase: snow, leopards -> snow_leopard.
+    """Returns the English plurals of phrases -> the phrase's token: snow, leopards -> snow_leopard.
 
-    Made by rules, so some forms are no English (womans); they join nothing, as no text has them.
+    Rules make the plurals, so some are no English (womans). These do no harm, because no text has
+    them.
     """
     return {
         (*phrase[:-1], plural): "_".join(phrase)

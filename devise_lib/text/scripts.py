@@ -1,11 +1,11 @@
-"""What scripts ask of a tokenizer beyond plain letters and blanks, by Unicode's properties.
+"""Tokenization of scripts that need more than plain letters and blanks, by Unicode's properties.
 
-`tokens` turns to this module where SPECIAL finds something in a text. These are signs that end a
-sentence, signs within a word that are no part of it, and scripts without blanks between words.
+`tokens` uses this module where SPECIAL matches a text. SPECIAL matches signs that end a sentence,
+signs within a word that are no part of it, and scripts without blanks between words.
 
 Sources: Unicode Standard Annex 29 (text segmentation) and the Unicode Character Database. ICU's
-dictionaries cut Chinese, Japanese, Thai, Lao, Khmer and Burmese into words, as they do in search
-engines.
+dictionaries segment Chinese, Japanese, Thai, Lao, Khmer and Burmese into words, as they do in
+search engines.
 """
 
 import re
@@ -14,27 +14,28 @@ import unicodedata
 import regex
 from icu4py.breakers import WordBreaker
 
-# The characters whose properties are asked for: two planes, because the next two have ideographs
-# alone, and the one of tags and variation selectors.
+# The characters whose properties are looked up: the first two planes and the one of tags and
+# variation selectors. The two planes between have ideographs only.
 _BASIC = "".join(map(chr, [*range(0x80, 0xD800), *range(0xE000, 0x10000)]))
 _BEYOND = "".join(map(chr, [*range(0x10000, 0x20000), *range(0xE0000, 0xE0200)]))
 _ANY_BEYOND = "\U00010000-\U0010ffff"
 
 
 def _ranges(characters: str, properties: str) -> str:
-    """Those of the characters that are in a set of `regex`, as ranges for a set of `re`."""
+    """Returns the characters in a set of `regex`, as ranges for a set of `re`."""
     found = (match[0] for match in regex.finditer(f"(?V1){properties}+", characters))
     return "".join(f"\\U{ord(run[0]):08x}-\\U{ord(run[-1]):08x}" for run in found)
 
 
-# `re` looks up a character of the basic plane in a table, but compares it with each range beyond.
-# A set therefore has _ANY_BEYOND in place of these, and a lookbehind tells which of them it is.
-# Tibetan's shad ends a clause; Unicode has it for no end of a sentence, but Tibetan has no other.
+# `re` looks up characters of the basic plane in a table, but compares others with each range. A set
+# therefore has _ANY_BEYOND in place of these ranges, and a lookbehind tests the real ones.
+# Tibetan's shad ends a clause. Unicode does not list it as the end of a sentence, but Tibetan has
+# no other sign for that.
 _ENDS = r"[[\p{Sentence_Terminal}\u0f0d-\u0f12]--[\u2024\ufe52\uff0e]]"
 _MARKS = r"[\p{Mn}\p{Mc}]"
-# Invisible signs, and signs that are set around, over or into a word for emphasis: soft hyphens,
-# directions, variation selectors, kashida, Armenian marks of stress, question and exclamation.
-# The zero-width space is none of them, because it ends a word; joiners have rules of their own.
+# Invisible signs, and signs around, over or in a word for emphasis: soft hyphens, directions,
+# variation selectors, kashida, Armenian marks of stress, question and exclamation.
+# The zero-width space is excluded because it ends a word. Joiners are handled by _JOINERS.
 _NO_PART = (
     r"[[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Me}\u0640\u07fa\u055b\u055c\u055e]"
     r"--[\u200b-\u200d\ufff9-\ufffb]]"
@@ -48,7 +49,7 @@ _ends, _marks, _no_part, _unspaced = (
 )
 _unspaced += r"\U00020000-\U0003ffff"  # planes of ideographs
 _shaped = r"\ufb00-\ufdff\ufe70-\ufefc\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc"
-_apostrophes = r"\u00b4\u02bc\u055a\u2032\u201b\uff07"  # as keyboards and Ukrainian have them
+_apostrophes = r"\u00b4\u02bc\u055a\u2032\u201b\uff07"  # of keyboards and Ukrainian
 _armenian, _hebrew = r"\u0531-\u0588", r"\u05d0-\u05ea"
 _cyrillic, _latin = r"\u0400-\u052f", r"A-Za-z\u00c0-\u02af\u1e00-\u1eff"
 
@@ -65,27 +66,27 @@ END = re.compile(
     r"|(?<=\u1361)\u1361)"  # and Ethiopic's
 )
 
-# A middle dot belongs to a word between two l (Catalan), and a double quote in Hebrew, where it
-# stands for gershayim.
+# Part of a word are a middle dot between two l (Catalan), and a double quote between Hebrew
+# letters, where it stands for gershayim.
 _letters = rf"[\w{_marks}]"
 _inside = rf"(?:'|(?<=[lL])\u00b7(?=[lL])|(?<=[{_hebrew}])\"(?=[{_hebrew}]))"
 _beyond_marks = rf"[{_ANY_BEYOND}](?<=[{_ranges(_BEYOND, _MARKS)}])"
 _unit = rf"\w[\w{_marks}\u200c\u200d]*(?:{_beyond_marks}[\w{_marks}\u200c\u200d]*)*"
-WORD = re.compile(f"{_unit}(?:{_inside}{_unit})*")  # of a text that `plain` has seen
-PLAIN_WORD = re.compile(rf"\w{_letters}*(?:'\w{_letters}*)*")  # of a text with nothing special
+WORD = re.compile(f"{_unit}(?:{_inside}{_unit})*")  # for a text by `plain`
+PLAIN_WORD = re.compile(rf"\w{_letters}*(?:'\w{_letters}*)*")  # for a text without special signs
 
 _TAKEN_OUT = re.compile(
     rf"[{_no_part}{_ANY_BEYOND}](?:(?<=[{_no_part}])|(?<=[{_ranges(_BEYOND, _NO_PART)}]))"
 )
-# A joiner stays between two letters or marks of a script that writes different words with and
-# without one, such as Persian and the scripts of India.
+# A joiner is kept between two letters or marks of scripts in which it distinguishes words, such as
+# Persian and the scripts of India.
 _JOINERS = re.compile(
     rf"[\u200c\u200d](?:(?<!{_letters}.)|(?<=[{_latin}{_cyrillic}{_unspaced}].)"
     rf"|(?![\u200c\u200d]*{_letters})|(?=[\u200c\u200d]*[{_unspaced}]))"
 )
-_STRESS = re.compile(rf"(?<=[{_cyrillic}])[\u0300\u0301]+")  # NFC has made the letters with one
+_STRESS = re.compile(rf"(?<=[{_cyrillic}])[\u0300\u0301]+")  # NFC composed accented letters
 _SIGNS = {"\u0140": "l\u00b7", "\u013f": "L\u00b7", "\u05f3": "'", "\u05f4": '"'}
-# Letters of Bengali and Malayalam that were written with a joiner before they got a code.
+# Letters of Bengali and Malayalam that were written with a joiner before Unicode added them.
 _SIGNS |= {"\u09a4\u09cd\u200d": "\u09ce"} | {
     f"{base}\u0d4d\u200d": letter
     for base, letter in zip(
@@ -99,7 +100,7 @@ _RUN = re.compile(f"[{_unspaced}]+")
 
 
 def plain(text: str) -> str:
-    """A text as WORD wants it: without signs that are no part of a word, and with blanks.
+    """Prepares a text for WORD: removes signs that are no part of a word, and inserts blanks.
 
     Args:
         text: in NFC, with ' for an apostrophe and " for a quotation mark.
@@ -112,7 +113,7 @@ def plain(text: str) -> str:
 
 
 def unspaced_characters(text: str) -> int:
-    """How many characters of a text are of the scripts that ICU cuts into words."""
+    """Returns the number of characters of the scripts that ICU segments into words."""
     return 0 if text.isascii() else sum(map(len, _RUN.findall(text)))
 
 
@@ -121,11 +122,11 @@ def _usual_shape(shapes: re.Match[str]) -> str:
 
 
 def _with_blanks(text: str) -> str:
-    """The text with a blank around each word of a script without blanks."""
+    """Inserts a blank around each word of a script without blanks."""
     runs = _RUN.findall(text)
     if not runs:
         return text
-    # One call for all runs, because making a breaker takes as long as cutting 20 characters.
+    # One call for all runs, because making a breaker takes as long as segmenting 20 characters.
     cut = " ".join(WordBreaker("\n".join(runs), "und")).split("\n")
     between = iter(_RUN.split(text))
     return next(between) + "".join(f" {run} {rest}" for run, rest in zip(cut, between, strict=True))

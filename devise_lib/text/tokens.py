@@ -1,7 +1,7 @@
-"""Sentences of words out of plain text.
+"""Splits plain text into sentences of words.
 
 A word is a run of letters, digits and combining marks. Chinese, Japanese, Thai, Lao, Khmer and
-Burmese set no blanks between words, so ICU cuts them: see devise_lib.text.scripts.
+Burmese have no blanks between words, so ICU segments them (devise_lib.text.scripts).
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from devise_lib.text.scripts import END, PLAIN_WORD, SPECIAL, WORD, plain
 
-# The possessive 's goes (dog's -> dog); any other apostrophe inside a word stays (don't, o'brien).
+# The possessive 's is removed (dog's -> dog); other apostrophes in a word stay (don't, o'brien).
 _POSSESSIVE = re.compile(r"(?<=\w)'[sS]\b(?!')")
 # A full stop after a single letter ends an initial (U.S., J. R. R.), not a sentence.
 _SENTENCE_END = re.compile(
@@ -26,15 +26,15 @@ _ASCII_TO_WORDS = "".join(c if c.isalnum() else " " for c in map(chr, range(128)
 
 
 def sentences(text: str, lower: bool = True, numbers: bool = False) -> Iterator[list[str]]:
-    """The sentences of a plain text, each as its words; sentences without words are left out.
+    """Yields the sentences of a plain text as lists of words; leaves out sentences without words.
 
     Args:
         text: plain text, such as `wikitext.clean` returns. A line end ends a sentence.
-        lower: whether words are lower-cased.
-        numbers: whether words without any letter (1999, ½) are kept.
+        lower: lower-case the words.
+        numbers: keep words without any letter (1999, ½).
     """
     for sentence in _SENTENCE_END.split(_normal(text, lower)):
-        # The ends of other scripts are looked for only where there is one: English is as fast.
+        # Sentence ends of other scripts are searched only in texts with special signs, for speed.
         if sentence.isascii() or not SPECIAL.search(sentence):
             found = _words(sentence, numbers)
             if found:
@@ -44,19 +44,26 @@ def sentences(text: str, lower: bool = True, numbers: bool = False) -> Iterator[
 
 
 def words(text: str, lower: bool = True, numbers: bool = False) -> list[str]:
-    """The words of a text without regard to sentences; arguments as for `sentences`."""
+    """Returns the words of a text, regardless of sentences.
+
+    Args:
+        text: plain text.
+        lower: lower-case the words.
+        numbers: keep words without any letter (1999, ½).
+    """
     return _words(_normal(text, lower), numbers)
 
 
 def has_letter(token: str) -> bool:
-    """Whether a token has a letter; 1999, 10_000, 6'2 and \u00bd have none."""
+    """Returns whether a token has a letter; 1999, 10_000, 6'2 and ½ have none."""
     return any(map(str.isalpha, token))
 
 
 def lower_case(text: str) -> str:
-    """The text in lower case, with the plain i for Turkish's \u0130.
+    """Returns the text in lower case, with a plain i for Turkish's İ (U+0130).
 
-    Python gives an i with a combining dot, which is another word than the i of Turkish texts.
+    Python's `lower` gives an i with a combining dot, which is another word than the i of Turkish
+    texts.
     """
     return text.replace("\u0130", "i").lower()
 
@@ -64,7 +71,7 @@ def lower_case(text: str) -> str:
 def _normal(text: str, lower: bool) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-        for typographic, ascii_sign in _PLAIN.items():  # leaves most English sentences in ASCII
+        for typographic, ascii_sign in _PLAIN.items():  # most English sentences are ASCII then
             text = text.replace(typographic, ascii_sign)
     return lower_case(text) if lower else text
 
@@ -87,5 +94,7 @@ def _words(text: str, numbers: bool) -> list[str]:
 
 
 def tag_token(tag: str, lower: bool = True) -> str:
-    """A tag as one token, its words joined: "New York" -> new_york; "" for one without a word."""
+    """Converts a tag to one token by joining its words: "New York" -> new_york; "" without any
+    word.
+    """
     return "_".join(words(tag, lower, numbers=True))

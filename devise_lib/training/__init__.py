@@ -1,1 +1,1 @@
-"""Training: the feed, the loss, the projection, and one loop for every rank."""
+"""Training of backbones and projections: losses, plans, the trained models and their exports."""

@@ -1,4 +1,4 @@
-"""Photos changed at random, so that no epoch shows the network the same."""
+"""Random changes of photos (data augmentation), so that every epoch shows different ones."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ import keras
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How photos are changed.
+    """How much photos are changed.
 
     Attributes:
-        flip: mirror half of them.
-        translate: the most that they move along each side, a share of it.
-        crop: the most that is cut off, a share of each side; the rest is made larger.
-        colour: the most that brightness, contrast and saturation change, a share.
+        flip: mirror half of the photos.
+        translate: the largest shift along each side, as a share of the side.
+        crop: the largest crop, as a share of each side; the rest is enlarged.
+        colour: the largest change of brightness, contrast and saturation, as a share.
     """
 
     flip: bool = True
@@ -23,10 +23,13 @@ class Augmentation:
 
 
 def make_augmentation(settings: Augmentation, image_size: int, seed: int) -> keras.Sequential:
-    """A network of (n, size, size, 3) RGB in [0, 255] to the same, another draw at each call.
+    """Builds a network that changes photos (n, size, size, 3), RGB in [0, 255], differently at each
+    call.
 
-    What moves in from outside is the photo's edge. Source: Frome et al., "DeViSE" (2013), section
-    3.2, for flips, crops and translations; the colours are ours.
+    Pixels that come in from outside repeat the edge of the photo.
+
+    Source: Frome et al., "DeViSE" (2013), section 3.2, for flips, crops and translations. The
+    changes of colour are this project's own.
     """
     layers = keras.layers
     stack: list[keras.layers.Layer] = [keras.Input((image_size, image_size, 3))]
@@ -41,8 +44,8 @@ def make_augmentation(settings: Augmentation, image_size: int, seed: int) -> ker
         span, reach = (0, 255), settings.colour
         stack.append(layers.RandomBrightness(reach, value_range=span, seed=seed + 3))
         stack.append(layers.RandomContrast(reach, value_range=span, seed=seed + 4))
-        # Keras takes f for f / (1 - f) times the saturation: these are 1 - reach and 1 + reach.
+        # Keras multiplies the saturation by f / (1 - f): these f give 1 - reach and 1 + reach.
         saturation = ((1 - reach) / (2 - reach), (1 + reach) / (2 + reach))
-        # Its range is the one that saturations are cut to, whatever that of the photo.
+        # Its value range limits saturations, which are in [0, 1] for any photo.
         stack.append(layers.RandomSaturation(saturation, value_range=(0, 1), seed=seed + 5))
-    return keras.Sequential([*stack, layers.Identity()])  # which an empty stack needs
+    return keras.Sequential([*stack, layers.Identity()])  # the stack may be empty otherwise

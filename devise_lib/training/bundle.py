@@ -1,6 +1,7 @@
-"""What travels beside a registered model: its projections, its controls, its backbone's softmax.
+"""The bundle of a registered model: all that evaluation needs besides FEATURES and LABELS.
 
-Everything that evaluation needs besides FEATURES and LABELS, as plain numpy arrays.
+The bundle holds the projections, those of the control and of the folds, and the backbone's softmax,
+as plain numpy arrays.
 """
 
 import json
@@ -21,17 +22,18 @@ from devise_lib.training.settings import Negatives, Objective
 
 ARRAYS = "projection.npz"
 ABOUT = "projection.json"
-FORM = 4  # of the files; raised when an older reader would read them wrong
+FORM = 4  # version of the files' format; raised when an older reader would misread them
 
 
 @dataclass(frozen=True)
 class TrainedProjection:
-    """A projection, and how it came about.
+    """A projection, and how it was trained.
 
     Attributes:
         method: "devise", or its control "random_embeddings".
         seed: of the training.
-        fold: FEATURES' `fold` whose labels it was trained without, to choose by; None: with all.
+        fold: the `fold` of FEATURES whose labels it was trained without, for choosing settings;
+            None if it was trained with all labels.
         projection: the map.
     """
 
@@ -43,24 +45,23 @@ class TrainedProjection:
 
 @dataclass(frozen=True)
 class ProjectionBundle:
-    """A trained projection and what it is compared with.
+    """A trained projection, and what it is compared with.
 
     Attributes:
-        trained: the registered model's own first.
-        control_vectors: by label, the random unit vectors that the control was trained towards.
+        trained: the projections; the registered model's own is first.
+        control_vectors: per label, the random unit vector that the control was trained towards.
         layer: the backbone's softmax.
         backbone_id: the backbone whose features the projections take.
-        words_id: the word vectors that the projections were trained towards, as LABELS have it.
-        folds_id: how labels were dealt into folds; "" where none was held out.
-        score: of the folds' own projections on the labels held out; None without any.
-        objective: that the projections were trained with.
-        negatives: the wrong labels that it had.
-        penalty: on the scores of seen labels, of a model whose folds' projections are not kept, as
-            one that was fine-tuned; None: evaluation finds it from these.
-        label_scores: what `score` is the mean of: of the folds' own projections, the score of each
-            label held out. Empty without folds; of the one fold of its trial for a model that was
-            fine-tuned.
-        base_model: the id of the model that it was fine-tuned from; "" for one that was not.
+        words_id: the word vectors that the projections were trained towards, as in LABELS.
+        folds_id: identifies the assignment of labels to folds; "" without folds.
+        score: of the folds' projections on the held-out labels; None without folds.
+        objective: of the training.
+        negatives: the wrong labels of the training.
+        penalty: on the scores of seen labels, for a fine-tuned model, whose folds' projections are
+            not kept. None: evaluation finds the penalty from these projections.
+        label_scores: the scores that `score` averages: per fold, the score of each held-out label.
+            It is empty without folds. A fine-tuned model has those of the one fold of its trial.
+        base_model: the id of the model that was fine-tuned; "" if the model is not fine-tuned.
     """
 
     trained: Sequence[TrainedProjection]
@@ -77,12 +78,12 @@ class ProjectionBundle:
     base_model: str = ""
 
     def trials(self, method: str) -> dict[int, Projection]:
-        """By fold, the method's projection that was trained without its labels."""
+        """Returns per fold the method's projection that was trained without the fold's labels."""
         mine = (one for one in self.trained if one.method == method)
         return {one.fold: one.projection for one in mine if one.fold is not None}
 
     def save(self, folder: Path) -> None:
-        """Write it into `folder`, without pickles."""
+        """Writes the bundle into `folder`, without pickles."""
         labels = sorted(self.control_vectors)
         arrays: dict[str, NDArray[Any]] = {
             "kernel": self.layer.kernel,
@@ -122,10 +123,10 @@ class ProjectionBundle:
 
 
 def load_bundle(folder: Path) -> ProjectionBundle:
-    """Read what `ProjectionBundle.save` wrote.
+    """Loads a bundle that `ProjectionBundle.save` wrote.
 
     Raises:
-        InputError: a file is missing, damaged, or of another form.
+        InputError: a file is missing, damaged, or of another version.
     """
     for name in (ARRAYS, ABOUT):
         if not (folder / name).exists():

@@ -1,8 +1,9 @@
-"""A model in the forms that other programs load: Keras, SavedModel and TFLite, each checked.
+"""Exports a model in the forms that other programs load (Keras, SavedModel, TFLite), and checks
+each.
 
-All give the unit embedding of a photo. The Keras file and the TFLite file take pixels, (n, size,
-size, 3) RGB in [0, 255]; the SavedModel takes encoded photos too, as TensorFlow Serving is sent
-them.
+All forms return the unit embedding of a photo. The Keras file and the TFLite file take pixels, (n,
+size, size, 3) RGB in [0, 255]. The SavedModel also takes encoded photos, because clients of
+TensorFlow Serving send those.
 """
 
 import contextlib
@@ -24,28 +25,28 @@ from devise_lib.vision.images.decode import Refusal, decode, is_plain
 from devise_lib.vision.networks.keras_file import model_of_bytes
 
 KERAS, SAVED_MODEL, TFLITE = "model.keras", "saved_model", "model.tflite"
-VERSION = "1"  # TensorFlow Serving wants the model in a folder named by a number
-PIXELS_TOLERANCE = 1e-4  # of an embedding's numbers, for the same pixels
+VERSION = "1"  # TensorFlow Serving expects the model in a folder whose name is a number
+PIXELS_TOLERANCE = 1e-4  # largest difference of an embedding's numbers, for the same pixels
 IMAGE_BYTES = (
     "image_bytes: encoded photos, which must be upright, opaque, whole, in sRGB, and JPEG, PNG, "
     "GIF or BMP; EXIF, transparency and ICC profiles are not read. Send any other photo as pixels."
 )
 PIXELS = "pixels: (n, image_size, image_size, 3) RGB in [0, 255], as EMBEDDINGS were made from"
-BYTES_COSINE = 0.995  # of the same encoded photo: TensorFlow's resizing rounds otherwise
+BYTES_COSINE = 0.995  # least, for the same encoded photo: TensorFlow's resizing rounds differently
 
 Embed = Callable[[Any], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Check:
-    """How near an exported form comes to the model itself.
+    """How close an exported form is to the model itself.
 
     Attributes:
         form: the file or the signature.
-        photos: that it was checked with.
-        largest_difference: of any number of an embedding, from the same pixels.
+        photos: the number of photos of the check.
+        largest_difference: of any number of an embedding, for the same pixels.
         least_cosine: of an embedding with the model's own.
-        passed: whether the stated tolerance holds.
+        passed: whether the tolerance of the form holds.
     """
 
     form: str
@@ -56,7 +57,7 @@ class Check:
 
 
 def export(model: keras.Model, folder: Path) -> None:
-    """Write all forms into `folder`."""
+    """Writes all forms of a model into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / KERAS)
     archive = keras.export.ExportArchive()
@@ -82,11 +83,12 @@ def export(model: keras.Model, folder: Path) -> None:
 
 
 def decode_and_fit(content: Any, size: int) -> Any:
-    """`vision.images.decode` in TensorFlow's graph: the short side to `size`, the centre kept.
+    """Decodes a photo and fits it to a square in TensorFlow's graph, as `vision.images.decode`
+    does.
 
-    It reads JPEG, PNG, GIF (first frame) and BMP. It leaves out transparency, and reads neither
-    EXIF nor ICC profiles. So a photo must be upright, opaque and in sRGB, or its embedding is
-    another one. Of such a photo no pixel differs from Pillow's by more than 1.
+    It reads JPEG, PNG, GIF (the first frame) and BMP. It ignores transparency, EXIF and ICC
+    profiles, so the photo must be upright, opaque and in sRGB to get the right embedding. For such
+    a photo no pixel differs from Pillow's by more than 1.
 
     Args:
         content: scalar string, the file.
@@ -108,33 +110,33 @@ def decode_and_fit(content: Any, size: int) -> Any:
         size=(size, size),
         scale=tf.stack([scale, scale]),
         translation=(size - shape * scale) / 2.0,
-        kernel_type="triangle",  # Pillow's bilinear: it averages where it makes smaller
+        kernel_type="triangle",  # as in Pillow's bilinear, which averages when it reduces
         antialias=True,
     )
     return tf.round(tf.clip_by_value(fitted[0], 0.0, 255.0))
 
 
 def _decode_jpeg(content: Any, size: int) -> Any:
-    """At 1/8, 1/4 or 1/2 where that is enough, as Pillow's draft does."""
+    """Decodes at 1/8, 1/4 or 1/2 of the size if that is enough, as Pillow's draft mode does."""
     enough = tf.reduce_min(tf.io.extract_jpeg_shape(content)[:2]) // size
 
     def at(ratio: int) -> Callable[[], Any]:
-        options = {"ratio": ratio, "dct_method": "INTEGER_ACCURATE"}  # Pillow's
+        options = {"ratio": ratio, "dct_method": "INTEGER_ACCURATE"}  # as Pillow
         return lambda: tf.io.decode_jpeg(content, channels=3, **options)
 
     return tf.case([(enough >= ratio, at(ratio)) for ratio in (8, 4, 2)], default=at(1))
 
 
 def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Check]:
-    """Load each form again and compare it with the model.
+    """Loads each exported form and compares it with the model.
 
-    Photos that cannot be decoded are left out. The signature of encoded photos is checked with
-    plain photos alone (`is_plain`), because TensorFlow reads others in another way.
+    Photos that cannot be decoded are left out. The signature for encoded photos is checked with
+    plain photos only (`is_plain`), because TensorFlow decodes others differently.
 
     Args:
-        model: what was exported.
-        folder: where to.
-        photos: encoded.
+        model: the exported model.
+        folder: the folder of the export.
+        photos: encoded photos.
 
     Raises:
         InputError: no photo can be decoded.
@@ -144,7 +146,7 @@ def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Che
     good = [(content, pixels) for content, pixels in fitted if not isinstance(pixels, Refusal)]
     if not good:
         raise InputError(
-            f"none of {len(photos)} photos can be decoded, to check the export with: give a larger "
+            f"none of {len(photos)} photos can be decoded to check the export with: give a larger "
             "export_model.photos"
         )
     pixels = np.stack([p for _, p in good]).astype(np.float32)
@@ -169,9 +171,10 @@ def check(model: keras.Model, folder: Path, photos: Sequence[bytes]) -> list[Che
 
 
 def _signatures(folder: Path) -> Any:
-    """The functions of a SavedModel.
+    """Loads the functions of a SavedModel.
 
-    TensorFlow takes signs of the path, such as [, for a pattern. So a link leads to the folder.
+    TensorFlow takes characters such as [ in a path for a pattern, so a link with a plain name is
+    used.
     """
     with tempfile.TemporaryDirectory(prefix="devise-") as plain:
         link = Path(plain) / "model"
@@ -180,7 +183,14 @@ def _signatures(folder: Path) -> Any:
 
 
 def describe(folder: Path, model_id: str, model: keras.Model, checks: Sequence[Check]) -> Any:
-    """What the manifest beside the files says, as JSON's values."""
+    """Returns the contents of the manifest beside the files, as JSON values.
+
+    Args:
+        folder: the folder of the export.
+        model_id: the id of the model.
+        model: the exported model.
+        checks: the results of `check`.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         "model_id": model_id,
@@ -202,7 +212,7 @@ def describe(folder: Path, model_id: str, model: keras.Model, checks: Sequence[C
 
 def _to_tflite(model: keras.Model) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints the signature
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras prints the signature
             model.export(folder, format="tf_saved_model", verbose=False)
         return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
 

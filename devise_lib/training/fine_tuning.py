@@ -1,4 +1,4 @@
-"""DeViSE's last phase on one rank: the projection and the end of its backbone, from photos."""
+"""DeViSE's last phase on one rank: trains the projection and the end of its backbone on photos."""
 
 import contextlib
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -22,24 +22,25 @@ from devise_lib.training.settings import Objective
 
 @dataclass(frozen=True)
 class TuningFold:
-    """What the number of epochs is chosen on.
+    """The data on which the number of epochs is chosen.
 
     Attributes:
-        network: a Keras file, of photos to unit embeddings, trained without the labels held out.
-        rows: without their photos.
-        held_out_urls, kept_urls: files of PIXELS with the photos that ask: those of labels held
-            out, and those of the others that were kept for it.
-        asked: their labels.
+        network: the bytes of a Keras file, from photos to unit embeddings, trained without the
+            held-out labels.
+        rows: the training photos, without those of the held-out labels.
+        held_out_urls: files of PIXELS with the photos of held-out labels.
+        validation_urls: files of PIXELS with the validation photos of the other labels.
+        tested_labels: the labels whose photos are tested.
         candidates: the labels to choose from.
-        photos: the most that ask, half of each kind.
+        photos: the limit of tested photos, half of each kind.
         number: of the fold.
     """
 
     network: bytes
     rows: LabelledRows
     held_out_urls: Sequence[str]
-    kept_urls: Sequence[str]
-    asked: Collection[str]
+    validation_urls: Sequence[str]
+    tested_labels: Collection[str]
     candidates: CandidateSet
     photos: int
     number: int
@@ -47,18 +48,26 @@ class TuningFold:
 
 @dataclass(frozen=True)
 class FineTuningPlan:
-    """What every rank is given.
+    """The input of every rank.
 
     Attributes:
-        fold: see there.
-        network: a Keras file, of photos to unit embeddings: the model.
+        fold: the data on which the number of epochs is chosen.
+        network: the bytes of the model's Keras file, from photos to unit embeddings.
         rows: all training photos.
-        layers: the last so many layers with weights of the backbone are trained.
-        epochs: at the most.
-        patience: epochs without a better score that end the trial; 0: none do.
-        batch_size: photos a step, all ranks together; a multiple of `readers`.
+        objective: what training minimises.
+        augmentation: the random changes of photos.
+        layers: the number of the backbone's last layers with weights that are trained.
+        learning_rate: of the optimizer.
+        epochs: the limit.
+        patience: the trial ends after so many epochs without a better score; 0 for no such end.
+        batch_size: photos per step, of all ranks together; a multiple of `readers`.
+        image_size: side of a photo, pixels.
+        seed: of the order, of augmentation and of the loss.
+        readers: of the feed, shared by the ranks.
         folder: of checkpoints; "" for none.
-        events: of TensorBoard's event files; "" for none.
+        checkpoint_steps: steps between two checkpoints.
+        threads: cores per rank.
+        events: the folder of TensorBoard's event files; "" for none.
     """
 
     fold: TuningFold
@@ -82,16 +91,17 @@ class FineTuningPlan:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What fine-tuning gives.
+    """The result of fine-tuning.
 
     Attributes:
-        scores: of the trial on labels held out, by epoch; the first is that of the model as it was.
-        keras_file: the model trained on all photos for the best number of epochs; empty where
-            that is none.
-        losses: its mean loss by epoch.
-        size: number of ranks.
+        scores: of the trial on the held-out labels, per epoch; the first is that of the model
+            before fine-tuning.
+        keras_file: the model, trained on all photos for the best number of epochs; empty if that is
+            0.
+        losses: the mean loss of that training per epoch.
+        size: the number of ranks.
         fold: the number of the trial's fold.
-        held_out: the labels that its scores are of, or that there were to choose from.
+        held_out: the held-out labels, tested or candidates only.
     """
 
     scores: list[Score]
@@ -103,20 +113,23 @@ class Tuned:
 
     @property
     def best(self) -> Score:
-        """The greatest of the scores; of equal ones that of the fewest epochs.
+        """The greatest score; among equal ones, that of the fewest epochs.
 
-        It is too high to be compared, because the labels that it is of chose it.
+        It is biased upwards, because it was chosen on the same labels, so do not compare it with
+        others.
         """
         return self.scores[_best(self.scores)]
 
     @property
     def before(self) -> LabelScores:
-        """The scores of the model as it was, as `ProjectionBundle` has them."""
+        """The label scores before fine-tuning, in the form of `ProjectionBundle.label_scores`."""
         return self._of_all(self._by_label()[0])
 
     @property
     def after(self) -> LabelScores:
-        """The scores that may be compared: each label's after epochs that other labels chose."""
+        """The label scores for comparisons: each label's after a number of epochs that other labels
+        chose.
+        """
         return self._of_all(cross_fitted(self._by_label()))
 
     def _by_label(self) -> list[Mapping[str, float]]:
@@ -127,7 +140,13 @@ class Tuned:
 
 
 def fine_tune(plan: FineTuningPlan) -> Tuned:
-    """Choose the number of epochs, and train for so many; the same call on every rank."""
+    """Chooses the number of epochs on the fold, then trains on all photos for so many epochs.
+
+    It must be called on every rank.
+
+    Raises:
+        DivergedError: the final training diverged. If the trial diverges, the epochs before count.
+    """
     from devise_lib.training.ranks.events import EventFiles
     from devise_lib.training.ranks.loop import of_first_rank, start_rank
     from devise_lib.vision.networks.keras_file import bytes_of_model
@@ -137,14 +156,16 @@ def fine_tune(plan: FineTuningPlan) -> Tuned:
     events = EventFiles("" if rank else plan.events)
     curves = events.curves("trial")
     trial = _Training(plan, plan.fold.network, plan.fold.rows, ranks)
-    ask = _reader(plan.fold, plan.image_size) if rank == 0 else None
+    score_of = _make_scorer(plan.fold, plan.image_size) if rank == 0 else None
     scores: list[Score] = []
-    with contextlib.suppress(DivergedError):  # on all ranks at once: the epochs before it count
+    with contextlib.suppress(DivergedError):  # on all ranks at once; the epochs before it count
         for _ in curves.follow(trial.epochs(plan.epochs, None)):
             ends = False
-            if ask:
-                scores.append(ask(trial.model))
-                curves.add(len(scores) - 1, {"validation_alone": scores[-1].alone})
+            if score_of:
+                scores.append(score_of(trial.model))
+                curves.add(
+                    len(scores) - 1, {"validation_unseen_accuracy": scores[-1].unseen_accuracy}
+                )
                 ends = 0 < plan.patience <= len(scores) - 1 - _best(scores)
             if of_first_rank(ends):
                 break
@@ -173,7 +194,7 @@ class _Training:
     def epochs(
         self, epochs: int, checkpoint: Checkpoint | None
     ) -> Generator[list[float], None, None]:
-        """Mean losses so far, at the start and after each epoch."""
+        """Yields the mean losses so far, at the start and after each epoch."""
         import keras
 
         from devise_lib.training.loss import make_loss
@@ -182,7 +203,7 @@ class _Training:
         plan, rows = self._plan, self._rows
         draw = keras.random.SeedGenerator(plan.seed + self._ranks[0])
         yield from train(
-            keras.Model(self.model.input, self.model.layers[-1].input),  # before it is normalised
+            keras.Model(self.model.input, self.model.layers[-1].input),  # not normalised
             make_loss(plan.objective, rows.targets, draw),
             keras.optimizers.Adam(plan.learning_rate),
             make_feed(plan, rows, *self._ranks),
@@ -194,7 +215,7 @@ class _Training:
 
 
 def freeze(model: Any, layers: int) -> None:
-    """Leave the projection and the backbone's last so many layers with weights to be trained."""
+    """Makes the projection and the backbone's last `layers` layers with weights trainable."""
     from devise_lib.training.model import PROJECTION
     from devise_lib.vision.networks.build import train_last
 
@@ -205,7 +226,7 @@ def freeze(model: Any, layers: int) -> None:
 def make_feed(
     plan: FineTuningPlan, rows: LabelledRows, rank: int, size: int
 ) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
-    """An epoch's number to batches of photos, changed at random, and the rows of their labels."""
+    """Returns a function from an epoch's number to batches of augmented photos and label rows."""
     from devise_lib.training.augmentation import make_augmentation
 
     batch = plan.batch_size
@@ -214,7 +235,7 @@ def make_feed(
     place = label_indexer(rows.labels)
 
     def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
-        seed = plan.seed + 1_000 * (number * size + rank)  # a draw of its own
+        seed = plan.seed + 1_000 * (number * size + rank)  # unique per epoch and rank
         augment = make_augmentation(plan.augmentation, plan.image_size, seed)
         for part in feed.epoch(number):
             photos = augment(to_photos(part["pixels"], plan.image_size), training=True)
@@ -223,12 +244,12 @@ def make_feed(
     return epoch
 
 
-def _reader(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
-    """Reads the photos that ask, and scores models by them."""
+def _make_scorer(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
+    """Reads the fold's photos, and returns a function that scores a model on them."""
     photos: list[bytes] = []
     truth: list[int] = []
-    for urls in (fold.held_out_urls, fold.kept_urls):
-        for photo, label in islice(_photos(urls, fold.asked), fold.photos // 2):
+    for urls in (fold.held_out_urls, fold.validation_urls):
+        for photo, label in islice(_photos(urls, fold.tested_labels), fold.photos // 2):
             photos.append(photo)
             truth.append(fold.candidates.place[label])
     places = np.array(truth, dtype=np.int64)
@@ -242,8 +263,8 @@ def _reader(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:
     return score
 
 
-def _photos(urls: Sequence[str], asked: Collection[str]) -> Iterator[tuple[bytes, str]]:
-    """Photos of these labels, a row group at a time in memory."""
+def _photos(urls: Sequence[str], labels: Collection[str]) -> Iterator[tuple[bytes, str]]:
+    """Yields the photos of these labels, with one row group in memory at a time."""
     import pyarrow.parquet as pq
 
     for url in urls:
@@ -251,7 +272,7 @@ def _photos(urls: Sequence[str], asked: Collection[str]) -> Iterator[tuple[bytes
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group, ["pixels", "label"])
                 for photo, label in zip(rows["pixels"], rows["label"].to_pylist(), strict=True):
-                    if label in asked:
+                    if label in labels:
                         yield photo.as_py(), label
 
 

@@ -1,4 +1,4 @@
-"""What stands between features and the space of words: the paper's linear map, or an MLP."""
+"""The trained layers between features and the space of words: the paper's linear map, or an MLP."""
 
 import keras
 import numpy as np
@@ -9,10 +9,10 @@ from devise_lib.training.settings import Settings
 
 
 def build_head(features: int, words: int, settings: Settings, seed: int) -> keras.Model:
-    """Standardised features (n, features) to unscaled embeddings (n, words).
+    """Builds a network from standardised features (n, features) to unscaled embeddings (n, words).
 
-    Without `settings.hidden` it is one linear map, as in the paper (section 3.3). With it: dropout,
-    a layer of ReLU units, batch normalisation and a linear layer.
+    Without `settings.hidden` it is one linear map, as in the DeViSE paper (section 3.3). With it,
+    the network has dropout, a layer of ReLU units, batch normalisation and a linear layer.
     """
     layers = keras.layers
     stack = [keras.Input((features,)), layers.Dropout(settings.dropout, seed=seed)]
@@ -23,9 +23,15 @@ def build_head(features: int, words: int, settings: Settings, seed: int) -> kera
 
 
 def to_projection(head: keras.Model, mean: FloatArray, deviation: FloatArray) -> Projection:
-    """The head as a map of raw features, whose standardisation and batch norms are folded in."""
+    """Converts a head to a map of raw features; standardisation and batch normalisation are folded
+    in.
+
+    Args:
+        head: by `build_head`.
+        mean, deviation: (d_visual,), by which the features were standardised.
+    """
     folded: list[Affine] = []
-    scale, shift = np.ones(1), np.zeros(1)  # of what the next dense layer is given
+    scale, shift = np.ones(1), np.zeros(1)  # applied to the next dense layer's input
     for layer in head.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             gamma, beta, moving_mean, moving_variance = layer.get_weights()

@@ -1,4 +1,4 @@
-"""DeViSE's losses, differentiable; tests/numerics/ranking.py is their oracle."""
+"""DeViSE's losses as differentiable functions. tests/numerics/ranking.py computes them by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,16 +13,17 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def make_loss(objective: Objective, labels: Any, draw: keras.random.SeedGenerator) -> Loss:
-    """A loss over a fixed set of labels.
+    """Builds a loss over a fixed set of labels.
 
     Args:
-        objective: which, and its margin.
-        labels: (m, d) label vectors of unit norm, the rows that `truth` names. Those that no
-            image has serve as wrong labels.
-        draw: what violators are drawn by.
+        objective: the kind of loss, and its parameters.
+        labels: (m, d), unit label vectors; `truth` refers to their rows. Labels without any image
+            serve as wrong labels.
+        draw: the random generator for drawing violators.
 
     Returns:
-        A function of projected (n, d) and truth (n,) to the mean loss over images, a scalar.
+        A function from projected images (n, d) and truth (n,) to the mean loss over images, a
+        scalar.
 
     Source: Frome et al., "DeViSE" (2013), eq. 1, for the rank loss.
     """
@@ -45,7 +46,9 @@ def make_loss(objective: Objective, labels: Any, draw: keras.random.SeedGenerato
 
 
 def with_l2_sp(loss: Loss, weights: keras.Variable, strength: float) -> Loss:
-    """The loss and a pull back to where the weights are now: strength / 2 times |W - W_0|^2.
+    """Adds a penalty on the distance of the weights from their current values.
+
+    The penalty is strength / 2 times |W - W_0|^2.
 
     Source: Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks"
     (2018), L2-SP.
@@ -60,7 +63,9 @@ def with_l2_sp(loss: Loss, weights: keras.Variable, strength: float) -> Loss:
 
 
 def _hinges(scores: Tensor, truth: Tensor, margin: float) -> Tensor:
-    """(n, m): how far each wrong label comes within the margin of the right one."""
+    """Returns (n, m): how far each wrong label's score comes within the margin of the right
+    one's.
+    """
     right = ops.take_along_axis(scores, truth[:, None], axis=1)  # (n, 1)
     wrong = 1.0 - ops.one_hot(truth, scores.shape[1], dtype="float32")
     return ops.relu(margin - right + scores) * wrong
@@ -69,7 +74,7 @@ def _hinges(scores: Tensor, truth: Tensor, margin: float) -> Tensor:
 def _of_violators(
     hinges: Tensor, negative_mining: NegativeMining, draw: keras.random.SeedGenerator
 ) -> Tensor:
-    """(n,): what of its hinges (n, m) counts for each image."""
+    """Returns (n,): the part of an image's hinges (n, m) that counts."""
     if negative_mining == "hardest":
         return ops.max(hinges, axis=1)
     if negative_mining == "one":
@@ -78,12 +83,16 @@ def _of_violators(
 
 
 def _draw_one(hinges: Tensor, draw: keras.random.SeedGenerator) -> Tensor:
-    """(n, m) with a single 1 in each row, at a violator drawn uniformly (anywhere if none is)."""
+    """Returns (n, m) with a single 1 per row, at a random violator, or anywhere if there is
+    none.
+    """
     lots = keras.random.uniform(ops.shape(hinges), seed=draw)
     lots = ops.where(hinges > 0, lots + 1.0, lots)
     return ops.one_hot(ops.argmax(lots, axis=1), hinges.shape[1], dtype="float32")
 
 
 def _length(rows: Tensor) -> Tensor:
-    """(n,); the gradient at a row of zeros is zero, where that of a plain root is not a number."""
+    """Returns the lengths (n,) of rows, with gradient 0 at a row of zeros, where that of a root is
+    NaN.
+    """
     return ops.sqrt(ops.maximum(ops.sum(ops.square(rows), axis=1), 1e-12))

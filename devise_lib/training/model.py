@@ -1,4 +1,6 @@
-"""The whole model as one Keras network: from pixels to a unit vector among the words."""
+"""The whole DeViSE model as one Keras network, from pixels to a unit vector in the space of
+words.
+"""
 
 from importlib.metadata import distributions
 
@@ -8,13 +10,15 @@ from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.vision.networks.backbones import Backbone
 from devise_lib.vision.networks.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 
-PROJECTION = "projection"  # what the names of its layers begin with
+PROJECTION = "projection"  # the names of the projection's layers begin with this
 
 
 def assemble(backbone: Backbone, projection: Projection) -> keras.Model:
-    """Backbone, projection and normalisation: (n, size, size, 3) RGB to (n, d_word) unit rows.
+    """Joins backbone, projection and normalisation: (n, size, size, 3) RGB to (n, d_word) unit
+    rows.
 
-    One flat network, whose layers are the backbone's own: training one trains the other.
+    The result is one flat network that shares its layers with the backbone, so training one trains
+    the other.
     """
     features = backbone.features()
     outputs = features.output
@@ -32,24 +36,28 @@ def assemble(backbone: Backbone, projection: Projection) -> keras.Model:
 
 
 def features_of(model: keras.Model) -> keras.Model:
-    """The part of an assembled network that gives features, (n, d_visual)."""
+    """Returns the part of an assembled network that computes features, (n, d_visual)."""
     return keras.Model(model.input, _projection_layers(model)[0].input)
 
 
 def with_feature(keras_file: bytes) -> bytes:
-    """The file of an assembled network that gives its features, too, as a second output."""
+    """Returns the Keras file of an assembled network with its features as a second output.
+
+    Args:
+        keras_file: the bytes of the assembled network's .keras file.
+    """
     model = model_of_bytes(keras_file)
     return bytes_of_model(keras.Model(model.input, [model.output, *features_of(model).outputs]))
 
 
 def projection_of(model: keras.Model) -> Projection:
-    """The part of an assembled network behind its features."""
+    """Returns the part of an assembled network after its features, as a projection."""
     weights = (layer.get_weights() for layer in _projection_layers(model))
     return Projection(tuple(Affine(kernel.T, bias) for kernel, bias in weights))
 
 
 def identity_of(features: keras.Model, name: str) -> str:
-    """A name and a digest of the weights: the id of features that were fine-tuned."""
+    """Returns the id of fine-tuned features: a name and a digest of the weights."""
     return f"{name}-{digest_of_weights(features)}"
 
 
@@ -58,7 +66,9 @@ def _projection_layers(model: keras.Model) -> list[keras.layers.Dense]:
 
 
 def requirements() -> list[str]:
-    """What a program needs to load the model: Keras and TensorFlow, as they are here."""
+    """Returns the packages that a program needs to load the model, with the versions installed
+    here.
+    """
     names = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
     installed = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions()}
     return [f"{name}=={installed[name]}" for name in names if name in installed]

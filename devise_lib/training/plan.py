@@ -1,4 +1,4 @@
-"""What the training of projections is given, and what it gives: plain values that travel."""
+"""The inputs and the results of training projections, as plain values that can be sent to ranks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +13,14 @@ from devise_lib.training.settings import Settings
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """What one training reads.
+    """The rows that a training reads, and the vectors of their labels.
 
     Attributes:
         file_urls: files of FEATURES, or of PIXELS, at one version.
-        count: rows in them.
-        labels: theirs, in the order of the first rows of the targets.
-        targets: (m, d_word) unit label vectors. Those behind the labels' own serve as wrong ones.
+        count: the number of rows in the files.
+        labels: the labels of the rows, in the order of the first rows of `targets`.
+        targets: (m, d_word), unit label vectors. Those after the rows of `labels` serve as wrong
+            labels only.
     """
 
     file_urls: Sequence[str]
@@ -30,12 +31,12 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class DatasetSpec(LabelledRows):
-    """What the training of a projection reads of FEATURES.
+    """The rows of FEATURES that the training of a projection reads.
 
     Attributes:
-        softmax: (d_word, d_visual) of standardised features, how the backbone's softmax would map
-            them; None where no setting starts there.
-        mean, deviation: (d_visual,) of the features, which are standardised by them.
+        softmax: (d_word, d_visual), the map of standardised features that the backbone's softmax
+            implies; None if no settings start there.
+        mean, deviation: (d_visual,), by which the features are standardised.
     """
 
     softmax: NDArray[np.float32] | None
@@ -45,52 +46,60 @@ class DatasetSpec(LabelledRows):
 
 @dataclass(frozen=True)
 class FoldSpec:
-    """What settings are tried on: rows without the labels held out, and the photos that ask.
+    """The data on which settings are tried: training rows, and validation photos of held-out
+    labels.
 
     Attributes:
-        rows: of the method.
-        control_rows: the same with the control's targets.
-        validation: photos of the labels held out, and of others.
+        dataset: the rows without the held-out labels.
+        control_dataset: the same rows with the control's targets.
+        validation: photos of the held-out labels, and of others.
     """
 
-    rows: DatasetSpec
-    control_rows: DatasetSpec
+    dataset: DatasetSpec
+    control_dataset: DatasetSpec
     validation: Validation
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """A training whose projection is kept: a name for its files, its rows and seed."""
+    """A training whose projection is kept.
+
+    Attributes:
+        method: "devise", or its control.
+        name: unique; names the training's files.
+        dataset: what it reads.
+        seed: of its weights and batches.
+    """
 
     method: str
     name: str
-    rows: DatasetSpec
+    dataset: DatasetSpec
     seed: int
 
 
 @dataclass(frozen=True)
 class ProjectionPlan:
-    """What every rank is given.
+    """The input of every rank.
 
     Attributes:
-        settings: to choose from; one where there are no folds.
-        folds: what they are tried on; may be none.
-        runs: the trainings that are kept, with the settings chosen.
+        settings: the candidates; one if there are no folds.
+        folds: the data to choose settings on; may be empty.
+        trainings: those whose projections are kept, with the chosen settings.
         seed: of the trials.
-        patience: epochs without a better score that end a trial; 0: none do.
-        readers: of the feed; the ranks share them.
-        cache_bytes: of local disk that a rank keeps decoded features in; 0 for none.
+        patience: a trial ends after so many epochs without a better score; 0 for no such end.
+        readers: of the feed, shared by the ranks.
+        cache_bytes: local disk in which a rank keeps decoded features; 0 for none.
         folder: of checkpoints; "" for none.
-        checkpoint_steps: steps between two of them.
-        threads: cores of a rank.
+        checkpoint_steps: steps between two checkpoints.
+        threads: cores per rank.
         events: the folder of TensorBoard's event files; "" for none.
-        followed: (n, d_visual) features of photos whose way to their labels is kept, at the
-            few epochs of the first run; None for none.
+        tracked: (n, d_visual), features of photos whose embeddings are kept at a few epochs of the
+            first training; None for none.
     """
 
     settings: Sequence[Settings]
     folds: Sequence[FoldSpec]
-    runs: Sequence[TrainingSpec]
+    trainings: Sequence[TrainingSpec]
     seed: int
     patience: int
     readers: int
@@ -99,7 +108,7 @@ class ProjectionPlan:
     checkpoint_steps: int
     threads: int
     events: str = ""
-    followed: NDArray[np.float32] | None = None
+    tracked: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,9 +117,9 @@ class Trained:
 
     Attributes:
         projection: after the last epoch.
-        losses: mean loss by epoch.
-        snapshots: by epoch, 0 being the start: where the plan's followed photos were, (n, d_word)
-            unit rows. Of the first of the runs, on the first rank; else none.
+        losses: the mean loss per epoch.
+        snapshots: (n, d_word) unit rows per epoch, 0 for the start: the embeddings of the plan's
+            tracked photos. Only the plan's first training on the first rank has any.
     """
 
     projection: Projection
@@ -120,13 +129,13 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How settings did.
+    """The result of trying settings.
 
     Attributes:
-        settings: with the number of epochs that was best.
-        scores: over all folds, by epoch; the first is that of the start, before any.
-        folds: what was trained on each fold, after the best epoch.
-        diverged: whether it gave no model to choose, because its numbers were no longer finite.
+        settings: with the best number of epochs.
+        scores: over all folds, per epoch; the first is that of the start, before any epoch.
+        folds: the training on each fold, after the best epoch.
+        diverged: whether no model can be chosen because the numbers were no longer finite.
     """
 
     settings: Settings
@@ -136,22 +145,22 @@ class TrialResult:
 
     @property
     def score(self) -> Score:
-        """After those epochs."""
+        """The score after the best number of epochs."""
         return self.scores[self.settings.epochs]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training gives.
+    """The result of training.
 
     Attributes:
-        trials: of each settings of the plan.
-        chosen_folds: by fold, the projection of the trial whose settings were chosen.
-        score: of that trial; None without folds.
-        control_folds: by fold, the control's with the same settings.
-        trained: the runs by name.
-        settings: of these.
-        size: number of ranks.
+        trials: one per settings of the plan.
+        chosen_folds: per fold, the projection with the chosen settings.
+        score: of the chosen trial; None without folds.
+        control_folds: per fold, the control's projection with the same settings.
+        trained: the kept trainings by name.
+        settings: those of the kept trainings.
+        size: the number of ranks.
     """
 
     trials: list[TrialResult]

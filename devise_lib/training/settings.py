@@ -1,25 +1,26 @@
-"""What a projection is trained with: everything but the data."""
+"""The hyper-parameters of a projection's training."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 NegativeMining = Literal["all", "one", "hardest"]
-# Wrong labels of a training: all seen ones with a vector, or those with training photos.
+# The wrong labels in training: all seen labels with a vector, or those with training photos.
 Negatives = Literal["seen", "training"]
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What training makes small.
+    """The objective that training minimises.
 
     Attributes:
-        loss: "rank" is the hinge rank loss (eq. 1 of the paper); "cosine" is 1 - cos to the right
-            label, without wrong ones; "rank_and_euclidean" adds the distance to the right label.
-        margin: how far the right label must lead, in the unit of a score.
-        violators: wrong labels that count for an image: "all" of those within the margin (eq. 1),
-            "one" of them drawn uniformly, which is the paper's truncated sum in random order
+        loss: "rank" is the hinge rank loss (eq. 1 of the DeViSE paper). "cosine" is 1 - cos to the
+            right label, without wrong labels. "rank_and_euclidean" adds the distance to the right
+            label to the rank loss.
+        margin: by how much the right label's score must exceed a wrong one's.
+        negative_mining: the wrong labels within the margin that count for an image: "all" of them
+            (eq. 1), "one" drawn uniformly, which is the paper's truncated sum in random order
             (section 3.3), or the "hardest".
-        normalize: scale each projected image to unit norm first, so scores are cosines.
+        normalize: scale each projected image to unit norm first, so that scores are cosines.
     """
 
     loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
@@ -30,20 +31,22 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A projection's hyper-parameters.
+    """The hyper-parameters of a projection.
 
     Attributes:
-        objective: see there.
-        hidden: ReLU units between features and words, batch-normalised; 0 for the linear map.
-        dropout: share of the features that is left out at each step.
+        objective: the loss and its parameters.
+        hidden: the number of ReLU units between features and words, with batch normalisation; 0 for
+            the linear map.
+        dropout: the share of the features that each step leaves out.
         optimizer: "adagrad" as in the paper, or "adam".
-        schedule: of the learning rate: "constant", or "one_cycle" from a 25th of it up to it in
-            the first three tenths of all steps, and down to nothing.
-        learning_rate: the greatest; 0: to be found by a range test.
-        start: of a linear map: at "random", or where the backbone's "softmax" would put it.
-        pull: back to that start, of the softmax: the weight of half the squared distance.
+        schedule: of the learning rate: "constant", or "one_cycle", which rises from a 25th to the
+            full rate in the first three tenths of all steps and then falls to almost nothing.
+        learning_rate: the greatest rate; 0 to find it by a range test.
+        start: of a linear map: "random" weights, or the map that the backbone's "softmax" implies.
+        l2_sp: the strength of the pull back to the start "softmax": the weight of half the squared
+            distance.
         epochs: passes over the data.
-        batch_size: features a step, all ranks together.
+        batch_size: features per step, of all ranks together.
     """
 
     objective: Objective

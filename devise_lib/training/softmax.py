@@ -1,4 +1,4 @@
-"""Train a softmax network on pixels: DeViSE's first phase, on one rank."""
+"""DeViSE's first phase on one rank: trains a softmax network on pixels."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -9,23 +9,28 @@ import numpy as np
 from devise_lib.training.ranks.checkpoint import checkpoint_in
 from devise_lib.training.ranks.feed import Feed, label_indexer, to_photos
 
-SHIFT = 4  # pixels
+SHIFT = 4  # the largest random shift of a photo, pixels
 
 
 @dataclass(frozen=True)
 class SoftmaxPlan:
-    """What every rank is given.
+    """The input of every rank.
 
     Attributes:
-        file_urls: PIXELS' files at one version.
-        rows: photos in them.
-        classes: their labels, in the order of the softmax.
-        network: the Keras file that training starts from; layers that it calls untrainable stay so.
+        file_urls: the files of PIXELS at one version.
+        rows: the number of photos in the files.
+        classes: the labels, in the order of the softmax.
+        network: the bytes of the Keras file that training starts from; layers that are not
+            trainable there stay so.
         image_size: side of a photo, pixels.
-        batch_size: photos a step, all ranks together; a multiple of `readers`.
-        readers: of the feed; the ranks share them.
-        folder: of the state that a killed training goes on from; "" for none.
-        checkpoint_steps: steps between two that are kept within an epoch.
+        epochs: passes over the photos.
+        batch_size: photos per step, of all ranks together; a multiple of `readers`.
+        readers: of the feed, shared by the ranks.
+        learning_rate: the greatest rate of the schedule.
+        seed: of the order and of the random changes of photos.
+        threads: cores per rank.
+        folder: of the checkpoints from which a killed training resumes; "" for none.
+        checkpoint_steps: steps between two checkpoints within an epoch.
         events: the folder of TensorBoard's event files; "" for none.
     """
 
@@ -47,7 +52,7 @@ class SoftmaxPlan:
 
 @dataclass(frozen=True)
 class TrainedSoftmax:
-    """A Keras file's bytes, the mean loss by epoch and the ranks that trained it."""
+    """The bytes of a Keras file, the mean loss per epoch, and the number of ranks."""
 
     keras_file: bytes
     losses: list[float]
@@ -55,7 +60,14 @@ class TrainedSoftmax:
 
 
 def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
-    """Train the plan's network; the same call on every rank, the result from the first alone."""
+    """Trains the plan's network; must be called on every rank.
+
+    Returns:
+        The trained network on the first rank; None on the others.
+
+    Raises:
+        DivergedError: the loss or a weight is not finite.
+    """
     import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
 
     from devise_lib.training.ranks.events import EventFiles
@@ -94,7 +106,11 @@ def _cross_entropy(probabilities: Any, truth: Any) -> Any:
 def make_feed(
     plan: SoftmaxPlan, rank: int, size: int
 ) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
-    """Photos and classes; half of the photos are mirrored, and each batch is shifted a little."""
+    """Returns a function from an epoch's number to batches of photos and the numbers of their
+    classes.
+
+    Half of the photos are mirrored, and each batch is shifted by up to SHIFT pixels.
+    """
     columns, rows = ("pixels", "label"), plan.batch_size
     feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
     place = label_indexer(plan.classes)

@@ -1,1 +1,1 @@
-"""Photos as arrays, and the networks that look at them."""
+"""Photos as arrays, and the networks that compute features from them."""

@@ -1,4 +1,6 @@
-"""Work done in threads ahead of the one that wants its results, in order, with a time limit."""
+"""Runs work in threads ahead of the consumer, keeps the order, and applies a time limit per
+item.
+"""
 
 import threading
 import time
@@ -9,13 +11,13 @@ from typing import Generic, TypeVar
 
 from devise_lib.errors import InputError
 
-MOST_ABANDONED = 200  # threads of one caller that hang
+MOST_ABANDONED = 200  # hanging threads per caller
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class _Slot(Generic[Item, Result]):
-    """One item on its way through a thread."""
+    """An item on its way through a thread, and its result."""
 
     def __init__(self, item: Item, weight: int) -> None:
         self.item, self.weight = item, weight
@@ -36,23 +38,24 @@ def prefetch_map(
     limit_s: float = float("inf"),
     late: Callable[[Item], Result] | None = None,
 ) -> Iterator[Result]:
-    """The results of `work`, in the order of the items, made ahead of the caller.
+    """Yields the results of `work` in the order of the items, computed ahead of the caller.
 
-    A thread that outlasts the limit cannot be stopped (a read from a dead mount sleeps in the
-    kernel): it is left alone, and another takes its place. Threads never keep a process alive.
+    A thread that exceeds the limit cannot be stopped, because a read from a dead mount sleeps in
+    the kernel. The thread is abandoned and replaced. Abandoned threads never keep a process alive.
 
     Args:
-        work: called in a thread; what it raises is raised to the caller, in the item's place.
-        items: taken in the caller's thread.
+        work: called in a thread. Its exception is raised to the caller at the item's turn.
+        items: consumed in the caller's thread.
         threads: how many work at once.
-        ahead: the most that items in work and results not taken yet may weigh together; one item
-            is taken whatever it weighs.
-        weigh: an item's weight.
-        limit_s: seconds that `work` may take for an item.
-        late: gives the result of an item that took longer; wanted with a limit.
+        ahead: the limit for the total weight of items in work and results not yet taken. One item
+            is always allowed, whatever its weight.
+        weigh: returns an item's weight.
+        limit_s: seconds that `work` may take per item.
+        late: returns the result for an item that exceeded the limit; required with a limit.
 
     Raises:
-        InputError: MOST_ABANDONED threads hang; what they wait for will not come.
+        InputError: more than MOST_ABANDONED threads hang, so their mount or store is dead.
+        TimeoutError: an item exceeded the limit, and `late` is None.
     """
     todo: SimpleQueue[_Slot[Item, Result] | None] = SimpleQueue()
     source, held, waiting = iter(items), 0, deque[_Slot[Item, Result]]()
@@ -80,8 +83,8 @@ def prefetch_map(
                 if abandoned > MOST_ABANDONED:
                     raise InputError(
                         f"{abandoned} files took longer than {limit_s:g} s each, the last one "
-                        f"{slot.item!r:.300}: see to the mount or store that they lie on, and run "
-                        "it again"
+                        f"{slot.item!r:.300}: check the mount or store that holds them, then run "
+                        "the job again"
                     )
                 _start(work, todo)
                 if late is None:
@@ -98,7 +101,9 @@ def prefetch_map(
 
 
 def _ends_in_time(slot: _Slot[Item, Result], limit_s: float) -> bool:
-    """Wait for a slot. Slots begin in order, so the first one's thread has begun or is about to."""
+    """Waits for a slot. Slots begin in order, so the first one's thread has begun or will at
+    once.
+    """
     if limit_s == float("inf"):
         return slot.ended.wait()
     slot.begun.wait()

@@ -7,8 +7,8 @@ import pytest
 
 from devise_lib.errors import InputError
 from devise_lib.index.building import (
-    Building,
-    Merged,
+    BuildPlan,
+    BuildResult,
     SampleBatch,
     merge_shards,
     train_index,
@@ -26,7 +26,7 @@ IDS = [f"p{i:04d}" for i in range(N)]
 def plan_for(folder, **changes):
     values = {"n": N, "dimension": 16, "nlist": 0, "k": 5, "recall_target": 0.9, "seed": 0}
     folder.mkdir(exist_ok=True)
-    return Building(folder=folder, **{**values, **changes})
+    return BuildPlan(folder=folder, **{**values, **changes})
 
 
 def train(plan, n_queries=20, n=N):
@@ -111,5 +111,5 @@ def test_a_task_that_is_tried_again_changes_nothing(tmp_path):
 
 def test_the_result_travels_as_text(tmp_path):
     merged = build_in(plan_for(tmp_path / "a"), [])
-    assert Merged.from_json(merged.to_json()) == merged
+    assert BuildResult.from_json(merged.to_json()) == merged
     assert json.loads(merged.to_json())["n"] == N

@@ -197,7 +197,7 @@ def test_one_label_alone_is_nothing_to_learn(spark, copy, monkeypatch):
     [
         ({"feature_layer": "fc7"}, "has no layer 'fc7' to take features from: want 'pooled'"),
         ({"weights": "{json}"}, "is no HDF5 file"),
-        ({"backbone": "squeezenet_1.1", "feature_layer": "map"}, "86,528 numbers a photo of 227"),
+        ({"backbone": "squeezenet_1.1", "feature_layer": "map"}, "86,528 numbers per photo of 227"),
     ],
 )
 def test_what_cannot_be_trained_is_told_before_a_photo_is_decoded(

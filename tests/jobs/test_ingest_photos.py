@@ -178,7 +178,7 @@ def test_what_is_no_photo_is_in_quarantine_with_its_reason(taken, source):
         name: reason for name, (_, reason) in BAD.items()
     }
     assert {(row["stage"], row["model_id"]) for row in refused} == {("ingest_photos", None)}
-    assert rows["dog/tiny.png"]["message"] == "4x4 pixels, want 8 a side at least"
+    assert rows["dog/tiny.png"]["message"] == "4x4 pixels, want at least 8 per side"
 
 
 def test_a_later_photo_is_added(spark, taken, source, tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from devise_lib.numerics.retrieval import (
-    drop_own,
+    drop_self_matches,
     flat_hit_at_k,
     merge_top_k,
     rank_of_truth,
@@ -145,7 +145,7 @@ def test_recall_by_score_takes_an_equal_for_the_exact_result():
 
 def test_a_query_is_taken_out_of_its_own_results():
     ids = np.array([[7, 3, 5], [1, 8, 2], [4, 6, 9]])
-    others, scores = drop_own(ids, ids / 10, np.array([7, 8, 0]))
+    others, scores = drop_self_matches(ids, ids / 10, np.array([7, 8, 0]))
     assert others.tolist() == [[3, 5], [1, 2], [4, 6]]
     assert scores.tolist() == [[0.3, 0.5], [0.1, 0.2], [0.4, 0.6]]
 

@@ -4,7 +4,12 @@ import pytest
 from devise_lib.numerics.candidates import ByWords, CandidateSet
 from devise_lib.numerics.linear import Affine, Compatibility, Projection
 from devise_lib.numerics.splits import halves
-from devise_lib.numerics.validation import Score, Validation, choose, cross_fitted
+from devise_lib.numerics.validation import (
+    Score,
+    Validation,
+    choose_by_one_standard_error,
+    cross_fitted,
+)
 
 D = 14  # labels; the first two and every other one after them are held out
 VECTORS = np.eye(D, dtype=np.float32)
@@ -31,7 +36,9 @@ def score(*validations, method=IDENTITY):
 
 def test_a_method_that_finds_every_label_has_full_marks():
     found = score(validation(*VECTORS, truth=np.arange(D)))
-    assert (found.alone, found.harmonic, found.value) == pytest.approx((1.0, 1.0, 1.0))
+    assert (found.unseen_accuracy, found.harmonic_mean, found.value) == pytest.approx(
+        (1.0, 1.0, 1.0)
+    )
 
 
 PHOTOS = validation(
@@ -44,8 +51,8 @@ PHOTOS = validation(
 
 def test_the_score_by_hand():
     found = score(PHOTOS)
-    assert found.alone == pytest.approx((0.5 + 1) / 2)  # at 1, at 5
-    assert found.harmonic == pytest.approx((2 * 0.5 / 1.5 + 1) / 2)
+    assert found.unseen_accuracy == pytest.approx((0.5 + 1) / 2)  # at 1, at 5
+    assert found.harmonic_mean == pytest.approx((2 * 0.5 / 1.5 + 1) / 2)
     assert 0.2 <= found.gamma < 1.0
 
 
@@ -53,8 +60,8 @@ def test_folds_count_alike_however_many_photos_they_have_and_have_one_penalty():
     easy = validation(photo(_0=1), photo(_2=1), truth=[0, 2])  # right up to a penalty of 1
     both = score(PHOTOS, easy)
     alone = score(PHOTOS), score(easy)
-    assert both.alone == pytest.approx(np.mean([each.alone for each in alone]))
-    assert both.harmonic == pytest.approx(np.mean([each.harmonic for each in alone]))
+    assert both.unseen_accuracy == pytest.approx(np.mean([each.unseen_accuracy for each in alone]))
+    assert both.harmonic_mean == pytest.approx(np.mean([each.harmonic_mean for each in alone]))
     assert 0.2 <= both.gamma < 1.0
     far = validation(photo(_0=3, _2=9), photo(_2=1), truth=[0, 2])  # wants more: 6 / |(3, 9)|
     assert score(far).gamma > 0.6
@@ -65,7 +72,7 @@ def test_each_label_counts_as_much_however_many_photos_it_has():
     right, wrong = photo(_0=1), photo(_3=1)
     photos = validation(right, right, right, wrong, photo(_2=1), truth=[0, 0, 0, 1, 2])
     # At 5 the photo of label 1, which scores 0 there as most labels do, is not found either.
-    assert score(photos).alone == pytest.approx(0.5)
+    assert score(photos).unseen_accuracy == pytest.approx(0.5)
 
 
 def test_the_score_of_each_label_is_told_and_which_labels_were_to_choose_from():
@@ -84,7 +91,7 @@ def test_scores_may_be_adjusted_before():
     scores = IDENTITY.scores(photos.features, LABELS)
     plain, adjusted = (Score.over([photos.score(scores - less * SEEN)]) for less in (0.0, 0.5))
     assert adjusted.gamma == pytest.approx(plain.gamma - 0.5)
-    assert adjusted.harmonic == pytest.approx(plain.harmonic)
+    assert adjusted.harmonic_mean == pytest.approx(plain.harmonic_mean)
 
 
 def test_labels_held_out_are_those_that_are_not_seen():
@@ -106,13 +113,16 @@ def test_the_first_is_chosen_that_is_not_clearly_worse_than_the_best():
     best = made(0.5, 0.6, 0.7)
     always_worse = made(0.45, 0.55, 0.65)  # by little, but in every fold
     sometimes_worse = made(0.3, 0.65, 0.75)  # behind by 0.2, -0.05, -0.05: 0.033 +- 0.083
-    assert choose([always_worse, best]) == 1
-    assert choose([sometimes_worse, best]) == 0
-    assert choose([always_worse, best, sometimes_worse, made(0.1, 0.1, 0.1)]) == 1
+    assert choose_by_one_standard_error([always_worse, best]) == 1
+    assert choose_by_one_standard_error([sometimes_worse, best]) == 0
+    assert (
+        choose_by_one_standard_error([always_worse, best, sometimes_worse, made(0.1, 0.1, 0.1)])
+        == 1
+    )
 
 
 def test_with_one_fold_the_best_is_chosen_and_of_equals_the_first():
-    assert choose([made(0.3), made(0.5), made(0.5), made(0.4)]) == 1
+    assert choose_by_one_standard_error([made(0.3), made(0.5), made(0.5), made(0.4)]) == 1
 
 
 def test_a_label_is_scored_at_the_step_that_the_other_half_of_the_labels_chose():

@@ -218,7 +218,7 @@ def test_an_interrupted_set_up_says_so_and_leaves_no_stamp(root, number):
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert err == "set-up interrupted; the next call goes on\n"
+    assert err == "set-up interrupted; the next call continues\n"
     assert not (root / STAMP).exists()
 
 

@@ -118,7 +118,7 @@ def test_every_form_gives_the_models_embeddings(exported):
 
 def test_photos_of_which_none_can_be_decoded_are_told(exported):
     """The kind of fault: a user's data that end in an error of a library."""
-    with pytest.raises(InputError, match=r"none of 2 photos can be decoded, to check .* a larger"):
+    with pytest.raises(InputError, match=r"none of 2 photos can be decoded to check .* a larger"):
         check(*exported, [b"broken", b""])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from devise_lib.paths import replace_text
+from devise_lib.paths import write_text_atomically
 from devise_lib.spark.embed.results import RESULT_TABLES, Counts
 from devise_lib.spark.tables.delta_tables import Tables
 
@@ -40,7 +40,7 @@ class Finished:
 
 def remember(folder: Path, finished: Finished) -> None:
     """Put it down in a checkpoint folder."""
-    replace_text(folder / FILE, json.dumps(asdict(finished)))
+    write_text_atomically(folder / FILE, json.dumps(asdict(finished)))
 
 
 def counts_of_finished(

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from devise_lib import model_store, tracking
 from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
-from devise_lib.paths import replace_text
+from devise_lib.paths import write_text_atomically
 from devise_lib.spark.embed.results import RESULT_TABLES
 from devise_lib.spark.embed.stream import checkpoint
 from devise_lib.spark.photos.inference import Model
@@ -86,4 +86,4 @@ def _refuse_another_way(
                 + how_to_begin_anew(tables, model_id)
             )
     folder.mkdir(parents=True, exist_ok=True)
-    replace_text(path, json.dumps(made))
+    write_text_atomically(path, json.dumps(made))

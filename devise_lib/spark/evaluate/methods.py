@@ -28,7 +28,7 @@ from devise_lib.numerics.candidates import (
 from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Score, choose
+from devise_lib.numerics.validation import Score, choose_by_one_standard_error
 from devise_lib.numerics.vectors import FloatArray
 from devise_lib.spark.features.folds import Fold, make_folds
 from devise_lib.spark.features.moments import (
@@ -246,7 +246,7 @@ class _ModelSelection:
         settings, trials = choices[0], dict[int, Method]()
         if self._folds:
             tried = [{f.number: make(stats, c) for f, stats in self._folds} for c in choices]
-            place = choose([self._score(each) for each in tried])
+            place = choose_by_one_standard_error([self._score(each) for each in tried])
             settings, trials = choices[place], tried[place]
         return self.enter(name, None, make(self._every, settings), self.gammas(trials), settings)
 

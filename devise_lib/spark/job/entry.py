@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.command_line import check_command_line, speaking_errors
+from devise_lib.command_line import check_command_line, exit_on_input_error
 from devise_lib.config.types import JobConfig
 from devise_lib.run_record import (
     JobRecord,
@@ -33,7 +33,7 @@ def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None =
     """
     settings = check_command_line(config_type, argv)
     config = settings.jobs[config_type.name]
-    with speaking_errors(config.name):
+    with exit_on_input_error(config.name):
         where = "" if is_managed() else f", log {log_path(config)}"
         print(f"{config.name}  started{where}", flush=True)  # noqa: T201
         with log_to(log_path(config)):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 
 from devise_lib.errors import InputError
-from devise_lib.paths import absolute, as_named, is_remote
+from devise_lib.paths import absolute, from_printable, is_remote
 from devise_lib.reasons import Reason
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
@@ -53,7 +53,7 @@ def read_photo(files: Files, path: str) -> bytes | Refusal:
 
 def _status(files: Files, path: str) -> FileStatus | None:
     found = files.status(absolute(path))
-    named = as_named(path)
+    named = from_printable(path)
     return found or (files.status(absolute(named)) if named != path else None)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from devise_lib.paths import absolute, without_glob
+from devise_lib.paths import absolute, escape_glob
 from devise_lib.spark.platform.hadoop_files import session_files, spark_path
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?")
@@ -33,7 +33,7 @@ def read_parquet(spark: SparkSession, *paths: str, schema: StructType | None = N
 
     alone = [path for path in paths if len(paths) == 1 or wants_own_reader(path)]
     frames = [read_one(path) for path in alone]
-    if together := [without_glob(path) for path in paths if path not in alone]:
+    if together := [escape_glob(path) for path in paths if path not in alone]:
         reader = spark.read.schema(schema) if schema else spark.read
         frames.append(reader.parquet(*together))
     return _union(frames)
@@ -45,7 +45,7 @@ def wants_own_reader(path: str) -> bool:
     The colon of a scheme, and that of a port, is none.
     """
     scheme = _SCHEME.match(path)
-    return ":" in path[scheme.end() if scheme else 0 :] and without_glob(path) != path
+    return ":" in path[scheme.end() if scheme else 0 :] and escape_glob(path) != path
 
 
 def _union(frames: Sequence[DataFrame]) -> DataFrame:

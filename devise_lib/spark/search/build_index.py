@@ -23,8 +23,8 @@ from pyspark.sql import functions as F
 from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.building import (
-    Building,
-    Merged,
+    BuildPlan,
+    BuildResult,
     SampleBatch,
     merge_shards,
     train_index,
@@ -89,7 +89,7 @@ def build_bundle(
     shutil.rmtree(folder, ignore_errors=True)  # a killed run left it
     folder.mkdir(parents=True)
     try:
-        plan = Building(
+        plan = BuildPlan(
             folder=folder,
             dimension=size.dimension,
             n=size.n,
@@ -134,7 +134,7 @@ def write_recall(tables: Tables, bundle: Bundle) -> None:
     tables.overwrite("metrics", rows, where=f"model_id = '{made.model_id}' AND method = 'ivf'")
 
 
-def _run_steps(embeddings: DataFrame, config: BuildIndex, plan: Building) -> Merged:
+def _run_steps(embeddings: DataFrame, config: BuildIndex, plan: BuildPlan) -> BuildResult:
     sample = sample_photos(embeddings, plan.n, config.queries, config.train_size, config.seed)
     in_order = sample.repartition(1).sortWithinPartitions("hash", "photo_id")
     in_order.mapInArrow(_make_train(plan), "nlist long").collect()
@@ -146,7 +146,7 @@ def _run_steps(embeddings: DataFrame, config: BuildIndex, plan: Building) -> Mer
     shards = ranges.mapInArrow(_make_shard(plan), "n long").collect()
     one_task = embeddings.sparkSession.range(1, numPartitions=1)
     [row] = one_task.mapInArrow(_make_merge(plan), "merged string").collect()
-    merged = Merged.from_json(row["merged"])
+    merged = BuildResult.from_json(row["merged"])
     if not plan.n == merged.n == sum(shard["n"] for shard in shards):
         raise RuntimeError(f"{plan.n} embeddings were counted, but the index holds {merged.n}")
     return merged
@@ -183,7 +183,7 @@ def _smallest(hashed: DataFrame, count: int) -> Column:
     return F.lit(row[0])
 
 
-def _make_train(plan: Building) -> Callable[[Batches], Batches]:
+def _make_train(plan: BuildPlan) -> Callable[[Batches], Batches]:
     def read(batches: Batches) -> Iterator[SampleBatch]:
         for batch in batches:
             yield SampleBatch(
@@ -198,7 +198,7 @@ def _make_train(plan: Building) -> Callable[[Batches], Batches]:
     return train
 
 
-def _make_shard(plan: Building) -> Callable[[Batches], Batches]:
+def _make_shard(plan: BuildPlan) -> Callable[[Batches], Batches]:
     def shard(batches: Batches) -> Batches:
         vectors = ((b["photo_id"], to_matrix(b["embedding"], plan.dimension)) for b in batches)
         number = TaskContext.get().partitionId()  # partitions are in the order of photo_id
@@ -207,7 +207,7 @@ def _make_shard(plan: Building) -> Callable[[Batches], Batches]:
     return shard
 
 
-def _make_merge(plan: Building) -> Callable[[Batches], Batches]:
+def _make_merge(plan: BuildPlan) -> Callable[[Batches], Batches]:
     def merge(batches: Batches) -> Batches:
         for _ in batches:
             yield _one_row(merged=merge_shards(plan).to_json())

@@ -143,8 +143,8 @@ def train_on_ranks(
         tried.append(FoldSpec(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
     followed = followed_photos(features, backbone.identity())
     seeds = range(config.seed, config.seed + config.seeds)
-    runs = [TrainingSpec(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
-    parts = [full[METHOD], *(fold.rows for fold in tried)]
+    trainings = [TrainingSpec(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
+    parts = [full[METHOD], *(fold.dataset for fold in tried)]
     fewest = min((list(part.file_urls) for part in parts), key=len)
     readers = readers_of(config, len(fewest))
     require_row_groups(
@@ -157,7 +157,7 @@ def train_on_ranks(
     plan = ProjectionPlan(
         settings=settings,
         folds=tried,
-        runs=runs,
+        trainings=trainings,
         seed=config.seed,
         patience=config.patience,
         readers=readers,
@@ -166,7 +166,7 @@ def train_on_ranks(
         checkpoint_steps=config.checkpoint_steps,
         threads=threads_a_rank(spark, config.ranks),
         events=events_folder(config),
-        followed=followed.features if followed else None,
+        tracked=followed.features if followed else None,
     )
     where = config.ranks, ranks_log(config), config.hosts
     outcome = run_ranks(spark, train_projections, plan, *where)[0]
@@ -217,8 +217,8 @@ def _trained(
 ) -> list[TrainedProjection]:
     """Every projection that evaluation looks at; the first is the model's own."""
     found = [
-        TrainedProjection(run.method, run.seed, None, outcome.trained[run.name].projection)
-        for run in plan.runs
+        TrainedProjection(each.method, each.seed, None, outcome.trained[each.name].projection)
+        for each in plan.trainings
     ]
     for method, trials in ((METHOD, outcome.chosen_folds), (CONTROL, outcome.control_folds)):
         for fold, trial in zip(folds, trials, strict=True):

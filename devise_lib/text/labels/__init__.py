@@ -1,1 +1,1 @@
-"""Files that name labels and classes, and the vectors of labels."""
+"""Files of labels, classes and splits, and the vectors of labels."""

@@ -1,11 +1,11 @@
 """Animals with Attributes 2 (AWA2): its classes as labels, and their attributes.
 
 The release has 50 classes with 85 attributes each, photos in JPEGImages/<class>/, and two files of
-classes: trainclasses.txt and testclasses.txt, the standard split. A "+" in a class's name stands
-for a space.
+classes: trainclasses.txt and testclasses.txt, which are the standard split. A "+" in a class's name
+stands for a space. The proposed split of the source is another list of test classes.
 
 Source: Xian, Lampert, Schiele, Akata, Zero-Shot Learning - A Comprehensive Evaluation of the Good,
-the Bad and the Ugly, TPAMI 2018; its proposed split is another list of test classes.
+the Bad and the Ugly, TPAMI 2018.
 """
 
 import unicodedata
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.text.labels.class_names import read_class_names
-from devise_lib.text.labels.label_files import Label, spoken
+from devise_lib.text.labels.label_files import Label, to_term
 from devise_lib.text.lines import numbered_lines
 
 CLASSES, TEST_CLASSES = "classes.txt", "testclasses.txt"
@@ -28,20 +28,22 @@ PHOTOS = "JPEGImages"
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """What of a release's classes and its folders of photos has no counterpart, by name."""
+    """The classes of a release that have no folder of photos, and the folders that are of no
+    class.
+    """
 
     classes_without_folder: tuple[str, ...]
     folders_of_no_class: tuple[str, ...]
 
 
 def read_awa2(folder: str, unseen_path: str, label_set: str) -> list[Label]:
-    """The classes of classes.txt as labels, in its order.
+    """Reads the classes of classes.txt as labels, in its order.
 
     Args:
         folder: of the release.
-        unseen_path: a class a line, those that no photo may be trained on; "": the release's
-            testclasses.txt.
-        label_set: name of the set.
+        unseen_path: a file with one class per line, on whose photos no model may be trained; "" for
+            the release's testclasses.txt.
+        label_set: the name of the set.
 
     Raises:
         InputError: a file is missing, or a class of `unseen_path` is not in classes.txt.
@@ -54,22 +56,22 @@ def read_awa2(folder: str, unseen_path: str, label_set: str) -> list[Label]:
             f"{unseen_path}: {len(strangers)} of {len(unseen)} classes are not in "
             f"{folder}/{CLASSES}: {', '.join(strangers[:10])}; want names of that file"
         )
-    return [Label(name, (spoken(name),), name not in unseen, label_set) for name in names]
+    return [Label(name, (to_term(name),), name not in unseen, label_set) for name in names]
 
 
 def read_attributes(folder: str) -> dict[str, NDArray[np.float32]]:
-    """The attributes of each class, (n_attributes,), unit L2 norm.
+    """Reads the attributes of each class, (n_attributes,), scaled to unit L2 norm.
 
-    A row of predicate-matrix-continuous.txt as it stands, scaled: strengths from 0 to 100, and -1
-    where one is missing. So the benchmark of the source has them, too.
+    The numbers of predicate-matrix-continuous.txt are strengths from 0 to 100, and -1 for a missing
+    one. They are only scaled, as in the benchmark of the source.
 
     Raises:
-        InputError: the matrix has not a row for each class, rows differ in length, or one has a
-            field that is no finite number, or nothing but zeros.
+        InputError: the number of rows is not that of the classes, rows differ in length, or a row
+            has a field that is no finite number, or only zeros.
     """
     names, path = read_class_names(f"{folder}/{CLASSES}"), f"{folder}/{ATTRIBUTES}"
     rows: list[NDArray[np.float64]] = []
-    for number, line in numbered_lines(path, "attributes, one class a line"):
+    for number, line in numbered_lines(path, "attributes, one class per line"):
         try:
             row = np.array(line.split(), dtype=np.float64)
         except ValueError as error:
@@ -91,12 +93,13 @@ def read_attributes(folder: str) -> dict[str, NDArray[np.float32]]:
 
 
 def check_folders(folder: str) -> FolderCheck:
-    """Compare the classes with the folders of JPEGImages; nothing to say where it is not there.
+    """Compares the classes with the folders of JPEGImages.
 
-    The release also comes without its photos, and they may lie elsewhere.
+    The result is empty if JPEGImages is missing, because the release also comes without its photos,
+    and they may be elsewhere.
 
     Raises:
-        InputError: no class at all has a folder.
+        InputError: no class has a folder.
     """
     photos = Path(folder) / PHOTOS
     if not photos.is_dir():
@@ -107,7 +110,7 @@ def check_folders(folder: str) -> FolderCheck:
     if found.isdisjoint(names):
         raise InputError(
             f"{photos}: none of its {len(found)} folders is one of the {len(names)} classes of "
-            f"{folder}/{CLASSES}; want a folder a class, such as {names[0]}"
+            f"{folder}/{CLASSES}; want one folder per class, such as {names[0]}"
         )
     return FolderCheck(
         tuple(name for name in names if name not in found), tuple(sorted(found - set(names)))

@@ -1,4 +1,6 @@
-"""Lists of class names as data sets bring them: one a line, some with a number before each."""
+"""Lists of class names in the formats of data sets: one name per line, in some with a number
+before.
+"""
 
 import re
 import unicodedata
@@ -11,23 +13,24 @@ _NUMBERED = re.compile(r"\s*(\d+)\s+(\S.*)")
 
 
 def read_class_names(path: str) -> list[str]:
-    """The class names of a file, in its order: `parse_class_names` of its lines.
+    """Reads the class names of a file, in its order, as `parse_class_names` does.
 
     Raises:
-        InputError: the file cannot be read, or is not like that.
+        InputError: the file cannot be read, or is not of this form.
     """
-    return parse_class_names(numbered_lines(path, "class names, one a line"), path)
+    return parse_class_names(numbered_lines(path, "class names, one per line"), path)
 
 
 def parse_class_names(lines: Iterable[tuple[int, str]], path: str) -> list[str]:
-    """The class names of lines, in NFC and in their order.
+    """Parses class names, and returns them in NFC and in their order.
 
-    CIFAR's batches.meta.txt and fine_label_names.txt have names alone; AWA2's classes.txt has a
-    number before each name, from 1 on. Where the first line has one, all must, without a gap.
+    CIFAR's batches.meta.txt and fine_label_names.txt have names only. AWA2's classes.txt has a
+    number before each name, from 1 on. If the first line has a number, all must have one, without a
+    gap.
 
     Args:
-        lines: (number of the line, line), none of them blank.
-        path: the file, for errors.
+        lines: (line number, line), none of them blank.
+        path: of the file, for errors.
 
     Raises:
         InputError: there is no name, a name comes twice, or the numbers have a gap.
@@ -49,5 +52,5 @@ def parse_class_names(lines: Iterable[tuple[int, str]], path: str) -> list[str]:
             raise InputError(f"{path}, line {line_number}: the class {name!r} comes twice")
         names.append(name)
     if not names:
-        raise InputError(f"{path}: no class name in it, want one a line")
+        raise InputError(f"{path}: no class name in it, want one per line")
     return names

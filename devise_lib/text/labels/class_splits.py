@@ -1,4 +1,12 @@
-"""Classes of a data set as labels, by a split: JSON that tells terms and the unseen ones."""
+"""The classes of a data set as labels, by a split: a JSON file with terms and unseen classes.
+
+All keys of the split are optional:
+
+- terms: class -> list of terms; by default its name with spaces for underscores.
+- same: class -> the class whose label it shares, as an alias.
+- left_out: list of classes.
+- unseen: list of labels.
+"""
 
 import json
 import unicodedata
@@ -8,22 +16,22 @@ from typing import Any
 
 from devise_lib.errors import InputError
 from devise_lib.text.labels.class_names import read_class_names
-from devise_lib.text.labels.label_files import Label, spoken, without_doubles
+from devise_lib.text.labels.label_files import Label, require_unique, to_term
 from devise_lib.text.lines import numbered_lines
 
 _KEYS: dict[str, type] = {"same": dict, "terms": dict, "left_out": list, "unseen": list}
 
 
 def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Label]:
-    """Labels that are the folders of `folder`, in the order of their names.
+    """Makes the folders of `folder` labels, sorted by name.
 
     Args:
-        split_path: JSON, as `_labels_of` takes it.
-        folder: the folder of folders of photos.
-        label_set: name of the set.
+        split_path: a JSON file with any of the keys `terms`, `same`, `left_out` and `unseen`.
+        folder: a folder with one folder of photos per class.
+        label_set: the name of the set.
 
     Raises:
-        InputError: a file is missing or of another shape, or names a label that has no folder.
+        InputError: a file is missing or of another form, or names a label that has no folder.
     """
     split = _read_split(split_path)
     if not Path(folder).is_dir():
@@ -34,15 +42,16 @@ def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Labe
 
 
 def read_cifar_labels(names_path: str, split_path: str, label_set: str) -> list[Label]:
-    """Labels that are the classes of CIFAR-10 or CIFAR-100, in the order of their numbers.
+    """Makes the classes of CIFAR-10 or CIFAR-100 labels, in the order of their numbers.
 
     Args:
-        names_path: batches.meta.txt, or fine_label_names.txt; see `read_class_names`.
-        split_path: JSON, as `_labels_of` takes it; "": every class is seen.
-        label_set: name of the set.
+        names_path: batches.meta.txt or fine_label_names.txt, with one class name per line.
+        split_path: a JSON file with any of the keys `terms`, `same`, `left_out` and `unseen`; "" if
+            every class is seen.
+        label_set: the name of the set.
 
     Raises:
-        InputError: a file is missing or of another shape, or the split names another class.
+        InputError: a file is missing or of another form, or the split names another class.
     """
     split = _read_split(split_path) if split_path else _with_every_key({}, "")
     names = read_class_names(names_path)
@@ -52,12 +61,7 @@ def read_cifar_labels(names_path: str, split_path: str, label_set: str) -> list[
 def _labels_of(
     names: Sequence[str], split: dict[str, Any], split_path: str, what: str, label_set: str
 ) -> list[Label]:
-    """The classes as labels, in their order.
-
-    The split has, all of them optional: `terms` (class -> list of terms; default: its name with
-    spaces for underscores), `same` (class -> the class whose label it shares, as an alias),
-    `left_out` (list of classes), `unseen` (list of labels).
-    """
+    """Makes the classes labels by a split, in their order."""
     same, left_out, unseen = split["same"], set(split["left_out"]), set(split["unseen"])
     taken = [name for name in names if name not in left_out]
     own = [name for name in taken if name not in same]
@@ -71,14 +75,14 @@ def _labels_of(
     labels = [
         Label(
             label=name,
-            terms=tuple(split["terms"].get(name, [spoken(name)])),
+            terms=tuple(split["terms"].get(name, [to_term(name)])),
             seen=name not in unseen,
             label_set=label_set,
             aliases=tuple(alias for alias in taken if same.get(alias) == name),
         )
         for name in own
     ]
-    return without_doubles(labels, split_path)
+    return require_unique(labels, split_path)
 
 
 def _read_split(path: str) -> dict[str, Any]:
@@ -93,7 +97,7 @@ def _read_split(path: str) -> dict[str, Any]:
 
 
 def _in_nfc(value: Any) -> Any:
-    """The value of a JSON file with its texts in NFC; escapes may have given others."""
+    """Normalises the texts of a JSON value to NFC, because escapes may encode other forms."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, list):

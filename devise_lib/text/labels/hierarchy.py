@@ -1,4 +1,4 @@
-"""The file of a hierarchy of labels."""
+"""Reads the file of a hierarchy of labels."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,12 @@ from devise_lib.text.lines import numbered_lines
 
 
 def read_edges(path: str) -> Iterator[tuple[str, str]]:
-    """Is-a edges as pairs of parent and child, of a file with one a line, separated by a space.
+    """Yields is-a edges as pairs of parent and child, from lines of the two, separated by a space.
 
     Raises:
-        InputError: the file is missing, or a line is not like that.
+        InputError: the file is missing, or a line is not of this form.
     """
-    for number, line in numbered_lines(path, "is-a edges, a parent and a child a line"):
+    for number, line in numbered_lines(path, "is-a edges, a parent and a child per line"):
         names = line.split()
         if len(names) != 2:
             raise InputError(

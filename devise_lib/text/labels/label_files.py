@@ -1,4 +1,4 @@
-"""Labels: read label sets, and the words of their terms."""
+"""Reads label sets, and splits the terms of labels into words."""
 
 import re
 from collections.abc import Iterable
@@ -14,23 +14,35 @@ _IN_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class of photos."""
+    """A class of photos.
 
-    label: str  # its id in the photos' table, such as a WordNet id or a folder's name
-    terms: tuple[str, ...]  # names in natural language, the best first; never empty
-    seen: bool  # False: no photo of it may be trained on
+    Attributes:
+        label: its id in the photos' table, such as a WordNet id or the name of a folder.
+        terms: names in natural language, the best first; never empty.
+        seen: whether photos of it may be trained on.
+        label_set: the name of its set.
+        aliases: further ids for photos of this label.
+    """
+
+    label: str
+    terms: tuple[str, ...]
+    seen: bool
     label_set: str
-    aliases: tuple[str, ...] = ()  # other ids that photos of this label carry
+    aliases: tuple[str, ...] = ()
 
 
 def read_label_table(path: str, label_set: str) -> list[Label]:
-    """Labels of a tab-separated file with the header `label terms split aliases`.
+    """Reads labels from a tab-separated file with the header `label terms split aliases`.
 
-    `terms` and `aliases` are separated by commas, `split` is `seen` or `unseen`; empty terms
-    stand for the label's own name with spaces for underscores.
+    `terms` and `aliases` are separated by commas, and `split` is `seen` or `unseen`. If `terms` is
+    empty, the term is the label's own name with spaces for underscores.
+
+    Args:
+        path: of the file.
+        label_set: the name of the set.
 
     Raises:
-        InputError: the file, its header or a line is not like that, or a label comes twice.
+        InputError: the file, its header or a line is not of this form, or a label comes twice.
     """
     lines = numbered_lines(path, "a label table")
     _, header = next(lines, (1, ""))
@@ -50,22 +62,22 @@ def read_label_table(path: str, label_set: str) -> list[Label]:
         name, terms, split, aliases = (field.strip() for field in fields)
         if split not in ("seen", "unseen"):
             raise InputError(f"{path}, line {number}: split is {split!r}, want seen or unseen")
-        names = _list(terms) or (spoken(name),)
+        names = _list(terms) or (to_term(name),)
         labels.append(Label(name, names, split == "seen", label_set, _list(aliases)))
-    return without_doubles(labels, path)
+    return require_unique(labels, path)
 
 
 def read_imagenet(words_path: str, ids_path: str, label_set: str, seen: bool = True) -> list[Label]:
-    """Labels that are WordNet ids, in the order of the list of ids.
+    """Reads labels that are WordNet ids, in the order of the list of ids.
 
     Args:
-        words_path: lines of WordNet id, tab, terms separated by commas.
-        ids_path: one WordNet id a line; the synsets to take.
-        label_set: name of the set.
+        words_path: a file with lines of WordNet id, tab, terms separated by commas.
+        ids_path: a file with one WordNet id per line, which are the synsets to take.
+        label_set: the name of the set.
         seen: whether photos of them may be trained on.
 
     Raises:
-        InputError: a file is missing, a line is not like that, or an id has no terms.
+        InputError: a file is missing, a line is not of this form, or an id has no terms.
     """
     ids = [
         (number, line.strip()) for number, line in numbered_lines(ids_path, "a list of WordNet ids")
@@ -85,42 +97,46 @@ def read_imagenet(words_path: str, ids_path: str, label_set: str, seen: bool = T
         if name not in terms:
             raise InputError(
                 f"{ids_path}, line {number}: {name!r} has no line in {words_path}; "
-                "want one WordNet id of that file a line"
+                "want one WordNet id of that file per line"
             )
     labels = [Label(name, terms[name], seen, label_set) for _, name in ids]
-    return without_doubles(labels, ids_path)
+    return require_unique(labels, ids_path)
 
 
-def spoken(name: str) -> str:
-    """A class's name as a term: "snow leopard" for snow_leopard, and for AWA2's snow+leopard."""
+def to_term(name: str) -> str:
+    """Converts a class's name to a term: "snow leopard" for snow_leopard or AWA2's snow+leopard."""
     return name.replace("_", " ").replace("+", " ")
 
 
 def term_tokens(term: str) -> tuple[str, ...]:
-    """The words of a term as a corpus has them, numbers too: "boeing 747" is not "boeing".
+    """Returns the words of a term as a corpus has them, with numbers: "boeing 747" is not "boeing".
 
-    What stands in brackets explains the term and is no part of it: "drake (duck)" is "drake".
+    Text in brackets explains the term and is left out: "drake (duck)" gives "drake".
     """
     return tuple(words(name_of(term), numbers=True))
 
 
 def phrases(labels: Iterable[Label]) -> list[tuple[str, ...]]:
-    """The words of each term of two words and more, sorted, each once: what to join in a corpus."""
+    """Returns the words of each term of two words or more, sorted and without duplicates.
+
+    These are the phrases that a corpus has to join to single tokens.
+    """
     found = {term_tokens(term) for label in labels for term in label.terms}
     return sorted(tokens for tokens in found if len(tokens) > 1)
 
 
 def name_of(term: str) -> str:
-    """A term without what stands in brackets, if a word is left then."""
+    """Removes text in brackets from a term, if a word remains then."""
     bare = _IN_BRACKETS.sub("", term).strip()
     return bare if words(bare, numbers=True) else term
 
 
-def without_doubles(labels: list[Label], path: str) -> list[Label]:
-    """The labels, if each id and alias comes once and there is one at all.
+def require_unique(labels: list[Label], path: str) -> list[Label]:
+    """Returns the labels if there is at least one, and each id and alias occurs once.
 
     Raises:
-        InputError: names what comes twice, and `path`, the file of the labels.
+        InputError: an id or alias comes twice, or there is no label; names `path`, the labels'
+            file.
     """
     known: set[str] = set()
     for label in labels:

@@ -1,7 +1,8 @@
-"""A word vector for each label.
+"""Chooses a word vector for each label.
 
-Source: Frome et al., DeViSE, NIPS 2013, appendix A.2: the target of a synset is the vector of
-its first term as one token. The fall-backs below are ours, and every vector says which it took.
+Source: Frome et al., DeViSE, NIPS 2013, appendix A.2: the target of a synset is the vector of its
+first term as one token. The fallbacks are this project's own, and every vector names the one that
+it took.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,7 @@ from devise_lib.text.tokens import lower_case, words
 Lookup = Mapping[str, NDArray[np.float32]] | Callable[[str], NDArray[np.float32] | None]
 Coverage = Literal["exact", "synonym", "averaged", "missing", "attributes"]
 
-# Words that say nothing of what a term is ("bird of prey"); left out of averages.
+# Words without a meaning of their own ("bird of prey"); left out of averages.
 _FUNCTION_WORDS = frozenset(
     ["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"]
 )
@@ -26,20 +27,27 @@ _FUNCTION_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LabelVector:
-    """The vector (d_word,) of a label, unit L2 norm, None where coverage is "missing"."""
+    """The vector of a label.
 
-    term: str | None  # the term that gave it
+    Attributes:
+        term: the term that gave the vector.
+        vector: (d_word,), unit L2 norm; None if coverage is "missing".
+        coverage: how the vector was found.
+    """
+
+    term: str | None
     vector: NDArray[np.float32] | None
     coverage: Coverage
 
 
 def spellings(term: str) -> list[str]:
-    """The tokens that a vocabulary may have for a whole term, in the order of the search.
+    """Returns the tokens that a vocabulary may have for a whole term, in the order of the search.
 
-    1. as this project's corpora have it: lower case, words joined by _ (sea_lion, dalmatian);
-    2. as it is written, with _ for spaces (sea-lion, German_shepherd), as GoogleNews has phrases;
-    3. that in lower case (st._bernard), as other tools' tokenizers keep hyphens and full stops;
-    4. its words in lower case joined by - (sea-lion for "sea lion").
+    1. As in this project's corpora: lower case, words joined by _ (sea_lion, dalmatian).
+    2. As written, with _ for spaces (sea-lion, German_shepherd), as in the phrases of GoogleNews.
+    3. The second in lower case (st._bernard), because other tools' tokenizers keep hyphens and full
+       stops.
+    4. Its words in lower case, joined by - (sea-lion for "sea lion").
 
     Nothing is stemmed: "leopards" is another token than "leopard".
     """
@@ -51,7 +59,7 @@ def spellings(term: str) -> list[str]:
 
 
 def candidate_tokens(label: Label) -> list[str]:
-    """Every token whose vector `choose_vector` may ask for, each once."""
+    """Returns every token that `choose_vector` may look up, without duplicates."""
     found: dict[str, None] = {}
     for term in label.terms:
         found.update(dict.fromkeys(spellings(term)))
@@ -61,17 +69,20 @@ def candidate_tokens(label: Label) -> list[str]:
 
 
 def choose_vector(label: Label, lookup: Lookup) -> LabelVector:
-    """The vector of a label, and how it was come by.
+    """Chooses the vector of a label. `coverage` tells how it was found:
 
-    `exact`: the first term is in the vocabulary as one token, in any of its `spellings`;
-    `synonym`: a later term is; `averaged`: the mean of the unit vectors of the content words (in
-    lower case, else as written) of the first term that has any in the vocabulary; `missing`: none
-    has. A vector of length 0 counts as not there.
+    - exact: the first term is in the vocabulary as one token, in any of its `spellings`.
+    - synonym: a later term is.
+    - averaged: the mean of the unit vectors of a term's content words (in lower case, else as
+      written). The term is the first that has any in the vocabulary.
+    - missing: no term has any.
+
+    A vector of length 0 counts as missing.
 
     Args:
         label: the label.
-        lookup: token -> its vector (d_word,), as a mapping or as a function that returns None
-            for tokens that are not in the vocabulary.
+        lookup: maps a token to its vector (d_word,): a mapping, or a function that returns None for
+            tokens outside the vocabulary.
     """
     for place, term in enumerate(label.terms):
         vector = _first_vector(spellings(term), lookup)
@@ -87,7 +98,9 @@ def choose_vector(label: Label, lookup: Lookup) -> LabelVector:
 
 
 def _content_words(term: str) -> list[tuple[str, str]]:
-    """Each content word of a term in lower case and as it is written; all, if none has content."""
+    """Returns each content word of a term in lower case and as written; all words if none has
+    content.
+    """
     written = words(name_of(term), lower=False, numbers=True)
     pairs = list(zip(term_tokens(term), written, strict=True))
     return [pair for pair in pairs if pair[0] not in _FUNCTION_WORDS] or pairs

@@ -1,4 +1,4 @@
-"""Lists of the labels of photos by their file names, as flat validation folders have them."""
+"""Lists of photos' labels by file name, which come with flat folders of validation photos."""
 
 import re
 import unicodedata
@@ -22,15 +22,15 @@ class PhotoLabels:
     """The label of each photo of a list.
 
     Attributes:
-        by_name: file name in NFC, or its stem, or the photo's number as text -> label.
-        by_number: whether photos go by the last number in their name, as ILSVRC2012's do.
+        by_name: the label by the file's name in NFC, by its stem, or by the photo's number as text.
+        by_number: whether photos are identified by the last number in their name, as in ILSVRC2012.
     """
 
     by_name: Mapping[str, str] = field(repr=False)
     by_number: bool = False
 
     def find(self, path: str) -> str | None:
-        """The label of the photo at `path`; None where the list has none."""
+        """Returns the label of the photo at `path`; None if the list has none."""
         file = PurePosixPath(unicodedata.normalize("NFC", path))
         if self.by_number:
             match = _LAST_NUMBER.search(file.stem)
@@ -39,19 +39,24 @@ class PhotoLabels:
 
 
 def read_photo_labels(path: str, classes_path: str = "") -> PhotoLabels:
-    """A list of the labels of photos; it is held in memory.
+    """Reads a list of photos' labels into memory.
+
+    There are two kinds of lists:
+
+    - Lines of a file name, with or without its suffix, and a label, separated by a comma or white
+      space. Further fields are ignored. Examples are `val_0.JPEG n03444034 0 32 44` of Tiny
+      ImageNet and `ILSVRC2012_val_00000001,n01751748 1 2 3 4` of Kaggle.
+    - Lines of a class's number, for the photos 1, 2, ..., as in
+      ILSVRC2012_validation_ground_truth.txt.
 
     Args:
-        path: lines of a file name, with or without its suffix, and a label, separated by a
-            comma or white space, what follows them being left out (`val_0.JPEG n03444034 0 32 44`
-            of Tiny ImageNet, `ILSVRC2012_val_00000001,n01751748 1 2 3 4` of Kaggle); or, as
-            ILSVRC2012_validation_ground_truth.txt, a class's number a line, of photo 1, 2, ...
-        classes_path: what the numbers mean: meta.mat of ILSVRC2012's development kit, or a file
-            with one label a line, of class 1, 2, ...
+        path: of the list.
+        classes_path: the labels of the numbers: meta.mat of ILSVRC2012's development kit, or a file
+            with one label per line, for the classes 1, 2, ...
 
     Raises:
-        InputError: a file cannot be read, a line is not like that, a photo comes twice, or a number
-            is of no class.
+        InputError: a file cannot be read, a line is not of these forms, a photo comes twice, or a
+            number is of no class.
     """
     labels = _read_classes(classes_path) if classes_path else {}
     by_name: dict[str, str] = {}
@@ -61,7 +66,7 @@ def read_photo_labels(path: str, classes_path: str = "") -> PhotoLabels:
         by_number = by_number or (not by_name and len(fields) == 1)
         if by_number != (len(fields) == 1):
             raise InputError(
-                f"{path}, line {number}: want a file name and a label a line, or the number of "
+                f"{path}, line {number}: want a file name and a label per line, or the number of "
                 f"a class on every line; got {line!r}"
             )
         name, label = (str(len(by_name) + 1), fields[0]) if by_number else (fields[0], fields[1])
@@ -71,7 +76,7 @@ def read_photo_labels(path: str, classes_path: str = "") -> PhotoLabels:
             raise InputError(f"{path}, line {number}: the photo {name!r} comes twice")
         by_name[name] = labels.get(label, label)
     if not by_name:
-        raise InputError(f"{path}: no photo in it, want a file name and a label a line")
+        raise InputError(f"{path}: no photo in it, want a file name and a label per line")
     return PhotoLabels(by_name, by_number)
 
 
@@ -85,7 +90,7 @@ def _no_class(path: str, line: int, label: str, classes_path: str, count: int) -
 
 
 def _read_classes(path: str) -> dict[str, str]:
-    """The label of each number, from 1 on."""
+    """Reads the label of each number, from 1 on."""
     if not path.endswith(".mat"):
         return {str(i): name for i, name in enumerate(read_class_names(path), start=1)}
     try:

@@ -1,1 +1,1 @@
-"""Word vectors: files of them, their training with gensim, and tests of how good they are."""
+"""Word vectors: reading and writing files of them, training with gensim, and quality tests."""

@@ -1,7 +1,7 @@
-"""Sums of changes over workers that train apart, sent from each to each.
+"""Sums of changes over workers that train separately, exchanged directly between the workers.
 
-Every row has one worker that sums it, so a merge moves a changed row twice a worker (there and
-back) whatever the number of workers, and no process holds what all of them sent.
+For every row one worker computes the sum. A merge therefore sends a changed row twice per worker
+(there and back) for any number of workers, and no process holds the changes of all.
 """
 
 import queue
@@ -26,27 +26,26 @@ from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
 
-# Others that have called, by rank; an error where nobody can call any more.
+# Connections of workers that have called, by rank; an error if no more can call.
 Met: TypeAlias = "queue.SimpleQueue[tuple[int, Connection] | OSError]"
-Gather = Callable[[str], list[str]]  # each worker gives a text, and gets those of all, by rank
+Gather = Callable[[str], list[str]]  # each worker passes a text and gets those of all, by rank
 
 
 class Exchange:
     """One worker's connections with all others.
 
-    Only raw numbers travel: nothing that comes is unpickled. Both ends prove that they know `key`
-    (HMAC); the numbers themselves are not encrypted.
+    Only raw numbers are sent, and nothing received is unpickled. Both ends prove that they know
+    `key` (HMAC). The numbers themselves are not encrypted.
 
     Args:
         rank: this worker's number, from 0.
         host: the name by which the others reach this machine.
-        gather: exchanges the addresses; called once, by all workers.
+        gather: exchanges the addresses; all workers call it once.
         key: a secret that all workers share.
         patience: seconds to wait for the others.
 
     Raises:
         InputError: the others cannot be reached.
-        OSError, EOFError: by `sum_rows`, if another worker has gone.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Exchange:
         self._senders = ThreadPoolExecutor(max(1, self.workers - 1))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._hang_up()
         self._senders.shutdown()
 
@@ -88,9 +87,14 @@ class Exchange:
             connection.close()
 
     def sum_rows(self, change: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The sum of every worker's `change`, shape (rows, d) as theirs, the same bits for all.
+        """Returns the sum of every worker's `change`, (rows, d), with the same bits for all
+        workers.
 
-        Only rows that are not zero travel. All workers call it with the same shape.
+        Only rows that are not zero are sent. All workers must call it with arrays of the same
+        shape.
+
+        Raises:
+            OSError, EOFError: another worker has gone.
         """
         bounds = [len(change) * worker // self.workers for worker in range(self.workers + 1)]
         parts = [slice(*pair) for pair in pairwise(bounds)]  # the rows that each worker sums
@@ -101,7 +105,7 @@ class Exchange:
         ]
         total = np.zeros_like(change)
         mine, touched = total[parts[self.rank]], changed[parts[self.rank]]
-        for worker in range(self.workers):  # in the order of ranks: sums of floats depend on it
+        for worker in range(self.workers):  # in a fixed order, because sums of floats depend on it
             if worker == self.rank:
                 mine += change[parts[worker]]
             else:
@@ -122,9 +126,9 @@ def _call(address: str, rank: int, key: bytes) -> Connection:
 
 
 def _send_at_once(connection: Connection) -> None:
-    """Let no message wait until the other end has acknowledged the one before.
+    """Disables Nagle's algorithm, by which a message waits until the previous one is acknowledged.
 
-    That is Nagle's algorithm. It costs a sum of few rows 90 ms, because acknowledgements are late.
+    It costs a sum of few rows 90 ms, because acknowledgements are late.
     """
     with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as end:
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -132,7 +136,9 @@ def _send_at_once(connection: Connection) -> None:
 
 @contextmanager
 def _admitting(key: bytes) -> Iterator[tuple[int, Met]]:
-    """The port on which others may call during the body, and the queue of those who know `key`."""
+    """Yields the port on which others may call inside the block, and the queue of those who know
+    `key`.
+    """
     with Listener(("", 0), backlog=1024) as listener:
         port = listener.address[1]
         met: Met = queue.SimpleQueue()
@@ -143,13 +149,13 @@ def _admitting(key: bytes) -> Iterator[tuple[int, Met]]:
             yield port, met
         finally:
             complete.set()
-            with suppress(OSError):  # no more files may be opened: the thread stays
+            with suppress(OSError):  # if no more files can be opened, the thread stays
                 socket.create_connection(("127.0.0.1", port)).close()  # lets accept() return
                 admitting.join()
 
 
 def _admit_all(listener: Listener, key: bytes, met: Met, complete: Event) -> None:
-    """Answer whoever calls, each in a thread of its own: a stranger may never say a word."""
+    """Answers every caller in a separate thread, because a stranger may never send a word."""
     while not complete.is_set():
         try:
             connection = listener.accept()
@@ -169,7 +175,7 @@ def _admit(connection: Connection, key: bytes, met: Met) -> None:
 
 
 def _send(connection: Connection, rows: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
-    """Send the rows of the mask, and the mask."""
+    """Sends a mask and the rows that it selects."""
     connection.send_bytes(np.packbits(mask).data)
     values = rows if mask.all() else rows[mask]
     if len(values):
@@ -177,7 +183,7 @@ def _send(connection: Connection, rows: NDArray[np.float32], mask: NDArray[np.bo
 
 
 def _receive(connection: Connection, rows: NDArray[np.float32], add: bool) -> NDArray[np.bool_]:
-    """Put what `_send` sent into `rows`, or add it to them; returns the mask."""
+    """Stores what `_send` sent in `rows`, or adds it to them; returns the mask."""
     packed = np.frombuffer(connection.recv_bytes(), dtype=np.uint8)
     mask = np.unpackbits(packed, count=len(rows)).view(np.bool_)
     values = np.empty((int(mask.sum()), rows.shape[1]), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""Word vectors as files that other tools read: word2vec's binary and text formats, with counts.
+"""Writes word vectors as files for other tools: word2vec's binary and text formats, with counts.
 
-`KeyedVectors.load_word2vec_format(path, fvocab=path + ".vocab", binary=...)` reads both; the text
-format is fastText's .vec as well. Files appear whole or not at all.
+`KeyedVectors.load_word2vec_format(path, fvocab=path + ".vocab", binary=...)` reads both. The text
+format is also that of fastText's .vec files. Files are replaced atomically.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,27 +16,30 @@ Row = tuple[str, int | None, NDArray[np.float32]]  # word, its count, its vector
 
 
 def save_word2vec(rows: Iterable[Row], count: int, vector_size: int, path: str) -> None:
-    """Write `path` in the binary format of word2vec, and the counts beside it in `path`.vocab.
+    """Writes `path` in the binary format of word2vec, and the counts in `path`.vocab.
 
-    One row is held at a time. Where the rows have no counts there is no file of counts.
+    One row is held at a time. If the rows have no counts, there is no file of counts.
 
     Args:
-        rows: word, count and vector (vector_size,); the commonest first, as readers expect.
-        count: how many rows there are; the format's header wants it first.
+        rows: word, count and vector (vector_size,); the most frequent word first, as readers
+            expect.
+        count: the number of rows, which the format's header needs first.
         vector_size: length of a vector.
         path: the file to write.
 
     Raises:
-        InputError: there are more or fewer rows, a vector has another length or is not finite, a
-            word holds white space, which the format cannot hold, or only some rows have counts.
+        InputError: the number of rows differs from `count`, or only some rows have counts. Or a
+            vector has another length or is not finite, or a word holds white space, which the
+            format forbids.
     """
     _save(rows, count, vector_size, path, lambda vector: vector.astype("<f4").tobytes())
 
 
 def save_word2vec_text(rows: Iterable[Row], count: int, vector_size: int, path: str) -> None:
-    """As `save_word2vec`, in word2vec's text format, which is fastText's .vec.
+    """Does what `save_word2vec` does, in word2vec's text format, which is that of fastText's .vec
+    files.
 
-    Nine digits a number: enough for every float32 to come back bit by bit, however it is read.
+    Numbers have nine digits, which restore every float32 exactly.
     """
     line = " ".join(["%.9g"] * vector_size) + "\n"
     _save(rows, count, vector_size, path, lambda vector: (line % tuple(vector.tolist())).encode())
@@ -63,13 +66,13 @@ def _save(
                     counted += 1
                     counts.write(f"{word} {word_count}\n")
         if written != count:
-            raise InputError(f"{path}: {written} words came, want the {count} that were announced")
+            raise InputError(f"{path}: got {written} words, want the announced {count}")
         if counted not in (0, written):
             raise InputError(f"{path}: {counted} of {written} words have a count, want all or none")
         if counted:
             drafts[1].replace(vocabulary)
         else:
-            vocabulary.unlink(missing_ok=True)  # of other vectors
+            vocabulary.unlink(missing_ok=True)  # it would be of other vectors
         drafts[0].replace(target)
     finally:
         for draft in drafts:

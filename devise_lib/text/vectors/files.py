@@ -1,9 +1,9 @@
-"""Word vectors that others trained, as a stream of rows: word2vec, fastText's .vec, GloVe.
+"""Reads pretrained word vectors as a stream of rows: word2vec, fastText's .vec, GloVe.
 
     vectors = read_vectors("glove.6B.300d.txt.gz", max_words=200_000)
     for word, vector in vectors.rows(): ...
 
-Files may be packed with gzip or bzip2. devise_lib.text.vectors.formats says what each format is.
+Files may be compressed with gzip or bzip2. devise_lib.text.vectors.formats describes the formats.
 """
 
 import bz2
@@ -36,15 +36,17 @@ __all__ = ["FORMATS", "Format", "VectorFile", "read_vectors"]
 
 @dataclass
 class VectorFile:
-    """A file of word vectors, opened anew by each call of `rows`.
+    """A file of word vectors; each call of `rows` opens it again.
 
     Attributes:
-        path: the file.
+        path: of the file.
         format: word2vec, word2vec_text or glove.
-        dimension: numbers a vector.
-        count: words that the file's header promises; None where it has none (glove).
-        doubled: of the last `rows`, words left out since the same word had come before.
-        broken: of the last `rows`, words left out since they cannot be read; see `read_vectors`.
+        dimension: the length of a vector.
+        count: the number of words by the file's header; None without a header (glove).
+        max_words, lower, skip_broken_words: as for `read_vectors`.
+        doubled: of the last `rows`, the number of words left out because they had come before.
+        broken: of the last `rows`, the number of words left out because they are no UTF-8 or hold
+            nothing but white space.
     """
 
     path: str
@@ -58,10 +60,10 @@ class VectorFile:
     broken: int = field(default=0, init=False)
 
     def rows(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Each word once, with its vector (dimension,), in the file's order.
+        """Yields each word once, with its vector (dimension,), in the file's order.
 
-        One vector is held at a time, and the words so far. White space inside a word becomes _,
-        as in the phrases of a corpus.
+        One vector is held at a time, and all words so far. White space inside a word becomes _, as
+        in the phrases of a corpus.
 
         Raises:
             InputError: the file is damaged; raised after the rows before the damage.
@@ -89,7 +91,7 @@ class VectorFile:
             yield from read(file, layout, self.path)
 
     def _word(self, row: RawRow) -> str | None:
-        """The word of a row; None where it is broken, and to be left out."""
+        """Returns the word of a row; None if it is unreadable and to be left out."""
         try:
             text = row.word.decode()
         except UnicodeDecodeError:
@@ -101,9 +103,9 @@ class VectorFile:
             raise InputError(
                 f"{row.where}: {row.word[:60]!r} is no word in UTF-8; the file is damaged or in "
                 "another encoding, or a tool cut the word inside a letter, as word2vec.c does: "
-                "then leave such words out by skip_broken_words"
+                "then leave out such words with skip_broken_words"
             )
-        word = unicodedata.normalize("NFC", word)  # as the words of corpora and labels are
+        word = unicodedata.normalize("NFC", word)  # as in corpora and labels
         return lower_case(word) if self.lower else word
 
 
@@ -114,22 +116,23 @@ def read_vectors(
     lower: bool = False,
     skip_broken_words: bool = False,
 ) -> VectorFile:
-    """A file of word vectors; reads its head alone, `rows` of what comes back reads the rest.
+    """Opens a file of word vectors; reads only its head, and `rows` of the result reads the rest.
 
-    A word that comes again is left out and counted: the first one is the commoner, since files
-    are ordered by frequency.
+    A repeated word is left out and counted. The first one is the more frequent, because files are
+    ordered by frequency.
 
     Args:
-        path: the file, as it is or packed with gzip or bzip2 (told by its first bytes).
-        format: word2vec, word2vec_text (fastText's .vec) or glove; "auto" tells by the file.
-        max_words: read the first so many words that are not left out; None: all.
-        lower: lower-case the words; of those that become equal the first stays.
+        path: of the file, plain or compressed with gzip or bzip2, recognised by its first bytes.
+        format: word2vec, word2vec_text (fastText's .vec) or glove; "auto" recognises it.
+        max_words: read so many words, besides those that are left out; None for all.
+        lower: lower-case the words; of those that become equal the first is kept.
         skip_broken_words: leave out and count words that are not UTF-8 or hold nothing but white
-            space; by default one is an error. (A word in broken letters is found by nobody, and
-            two of them may become equal when the letters are replaced.)
+            space; by default one is an error. (No text contains a word of invalid letters, and two
+            of them may become equal when the letters are replaced.)
 
     Raises:
-        InputError: no file, no such format, or an absurd header; a pickle is never read.
+        InputError: there is no file, the format is unknown, or the header is absurd. Pickles are
+            never read.
     """
     if max_words is not None and max_words < 1:
         raise InputError(f"max_words is {max_words}, want at least 1, or None for all words")
@@ -143,7 +146,7 @@ def read_vectors(
 
 @contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked; what goes wrong in unpacking is an InputError."""
+    """Opens a file and decompresses it; converts errors to InputError."""
     try:
         with open(path, "rb") as file:
             head = file.read(10)
@@ -157,6 +160,6 @@ def _opened(path: str) -> Iterator[BinaryIO]:
     except (EOFError, OSError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"{path}: cannot be read ({reason}); want a file of word vectors, as it is or packed "
+            f"{path}: cannot be read ({reason}); want a file of word vectors, plain or compressed "
             "with gzip or bzip2. If it is cut off, fetch it again"
         ) from None

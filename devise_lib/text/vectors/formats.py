@@ -1,12 +1,12 @@
-"""The rows of the files that word vectors come in, and how to tell the formats apart.
+"""The formats of word vector files, and how they are recognised.
 
-    word2vec       a line "words dimension"; then each word, a space, its numbers as float32 bytes
-    word2vec_text  the same line; then a line for each word and its numbers (so fastText's .vec)
-    glove          such lines without a first one
+    word2vec       a line "words dimension"; then per word: the word, a space, float32 bytes
+    word2vec_text  the same line; then one line per word with its numbers (also fastText's .vec)
+    glove          such lines without a header
 
-In lines of text a word may hold spaces: its numbers come last.
+In lines of text a word may hold spaces, because its numbers come last.
 
-Nothing is allocated by what a header says, one row is held at a time, and no pickle is read.
+A header never causes an allocation, one row is held at a time, and no pickle is read.
 """
 
 import codecs
@@ -26,16 +26,16 @@ from devise_lib.text.other_files import other_file
 
 Format = Literal["word2vec", "word2vec_text", "glove"]
 FORMATS: tuple[str, ...] = get_args(Format)
-HEAD_BYTES = 1 << 20  # what a format is told by
+HEAD_BYTES = 1 << 20  # of a file, by which its format is recognised
 MAX_DIMENSION = 10_000
 MAX_WORD_BYTES = 10_000
-MAX_LINE_BYTES = 1 << 20  # MAX_DIMENSION numbers of the longest kind, and a word
+MAX_LINE_BYTES = 1 << 20  # room for MAX_DIMENSION of the longest numbers, and a word
 _CHUNK_BYTES = 1 << 20
 _HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})[ \t]*\r?\n")
 _LINE_END = b"\n"
 _BOM = b"\xef\xbb\xbf"
 _EXPORT = "export it with KeyedVectors.save_word2vec_format(path, binary=True) and give that file"
-_OTHER_VECTORS = {  # first bytes -> what it is, and what to do
+_OTHER_VECTORS = {  # first bytes -> the kind of file, and what to do
     b"\x80": f"a pickle (gensim's own format), which could run any code when read; {_EXPORT}",
     b"\x93NUMPY": f"a numpy array (gensim keeps one beside its model), without words; {_EXPORT}",
     b"\xba\x16\x4f\x2f": "fastText's own model; give the .vec file that fastText wrote beside it",
@@ -44,7 +44,7 @@ _OTHER_VECTORS = {  # first bytes -> what it is, and what to do
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a file is to be read; `count` is the words by its header, None where it has none."""
+    """The layout of a file; `count` is the number of words by its header, None without a header."""
 
     format: Format
     dimension: int
@@ -53,7 +53,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """A row as the file has it; `where` names its place for messages."""
+    """A row as stored in the file; `where` describes its position for messages."""
 
     where: str
     word: bytes
@@ -61,15 +61,15 @@ class RawRow:
 
 
 def detect(path: str, head: bytes, wanted: str) -> Layout:
-    """The layout of a file, from its first bytes (decompressed, at most HEAD_BYTES).
+    """Recognises the layout of a file by its first bytes.
 
     Args:
         path: for messages.
-        head: the first bytes, or the whole file if it is shorter.
+        head: the first bytes, decompressed, at most HEAD_BYTES; the whole file if it is shorter.
         wanted: one of FORMATS, or "auto".
 
     Raises:
-        InputError: it is no such file, or its header is absurd.
+        InputError: the file is no such file, or its header is absurd.
     """
     if wanted not in ("auto", *FORMATS):
         raise InputError(f"format is {wanted!r}, want auto or one of {', '.join(FORMATS)}")
@@ -84,7 +84,7 @@ def detect(path: str, head: bytes, wanted: str) -> Layout:
         return Layout("glove", _glove_dimension(path, head), None)
     if header is None:
         raise InputError(
-            f"{path}, line 1: want the number of words and of numbers a vector, got "
+            f"{path}, line 1: want the number of words and of numbers per vector, got "
             f"{_seen(head)}; a file without it is format glove"
         )
     count, dimension = int(header[1]), int(header[2])
@@ -103,26 +103,26 @@ def _glove_dimension(path: str, head: bytes) -> int:
     numbers = Counter(line.rstrip().count(b" ") for line in lines)
     opening = lines[0].rstrip() if lines else b""
     first = opening.count(b" ")
-    # Words with spaces make some lines longer, but never the first, the commonest words' line.
+    # Words with spaces make some lines longer, but never the first, that of the most frequent word.
     dimension = min(numbers, key=lambda n: (-numbers[n], n != first), default=0)
     if not 1 <= dimension <= MAX_DIMENSION or first != dimension:
         raise InputError(
             f"{path}, line 1: want a word and its numbers, as many as in the lines after it "
             f"({dimension}, at most {MAX_DIMENSION}), or the header of word2vec's formats "
-            f"(number of words, numbers a vector); got {_seen(head)}"
+            f"(number of words, numbers per vector); got {_seen(head)}"
         )
     return dimension
 
 
 def _seen(head: bytes) -> str:
-    """The first line of a file for a message, if it is one."""
+    """Returns the first line of a file for a message, if it is text."""
     if _is_text(head):
         return _short(head.partition(_LINE_END)[0] or head)
     return f"bytes that are no text, {head[:20]!r}: the file is damaged, or none of word vectors"
 
 
 def _text_or_binary(head: bytes, dimension: int, count: int) -> Format:
-    """Which of the formats with a header it is; a small file is read by both."""
+    """Returns which of the formats with a header a file has; tries both on a small file."""
     layout = Layout("word2vec_text", dimension, count)
     whole = len(head) < HEAD_BYTES
     if _reads(text_rows(io.BytesIO(head), layout, ""), None if whole else 3):
@@ -133,9 +133,9 @@ def _text_or_binary(head: bytes, dimension: int, count: int) -> Format:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether bytes may be a text's first ones, which may end within a letter.
+    """Returns whether bytes may begin a text; the last letter may be incomplete.
 
-    The bytes of floats are full of control characters and of what is no UTF-8.
+    The bytes of floats are full of control characters and of invalid UTF-8.
     """
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
@@ -152,10 +152,10 @@ def _reads(rows: Iterator[RawRow], limit: int | None) -> bool:
 
 
 def text_rows(file: BinaryIO, layout: Layout, path: str) -> Iterator[RawRow]:
-    """The rows of a text format.
+    """Yields the rows of a text format.
 
     Raises:
-        InputError: a line is damaged; names it, and says what it wants.
+        InputError: a line is damaged; names the line, and what is wanted.
     """
     count, number, rows, blank = layout.count, 0, 0, 0
     while line := file.readline(MAX_LINE_BYTES):
@@ -171,7 +171,7 @@ def text_rows(file: BinaryIO, layout: Layout, path: str) -> Iterator[RawRow]:
                 "fetch it again, or add a line end if it is whole"
             )
         if not line.strip():
-            blank = blank or number  # allowed at the end of the file alone
+            blank = blank or number  # allowed only at the end of the file
             continue
         if blank:
             raise InputError(f"{path}, line {blank} is empty: want a word and its numbers")
@@ -191,10 +191,10 @@ _RIGHT_COUNT = "fetch the file again, or write the right number into its first l
 
 
 def _parse_line(line: bytes, dimension: int, where: str) -> tuple[bytes, NDArray[np.float32]]:
-    """The word, which may hold spaces, and the vector of a line."""
+    """Returns the word, which may hold spaces, and the vector of a line."""
     line = line.rstrip(b" \r\n")  # fastText ends its lines with a space
     word, *fields = line.rsplit(b" ", dimension)
-    # A number before the vector is one too many, as of a vector of another length. A whole number
+    # A number before the vector is one too many, as in a vector of another length. An integer
     # before fractions belongs to the word, as in "windows 10".
     before = word.rpartition(b" ")[2] if b" " in word else b""
     ends_word = before.isdigit() and any(b"." in field for field in fields)
@@ -213,7 +213,7 @@ def _parse_line(line: bytes, dimension: int, where: str) -> tuple[bytes, NDArray
             f"{where}: {_short(wrong)} where a number of the vector of {_short(word)} should be; "
             f"want {dimension} numbers"
         ) from None
-    with np.errstate(over="ignore"):  # beyond float32 becomes infinity, and is told below
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinity; `_finite` refuses it
         return word, _finite(values.astype(np.float32), word, where)
 
 
@@ -226,13 +226,13 @@ def _is_number(field: bytes) -> bool:
 
 
 def binary_rows(file: BinaryIO, layout: Layout, path: str) -> Iterator[RawRow]:
-    """The rows of word2vec's binary format.
+    """Yields the rows of word2vec's binary format.
 
     Raises:
-        InputError: a row is damaged; names the word's number and the byte that it starts at.
+        InputError: a row is damaged; names the word's number and the byte where it starts.
     """
     count, size = layout.count or 0, 4 * layout.dimension
-    base = len(file.readline(MAX_LINE_BYTES))  # byte of the file that the buffer starts at
+    base = len(file.readline(MAX_LINE_BYTES))  # offset of the buffer in the file
     buffer, start = b"", 0
     for number in range(1, count + 1):
         while (space := buffer.find(b" ", start)) < 0 or len(buffer) < space + 1 + size:
@@ -246,7 +246,7 @@ def binary_rows(file: BinaryIO, layout: Layout, path: str) -> Iterator[RawRow]:
                 )
             base, buffer, start = base + start, buffer[start:] + chunk, 0
         where = f"{path}, word {number}, byte {base + start}"
-        word = buffer[start : space if space >= 0 else None].lstrip(b"\n")  # word2vec.c has one
+        word = buffer[start : space if space >= 0 else None].lstrip(b"\n")  # word2vec.c writes one
         if space < 0 or len(word) > MAX_WORD_BYTES or re.search(rb"[\0\t\n\r]", word):
             raise InputError(
                 f"{where}: want a word and a space, got {_short(word)}: the file is damaged, or "

@@ -1,4 +1,4 @@
-"""Train word vectors with gensim, on all threads of one machine.
+"""Trains word vectors with gensim, on all threads of one machine.
 
 Source: T. Mikolov et al., Distributed representations of words and phrases and their
 compositionality, 2013.
@@ -14,12 +14,14 @@ from devise_lib.errors import InputError
 
 __all__ = ["CorpusSize", "KeyedVectors", "Word2VecParams", "new_model", "train"]
 
-_BYTES_A_WORD = 800  # of gensim's and C++'s dictionaries and, with hs, the codes; measured
+_BYTES_PER_WORD = 800  # gensim's and C++'s dictionaries and, with hs, the codes; measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word2VecParams:
-    """Gensim's names and meanings; `workers` is the number of threads of a machine."""
+    """The parameters of training, with gensim's names; `workers` is the number of threads per
+    machine.
+    """
 
     vector_size: int
     window: int
@@ -33,34 +35,34 @@ class Word2VecParams:
     workers: int
 
     def matrices(self) -> int:
-        """How many matrices of (words, vector_size) are trained."""
+        """Returns the number of trained matrices of shape (words, vector_size)."""
         return 1 + (self.negative > 0) + self.hs
 
     def memory_bytes(self, words: int, copies: int = 1) -> int:
-        """About what training takes: `copies` of each matrix in float32, and the vocabulary."""
-        return words * (copies * self.matrices() * self.vector_size * 4 + _BYTES_A_WORD)
+        """Estimates the memory of training: `copies` of each float32 matrix, and the vocabulary."""
+        return words * (copies * self.matrices() * self.vector_size * 4 + _BYTES_PER_WORD)
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusSize:
-    """What gensim wants to know of a corpus before it reads it."""
+    """The size of a corpus, which gensim needs before it reads the corpus."""
 
     sentences: int
-    words: int  # also those that are too rare for a vector
-    text_bytes: int  # of its lines
+    words: int  # including those too rare for a vector
+    text_bytes: int  # of all lines
 
 
 def new_model(vocabulary: Mapping[str, int], params: Word2VecParams) -> Word2Vec:
-    """An untrained model of these words; the same in every process that has the same arguments.
+    """Returns an untrained model of these words, which is the same in every process.
 
     Args:
-        vocabulary: words and their counts, the commonest first.
-        params: see the class.
+        vocabulary: words and their counts, the most frequent first.
+        params: the parameters of training.
     """
     model = Word2Vec(
         vector_size=params.vector_size,
         window=params.window,
-        min_count=1,  # the vocabulary has been chosen
+        min_count=1,  # the vocabulary is already final
         negative=params.negative,
         hs=params.hs,
         sg=params.sg,
@@ -77,22 +79,22 @@ def new_model(vocabulary: Mapping[str, int], params: Word2VecParams) -> Word2Vec
 def train(
     corpus_path: str, vocabulary: Mapping[str, int], size: CorpusSize, params: Word2VecParams
 ) -> KeyedVectors:
-    """Word vectors of a text file with a sentence a line, words separated by spaces.
+    """Trains word vectors on a text file with one sentence per line, words separated by spaces.
 
-    Words come in the order of their counts, the commonest first. More than one thread makes
-    the result differ from run to run: threads update the same vectors without locks.
+    The result is ordered by the words' counts, the most frequent first. With more than one thread
+    it differs from run to run, because threads update the same vectors without locks.
 
     Args:
-        corpus_path: the file.
-        vocabulary: words that get a vector, with their counts; the others are left out.
+        corpus_path: of the file.
+        vocabulary: words that get a vector, with their counts; other words are left out.
         size: of the file.
-        params: see the class.
+        params: the parameters of training.
 
     Raises:
         InputError: the file is missing, or there is no word to train on.
     """
     if not Path(corpus_path).is_file():
-        raise InputError(f"no corpus at {corpus_path}; want a text file, one sentence a line")
+        raise InputError(f"no corpus at {corpus_path}; want a text file, one sentence per line")
     if not vocabulary or not size.words:
         raise InputError(
             f"no word to train on: {corpus_path} has {size.sentences} sentences and {size.words} "

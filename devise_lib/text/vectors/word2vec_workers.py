@@ -1,13 +1,17 @@
-"""Train word vectors with several workers that merge what they have learned, many times a pass.
+"""Trains word vectors with several workers that merge their weights many times per pass.
 
-All workers start from the same weights. Each trains on a piece of its own share of the corpus;
-then the changes of all are added up, and everybody goes on from the sum. The sum, since a mean
-divides every step by the number of workers; often, since workers that all move a common word
-towards the same place overshoot together. Common words are merged at every piece, rare ones less
-often: a row's merges follow Zipf's law as its changes do, which spares most of the traffic.
+All workers start from the same weights, and each trains on a piece of its own share of the corpus.
+Then the changes of all workers are added, and all continue from the sum. There are three design
+decisions:
 
-Sources: the objective as in word2vec.py beside; the frequency of merges by rank: S. Ji et
-al., Parallelizing word2vec in shared and distributed memory, 2016.
+- A sum, because a mean divides every step by the number of workers.
+- Frequent merges, because workers that all move a common word in the same direction overshoot
+  together.
+- Common words are merged after every piece, and rare ones less often. The merges of a row then
+  follow Zipf's law as its changes do, which saves most of the traffic.
+
+Sources: the objective as in word2vec.py; the frequency of merges by rank: S. Ji et al.,
+Parallelizing word2vec in shared and distributed memory, 2016.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,30 +28,33 @@ from devise_lib.numerics.merging import damping, merges_between, rows_to_merge
 from devise_lib.text.vectors.exchange import Exchange
 from devise_lib.text.vectors.word2vec import Word2VecParams, new_model
 
-_BLOCK_ROWS = 1 << 15  # rows summed at once; bounds what a merge holds beside the weights
-# Share of the way that a row goes in one gradient step of learning rate 1; found by trial with 8
-# workers, where far less lets common words overshoot and far more stops them from moving.
+_BLOCK_ROWS = 1 << 15  # rows summed at once; bounds the memory of a merge
+# The share of the distance to its target that a row moves in a gradient step of learning rate 1.
+# It was found by trials with 8 workers: with a far smaller value common words overshoot, and with
+# a far greater one they stop moving.
 PROGRESS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a worker learns between two merges: files of a sentence a line, one for each thread."""
+    """What a worker trains on between two merges: one file per thread, with one sentence per
+    line.
+    """
 
     files: tuple[Path, ...]
     words: tuple[int, ...]  # in each file
 
 
 def write_pieces(lines: Iterable[str], folder: Path, words: int, threads: int) -> Iterator[Piece]:
-    """Deal sentences, in their order, to pieces of about `words` words.
+    """Divides sentences, in their order, into pieces of about `words` words.
 
-    A piece ends with the sentence that fills it; its sentences go to its files in turn.
+    A piece ends with the sentence that fills it. Its sentences are dealt to its files in turn.
 
     Args:
         lines: sentences, their words separated by spaces; none is empty.
-        folder: where the files go.
-        words: of a piece.
-        threads: files a piece.
+        folder: of the files.
+        words: per piece.
+        threads: the number of files per piece.
     """
     rest = iter(lines)
     line = next(rest, None)
@@ -69,14 +76,14 @@ def write_pieces(lines: Iterable[str], folder: Path, words: int, threads: int) -
 
 
 class Learner:
-    """One worker's weights, which merges make equal to the others' again.
+    """One worker's weights, which each merge makes equal to those of the others.
 
     Args:
-        vocabulary: words and their counts, the commonest first; the same for all workers.
+        vocabulary: words and their counts, the most frequent first; the same for all workers.
         params: gensim's; `workers` is the number of threads.
         rank: this worker's number, from 0.
-        merges: of a pass; the learning rate falls linearly over those of all passes.
-        words: of a piece.
+        merges: per pass; the learning rate falls linearly over those of all passes.
+        words: per piece.
     """
 
     def __init__(
@@ -90,27 +97,27 @@ class Learner:
         self._params, self.merges = params, merges
         self.all_merges = merges * params.epochs
         model = new_model(vocabulary, replace(params, epochs=self.all_merges, workers=1))
-        model.random = np.random.RandomState((params.seed + rank) % 2**32)  # draws of negatives
+        model.random = np.random.RandomState((params.seed + rank) % 2**32)  # draws the negatives
         self._model = model
         self._words = CythonVocab(model.wv, hs=params.hs)
         self._epoch = train_epoch_sg if params.sg else train_epoch_cbow
         self._trained = _matrices(model)
         self._common = [matrix.copy() for matrix in self._trained]
         apart = words * merges_between(len(vocabulary), merges)
-        self._steps = [steps * apart[: len(steps)] for steps in _steps_a_word(model)]
+        self._steps = [steps * apart[: len(steps)] for steps in _steps_per_word(model)]
 
     @property
     def vectors(self) -> KeyedVectors:
-        """The words and what has been learned of them so far."""
+        """The words and their current vectors."""
         return self._model.wv
 
     def learn(self, piece: Piece, merge: int) -> None:
-        """Train on the piece before merge number `merge`, counted from 1."""
+        """Trains on the piece before merge number `merge`, counted from 1."""
 
         def one(file: Path, words: int) -> None:
             size = self._params.vector_size
             work = [np.zeros(size, dtype=np.float32) for _ in range(2)]
-            # Gensim's own inner loop: an "epoch" is one file here, of as many as there are merges.
+            # Gensim's own inner loop; one file counts as an epoch, and all merges as all epochs.
             self._epoch(
                 self._model, str(file), 0, self._words, merge - 1, None, words, *work, False
             )
@@ -121,7 +128,7 @@ class Learner:
                 done.result()
 
     def merge(self, exchange: Exchange, merge: int) -> None:
-        """Take what all workers have learned since the last merge; `merge` counts from 1."""
+        """Adds what all workers have learned since the last merge; `merge` counts from 1."""
         rows = len(self.vectors)
         if merge % self.merges:
             rows = rows_to_merge(merge, rows)
@@ -136,12 +143,13 @@ class Learner:
 
 
 def learn_together(learner: Learner, exchange: Exchange, pieces: Sequence[Piece]) -> None:
-    """Train on this worker's pieces, pass after pass, in step with the other workers.
+    """Trains on this worker's pieces, pass after pass, in step with the other workers.
 
     Args:
         learner: this worker's weights.
         exchange: the connections; all workers call this function at about the same time.
-        pieces: this worker's. One that has fewer than another takes part in the merges.
+        pieces: of this worker. A worker with fewer pieces than others still takes part in all
+            merges.
     """
     for merge in range(1, learner.all_merges + 1):
         place = (merge - 1) % learner.merges
@@ -151,21 +159,22 @@ def learn_together(learner: Learner, exchange: Exchange, pieces: Sequence[Piece]
 
 
 def _matrices(model: Word2Vec) -> list[NDArray[np.float32]]:
-    """What gensim trains, each matrix with the rows of the commonest words first."""
+    """Returns the matrices that gensim trains, each with the most frequent words first."""
     found = [model.wv.vectors]
     if model.negative:
         found.append(model.syn1neg)
     if model.hs:
-        # Inner nodes of the tree of words, one fewer than words; the root, met at every pair, last.
+        # Inner nodes of the tree of words, one fewer than words. Gensim has the root, which every
+        # pair trains, last, so the order is reversed.
         found.append(model.syn1[-2::-1])
     return found
 
 
-def _steps_a_word(model: Word2Vec) -> list[NDArray[np.float64]]:
-    """Gradient steps that a row is expected to take for each word of text, matrix by matrix."""
+def _steps_per_word(model: Word2Vec) -> list[NDArray[np.float64]]:
+    """Returns the expected gradient steps of each row per word of text, matrix by matrix."""
     counts = model.wv.expandos["count"].astype(np.float64)
     kept = model.wv.expandos["sample_int"] / 2.0**32 if model.sample else 1.0
-    # Skip-gram pairs a word with each around it, window + 1 in the mean; CBOW once with their mean.
+    # Skip-gram pairs a word with each neighbour, window + 1 on average; CBOW with their mean, once.
     pairs = counts / counts.sum() * kept * (model.window + 1 if model.sg else 1)
     steps = 0.0
     outputs = []

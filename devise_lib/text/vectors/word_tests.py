@@ -1,4 +1,4 @@
-"""Tests of word vectors: analogies, and agreement with people on how alike words are.
+"""Quality tests of word vectors: analogies, and the correlation with people's similarity scores.
 
 Source: T. Mikolov et al., Efficient estimation of word representations in vector space, 2013.
 """
@@ -20,7 +20,7 @@ _BATCH = 512  # questions answered in one matrix product
 
 @dataclass(frozen=True, slots=True)
 class SectionScore:
-    """One section of a file of analogies."""
+    """The score of one section of a file of analogies."""
 
     name: str
     correct: int
@@ -29,13 +29,13 @@ class SectionScore:
 
     @property
     def percent(self) -> float:
-        """Share of the used questions that were answered right, 0 to 100; 0 if none was used."""
+        """The share of the used questions with a right answer, 0 to 100; 0 if none was used."""
         return 100.0 * self.correct / self.used if self.used else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class AnalogyScore:
-    """Analogies answered right. Two scores compare only at the same `restrict_vocab`."""
+    """The score of a file of analogies. Scores compare only at the same `restrict_vocab`."""
 
     correct: int
     used: int
@@ -44,31 +44,31 @@ class AnalogyScore:
 
     @property
     def total_percent(self) -> float:
-        """Share of the used questions that were answered right, 0 to 100; 0 if none was used."""
+        """The share of the used questions with a right answer, 0 to 100; 0 if none was used."""
         return 100.0 * self.correct / self.used if self.used else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarityScore:
-    """Agreement with people's scores of word pairs, over the pairs in the vocabulary."""
+    """The correlation with people's scores of word pairs, over the pairs in the vocabulary."""
 
-    spearman: float  # -1 to 1; 0 where it is not defined (fewer than two pairs, equal scores)
+    spearman: float  # -1 to 1; 0 where undefined (fewer than two pairs, equal scores)
     used: int
     out_of_vocabulary: int
 
 
 def analogies(vectors: KeyedVectors, questions_path: str, restrict_vocab: int) -> AnalogyScore:
-    """Answer "a is to b as c is to ?" by the word nearest to b - a + c (3CosAdd).
+    """Answers "a is to b as c is to ?" with the word nearest to b - a + c (3CosAdd).
 
-    Words are compared in lower case; a, b and c themselves are no answers.
+    Words are compared in lower case. The words a, b and c are excluded as answers.
 
     Args:
-        vectors: the words, the commonest first.
-        questions_path: lines of four words, in sections that start with ": name".
-        restrict_vocab: only this many of the commonest words are asked for and answered with.
+        vectors: the words, the most frequent first.
+        questions_path: a file with lines of four words, in sections that start with ": name".
+        restrict_vocab: only so many of the most frequent words are used in questions and answers.
 
     Raises:
-        InputError: the file is missing or a line of it is not like that.
+        InputError: the file is missing, or a line is not of this form.
     """
     row_of = _rows(vectors, restrict_vocab)
     units = _unit_rows(vectors.vectors[:restrict_vocab])
@@ -86,14 +86,14 @@ def analogies(vectors: KeyedVectors, questions_path: str, restrict_vocab: int) -
 
 
 def similarity(vectors: KeyedVectors, pairs_path: str) -> SimilarityScore:
-    """Spearman's rank correlation of the cosine with people's scores.
+    """Returns Spearman's rank correlation of the cosine with people's scores.
 
     Args:
-        vectors: the words, the commonest first; compared in lower case.
-        pairs_path: lines of word, word, score, tab-separated, without a header.
+        vectors: the words, the most frequent first; compared in lower case.
+        pairs_path: a file with lines of word, word, score, tab-separated, without a header.
 
     Raises:
-        InputError: the file is missing or a line of it is not like that.
+        InputError: the file is missing, or a line is not of this form.
     """
     row_of = _rows(vectors, len(vectors))
     units = _unit_rows(vectors.vectors)
@@ -110,12 +110,18 @@ def similarity(vectors: KeyedVectors, pairs_path: str) -> SimilarityScore:
 
 
 def words_of_pairs(pairs_path: str) -> set[str]:
-    """Every word of a file for `similarity`, in lower case; errors as there."""
+    """Returns every word of a file for `similarity`, in lower case.
+
+    Raises:
+        InputError: the file is missing, or a line is not of the form of `similarity`.
+    """
     return {word for *pair, _ in _pairs(pairs_path) for word in pair}
 
 
 def _rows(vectors: KeyedVectors, restrict_vocab: int) -> dict[str, int]:
-    """Row of each word in lower case; of words that differ in case alone, the commonest."""
+    """Returns the row of each word in lower case; the most frequent one if several differ in case
+    only.
+    """
     row_of: dict[str, int] = {}
     for row, word in enumerate(vectors.index_to_key[:restrict_vocab]):
         row_of.setdefault(lower_case(word), row)
@@ -128,7 +134,9 @@ def _unit_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _count_correct(questions: NDArray[np.intp], units: NDArray[np.float32]) -> int:
-    """How many of the questions, rows (n, 4) of a, b, c, answer, are answered right."""
+    """Returns how many questions are answered right; a question is a row of (n, 4): a, b, c,
+    answer.
+    """
     correct = 0
     for start in range(0, len(questions), _BATCH):
         a, b, c, answer = questions[start : start + _BATCH].T
@@ -140,10 +148,10 @@ def _count_correct(questions: NDArray[np.intp], units: NDArray[np.float32]) -> i
 
 
 def check_tests(analogies_path: str, pair_paths: Sequence[str]) -> None:
-    """Read the files of the tests, so that a fault in one shows before the vectors are trained.
+    """Reads the test files, so that an error in one is found before the vectors are trained.
 
     Raises:
-        InputError: a file is missing, or a line is not as it must be.
+        InputError: a file is missing, or a line is not of the right form.
     """
     if analogies_path:
         _sections(analogies_path)

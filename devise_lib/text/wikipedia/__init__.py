@@ -1,1 +1,1 @@
-"""Wikipedia's dumps: cut into ranges of bytes, their pages, and the text of a page."""
+"""Wikipedia dumps: dividing them into byte ranges, parsing pages, and extracting their text."""

@@ -1,4 +1,4 @@
-"""What is damaged in a dump: which bytes, and the pages around them."""
+"""Damage in a dump: the damaged bytes, and the pages around them."""
 
 from dataclasses import dataclass, replace
 
@@ -6,7 +6,7 @@ from devise_lib.errors import InputError
 from devise_lib.text.wikipedia.dump_xml import Page
 from devise_lib.text.wikipedia.streams import Reason
 
-MEND = (
+REMEDY = (
     "fetch the dump again and compare its checksum, or set parse_wikipedia.damaged=refuse to leave "
     "out what is damaged"
 )
@@ -14,7 +14,7 @@ MEND = (
 
 @dataclass(frozen=True, slots=True)
 class PageName:
-    """A page by its id and title."""
+    """The id and the title of a page."""
 
     page_id: str
     title: str
@@ -29,18 +29,18 @@ class PageName:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A piece of a dump that cannot be read.
+    """A part of a dump that cannot be read.
 
     Attributes:
         path: the dump file.
-        start: first byte of the damaged bz2 stream, or in plain XML of the damaged page.
-        stop: the byte from which reading went on, or the end of the range.
-        fault: how far the file had been read when the damage showed.
-        reason: what kind of damage it is.
+        start: the first byte of the damaged bz2 stream, or in plain XML of the damaged page.
+        stop: the byte from which reading continued, or the end of the range.
+        fault: how far the file had been read when the damage was found.
+        reason: the kind of damage.
         message: what was wrong.
         last_page: the last whole page before it in its range; None if there is none.
         first_page: the first whole page after it in its range; None if there is none.
-        pages_lost: by the index; None without one.
+        pages_lost: the number of lost pages by the index; None without an index.
     """
 
     path: str
@@ -55,31 +55,31 @@ class Damage:
 
 
 class DumpDamagedError(InputError):
-    """A dump ends or breaks off inside; every whole page before that has been given.
+    """A dump is cut off or broken; raised after every whole page before the damage was yielded.
 
     Attributes:
-        damage: where and how.
+        damage: the damaged part.
     """
 
     def __init__(self, damage: Damage) -> None:
         self.damage = damage
         before, after = (page or "none" for page in (damage.last_page, damage.first_page))
         super().__init__(
-            f"{damage.path}: damaged from byte {damage.start} on, seen at {damage.fault} "
+            f"{damage.path}: damaged from byte {damage.start} on, found at byte {damage.fault} "
             f"({damage.reason}; last whole page before it in its range: {before}; first one after "
-            f"it: {after}): {damage.message}; {MEND}"
+            f"it: {after}): {damage.message}; {REMEDY}"
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        # By default the message would be given back to __init__, which takes a Damage, and the
-        # error could not travel from a worker to the driver.
+        # Pickle would call __init__ with the message by default. It takes a Damage, so the error
+        # could not be sent from a worker to the driver.
         return DumpDamagedError, (self.damage,)
 
 
 def with_pages_lost(damages: list[Damage], pages_lost: int) -> list[Damage]:
-    """The damages of one range, told how many of its pages are lost by the index.
+    """Adds the number of lost pages, by the index, to the damages of one range.
 
-    The index counts for the range as a whole, so several damages share one figure.
+    The index counts the pages of the range as a whole, so several damages share one number.
     """
     if len(damages) == 1:
         return [replace(damages[0], pages_lost=pages_lost)]

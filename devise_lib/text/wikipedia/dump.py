@@ -1,9 +1,9 @@
-"""Read one byte range of a MediaWiki export dump.
+"""Reads one byte range of a MediaWiki export dump.
 
-A multistream dump (`X-multistream.xml.bz2`) is a row of complete bz2 streams of about 100
-pages each, so it can be cut between streams without decompressing what lies before the cut.
-`dump_plan.plan_ranges` makes the cuts, on the driver; here a range is read, on a worker. At
-most 47 MB of it are held in memory (see streams.py).
+A multistream dump (`X-multistream.xml.bz2`) is a sequence of complete bz2 streams of about 100
+pages each. It can be cut between streams without decompressing what precedes the cut.
+`dump_plan.plan_ranges` makes the cuts on the driver; this module reads a range on a worker. At most
+47 MB of a range are held in memory (`_HELD_BYTES` in streams.py).
 
 Source: MediaWiki's export format, https://www.mediawiki.org/wiki/Help:Export
 """
@@ -30,19 +30,23 @@ __all__ = [
     "read_whole_pages",
 ]
 
-_PAGE = re.compile(rb"<page[\s>]")  # not found in a page's text, where "<" is escaped
+_PAGE = re.compile(rb"<page[\s>]")  # cannot match in a page's text, where "<" is escaped
 _PAGE_BYTES = 6
-_HEAD_BYTES = 4_000_000  # a dump's head has some kilobytes
+_HEAD_BYTES = 4_000_000  # more than enough: a dump's head has some kilobytes
 
 
 def read_pages(byte_range: ByteRange, files: Files = LOCAL_FILES) -> Iterator[Page]:
-    """The pages of a range in their order, one at a time.
+    """Yields the pages of a range in their order.
+
+    Args:
+        byte_range: of `plan_ranges`.
+        files: the file system.
 
     Raises:
-        DumpDamagedError: the range is cut off or broken inside, or holds other than the number of
-            pages that the index says; raised after the last whole page before the damage.
-        InputError: the file is no MediaWiki export, or holds what only an attack on its
-            reader holds (a DTD, entities, a page beyond every size).
+        DumpDamagedError: the range is cut off or broken, or its number of pages differs from the
+            index. Raised after the last whole page before the damage.
+        InputError: the file is no MediaWiki export, or holds what occurs only in attacks on XML
+            parsers (a DTD, entities, a page of excessive size).
     """
     for found in _Reader(byte_range, files, refuse=False).read():
         if isinstance(found, Page):
@@ -50,33 +54,38 @@ def read_pages(byte_range: ByteRange, files: Files = LOCAL_FILES) -> Iterator[Pa
 
 
 def read_whole_pages(byte_range: ByteRange, files: Files = LOCAL_FILES) -> Iterator[Page | Damage]:
-    """The pages of a range that are whole, and what was left out between them.
+    """Yields the whole pages of a range, and the damages between them.
 
-    Reading goes on behind damage: at the next bz2 stream; where the bytes are whole but not
-    the XML, at the next page. Damage is told once the page after it is known; all of it at
-    the end of the range where an index tells how many pages are lost.
+    After damage, reading continues at the next bz2 stream; if only the XML is damaged, it continues
+    at the next page. A damage is yielded once the page after it is known. If an index tells the
+    number of lost pages, all damages are yielded at the end of the range.
+
+    Args:
+        byte_range: of `plan_ranges`.
+        files: the file system.
 
     Raises:
-        InputError: as of read_pages.
+        InputError: the file is no MediaWiki export, or holds what occurs only in attacks on XML
+            parsers.
     """
     yield from _Reader(byte_range, files, refuse=True).read()
 
 
 class _Reader:
-    """One reading of a range."""
+    """The state of reading one range."""
 
     def __init__(self, byte_range: ByteRange, files: Files, refuse: bool) -> None:
         self._range, self._files, self._refuse = byte_range, files, refuse
         self._site = UNKNOWN_SITE
-        self._parser: PageParser | None = None  # None while a page is looked for behind damage
-        self._tail = b""  # of bytes without a page, in which one may begin
-        self._base = byte_range.start  # of plain XML: where the parser's bytes begin
+        self._parser: PageParser | None = None  # None while searching for a page after damage
+        self._tail = b""  # of bytes without a page; a page's tag may begin in it
+        self._base = byte_range.start  # for plain XML: where the parser's bytes begin
         self._at = byte_range.start  # how far the file has been read
         self._origin = byte_range.start  # of the chunk being read
         self._last: PageName | None = None
         self._pages = 0
-        self._damage: Damage | None = None  # the page after it is not known yet
-        self._told: list[Damage] = []  # until the end of the range, where an index counts
+        self._damage: Damage | None = None  # waits for the page after it
+        self._damages: list[Damage] = []  # wait for the end of the range if there is an index
 
     def read(self) -> Iterator[Page | Damage]:
         path, start, stop = self._range.path, self._range.start, self._range.stop
@@ -98,7 +107,9 @@ class _Reader:
         return chunks(self._files, self._range.path, start, stop)
 
     def _read_head(self) -> WikiSite:
-        """What the head of the file says of the wiki; UNKNOWN_SITE where it is damaged."""
+        """Returns the site that the head of the file describes; UNKNOWN_SITE if the head is
+        damaged.
+        """
         parser = PageParser(inside_root=False)
         for piece in self._chunks(0, min(self._range.start, _HEAD_BYTES)):
             try:
@@ -128,7 +139,7 @@ class _Reader:
                     yield from self._give(whole)
                 return
             except BrokenXmlError as error:
-                at = max(error.at, int(resumed))  # so that the same page is not tried again
+                at = max(error.at, int(resumed))  # above 0, so that no page is tried again
                 start = self._base + self._parser.page_start if is_plain else chunk.origin
                 fault = chunk.offset - len(data) + at if is_plain else chunk.offset
                 self._break(start, fault, "not_well_formed", str(error))
@@ -137,13 +148,13 @@ class _Reader:
     def _give(self, page: Page) -> Iterator[Page | Damage]:
         name = PageName.of(page)
         if self._damage is not None:
-            yield from self._tell(replace(self._damage, first_page=name))
+            yield from self._report(replace(self._damage, first_page=name))
         self._last = name
         self._pages += 1
         yield page
 
     def _break(self, start: int, fault: int, reason: Reason, message: str) -> None:
-        """Note damage; what follows more of it without a page between is one."""
+        """Records damage; joins it to damage before it if there was no page in between."""
         path, stop = self._range.path, self._range.stop
         damage = Damage(path, start, stop, fault, reason, message, self._last)
         self._damage = replace(self._damage, stop=stop) if self._damage else damage
@@ -152,19 +163,21 @@ class _Reader:
         self._parser, self._tail = None, b""
 
     def _resume_at(self, offset: int) -> None:
-        """Note where reading goes on; inside the damaged stream, how far it had been read."""
+        """Records where reading continues; within the damaged stream, how far the file had been
+        read.
+        """
         if self._damage is not None:
             stop = offset if offset > self._damage.start else self._at
             self._damage = replace(self._damage, stop=stop)
 
-    def _tell(self, damage: Damage) -> Iterator[Damage]:
+    def _report(self, damage: Damage) -> Iterator[Damage]:
         self._damage = None
         if not self._refuse:
             raise DumpDamagedError(damage)
         if self._range.pages is None:
             yield damage
         else:
-            self._told.append(damage)
+            self._damages.append(damage)
 
     def _finish(self) -> Iterator[Damage]:
         if self._parser is not None:
@@ -176,18 +189,18 @@ class _Reader:
                     start = self._base + self._parser.page_start
                 self._break(start, self._at, "truncated", str(error))
         if self._damage is not None:
-            yield from self._tell(self._damage)
+            yield from self._report(self._damage)
         if self._range.pages is not None:
             yield from self._count(self._range.pages)
 
     def _count(self, indexed: int) -> Iterator[Damage]:
-        if not self._told and self._pages != indexed:
+        if not self._damages and self._pages != indexed:
             message = (
                 f"bytes {self._range.start} to {self._range.stop} hold {self._pages} pages, the "
                 f"index says {indexed}: it may be of another date than the dump"
             )
             self._break(self._range.start, self._at, "count_differs", message)
             if self._damage is not None:
-                yield from self._tell(self._damage)
-        if self._told:
-            yield from with_pages_lost(self._told, indexed - self._pages)
+                yield from self._report(self._damage)
+        if self._damages:
+            yield from with_pages_lost(self._damages, indexed - self._pages)

@@ -1,4 +1,4 @@
-"""The index of a multistream dump: for each page the bz2 stream that holds it."""
+"""The index of a multistream dump, which names the bz2 stream of each page."""
 
 import bz2
 import io
@@ -13,10 +13,18 @@ _LINE = re.compile(rb"(\d+):(\d+):")
 
 
 def find_index(files: Files, dump: FileStatus, index_path: str | None) -> FileStatus | None:
-    """The index that was named, or else the one beside the dump by Wikipedia's naming.
+    """Finds the index of a dump: the given one, or the one beside the dump by Wikipedia's naming.
+
+    Args:
+        files: the file system.
+        dump: the dump file.
+        index_path: the path of the index; None to look beside the dump.
+
+    Returns:
+        The index; None if none was given and none is found.
 
     Raises:
-        InputError: one was named, and nothing is there.
+        InputError: an index was given, and there is no such file.
     """
     if index_path is not None:
         status = files.status(index_path)
@@ -28,7 +36,7 @@ def find_index(files: Files, dump: FileStatus, index_path: str | None) -> FileSt
         return status
     name = dump.name
     names = [name.replace(".xml", "-index.txt", 1)]
-    if "-multistream" in name:  # so too -multistream1.xml-p1p9 to -multistream-index1.txt-p1p9
+    if "-multistream" in name:  # also -multistream1.xml-p1p9 to -multistream-index1.txt-p1p9
         indexed = name.replace("-multistream", "-multistream-index", 1)
         names.insert(0, indexed.replace(".xml", ".txt", 1))
     for wanted in names:
@@ -41,11 +49,11 @@ def find_index(files: Files, dump: FileStatus, index_path: str | None) -> FileSt
 
 
 def indexed_streams(files: Files, index: FileStatus) -> Iterator[tuple[int, int]]:
-    """Each stream that the index names: its offset and its number of pages, offsets ascending.
+    """Yields the offset and the number of pages of each stream in the index, offsets ascending.
 
     Raises:
-        InputError: a line is not `offset:page id:title`, comes twice or at the wrong place, or
-            the index is cut off.
+        InputError: a line is not `offset:page id:title`, is repeated or out of order, or the index
+            is cut off.
     """
     offset, pages, page_id = -1, 0, b""
     with files.open_range(index.path, 0, index.size) as raw:

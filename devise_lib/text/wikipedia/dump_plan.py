@@ -1,4 +1,4 @@
-"""Cut a dump into byte ranges that can be read apart, on the driver."""
+"""Divides a dump into byte ranges that can be read independently; runs on the driver."""
 
 import math
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ from devise_lib.text.wikipedia.dump_index import find_index, indexed_streams
 from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.text.wikipedia.streams import first_bytes, next_stream
 
-RANGE_BYTES = 32_000_000  # of a compressed dump: about a quarter of a minute of one core
+RANGE_BYTES = 32_000_000  # of a compressed dump: about 15 s of one core
 _PAGE = b"<page"
-# A stream holds 100 pages of at most 2 MiB each, and text shrinks in it: a stretch of this length
-# in which none starts is of a file that is not multistream, and scanning it further has no use.
+# A stream holds 100 pages of at most 2 MiB each, compressed. If no stream starts within so many
+# bytes, the file is not multistream, and scanning it further is of no use.
 _LONGEST_STREAM_BYTES = 256 << 20
-_TRIED_HEADS = 8  # streams of an index that are looked at, beside those that start a range
+_TRIED_HEADS = 8  # streams of an index that are checked, besides those that start a range
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """A piece of one dump file.
+    """A part of one dump file.
 
     Attributes:
         path: the file.
-        start, stop: its bytes, of whole bz2 streams or of a whole file.
-        is_last: the file ends with it, so that the XML's root element is closed there.
-        kind: how the pages are packed.
-        pages: how many the index says it holds; None without an index.
+        start, stop: the bytes of the part; whole bz2 streams, or a whole file.
+        is_last: whether the file ends with it, so that the XML's root element must be closed there.
+        kind: the format of the file.
+        pages: the number of its pages by the index; None without an index.
     """
 
     path: str
@@ -47,21 +47,23 @@ def plan_ranges(
     files: Files = LOCAL_FILES,
     parallelism: int = 1,
 ) -> list[ByteRange]:
-    """Cut a dump into ranges that together hold each page once.
+    """Divides a dump into ranges that together hold each page once.
 
     Args:
-        dump_path: a `.xml.bz2` or `.xml` file, or a folder of such parts. A multistream
-            file is cut between streams; any other file is one range.
-        index_path: the multistream index (`offset:page id:title` lines, bz2 or plain). None:
-            the one beside the dump by Wikipedia's naming, else the streams are found by their
-            heads, near the cuts alone. Not for folders, whose parts have an index each.
-        tasks: how many ranges are wanted, a part at least one. 0: one a 32 MB of the dump, and
-            at least two for each that can be read at once. There are never more than streams.
+        dump_path: a `.xml.bz2` or `.xml` file, or a folder of such parts. A multistream file is cut
+            between streams; any other file is one range.
+        index_path: the multistream index (`offset:page id:title` lines, bz2 or plain). With None,
+            the index beside the dump by Wikipedia's naming is used. If there is none, streams are
+            found by their first bytes, near the cuts only. A folder takes no index_path, because
+            its parts have an index each.
+        tasks: the number of ranges, with at least one per part. With 0, there is one per 32 MB of
+            the dump, and at least two for each that can be read at once. There are never more
+            ranges than streams.
         files: the file system.
         parallelism: how many ranges can be read at once.
 
     Raises:
-        InputError: nothing is there, it is no dump, or the index belongs to another file.
+        InputError: there is no such file, it is no dump, or the index belongs to another file.
     """
     if tasks < 0:
         raise InputError(f"tasks is {tasks}, want at least 1, or 0 to fit them to the dump")
@@ -108,7 +110,7 @@ def _plan_file(
 ) -> list[ByteRange]:
     kind = _kind(files, dump)
     index = find_index(files, dump, index_path) if kind == "bz2" else None
-    cuts: list[tuple[int, int | None]] = [(0, None)]  # where a range starts, and its pages
+    cuts: list[tuple[int, int | None]] = [(0, None)]  # start of a range, and its pages
     if index is not None:
         cuts = [*_indexed_cuts(files, dump, index, tasks)]
     elif kind == "bz2":
@@ -136,12 +138,12 @@ def _kind(files: Files, dump: FileStatus) -> Literal["bz2", "xml"]:
 
 
 def _scanned_cuts(files: Files, dump: FileStatus, tasks: int) -> Iterator[int]:
-    """At most tasks - 1 offsets, ascending and above 0, where a stream of whole pages starts.
+    """Yields at most tasks - 1 offsets, ascending and above 0, of streams that start with a page.
 
-    Compressors that work in parallel write many streams as well, cut inside pages: hence the
-    look at how a stream's text opens.
+    Parallel compressors write many streams as well, but cut within pages. The beginning of each
+    stream's text is therefore checked.
     """
-    cut, task = 0, 1  # the task that wants a start, at the first stream from its share on
+    cut, task = 0, 1  # a task starts at the first stream from its share of the file on
     while task < tasks:
         at = max(cut + 1, dump.size * task // tasks)
         stop = min(dump.size, at + _LONGEST_STREAM_BYTES)
@@ -155,10 +157,10 @@ def _scanned_cuts(files: Files, dump: FileStatus, tasks: int) -> Iterator[int]:
 def _indexed_cuts(
     files: Files, dump: FileStatus, index: FileStatus, tasks: int
 ) -> list[tuple[int, int]]:
-    """The start of each range and its number of pages.
+    """Returns the start of each range and its number of pages.
 
-    Offsets beyond the file's end are of a dump that is cut off: their pages are missed when
-    the last range is read.
+    If the dump is cut off, some offsets lie beyond the file's end. Their pages are found to be
+    missing when the last range is read.
     """
     ranges: list[tuple[int, int]] = []
     check = _IndexCheck(files, dump, index)
@@ -175,10 +177,10 @@ def _indexed_cuts(
 
 
 class _IndexCheck:
-    """Whether streams of pages start where an index says.
+    """Checks that streams of pages start where an index says.
 
-    A few that do not are damage, which the reading finds; more that do not than do are an
-    index of another file.
+    A few that do not are damage, which reading finds. If they are the majority, the index belongs
+    to another file.
     """
 
     def __init__(self, files: Files, dump: FileStatus, index: FileStatus) -> None:
@@ -187,15 +189,17 @@ class _IndexCheck:
         self._strange: list[int] = []
 
     def wants(self, head: int) -> bool:
-        """Whether to try this stream whatever it is for: the first from each eighth of the dump on.
+        """Returns whether to check this stream in any case: the first one in each eighth of the
+        dump.
 
-        Two dumps of one wiki have heads of one length, so that the first offset proves little.
+        The first offset alone proves little, because two dumps of one wiki have heads of one
+        length.
         """
         tried = len(self._strange) + self._found
         return self._dump.size * tried // _TRIED_HEADS <= head < self._dump.size
 
     def opens(self, head: int) -> bool:
-        """Whether a stream starts there, and its text with a page."""
+        """Returns whether a stream starts at this offset, and its text with a page."""
         text = first_bytes(self._files, self._dump.path, head)
         if text is not None and text.lstrip().startswith(_PAGE):
             self._found += 1
@@ -206,10 +210,13 @@ class _IndexCheck:
         return False
 
     def finish(self, last: int | None) -> None:
-        """Refuse the index if it names streams (`last` is one), and most that were tried are none.
+        """Refuses the index if most of the checked streams do not exist.
+
+        Args:
+            last: the offset of a stream in the index; None if the index names none.
 
         Raises:
-            InputError: it is the index of another file.
+            InputError: the index belongs to another file.
         """
         if last is None or (self._found and len(self._strange) <= self._found):
             return

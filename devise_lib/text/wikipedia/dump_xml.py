@@ -1,8 +1,8 @@
-"""Pages out of MediaWiki's export XML, fed in chunks.
+"""Parses pages out of MediaWiki's export XML, fed in chunks.
 
-Expat is driven directly: it builds no tree, so memory stays at one page, and its handlers are
-where DTDs and entities are refused (what defusedxml does for the standard library's parsers).
-Element names are matched without their namespace, which changes with the export version.
+Expat is used directly for two reasons. It builds no tree, so memory stays at one page. Its handlers
+can refuse DTDs and entities, as defusedxml does for the parsers of the standard library. Element
+names are matched without their namespace, because that changes with the export version.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from xml.parsers import expat
 from devise_lib.text.wikipedia.page_kinds import redirect_target
 from devise_lib.text.wikipedia.site import UNKNOWN_SITE, WikiSite
 
-_MAX_PAGE_CHARS = 1 << 26  # MediaWiki allows 2 MiB a page; 32 times that is no article
+_MAX_PAGE_CHARS = 1 << 26  # 32 times the 2 MiB per page that MediaWiki allows
 _MAX_DEPTH = 64  # a dump is 5 deep
 _FIELDS = {  # path below <page> -> the field it fills
     ("title",): "title",
@@ -29,13 +29,13 @@ _NAMESPACE = ["mediawiki", "siteinfo", "namespaces", "namespace"]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a dump in the newest revision there; `text` is wikitext."""
+    """A page of a dump, in its newest revision there; `text` is wikitext."""
 
     page_id: str
     revision_id: str
     namespace: int  # 0 for articles, 10 for templates, 14 for categories ...
     title: str
-    redirect: str | None  # title of the page that it points to; "" where the dump names none
+    redirect: str | None  # title of the redirect's target; "" where the dump names none
     timestamp: datetime | None  # UTC
     text: str
     site: WikiSite = field(default=UNKNOWN_SITE, compare=False, repr=False)
@@ -45,7 +45,8 @@ class BrokenXmlError(Exception):
     """The XML is cut off or not well formed.
 
     Attributes:
-        at: the byte of the data just fed at which that showed; 0 if it is an earlier one.
+        at: the byte of the most recently fed data at which this was found; 0 if it is in earlier
+            data.
     """
 
     def __init__(self, what: str, at: int = 0) -> None:
@@ -54,20 +55,21 @@ class BrokenXmlError(Exception):
 
 
 class RefusedXmlError(Exception):
-    """The XML is not MediaWiki's, or holds what is only found in attacks on parsers."""
+    """The XML is no MediaWiki export, or holds what occurs only in attacks on parsers."""
 
 
 class PageParser:
-    """Turns chunks of a dump into pages.
+    """Parses chunks of a dump into pages.
 
     Args:
-        inside_root: whether the bytes start after the head of the dump. The opening tag of the
-            root element has not been seen then, and one is put in its place.
-        site: what the head says of the wiki. A head among the bytes takes its place.
+        inside_root: whether the bytes start after the head of the dump. The parser then supplies
+            the opening tag of the root element itself.
+        site: the wiki's site, from the head. A head among the bytes replaces it.
 
     Attributes:
-        site: what the head says of the wiki, as far as the bytes have been read.
+        site: the wiki's site, as far as the bytes have been read.
         has_site: whether the head was among the bytes.
+        page_start: the byte at which the last page begins, of all bytes fed.
     """
 
     def __init__(self, inside_root: bool, site: WikiSite = UNKNOWN_SITE) -> None:
@@ -76,11 +78,11 @@ class PageParser:
         self._namespaces: list[tuple[int, str]] = []
         self._open: list[str] = []  # local names of the open elements
         self._fields: dict[str, str] = {}
-        self._kept: dict[str, str] = {}  # of the newest revision of the page so far
-        self._parts: list[str] | None = None  # of the field being read
+        self._kept: dict[str, str] = {}  # the page's newest revision so far
+        self._parts: list[str] | None = None  # text of the field being read
         self._chars = 0
         self._fed = 0
-        self.page_start = 0  # byte at which the last page begins, of all bytes fed
+        self.page_start = 0
         self._pages: list[Page] = []
         self._expat = parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -92,7 +94,7 @@ class PageParser:
         parser.Parse(self._before, False)
 
     def feed(self, data: bytes) -> Iterator[Page]:
-        """Pages that are whole after these bytes.
+        """Yields the pages that are complete after these bytes.
 
         Raises:
             BrokenXmlError: the bytes are not well formed; raised after the pages before.
@@ -116,11 +118,11 @@ class PageParser:
             raise fault
 
     def _index(self) -> int:
-        """The byte where expat stands, of all bytes fed."""
+        """Returns expat's position, counted in all bytes fed."""
         return max(self._expat.CurrentByteIndex - len(self._before), 0)
 
     def close(self, at_end: bool) -> None:
-        """Check that the bytes ended between two pages, or `at_end` after the root element.
+        """Checks that the bytes ended between two pages; with `at_end`, after the root element.
 
         Raises:
             BrokenXmlError: they ended inside a page, or without the root's closing tag.
@@ -181,14 +183,14 @@ class PageParser:
             self.site, self.has_site = WikiSite.of(self._namespaces), True
 
     def _take(self, text: str) -> None:
-        """Keep the characters of the element that ends."""
+        """Stores the text of the element that ends."""
         if self._open == _NAMESPACE:
             self._namespaces[-1] = (self._namespaces[-1][0], text)
         elif (field := _FIELDS.get(tuple(self._open[2:]))) is not None:
             self._fields[field] = text
 
     def _end_revision(self) -> None:
-        """Keep the newer one of two revisions, whatever their order in the dump."""
+        """Keeps the newer one of two revisions, in any order in the dump."""
         self._chars = 0
         found = {name: self._fields.pop(name, "") for name in _OF_REVISION}
         if not self._kept or _age(found) >= _age(self._kept):
@@ -219,7 +221,7 @@ def _page(fields: dict[str, str], site: WikiSite) -> Page:
 
 
 def _age(revision: dict[str, str]) -> tuple[bool, float, int]:
-    """Greater for a newer revision: by its time, then by its id."""
+    """Returns a key that is greater for a newer revision: its time, then its id."""
     time = _utc(revision["timestamp"])
     return (
         time is not None,
@@ -229,7 +231,7 @@ def _age(revision: dict[str, str]) -> tuple[bool, float, int]:
 
 
 def _number(text: str) -> int | None:
-    """The number that a text is; None where it is none, or needs more than 64 bits."""
+    """Parses an integer; None for any other text, or if it needs more than 64 bits."""
     try:
         number = int(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""What reading dumps and archives asks of a file system; and the local one.
+"""The file system interface for reading dumps and archives, and its implementation for local files.
 
-Paths are strings, since a file may lie where there are no paths but URIs
+Paths are strings, because remote files have URIs instead of paths
 (devise_lib/spark/platform/hadoop_files.py).
 """
 
@@ -15,7 +15,15 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """A file or folder; `name` is the last part of its path, `modified_s` its time since 1970."""
+    """A file or folder.
+
+    Attributes:
+        path: its path or URI.
+        name: the last part of the path.
+        size: in bytes.
+        is_folder: whether it is a folder.
+        modified_s: the time of its last change, seconds since 1970.
+    """
 
     path: str
     name: str
@@ -25,32 +33,34 @@ class FileStatus:
 
 
 class Files(Protocol):
-    """A file system, read by ranges."""
+    """A file system whose files are read by byte ranges."""
 
     def status(self, path: str) -> FileStatus | None:
-        """What lies at `path`; None if nothing does."""
+        """Returns the status of `path`; None if it does not exist."""
 
     def children(self, folder: str) -> list[FileStatus]:
-        """What lies directly in a folder, by name."""
+        """Returns the status of everything directly in a folder, sorted by name."""
 
     def entries(self, folder: str) -> Iterator[FileStatus]:
-        """The same in no order and one at a time, for folders of millions; a name that begins
-        with a dot is left out, and so is a link to nowhere.
+        """Yields the status of everything directly in a folder, in any order, for folders of
+        millions.
+
+        Names that begin with a dot and broken links are left out.
 
         Raises:
-            FileNotFoundError: there is no such folder (any more).
+            FileNotFoundError: the folder does not exist, or no longer does.
             InputError, OSError: it cannot be listed.
         """
 
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
-        """The file's bytes from `start` on; the caller reads none beyond `stop`.
+        """Opens the file's bytes from `start` on; the caller must not read beyond `stop`.
 
-        A read may give fewer bytes than it was asked for, and none only at the file's end.
+        A read may return fewer bytes than requested, and returns none only at the file's end.
         """
 
 
 class LocalFiles:
-    """The file system that this process sees."""
+    """The file system of this process."""
 
     def status(self, path: str) -> FileStatus | None:
         file = Path(path)
@@ -61,7 +71,7 @@ class LocalFiles:
 
     def children(self, folder: str) -> list[FileStatus]:
         found = (self.status(os.path.join(folder, name)) for name in sorted(os.listdir(folder)))
-        return [status for status in found if status is not None]  # a link may point nowhere
+        return [status for status in found if status is not None]  # without broken links
 
     def entries(self, folder: str) -> Iterator[FileStatus]:
         with os.scandir(folder) as found:
@@ -85,9 +95,14 @@ class LocalFiles:
 
 
 class SeekableFile(io.RawIOBase):
-    """A file that may be read at any place; each read opens a range of its own.
+    """A seekable file; each read opens a byte range.
 
-    Wrap it in an io.BufferedReader of few bytes to look at many places.
+    To read at many offsets, wrap it in an io.BufferedReader with a small buffer.
+
+    Args:
+        files: the file system.
+        path: of the file.
+        size: of the file in bytes.
     """
 
     def __init__(self, files: Files, path: str, size: int) -> None:

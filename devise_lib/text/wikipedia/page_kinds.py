@@ -1,20 +1,20 @@
-"""Which pages are no articles: redirects and disambiguation pages, told by their wikitext."""
+"""Recognises pages that are no articles (redirects and disambiguation pages) by their wikitext."""
 
 import re
 from collections.abc import Collection
 
 from devise_lib.text.wikipedia.site import plain_name
 
-# "#REDIRECT [[target]]" holds in every wiki. Each wiki has a word of its own language beside it,
-# which no dump names. Any word counts where the page has nothing else but templates and links.
+# "#REDIRECT [[target]]" is valid in every wiki. Each wiki also has a word of its own language,
+# which no dump names. Any word counts if the page has nothing else but templates and links.
 _REDIRECT = re.compile(
     r"\s*#(?:(?i:redirect)|(?P<local>[^\s\[\]:{}<>]{2,40}))\s*+(?::\s*+)?"
     r"\[\[:?(?P<target>[^\[\]|\n]+)(?:\|[^\[\]\n]*)?\]\]"
 )
 _REST_OF_REDIRECT = re.compile(r"(?:\s++|\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|__[^\W_]\w*?__)*+")
 
-# The templates and the remarks behind titles by which wikis mark a disambiguation page. No dump
-# names them, so this list is not whole; parse_wikipedia.disambiguation_templates adds to it.
+# The templates and the remarks after titles by which wikis mark a disambiguation page. No dump
+# names them, so this list is incomplete; parse_wikipedia.disambiguation_templates extends it.
 _MARKS = """
     aimai; anlam ayrımı; apartigilo; argipen; begriffsklärung; desambig; desambiguació;
     desambiguación; desambiguação; dezambiguizare; disambigua; disambiguasi; discretiva;
@@ -28,7 +28,7 @@ _MARKS = """
     동음이의; 曖昧さ回避; 消歧义; 消歧義
 """  # noqa: RUF001 - Turkish has this letter
 _TEMPLATES_ALONE = "dab; dp; geodis; given name; hndis; mathdab; surname"
-# As templates, some of these stand in articles and name the other meanings of their title.
+# Remarks only: as templates, some of these occur in articles and name other meanings of the title.
 _REMARKS_ALONE = """
     andre betydninger; argipena; olika betydelser; reikšmės; täpsustus; значення; значения;
     значэнні; σημασίες; այլ կիրառումներ
@@ -36,7 +36,7 @@ _REMARKS_ALONE = """
 _REMARK = re.compile(r"\(([^()]+)\)\s*$")
 _TEMPLATE_NAME = re.compile(r"\{\{\s*([^{}|<>\n]+)")
 # {{Disambiguation}}, {{Disambig-cleanup}}, {{Human name disambiguation}}; but not {{disambiguation
-# needed}} and {{for disambiguation}}, which stand within articles.
+# needed}} and {{for disambiguation}}, which occur in articles.
 _ENGLISH_TEMPLATE = re.compile(
     r"disamb(?!.*\bneeded\b)|(?!for |see |about |other |redirect).*\bdisambig(?:uation)?$"
 )
@@ -55,9 +55,10 @@ _REMARKS = _plain_names(_MARKS) | _plain_names(_REMARKS_ALONE) | {"disambiguatio
 
 
 def redirect_target(text: str) -> str | None:
-    """The title that a page's wikitext redirects to; None where the page is no redirect.
+    """Returns the title to which a page's wikitext redirects, without a section; None for no
+    redirect.
 
-    Dumps before schema 0.6 have no other mark of a redirect. The section of the page is left out.
+    Dumps before schema 0.6 mark redirects in no other way.
     """
     found = _REDIRECT.match(text)
     if found is None or (found["local"] and not _REST_OF_REDIRECT.fullmatch(text, found.end())):
@@ -67,11 +68,11 @@ def redirect_target(text: str) -> str | None:
 
 
 def is_disambiguation(text: str, title: str, templates: Collection[str] = ()) -> bool:
-    """Whether a page only lists the pages that its title may mean.
+    """Returns whether a page only lists the pages that its title may mean.
 
     Args:
         text: the wikitext of the page.
-        title: its title.
+        title: of the page.
         templates: names of further templates that mark such pages in this wiki.
     """
     if (remark := _REMARK.search(title)) and plain_name(remark[1]) in _REMARKS:

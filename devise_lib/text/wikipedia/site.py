@@ -1,7 +1,7 @@
-"""What a wiki calls its namespaces, and which links show nothing where they stand.
+"""The names of a wiki's namespaces, and which links show nothing in running text.
 
-The head of a dump names the namespaces in the wiki's own language (siteinfo). English names hold in
-every wiki beside those.
+The head of a dump (siteinfo) names the namespaces in the wiki's own language. English names are
+valid in every wiki, too.
 
 Sources: https://www.mediawiki.org/wiki/Manual:Namespace and
 https://www.mediawiki.org/wiki/Help:Links#Interlanguage_links
@@ -20,15 +20,15 @@ _ENGLISH = {
     **{"mediawiki": 8, "mediawiki talk": 9, "template": 10, "template talk": 11, "help": 12},
     **{"help talk": 13, "category": CATEGORY, "category talk": 15},
 }
-# Siteinfo leaves out older names of a namespace (Bild, Immagine), so a file is told by its ending.
-# With two colons the first part is another wiki, and such a link shows its text.
+# Siteinfo omits older names of a namespace (Bild, Immagine), so files are recognised by their
+# endings. With two colons the first part is another wiki, and such a link shows its text.
 _FILE_NAME = re.compile(
     r"[^:]+:[^:]*\.(?:jpe?g|png|gif|svg|tiff?|webp|og[agv]|webm|mp3|wav|flac|pdf|djvu|midi?)$",
     re.IGNORECASE | re.DOTALL,
 )
-_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e]")  # MediaWiki takes them out of titles
-# The editions of Wikipedia. A link with such a prefix stands in the margin. Other prefixes of two
-# or three letters (voy, hdl, doi) lead to other projects, and such links show their text.
+_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e]")  # MediaWiki removes them from titles
+# The editions of Wikipedia. A link with such a prefix is shown in the margin. Other prefixes of
+# two or three letters (voy, hdl, doi) lead to other projects, and such links show their text.
 _LANGUAGE_CODES = (
     "aa ab ace ady af ak als alt am ami an ang ann anp ar arc ary arz as ast atj av avk "
     "awa ay az azb ba ban bar bat-smg bbc bcl bdr be be-tarask be-x-old bew bg bh bi bjn "
@@ -62,16 +62,16 @@ class WikiSite:
 
     @classmethod
     def of(cls, names: Iterable[tuple[int, str]]) -> "WikiSite":
-        """A wiki whose siteinfo has these numbers and names."""
+        """Builds the site of a wiki from the numbers and names in its siteinfo."""
         return cls({**_ENGLISH, **{plain_name(name): key for key, name in names if name}})
 
     def namespace_of(self, title: str) -> int:
-        """The number of the namespace that a page's title begins with; 0 for an article."""
+        """Returns the number of the namespace in a page's title; 0 for an article."""
         prefix, colon, _ = title.partition(":")
         return self.namespaces.get(plain_name(prefix), 0) if colon else 0
 
     def shows_nothing(self, target: str) -> bool:
-        """Whether a link to `target` has no text in its place: a file, a category, a translation.
+        """Returns whether a link to `target` shows no text: a file, a category or a translation.
 
         A colon before the target (`:Category:Birds`) makes it an ordinary link.
         """
@@ -85,7 +85,7 @@ class WikiSite:
 
 
 def plain_name(name: str) -> str:
-    """A name of a namespace, page or template as MediaWiki compares it, but in lower case."""
+    """Normalises the name of a namespace, page or template as MediaWiki does, and to lower case."""
     if not name.isascii():
         name = _DIRECTIONS.sub("", unicodedata.normalize("NFC", name))
     return " ".join(name.replace("_", " ").split()).casefold()

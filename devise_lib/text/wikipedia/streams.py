@@ -1,4 +1,4 @@
-"""The bytes of a dump: plain or bz2, a range of them, in checked chunks of bounded size."""
+"""Reads a byte range of a dump, plain or bz2, in verified chunks of bounded size."""
 
 import bz2
 import re
@@ -12,29 +12,29 @@ from devise_lib.text.wikipedia.files import Files
 Reason = Literal["truncated", "corrupt", "not_well_formed", "count_differs"]
 
 _READ_BYTES = 1 << 18
-_CHUNK_BYTES = 1 << 20  # of decompressed data; bz2 can blow one byte up to thousands
-_WINDOW_BYTES = 1 << 20  # more than one bz2 block of level 9 takes, so that it can be decoded
+_CHUNK_BYTES = 1 << 20  # of decompressed data; bz2 can expand one byte to thousands
+_WINDOW_BYTES = 1 << 20  # more than a bz2 block of level 9, so that one can be decoded
 
-# libbz2 hands out the bytes of a block before it has compared the block's checksum, so a flipped
-# bit can show as garbage, well-formed or not, long before the error. Bytes are therefore held back
-# until their stream has ended without a fault. Streams of a multistream dump hold a few MB; of a
-# longer one only the newest 47 MB are held: a block is at most 900,000 bytes before its last step,
-# run lengths, in which 5 bytes (4 equal ones and a count) stand for at most 259. So whatever has
-# 46.62 MB behind it is of a block that has ended and was compared.
+# libbz2 returns the bytes of a block before it has verified the block's checksum. A flipped bit can
+# therefore give garbage, well-formed or not, long before the error. For this reason bytes are held
+# back until their stream has ended without an error. Streams of a multistream dump have a few MB.
+# Of a longer stream only the newest 47 MB are held. A block has at most 900,000 bytes before its
+# last step, run lengths, in which 5 bytes (4 equal ones and a count) stand for at most 259. Bytes
+# with 46.62 MB after them are thus of a block that has ended and was verified.
 _HELD_BYTES = 47_000_000
 
-# A stream starts "BZh", level 1 to 9, then its first block's magic number (pi in BCD).
+# A stream starts with "BZh", the level 1 to 9, and its first block's magic number (pi in BCD).
 _STREAM_HEAD = re.compile(rb"BZh[1-9]\x31\x41\x59\x26\x53\x59")
 _STREAM_HEAD_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes that are known to be whole.
+    """Verified bytes.
 
     Attributes:
         data: the bytes, decompressed.
-        origin: where they come from in the file: the start of their bz2 stream, or their own.
+        origin: their offset in the file: the start of their bz2 stream, or their own.
         offset: how far the file had been read for them.
     """
 
@@ -45,7 +45,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Bytes that cannot be had: from `start`, the fault showed at byte `fault`."""
+    """Bytes from `start` on that cannot be read; the error was found at byte `fault`."""
 
     start: int
     fault: int
@@ -54,7 +54,7 @@ class Gap:
 
 
 def plain_chunks(files: Files, path: str, start: int, stop: int) -> Iterator[Chunk | Gap]:
-    """Bytes `start` to `stop` of a file; a gap at the end where it is shorter."""
+    """Yields bytes `start` to `stop` of a file, and a gap at the end if the file is shorter."""
     offset = start
     for offset, data in _reads(files, path, start, stop):
         yield Chunk(data, offset - len(data), offset)
@@ -63,11 +63,12 @@ def plain_chunks(files: Files, path: str, start: int, stop: int) -> Iterator[Chu
 
 
 def bz2_chunks(files: Files, path: str, start: int, stop: int) -> Iterator[Chunk | Gap]:
-    """What the bz2 streams in bytes `start` to `stop` hold, in chunks of at most 1 MiB.
+    """Yields the contents of the bz2 streams in bytes `start` to `stop`, in chunks of at most 1
+    MiB.
 
-    A damaged stream is left at its fault: what is still held back of it is dropped, a gap is
-    given, and reading goes on at the next stream after its start. Of a stream that the file's end
-    cuts off every whole block is given, since those were compared.
+    A damaged stream is left at its error: its bytes that are still held back are dropped, and a gap
+    is yielded. Reading continues at the next stream after its start. If the end of the file cuts
+    off a stream, every whole block of it is yielded, because whole blocks were verified.
     """
     at: int | None = start
     while at is not None:
@@ -79,7 +80,7 @@ def bz2_chunks(files: Files, path: str, start: int, stop: int) -> Iterator[Chunk
 
 
 def _streams(files: Files, path: str, start: int, stop: int) -> Generator[Chunk, None, Gap | None]:
-    """The chunks of streams one behind the other; returns the first gap, None at the end."""
+    """Yields the chunks of consecutive streams; returns the first gap, or None at the end."""
     stream, begun, head = bz2.BZ2Decompressor(), False, start
     held: deque[Chunk] = deque()
     held_bytes, offset = 0, start
@@ -101,7 +102,7 @@ def _streams(files: Files, path: str, start: int, stop: int) -> Generator[Chunk,
                 held.clear()
                 stream, begun, held_bytes = bz2.BZ2Decompressor(), False, 0
                 head = offset - len(data)
-    if begun:  # no block that was given is of the part that is missing
+    if begun:  # the held chunks are of whole blocks
         yield from held
         return Gap(head, offset, "truncated", "the file ends inside a bz2 stream")
     return None if offset >= stop else _too_short(offset, stop)
@@ -112,7 +113,7 @@ def _too_short(offset: int, stop: int) -> Gap:
 
 
 def _reads(files: Files, path: str, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-    """The bytes as they are, each piece with the offset of its end."""
+    """Yields the raw bytes in pieces, each with the offset of its end."""
     with files.open_range(path, start, stop) as file:
         offset = start
         while offset < stop and (data := file.read(min(_READ_BYTES, stop - offset))):
@@ -121,10 +122,16 @@ def _reads(files: Files, path: str, start: int, stop: int) -> Iterator[tuple[int
 
 
 def next_stream(files: Files, path: str, start: int, stop: int, opening: bytes) -> int | None:
-    """The first bz2 stream that starts in bytes `start` to `stop` and whose text opens so.
+    """Returns the start of the first bz2 stream in bytes `start` to `stop` whose text begins so.
 
-    Streams are looked for by their first ten bytes and tried: those that hold nothing, and
-    those of which not even the beginning can be decompressed, are passed over.
+    Streams are searched by their first ten bytes and tried. Empty ones, and those whose beginning
+    cannot be decompressed, are skipped.
+
+    Args:
+        files: the file system.
+        path: of the file.
+        start, stop: the range in which the stream starts.
+        opening: how the stream's text begins, after blanks.
     """
     offset, tail = start, b""
     while offset < stop + _STREAM_HEAD_BYTES:
@@ -146,7 +153,9 @@ def next_stream(files: Files, path: str, start: int, stop: int, opening: bytes) 
 
 
 def first_bytes(files: Files, path: str, head: int) -> bytes | None:
-    """How the bz2 stream at byte `head` begins, up to 64 bytes; None if none starts there."""
+    """Returns the first 64 bytes of the bz2 stream at byte `head`; None if no stream starts
+    there.
+    """
     data = b"".join(data for _, data in _reads(files, path, head, head + _WINDOW_BYTES))
     try:
         return bz2.BZ2Decompressor().decompress(data, 64) if data else None

@@ -1,15 +1,20 @@
-"""Wikitext to plain text.
+"""Converts wikitext to plain text.
 
-The scanner is our own. On 106 English articles with their wikitext (5.7M characters, one core)
-it took 0.32 s; gensim's filter_wiki took 1.33 s and left bold and italic quotes, the signs of
-headings and the ends of file links in the text; mwparserfromhell took 3.5 s and its strip_code
-left the captions and options of files. The tests hold it against mwparserfromhell's tree.
+The scanner is this project's own. The measurements below are of 106 English articles with their
+wikitext (5.7M characters, one core):
 
-Templates are dropped with all that they show: what a template shows is known to its wiki alone.
-On 130 English articles (550,000 words) those that only format what they are given (convert,
-lang, nowrap, small, nihongo, as of ...) stand in running text for 0.2 % of the words, most of
-them numbers, units and words of other languages; as many words in such places are of sfn, refn, efn
-and IPAc-en, which readers do not see in the text.
+- this scanner took 0.32 s;
+- gensim's filter_wiki took 1.33 s, and left bold and italic quotes, the signs of headings and the
+  ends of file links in the text;
+- mwparserfromhell took 3.5 s, and its strip_code left the captions and options of files.
+
+The tests compare the scanner with mwparserfromhell's tree.
+
+Templates are dropped with all that they show, because only their wiki knows what they show. In 130
+English articles (550,000 words), templates that only format their arguments (convert, lang, nowrap,
+small, nihongo, as of ...) make up 0.2 % of the words of running text. Most of these words are
+numbers, units and words of other languages. As many words in such places are of sfn, refn, efn and
+IPAc-en, which readers do not see in the text.
 """
 
 import re
@@ -26,10 +31,10 @@ from devise_lib.text.wikipedia.wikitext_marks import (
 )
 from devise_lib.text.wikipedia.wikitext_quotes import without_quotes
 
-# A tag's name ends at a blank, "/" or ">"; what else follows "<" is text, as in "x<y" or "<b,".
+# A tag's name ends at a blank, "/" or ">". Any other "<" is text, as in "x<y" or "<b,".
 _NAME_END = r"(?=[\s/>])[^<>]*>"
-# Elements of which readers see nothing, or nothing that is running text; and nowiki and pre,
-# of which they see the inside as it stands.
+# Elements that show nothing, or no running text; and nowiki and pre, which show their contents
+# literally.
 _APART = (
     "ref|references|math|chem|gallery|nowiki|pre|source|syntaxhighlight|timeline|score|imagemap"
     "|templatedata|graph|mapframe|maplink|style|script|hiero|ce|inputbox|indicator|categorytree"
@@ -37,7 +42,7 @@ _APART = (
 )
 _ELEMENT = re.compile(rf"<!--|<({_APART}){_NAME_END}", re.IGNORECASE)
 _AS_IT_STANDS = {"nowiki", "pre"}
-_WITHOUT_A_TRACE = {"", "includeonly"}  # a comment, and what only other pages include
+_WITHOUT_A_TRACE = {"", "includeonly"}  # comments, and what only other pages include
 
 _GAP_WITHIN_WORD = re.compile(rf"{GAP}(?<=[^\W_]{GAP})(?=[^\W_])")
 _PROTOCOL = r"(?:https?|ftps?|sftp|ircs?|gopher|telnet|nntp|svn|git|mms|ssh|worldwind)"
@@ -46,11 +51,11 @@ _EXTERNAL_LINK = re.compile(
     r"[^\s\[\]]*+([^\[\]\n]*+)\]",
     re.IGNORECASE,
 )
-# A full stop, comma or the like at its end is none of it, and a parenthesis only in a pair.
+# A URL does not include a full stop, comma or the like at its end; parentheses only in pairs.
 _URL = re.compile(r"(?:https?|ftp)://(?:[^\s\[\]<>\"|()]|\([^\s\[\]<>\"|()]*\))*(?<![.,;:!?])")
 _ANGLED_URL = re.compile(r"<(?:https?|ftp)://[^\s\[\]<>\"|]+>")
 _ARGUMENT = re.compile(r"\{\{\{[^{}|\n]*(?:\|([^{}\n]*))?\}\}\}")  # {{{1|default}}}
-# Lines of a table whose opening a template has made, and of a template that is never closed.
+# Lines of a table that a template opened, and of a template that is never closed.
 _ROW = re.compile(r"\n[ \t]*(?:\||![^!\n][^\n]*(?:!!|\|))[^\n]*")
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|li|ul|ol|dl|dd|dt|t[drh]|table|caption|h[1-6]|blockquote|center|poem|hr)"
@@ -58,7 +63,7 @@ _BLOCK_TAG = re.compile(
     re.IGNORECASE,
 )
 _LINE_BREAK = re.compile(rf"</?br{_NAME_END}", re.IGNORECASE)
-# The tags that MediaWiki and its common extensions know. Any other shows as it is written.
+# The tags that MediaWiki and its common extensions know. Any other is shown literally.
 _TAG = re.compile(
     r"</?(?:abbr|b|bdi|bdo|big|charinsert|cite|code|col|colgroup|data|del|dfn|dynamicpagelist|em"
     r"|figure|figcaption|font|i|ins|kbd|langconvert|languages|link|mark|meta|noinclude"
@@ -79,8 +84,8 @@ _KNOWN_EVERYWHERE = """
 _MAGIC_WORDS = frozenset(_KNOWN_EVERYWHERE.split())
 _VARIANTS = re.compile(r"-\{(?:([^{}|]*)\|)?([^{}|]*)\}-")  # -{zh-hans:一; zh-hant:二}-
 _STRAY_BRACKETS = re.compile(r"\{\{+|\}\}+|\[\[+|\]\]+|\{\||\|\}")
-# What templates leave in parentheses, as in "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
-# A pattern that begins with a look back is tried at every character, so its first sign comes first.
+# What removed templates leave in parentheses: "Achilles ({{IPA|x}}; {{lang|grc|y}}, a hero)".
+# A pattern that begins with a lookbehind is tried at every character, so the sign comes first.
 _EMPTY_PARENTHESES = re.compile(r"\((?<!\w\()(?:[^\S\n]|[,;:])*\)")
 _OPENING_COMMAS = re.compile(r"\([^\S\n]*[,;](?:[^\S\n]|[,;])*")
 _COMMAS = re.compile(r"[,;](?<![,;][,;])[,;]*([;)])")
@@ -89,15 +94,16 @@ _MARKUP = ("[", "]", "{", "}", "<", "''", "&", "__", "://")
 
 
 def clean(text: str, site: WikiSite = UNKNOWN_SITE) -> str:
-    """The running text of a page: paragraphs, list items and headings, each on its own line.
+    """Returns the running text of a page: paragraphs, list items and headings, each on its own
+    line.
 
-    Templates, tables, references, files, categories, links to other languages, comments,
-    formulas, galleries and tags are left out; of links their text stays. Work grows linearly
-    with the length of the text, also where markup is left open.
+    Templates, tables, references, files, categories, links to other languages, comments, formulas,
+    galleries and tags are left out. Links are replaced by their text. The time is linear in the
+    length of the text, also if markup is never closed.
 
     Args:
         text: the wikitext of the page.
-        site: the names of the wiki's namespaces, by which files and categories are told.
+        site: the names of the wiki's namespaces, which tell links to files and categories.
     """
     if any(mark in text for mark in _MARKUP):
         text = _without_markup("\n" + text, site)
@@ -111,7 +117,7 @@ def clean(text: str, site: WikiSite = UNKNOWN_SITE) -> str:
     text = "\n".join(lines).rstrip("\n")
     for gap, closed in _GAPS.items():
         text = text.replace(gap, closed)
-    if any(pair in text for pair in (",;", ",)", ";)")):  # the search costs more than the look
+    if any(pair in text for pair in (",;", ",)", ";)")):  # the check is cheaper than the search
         text = _COMMAS.sub(r"\1", text)
     return put_back(text)
 
@@ -134,7 +140,7 @@ def _without_markup(text: str, site: WikiSite) -> str:
         text = _GAP_WITHIN_WORD.sub(" ", text).replace(GAP, "")
     if "//" in text or (":" in text and "[" in text):
         text = _EXTERNAL_LINK.sub(r"\1", text)
-        if "://" in text:  # in few texts now, so the two searches are worth the look
+        if "://" in text:  # few texts still have one, so the check saves two searches
             text = _URL.sub("", _ANGLED_URL.sub("", text))
     if "<" in text:
         text = _TAG.sub("", _LINE_BREAK.sub(" ", _BLOCK_TAG.sub("\n", text)))
@@ -144,25 +150,29 @@ def _without_markup(text: str, site: WikiSite) -> str:
         text = _VARIANTS.sub(_variant, text)
     if any(bracket in text for bracket in "[]{}"):
         text = _STRAY_BRACKETS.sub("", text)
-    if "&" in text:  # last, so that what was escaped is not taken for markup
+    if "&" in text:  # last, so that escaped characters are not taken for markup
         text = decoded(text)
     return text
 
 
 def _unless_magic(word: re.Match[str]) -> str:
-    """Nothing of a word that MediaWiki knows, or of one in capitals that no program has."""
+    """Removes a word that MediaWiki knows, or one in non-ASCII capitals, which is a wiki's own."""
     if word[1] in _MAGIC_WORDS:
         return ""
     return word[0] if word[1].isascii() else _unless_capitals(word)
 
 
 def _unless_capitals(word: re.Match[str]) -> str:
-    """Nothing of a wiki's own word, as __KEIN_INHALTSVERZEICHNIS__ alone on its line."""
+    """Removes a wiki's own word in capitals, such as __KEIN_INHALTSVERZEICHNIS__ alone on its
+    line.
+    """
     return word[0] if word[1] != word[1].upper() else ""
 
 
 def _variant(conversion: re.Match[str]) -> str:
-    """The first of the scripts that a text is given in; "" for a rule or a title alone."""
+    """Returns the first of the variants that a text has by script; "" for a rule or a title
+    only.
+    """
     flags, text = conversion[1] or "", conversion[2]
     if {"H", "T", "-"} & set(flags):
         return ""
@@ -184,9 +194,11 @@ def _clean_line(raw: str) -> str:
 
 
 def _without_elements(text: str) -> str:
-    """Without comments and the elements of _ELEMENT; of nowiki and pre the text is put aside."""
+    """Removes comments and the elements of _ELEMENT; keeps the contents of nowiki and pre
+    literally.
+    """
     pieces: list[str] = []
-    never_closed: set[str] = set()  # from here on; so that no search for an end is made twice
+    never_closed: set[str] = set()  # from here on; avoids searching for their ends again
     at = 0
     while start := _ELEMENT.search(text, at):
         pieces.append(text[at : start.start()])
@@ -195,7 +207,7 @@ def _without_elements(text: str) -> str:
         if not start[0].endswith("/>"):
             end = None if name in never_closed else _end_of(name).search(text, at)
             if end is None and name in _WITHOUT_A_TRACE:
-                return "".join(pieces)  # it hides the rest of the page
+                return "".join(pieces)  # an open comment hides the rest of the page
             if end is None:
                 never_closed.add(name)
                 continue
@@ -211,4 +223,4 @@ def _without_elements(text: str) -> str:
 
 
 def _end_of(name: str) -> re.Pattern[str]:
-    return re.compile(rf"</{name}\s*>" if name else "-->", re.IGNORECASE)  # re keeps them
+    return re.compile(rf"</{name}\s*>" if name else "-->", re.IGNORECASE)  # cached by re

@@ -1,4 +1,4 @@
-"""The brackets of wikitext: templates and tables go, and of links the text stays."""
+"""Removes the brackets of wikitext: templates and tables vanish, and links leave their text."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from devise_lib.text.wikipedia.site import WikiSite
 from devise_lib.text.wikipedia.wikitext_marks import EDGE, GAP, LINE_STARTS, put_aside, touches
 from devise_lib.text.wikipedia.wikitext_quotes import without_quotes
 
-# Templates that show a sign of the text itself; what others show is known to their wiki alone.
+# Templates that show a character of the text. Only their wiki knows what others show.
 _SHOWN_BY_TEMPLATES = {"'": "'", "\u2019": "'", "'s": "'s", "shy": "", "wbr": "", "zwsp": ""}
 
 _BRACKET = re.compile(r"\{\{|\}\}|\[\[|\]\]|\n[ \t:*#]*\{\||\n[ \t]*\|\}(?!\})|\|")
 _CLOSES = {"}}": "{{", "]]": "[[", "|}": "{|"}
-_MAX_DEPTH = 64  # no article nests deeper; bounds the work for a hostile one
+_MAX_DEPTH = 64  # no article nests deeper; bounds the work for a malicious one
 _ROW_OF_OPEN_TABLE = re.compile(r"\n[ \t]*[|!][^\n]*")
 
 
@@ -22,23 +22,23 @@ class _Open:
 
     bracket: str
     pieces: list[str] = field(default_factory=list)
-    target_pieces: int | None = None  # how many pieces stand before a link's first "|"
+    target_pieces: int | None = None  # the number of pieces before a link's first "|"
 
     def shown(self, site: WikiSite) -> str:
-        """What readers see of it once it is closed."""
+        """Returns what readers see of the bracket once it is closed."""
         if self.bracket == "{{" and len(self.pieces) == 1:
             sign = _SHOWN_BY_TEMPLATES.get(self.pieces[0].strip())
             return "" if sign is None else put_aside(sign)
         if self.bracket != "[[":
             return ""
         target = "".join(self.pieces[: self.target_pieces])
-        if "\n" in target:  # no link then, but text
+        if "\n" in target:  # no link, but text
             return "".join(self.pieces).replace("\n|", " |")
         target = target.strip()
         if site.shows_nothing(target):
             return ""
         text = "" if self.target_pieces is None else "".join(self.pieces[self.target_pieces :])
-        # MediaWiki decides the quotes of a link's text alone, and takes those of a target as text.
+        # MediaWiki interprets the quotes within a link's text alone, and none in a target.
         if text := text.lstrip("|"):
             shown = without_quotes(text) if "''" in text else text
         else:
@@ -51,7 +51,9 @@ class _Open:
         )
 
     def never_closed(self) -> str:
-        """What is left of it at the end: a table's first line has nothing but attributes."""
+        """Returns what is left of the bracket at the end; of a table's first line, which holds
+        attributes, nothing.
+        """
         text = "".join(self.pieces)
         if self.bracket != "{|":
             return text
@@ -60,7 +62,7 @@ class _Open:
 
 
 def without_brackets(text: str, site: WikiSite) -> str:
-    """Without templates and tables, and links replaced by their text; open ones stay."""
+    """Removes templates and tables, and replaces links by their text; open brackets stay."""
     stack = [_Open("")]
     at = 0
     for match in _BRACKET.finditer(text):
@@ -68,7 +70,7 @@ def without_brackets(text: str, site: WikiSite) -> str:
         if start > at:
             top.pieces.append(text[at:start])
         at = end
-        mark = match[0][-2:]  # without what stands before the sign of a table
+        mark = match[0][-2:]  # without what precedes the sign of a table
         if mark == "|":
             if top.bracket == "[[" and top.target_pieces is None:
                 top.target_pieces = len(top.pieces)
@@ -82,7 +84,9 @@ def without_brackets(text: str, site: WikiSite) -> str:
 
 
 def _close(stack: list[_Open], bracket: str, site: WikiSite) -> None:
-    """Close the innermost `bracket`; those opened inside it and never closed are text."""
+    """Closes the innermost `bracket`; brackets that were opened inside it and never closed are
+    text.
+    """
     depth = len(stack) - 1
     while depth and stack[depth].bracket != bracket:
         depth -= 1

@@ -1,6 +1,6 @@
-"""Signs that stand in a page, while it is cleaned, for what later steps must not see.
+"""Placeholder characters that a page holds during cleaning for what later steps must not see.
 
-XML knows none of these characters, so no page has them. Python takes none of them for a blank.
+XML allows none of these characters, so no page contains them. Python does not count them as blanks.
 """
 
 import html
@@ -8,9 +8,9 @@ import html.entities
 import re
 
 EDGE = "\x01"  # ends a run of quotes or begins a line, and shows nothing
-LINE_STARTS = ("'", "|", "!")  # of a link's text: they would mean something at the start of a line
-ASIDE = "\x16"  # stands around text that is put aside
-GAP = "\x02"  # something that readers see apart stood here, so two words are not one
+LINE_STARTS = ("'", "|", "!")  # a link's text may begin so; at a line's start they are markup
+ASIDE = "\x16"  # encloses text that is put aside
+GAP = "\x02"  # marks where something was removed between two words, to keep them apart
 _SIGNS = "'=<>[]{}|_*:!-(),#;&"
 STAND_INS = "\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15\x17\x18\x19\x1a\x1b\x00"
 _PUT_ASIDE = str.maketrans(_SIGNS, STAND_INS)
@@ -18,7 +18,7 @@ _ENTITY = re.compile(r"&(?:\w+|#\d+|#[xX][0-9a-fA-F]+);")
 
 
 def decoded(text: str) -> str:
-    """A text with the characters of the entities that HTML knows by their whole names."""
+    """Decodes numeric entities, and named ones whose full name HTML defines."""
     return _ENTITY.sub(_unescaped, text)
 
 
@@ -28,9 +28,9 @@ def _unescaped(entity: re.Match[str]) -> str:
 
 
 def put_aside(text: str) -> str:
-    """A text, its entities decoded, that no later step takes for markup; `clean` puts it back.
+    """Decodes a text's entities and hides its markup from later steps; `clean` restores it.
 
-    Lines that are empty at its beginning and end stay outside, for `clean` to see them.
+    Empty lines at its beginning and end stay visible to `clean`.
     """
     lines = text.strip("\n")
     before, _, after = text.partition(lines) if lines else (text, "", "")
@@ -38,15 +38,15 @@ def put_aside(text: str) -> str:
 
 
 def put_back(text: str) -> str:
-    """A text with what `put_aside` took out of the way."""
+    """Restores the texts that `put_aside` hid."""
     if ASIDE not in text:
         return text
     for stand_in, sign in zip(STAND_INS + ASIDE, (*_SIGNS, ""), strict=True):
-        text = text.replace(stand_in, sign)  # which `translate` does in a tenfold time
+        text = text.replace(stand_in, sign)  # `translate` would take ten times as long
     return text
 
 
 def touches(pieces: list[str]) -> bool:
-    """Whether a word or a quote ends where these pieces do."""
+    """Returns whether these pieces end in a word or a quote."""
     last = pieces[-1][-1:] if pieces else ""
     return last.isalnum() or last == "'"

@@ -1,10 +1,10 @@
 """Runs of apostrophes: which of them are bold or italic, and which apostrophes are text.
 
-MediaWiki decides by the line. Two apostrophes are italic, three are bold, and five are both. Of
-four, and of more than five, those in front are text. A line may have an odd number of both italic
-and bold runs. Then one run of three is an apostrophe and an italic run. It is the first one behind
-a single letter that follows a blank, else behind a longer word, else behind a blank. MediaWiki
-counts bytes, so it takes a letter outside of ASCII for a longer word; here it is a letter.
+MediaWiki decides line by line. Two apostrophes are italic, three are bold, and five are both. Of
+four, and of more than five, the surplus ones in front are text. If a line has an odd number of both
+italic and bold runs, one run of three counts as an apostrophe and an italic run. That run is the
+first one after a single letter that follows a blank, else after a longer word, else after a blank.
+MediaWiki counts bytes, so it takes a non-ASCII letter for a longer word; here it is a letter.
 
 Source: https://www.mediawiki.org/wiki/Help:Formatting; doQuotes of MediaWiki's parser.
 """
@@ -15,7 +15,7 @@ _RUN = re.compile(r"('{2,})")
 
 
 def without_quotes(text: str) -> str:
-    """A text without the apostrophes that stand for bold and italic."""
+    """Removes the apostrophes that mark bold and italic text."""
     return "\n".join(_plain(line) if "''" in line else line for line in text.split("\n"))
 
 
@@ -39,7 +39,7 @@ def _plain(line: str) -> str:
 
 
 def _place_of_apostrophe(before: list[tuple[str, int]]) -> int:
-    """Of the texts before runs of three, the place of the one that an apostrophe ends."""
+    """Returns the index of the text that gets the apostrophe, among those before runs of three."""
     by_preference = (
         [place for text, place in before if text[-1:] != " " and text[-2:-1] == " "],
         [place for text, place in before if text[-1:] != " " and text[-2:-1] != " "],

@@ -1,1 +1,3 @@
-"""What a rank of Horovod does whatever it trains: feed, steps, checkpoints, curves, its end."""
+"""What a rank of Horovod does in any training: feed, steps, checkpoints, curves and error
+reports.
+"""

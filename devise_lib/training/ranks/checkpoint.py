@@ -1,4 +1,4 @@
-"""What a training needs to go on where it was: one file of plain arrays."""
+"""Checkpoints from which a training resumes: one file of plain arrays."""
 
 import json
 import os
@@ -14,12 +14,12 @@ Arrays = list[NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class State:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
-        losses: mean loss of each epoch that is through.
-        steps: taken in the epoch after these.
-        total: sum of the losses of these steps, the mean of all ranks.
+        losses: the mean loss of each complete epoch.
+        steps: the steps of the current epoch so far.
+        total: the sum of the losses of these steps, averaged over the ranks.
     """
 
     losses: list[float]
@@ -28,23 +28,25 @@ class State:
 
 
 def checkpoint_in(folder: str, name: str, every: int) -> "Checkpoint | None":
-    """That of a training whose plan names a folder for it; "": it keeps none."""
+    """Returns the checkpoint of a training in its plan's folder; None if the folder is ""."""
     return Checkpoint(Path(folder) / f"{name}.npz", every) if folder else None
 
 
 class Checkpoint:
-    """Keeps a training's state and variables in a file, and replaces it in one move.
+    """A file with a training's state and variables, which is replaced atomically.
 
     Args:
-        path: of the file; its folder is made.
-        every: steps between two states that are kept within an epoch.
+        path: of the file; its folder is created.
+        every: steps between two checkpoints within an epoch.
     """
 
     def __init__(self, path: Path, every: int) -> None:
         self._path, self.every = path, every
 
     def save(self, state: State, variables: Sequence[NDArray[np.generic]]) -> None:
-        """Keep them in place of what was there; a kill at any time leaves the one or the other."""
+        """Replaces the file. If the process is killed, the file holds the old state or the new
+        one.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_suffix(".part")
         about = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
@@ -55,7 +57,7 @@ class Checkpoint:
         part.replace(self._path)
 
     def load(self) -> tuple[State, Arrays] | None:
-        """What was kept, without pickles; None where nothing was."""
+        """Loads the saved state and variables, without pickles; None if there are none."""
         if not self._path.exists():
             return None
         with np.load(self._path, allow_pickle=False) as kept:

@@ -1,4 +1,4 @@
-"""Which GPU a rank takes."""
+"""Assignment of GPUs to ranks."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,19 @@ from devise_lib.errors import InputError
 
 
 def choose_gpu(assigned: Sequence[str], gpus: int, local_rank: int, local_size: int) -> int | None:
-    """The place of a rank's GPU among those that it sees; None where it sees none.
+    """Returns the index of a rank's GPU among those that the rank sees; None if it sees none.
 
-    One GPU a rank: NCCL cannot serve two ranks on one, and their memory would not do.
+    Each rank has a GPU of its own, because NCCL cannot serve two ranks on one, and because its
+    memory would not be enough for two.
 
     Args:
-        assigned: addresses that Spark gave the rank's task (spark.task.resource.gpu.amount);
-            empty where Spark gives none.
-        gpus: that the rank's process sees.
-        local_rank, local_size: its place among the ranks of this machine, and their number.
+        assigned: addresses that Spark gave to the rank's task (spark.task.resource.gpu.amount);
+            empty if Spark assigns none.
+        gpus: the number of GPUs that the rank's process sees.
+        local_rank, local_size: the rank's number among those of this machine, and their number.
 
     Raises:
-        InputError: the machine has fewer GPUs than ranks, or not the one that Spark gave.
+        InputError: the machine has fewer GPUs than ranks, or lacks the one that Spark assigned.
     """
     if not gpus:
         return None
@@ -32,6 +33,6 @@ def choose_gpu(assigned: Sequence[str], gpus: int, local_rank: int, local_size: 
     if local_size > gpus:
         raise InputError(
             f"{local_size} ranks on a machine with {gpus} GPU{'s' if gpus > 1 else ''}, and each "
-            "wants one of its own: lower ranks, or hide the GPUs with CUDA_VISIBLE_DEVICES=''"
+            "needs one of its own: lower ranks, or hide the GPUs with CUDA_VISIBLE_DEVICES=''"
         )
     return local_rank

@@ -1,4 +1,4 @@
-"""Curves of trainings as TensorBoard's event files, written while they grow."""
+"""Training curves as TensorBoard event files, written during training."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,18 +6,18 @@ from shutil import rmtree
 
 import tensorflow as tf
 
-# What `tf.summary.scalar` writes; TensorFlow leaves that function to TensorBoard's own package,
-# which reads these files and need not be where they are written.
+# The format of `tf.summary.scalar`. That function itself is in TensorBoard's package, which reads
+# these files and need not be installed where they are written.
 _PLUGIN = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
 _SCALAR = tf.compat.v1.SummaryMetadata(plugin_data=_PLUGIN, data_class="DATA_CLASS_SCALAR")
 
 
 class EventFiles:
-    """The event files of a job: a folder for each of its trainings, below the job's own.
+    """The event files of a job: a folder per training, below the job's own folder.
 
     Args:
-        folder: the job's; emptied, for TensorBoard draws all files of a folder as one curve. With
-            "" nothing is written, as on all ranks but the first.
+        folder: of the job. It is emptied first, because TensorBoard draws all files of a folder as
+            one curve. With "" nothing is written, as on all ranks but the first.
     """
 
     def __init__(self, folder: str) -> None:
@@ -26,7 +26,7 @@ class EventFiles:
             rmtree(folder, ignore_errors=True)
 
     def curves(self, name: str) -> "Curves":
-        """Of the training of that name."""
+        """Returns the curves of the training of that name."""
         if not self._folder:
             return Curves(tf.summary.create_noop_writer())
         return Curves(tf.summary.create_file_writer(str(Path(self._folder) / name)))
@@ -39,20 +39,21 @@ class Curves:
         self._writer = writer
 
     def add(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Write a point of each curve, and hand it to the file system at once.
+        """Writes a point of each curve and flushes the file.
 
         Args:
             epoch: 0 is before the first.
-            values: by the curve's name.
+            values: per name of a curve.
         """
-        with self._writer.as_default():  # which flushes at its end
+        with self._writer.as_default():  # flushes at its end
             for name, value in values.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), epoch, _SCALAR)
 
     def follow(self, epochs: Iterator[list[float]]) -> Iterator[list[float]]:
-        """A training's losses so far as they come, each new one written as the curve "loss".
+        """Yields a training's losses so far as they come, and writes each new one to the curve
+        "loss".
 
-        Of a training that goes on from a checkpoint, those of the epochs before it as well.
+        For a training that resumed from a checkpoint, it writes those of the earlier epochs, too.
         """
         written = 0
         for losses in epochs:

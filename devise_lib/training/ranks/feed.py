@@ -1,4 +1,4 @@
-"""Batches from a table's Parquet files, by Petastorm; the only importer of it."""
+"""Batches from a table's Parquet files, read by Petastorm. No other module imports Petastorm."""
 
 import logging
 import re
@@ -24,45 +24,48 @@ LINKED = re.compile(r"file:(?://(?=/))?(?P<folder>/.*[?#][^/]*)(?P<below>/.*)")
 
 @dataclass(frozen=True)
 class Cache:
-    """Local disk that keeps row groups as they were decoded, for the epochs that follow.
+    """A cache of decoded row groups on local disk, for later epochs.
 
     Attributes:
-        folder: where; whoever made it removes it.
-        limit_bytes: row groups that come when so much is kept are read each time.
+        folder: of the cache; its creator removes it.
+        limit_bytes: row groups that do not fit any more are read from the files each time.
     """
 
     folder: str
     limit_bytes: int
 
     def options(self) -> dict[str, Any]:
-        """Petastorm's."""
+        """Returns the options for Petastorm's reader."""
         return {
             "convert_early_to_numpy": True,
             "cache_type": "local-disk",
             "cache_location": self.folder,
             "cache_size_limit": self.limit_bytes,
-            "cache_row_size_estimate": 1,  # of use only where something is evicted
+            "cache_row_size_estimate": 1,  # matters for eviction only
             "cache_extra_settings": {"cleanup": False, "shards": 1, "eviction_policy": "none"},
         }
 
 
 @dataclass(frozen=True)
 class Feed:
-    """What a rank reads.
+    """The data that a rank reads.
 
-    A table's row groups are dealt to readers, and the readers to the ranks. All readers together
-    make a batch, each the same share of it, so the batches that the ranks have between them are
-    the same however many ranks there are.
+    The row groups of a table are divided among readers, and the readers among ranks. All readers
+    contribute the same share of each batch. The batches of all ranks together are therefore the
+    same for any number of ranks.
 
     Attributes:
-        file_urls: the Parquet files of one table version, with a row group at least a reader.
-        columns: the columns wanted.
-        rank, size: whose share this is, of how many.
-        readers: a multiple of `size`.
-        batch_rows: rows of a batch of all ranks together, a multiple of `readers`.
-        shuffle_rows: rows that all readers together hold back and mix before they give any.
+        file_urls: the Parquet files of one table version, with at least one row group per reader.
+        columns: the columns to read.
+        rank, size: this rank, and the number of ranks.
+        readers: of all ranks together, a multiple of `size`.
+        batch_rows: rows per batch of all ranks together, a multiple of `readers`.
+        shuffle_rows: rows that all readers together hold back and shuffle before they yield any.
         seed: of the order.
-        cache: for the epochs after the first; None for none. It does not change the batches.
+        cache: for epochs after the first; None for none. It does not change the batches.
+
+    Raises:
+        ValueError: `readers` or `batch_rows` is not such a multiple.
     """
 
     file_urls: Sequence[str]
@@ -79,14 +82,15 @@ class Feed:
         if self.readers % self.size or self.batch_rows % self.readers:
             raise ValueError(
                 f"want readers, a multiple of {self.size} ranks, and batch_rows, a multiple of "
-                f"them; got {self.readers} readers, {self.batch_rows} rows"
+                f"readers; got {self.readers} readers, {self.batch_rows} rows"
             )
 
     def epoch(self, number: int) -> Generator[Batch, None, None]:
-        """This rank's share of an epoch's batches, without end; the caller decides on their number.
+        """Yields this rank's share of an epoch's batches, without end; the caller limits their
+        number.
 
-        Readers have unequal numbers of rows. If an epoch ended where a reader's rows end, ranks
-        would take unequal numbers of steps, and the all-reduce of the longer one would hang.
+        Readers have unequal numbers of rows. If an epoch ended with a reader's rows, ranks would
+        take unequal numbers of steps, and the all-reduce of the longer one would hang.
         """
         with ExitStack() as stack:
             mine = range(self.rank, self.readers, self.size)
@@ -98,8 +102,8 @@ class Feed:
                 }
 
     def _rows(self, reader_number: int, epoch: int) -> Generator[list[Batch], None, None]:
-        """One reader's share of every batch, in parts."""
-        from petastorm import make_batch_reader  # costs seconds to import
+        """Yields one reader's share of every batch, in parts."""
+        from petastorm import make_batch_reader  # takes seconds to import
 
         rng = np.random.default_rng([self.seed, reader_number, epoch])
         share = self.batch_rows // self.readers
@@ -130,14 +134,15 @@ class Feed:
 
 @contextmanager
 def _reachable(urls: Sequence[str], folder: str | None) -> Iterator[list[str]]:
-    """The URLs, with a link in place of a folder that Petastorm would not find.
+    """Yields the URLs, with a link in place of each folder that Petastorm would not find.
 
-    Petastorm takes what follows a `?` or a `#` for another part of a URL, and knows no codes for
-    them. The link has the same name each time, since the cache knows files by their names.
+    Petastorm takes what follows a `?` or a `#` for another part of a URL, and decodes no
+    percent-codes. A link has the same name each time, because the cache identifies files by their
+    names.
 
     Args:
-        urls: of local files, as Spark gives them: without codes.
-        folder: of the cache; None: there is none, and a temporary folder takes the links.
+        urls: of local files, as Spark gives them, without percent-codes.
+        folder: of the cache; None if there is none, so a temporary folder holds the links.
     """
     with ExitStack() as stack:
         plain = []
@@ -146,7 +151,7 @@ def _reachable(urls: Sequence[str], folder: str | None) -> Iterator[list[str]]:
                 folder = folder or stack.enter_context(TemporaryDirectory(prefix="links-"))
                 link = Path(folder) / f"link-{sha256(found['folder'].encode()).hexdigest()[:16]}"
                 link.parent.mkdir(parents=True, exist_ok=True)
-                with suppress(FileExistsError):  # of another reader
+                with suppress(FileExistsError):  # another reader made it
                     link.symlink_to(found["folder"])
                 url = f"file://{link}{found['below']}"
             plain.append(url)
@@ -155,7 +160,7 @@ def _reachable(urls: Sequence[str], folder: str | None) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class _Group:
-    """A row group, and the order of those of its rows that are still to be given."""
+    """A row group, and the order of its rows that are still to be yielded."""
 
     columns: Batch
     order: NDArray[np.int64]
@@ -167,7 +172,7 @@ class _Group:
 def _mix(
     held: Sequence[_Group], share: int, rng: np.random.Generator
 ) -> Generator[list[Batch], None, list[_Group]]:
-    """Full shares of the rows that are held, drawn at random; returns those that are left."""
+    """Yields full shares of the held rows, drawn at random; returns the groups with rows left."""
     drawn = rng.permutation(np.repeat(np.arange(len(held)), [len(each.order) for each in held]))
     given = np.zeros(len(held), dtype=np.int64)
     for start in range(0, len(drawn) // share * share, share):
@@ -181,7 +186,10 @@ def _mix(
 
 @contextmanager
 def make_cache(limit_bytes: int, ranks: int) -> Iterator[Cache | None]:
-    """A cache below TMPDIR, of half the free disk at the most if all ranks share it; 0: none."""
+    """Yields a cache below TMPDIR, or None for `limit_bytes` 0.
+
+    All ranks together use at most half of the free disk.
+    """
     if not limit_bytes:
         yield None
         return
@@ -191,12 +199,12 @@ def make_cache(limit_bytes: int, ranks: int) -> Iterator[Cache | None]:
 
 
 def label_indexer(labels: Sequence[str]) -> Callable[[Iterable[str]], NDArray[np.int32]]:
-    """A function of a batch's labels to the place of each among `labels`, (n,)."""
+    """Returns a function from a batch's labels to the index of each among `labels`, (n,)."""
     place = {label: row for row, label in enumerate(labels)}
     return lambda batch: np.array([place[label] for label in batch], dtype=np.int32)
 
 
 def to_photos(pixels: Iterable[bytes], image_size: int) -> NDArray[np.float32]:
-    """The column `pixels` of PIXELS as (n, image_size, image_size, 3)."""
+    """Converts the column `pixels` of PIXELS to an array (n, image_size, image_size, 3)."""
     flat = np.stack([np.frombuffer(photo, dtype=np.uint8) for photo in pixels])
     return flat.reshape(-1, image_size, image_size, 3).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Ranks on machines of their own, started as `horovodrun` starts them: by ssh, without Spark."""
+"""Ranks on separate machines, started by ssh as `horovodrun` starts them, without Spark."""
 
 import os
 from collections.abc import Callable
@@ -12,11 +12,11 @@ ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}  # of
 
 
 def require_slots(hosts: str, ranks: int) -> None:
-    """Refuse more ranks than there are slots for.
+    """Checks that the hosts have slots for all ranks.
 
     Args:
-        hosts: "gpu1:4,gpu2:4".
-        ranks: how many are to be started.
+        hosts: such as "gpu1:4,gpu2:4".
+        ranks: the number to be started.
 
     Raises:
         InputError: the hosts have fewer slots.
@@ -31,11 +31,11 @@ def require_slots(hosts: str, ranks: int) -> None:
 def run_on_hosts(
     function: Callable[..., R], args: tuple[object, ...], ranks: int, hosts: str
 ) -> list[R]:
-    """Call the function on ranks that Horovod has joined over Gloo; the results by rank.
+    """Calls a function on ranks that Horovod joins over Gloo; returns the results by rank.
 
-    The hosts have this Python and devise_lib at the same paths, and ssh to them asks nothing.
+    The hosts must have this Python and devise_lib at the same paths, and ssh without a prompt.
     """
     import horovod
 
-    os.environ.update(ENVIRONMENT)  # which local ranks inherit, and ssh passes on
+    os.environ.update(ENVIRONMENT)  # local ranks inherit it, and ssh passes it on
     return list(horovod.run(function, args=args, num_proc=ranks, hosts=hosts, use_gloo=True))

@@ -1,4 +1,4 @@
-"""The training loop that every rank runs; it knows its rank and the number of ranks only."""
+"""The training loop of every rank; it depends on the rank and on the number of ranks only."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -23,17 +23,23 @@ Loss = Callable[[Any, Any], Any]
 
 
 def start_rank(threads: int, seed: int) -> tuple[int, int]:
-    """Join the other ranks; returns rank and size. Takes one GPU a rank where there are any.
+    """Joins the other ranks and takes one GPU if there are any.
 
     Args:
         threads: cores of this rank.
         seed: of the weights, the same on every rank.
+
+    Returns:
+        The rank and the number of ranks.
+
+    Raises:
+        InputError: the machine has no GPU for this rank.
     """
     hvd.init()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
-    assigned = get_available_devices()  # by Spark; none where it deals no GPUs, or under horovodrun
+    assigned = get_available_devices()  # by Spark; none without GPUs or under horovodrun
     place = choose_gpu(assigned, len(gpus), hvd.local_rank(), hvd.local_size())
     if place is not None:
         tf.config.set_visible_devices(gpus[place], "GPU")
@@ -51,32 +57,32 @@ def train(
     checkpoint: Checkpoint | None = None,
     draw: keras.random.SeedGenerator | None = None,
 ) -> Iterator[list[float]]:
-    """Train with gradients averaged over all ranks, an epoch whenever the next value is asked for.
+    """Trains with gradients averaged over all ranks; runs one epoch per requested value.
 
-    Every rank takes `steps_per_epoch` steps an epoch, so none waits for another at the end; all
-    must ask for as many values.
+    Every rank takes `steps_per_epoch` steps per epoch, so none waits for another at the end. All
+    ranks must request the same number of values.
 
     Args:
         model: takes the first part of a batch.
-        loss: of the model's output and the second part of a batch, a scalar.
-        optimizer: made anew for this model.
-        feed: an epoch's number, from 0, to its batches (inputs, targets), at least
-            `steps_per_epoch` of them: this rank's share. The same batches whenever it is asked.
+        loss: a scalar function of the model's output and the second part of a batch.
+        optimizer: a new one for this model.
+        feed: maps an epoch's number, from 0, to this rank's batches (inputs, targets), at least
+            `steps_per_epoch` of them. It must yield the same batches each time.
         steps_per_epoch: the same on every rank.
-        epochs: passes over the data, all ranks together.
-        checkpoint: where the first rank keeps the state now and then; training goes on from the
-            state found there, in the middle of an epoch too.
-        draw: what the loss draws by, if it does; each rank's has a seed of its own.
+        epochs: passes over the data, of all ranks together.
+        checkpoint: where the first rank saves the state. Training resumes from the state found
+            there, also in the middle of an epoch.
+        draw: the random generator of the loss, if it has one, with a different seed on each rank.
 
     Yields:
-        The mean loss of each epoch so far, over all ranks; at the start, and after each epoch.
+        The mean loss of each epoch so far over all ranks, at the start and after each epoch.
 
     Raises:
-        DivergedError: a loss or a weight is not finite, on all ranks in the same epoch. No such
-            state is kept.
+        DivergedError: a loss or a weight is not finite; raised on all ranks in the same epoch. Such
+            a state is not saved.
     """
     optimizer.build(model.trainable_variables)
-    variables = [v.value for v in [*model.weights, *optimizer.variables]]  # TensorFlow's own
+    variables = [v.value for v in [*model.weights, *optimizer.variables]]  # TensorFlow's variables
     draws = _draws(model, draw)
     state = _start(variables, draws, checkpoint)
     step = _make_step(model, loss, optimizer)
@@ -84,9 +90,9 @@ def train(
     yield curve
     for epoch in range(len(curve), epochs):
         total = tf.constant(state.total)
-        with closing(feed(epoch)) as batches:  # its readers end with the epoch
+        with closing(feed(epoch)) as batches:  # ends its readers with the epoch
             for _ in range(state.steps):
-                next(batches)  # taken before the state was kept
+                next(batches)  # these steps precede the checkpoint
             for number in range(state.steps + 1, steps_per_epoch + 1):
                 inputs, targets = next(batches)
                 total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
@@ -112,16 +118,16 @@ def find_rate(
     highest: float = 1.0,
     steps: int = 100,
 ) -> float:
-    """A learning rate by a range test, the same on every rank; the model stays as it was.
+    """Finds a learning rate by a range test, the same on every rank; the model is left unchanged.
 
     Args:
-        model, loss, feed: as of `train`.
-        make: an optimizer with the schedule that it is given.
-        lowest, highest: of the rates that are tried, rising by a factor a step.
-        steps: how many.
+        model, loss, feed: as in `train`.
+        make: builds an optimizer with a given schedule.
+        lowest, highest: the range of the tried rates, which rise by a constant factor per step.
+        steps: the number of tried rates.
 
     Raises:
-        InputError: the loss falls at none of them.
+        InputError: the loss falls at none of the rates.
     """
     hvd.broadcast_variables([v.value for v in model.weights], root_rank=0)
     before = model.get_weights()
@@ -139,16 +145,19 @@ def find_rate(
 
 
 def _draws(model: keras.Model, draw: keras.random.SeedGenerator | None) -> list[Any]:
-    """States of all random generators, dropout's too: each a seed and a count of draws."""
-    weights = {id(variable) for variable in model.weights}  # which have no such state
+    """Returns the states of all random generators, dropout's included: a seed and a count of
+    draws.
+    """
+    weights = {id(variable) for variable in model.weights}  # the other variables are such states
     states = [variable.value for variable in model.variables if id(variable) not in weights]
     return states if draw is None else [*states, draw.state.value]
 
 
 def _start(variables: list[Any], draws: list[Any], checkpoint: Checkpoint | None) -> State:
-    """All ranks with the first rank's variables and state: what was kept, or the beginning.
+    """Gives all ranks the first rank's variables and state, from its checkpoint or from the start.
 
-    Of the draws they take the counts alone, since each rank has seeds of its own.
+    Of the random generators only the counts of draws are copied, because each rank has its own
+    seeds.
     """
     state = State([], 0, 0.0)
     if checkpoint and hvd.rank() == 0 and (kept := checkpoint.load()):
@@ -169,13 +178,13 @@ def _keep(checkpoint: Checkpoint, variables: list[Any], state: State) -> None:
 
 
 def _require_finite(loss: float, variables: list[Any], epoch: int) -> None:
-    """Refuse a state that no further step can mend; the same on every rank.
+    """Refuses a state from which no further step can recover; decides the same on every rank.
 
     The weights are checked as well as the loss. The last step may have spoilt them after its loss
     was computed, and a loss of rectified hinges may be finite where weights are not.
 
-    Within an epoch each rank has its own statistics of batch normalisation. So the ranks tell each
-    other what they found. If only one stopped, the others would wait for its gradients.
+    Within an epoch each rank has its own statistics of batch normalisation. The ranks therefore
+    exchange what they found. If only one stopped, the others would wait for its gradients.
 
     Raises:
         DivergedError: a number is not finite on some rank.
@@ -191,12 +200,12 @@ def _require_finite(loss: float, variables: list[Any], epoch: int) -> None:
 
 
 def of_first_rank(value: Any) -> Any:
-    """What the first rank gives, on every rank."""
+    """Broadcasts a value of the first rank to all ranks."""
     return hvd.broadcast_object(value, root_rank=0, name="value")
 
 
 def make_optimizer(settings: Settings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The optimizer of the settings, with its schedule."""
+    """Builds the optimizer of the settings, with its schedule."""
     rate: Any = settings.learning_rate
     if settings.schedule == "one_cycle":
         rate = OneCycle(rate, steps_per_epoch * settings.epochs)
@@ -226,9 +235,9 @@ def _mean_of_ranks(total: Any) -> float:
 
 
 def average_statistics(model: keras.Model) -> None:
-    """Batch normalisation gathers its mean and variance rank by rank; all ranks must agree.
+    """Averages the statistics of batch normalisation over the ranks, which gather them separately.
 
-    A layer that is frozen gathers none, and keeps its weights to the last bit.
+    A frozen layer gathers none, and keeps its weights to the last bit.
     """
     gathered = [v for x in model.layers if x.trainable for v in x.non_trainable_variables]
     for i, variable in enumerate(gathered):

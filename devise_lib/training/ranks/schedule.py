@@ -1,4 +1,4 @@
-"""Learning rates: the one-cycle policy, and where to start it.
+"""Learning rates: the one-cycle policy, and the range test.
 
 Sources: L. Smith, "A disciplined approach to neural network hyper-parameters" (2018); the same,
 "Cyclical Learning Rates for Training Neural Networks" (2017), section 3.3 (the range test).
@@ -21,7 +21,7 @@ LAST_PART = 1e4  # the first rate is this many times the last
 
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """Up along half a cosine from peak / 25, then down along another to almost nothing.
+    """Rises along half a cosine from peak / 25 to the peak, then falls along another to almost 0.
 
     Args:
         peak: the greatest rate.
@@ -32,7 +32,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         self.peak, self.steps = peak, steps
 
     def __call__(self, step: Any) -> Any:
-        """The rate of a step, from 0."""
+        """Returns the rate of a step, counted from 0."""
         first = self.peak / FIRST_PART
         last = first / LAST_PART
         top = max(1.0, WARM_UP * self.steps)
@@ -51,13 +51,13 @@ def _half_cosine(start: float, end: float, way: Any) -> Any:
 
 
 class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
-    """The rates of a range test, `rates_to_try`, a step each."""
+    """The rates of a range test, `rates_to_try`, one per step."""
 
     def __init__(self, lowest: float, highest: float, steps: int) -> None:
         self.lowest, self.highest, self.steps = lowest, highest, steps
 
     def __call__(self, step: Any) -> Any:
-        """The rate of a step, from 0."""
+        """Returns the rate of a step, counted from 0."""
         way = ops.cast(step, "float32") / max(1, self.steps - 1)
         return self.lowest * (self.highest / self.lowest) ** way
 
@@ -66,16 +66,17 @@ class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def rates_to_try(lowest: float, highest: float, steps: int) -> NDArray[np.float64]:
-    """The rates of a range test, (steps,): each a fixed factor above the one before."""
+    """Returns the rates of a range test, (steps,), each a constant factor above the one before."""
     return np.geomspace(lowest, highest, steps)
 
 
 def choose_rate(rates: NDArray[np.float64], losses: Sequence[float]) -> float:
-    """The greatest rate at which the loss still fell well: a tenth of where it was least.
+    """Returns a tenth of the rate at which the loss was least: the greatest at which it still fell
+    well.
 
     Args:
-        rates: (n,) rising, of the steps of a range test.
-        losses: (n,) the loss of each step; what follows one that is not finite is left out.
+        rates: (n,), rising, of the steps of a range test.
+        losses: (n,), the loss of each step; those from the first non-finite one on are ignored.
 
     Raises:
         InputError: the loss never fell.
@@ -93,7 +94,7 @@ def choose_rate(rates: NDArray[np.float64], losses: Sequence[float]) -> float:
 
 
 def _smooth(values: NDArray[np.float64], memory: float = 0.9) -> NDArray[np.float64]:
-    """Exponential mean, without its bias towards the start."""
+    """Returns the exponential mean, corrected for its bias towards the start."""
     mean, smooth = 0.0, np.empty(len(values))
     for i, value in enumerate(values):
         mean = memory * mean + (1.0 - memory) * value

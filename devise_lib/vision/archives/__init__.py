@@ -1,1 +1,1 @@
-"""Archives of photos, read as they stand: tars, and CIFAR's records."""
+"""Archives of photos, read without unpacking: tars, and the records of CIFAR."""

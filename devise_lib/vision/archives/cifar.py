@@ -1,9 +1,11 @@
 """CIFAR-10 and CIFAR-100 in their binary version: records of labels and pixels.
 
+A record of CIFAR-10 is one label byte and 3,072 pixel bytes. A record of CIFAR-100 is a coarse
+label, a fine label and the same pixel bytes. The pixels are three planes (red, green, blue) of 32 x
+32, row by row. A file holds nothing but records.
+
 Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009;
-https://www.cs.toronto.edu/~kriz/cifar.html. A record of CIFAR-10 is a label and 3,072 pixel bytes;
-of CIFAR-100 a coarse label, a fine label and the same. Pixels are three planes (red, green, blue)
-of 32 x 32, row by row. Nothing stands before, between or after the records.
+https://www.cs.toronto.edu/~kriz/cifar.html.
 """
 
 import io
@@ -20,12 +22,12 @@ PIXEL_BYTES = CHANNELS * SIDE * SIDE
 
 @dataclass(frozen=True)
 class CifarFormat:
-    """One of the two data sets.
+    """The record format of one of the two data sets.
 
     Attributes:
-        title: as it is called.
-        names_file: the file of its class names, by number.
-        label_bytes: before the pixels of a record; the last one is the class.
+        title: the name of the data set.
+        names_file: the file of its class names, one per line in the order of their numbers.
+        label_bytes: the bytes before the pixels of a record; the last of them is the class.
     """
 
     title: str
@@ -34,7 +36,7 @@ class CifarFormat:
 
     @property
     def record_bytes(self) -> int:
-        """Length of a record."""
+        """The length of a record in bytes."""
         return self.label_bytes + PIXEL_BYTES
 
 
@@ -45,17 +47,21 @@ FORMATS = (
 
 
 def decode_records(data: bytes, layout: CifarFormat) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Whole records to classes and pixels.
+    """Decodes whole records to classes and pixels.
+
+    Args:
+        data: the bytes of any number of records.
+        layout: their format.
 
     Returns:
-        The numbers of the classes (n,), and RGB (n, 32, 32, 3) in [0, 255].
+        The class numbers (n,), and RGB pixels (n, 32, 32, 3) in [0, 255].
 
     Raises:
         ValueError: the length is no multiple of a record's.
     """
     if len(data) % layout.record_bytes:
         raise ValueError(
-            f"{len(data)} bytes are no whole number of records of {layout.record_bytes}"
+            f"{len(data)} bytes are no whole number of records of {layout.record_bytes} bytes"
         )
     records = np.frombuffer(data, dtype=np.uint8).reshape(-1, layout.record_bytes)
     planes = records[:, layout.label_bytes :].reshape(-1, CHANNELS, SIDE, SIDE)
@@ -63,10 +69,11 @@ def decode_records(data: bytes, layout: CifarFormat) -> tuple[NDArray[np.uint8],
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """RGB pixels (height, width, 3) as a PNG, without loss.
+    """Encodes RGB pixels (height, width, 3) as a PNG, without loss and without compression.
 
-    Not compressed: 32 x 32 pixels gain little, and so the same pixels are the same bytes whatever
-    zlib there is; by the digest of its bytes a photo is known to be unchanged.
+    The same pixels give the same bytes with every version of zlib. This matters because the digest
+    of a photo's bytes tells whether the photo changed. Compression would gain little for 32 x 32
+    pixels.
     """
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=0)
@@ -74,8 +81,8 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def is_for_testing(file_name: str) -> bool:
-    """Whether a file holds the records that the data set is tested with: test.bin, test_batch.bin.
+    """Returns whether a file holds the data set's test records: test.bin or test_batch.bin.
 
-    The others, train.bin and data_batch_1.bin to data_batch_5.bin, are for training.
+    The other files, train.bin and data_batch_1.bin to data_batch_5.bin, hold training records.
     """
     return file_name.startswith("test")

@@ -1,9 +1,12 @@
-"""The members of a tar, one after another, with every byte of the tar accounted for.
+"""Reads the members of a tar one after another, and accounts for every byte of the tar.
 
-Python's tarfile parses the headers. It takes the first zero block or broken header for the end of a
-tar, and trusts the numbers that headers hold. Here a zero block ends a tar only where zeros alone
-follow, and a broken header is an error. tarfile also takes the times in GNU's own headers for the
-first part of a path. Here such a part counts in headers of POSIX alone.
+Python's tarfile parses the headers, with these differences:
+
+- tarfile takes the first zero block or broken header for the end of a tar. Here a zero block is the
+  end only if nothing but zeros follow, and a broken header is an error.
+- tarfile trusts the numbers in headers. Here impossible ones are an error.
+- tarfile takes the times in GNU's own headers for the first part of a path. Here only POSIX headers
+  have such a part.
 """
 
 import re
@@ -15,17 +18,17 @@ from typing import NamedTuple
 from devise_lib.errors import InputError
 
 BLOCK = 512  # bytes of a header
-MAX_HEADER_BYTES = 1 << 20  # of what belongs to one header: a long name, the records of PAX
+MAX_HEADER_BYTES = 1 << 20  # for the data that belong to one header: a long name, PAX records
 _MAGIC, _PREFIX = slice(257, 265), slice(345, 500)  # fields of a header
 _POSIX, _OLD_GNU = b"ustar", b"ustar  \0"
 _EXTENSIONS = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
 )
-# Python before 3.11.10 searches PAX records in a time that grows with the square of such a run.
+# Python before 3.11.10 searches PAX records in time quadratic in the length of a run of digits.
 _MANY_DIGITS = re.compile(rb"[0-9]{300}")
-_FIRST_PIECE, _LARGEST_PIECE = 20 * BLOCK, 1 << 20  # of zeros that are read at once
-# What tarfile raises of headers that hold nonsense, as far as fuzzing has found.
+_FIRST_PIECE, _LARGEST_PIECE = 20 * BLOCK, 1 << 20  # bytes of zeros that are read at once
+# The errors that tarfile raises for nonsensical headers, as far as fuzzing has found.
 _TAR_ERRORS = (
     *(tarfile.TarError, EOFError, OSError, ValueError),
     *(LookupError, OverflowError, RecursionError),
@@ -33,16 +36,16 @@ _TAR_ERRORS = (
 
 
 class ArchiveError(ValueError):
-    """An archive that cannot be read; the message says what is wrong and where."""
+    """An archive cannot be read; the message says what is wrong and where."""
 
 
 class Member(NamedTuple):
     """A member of a tar.
 
     Attributes:
-        header: what its headers tell.
+        header: the contents of its headers.
         end: the byte after its last block.
-        defaults: PAX records that hold for all members from here on.
+        defaults: PAX records that apply to all members from this one on.
     """
 
     header: tarfile.TarInfo
@@ -51,14 +54,15 @@ class Member(NamedTuple):
 
 
 class TarBytes:
-    """A tar, or a part of one, as tarfile reads it: headers by `read`, contents by `take`.
+    """A tar, or a part of one, as a file object for tarfile: `read` for headers, `take` for
+    contents.
 
     Args:
-        read: gives the next bytes, fewer than it is asked for only at their end.
-        start: the place in the tar of the first byte that it gives.
-        stop: the place behind the last byte that is wanted; None: there is no such place.
-        seek: goes to any place of the tar; None: bytes are only read forwards.
-        name: of the tar, for messages.
+        read: returns the next bytes, fewer than requested only at the end.
+        start: the offset in the tar of the first byte that `read` returns.
+        stop: the offset after the last byte to read; None for no limit.
+        seek: moves `read` to any offset of the tar; None if bytes can be read forwards only.
+        name: the name of the tar, for messages.
     """
 
     def __init__(
@@ -72,20 +76,21 @@ class TarBytes:
         self._read, self._seek, self._stop = read, seek, stop
         self._at, self._ahead = start, b""
         self._of = f" of {name}" if name else ""
-        self.header_at = start  # the place of the header that was read last
+        self.header_at = start  # the offset of the header that was read last
 
     def place(self, at: int) -> str:
-        """A place, for messages."""
+        """Describes an offset, for messages."""
         return f"byte {at}{self._of}"
 
     def tell(self) -> int:
+        """Returns the current offset in the tar."""
         return self._at
 
     def seek(self, place: int) -> None:
-        """Go to a place.
+        """Moves to an offset.
 
         Raises:
-            ArchiveError: it lies behind, and bytes are only read forwards.
+            ArchiveError: the offset lies before the current one, and bytes are read forwards only.
         """
         if self._seek:
             self._seek(place)
@@ -94,13 +99,13 @@ class TarBytes:
             raise ArchiveError(f"two members overlap at {self.place(place)}")
         while self._at < place and self.take(min(place - self._at, _LARGEST_PIECE)):
             pass
-        self._at = place  # as of a file, it may lie beyond the end
+        self._at = place  # as with a file, it may lie beyond the end
 
     def read(self, count: int) -> bytes:
-        """A header, or what belongs to one.
+        """Reads a header, or the data that belong to one.
 
         Raises:
-            ArchiveError: it is too large to be one, or holds what no writer of tars writes.
+            ArchiveError: the header is too large, or holds what no program that makes tars writes.
         """
         self.header_at = self._at
         if count > BLOCK + MAX_HEADER_BYTES:
@@ -111,7 +116,7 @@ class TarBytes:
         return data
 
     def take(self, count: int) -> bytes:
-        """The next bytes, fewer only at the end."""
+        """Returns the next bytes, fewer than `count` only at the end."""
         if self._stop is not None:
             count = max(0, min(count, self._stop - self._at))
         data, self._ahead = self._ahead[:count], self._ahead[count:]
@@ -121,16 +126,16 @@ class TarBytes:
         return data
 
     def skip_zeros(self, block_at: int) -> bool:
-        """Go to the next block with something in it; False where there is none before the end.
+        """Moves to the next block that is not all zeros; returns False if there is none.
 
         Args:
-            block_at: the place of a block at which all blocks are counted from.
+            block_at: the offset of any block; the others lie at multiples of BLOCK from it.
         """
         size = _FIRST_PIECE
         while piece := self.take(size):
             if rest := piece.lstrip(b"\0"):
                 zeros = len(piece) - len(rest)
-                zeros -= (self._at - len(rest) - block_at) % BLOCK  # back to where its block begins
+                zeros -= (self._at - len(rest) - block_at) % BLOCK  # back to the start of its block
                 self._ahead = piece[max(zeros, 0) :] + self._ahead
                 self._at -= len(piece) - max(zeros, 0)
                 return True
@@ -139,9 +144,9 @@ class TarBytes:
 
 
 class _Header(tarfile.TarInfo):
-    """A header that is refused where tarfile takes it for the end of the tar.
+    """A header that raises an error where tarfile takes it for the end of the tar.
 
-    Its name is the one that GNU tar gives it.
+    Its name is the one that GNU tar gives the member.
     """
 
     @classmethod
@@ -151,16 +156,16 @@ class _Header(tarfile.TarInfo):
         except tarfile.HeaderError:
             if any(buf):
                 raise ArchiveError("no header of a member") from None
-            raise  # the end
+            raise  # a zero block, perhaps the end
         if header.size < 0:
-            raise ArchiveError("a header that tells a negative size")
+            raise ArchiveError("a header that states a negative size")
         if header.type in _EXTENSIONS and header.size > MAX_HEADER_BYTES:
             raise ArchiveError(f"a header of {header.size:,} bytes")
         magic = bytes(buf[_MAGIC])
         if magic == _OLD_GNU or not magic.startswith(_POSIX):
-            # GNU tar keeps times in these bytes when it makes incremental archives.
+            # GNU tar stores times in these bytes of incremental archives.
             prefix = bytes(buf[_PREFIX]).split(b"\0")[0].decode(encoding, errors)
-            if prefix and header.type not in tarfile.GNU_TYPES:  # whose prefix tarfile ignores, too
+            if prefix and header.type not in tarfile.GNU_TYPES:  # tarfile itself ignores theirs
                 header.name = header.name.removeprefix(f"{prefix}/")
         return header
 
@@ -168,17 +173,17 @@ class _Header(tarfile.TarInfo):
 def walk(
     source: TarBytes, defaults: Mapping[str, str] | None = None, *, whole: bool
 ) -> Iterator[Member]:
-    """The members in their order, also those of further tars behind the end of the first one.
+    """Yields the members in their order, including those of tars appended to the first one.
 
     Args:
         source: at a header, or at the zeros before one.
-        defaults: PAX records that hold for all members.
-        whole: whether the end of the tar has to be marked.
+        defaults: PAX records that apply to all members.
+        whole: whether the tar must have an end mark.
 
     Raises:
-        ArchiveError: it is no tar, is cut off, or has something else between two members.
+        ArchiveError: the source is no tar, is cut off, or has other bytes between two members.
     """
-    with told_errors(source):
+    with archive_errors(source):
         begun = source.tell()
         while True:
             start = end = source.tell()
@@ -189,29 +194,31 @@ def walk(
                 pax_headers=dict(defaults or {}),
             )
             while (header := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # they would all be kept
+                tar.members.clear()  # type: ignore[attr-defined]  # else tarfile keeps them all
                 _check(header, end, tar.offset)
                 end = tar.offset
                 yield Member(header, end, tar.pax_headers)
-            is_marked = source.tell() > end  # by a zero block that was read for a header
+            is_marked = source.tell() > end  # a zero block was read as a header
             if not source.skip_zeros(start):
                 if whole and not is_marked and source.tell() > begun:
                     raise ArchiveError(
                         f"it is cut off at {source.place(end)}, where its end is not marked"
                     )
                 return
-            defaults = {}  # of the tar before
+            defaults = {}  # the records of one tar do not apply to the next
 
 
 def _check(header: tarfile.TarInfo, before: int, end: int) -> None:
-    """Refuse a member whose records lead back, or out of what a file can be."""
+    """Refuses a member whose header leads backwards, or beyond the size that a file can have."""
     if not before <= header.offset < header.offset_data <= end < 2**63 or header.size < 0:
-        raise ArchiveError(f"a header that tells a size of {header.size:,} bytes")
+        raise ArchiveError(f"a header that states a size of {header.size:,} bytes")
 
 
 @contextmanager
-def told_errors(source: TarBytes) -> Iterator[None]:
-    """What tarfile raises inside as ArchiveError, with its place."""
+def archive_errors(source: TarBytes) -> Iterator[None]:
+    """Converts the errors of tarfile inside the block to ArchiveError with the offset of the
+    header.
+    """
     try:
         yield
     except InputError:
@@ -224,16 +231,16 @@ def told_errors(source: TarBytes) -> Iterator[None]:
 
 
 def fill_holes(stored: bytes, pieces: Sequence[tuple[int, int]], size: int) -> bytes | None:
-    """A file with its holes as zeros; None where the list of its pieces cannot be right.
+    """Returns a sparse file with its holes as zeros; None if the list of its pieces is invalid.
 
     Args:
-        stored: the pieces, one after another, each filled up to whole blocks, as GNU tar does.
-        pieces: where each begins in the file, and its bytes.
-        size: of the file.
+        stored: the pieces, one after another, each padded to whole blocks, as in GNU tar.
+        pieces: the offset of each piece in the file, and its number of bytes.
+        size: the size of the file in bytes.
     """
     whole, at, filled = bytearray(size), 0, 0
     for offset, count in pieces:
-        if not count:  # what a list is filled up with
+        if not count:  # padding of the list
             continue
         if offset < filled or count < 0 or offset + count > size or at + count > len(stored):
             return None

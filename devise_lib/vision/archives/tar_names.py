@@ -1,4 +1,4 @@
-"""What the names of a tar's members stand for: which of several counts, where links lead to."""
+"""The names of a tar's members: which of several members a name means, and where links lead."""
 
 import tarfile
 from array import array
@@ -9,46 +9,48 @@ from os.path import dirname, normpath
 
 from devise_lib.vision.archives.tar_members import Member
 
-# In place of the member that a link leads to: there is none, or it is a folder.
+# In place of the number of a link's target: there is no target, or it is a folder.
 MISSING, FOLDER = -1, -2
-Records = tuple[int, Mapping[str, str]]  # from where on PAX records hold for all members, and these
-MAX_HOPS = 40  # from one symbolic link to the next
-MAX_NAME = 4095  # characters of a name or a link's target: PATH_MAX of Linux, which tar ends at
-# Of GNU tar: the list of a folder in an incremental archive, and the label of a volume.
+Records = tuple[int, Mapping[str, str]]  # an offset, and the PAX records from there on
+MAX_HOPS = 40  # symbolic links in a chain
+MAX_NAME = 4095  # characters of a name or a link's target: PATH_MAX of Linux, the limit of tar
+# GNU tar's types for the list of a folder in an incremental archive and for a volume label.
 _NO_FILES = (b"D", b"V")
 
 
 def member_name(name: str) -> str:
-    """The path of a member, as tar extracts it: below the current folder."""
+    """Returns the path to which tar would extract a member, relative to the current folder."""
     return normpath(name).lstrip("/") or "."
 
 
 def is_folder(header: tarfile.TarInfo) -> bool:
-    """Whether a member holds nothing of its own: a folder, or the label of the whole tar."""
+    """Returns whether a member holds no contents: a folder, or the label of the whole tar."""
     return header.isdir() or header.type in _NO_FILES
 
 
 def records_at(records: Sequence[Records], place: int) -> Mapping[str, str]:
-    """The PAX records that hold for a member at a place.
+    """Returns the PAX records that apply to a member.
 
     Args:
-        records: in their order; the first ones hold from a place that is not behind.
-        place: where the member's first header is.
+        records: in their order; the first ones apply from `place` or an earlier offset on.
+        place: the offset of the member's first header.
     """
     return records[bisect_right(records, place, key=lambda each: each[0]) - 1][1]
 
 
 @dataclass
 class Names:
-    """Which members the names of a tar stand for: the last one of a name counts, as for tar.
+    """The mapping from names to members of a tar. As in tar itself, the last member of a name
+    counts.
 
-    It takes some 170 bytes per member with names like those of ImageNet.
+    It takes some 170 bytes per member for names like those of ImageNet. Members are numbered in the
+    order of `add`.
 
     Attributes:
-        starts, ends: where each member's first header is, and where its last block ends.
-        shadowed: members, by their numbers, whose name comes again later.
-        links: of each link's number that of the member that has its bytes, or MISSING or FOLDER.
-        records: PAX records that hold for all members from a place on.
+        starts, ends: the offset of each member's first header, and that after its last block.
+        shadowed: the numbers of members whose name occurs again later.
+        links: for each link, the number of the member with its contents, or MISSING or FOLDER.
+        records: PAX records, each with the offset from which they apply to all members.
     """
 
     starts: "array[int]" = field(default_factory=lambda: array("q"))
@@ -56,20 +58,20 @@ class Names:
     shadowed: list[int] = field(default_factory=list)
     links: dict[int, int] = field(default_factory=dict)
     records: list[Records] = field(default_factory=lambda: [(0, {})])
-    _folders: set[str] = field(default_factory=set)  # that are members
+    _folders: set[str] = field(default_factory=set)  # members that are folders
     _last: dict[str, int] = field(default_factory=dict)
-    _symbolic: dict[int, str] = field(default_factory=dict)  # what it leads to, as it says
+    _symbolic: dict[int, str] = field(default_factory=dict)  # targets of symbolic links, as stored
     _paths: dict[int, str] = field(default_factory=dict)  # of symbolic links
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def extent(self, number: int) -> tuple[int, int]:
-        """Where a member begins and ends."""
+        """Returns the offset of a member's start, and that after its end."""
         return self.starts[number], self.ends[number]
 
     def add(self, member: Member) -> None:
-        """Note the next member."""
+        """Adds the next member of the tar."""
         header, number = member.header, len(self.starts)
         self.starts.append(header.offset)
         self.ends.append(member.end)
@@ -84,7 +86,7 @@ class Names:
             return
         if header.issym():
             self._symbolic[number], self._paths[number] = header.linkname, name
-        elif header.islnk():  # to what its target is now: a later file of that name is another one
+        elif header.islnk():  # to the target so far: a later file of that name is another file
             target = self._last.get(member_name(header.linkname), MISSING)
             if target in self._symbolic:
                 self._symbolic[number], self._paths[number] = self._symbolic[target], name
@@ -95,7 +97,7 @@ class Names:
         self._last[name] = number
 
     def records_for(self, places: Collection[int]) -> tuple[Records, ...]:
-        """The part of `records` that `records_at` needs for members at these places."""
+        """Returns the part of `records` that `records_at` needs for members at these offsets."""
         found: list[Records] = []
         for place in sorted(places):
             held = records_at(self.records, place)
@@ -104,13 +106,19 @@ class Names:
         return tuple(found)
 
     def has_folder_beside(self, ending: str) -> bool:
-        """Whether there is a/b with something in it beside a file a/b with this ending."""
+        """Returns whether a file name with this ending has a non-empty folder of the same stem
+        beside it.
+
+        An example is a folder a/b beside the file a/b.tar, for the ending ".tar".
+        """
         stems = {name.removesuffix(ending) for name in self._last if name.endswith(ending)}
         names = sorted(self._last)
         return any(stem in self._folders or _has_files(names, stem) for stem in stems)
 
     def resolve(self) -> None:
-        """Follow symbolic links, which may lead to later members: call it once all are noted."""
+        """Follows the symbolic links. Call it after all members are added, as links may lead to
+        later ones.
+        """
         if not self._symbolic:
             return
         names = sorted(self._last)
@@ -125,14 +133,14 @@ class Names:
             self.links[number] = self.links.get(found, found)
 
     def _followed(self, folder: str, target: str) -> str | None:
-        """Where a symbolic link leads to, part by part as Linux follows it.
+        """Returns where a symbolic link leads, followed part by part as Linux does.
 
         Args:
-            folder: that the link is in.
-            target: what it says.
+            folder: the folder of the link.
+            target: the stored target of the link.
 
         Returns:
-            A path without links in it, "" for the top of the tar. None where it leads out of the
+            A path without links in it, "" for the top of the tar. None if the link leads out of the
             tar, or nowhere.
         """
         path, hops = "", 1
@@ -161,6 +169,6 @@ class Names:
 
 
 def _has_files(names: Sequence[str], folder: str) -> bool:
-    """Whether one of the names, in their order, is within a folder."""
+    """Returns whether one of the sorted names is within a folder."""
     place = bisect_left(names, f"{folder}/")
     return place < len(names) and names[place].startswith(f"{folder}/")

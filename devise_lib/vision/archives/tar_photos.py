@@ -1,4 +1,4 @@
-"""The files of a range of a tar, one at a time; tars in it are opened."""
+"""Reads the files of a range of a tar one at a time, and those of tars within it."""
 
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -25,15 +25,15 @@ from devise_lib.vision.archives.tar_names import (
 from devise_lib.vision.archives.tar_ranges import TAR, Link, TarRange, link_of
 from devise_lib.vision.images.decode import Refusal
 
-MEMBER = "!"  # between an archive's path and the path of a member
+MEMBER = "!"  # separates an archive's path from the path of a member
 MAX_FILE_BYTES = 2**30  # a file is held in memory
-MAX_SPARSE_BYTES = 64 << 20  # of a file with holes, which may claim a thousand times its bytes
-_KINDS = {  # members that are no files, and what they are called
+MAX_SPARSE_BYTES = 64 << 20  # a sparse file may claim a thousand times the bytes that it has
+_KINDS = {  # members that are no files
     tarfile.FIFOTYPE: "a named pipe",
     tarfile.CHRTYPE: "a device",
     tarfile.BLKTYPE: "a device",
 }
-_CONTINUED = b"M"  # of GNU tar: the rest of a file that another volume begins
+_CONTINUED = b"M"  # GNU tar's type for the rest of a file that begins in another volume
 OpenPart = Callable[[int, int], IO[bytes]]
 
 
@@ -42,9 +42,9 @@ class File:
     """A file of an archive.
 
     Attributes:
-        name: its path; of a file in an inner archive INNER!PATH.
-        modified_s: time of its last change, seconds since the epoch.
-        content: its bytes; none where there is a refusal.
+        name: its path; that of a file in an inner archive is INNER!PATH.
+        modified_s: the time of its last change, seconds since the epoch.
+        content: its bytes; empty if it was refused.
         refusal: why it was not read.
     """
 
@@ -55,20 +55,20 @@ class File:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a part of a path begins with a dot, as .DS_Store and ._photo.jpg do."""
+    """Returns whether a part of a path begins with a dot, as in .DS_Store and ._photo.jpg."""
     return any(part.startswith(".") and part.strip(".") for part in path.split("/"))
 
 
 def read_range(opened: IO[bytes], part: TarRange, open_part: OpenPart) -> Iterator[File]:
-    """The files of a range, one at a time; those of tars within it as files of theirs.
+    """Yields the files of a range, one at a time, including those of tars within it.
 
-    A link within the tar gives the file that it leads to. Folders, and what is hidden, are no
-    files. Anything else that holds no file gives one with a refusal; nothing is written to disk.
+    A link gives the contents of its target in the tar under its own name. Folders and hidden files
+    are left out. Any other member without contents gives a refusal. Nothing is written to disk.
 
     Args:
-        opened: gives the tar's bytes from `part.start` on, forwards only.
-        part: of `tar_ranges.plan_ranges`.
-        open_part: gives the tar's bytes from one place to another, for links.
+        opened: the tar's bytes from `part.start` on; read forwards only.
+        part: a range of `tar_ranges.plan_ranges`.
+        open_part: opens the tar's bytes between two offsets; used for links.
 
     Raises:
         ArchiveError: the tar or one within it is damaged.
@@ -97,14 +97,14 @@ def _linked(
     open_part: OpenPart,
     inner: bool = False,
 ) -> Iterator[File]:
-    """What a link leads to, under the link's name.
+    """Yields the contents of a link's target, under the link's name.
 
     Args:
         header: of the link.
         name: of the link.
-        link: None where it leads to no member.
-        defaults: PAX records that hold for the member that it leads to.
-        open_part: gives the bytes of that member.
+        link: the target; None if the link leads to no member.
+        defaults: PAX records that apply to the target.
+        open_part: opens the bytes of the target.
         inner: whether the link is in a tar in a tar.
     """
     if link is None:
@@ -129,7 +129,7 @@ def _linked(
 def _files_of(
     source: TarBytes, member: Member, name: str, open_part: OpenPart, inner: bool = False
 ) -> Iterator[File]:
-    """The file that a member is, or the files of the tar that it is; none for a folder."""
+    """Yields the file that a member is, or the files of the tar that it is; none for a folder."""
     header = member.header
     if is_folder(header) or is_hidden(name):
         return
@@ -142,10 +142,10 @@ def _files_of(
         message = "the rest of a file that another volume of the tar begins"
         yield _refused(header, name, Reason.TRUNCATED, message)
     elif name.endswith(TAR) and (inner or header.issparse()):
-        what = "a tar with holes" if header.issparse() else "a tar in a tar in a tar"
-        message = f"{what} is not opened: unpack it, and pack it anew"
+        what = "a tar stored as a sparse file" if header.issparse() else "a tar in a tar in a tar"
+        message = f"{what} is not opened: unpack it, and pack it again"
         yield _refused(header, name, Reason.UNSUPPORTED_FORMAT, message)
-    elif name.endswith(TAR):  # as ILSVRC2012_img_train.tar has one for each class
+    elif name.endswith(TAR):  # ILSVRC2012_img_train.tar, for example, has one per class
         yield from _inner_files(source, header, name, open_part)
     else:
         yield _read(source, member, name)
@@ -155,7 +155,7 @@ def _read(source: TarBytes, member: Member, name: str) -> File:
     header = member.header
     most = MAX_SPARSE_BYTES if header.issparse() else MAX_FILE_BYTES
     if header.size > most:
-        message = f"{header.size:,} bytes, and of such a file at most {most:,} are read"
+        message = f"{header.size:,} bytes; at most {most:,} of such a file are read"
         return _refused(header, name, Reason.TOO_LARGE, message)
     pieces: Any = header.sparse if header.issparse() else ()  # its type stub is wrong
     padded = sum(count + -count % BLOCK for _, count in pieces)
@@ -170,7 +170,7 @@ def _read(source: TarBytes, member: Member, name: str) -> File:
         return File(name, float(header.mtime), content)
     whole = fill_holes(content, pieces, header.size)
     if whole is None:
-        message = "a file with holes, and the list of these is damaged"
+        message = "a sparse file whose list of holes is damaged"
         return _refused(header, name, Reason.DECODE_ERROR, message)
     return File(name, float(header.mtime), whole)
 
@@ -182,7 +182,7 @@ def _refused(header: tarfile.TarInfo, name: str, reason: Reason, message: str) -
 def _inner_files(
     outer: TarBytes, header: tarfile.TarInfo, name: str, open_part: OpenPart
 ) -> Iterator[File]:
-    """The files of a tar in a tar, its links at the end; see `read_range`."""
+    """Yields the files of a tar in a tar as `read_range` does; its links come last."""
     outer.seek(header.offset_data)
     source = TarBytes(outer.take, stop=header.size, name=name)
     names, links = Names(), []

@@ -1,4 +1,4 @@
-"""A tar cut into ranges of whole members, each of which one task reads."""
+"""Cuts a tar into ranges of whole members; each range is read by one task."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ TAR = ".tar"
 
 
 class Link(NamedTuple):
-    """A link of a tar: where its header is, and from where to where the member with its bytes.
+    """A link of a tar: the offset of its header, and the range of the member with its contents.
 
-    A link to a folder has no bytes: its `stop` is its `start`.
+    A link to a folder has no contents: its `stop` equals its `start`.
     """
 
     at: int
@@ -22,7 +22,7 @@ class Link(NamedTuple):
 
 
 def link_of(names: Names, number: int) -> Link | None:
-    """What a link of a tar leads to; None where that is no member."""
+    """Returns the target of a link of a tar; None if the link leads to no member."""
     at, target = names.starts[number], names.links.get(number, MISSING)
     if target in (MISSING, FOLDER):
         return Link(at, at, at) if target == FOLDER else None
@@ -34,11 +34,14 @@ class TarRange:
     """A part of a tar that one task reads.
 
     Attributes:
-        start, stop: its first byte, and the byte after its last; both at the header of a member.
-        shadowed: where members begin whose name comes again later: as tar does, the last counts.
-        links: those of its links that lead to a member of the tar, wherever that is.
-        records: PAX records of earlier members that hold for these, or for what links lead to.
-        is_mixed: whether the tar has a folder beside a tar of that name, so that a file of one may
+        start, stop: the offset of its first byte and that after its last; both at a member's
+            header.
+        shadowed: the offsets of members whose name occurs again later. As in tar itself, the last
+            one counts.
+        links: the links of the range that lead to a member anywhere in the tar.
+        records: PAX records of earlier members that apply to these members or to the links'
+            targets.
+        is_mixed: whether the tar has a folder beside a tar of the same name. A file of one may then
             have the path of a file of the other.
     """
 
@@ -51,22 +54,22 @@ class TarRange:
 
     @property
     def weight(self) -> int:
-        """Bytes that its task reads, with those of its links."""
+        """The bytes that its task reads, including those of its links' targets."""
         return self.stop - self.start + sum(link.stop - link.start for link in self.links)
 
 
 def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
-    """Cut a tar at members into ranges of about `range_bytes`; reads nothing but headers.
+    """Cuts a tar at members into ranges of about `range_bytes`; reads nothing but headers.
 
-    Holds the names of all members, some 170 bytes each. Tars that were written one behind the
-    other into one file count as one.
+    The plan holds the names of all members, some 170 bytes each. Tars that were written into one
+    file, one after another, count as one.
 
     Args:
-        archive: an uncompressed tar, open at its start; it is read at many places.
-        range_bytes: a range reads no more than that, unless a member is longer.
+        archive: an uncompressed tar, open at its start; it is read at many offsets.
+        range_bytes: the limit of a range; a longer member is a range of its own.
 
     Raises:
-        ArchiveError: it is no tar, is cut off, or has something else between two members.
+        ArchiveError: the archive is no tar, is cut off, or has other bytes between two members.
     """
     names = Names()
     for member in walk(TarBytes(archive.read, seek=archive.seek), whole=True):
@@ -76,7 +79,7 @@ def plan_ranges(archive: IO[bytes], range_bytes: int) -> list[TarRange]:
 
 
 def _cut(names: Names, range_bytes: int) -> Iterator[TarRange]:
-    """The ranges of a tar's members, each as long as it may be."""
+    """Yields the ranges of a tar's members, each as long as allowed."""
     hidden_by_later = set(names.shadowed)
     shadowed: list[int] = []
     links: list[Link] = []

@@ -1,1 +1,1 @@
-"""The bytes of an image file to pixels, or the reason why not."""
+"""Decoding of image files: from the bytes of a file to pixels, or to a refusal with its reason."""

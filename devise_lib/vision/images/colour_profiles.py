@@ -1,7 +1,8 @@
-"""What a file says of the meaning of its colours: its ICC profile, or the gamma of a PNG.
+"""Colour management: the ICC profile of a file, or the gamma of a PNG, converts its colours to
+sRGB.
 
-Both are applied to the square that a photo was fitted to, which costs little. A photo whose
-profile cannot be used is taken as sRGB, as photos without one are.
+Both are applied to the square that a photo was fitted to, not to the whole photo, because that
+costs little. A photo whose profile cannot be used is taken as sRGB, as is a photo without one.
 """
 
 import io
@@ -12,22 +13,23 @@ from PIL import Image, ImageCms
 
 from devise_lib.vision.images.deep_grey import is_deep_grey
 
-# Profiles for print have some 2 MB, and those with precise tables up to 4.
+# Profiles for print have some 2 MB, and those with precise tables up to 4 MB.
 MAX_PROFILE_BYTES = 8 << 20
-SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # of a profile's header -> mode
+SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # name in a profile's header -> mode
 
-ROUNDING = 1  # levels that two versions of one profile differ by
+ROUNDING = 1  # levels of 255 by which two versions of one profile differ
 
-DISPLAY_GAMMA = 2.2  # of sRGB, nearly
-MIN_GAMMA = 0.1  # what a file may mean
-GAMMA_TOLERANCE = 0.05  # as libpng has it: 1/2.2 in five digits and the like change nothing
+DISPLAY_GAMMA = 2.2  # approximately that of sRGB
+MIN_GAMMA = 0.1  # smaller values, and those above its inverse, are taken for errors
+GAMMA_TOLERANCE = 0.05  # as in libpng: 1/2.2 rounded to five digits changes nothing
 
 
 def profile_transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """From an opened image's colours to sRGB, by its profile; its `inputMode` is the profile's.
+    """Returns the transform from an opened image's colours to sRGB, by its ICC profile.
 
-    None where there is no profile, or none that is readable, of the image's kind of colours, and
-    another one than sRGB.
+    The `input_mode` of the transform is that of the profile. The result is None in these cases: the
+    image has no profile; the profile is unreadable or for another kind of colours; the profile is
+    that of sRGB.
     """
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or not 128 < len(profile) <= MAX_PROFILE_BYTES:
@@ -37,16 +39,16 @@ def profile_transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
 
 
 def apply_profile(square: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
-    """A square of mode RGB or CMYK in sRGB."""
+    """Converts a square of mode RGB or CMYK to sRGB."""
     mode = transform.input_mode
     return transform.apply(square if square.mode == mode else square.convert(mode))
 
 
 def gamma_table(image: Image.Image) -> list[int] | None:
-    """A byte for each byte of a loaded PNG that states another gamma than sRGB's, else None.
+    """Returns a lookup table from bytes to bytes for a loaded PNG whose gamma is not that of sRGB.
 
-    A profile and the statement that a photo is sRGB come before the gamma, by PNG's rules. The
-    primary colours of chunk cHRM are not applied.
+    The result is None for any other image. By PNG's rules, a profile and the statement that a photo
+    is sRGB take precedence over the gamma. The primary colours of chunk cHRM are not applied.
     """
     gamma = image.info.get("gamma")
     if image.format != "PNG" or gamma is None or image.info.keys() & {"srgb", "icc_profile"}:
@@ -60,7 +62,7 @@ def gamma_table(image: Image.Image) -> list[int] | None:
 
 
 def _colours_of(image: Image.Image) -> str:
-    """The mode of the profile that an image may have: "RGB", "L", "CMYK"; "" for none."""
+    """Returns the mode of the profile that an image may have: "RGB", "L", "CMYK"; "" for none."""
     if image.mode in ("1", "L", "LA", "La") or is_deep_grey(image):
         return "L"
     if image.mode == "CMYK":
@@ -68,9 +70,9 @@ def _colours_of(image: Image.Image) -> str:
     return "RGB" if image.mode in ("RGB", "RGBA", "RGBa", "P", "PA", "YCbCr") else ""
 
 
-@lru_cache(maxsize=8)  # a camera's or a program's photos share their profile
+@lru_cache(maxsize=8)  # photos of one camera or program share a profile
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """None for a profile that cannot be used, and for one that changes no colour visibly."""
+    """Builds a transform; None for a profile that is unusable or that changes no colour visibly."""
     try:
         opened = ImageCms.getOpenProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")
@@ -78,7 +80,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return None
     if mode == "CMYK":
         return transform
-    # sRGB itself comes in many versions, and most photos with a profile have one of them.
+    # sRGB itself has many versions, and most photos with a profile have one of them.
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     bands = len(mode)
     colours = np.stack(np.meshgrid(*[levels] * bands), axis=-1).reshape(1, -1, bands)

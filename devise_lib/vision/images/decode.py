@@ -1,4 +1,4 @@
-"""Bytes of a photo to an RGB array, or the reason why not."""
+"""Decodes the bytes of a photo to an RGB array, or refuses the photo with a reason."""
 
 import io
 import sys
@@ -14,22 +14,22 @@ from devise_lib.reasons import Reason
 from devise_lib.vision.images import tiff_layouts
 from devise_lib.vision.images.colour_profiles import apply_profile, gamma_table, profile_transform
 from devise_lib.vision.images.deep_grey import is_deep_grey, to_eight_bits
-from devise_lib.vision.images.missing_ends import completed
+from devise_lib.vision.images.missing_ends import restore_end
 from devise_lib.vision.images.signatures import other_kind, unread_picture
 from devise_lib.vision.images.structure import has_bad_checksum, is_cut, kind_of
 
-ImageFile.LOAD_TRUNCATED_IMAGES = False  # half a photo is a broken photo
-Image.MAX_IMAGE_PIXELS = None  # we refuse by our own limit, from the header, before any decoding
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # a photo without all its pixels is refused
+Image.MAX_IMAGE_PIXELS = None  # `_open` applies our own limit to the header, before decoding
 
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 8
 
-# What Pillow may try. Its other readers would run a program (EPS), or open a picture within the
-# picture whose size the header does not tell (ICO, ICNS).
+# The formats that Pillow may try. Its other readers would run a program (EPS), or open a picture
+# within the file whose size the header does not state (ICO, ICNS).
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
-PLAIN_FORMATS = ("JPEG", "PNG", "BMP")  # that every decoder reads
+PLAIN_FORMATS = ("JPEG", "PNG", "BMP")  # every decoder reads these
 
-TURNS = {  # EXIF orientation -> what makes the photo upright
+TURNS = {  # EXIF orientation -> the transposition that makes the photo upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Refusal:
-    """A photo that cannot be used: a class of reasons, and what was wrong with this one."""
+    """Why a photo cannot be used: the class of the reason, and a message about this photo."""
 
     reason: Reason
     message: str
@@ -54,10 +54,15 @@ class Refusal:
 def inspect(
     content: bytes, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE
 ) -> Refusal | None:
-    """What the header alone tells against a photo; None if it may be decoded.
+    """Checks the header of a photo; returns None if the photo may be decoded.
 
-    Costs microseconds and no pixels, so that a bomb (a small file that decodes to gigabytes)
-    is refused before it is opened.
+    The check takes microseconds and decodes no pixels. A decompression bomb (a small file that
+    decodes to gigabytes) is therefore refused before it is opened.
+
+    Args:
+        content: the file.
+        max_pixels: photos with more pixels are refused.
+        min_side: photos with a shorter side, in pixels, are refused.
     """
     opened = _read(content, lambda whole: _open(whole, max_pixels, min_side))
     return opened if isinstance(opened, Refusal) else None
@@ -66,32 +71,37 @@ def inspect(
 def decode(
     content: bytes, size: int, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE
 ) -> NDArray[np.uint8] | Refusal:
-    """Decode, turn by EXIF, and fit to a square: the short side scaled to `size`, centre kept.
+    """Decodes a photo, turns it upright by its EXIF tag, and fits it to a square.
+
+    The short side is scaled to `size`, and the centre of the long side is kept.
 
     Args:
         content: the file.
         size: side of the square, pixels.
-        max_pixels: photos with more, by their header, are refused as a bomb.
-        min_side: photos with a shorter side are refused.
+        max_pixels: photos with more pixels, by their header, are refused as decompression bombs.
+        min_side: photos with a shorter side, in pixels, are refused.
 
     Returns:
-        (size, size, 3) sRGB in [0, 255]. Greyscale, palette, CMYK and 16-bit photos are converted.
-        A photo's ICC profile, or else the gamma of a PNG, is applied. Transparency lies on white.
-        Of an animation the first frame is taken. A file whose end is missing is decoded if every
-        pixel is there.
+        (size, size, 3) sRGB in [0, 255], or the refusal. Greyscale, palette, CMYK and 16-bit photos
+        are converted. A photo's ICC profile, or else the gamma of a PNG, is applied. Transparent
+        pixels are laid on white. The first frame of an animation is taken. A file whose end is
+        missing is decoded if every pixel is there.
     """
     return _read(content, lambda whole: _decode(whole, size, max_pixels, min_side))
 
 
 def decode_inspected(content: bytes, size: int) -> NDArray[np.uint8] | Refusal:
-    """`decode` for a photo of PHOTOS: its size was judged at ingest, by that job's own limits."""
+    """Decodes a photo of PHOTOS, as `decode` does, without limits on its size.
+
+    The job that ingested the photo has already applied its own limits.
+    """
     return decode(content, size, max_pixels=sys.maxsize, min_side=1)
 
 
 def is_plain(content: bytes) -> bool:
-    """Whether any decoder gives the same photo.
+    """Returns whether every decoder decodes the photo to the same pixels.
 
-    So it is of a common format and whole, upright, RGB or grey, opaque, and its colours are sRGB.
+    Such a photo is of a common format, whole, upright, RGB or grey, opaque, and in sRGB.
     """
     opened = _open(content, sys.maxsize, 1)
     if isinstance(opened, Refusal) or is_cut(content):
@@ -104,10 +114,10 @@ def is_plain(content: bytes) -> bool:
 
 
 def _read(content: bytes, read: Callable[[bytes], T | Refusal]) -> T | Refusal:
-    """What `read` makes of a file, or of the file with its end where that alone is missing."""
+    """Calls `read` with a file; once more with the completed file if only its end is missing."""
     answer = read(content)
     if isinstance(answer, Refusal) and answer.reason is Reason.TRUNCATED:
-        whole = completed(content)
+        whole = restore_end(content)
         return answer if whole is None else read(whole)
     return answer
 
@@ -120,17 +130,17 @@ def _decode(
         return opened
     if opened.format == "PNG" and has_bad_checksum(content):
         return Refusal(Reason.DECODE_ERROR, "the checksum of its pixels is wrong")
-    # A decoder may take zeros behind a cut JPEG for pixels, and a cut JPEG 2000 for a blank.
+    # Zeros behind a truncated JPEG may decode as pixels, and a truncated JPEG 2000 as blank.
     if opened.format in ("JPEG", "MPO", "JPEG2000") and is_cut(content):
-        return Refusal(Reason.TRUNCATED, "truncated: its pixels have no end")
+        return Refusal(Reason.TRUNCATED, "truncated: the end of its pixel data is missing")
     try:
         with opened as image:
-            image.draft("RGB", (size, size))  # a JPEG at 1/2, 1/4 or 1/8 where that is enough
+            image.draft("RGB", (size, size))  # decodes a JPEG at 1/2, 1/4 or 1/8 if that is enough
             image.load()
             square = _to_square(image, size)
             turn = _turn(image)
             return np.asarray(square if turn is None else square.transpose(turn))
-    except Exception as e:  # a damaged file makes Pillow raise anything; it costs a row, not a job
+    except Exception as e:  # Pillow raises anything on a damaged file, which must not stop a job
         return _damaged(content, str(e) or type(e).__name__)
 
 
@@ -141,7 +151,7 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         garbled = ""
         if isinstance(image, TiffImagePlugin.TiffImageFile):
-            garbled = tiff_layouts.lead(image)
+            garbled = tiff_layouts.avoid_misreading(image)
     except UnidentifiedImageError:
         return _unidentified(content)
     except Exception as e:  # as in decode
@@ -153,7 +163,7 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
             return Refusal(Reason.TOO_LARGE, message)
     if min(width, height) < min_side:
         return Refusal(
-            Reason.TOO_SMALL, f"{width}x{height} pixels, want {min_side} a side at least"
+            Reason.TOO_SMALL, f"{width}x{height} pixels, want at least {min_side} per side"
         )
     if garbled:
         return Refusal(Reason.UNSUPPORTED_FORMAT, f"TIFF, {garbled}, is not read")
@@ -161,7 +171,7 @@ def _open(content: bytes, max_pixels: int, min_side: int) -> Image.Image | Refus
 
 
 def _unidentified(content: bytes) -> Refusal:
-    """What a file is that Pillow does not open."""
+    """Says what a file is that Pillow does not open."""
     kind = kind_of(content)
     if not kind:
         if name := unread_picture(content):
@@ -182,11 +192,12 @@ def _damaged(content: bytes, complaint: str) -> Refusal:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes a loaded photo upright, by its EXIF; None for one that is.
+    """Returns the transposition that makes a loaded photo upright, by its EXIF; None for an upright
+    one.
 
-    Loaded, since Pillow turns a TIFF itself then and takes the tag away, and a PNG may have its
-    EXIF behind its pixels. Pillow's own function for all formats writes the EXIF anew, which a
-    bad one breaks; one so bad that it cannot be read turns nothing.
+    The photo must be loaded for two reasons. Pillow turns a TIFF on loading and removes the tag,
+    and a PNG may have its EXIF behind its pixels. Pillow's own function for all formats rewrites
+    the EXIF, which fails for a damaged one. Here, an EXIF that cannot be read turns nothing.
     """
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -195,38 +206,40 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _to_square(image: Image.Image, size: int) -> Image.Image:
-    """A loaded image as an RGB square, in sRGB."""
+    """Fits a loaded image to an RGB square in sRGB."""
     transform, table = profile_transform(image), gamma_table(image)
     if transform is None:
         square = _fit(_to_rgb(image), size)
         return square if table is None else square.point(table * 3)
-    # What its inks or greys mean is known to the profile alone.
+    # Only the profile tells what the inks or greys mean.
     keeps = image.mode == transform.input_mode == "CMYK"
     return apply_profile(_fit(image if keeps else _to_rgb(image), size), transform)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB."""
+    """Converts an image of any mode to RGB."""
     if is_deep_grey(image):
         return to_eight_bits(image).convert("RGB")
-    if image.mode == "La":  # grey times its opacity, of which Pillow makes nothing else
+    if image.mode == "La":  # grey times its opacity, which Pillow converts to LA only
         image = image.convert("LA")
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+    return image if image.mode == "RGB" else image.convert("RGB")  # `convert` would copy an RGB one
 
 
 def _tile(image: Image.Image) -> tuple[int, int]:
-    """Width and height of a TIFF's tiles: each is decoded whole, be the photo ever so small."""
+    """Returns width and height of a TIFF's tiles, each of which is decoded whole even in a small
+    photo.
+    """
     sides = _tag(image, ExifTags.Base.TileWidth), _tag(image, ExifTags.Base.TileLength)
     across, down = (side if isinstance(side, int) else 0 for side in sides)
     return across, down
 
 
 def _tag(image: Image.Image, tag: ExifTags.Base) -> object:
-    """A number of a TIFF's directory; None if it is no TIFF, or has none."""
+    """Returns a number of a TIFF's directory; None for another format or a missing tag."""
     return image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
 
 

@@ -1,18 +1,19 @@
-"""Grey of more than eight bits per sample to eight.
+"""Conversion of grey samples of more than eight bits to eight bits.
 
-What a sample means is told by, in this order:
+The range of the samples is determined by the first of these rules that applies:
 
-1. The maximum that a TIFF states (tags MaxSampleValue and SMaxSampleValue). Programs also write the
-   brightest sample of the photo there. So unsigned whole samples have a stated maximum only if it
-   is that of a number of bits: 1023, 4095 and the like. Of signed ones and floats, a maximum that
-   the brightest sample has counts if it is such a number or a power of ten.
+1. The maximum that a TIFF states (tags MaxSampleValue and SMaxSampleValue). Some programs write the
+   brightest sample of the photo there instead. A stated maximum of unsigned integers therefore
+   counts only if it is that of a number of bits: 1023, 4095 and the like. A stated maximum of
+   signed integers and floats that equals the brightest sample counts only if it is such a number or
+   a power of ten.
 2. The type. Unsigned samples of up to 16 bits use their whole range.
-3. The samples, where few files use the whole range of the type: signed ones, 32 bits, floats.
-   White is the least of 255, 65535 and the type's maximum that holds nine tenths of the samples
-   above 0. Floats have their white at 1, unless half of the samples above 0 lie beyond 4.
+3. The samples, for types whose whole range few files use: signed integers, 32 bits, floats. White
+   is the least of 255, 65535 and the type's maximum that holds nine tenths of the samples above 0.
+   Floats have their white at 1, unless half of the samples above 0 lie beyond 4.
 
-So highlights decide nothing: what is beyond the maximum becomes white.
-Negative samples are black unless the tags state a negative minimum.
+Highlights therefore decide nothing: samples beyond the maximum become white. Negative samples are
+black unless the tags state a negative minimum.
 """
 
 from dataclasses import dataclass
@@ -27,20 +28,20 @@ STATED_MINIMUM, STATED_MAXIMUM = (340, 280), (341, 281)  # SMin and Min, SMax an
 UNSIGNED, SIGNED = 1, 2  # of tag SampleFormat
 WHITE_IS_ZERO = 0  # of tag PhotometricInterpretation
 
-BULK = 0.9  # of the samples above 0, that a usual maximum must hold
-# Shares of light may go beyond 1, as in a scene with lamps. Half of them do not go as far as this.
+BULK = 0.9  # the share of the samples above 0 that a usual maximum must hold
+# Float samples may go beyond 1, as in a scene with lamps. Their median stays below this number.
 MEDIAN_OF_SHARES = 4.0
-# Whole numbers of which few are beyond 1 are a mask; counts of a dark photo have more of them.
+# Integers of which few are beyond 1 are a mask. Counts in a dark photo have more beyond 1.
 BULK_OF_A_MASK = 0.999
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """How samples are to be read.
+    """How the samples are to be read.
 
     Attributes:
-        dtype: of the samples, where Pillow's array has another one of the same width.
-        maxima: that such samples usually have, rising; the last one always fits.
+        dtype: of the samples, where Pillow's array has another type of the same width.
+        maxima: the usual maxima of such samples, rising; no sample is beyond the last one.
     """
 
     dtype: type | None
@@ -48,20 +49,20 @@ class _Kind:
 
 
 def is_deep_grey(image: Image.Image) -> bool:
-    """Whether `to_eight_bits` is to convert a loaded image: also grey of signed bytes."""
+    """Returns whether `to_eight_bits` must convert a loaded image; true also for signed bytes."""
     signed = image.mode == "L" and _number(image, SAMPLE_FORMAT) == SIGNED
     return image.mode.startswith("I") or image.mode == "F" or signed
 
 
 def to_eight_bits(image: Image.Image) -> Image.Image:
-    """A loaded image of deep grey in mode L; what is no finite number is black."""
+    """Converts a loaded image of deep grey to mode L; infinite samples and NaN become black."""
     kind = _kind(image)
     samples = np.asarray(image)
     if kind.dtype is not None:
         samples = samples.view(kind.dtype)
     grey = np.nan_to_num(samples.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = _range(grey, kind, image)
-    # Pillow turns this round only where it has 8 bits.
+    # Pillow inverts such images only if they have 8 bits.
     grey = high - grey if _number(image, PHOTOMETRIC) == WHITE_IS_ZERO else grey - low
     clear = image.info.get("transparency")
     if isinstance(clear, int):
@@ -70,7 +71,7 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _kind(image: Image.Image) -> _Kind:
-    if image.format == "PPM":  # Pillow has scaled it
+    if image.format == "PPM":  # Pillow has already scaled the samples
         return _Kind(None, (1.0 if image.mode == "F" else 65535.0,))
     bits, sample_format = _number(image, BITS_PER_SAMPLE), _number(image, SAMPLE_FORMAT)
     match image.mode, sample_format or UNSIGNED, bits:
@@ -90,14 +91,14 @@ def _kind(image: Image.Image) -> _Kind:
 
 
 def _range(grey: NDArray[np.float32], kind: _Kind, image: Image.Image) -> tuple[float, float]:
-    """Black and white. (height, width) finite samples."""
+    """Returns the black and the white level of finite samples (height, width)."""
     positive = grey[grey > 0]
     high = kind.maxima[-1]
     for maximum in reversed(kind.maxima[:-1]):
         if _holds(maximum, positive):
             high = maximum
     lowest = _first(image, STATED_MINIMUM) or 0.0
-    below = lowest < 0 and np.mean(grey < 0) > 1 - BULK  # and not a number that stands for no value
+    below = lowest < 0 and np.mean(grey < 0) > 1 - BULK  # else it marks missing values
     low = lowest if below else 0.0
     stated = _first(image, STATED_MAXIMUM)
     if stated is not None and stated > low and _holds(stated, positive):
@@ -114,7 +115,7 @@ def _range(grey: NDArray[np.float32], kind: _Kind, image: Image.Image) -> tuple[
 
 
 def _is_of_bits(stated: float) -> bool:
-    """Whether it is the maximum of a number of bits: 0, 1, 3, 7 and so on."""
+    """Returns whether a number is the maximum of a number of bits: 0, 1, 3, 7 and so on."""
     return stated >= 0 and bool(np.log2(stated + 1).is_integer())
 
 
@@ -135,7 +136,7 @@ def _first(image: Image.Image, tags: tuple[int, ...]) -> float | None:
 
 
 def _number(image: Image.Image, tag: int) -> float | None:
-    """The first number of a TIFF's tag; None if it is no TIFF, or has none that is finite."""
+    """Returns the first number of a TIFF's tag; None for another format or no finite number."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     value: Any = image.tag_v2.get(tag)

@@ -1,13 +1,13 @@
-"""What a file that is no readable photo is, by its first bytes."""
+"""Names the kind of a file that is no readable photo, by its first bytes."""
 
 import codecs
 import re
 import struct
 
-from devise_lib.archive_kinds import archive_kind, stand_in
+from devise_lib.archive_kinds import archive_kind, substitute_kind
 from devise_lib.vision.images.structure import brands_of
 
-PICTURES = (  # pictures and documents that are not read
+PICTURES = (  # signatures of pictures and documents that are not read
     (b"%PDF", "PDF"),
     (b"<svg", "SVG"),
     (b"<?xml", "XML, perhaps SVG"),
@@ -46,11 +46,11 @@ PICTURES = (  # pictures and documents that are not read
     (b"\x8aMNG\r\n", "MNG"),
     (b"\x8bJNG\r\n", "JNG"),
 )
-PLACED = (  # the same, whose mark does not stand first: where it stands
+PLACED = (  # signatures that do not begin the file: offset, signature, name
     (128, b"DICM", "DICOM"),
     (40, b" EMF", "EMF"),
 )
-OTHERS = (  # which may hold a photo within: a cover, an icon
+OTHERS = (  # other files, within which there may be a photo, such as a cover or an icon
     (b"ID3", "a sound (MP3)"),
     (b"OggS", "a sound or film (Ogg)"),
     (b"fLaC", "a sound (FLAC)"),
@@ -67,12 +67,12 @@ HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs",
      b"mif1", b"mif2", b"msf1", b"miaf")
 )  # fmt: skip
-CURSOR = b"\0\0\2\0"  # which a TGA begins with, too
+CURSOR = b"\0\0\2\0"  # a TGA may begin with these bytes, too
 TGA_FOOTER = b"TRUEVISION-XFILE.\0"
 
 
 def unread_picture(content: bytes) -> str:
-    """The name of a kind of pictures or documents that are not read; "" for anything else."""
+    """Returns the name of a kind of picture or document that is not read; "" for anything else."""
     if name := _by_start(content, PICTURES):
         return name
     for place, mark, name in PLACED:
@@ -91,7 +91,7 @@ def unread_picture(content: bytes) -> str:
 
 
 def other_kind(content: bytes) -> str:
-    """What a file is that is no picture, in words: "a zip archive"; "" if that cannot be told."""
+    """Describes a file that is no picture, such as "a zip archive"; "" for an unknown kind."""
     if content.startswith(b"RIFF"):
         return RIFF.get(content[8:12], "")
     if content[4:8] == b"ftyp":
@@ -100,7 +100,7 @@ def other_kind(content: bytes) -> str:
         return name
     if JSON.match(_text(content)):
         return "JSON, not a photo; look at it, and fetch the photo again"
-    return archive_kind(content) or stand_in(content) or _hidden_jpeg(content)
+    return archive_kind(content) or substitute_kind(content) or _hidden_jpeg(content)
 
 
 def _hidden_jpeg(content: bytes) -> str:
@@ -111,7 +111,7 @@ def _hidden_jpeg(content: bytes) -> str:
 
 
 def _text(content: bytes) -> bytes:
-    """The beginning without a mark of UTF-8 and blanks, with which texts may begin."""
+    """Returns the first 256 bytes without a UTF-8 mark and blanks, with which texts may begin."""
     return content[:256].removeprefix(codecs.BOM_UTF8).lstrip()
 
 
@@ -136,7 +136,9 @@ def _is_pcx(content: bytes) -> bool:
 
 
 def _is_tga(content: bytes) -> bool:
-    """TGA has a mark at its end since 1989, and many programs leave it out."""
+    """Returns whether a file is a TGA; the mark at its end exists since 1989 and is often left
+    out.
+    """
     if content.endswith(TGA_FOOTER):
         return True
     if len(content) < 18:

@@ -1,7 +1,7 @@
-"""What a file's own structure tells of the damage to it, where a decoder says only that it failed.
+"""Finds damage by a file's own structure, where a decoder says only that it failed.
 
-Pillow says alike of most formats that a photo whose end is missing and one with wrong bytes in it
-cannot be read; and it decodes a PNG whose bytes changed on a disk, if they can still be inflated.
+Pillow has the same error for most formats, whether the end of a photo is missing or bytes in it are
+wrong. It also decodes a PNG whose bytes changed on a disk, if they can still be inflated.
 """
 
 import struct
@@ -17,17 +17,18 @@ MAGIC = {
     "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
 }
 AVIF_BRANDS = {b"avif", b"avis"}
-TIFF_PARTS = ((273, 279), (324, 325))  # tags: where strips or tiles start, how many bytes they have
+TIFF_PARTS = ((273, 279), (324, 325))  # tags: start and number of bytes of strips, of tiles
 TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
-WORDS = ("truncated", "unexpected end", "eof", "not enough")  # Pillow's, of what ends too soon
+WORDS = ("truncated", "unexpected end", "eof", "not enough")  # Pillow's, about truncated files
 
 
 def kind_of(content: bytes) -> str:
-    """The format that the first bytes promise, of those that Pillow is to read; "" for another.
+    """Returns the format of a file by its first bytes, of those that Pillow is to read; "" for
+    others.
 
-    Not BMP and PPM: their two letters begin many a text, and Pillow's readers of them say
-    themselves what is wrong.
+    BMP and PPM are left out because many texts begin with their two letters, and because Pillow's
+    readers of them name the error themselves.
     """
     for kind, magics in MAGIC.items():
         if content.startswith(magics):
@@ -38,7 +39,7 @@ def kind_of(content: bytes) -> str:
 
 
 def brands_of(content: bytes) -> set[bytes]:
-    """The brands that an ISO media file names in its first box, as HEIF, AVIF and MP4 do."""
+    """Returns the brands that an ISO media file (HEIF, AVIF, MP4) names in its first box."""
     if content[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(content[:4]), 4096)
@@ -46,22 +47,22 @@ def brands_of(content: bytes) -> set[bytes]:
 
 
 def is_cut(content: bytes, complaint: str = "") -> bool:
-    """Whether a file that cannot be decoded ends too soon, rather than is wrong inside.
+    """Returns whether a file that cannot be decoded is truncated, as opposed to damaged inside.
 
     Args:
         content: the file.
-        complaint: what its decoder said.
+        complaint: the message of its decoder.
     """
     if any(word in complaint.lower() for word in WORDS):
         return True
     try:
         return _ends_too_soon(content)
-    except (struct.error, IndexError):  # a length or an offset lies beyond the end
+    except (struct.error, IndexError):  # a length or an offset leads beyond the end
         return True
 
 
 def has_bad_checksum(png: bytes) -> bool:
-    """Whether bytes of a PNG's pixels are not those that were written."""
+    """Returns whether the checksum of a PNG's pixel data is wrong, so that bytes have changed."""
     view = memoryview(png)  # a slice of it is no copy
     return any(
         zlib.crc32(view[at + 4 : at + 8 + length])
@@ -72,25 +73,25 @@ def has_bad_checksum(png: bytes) -> bool:
 
 
 def tile_parts_are_there(jpeg_2000: bytes) -> bool:
-    """Whether each tile of a JPEG 2000 has all its bytes, by the lengths before them.
+    """Returns whether each tile of a JPEG 2000 has all its bytes, by the lengths in its headers.
 
     Raises:
         struct.error: the file is cut within a header.
     """
-    at = jpeg_2000.find(b"\xff\x4f\xff\x51")  # the codestream, which JP2 has in a box
+    at = jpeg_2000.find(b"\xff\x4f\xff\x51")  # the codestream, which a JP2 file has in a box
     if at < 0:
         return False
     right, bottom, _, _, width, height, left, top = struct.unpack_from(">8I", jpeg_2000, at + 8)
     if not width or not height:
         return False
     tiles = -(-(right - left) // width) * -(-(bottom - top) // height)
-    parts: dict[int, int] = {}  # tile -> parts that it still lacks; 0 if that was never told
+    parts: dict[int, int] = {}  # tile -> missing parts; 0 if no header states their number
     at += 2
-    while jpeg_2000[at : at + 2] != b"\xff\x90":  # other headers, which have their length
+    while jpeg_2000[at : at + 2] != b"\xff\x90":  # other headers, with their length
         at += 2 + struct.unpack_from(">H", jpeg_2000, at + 2)[0]
     while jpeg_2000[at : at + 2] == b"\xff\x90":
         tile, length, part, count = struct.unpack_from(">HIBB", jpeg_2000, at + 4)
-        if length < 14 or at + length > len(jpeg_2000):  # 0: up to the mark of the end
+        if length < 14 or at + length > len(jpeg_2000):  # length 0: up to the end mark
             return False
         parts[tile] = count - part - 1 if count else 0
         at += length
@@ -117,7 +118,7 @@ def _ends_too_soon(content: bytes) -> bool:
 
 
 def _chunks(png: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Offset, name and length of each chunk, up to the last whose head is there."""
+    """Yields offset, name and length of each chunk, up to the last one whose header is there."""
     at = 8
     while at + 8 <= len(png):
         length, name = struct.unpack_from(">I4s", png, at)
@@ -128,14 +129,14 @@ def _chunks(png: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _png_is_cut(content: bytes) -> bool:
-    # The last chunk is not there, nor anything that is no chunk.
+    # Cut if all that is there are chunks, and none of them is the last one.
     return all(name.isalpha() and name != b"IEND" for _, name, _ in _chunks(content))
 
 
 def _jpeg_is_cut(content: bytes) -> bool:
     at = 2
     while content[at] == 0xFF:
-        if content[at + 1] == 0xDA:  # the pixels follow; an end before it is that of a thumbnail
+        if content[at + 1] == 0xDA:  # the pixels follow; an end mark before them is a thumbnail's
             return content.find(b"\xff\xd9", at) < 0
         padded = content[at + 1] == 0xFF
         at += 1 if padded else 2 + struct.unpack_from(">H", content, at + 2)[0]
@@ -149,7 +150,7 @@ def _gif_is_cut(content: bytes) -> bool:
             at += 2
         else:  # a frame
             at += 11 + _palette_bytes(content[at + 9])
-        while content[at]:  # blocks with their length before them, up to one of none
+        while content[at]:  # blocks, each after its length, up to one of length 0
             at += 1 + content[at]
         at += 1
     return False
@@ -161,7 +162,7 @@ def _palette_bytes(flags: int) -> int:
 
 def _tiff_is_cut(content: bytes) -> bool:
     if content.startswith(BIG_TIFF):
-        return False  # of 64 bits: for files beyond 4 GB, which are no photos
+        return False  # 64-bit offsets are for files beyond 4 GB, which are no photos
     order = "<" if content.startswith(b"II") else ">"
     [directory] = struct.unpack_from(f"{order}I", content, 4)
     [entries] = struct.unpack_from(f"{order}H", content, directory)

@@ -1,1 +1,1 @@
-"""Networks: those of the catalog, their weights, and what is kept of a trained one."""
+"""Networks: the ones of the catalog, their weights, and the files of trained ones."""

@@ -16,19 +16,30 @@ SCALINGS = {"unit": to_unit_range, "bgr": to_bgr_about_mean}
 
 
 def application_map(network: NetworkType, photos: keras.KerasTensor) -> keras.KerasTensor:
-    """Photos (n, size, size, 3), RGB in [0, 255], to the last activation map (n, h, w, channels).
+    """Builds a network of keras.applications with random weights, up to its last activation map.
 
-    The layers are those of keras.applications, under their names there; the weights are random.
+    The layers have the names that they have in keras.applications.
+
+    Args:
+        network: a network of the catalog with an `application`.
+        photos: (n, size, size, 3), RGB in [0, 255].
+
+    Returns:
+        (n, h, w, channels).
     """
     x = SCALINGS[network.pixels](photos) if network.pixels in SCALINGS else photos
     return _application(network, include_top=False, weights=None, input_tensor=x).output
 
 
 def download_imagenet(network: NetworkType, with_classifier: bool) -> StoredWeights:
-    """ImageNet's weights, which Keras downloads, or finds in its cache (~/.keras/models).
+    """Returns the ImageNet weights that Keras downloads, or finds in its cache (~/.keras/models).
+
+    Args:
+        network: a network of the catalog.
+        with_classifier: whether to include the weights of the classifier.
 
     Raises:
-        InputError: there are none, or they cannot be had.
+        InputError: Keras has no such weights, or the download failed.
     """
     if not network.application:
         raise InputError(
@@ -39,7 +50,7 @@ def download_imagenet(network: NetworkType, with_classifier: bool) -> StoredWeig
         found = _application(
             network, include_top=with_classifier, weights="imagenet", input_shape=(size, size, 3)
         )
-    except Exception as error:  # what Keras raises where a download fails
+    except Exception as error:  # Keras raises this itself when a download fails
         raise InputError(
             f"cannot download the ImageNet weights of {network.name}: {error}. Put the file into "
             "~/.keras/models, or give `weights` its path"
@@ -54,18 +65,18 @@ def _application(network: NetworkType, **arguments: Any) -> keras.Model:
 
 
 def correct_normalization(model: keras.Model) -> None:
-    """Scale the input of an EfficientNet as its ImageNet weights want it.
+    """Corrects the input scaling of an EfficientNet with published ImageNet weights.
 
-    The published weights hold the standard deviation of ImageNet's pixels where Keras looks for
-    their variance (tensorflow#49930). Keras mends that where it downloads the weights, but not
-    where it loads the same weights from a file; here the variance is put right in both cases.
+    The published weights hold the standard deviation of ImageNet's pixels where Keras expects their
+    variance (tensorflow#49930). Keras corrects this when it downloads the weights, but not when it
+    loads the same weights from a file. This function corrects the variance in both cases.
 
-    Only the published number is mended. A network that was trained here holds the right variance
-    already, and one that was trained elsewhere holds what it was trained with.
+    Only the published number is corrected. A network that was trained here already holds the right
+    variance. One that was trained elsewhere holds the number that it was trained with.
     """
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):
             mean, variance, count = layer.get_weights()
             if np.allclose(variance, IMAGENET_DEVIATION, rtol=1e-3):
                 layer.set_weights([mean, IMAGENET_DEVIATION**2, count])
-                layer.finalize_state()  # it computes with copies
+                layer.finalize_state()  # the layer computes with copies of its weights

@@ -1,4 +1,4 @@
-"""A trained softmax network: kept and loaded, cut to its features, split in two."""
+"""A trained softmax network: saving and loading, and splitting it into features and classifier."""
 
 import hashlib
 import json
@@ -11,31 +11,31 @@ import numpy as np
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
-from devise_lib.paths import replace_text, write_whole
+from devise_lib.paths import write_atomically, write_text_atomically
 from devise_lib.vision.networks.build import POOLED
 from devise_lib.vision.networks.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 
 MAP = "map"
 DIGEST = "sha256"  # of the Keras file, in the JSON beside it
-# Training and evaluation sum d x d numbers for features of d: 0.5 GB here, a task.
+# Training and evaluation sum d x d numbers for features of dimension d: 0.5 GB per task here.
 MAX_DIMENSION = 8_192
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A softmax network and what it was made for.
+    """A softmax network with its classes and the layer that gives the features.
 
     Attributes:
         name: as in the configuration.
-        model: of `networks.build`: (n, image_size, image_size, 3) RGB in [0, 255] to
-            (n, classes) probabilities.
+        model: a network of `networks.build`: (n, image_size, image_size, 3) RGB in [0, 255] to (n,
+            classes) probabilities.
         classes: the label of each output.
         image_size: side of the input, pixels.
-        feature_layer: where features are taken: "pooled"; "map", the activation map that pooling
+        feature_layer: the layer of the features: "pooled"; "map", the activation map that pooling
             averages; or the name of a layer of the model.
 
     Raises:
-        InputError: there is no such layer, or it has more numbers than can be computed with.
+        InputError: there is no such layer, or it has more than MAX_DIMENSION numbers per photo.
     """
 
     name: str
@@ -49,24 +49,25 @@ class Backbone:
         dimension = int(np.prod(tensor.shape[1:]))
         if dimension > MAX_DIMENSION:
             raise InputError(
-                f"feature_layer {self.feature_layer!r} of {self.name} has {dimension:,} numbers a "
-                f"photo of {self.image_size} pixels, at most {MAX_DIMENSION:,} can be taken: give "
-                "a smaller image_size or another layer"
+                f"feature_layer {self.feature_layer!r} of {self.name} has {dimension:,} numbers "
+                f"per photo of {self.image_size} pixels, at most {MAX_DIMENSION:,} can be taken: "
+                "give a smaller image_size or another layer"
             )
 
     def features(self) -> keras.Model:
-        """The network up to its features, (n, d_visual): those of a map lie row by row."""
+        """Returns the network up to its features, (n, d_visual); a map is flattened row by row."""
         tensor = self._feature_tensor()
         if len(tensor.shape) > 2:
             tensor = keras.layers.Flatten()(tensor)
         return keras.Model(self.model.input, tensor)
 
     def classifier(self) -> SoftmaxLayer:
-        """The softmax as a layer on the features; of no class where it is none.
+        """Returns the softmax as a layer on the features; without classes if it is not linear in
+        them.
 
-        From the pooled features it is the network's last layer. Pooling is linear, so from the map
-        it is that layer, too, its kernel / (h w) at every place. What lies deeper is no linear
-        function of the classes' logits.
+        For pooled features this is the network's last layer. Pooling is linear, so for the map it
+        is the same layer with kernel / (h w) at every place. The logits are no linear function of
+        features from deeper layers.
         """
         pooled, last = self.model.get_layer(POOLED), self.model.layers[-1]
         kernel, bias = last.get_weights()
@@ -91,15 +92,17 @@ class Backbone:
         return self.model.get_layer(self.feature_layer).output
 
     def identity(self) -> str:
-        """Name and a digest of the weights and of what is made of them: the id of the features."""
+        """Returns the id of the features: the name, and a digest of weights, image size and
+        layer.
+        """
         made_of = json.dumps([self.image_size, self.feature_layer])
         return f"{self.name}-{digest_of_weights(self.model, made_of)}"
 
     def save(self, folder: Path) -> None:
-        """Write `backbone.keras` and `backbone.json`, each as a whole.
+        """Writes `backbone.keras` and `backbone.json`, each atomically.
 
-        The second holds a digest of the first. A run that is killed between the two leaves files
-        that do not fit, and `load_backbone` refuses them.
+        The JSON file holds a digest of the Keras file. A run that is killed between the two leaves
+        files that do not match, and `load_backbone` refuses them.
         """
         folder.mkdir(parents=True, exist_ok=True)
         keras_file = bytes_of_model(self.model)
@@ -110,15 +113,15 @@ class Backbone:
             "feature_layer": self.feature_layer,
             DIGEST: hashlib.sha256(keras_file).hexdigest(),
         }
-        write_whole(folder / "backbone.keras", lambda draft: draft.write_bytes(keras_file))
-        replace_text(folder / "backbone.json", json.dumps(about))
+        write_atomically(folder / "backbone.keras", lambda draft: draft.write_bytes(keras_file))
+        write_text_atomically(folder / "backbone.json", json.dumps(about))
 
 
 def load_backbone(folder: Path) -> Backbone:
-    """Read what `Backbone.save` wrote; no code from the file is run.
+    """Loads a backbone that `Backbone.save` wrote; runs no code from the file.
 
     Raises:
-        InputError: there is none, only a part of one, or one of an older version.
+        InputError: there is no backbone, its files do not match, or it is of an older version.
     """
     about_file, model_file = folder / "backbone.json", folder / "backbone.keras"
     if not about_file.exists():
@@ -143,12 +146,14 @@ def load_backbone(folder: Path) -> Backbone:
 
 
 def features_file(backbone: Backbone) -> bytes:
-    """The Keras file of the network up to its features."""
+    """Returns the bytes of the Keras file of the network up to its features."""
     return bytes_of_model(backbone.features())
 
 
 def read_classes(path: Path) -> list[str]:
-    """The label of each output, from JSON {"0": [label, name], "1": ...}, or a backbone.json.
+    """Reads the label of each output from JSON {"0": [label, name], "1": ...}, or a backbone.json.
+
+    Labels are normalised to Unicode NFC.
 
     Raises:
         InputError: the file is of another form.
@@ -162,6 +167,6 @@ def read_classes(path: Path) -> list[str]:
         return [unicodedata.normalize("NFC", str(label)) for label in labels]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise InputError(
-            f'{path}: want JSON {{"0": [label, name], "1": ...}}, one entry a class, or the '
+            f'{path}: want JSON {{"0": [label, name], "1": ...}}, one entry per class, or the '
             f"backbone.json of an earlier train_backbone: {error!r}"
         ) from error

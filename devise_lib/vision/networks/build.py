@@ -1,7 +1,8 @@
-"""Softmax networks by name: with random weights, with weights that are given, or in between.
+"""Builds softmax networks by name, with random weights, with given weights, or with a mixture.
 
-All take RGB in [0, 255], are flat Keras models without code of ours, and end alike: the last
-activation map, its average over the places (POOLED), dense layers, the last of them the softmax.
+All networks take RGB in [0, 255] and are flat Keras models without custom layers. They end alike:
+the last activation map, its average over all places (POOLED), then dense layers, the last of which
+is the softmax.
 """
 
 from collections.abc import Sequence
@@ -25,26 +26,26 @@ POOLED, HIDDEN, SOFTMAX = "pooled", "hidden", "softmax"  # layers that every net
 
 
 def make_network(name: str, classes: int, image_size: int) -> keras.Model:
-    """A network with random weights.
+    """Builds a network with random weights.
 
     Args:
-        name: as `devise_lib.backbone_catalog` has it.
-        classes: outputs of its softmax.
+        name: of a network in `devise_lib.backbone_catalog`.
+        classes: the number of softmax outputs.
         image_size: side of a photo, pixels.
 
     Returns:
-        (n, image_size, image_size, 3), RGB in [0, 255], to (n, classes) probabilities.
+        A model from (n, image_size, image_size, 3), RGB in [0, 255], to (n, classes) probabilities.
     """
     return _assemble(network_type(name), classes, image_size)
 
 
 def read_network(name: str, weights: str, classes: int, image_size: int) -> keras.Model:
-    """A network as it was trained, with its own classifier.
+    """Builds a network with trained weights, its own classifier included.
 
     Args:
-        name: as `devise_lib.backbone_catalog` has it.
-        weights: "imagenet", or a file with the classifier.
-        classes: that it tells apart.
+        name: of a network in `devise_lib.backbone_catalog`.
+        weights: "imagenet", or the path of a file that has the classifier, too.
+        classes: the number of classes of the classifier.
         image_size: side of a photo, pixels.
 
     Raises:
@@ -58,7 +59,7 @@ def read_network(name: str, weights: str, classes: int, image_size: int) -> kera
         )
     model = _assemble(network, classes, image_size)
     rest = _load_body(model, network, weights, with_classifier=True)
-    if network.hidden and len(rest) == 2:  # published; one that was trained here has the softmax
+    if network.hidden and len(rest) == 2:  # published weights; ours have the softmax alone
         pooled = model.get_layer(POOLED).output
         model = _with_classifier(model.input, pooled, network, classes, network.hidden)
     heads = [layer for layer in model.layers if layer.name in (HIDDEN, SOFTMAX)]
@@ -72,7 +73,7 @@ def read_network(name: str, weights: str, classes: int, image_size: int) -> kera
             raise _does_not_hold(
                 weights, name, f"{stored.name} is {stored.shapes()}, want {[kernel, bias]}"
             )
-        values, offsets = stored.arrays()  # of a dense layer, or of a 1x1 convolution
+        values, offsets = stored.arrays()  # of a dense layer or a 1x1 convolution
         head.set_weights([values.reshape(kernel), offsets])
     return model
 
@@ -80,17 +81,18 @@ def read_network(name: str, weights: str, classes: int, image_size: int) -> kera
 def network_to_train(
     name: str, weights: str, classes: int, image_size: int, trainable_layers: int, seed: int
 ) -> keras.Model:
-    """A network with a new softmax, on weights that are given or random ones.
+    """Builds a network with a new softmax, on given or random weights.
 
     Args:
-        name: as `devise_lib.backbone_catalog` has it.
-        weights: "imagenet", or a file with or without a classifier, which is not taken; "": random
-            ones.
-        classes: outputs of the new softmax.
+        name: of a network in `devise_lib.backbone_catalog`.
+        weights: "imagenet", or the path of a file, whose classifier is ignored; "" for random
+            weights.
+        classes: the number of outputs of the new softmax.
         image_size: side of a photo, pixels.
-        trainable_layers: the last so many layers with weights before the softmax are trained with
-            it; -1: all. The others are frozen, and their batch normalisation keeps its statistics.
-        seed: of the random weights, and of all that Keras draws from here on.
+        trainable_layers: how many of the last layers with weights before the softmax are trained
+            with it; -1 for all. The others are frozen, including the statistics of their batch
+            normalisation.
+        seed: of the random weights, and of all later random numbers of Keras.
 
     Raises:
         InputError: the file does not hold these weights, or they cannot be downloaded.
@@ -105,9 +107,9 @@ def network_to_train(
 
 
 def train_last(layers: Sequence[keras.Layer], count: int) -> None:
-    """Leave the last so many of the layers to be trained, and freeze the others.
+    """Makes the last `count` layers trainable and freezes the others.
 
-    Batch normalisation that is frozen keeps its statistics, too.
+    Frozen batch normalisation keeps its statistics, too.
     """
     for place, layer in enumerate(layers):
         layer.trainable = place >= len(layers) - count
@@ -142,14 +144,14 @@ def _last_map(network: NetworkType, photos: keras.KerasTensor) -> keras.KerasTen
 
 
 def _body(model: keras.Model) -> list[keras.Layer]:
-    """The layers with weights up to the last map, in order."""
+    """Returns the layers with weights up to the last map, in order."""
     return [x for x in model.layers if x.weights and x.name not in (HIDDEN, SOFTMAX)]
 
 
 def _load_body(
     model: keras.Model, network: NetworkType, weights: str, with_classifier: bool
 ) -> list[StoredLayer]:
-    """Fill all but the head; the rest of the weights is returned, read."""
+    """Loads the weights of all layers but the classifier's; returns the remaining weights."""
     heads = 2 if network.hidden else 1
 
     def load(stored: StoredWeights) -> list[StoredLayer]:
@@ -159,7 +161,7 @@ def _load_body(
                 return [StoredLayer(layer.name, layer.arrays()) for layer in rest]
         except ValueError as error:
             raise _does_not_hold(weights, network.name, str(error)) from error
-        names = ", ".join(layer.name for layer in rest[:3])  # of a deeper network
+        names = ", ".join(layer.name for layer in rest[:3])  # the file is of a deeper network
         fault = f"it has {len(rest)} layers more than that: {names} ..."
         raise _does_not_hold(weights, network.name, fault)
 

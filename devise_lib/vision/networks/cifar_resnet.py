@@ -1,8 +1,10 @@
 """The residual network for CIFAR's photos of 32 x 32, of any depth 6n + 2.
 
-He et al. (2016), "Deep residual learning for image recognition", section 4.2: a 3x3 convolution,
-then three stages of n blocks of two 3x3 convolutions, of 16, 32 and 64 filters; the second and the
-third halve the map. Shortcuts are of option A: they have no parameter.
+A 3x3 convolution is followed by three stages of n blocks of two 3x3 convolutions, with 16, 32 and
+64 filters. The second and the third stage halve the map. Shortcuts are of option A, which has no
+parameters.
+
+Source: He et al. (2016), "Deep residual learning for image recognition", section 4.2.
 """
 
 import keras
@@ -13,11 +15,12 @@ STAGES = (16, 32, 64)  # filters
 
 
 def cifar_resnet_map(photos: keras.KerasTensor, depth: int) -> keras.KerasTensor:
-    """Photos (n, size, size, 3), RGB in [0, 255], to the last activation map.
+    """Builds the network up to its last activation map.
 
     Args:
-        photos: of 32 x 32 in the paper.
-        depth: layers with weights, 6n + 2: the first, 6n in blocks, and the softmax to come.
+        photos: (n, size, size, 3), RGB in [0, 255]; size is 32 in the paper.
+        depth: the number of layers with weights, 6n + 2: the first one, 6n in blocks, and the
+            softmax that the caller adds.
 
     Returns:
         (n, size / 4, size / 4, 64): (n, 8, 8, 64) in the paper. Layers are named
@@ -46,8 +49,10 @@ def _block(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.
 
 
 def _convolve(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
-    """3x3; a pixel is padded on every side, so that a stride takes the pixels of the shortcut."""
-    if stride > 1:  # where Keras would pad the far sides alone
+    """Applies a 3x3 convolution, padded by a pixel on every side, so strides match the
+    shortcut's.
+    """
+    if stride > 1:  # Keras itself would pad the right and the bottom side only
         x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     return keras.layers.Conv2D(
         filters,
@@ -61,9 +66,9 @@ def _convolve(x: keras.KerasTensor, filters: int, stride: int, name: str) -> ker
 
 
 def _halved(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Option A where channels double: every other pixel, and as many channels of zeros.
+    """Returns the shortcut of option A where channels double: every other pixel, and zero channels.
 
-    The zeros are the channels times 0, as in fb.resnet.torch: plain layers, which load in safe mode
+    The zeros are the channels times 0, as in fb.resnet.torch. Such plain layers load in safe mode
     and convert to TFLite.
     """
     layers = keras.layers

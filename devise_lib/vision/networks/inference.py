@@ -1,4 +1,4 @@
-"""Decoded photos in batches through a network: pixels in, vectors or refusals out."""
+"""Runs decoded photos through a network in batches, and gives vectors or refusals."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -11,15 +11,15 @@ from devise_lib.errors import InputError
 from devise_lib.reasons import Reason
 from devise_lib.vision.images.decode import Refusal
 
-_LOADED: dict[tuple[str, str], "Network"] = {}  # by digest and device; one model a worker process
-MOST_WAITING = 4  # batches of results that wait for a batch to be full
+_LOADED: dict[tuple[str, str], "Network"] = {}  # by digest and device; one model per process
+MOST_WAITING = 4  # batches of results that wait until a batch is full
 
 Pixels = NDArray[np.uint8]
-Vectors = tuple[NDArray[np.float32], ...]  # of one photo: a vector for each output of the network
+Vectors = tuple[NDArray[np.float32], ...]  # of one photo, a vector per output of the network
 
 
 class TakesPhotos(Protocol):
-    """A network, or what stands for one: (n, image_size, image_size, 3) RGB to its outputs."""
+    """A network, or a stand-in for one: (n, image_size, image_size, 3) RGB to its outputs."""
 
     image_size: int
 
@@ -27,20 +27,25 @@ class TakesPhotos(Protocol):
 
 
 class Network:
-    """A Keras network for inference: its weights are constants of one compiled graph.
+    """A Keras network for inference, whose weights are constants of one compiled graph.
 
-    As constants, TensorFlow folds the batch normalisations into the convolutions: 1.1 to 1.7 times
-    the photos of the Keras model itself on a CPU.
+    TensorFlow folds batch normalisations with constant weights into the convolutions. On a CPU this
+    gives 1.1 to 1.7 times the throughput of the Keras model.
+
+    Args:
+        keras_file: the bytes of a .keras file.
+        threads: of TensorFlow.
+        device: where the network runs, as TensorFlow names it: "/CPU:0", "/GPU:1".
 
     Attributes:
-        image_size: side of the photos it takes, pixels.
-        dimensions: numbers of a vector, for each output.
-        device: where it runs, as TensorFlow names it: "/CPU:0", "/GPU:1".
+        image_size: side of the photos that it takes, pixels.
+        dimensions: the length of the vector of each output.
+        device: where the network runs.
     """
 
     def __init__(self, keras_file: bytes, threads: int = 1, device: str = "/CPU:0") -> None:
-        """Load a Keras file from its bytes, in safe mode: no code from the file is run."""
-        import tensorflow as tf  # 10 s, with Keras: paid by the worker that computes, once
+        """Loads the network in safe mode, which runs no code from the file."""
+        import tensorflow as tf  # takes 10 s with Keras, so only a process that computes imports it
         from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2 as freeze,
         )
@@ -62,10 +67,12 @@ class Network:
             self._call = freeze(call.get_concrete_function())
 
     def __call__(self, photos: Pixels) -> list[NDArray[np.float32]]:
-        """(n, image_size, image_size, 3) RGB to (n, dimension), for each output.
+        """Maps photos (n, image_size, image_size, 3), RGB, to vectors (n, dimension) for each
+        output.
 
         Raises:
-            ValueError: photos of another size; the compiled graph would not look.
+            ValueError: the photos have another size, which the compiled graph would not check.
+            InputError: TensorFlow does not compute on the GPU that Spark gave to the task.
         """
         import tensorflow as tf
 
@@ -83,18 +90,18 @@ class Network:
 
 
 def count_gpus() -> int:
-    """GPUs that TensorFlow sees in this process."""
+    """Returns the number of GPUs that TensorFlow sees in this process."""
     import tensorflow as tf
 
     return len(tf.config.list_physical_devices("GPU"))
 
 
 def load_network(keras_file: bytes, threads: int = 1, device: str = "/CPU:0") -> Network:
-    """The network of a Keras file, loaded once in this process for a device."""
+    """Returns the network of a Keras file, loaded once per process and device."""
     key = hashlib.sha256(keras_file).hexdigest(), device
     if key not in _LOADED:
         for old in [other for other in _LOADED if other[0] != key[0]]:
-            del _LOADED[old]  # a worker serves one model at a time; the old one's memory goes back
+            del _LOADED[old]  # a worker serves one model at a time; this frees the old one's memory
         _LOADED[key] = Network(keras_file, threads, device)
     return _LOADED[key]
 
@@ -105,25 +112,25 @@ def embed(
     batch_size: int,
     precision: str = "float32",
 ) -> Iterator[Vectors | Refusal]:
-    """The vectors of each photo, or the reason why not, in order.
+    """Yields for each photo its vectors or its refusal, in order.
 
-    Every call of the network has the same shape, a last short batch being filled up with black:
-    TensorFlow's kernels differ in the last bit from shape to shape, and a photo's vector must not
-    depend on which others it was computed with. Where most photos are refused a batch is filled up
-    early: whoever takes the results holds rows of all that waits.
+    Every call of the network has the same shape, because TensorFlow's kernels differ in the last
+    bit from shape to shape. A photo's vector thus never depends on the photos beside it. The last
+    batch is filled up with black photos. If most photos are refused, a batch is filled up earlier,
+    because the caller holds the rows of all photos that wait.
 
     Args:
-        network: takes photos of its image_size.
-        decoded: (image_size, image_size, 3) RGB, or why there is none.
-        batch_size: photos a call.
-        precision: that vectors are rounded to, "float32" or "float16".
+        network: takes photos of its `image_size`.
+        decoded: (image_size, image_size, 3) RGB, or the refusal of a photo.
+        batch_size: photos per call of the network.
+        precision: "float32" or "float16", to which vectors are rounded.
     """
     batch = np.zeros((batch_size, network.image_size, network.image_size, 3), np.uint8)
     waiting: list[Refusal | None] = []  # None: the next photo of the batch
     filled = 0
     for photo in decoded:
         if isinstance(photo, Refusal):
-            if not filled:  # nothing before it waits
+            if not filled:  # no photo before it waits
                 yield photo
                 continue
             waiting.append(photo)
@@ -142,7 +149,7 @@ def _run(
     network: TakesPhotos, batch: Pixels, waiting: list[Refusal | None], precision: str
 ) -> Iterator[Vectors | Refusal]:
     batch[waiting.count(None) :] = 0
-    with np.errstate(over="ignore"):  # what half precision cannot hold is found to be infinite
+    with np.errstate(over="ignore"):  # numbers too large for float16 become infinite
         outputs = [each.astype(precision).astype(np.float32) for each in network(batch)]
     vectors = iter(zip(*outputs, strict=True))
     for refusal in waiting:
@@ -163,9 +170,9 @@ def _set_up(threads: int) -> None:
     import tensorflow as tf
 
     try:
-        for gpu in tf.config.list_physical_devices("GPU"):  # else the first process takes it all
+        for gpu in tf.config.list_physical_devices("GPU"):  # else one process takes it all
             tf.config.experimental.set_memory_growth(gpu, True)
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError:  # another network has run here already and fixed the number
+    except RuntimeError:  # another network has already run in this process and fixed the number
         return

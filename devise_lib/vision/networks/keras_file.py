@@ -1,4 +1,4 @@
-"""A Keras network as the bytes of a file, the form in which it travels to the workers."""
+"""Converts Keras networks to and from the bytes of a .keras file, which Spark sends to workers."""
 
 import hashlib
 import os
@@ -11,7 +11,12 @@ import keras
 
 
 def digest_of_weights(model: keras.Model, made_of: str = "") -> str:
-    """Eight hexadecimal digits of its weights, and of what else makes it what it is."""
+    """Returns eight hexadecimal digits of the digest of a network's weights.
+
+    Args:
+        model: the network.
+        made_of: further text that enters the digest, such as the network's settings.
+    """
     digest = hashlib.sha256(made_of.encode())
     for weights in model.get_weights():
         digest.update(weights.tobytes())
@@ -19,7 +24,7 @@ def digest_of_weights(model: keras.Model, made_of: str = "") -> str:
 
 
 def bytes_of_model(model: keras.Model) -> bytes:
-    """The bytes of its .keras file."""
+    """Returns the bytes of a network's .keras file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
@@ -27,7 +32,7 @@ def bytes_of_model(model: keras.Model) -> bytes:
 
 
 def model_of_bytes(keras_file: bytes) -> keras.Model:
-    """The network of a .keras file, in safe mode: no code from the file is run."""
+    """Loads the network of a .keras file in safe mode, which runs no code from the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(keras_file)

@@ -6,9 +6,13 @@ from devise_lib.vision.networks.pixel_scaling import to_unit_range
 
 
 def small_cnn_map(photos: keras.KerasTensor) -> keras.KerasTensor:
-    """Photos (n, size, size, 3), RGB in [0, 255], to the last activation map (n, h, w, 160).
+    """Builds the network up to its last activation map, (n, h, w, 160).
 
-    160 features: enough to hold a vector of 64 to 100 numbers, few enough to train on 2 cores.
+    160 features are enough to hold a vector of 64 to 100 numbers, and few enough to train on 2
+    cores.
+
+    Args:
+        photos: (n, size, size, 3), RGB in [0, 255].
     """
     layers = keras.layers
     x = to_unit_range(photos)
@@ -18,7 +22,7 @@ def small_cnn_map(photos: keras.KerasTensor) -> keras.KerasTensor:
         x = layers.Conv2D(
             filters, 3, strides=stride, padding="same", use_bias=False, name=f"conv{number}"
         )(x)
-        # a run of a minute has few steps
+        # a run of a minute has few steps, so the moving averages must follow fast
         x = layers.BatchNormalization(momentum=0.9, name=f"bn{number}")(x)
         x = layers.Activation("relu", name=f"relu{number}")(x)
         x = layers.MaxPooling2D(pool, name=f"pool{number}")(x) if pool > 1 else x

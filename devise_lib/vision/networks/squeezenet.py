@@ -1,20 +1,22 @@
 """SqueezeNet 1.1 up to its last fire module.
 
-Iandola et al. (2016), "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", figure 1 and
-table 1, in the version 1.1 of its authors (github.com/forresti/SqueezeNet): 3x3 in place of 7x7 in
-the first convolution, and pooling earlier. Layers are named as in the models of Caffe and Keras 2,
-with "_" for "/"; pooling leaves out a last row that does not fit, as in Keras 2 (Caffe keeps it).
+Version 1.1 of its authors (github.com/forresti/SqueezeNet) has 3x3 filters instead of 7x7 in the
+first convolution, and pools earlier. Layers are named as in the models of Caffe and Keras 2, with
+"_" for "/". Pooling leaves out a last row that does not fit, as Keras 2 does; Caffe keeps it.
 
-The original classifier is no dense layer on pooled features: `conv10`, 1x1 to a map a class, is
-rectified and only then averaged. So it cannot be taken over: the features here are the average of
-`fire9`, and a new dense softmax follows.
+The original classifier cannot be used, because it is no dense layer on pooled features: `conv10`, a
+1x1 convolution to one map per class, is rectified and only then averaged. The features here are the
+average of `fire9`, and a new dense softmax follows.
+
+Source: Iandola et al. (2016), "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters",
+figure 1 and table 1.
 """
 
 import keras
 
 from devise_lib.vision.networks.pixel_scaling import to_bgr_about_mean
 
-# Squeeze and expand filters of each fire module; "pool" is between them.
+# Squeeze and expand filters of each fire module.
 FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128)} | {
     6: (48, 192),
     7: (48, 192),
@@ -25,9 +27,12 @@ POOLED_AFTER = (3, 5)
 
 
 def squeezenet_map(photos: keras.KerasTensor) -> keras.KerasTensor:
-    """Photos (n, size, size, 3), RGB in [0, 255], to the map of fire9, (n, h, w, 512).
+    """Builds the network up to the map of fire9, (n, h, w, 512).
 
-    722,496 parameters. The dropout of fire9 acts in training alone.
+    It has 722,496 parameters. The dropout of fire9 acts during training only.
+
+    Args:
+        photos: (n, size, size, 3), RGB in [0, 255].
     """
     layers = keras.layers
     x = layers.Conv2D(64, 3, strides=2, name="conv1")(to_bgr_about_mean(photos))
@@ -41,7 +46,9 @@ def squeezenet_map(photos: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _fire(x: keras.KerasTensor, number: int, squeeze: int, expand: int) -> keras.KerasTensor:
-    """Few channels, then 1x1 and 3x3 filters side by side: 2 * expand channels."""
+    """Applies a fire module: few channels, then 1x1 and 3x3 filters in parallel, 2 * expand
+    channels.
+    """
     layers = keras.layers
 
     def convolve(x: keras.KerasTensor, name: str, filters: int, size: int) -> keras.KerasTensor:

@@ -1,7 +1,7 @@
-"""Weights of a network from a file of Keras 3 (.weights.h5, .keras) or of Keras 2 (.h5).
+"""Reads a network's weights from a file of Keras 3 (.weights.h5, .keras) or of Keras 2 (.h5).
 
-Read here and not by Keras, which takes a file with the classifier and one without it for different
-networks, follows neither's names, and tells of the first fault alone.
+Keras's own loader is not used for three reasons. It treats files with and without the classifier as
+files of different networks. It ignores the layer names of both. It reports the first fault only.
 """
 
 import io
@@ -21,26 +21,26 @@ from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
 
-MAX_LISTED = 3  # faults of a file that a message lists
+MAX_LISTED = 3  # faults that a message lists
 WITHIN = "model.weights.h5"  # the weights of a .keras file, which is a zip
 
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """A layer's weights: arrays, or datasets of a file that are read when they fit."""
+    """The weights of a layer: arrays, or datasets of a file that are read on demand."""
 
     name: str
     weights: Sequence[Any]
 
     def shapes(self) -> list[tuple[int, ...]]:
-        """Of each weight."""
+        """Returns the shape of each weight."""
         return [tuple(weight.shape) for weight in self.weights]
 
     def arrays(self) -> list[NDArray[Any]]:
-        """Read all of them.
+        """Reads all weights.
 
         Raises:
-            ValueError: a number is not finite, as of a training that diverged.
+            ValueError: a number is not finite, as after a training that diverged.
         """
         found = [np.asarray(weight) for weight in self.weights]
         if not all(np.isfinite(array).all() for array in found):
@@ -53,9 +53,9 @@ class StoredWeights:
     """The layers of a file that have weights.
 
     Attributes:
-        layers: in the network's order; of each class alone where they go `by_class`.
-        by_class: whether they are called after their classes and counted (conv2d, conv2d_1), as by
-            Keras 3, and not by their names.
+        layers: in the network's order; in that order within each class if `by_class`.
+        by_class: whether layers are named by class and number (conv2d, conv2d_1), as by Keras 3,
+            instead of by their own names.
     """
 
     layers: Sequence[StoredLayer]
@@ -64,10 +64,10 @@ class StoredWeights:
 
 @contextmanager
 def open_weights(path: Path) -> Iterator[StoredWeights]:
-    """The layers of a file of weights, open while they are taken.
+    """Opens a file of weights; the layers can be read inside the `with` block.
 
     Raises:
-        InputError: the file is no HDF5, or of another form; it points to other files.
+        InputError: the file is no HDF5, has another form, or points to other files.
     """
     with _open_hdf5(path) as file:
         try:
@@ -83,7 +83,7 @@ def open_weights(path: Path) -> Iterator[StoredWeights]:
 
 
 def _open_hdf5(path: Path) -> h5py.File:
-    """The file itself, or what a .keras file has of it; no other part of that is read."""
+    """Opens a file, or the weights within a .keras file, of which nothing else is read."""
     try:
         if not zipfile.is_zipfile(path):
             return h5py.File(path, "r")
@@ -96,7 +96,9 @@ def _open_hdf5(path: Path) -> h5py.File:
 
 
 def _of_keras_3(file: h5py.File) -> list[StoredLayer]:
-    """Groups layers/<class>/vars/<number>; HDF5 lists them by the alphabet."""
+    """Returns the groups layers/<class>/vars/<number>, by number; HDF5 lists them
+    alphabetically.
+    """
     found = []
     for key, group in file["layers"].items():
         variables = group.get("vars", {})
@@ -112,8 +114,8 @@ def _counted(key: str) -> tuple[str, int]:
 
 
 def _of_keras_2(file: h5py.File) -> list[StoredLayer]:
-    """Groups by layer, whose order and whose weights' order are attributes."""
-    root = file.get("model_weights", file)  # of a file of the whole model, or of weights alone
+    """Returns the groups of the layers, whose order and whose weights' order are attributes."""
+    root = file.get("model_weights", file)  # in a file of the whole model; else the file itself
     found = []
     for name in _texts(root.attrs["layer_names"]):
         group = root[name]
@@ -127,7 +129,9 @@ def _texts(values: Sequence[Any]) -> list[str]:
 
 
 def _own_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    """A dataset that lies in the file itself; links could read any file of the machine."""
+    """Returns a dataset stored in the file itself, because a link could read any file of the
+    machine.
+    """
     dataset = group[name]
     if (
         not isinstance(dataset, h5py.Dataset)
@@ -143,20 +147,21 @@ def _own_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
 def load_layers(
     model: keras.Model, layers: Sequence[keras.Layer], stored: StoredWeights, named: bool
 ) -> list[StoredLayer]:
-    """Give `layers` the weights of a file, all of them or none.
+    """Loads the weights of a file into `layers`, either all of them or none.
 
     Args:
-        model: the network; its layers are counted by class as Keras 3 does.
-        layers: those with weights, in the network's order, that the file must hold.
-        stored: the file.
-        named: whether the names of the network's layers can be relied on; else the order tells
-            which is which, as with Keras itself.
+        model: the network; Keras 3 numbers its layers by class.
+        layers: the layers with weights that the file must hold, in the network's order.
+        stored: the weights of the file.
+        named: whether the names of the network's layers are reliable. If not, layers are matched by
+            their order, as Keras does.
 
     Returns:
-        The file's further layers: a classifier.
+        The file's remaining layers, which are those of a classifier.
 
     Raises:
-        ValueError: what is missing, of another shape, or not finite.
+        ValueError: a layer is missing, of another shape, or not finite; the message lists the
+            faults.
     """
     if stored.by_class:
         keys = _class_keys(model)
@@ -175,7 +180,7 @@ def load_layers(
     for here, arrays in read:
         here.set_weights(arrays)
         if isinstance(here, keras.layers.Normalization):
-            here.finalize_state()  # it computes with copies
+            here.finalize_state()  # the layer computes with copies of its weights
     return rest
 
 
@@ -208,7 +213,7 @@ def _by_order(
 
 
 def _class_keys(model: keras.Model) -> dict[str, str]:
-    """What Keras 3 calls each layer in a file: conv2d, conv2d_1, by its class and their number."""
+    """Returns the key of each layer in a Keras 3 file: its class and number (conv2d, conv2d_1)."""
     seen: Counter[str] = Counter()
     keys = {}
     for layer in model.layers:
@@ -219,7 +224,7 @@ def _class_keys(model: keras.Model) -> dict[str, str]:
 
 
 def _snake_case(name: str) -> str:
-    """BatchNormalization to batch_normalization, Conv2D to conv2d; as Keras does."""
+    """Converts BatchNormalization to batch_normalization and Conv2D to conv2d, as Keras does."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 

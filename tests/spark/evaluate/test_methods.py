@@ -10,7 +10,7 @@ from devise_lib.numerics.candidates import ByConse, BySoftmax, ByWords, SoftmaxL
 from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.moments import ClassMoments
-from devise_lib.numerics.validation import Score, choose
+from devise_lib.numerics.validation import Score, choose_by_one_standard_error
 from devise_lib.spark.evaluate.methods import (
     CSLS,
     FittedMethod,
@@ -132,7 +132,7 @@ def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(methods, 
             trial = ByWords(closed_form.ridge(fold.moments, vectors, strength))
             ranks.append(fold.validation.evaluate(trial))
         scores.append(Score.over(ranks))
-    chosen = CONFIG.regularization[choose(scores)]
+    chosen = CONFIG.regularization[choose_by_one_standard_error(scores)]
     entry = next(c for c in methods if c.name == "ridge")
     assert entry.settings == (chosen,)
     wanted = closed_form.ridge(every, every.matrix_of(VECTORS), chosen)

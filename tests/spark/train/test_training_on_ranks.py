@@ -70,11 +70,11 @@ def projection_plan(folder) -> ProjectionPlan:
     feature = pa.array(FEATURES.tolist(), pa.list_(pa.float32()))
     columns = {"feature": feature, "label": [LABELS[i] for i in TRUTH]}
     files = write_parts(folder / "features", columns, 4)
-    runs = [TrainingSpec(m, m, make_rows(files, targets), 1) for m, targets in TARGETS.items()]
+    trainings = [TrainingSpec(m, m, make_rows(files, targets), 1) for m, targets in TARGETS.items()]
     return ProjectionPlan(
         settings=[SETTINGS],
         folds=[],
-        runs=runs,
+        trainings=trainings,
         seed=1,
         patience=0,
         readers=2,
@@ -83,7 +83,7 @@ def projection_plan(folder) -> ProjectionPlan:
         checkpoint_steps=1,
         threads=1,
         events=str(folder / "tensorboard" / "train_devise"),
-        followed=FEATURES[:FOLLOWED],
+        tracked=FEATURES[:FOLLOWED],
     )
 
 
@@ -100,7 +100,7 @@ def trial_plan(plan, folder) -> ProjectionPlan:
         plan,
         settings=[replace(SETTINGS, epochs=2, learning_rate=rate) for rate in (0.1, 1e38)],
         folds=[fold],
-        runs=[],
+        trainings=[],
         events=str(folder / "tensorboard" / "trials"),
     )
 
@@ -266,7 +266,7 @@ def test_one_rank_has_the_loss_curve_of_two(results, spark, tmp_path):
 
     Nor does it change anything that photos are followed.
     """
-    plan = replace(projection_plan(tmp_path), followed=None)
+    plan = replace(projection_plan(tmp_path), tracked=None)
     [alone] = run_ranks(spark, train_projections, plan, 1, tmp_path / "ranks.log")
     for method, trained in results[0]["projections"].trained.items():
         same = alone.trained[method]
@@ -311,9 +311,11 @@ def test_tensorboard_finds_the_curves_that_the_first_rank_wrote(results):
 def test_tensorboard_finds_the_scores_of_a_trial_from_its_start_on(results):
     trial, _ = results[0]["trials"]
     found = read_scalars(results[0]["events"] / "trials" / "trial 0")
-    for tag, name in (("validation_alone", "alone"), ("validation_harmonic", "harmonic")):
+    for name in ("unseen_accuracy", "harmonic_mean"):
         values = [getattr(score, name) for score in trial.scores]
-        assert found[tag] == [(epoch, pytest.approx(x)) for epoch, x in enumerate(values)]
+        assert found[f"validation_{name}"] == [
+            (epoch, pytest.approx(x)) for epoch, x in enumerate(values)
+        ]
     assert [step for step, _ in found["loss"]] == [1, 2]
     best = trial.folds[0].losses
     assert [x for _, x in found["loss"]][: len(best)] == [pytest.approx(x) for x in best]

@@ -102,9 +102,9 @@ def of_targets(rows, vectors) -> list[str]:
 
 def test_every_seen_label_is_a_target_and_the_control_has_its_own(plan_of):
     plan = plan_of(**USUAL)
-    names = [(run.method, run.name, run.seed) for run in plan.runs]
+    names = [(run.method, run.name, run.seed) for run in plan.trainings]
     assert names == [(m, f"{m}-{seed}", seed) for m in (METHOD, CONTROL) for seed in (0, 1)]
-    real, control = plan.runs[0].rows, plan.runs[2].rows
+    real, control = plan.trainings[0].dataset, plan.trainings[2].dataset
     assert real.labels == control.labels == TRAINED
     assert of_targets(real, VECTORS) == of_targets(control, CONTROLS) == [*TRAINED, FURTHER]
     assert real.count == 108, "those for testing are left out"
@@ -116,7 +116,7 @@ def test_no_trial_knows_the_labels_of_its_fold(plan_of):
     for number, fold in enumerate(plan.folds):
         held_out = {name for place, name in enumerate(TRAINED) if place % 3 == number}
         assert fold.validation.held_out == held_out
-        for rows, vectors in ((fold.rows, VECTORS), (fold.control_rows, CONTROLS)):
+        for rows, vectors in ((fold.dataset, VECTORS), (fold.control_dataset, CONTROLS)):
             assert set(of_targets(rows, vectors)) == {*TRAINED, FURTHER} - held_out
             assert set(rows.labels) == set(TRAINED) - held_out
             assert all(
@@ -126,7 +126,7 @@ def test_no_trial_knows_the_labels_of_its_fold(plan_of):
 
 
 def test_wrong_labels_may_be_those_with_photos_alone(plan_of):
-    assert of_targets(plan_of(**OTHER).runs[0].rows, VECTORS) == TRAINED
+    assert of_targets(plan_of(**OTHER).trainings[0].dataset, VECTORS) == TRAINED
 
 
 @pytest.mark.parametrize("strength", [1.0, 50.0])
@@ -136,13 +136,13 @@ def test_the_softmaxs_start_is_its_ridge_on_the_labels_that_a_training_may_know(
     plan = plan_of(**USUAL | {"start_strength": strength})
     layer = backbone.classifier()
     for rows, known in (
-        (plan.runs[0].rows, TRAINED[:2]),
-        (plan.folds[0].rows, TRAINED[1:2]),  # label 0 is held out
+        (plan.trainings[0].dataset, TRAINED[:2]),
+        (plan.folds[0].dataset, TRAINED[1:2]),  # label 0 is held out
     ):
         vectors = np.stack([VECTORS[n] if n in known else np.zeros(5) for n in (*TRAINED[:2], "?")])
         wanted = classifier_weights(layer.kernel, rows.deviation, vectors, strength)
         np.testing.assert_allclose(rows.softmax, wanted, rtol=1e-4, atol=1e-6)
-    assert plan_of(**OTHER).runs[0].rows.softmax is None
+    assert plan_of(**OTHER).trainings[0].dataset.softmax is None
 
 
 def test_features_of_another_backbone_are_refused(spark, tables):

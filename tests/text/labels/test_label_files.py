@@ -8,8 +8,8 @@ from devise_lib.text.labels.label_files import (
     phrases,
     read_imagenet,
     read_label_table,
-    spoken,
     term_tokens,
+    to_term,
 )
 
 terms = st.lists(
@@ -124,4 +124,4 @@ def test_reads_the_real_label_sets(devise_data):
     [("killer+whale", "killer whale"), ("aquarium_fish", "aquarium fish"), ("ox", "ox")],
 )
 def test_the_name_of_a_class_is_spoken_with_spaces(name, term):
-    assert spoken(name) == term
+    assert to_term(name) == term

@@ -56,8 +56,8 @@ def test_numbers_may_stand_for_the_lines_of_a_list_of_classes(write):
 @pytest.mark.parametrize(
     ("lines", "classes", "message"),
     [
-        (["a.png n1", "b.png"], False, "line 2: want a file name and a label a line"),
-        (["1", "b.png n1"], True, "line 2: want a file name and a label a line"),
+        (["a.png n1", "b.png"], False, "line 2: want a file name and a label per line"),
+        (["1", "b.png n1"], True, "line 2: want a file name and a label per line"),
         (["a.png n1", "a.png n2"], False, r"line 2: the photo 'a.png' comes twice"),
         (["1", "3"], True, r"line 2: '3' is no class of .*classes.txt, which has 1 to 2"),
         (["a.png 0"], True, r"line 1: '0' is no class of"),  # counted from 0: one beside it all

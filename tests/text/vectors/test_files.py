@@ -312,7 +312,7 @@ def test_the_format_may_be_given_where_the_file_could_be_two(tmp_path):
     assert rows_of(path, format="glove") == [("2", [1]), ("3", [4]), ("5", [6])]
     with pytest.raises(InputError, match="format is 'GloVe', want auto or one of word2vec, word2v"):
         rows_of(path, format="GloVe")
-    with pytest.raises(InputError, match="line 1: want the number of words and of numbers a vecto"):
+    with pytest.raises(InputError, match="line 1: want the number of words and of numbers per vec"):
         rows_of(file_of(tmp_path, GLOVE), format="word2vec_text")
     damaged = file_of(tmp_path, "2 2\nsea 1 2\nland 1 \0\n")  # as if it were binary
     with pytest.raises(InputError, match=r"line 3: '\\x00' where a number of the vector of 'land'"):

@@ -106,7 +106,7 @@ def test_expected_steps_of_a_row_are_those_that_its_words_take():
     for changes in ({}, {"hs": 1, "negative": 0}, {"hs": 1}, {"sg": 0}, {"sg": 0, "hs": 1}):
         params = replace(PARAMS, **changes)
         learner = Learner(VOCABULARY, params, 0, 1, 1)
-        inputs, *outputs = word2vec_workers._steps_a_word(learner._model)
+        inputs, *outputs = word2vec_workers._steps_per_word(learner._model)
         pairs = params.window + 1 if params.sg else 1  # a word, if none is left out
         length = 0.0
         if params.hs:  # the root's row, the first, is met at every pair

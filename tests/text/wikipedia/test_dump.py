@@ -283,8 +283,9 @@ def test_the_error_names_path_offset_the_pages_around_it_and_what_to_do(tmp_path
     with pytest.raises(
         DumpDamagedError,
         match=rf"d\.xml\.bz2: damaged from byte {start} on, "
-        r"seen at \d+ \(truncated; last whole page before it in its range: 'a', id 1; first one "
-        r"after it: none\): the file ends inside a bz2 stream; fetch the dump.*damaged=refuse",
+        r"found at byte \d+ \(truncated; last whole page before it in its range: 'a', id 1; "
+        r"first one after it: none\): the file ends inside a bz2 stream; "
+        r"fetch the dump.*damaged=refuse",
     ) as raised:
         list(read_pages(whole_file(dump)))
 

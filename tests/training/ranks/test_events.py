@@ -31,10 +31,10 @@ def test_what_a_killed_training_had_is_written_again_with_what_follows(tmp_path)
 
 def test_a_point_has_a_value_for_each_curve(tmp_path):
     curves = EventFiles(str(tmp_path)).curves("trial 0")
-    curves.add(0, {"validation_alone": 0.5})
-    curves.add(1, {"validation_alone": 0.75, "loss": 0.1})
+    curves.add(0, {"validation_unseen_accuracy": 0.5})
+    curves.add(1, {"validation_unseen_accuracy": 0.75, "loss": 0.1})
     found = read_scalars(tmp_path / "trial 0")
-    assert found["validation_alone"] == [(0, 0.5), (1, 0.75)]
+    assert found["validation_unseen_accuracy"] == [(0, 0.5), (1, 0.75)]
     assert found["loss"] == [(1, pytest.approx(0.1))]
 
 

@@ -55,7 +55,7 @@ def test_a_rank_that_left_no_file_died_without_a_word(play, tmp_path):
     play(2)
     with pytest.raises(RuntimeError):
         play(0, RuntimeError("Horovod has been shut down"))
-    assert str(first_cause(tmp_path, 3)).startswith("rank 1 died without a word: it was killed")
+    assert str(first_cause(tmp_path, 3)).startswith("rank 1 died without an error: it was killed")
 
 
 def test_where_all_speak_of_the_connection_the_first_is_told(play, tmp_path):

@@ -453,7 +453,7 @@ def test_a_header_with_hundreds_of_digits_is_refused():
 
 def test_a_negative_size_is_refused():
     head = with_field(member(Piece("a.jpg"))[:512], 124, tarfile.itn(-512, 12, tarfile.GNU_FORMAT))
-    with pytest.raises(ArchiveError, match="tells a negative size"):
+    with pytest.raises(ArchiveError, match="states a negative size"):
         files_of(head + END)
 
 
@@ -484,5 +484,5 @@ def test_a_file_that_is_too_large_for_memory_is_refused_and_the_others_are_read(
     monkeypatch.setattr(tar_photos, "MAX_FILE_BYTES", 2999)
     file, _ = files_of(WHOLE)
     assert file.refusal == Refusal(
-        Reason.TOO_LARGE, "3,000 bytes, and of such a file at most 2,999 are read"
+        Reason.TOO_LARGE, "3,000 bytes; at most 2,999 of such a file are read"
     )

@@ -95,7 +95,11 @@ REFUSED = {
     "Photoshop": (b"8BPS\0\1" + bytes(40), Reason.UNSUPPORTED_FORMAT, "Photoshop is not read"),
     "HEIF": (b"\0\0\0\x18ftypheic" + bytes(40), Reason.UNSUPPORTED_FORMAT, "HEIF is not read"),
     "bomb": (make_png(50_000, 50_000, zlib.compress(b"\0")), Reason.TOO_LARGE, "50000x50000"),
-    "line": (encode(Image.new("RGB", (300, 7)), "PNG"), Reason.TOO_SMALL, "300x7 pixels, want 8"),
+    "line": (
+        encode(Image.new("RGB", (300, 7)), "PNG"),
+        Reason.TOO_SMALL,
+        "300x7 pixels, want at least 8 per side",
+    ),
     "no deflate": (make_png(64, 64, b"\xff" * 64), Reason.DECODE_ERROR, ""),
     "bad checksum": (
         PNG[:60] + b"?" + PNG[61:],
@@ -127,7 +131,7 @@ def test_the_limits_are_of_the_pixels_and_of_the_shorter_side():
     content = encode(PICTURE, "PNG")  # 60 x 40
     assert inspect(content, max_pixels=2400, min_side=40) is None
     assert_refused(inspect(content, max_pixels=2399), Reason.TOO_LARGE, "at most 2399 are read")
-    assert_refused(inspect(content, min_side=41), Reason.TOO_SMALL, "want 41 a side")
+    assert_refused(inspect(content, min_side=41), Reason.TOO_SMALL, "want at least 41 per side")
     assert_refused(decode(content, 32, max_pixels=2399), Reason.TOO_LARGE)
     assert_refused(decode(content, 32, min_side=41), Reason.TOO_SMALL)
 

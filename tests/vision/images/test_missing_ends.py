@@ -15,7 +15,7 @@ from PIL import Image
 from devise_lib.reasons import Reason
 from devise_lib.vision.images import missing_ends
 from devise_lib.vision.images.decode import Refusal, decode, inspect
-from devise_lib.vision.images.missing_ends import completed
+from devise_lib.vision.images.missing_ends import restore_end
 from tests.crafted import draw_picture, draw_rough, encode, jpeg_with, oriented
 from tests.fuzz.conftest import limits
 
@@ -101,7 +101,7 @@ def test_a_jpeg_cut_before_any_mark_of_a_restart_stays_truncated(number):
 @given(st.sampled_from(sorted(JPEGS)), st.integers(3, 5000), st.sampled_from([b"", bytes(64)]))
 def test_no_cut_jpeg_is_completed_with_other_pixels(name, lost, behind):
     content = JPEGS[name]
-    whole = completed(content[: max(len(content) - lost, 0)] + behind)
+    whole = restore_end(content[: max(len(content) - lost, 0)] + behind)
     if whole is not None:
         assert (decode(whole, 43) == decode(content, 43)).all()
 
