@@ -157,7 +157,16 @@ class JobTime:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the page is of."""
+    """What the page is of.
+
+    Attributes:
+        photos: that PHOTOS has.
+        embedded: photos that have an embedding of the model.
+        labels: of all label sets, each once.
+        unseen_labels: those of them without a training photo.
+        articles: of Wikipedia that the words come from; None without the table.
+        words: that have a vector; None without the table.
+    """
 
     model_id: str
     training_run_id: str
@@ -167,6 +176,8 @@ class Header:
     work_dir: str
     photos: int
     embedded: int
+    labels: int
+    unseen_labels: int
     articles: int | None
     words: int | None
     versions: Sequence[tuple[str, str]]

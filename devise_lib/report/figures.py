@@ -1,34 +1,52 @@
 """METRICS as the page shows it: hit tables, the words' figures, coverage."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from devise_lib.report.content import Measurement
 
-METHODS = {  # in the order of the rows
+METHODS = {  # in the order of the rows: name, and what the method does
     "devise": ("DeViSE", "the model of this page"),
-    "classifier_ridge": ("Classifier weights", "label vectors to the weights of the softmax"),
-    "ridge": ("Ridge regression", "features to label vectors, in closed form"),
-    "ridge_reversed": ("Ridge, reversed", "label vectors to features, in closed form"),
-    "eszsl": ("ESZSL", "features times label vectors, in closed form"),
-    "sae": ("SAE", "a tied linear encoder and decoder, in the space of words"),
-    "sae_reversed": ("SAE, reversed", "the same, among the features"),
-    "conse": ("ConSE", "mean of the label vectors of the likeliest seen classes"),
-    "softmax": ("Softmax", "the backbone's own classes"),
-    "random_embeddings": ("Random vectors", "DeViSE trained on label vectors without meaning"),
+    "classifier_ridge": (
+        "Classifier weights",
+        "ridge regression from label vectors to the weights of the softmax",
+    ),
+    "ridge": ("Ridge regression", "from image features to label vectors, in closed form"),
+    "ridge_reversed": ("Ridge, reversed", "from label vectors to image features, in closed form"),
+    "eszsl": ("ESZSL", "bilinear map of image features and label vectors, in closed form"),
+    "sae": ("SAE", "linear autoencoder with tied weights, compared in the space of words"),
+    "sae_reversed": ("SAE, reversed", "the same autoencoder as SAE, compared in feature space"),
+    "conse": ("ConSE", "mean of the label vectors of the most probable seen classes"),
+    "softmax": ("Softmax", "the classifier of the backbone, which knows its own classes alone"),
+    "random_embeddings": ("Random embeddings", "DeViSE trained on label vectors without meaning"),
     "chance": ("Chance", "labels drawn at random"),
 }
+CLOSED_FORMS = ("classifier_ridge", "ridge", "ridge_reversed", "eszsl", "sae", "sae_reversed")
 VARIANTS = {  # of a method, in the order of the rows
     "": "",
     "+csls": " with CSLS",
     "+calibrated": ", calibrated",
     "+csls+calibrated": " with CSLS, calibrated",
 }
+VARIANTS_ABOUT = {
+    "": "",
+    "+csls": "its scores corrected for hubs, labels that are near to many photos",
+    "+calibrated": "its scores of seen labels lowered by a penalty",
+}
 CANDIDATES = {
     "unseen_only": "choosing among the unseen labels alone",
     "unseen_and_seen": "choosing among all labels, seen and unseen",
     "seen_only": "choosing among the seen labels alone",
 }
+COMPARED_DEVISE = ("devise", "devise+csls", "devise+calibrated")  # then the best closed form
+COMPARED_BASELINES = ("conse", "softmax", "random_embeddings", "chance")
+COMPARED_NOTES = {  # by the methods whose row needs the sentence
+    CLOSED_FORMS: "The best closed form is the one with the greatest figure in the first column "
+    "that has any, so test photos chose it.",
+    ("random_embeddings",): "Random embeddings show what remains when words carry no meaning.",
+    ("devise+calibrated",): "Held-out seen labels chose the penalty of the calibrated scores.",
+}
+MAX_COLUMNS = 4  # of the comparison
 COVERAGE = ("exact", "synonym", "averaged", "missing")  # of words; else there is "attributes"
 
 
@@ -56,12 +74,30 @@ class HitTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """The methods that a reader compares first, by their hit@k for the smallest k.
+
+    Attributes:
+        columns: the tables that the figures are from; their first k is the k of the column.
+        rows: one figure per column; None where the method has none.
+        best: the greatest figure of each column.
+        notes: sentences that some of the rows need.
+    """
+
+    columns: Sequence[HitTable]
+    rows: Sequence[HitRow]
+    best: Sequence[float]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Headline:
-    """hit@k on unseen labels, and how many times that of chance and of random vectors."""
+    """hit@k on unseen labels, and how many times that of chance and of random embeddings."""
 
     k: int
     value: float
     photo_set: str
+    candidates: str
     times_chance: float | None
     times_random: float | None
 
@@ -103,10 +139,38 @@ def headline(tables: Iterable[HitTable]) -> Headline | None:
             table.ks[0],
             value,
             table.photo_set,
+            table.candidates,
             _times(value, first.get("chance")),
             _times(value, first.get("random_embeddings")),
         )
     return None
+
+
+def compare_methods(tables: Sequence[HitTable]) -> Comparison | None:
+    """About eight rows of the tables of one source of photos; None without a table.
+
+    The source is that of the first table. Of the closed forms, the row shows the one with the
+    greatest figure in the first column that has any of them.
+    """
+    if not tables:
+        return None
+    source = _source_of(tables[0])
+    same = [t for t in tables if _source_of(t) == source and t.candidate_set in CANDIDATES]
+    columns = same[:MAX_COLUMNS] or [tables[0]]
+    firsts = [{row.method: row.values[0] for row in table.rows} for table in columns]
+    rows = [
+        HitRow(
+            method,
+            _compared_name(method),
+            _compared_about(method),
+            [first.get(method) for first in firsts],
+        )
+        for method in (*COMPARED_DEVISE, *_best_closed_form(firsts), *COMPARED_BASELINES)
+        if any(first.get(method) is not None for first in firsts)
+    ]
+    shown = {row.method for row in rows}
+    notes = [note for methods, note in COMPARED_NOTES.items() if shown & {*methods}]
+    return Comparison(columns, rows, _best([row.values for row in rows]), notes) if rows else None
 
 
 def coverages(metrics: Sequence[Measurement]) -> list[Coverage]:
@@ -150,11 +214,37 @@ def _hit_table(
         int(photos[0]) if photos else None,
         ks,
         rows,
-        [
-            max(v for v in column if v is not None)
-            for column in zip(*(row.values for row in rows), strict=True)
-        ],
+        _best([row.values for row in rows]),
     )
+
+
+def _best(rows: Iterable[Sequence[float | None]]) -> list[float]:
+    """The greatest figure of each column; 0 for a column without a figure."""
+    columns = zip(*rows, strict=True)
+    return [max((v for v in column if v is not None), default=0.0) for column in columns]
+
+
+def _source_of(table: HitTable) -> str:
+    """The source of the photos: their set without the kind of their labels."""
+    return table.photo_set.removesuffix(" unseen").removesuffix(" seen")
+
+
+def _best_closed_form(firsts: Iterable[Mapping[str, float | None]]) -> list[str]:
+    """The closed form to compare with; none where no column has one."""
+    for first in firsts:
+        figures = {m: v for m in CLOSED_FORMS if (v := first.get(m)) is not None}
+        if figures:
+            return [max(figures, key=lambda method: figures[method])]
+    return []
+
+
+def _compared_name(method: str) -> str:
+    return f"Best closed form: {name_of(method)}" if method in CLOSED_FORMS else name_of(method)
+
+
+def _compared_about(method: str) -> str:
+    base, plus, variant = method.partition("+")
+    return VARIANTS_ABOUT[plus + variant] or METHODS[base][1]
 
 
 def _times(value: float, other: float | None) -> float | None:

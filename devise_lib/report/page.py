@@ -4,7 +4,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from devise_lib.report.content import Content, Photo
 from devise_lib.report.curves import evaluation_plots
-from devise_lib.report.figures import coverages, headline, hit_tables, of_words
+from devise_lib.report.figures import compare_methods, coverages, headline, hit_tables, of_words
 from devise_lib.report.generalized import generalized_tables
 from devise_lib.report.papers import paper_tables
 from devise_lib.report.pca_plane import Plane, fit_plane
@@ -12,33 +12,33 @@ from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
 from devise_lib.report.published import KS
 
-SECTIONS = (
-    ("figures", "Zero-shot figures"),
+SECTIONS = (  # in their order on the page: what a photo gets first, what it is made from last
     ("tags", "Predicted tags"),
     ("text", "Search by text"),
     ("neighbours", "Nearest photos"),
     ("map", "Map"),
+    ("figures", "Accuracy"),
     ("training", "Training"),
-    ("index", "Index"),
+    ("index", "Search index"),
     ("words", "Words and labels"),
-    ("quarantine", "Quarantine"),
+    ("quarantine", "Refused files"),
     ("jobs", "Jobs"),
     ("next", "How to go on"),
 )
 TRAINING_PLOTS = {  # in their order; what each shows
-    "journey.svg": "Test photos on their way to their labels, in the plane of the label vectors' "
-    "two principal components: the label of each colour is a circle, hollow where no photo of it "
-    "was trained on; grey points are the other labels.",
-    "losses.svg": "Mean loss of each epoch, of the model and of its control, which is trained "
-    "towards random vectors. The two have different targets: their heights cannot be compared.",
-    "scores.svg": "How the settings that were chosen did on labels held out, after each epoch.",
+    "journey.svg": "Test photos on their way to their labels. Each panel is one epoch, in the "
+    "plane of the label vectors' first two principal components. The label of each colour is a "
+    "circle, hollow if the label is unseen. Grey points are the other labels.",
+    "losses.svg": "Mean loss of each epoch, of the model and of its control. The control is "
+    "trained towards random embeddings. Their targets differ, so their losses cannot be compared.",
+    "scores.svg": "Accuracy of the chosen settings on held-out labels after each epoch.",
 }
 COVERAGE_MEANS = {
-    "exact": "its first name is a known word",
-    "synonym": "another of its names is",
-    "averaged": "the mean of the words of its name",
-    "missing": "no word of it is known",
-    "attributes": "its class's attributes, in place of words",
+    "exact": "the first name of the label has a word vector",
+    "synonym": "another name of the label has one",
+    "averaged": "the mean of the vectors of the words of its name",
+    "missing": "no word of the label has a vector",
+    "attributes": "the attributes of the class, in place of words",
 }
 
 
@@ -61,6 +61,7 @@ def render(content: Content) -> str:
         c=content,
         sections=SECTIONS,
         hit_tables=tables,
+        comparison=compare_methods(tables),
         paper_tables=paper_tables(content.metrics),
         paper_ks=KS,
         generalized=generalized_tables(content.metrics),

@@ -11,9 +11,9 @@ from devise_lib.report.published import HITS, KS, PRECISIONS, Published
 SETS = {  # in the order of the papers: what the candidates are
     "1k": "the labels of ImageNet-1K",
     "2_hops_only": "labels within 2 hops of ImageNet-1K",
-    "2_hops": "labels within 2 hops of ImageNet-1K, and these",
+    "2_hops": "labels within 2 hops of ImageNet-1K, and those of ImageNet-1K",
     "3_hops_only": "labels within 3 hops of ImageNet-1K",
-    "3_hops": "labels within 3 hops of ImageNet-1K, and these",
+    "3_hops": "labels within 3 hops of ImageNet-1K, and those of ImageNet-1K",
     "21k_only": "labels of ImageNet-21K without ImageNet-1K",
     "21k": "all labels of ImageNet-21K",
 }
@@ -106,7 +106,7 @@ def _notes(
         yield f"{round(photos):,} photos here; the papers' are ImageNet's."
     if candidates != "1k" and photo_set.endswith(" seen"):
         yield (
-            "These photos are of seen labels, the papers' of labels that nothing was trained on: "
+            "These photos have seen labels; the papers' photos have unseen labels. Because of that "
             "the figures are not comparable."
         )
     if metric == "hierarchical_precision":

@@ -94,8 +94,8 @@ PRECISIONS = (  # hierarchical precision@k
 GENERALIZED = {  # by the name of the source of photos
     "awa2": PublishedGeneralized(
         "Xian et al.",
-        "Theirs are of the proposed split, on features of ResNet-101, with 85 attributes a class "
-        "in place of words: not comparable with a word space.",
+        "The published figures use the proposed split, features of ResNet-101, and 85 attributes "
+        "per class in place of words. They are not comparable with those of a word space.",
         (
             ("devise", (59.7, 17.1, 74.7, 27.8)),
             ("eszsl", (58.6, 5.9, 77.8, 11.0)),

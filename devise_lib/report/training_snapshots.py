@@ -34,7 +34,8 @@ def draw_journey(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
             photos = plane.project(points.embeddings)
             draw_photos(axes, photos, points.photo_labels, shown, size=12.0)
             labels = plane.project(points.vectors)
-            axes.plot(*labels.T, color=GREY, marker=".", ms=4, ls="", zorder=0)
+            # As pixels: 20,000 labels as shapes would take 2 MB per panel.
+            axes.plot(*labels.T, color=GREY, marker=".", ms=4, ls="", zorder=0, rasterized=True)
             of_photos = [row for row, name in enumerate(points.names) if name in shown]
             draw_labels(axes, labels, points, of_photos, shown)
             axes.set_title("start" if epoch == 0 else f"epoch {epoch}", size=10, color=SOFT)
