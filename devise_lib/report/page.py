@@ -1,4 +1,4 @@
-"""The page as text: one file that needs no other, and no network."""
+"""The page as text. The file needs no other file and no network."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -12,7 +12,7 @@ from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
 from devise_lib.report.published import KS
 
-SECTIONS = (  # in their order on the page: what a photo gets first, what it is made from last
+SECTIONS = (  # id and title, in the order of the page
     ("tags", "Predicted tags"),
     ("text", "Search by text"),
     ("neighbours", "Nearest photos"),
@@ -25,7 +25,7 @@ SECTIONS = (  # in their order on the page: what a photo gets first, what it is 
     ("jobs", "Jobs"),
     ("next", "How to go on"),
 )
-TRAINING_PLOTS = {  # in their order; what each shows
+TRAINING_PLOTS = {  # by file name, in the order of the page: what the plot shows
     "journey.svg": "Test photos on their way to their labels. Each panel is one epoch, in the "
     "plane of the label vectors' first two principal components. The label of each colour is a "
     "circle, hollow if the label is unseen. Grey points are the other labels.",
@@ -43,7 +43,7 @@ COVERAGE_MEANS = {
 
 
 def render(content: Content) -> str:
-    """The page. Every value is escaped; pictures and plots are inside it."""
+    """Make the page. Every value is escaped; pictures and plots are inside the page."""
     environment = Environment(
         loader=PackageLoader("devise_lib.report"),
         autoescape=True,  # paths, labels and messages come from outside
@@ -86,17 +86,17 @@ def render(content: Content) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as per cent, one digit after the point."""
+    """A share in [0, 1] as a percentage with one digit after the point."""
     return f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def count(number: float) -> str:
-    """A whole number with separators."""
+    """A number rounded to a whole one, with separators of thousands."""
     return f"{round(number):,}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or minutes and seconds, or hours and minutes."""
+    """A time as seconds, as minutes and seconds, or as hours and minutes."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -104,7 +104,7 @@ def duration(seconds: float) -> str:
 
 
 def _plane(content: Content) -> Plane | None:
-    """None where there are too few labels for a plane, or no photos to place in it."""
+    """The plane of the map; None if there are fewer than 3 labels, or no photos."""
     points = content.map_points
     if points is None or len(points.vectors) < 3 or not len(points.embeddings):
         return None

@@ -14,12 +14,12 @@ QUALITY = 70
 
 
 def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """A JPEG of (height, width, 3) RGB, without any metadata."""
+    """Encode (height, width, 3) RGB as a JPEG without metadata."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return buffer.getvalue()
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """`content` as an address that holds it."""
+    """Make a data URI, which is an address that holds the content itself."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
