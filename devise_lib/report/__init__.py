@@ -1,1 +1,4 @@
-"""One HTML page of a run, plots, the projector's files: plain values in. It reads no table."""
+"""The HTML page of a run, its plots, and the files of the embedding projector.
+
+The package takes plain values. It reads no table and needs no Spark.
+"""

@@ -1,4 +1,4 @@
-"""What the report shows, as plain values: filled from the tables, laid out by the template."""
+"""What the report shows, as plain values. The tables fill them and the template lays them out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Photo:
     Attributes:
         photo_id: its id.
         path: where the file was.
-        label: id of its label; "" where its path tells none.
+        label: id of its label; "" if its path has none.
         truth: name of that label, or "".
-        jpeg: a small square JPEG; None where none could be made.
+        jpeg: a small square JPEG; None if none could be made.
     """
 
     photo_id: str
@@ -34,7 +34,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A label predicted for a photo; `right` where it is the photo's own."""
+    """A label predicted for a photo. `right` says whether it is the label of the photo."""
 
     term: str
     score: float
@@ -44,7 +44,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class TaggedPhoto:
-    """A photo and its tags, the best first."""
+    """A photo and its tags, the best tag first."""
 
     photo: Photo
     tags: Sequence[Tag]
@@ -52,7 +52,7 @@ class TaggedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A photo that was found, with its cosine; `right` None where nothing tells."""
+    """A photo that was found, with its cosine. `right` is None if its label is unknown."""
 
     photo: Photo
     score: float
@@ -61,7 +61,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class TextQuery:
-    """The best photos of a text; `fault` says why there are none."""
+    """The photos nearest to a text. `fault` says why there are none.
+
+    Attributes:
+        terms: words and phrases of the text that have a vector.
+        unknown: words of the text without a vector.
+    """
 
     text: str
     terms: Sequence[str] = ()
@@ -84,9 +89,10 @@ class MapPoints:
     """Labels and photos in the space of words.
 
     Attributes:
-        names, seen: of the m labels.
+        names: of the m labels.
+        seen: whether photos of each label were trained on.
         vectors: (m, d_word), unit L2 norm.
-        photo_labels: for each of the n photos the name of its label.
+        photo_labels: the name of the label of each of the n photos.
         embeddings: (n, d_word), unit L2 norm.
     """
 
@@ -99,7 +105,7 @@ class MapPoints:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A row of METRICS; None and "" as in the table."""
+    """A row of METRICS. `k` is None, and a text is "", for a metric without it."""
 
     method: str
     photo_set: str
@@ -116,11 +122,12 @@ class IndexFigures:
     Attributes:
         name: of the bundle.
         key: faiss's name for its kind, e.g. "IVF256,Flat".
-        vectors: how many it holds.
-        nprobe: inverted lists that a query visits.
-        k, recall: the share of the exact k nearest that it finds.
+        vectors: how many vectors it holds.
+        nprobe: how many inverted lists a query visits.
+        k: how many nearest photos a query asks for.
+        recall: the share of the exact k nearest photos that the index finds.
         curve: (nprobe, recall) pairs, by nprobe.
-        target: the recall that was asked for.
+        target: the recall that was asked for, or None.
     """
 
     name: str
@@ -135,7 +142,7 @@ class IndexFigures:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The photos in QUARANTINE of one stage and reason, and one of them."""
+    """How many photos a stage refused for a reason, with one of them as the example."""
 
     stage: str
     reason: str
@@ -157,7 +164,16 @@ class JobTime:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the page is of."""
+    """The run that the page is about.
+
+    Attributes:
+        photos: number of photos in PHOTOS.
+        embedded: number of photos with an embedding of the model.
+        labels: number of labels in all label sets; each label counts once.
+        unseen_labels: number of labels that no photo was trained on.
+        articles: number of Wikipedia articles; None if there is no such table.
+        words: number of words with a vector; None if there is no such table.
+    """
 
     model_id: str
     training_run_id: str
@@ -167,6 +183,8 @@ class Header:
     work_dir: str
     photos: int
     embedded: int
+    labels: int
+    unseen_labels: int
     articles: int | None
     words: int | None
     versions: Sequence[tuple[str, str]]
@@ -174,7 +192,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The whole page. An empty part is said in words."""
+    """The whole page. A sentence of the page stands in for a part that is empty."""
 
     header: Header
     metrics: Sequence[Measurement]

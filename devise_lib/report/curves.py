@@ -1,4 +1,4 @@
-"""Plots of a training by epoch and of hits by the length of the list, as SVG."""
+"""SVG plots of a training by epoch, of hit@k by k, and of seen against unseen accuracy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
@@ -13,15 +13,15 @@ from devise_lib.report.figures import HitTable, hit_tables, name_of, unseen_tabl
 from devise_lib.report.generalized import Curve, stacking_curves
 
 PANEL = (5.4, 3.6)  # inches
-# What is drawn of a table, as far as it was measured: enough to compare, few enough to tell apart.
+# The methods that are drawn if they were measured: few enough to tell the lines apart.
 DRAWN = ("devise", "classifier_ridge", "ridge", "ridge_reversed", "eszsl", "conse")
-CONTROLS = ("random_embeddings", "chance")  # in grey
+CONTROLS = ("random_embeddings", "chance")  # drawn in grey
 LOOKS = {name: (colour, "-", 1.8) for name, colour in zip(DRAWN, COLOURS, strict=False)}
 LOOKS |= {name: (SOFT, dashes, 1.3) for name, dashes in zip(CONTROLS, ("--", ":"), strict=True)}
 
 
 def evaluation_plots(metrics: Sequence[Measurement]) -> dict[str, bytes]:
-    """By file name, the plots that there are figures for."""
+    """The plots that METRICS has figures for, by file name."""
     plots = {}
     if of_unseen := unseen_tables(hit_tables(metrics)):
         plots["hits.svg"] = draw_hits(of_unseen)
@@ -31,10 +31,10 @@ def evaluation_plots(metrics: Sequence[Measurement]) -> dict[str, bytes]:
 
 
 def draw_losses(curves: Mapping[str, Sequence[float]]) -> bytes:
-    """The mean loss of each epoch, a line a training.
+    """Draw the mean loss of each epoch, one line per training.
 
     Args:
-        curves: by the training's name, from the first epoch on.
+        curves: losses from the first epoch on, by the name of the training.
     """
     with style():
         figure = Figure(figsize=PANEL, layout="constrained")
@@ -49,12 +49,12 @@ def draw_losses(curves: Mapping[str, Sequence[float]]) -> bytes:
 
 
 def draw_scores(alone: Sequence[float], harmonic: Sequence[float], chosen: int) -> bytes:
-    """How well labels held out were told apart after each epoch of a trial.
+    """Draw the accuracy on held-out labels after each epoch of a trial.
 
     Args:
-        alone: per-class hits among the labels held out, from epoch 0, which is the start.
-        harmonic: their harmonic mean with those of the labels trained on.
-        chosen: the epoch whose projection was taken.
+        alone: per-class accuracy among the held-out labels. Epoch 0 is the start.
+        harmonic: harmonic mean of the per-class accuracies on held-out and on trained labels.
+        chosen: the epoch whose projection was chosen.
     """
     with style():
         figure = Figure(figsize=PANEL, layout="constrained")
@@ -72,10 +72,10 @@ def draw_scores(alone: Sequence[float], harmonic: Sequence[float], chosen: int) 
 
 
 def draw_hits(tables: Sequence[HitTable]) -> bytes:
-    """Flat hit@k by k, a panel a table: the main methods, and in grey what they must beat.
+    """Draw flat hit@k by k for the main methods, one panel per table. Controls are grey.
 
     Args:
-        tables: one at least.
+        tables: at least one.
     """
     with style():
         figure, panels = _panels(len(tables))
@@ -90,10 +90,12 @@ def draw_hits(tables: Sequence[HitTable]) -> bytes:
 
 
 def draw_stacking(curves: Mapping[str, Mapping[str, Curve]]) -> bytes:
-    """Seen against unseen accuracy as the penalty on seen labels grows, a panel a set of photos.
+    """Draw seen against unseen accuracy as the penalty on seen labels grows.
+
+    Each set of photos has a panel. Only the main methods are drawn.
 
     Args:
-        curves: by set and method, of one set at least; of the methods the main ones are drawn.
+        curves: by set of photos and method; at least one set.
     """
     with style():
         figure, panels = _panels(len(curves))
@@ -113,7 +115,7 @@ def draw_stacking(curves: Mapping[str, Mapping[str, Curve]]) -> bytes:
 
 
 def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
-    """So many side by side, with room for a legend below them."""
+    """A figure with this many panels side by side, and room for a legend below them."""
     width, height = PANEL
     figure = Figure(figsize=(width * count, height + 0.6), layout="constrained")
     return figure, figure.subplots(1, count, squeeze=False)[0]
@@ -124,7 +126,7 @@ def _per_cent(share: float, _: float) -> str:
 
 
 def _legend_below(figure: Figure, panels: Iterable[Axes]) -> None:
-    """One for all panels, with each line once."""
+    """Add one legend for all panels, with each line once."""
     lines = {str(line.get_label()): line for axes in panels for line in axes.get_lines()}
     figure.legend(
         list(lines.values()), list(lines), loc="outside lower center", ncols=4, frameon=False

@@ -1,40 +1,58 @@
-"""METRICS as the page shows it: hit tables, the words' figures, coverage."""
+"""METRICS as the page shows it: hit@k tables, tests of the word vectors, label coverage."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from devise_lib.report.content import Measurement
 
-METHODS = {  # in the order of the rows
+METHODS = {  # in the order of the rows: name and description
     "devise": ("DeViSE", "the model of this page"),
-    "classifier_ridge": ("Classifier weights", "label vectors to the weights of the softmax"),
-    "ridge": ("Ridge regression", "features to label vectors, in closed form"),
-    "ridge_reversed": ("Ridge, reversed", "label vectors to features, in closed form"),
-    "eszsl": ("ESZSL", "features times label vectors, in closed form"),
-    "sae": ("SAE", "a tied linear encoder and decoder, in the space of words"),
-    "sae_reversed": ("SAE, reversed", "the same, among the features"),
-    "conse": ("ConSE", "mean of the label vectors of the likeliest seen classes"),
-    "softmax": ("Softmax", "the backbone's own classes"),
-    "random_embeddings": ("Random vectors", "DeViSE trained on label vectors without meaning"),
+    "classifier_ridge": (
+        "Classifier weights",
+        "ridge regression from label vectors to the weights of the softmax",
+    ),
+    "ridge": ("Ridge regression", "from image features to label vectors, in closed form"),
+    "ridge_reversed": ("Ridge, reversed", "from label vectors to image features, in closed form"),
+    "eszsl": ("ESZSL", "bilinear map of image features and label vectors, in closed form"),
+    "sae": ("SAE", "linear autoencoder with tied weights, compared in the space of words"),
+    "sae_reversed": ("SAE, reversed", "the same autoencoder as SAE, compared in feature space"),
+    "conse": ("ConSE", "mean of the label vectors of the most probable seen classes"),
+    "softmax": ("Softmax", "the classifier of the backbone, which knows its own classes alone"),
+    "random_embeddings": ("Random embeddings", "DeViSE trained on label vectors without meaning"),
     "chance": ("Chance", "labels drawn at random"),
 }
+CLOSED_FORMS = ("classifier_ridge", "ridge", "ridge_reversed", "eszsl", "sae", "sae_reversed")
 VARIANTS = {  # of a method, in the order of the rows
     "": "",
     "+csls": " with CSLS",
     "+calibrated": ", calibrated",
     "+csls+calibrated": " with CSLS, calibrated",
 }
+VARIANTS_ABOUT = {
+    "": "",
+    "+csls": "its scores corrected for hubs, labels that are near to many photos",
+    "+calibrated": "its scores of seen labels lowered by a penalty",
+}
 CANDIDATES = {
     "unseen_only": "choosing among the unseen labels alone",
     "unseen_and_seen": "choosing among all labels, seen and unseen",
     "seen_only": "choosing among the seen labels alone",
 }
-COVERAGE = ("exact", "synonym", "averaged", "missing")  # of words; else there is "attributes"
+COMPARED_DEVISE = ("devise", "devise+csls", "devise+calibrated")  # then the best closed form
+COMPARED_BASELINES = ("conse", "softmax", "random_embeddings", "chance")
+COMPARED_NOTES = {  # by the methods whose row needs the sentence
+    CLOSED_FORMS: "The best closed form is the one with the greatest figure in the first column "
+    "that has any, so test photos chose it.",
+    ("random_embeddings",): "Random embeddings show what remains when words carry no meaning.",
+    ("devise+calibrated",): "Held-out seen labels chose the penalty of the calibrated scores.",
+}
+MAX_COLUMNS = 4  # of the comparison
+COVERAGE = ("exact", "synonym", "averaged", "missing")  # a label set may have "attributes" instead
 
 
 @dataclass(frozen=True, slots=True)
 class HitRow:
-    """A method's flat hit@k for each k of its table; None where it was not measured."""
+    """Flat hit@k of a method for each k of its table; None for a k that was not measured."""
 
     method: str
     name: str
@@ -44,7 +62,13 @@ class HitRow:
 
 @dataclass(frozen=True, slots=True)
 class HitTable:
-    """Flat hit@k of one set of photos and candidates; `best` is the greatest of each column."""
+    """Flat hit@k for one set of photos and one set of candidate labels.
+
+    Attributes:
+        candidates: the candidate set in words.
+        photos: number of photos, if METRICS has it.
+        best: the greatest figure of each column.
+    """
 
     photo_set: str
     candidate_set: str
@@ -56,26 +80,44 @@ class HitTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """The methods that a reader compares first, by their hit@k for the smallest k.
+
+    Attributes:
+        columns: the tables with the figures. The first k of a table is the k of its column.
+        rows: one figure per column; None if the method has none.
+        best: the greatest figure of each column.
+        notes: sentences that some of the rows need.
+    """
+
+    columns: Sequence[HitTable]
+    rows: Sequence[HitRow]
+    best: Sequence[float]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Headline:
-    """hit@k on unseen labels, and how many times that of chance and of random vectors."""
+    """hit@k of DeViSE on unseen labels, and its ratios to chance and to random embeddings."""
 
     k: int
     value: float
     photo_set: str
+    candidates: str
     times_chance: float | None
     times_random: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How the labels of a set came by their vectors: (kind, share), and the set's name."""
+    """The share of the labels of a set for each kind of label vector: (kind, share)."""
 
     label_set: str
     shares: Sequence[tuple[str, float]]
 
 
 def hit_tables(metrics: Sequence[Measurement]) -> list[HitTable]:
-    """One table for each photo_set and candidate_set; those of unseen labels come first."""
+    """One table per photo_set and candidate_set. Tables of unseen labels come first."""
     hits = [m for m in metrics if m.metric == "hit" and m.k is not None]
     groups = {(m.photo_set, m.candidate_set): None for m in hits}
     order = sorted(groups, key=lambda g: ("unseen" not in g[0], g[0], g[1] != "unseen_only", g[1]))
@@ -83,9 +125,10 @@ def hit_tables(metrics: Sequence[Measurement]) -> list[HitTable]:
 
 
 def unseen_tables(tables: Iterable[HitTable]) -> list[HitTable]:
-    """Those of the first set of unseen photos: among its labels alone, and among all.
+    """The tables of the first set of unseen photos, for the plot of hit@k by k.
 
-    None of them has a single k alone: there would be no curve.
+    Candidates are the unseen labels alone, or all labels. A table with a single k is left out,
+    because it has no curve.
     """
     wanted = ("unseen_only", "unseen_and_seen")
     found = [t for t in tables if "unseen" in t.photo_set and t.candidate_set in wanted]
@@ -93,7 +136,7 @@ def unseen_tables(tables: Iterable[HitTable]) -> list[HitTable]:
 
 
 def headline(tables: Iterable[HitTable]) -> Headline | None:
-    """The first table's figure for the smallest k, where DeViSE has one."""
+    """DeViSE's figure for the smallest k in the first table of unseen labels that has one."""
     for table in tables:
         first = {row.method: row.values[0] for row in table.rows}
         value = first.get("devise")
@@ -103,14 +146,42 @@ def headline(tables: Iterable[HitTable]) -> Headline | None:
             table.ks[0],
             value,
             table.photo_set,
+            table.candidates,
             _times(value, first.get("chance")),
             _times(value, first.get("random_embeddings")),
         )
     return None
 
 
+def compare_methods(tables: Sequence[HitTable]) -> Comparison | None:
+    """The short table for the source of photos of the first table; None if it has no row.
+
+    The rows are DeViSE and its variants, one closed form, ConSE, softmax and the controls. The
+    closed form is the one with the greatest figure in the first column that has any.
+    """
+    if not tables:
+        return None
+    source = _source_of(tables[0])
+    same = [t for t in tables if _source_of(t) == source and t.candidate_set in CANDIDATES]
+    columns = same[:MAX_COLUMNS] or [tables[0]]
+    firsts = [{row.method: row.values[0] for row in table.rows} for table in columns]
+    rows = [
+        HitRow(
+            method,
+            _compared_name(method),
+            _compared_about(method),
+            [first.get(method) for first in firsts],
+        )
+        for method in (*COMPARED_DEVISE, *_best_closed_form(firsts), *COMPARED_BASELINES)
+        if any(first.get(method) is not None for first in firsts)
+    ]
+    shown = {row.method for row in rows}
+    notes = [note for methods, note in COMPARED_NOTES.items() if shown & {*methods}]
+    return Comparison(columns, rows, _best([row.values for row in rows]), notes) if rows else None
+
+
 def coverages(metrics: Sequence[Measurement]) -> list[Coverage]:
-    """The labels' coverage, one entry for each label set."""
+    """How the labels got their vectors, one entry per label set."""
     rows = [m for m in metrics if m.method == "labels" and m.metric == "coverage"]
     found = {(m.photo_set, m.candidate_set): m.value for m in rows}
     kinds = (*COVERAGE, *sorted({m.candidate_set for m in rows} - {*COVERAGE}))
@@ -121,7 +192,7 @@ def coverages(metrics: Sequence[Measurement]) -> list[Coverage]:
 
 
 def of_words(metrics: Sequence[Measurement], metric: str) -> list[Measurement]:
-    """The rows of the word vectors for one metric, by the test's name."""
+    """The rows of the word vectors for one metric, sorted by the name of the test."""
     rows = [m for m in metrics if m.method == "word2vec" and m.metric == metric]
     return sorted(rows, key=lambda m: m.photo_set)
 
@@ -133,7 +204,7 @@ def _hit_table(
     ks = sorted({m.k for m in here if m.k is not None})
     value = {(m.method, m.k): m.value for m in here}
     measured = {m.method for m in here}
-    about = {method: what for method, (_, what) in METHODS.items()}  # of variants nothing
+    about = {method: what for method, (_, what) in METHODS.items()}  # a variant has no text
     rows = [
         HitRow(m, name_of(m), about.get(m, ""), [value.get((m, k)) for k in ks])
         for m in in_order(measured)
@@ -150,11 +221,37 @@ def _hit_table(
         int(photos[0]) if photos else None,
         ks,
         rows,
-        [
-            max(v for v in column if v is not None)
-            for column in zip(*(row.values for row in rows), strict=True)
-        ],
+        _best([row.values for row in rows]),
     )
+
+
+def _best(rows: Iterable[Sequence[float | None]]) -> list[float]:
+    """The greatest figure of each column; 0 for a column without a figure."""
+    columns = zip(*rows, strict=True)
+    return [max((v for v in column if v is not None), default=0.0) for column in columns]
+
+
+def _source_of(table: HitTable) -> str:
+    """The source of the photos: the name of their set without "seen" or "unseen"."""
+    return table.photo_set.removesuffix(" unseen").removesuffix(" seen")
+
+
+def _best_closed_form(firsts: Iterable[Mapping[str, float | None]]) -> list[str]:
+    """The name of the closed form to compare with; empty if no column has a closed form."""
+    for first in firsts:
+        figures = {m: v for m in CLOSED_FORMS if (v := first.get(m)) is not None}
+        if figures:
+            return [max(figures, key=lambda method: figures[method])]
+    return []
+
+
+def _compared_name(method: str) -> str:
+    return f"Best closed form: {name_of(method)}" if method in CLOSED_FORMS else name_of(method)
+
+
+def _compared_about(method: str) -> str:
+    base, plus, variant = method.partition("+")
+    return VARIANTS_ABOUT[plus + variant] or METHODS[base][1]
 
 
 def _times(value: float, other: float | None) -> float | None:
@@ -162,13 +259,13 @@ def _times(value: float, other: float | None) -> float | None:
 
 
 def in_order(methods: Set[str]) -> list[str]:
-    """Methods and their variants as the rows have them; those without a name of ours come last."""
+    """Methods and variants in the order of the rows. Methods that METHODS lacks come last."""
     known = [base + variant for base in METHODS for variant in VARIANTS]
     return [method for method in known if method in methods] + sorted(methods - {*known})
 
 
 def name_of(method: str) -> str:
-    """A method's name, with its variant."""
+    """The name of a method and its variant, for the reader."""
     base, plus, rest = method.partition("+")
     name, _ = METHODS.get(base, (base.replace("_", " "), ""))
     return name + VARIANTS.get(plus + rest, plus + rest)

@@ -1,4 +1,4 @@
-"""Seen and unseen labels together: METRICS as the literature tables them, and stacking's curves."""
+"""Generalized zero-shot learning: its tables as in the literature, and calibration curves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from devise_lib.report.published import GENERALIZED
 CURVE_SEEN, CURVE_UNSEEN = "curve_seen", "curve_unseen"  # metrics; k is the number of a point
 ALONE, TOGETHER = "unseen_only", "unseen_and_seen"
 
-Curve = Sequence[tuple[float, float]]  # unseen and seen accuracy, from no penalty on
+Curve = Sequence[tuple[float, float]]  # unseen and seen accuracy; the first has no penalty
 
 
 @dataclass(frozen=True, slots=True)
 class GeneralizedRow:
-    """Per-class top-1 of a method, ours or a paper's; None where there is none.
+    """Per-class top-1 accuracy of a method, ours or a paper's; None if there is none.
 
     Attributes:
         name: of the method.
-        source: the paper; "" for ours.
-        alone: unseen photos, choosing among the unseen labels.
-        unseen, seen: photos of each kind, choosing among all labels.
-        harmonic: mean of these two.
-        ausuc: area under the curve of the two as the penalty on seen labels grows.
+        source: the paper; "" for our own figures.
+        alone: photos of unseen labels; the candidates are the unseen labels.
+        unseen: photos of unseen labels; the candidates are all labels.
+        seen: photos of seen labels; the candidates are all labels.
+        harmonic: harmonic mean of `unseen` and `seen`.
+        ausuc: area under the curve of `seen` against `unseen` as the penalty on seen labels grows.
     """
 
     name: str
@@ -37,7 +38,7 @@ class GeneralizedRow:
 
 @dataclass(frozen=True, slots=True)
 class GeneralizedTable:
-    """A set of photos of both kinds, and what keeps the papers' rows apart from ours."""
+    """Rows for a source of photos. `note` says how the published rows differ from ours."""
 
     photo_set: str
     note: str
@@ -45,13 +46,13 @@ class GeneralizedTable:
 
 
 def generalized_tables(metrics: Sequence[Measurement]) -> list[GeneralizedTable]:
-    """One for each set that has photos of seen and of unseen labels."""
+    """One table per source with photos of seen and of unseen labels."""
     sets = sorted({m.photo_set for m in metrics if m.metric == "harmonic_mean"})
     return [_table(metrics, photo_set) for photo_set in sets]
 
 
 def stacking_curves(metrics: Sequence[Measurement]) -> dict[str, Mapping[str, Curve]]:
-    """By set of photos and method, both sorted, the curves that were measured."""
+    """The curves that were measured, by source of photos and method, both sorted."""
     found: dict[str, dict[str, dict[int, dict[str, float]]]] = {}
     for m in metrics:
         if m.metric in (CURVE_SEEN, CURVE_UNSEEN) and m.k is not None:

@@ -1,10 +1,10 @@
-"""The page as text: one file that needs no other, and no network."""
+"""The page as text. The file needs no other file and no network."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from devise_lib.report.content import Content, Photo
 from devise_lib.report.curves import evaluation_plots
-from devise_lib.report.figures import coverages, headline, hit_tables, of_words
+from devise_lib.report.figures import compare_methods, coverages, headline, hit_tables, of_words
 from devise_lib.report.generalized import generalized_tables
 from devise_lib.report.papers import paper_tables
 from devise_lib.report.pca_plane import Plane, fit_plane
@@ -12,38 +12,38 @@ from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
 from devise_lib.report.published import KS
 
-SECTIONS = (
-    ("figures", "Zero-shot figures"),
+SECTIONS = (  # id and title, in the order of the page
     ("tags", "Predicted tags"),
     ("text", "Search by text"),
     ("neighbours", "Nearest photos"),
     ("map", "Map"),
+    ("figures", "Accuracy"),
     ("training", "Training"),
-    ("index", "Index"),
+    ("index", "Search index"),
     ("words", "Words and labels"),
-    ("quarantine", "Quarantine"),
+    ("quarantine", "Refused files"),
     ("jobs", "Jobs"),
     ("next", "How to go on"),
 )
-TRAINING_PLOTS = {  # in their order; what each shows
-    "journey.svg": "Test photos on their way to their labels, in the plane of the label vectors' "
-    "two principal components: the label of each colour is a circle, hollow where no photo of it "
-    "was trained on; grey points are the other labels.",
-    "losses.svg": "Mean loss of each epoch, of the model and of its control, which is trained "
-    "towards random vectors. The two have different targets: their heights cannot be compared.",
-    "scores.svg": "How the settings that were chosen did on labels held out, after each epoch.",
+TRAINING_PLOTS = {  # by file name, in the order of the page: what the plot shows
+    "journey.svg": "Test photos on their way to their labels. Each panel is one epoch, in the "
+    "plane of the label vectors' first two principal components. The label of each colour is a "
+    "circle, hollow if the label is unseen. Grey points are the other labels.",
+    "losses.svg": "Mean loss of each epoch, of the model and of its control. The control is "
+    "trained towards random embeddings. Their targets differ, so their losses cannot be compared.",
+    "scores.svg": "Accuracy of the chosen settings on held-out labels after each epoch.",
 }
 COVERAGE_MEANS = {
-    "exact": "its first name is a known word",
-    "synonym": "another of its names is",
-    "averaged": "the mean of the words of its name",
-    "missing": "no word of it is known",
-    "attributes": "its class's attributes, in place of words",
+    "exact": "the first name of the label has a word vector",
+    "synonym": "another name of the label has one",
+    "averaged": "the mean of the vectors of the words of its name",
+    "missing": "no word of the label has a vector",
+    "attributes": "the attributes of the class, in place of words",
 }
 
 
 def render(content: Content) -> str:
-    """The page. Every value is escaped; pictures and plots are inside it."""
+    """Make the page. Every value is escaped; pictures and plots are inside the page."""
     environment = Environment(
         loader=PackageLoader("devise_lib.report"),
         autoescape=True,  # paths, labels and messages come from outside
@@ -61,6 +61,7 @@ def render(content: Content) -> str:
         c=content,
         sections=SECTIONS,
         hit_tables=tables,
+        comparison=compare_methods(tables),
         paper_tables=paper_tables(content.metrics),
         paper_ks=KS,
         generalized=generalized_tables(content.metrics),
@@ -85,17 +86,17 @@ def render(content: Content) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as per cent, one digit after the point."""
+    """A share in [0, 1] as a percentage with one digit after the point."""
     return f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def count(number: float) -> str:
-    """A whole number with separators."""
+    """A number rounded to a whole one, with separators of thousands."""
     return f"{round(number):,}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or minutes and seconds, or hours and minutes."""
+    """A time as seconds, as minutes and seconds, or as hours and minutes."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -103,7 +104,7 @@ def duration(seconds: float) -> str:
 
 
 def _plane(content: Content) -> Plane | None:
-    """None where there are too few labels for a plane, or no photos to place in it."""
+    """The plane of the map; None if there are fewer than 3 labels, or no photos."""
     points = content.map_points
     if points is None or len(points.vectors) < 3 or not len(points.embeddings):
         return None

@@ -1,4 +1,4 @@
-"""METRICS in the layout of the papers' tables, with the published figures beside ours."""
+"""METRICS in the layout of the tables of the papers, with the published figures below ours."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from devise_lib.report.content import Measurement
 from devise_lib.report.figures import METHODS, name_of
 from devise_lib.report.published import HITS, KS, PRECISIONS, Published
 
-SETS = {  # in the order of the papers: what the candidates are
+SETS = {  # the candidate labels in words, in the order of the papers
     "1k": "the labels of ImageNet-1K",
     "2_hops_only": "labels within 2 hops of ImageNet-1K",
-    "2_hops": "labels within 2 hops of ImageNet-1K, and these",
+    "2_hops": "labels within 2 hops of ImageNet-1K, and those of ImageNet-1K",
     "3_hops_only": "labels within 3 hops of ImageNet-1K",
-    "3_hops": "labels within 3 hops of ImageNet-1K, and these",
+    "3_hops": "labels within 3 hops of ImageNet-1K, and those of ImageNet-1K",
     "21k_only": "labels of ImageNet-21K without ImageNet-1K",
     "21k": "all labels of ImageNet-21K",
 }
-TABLES = (  # metric of METRICS, title, digits, published rows, what ours is multiplied by
+TABLES = (  # metric of METRICS, title, digits, published rows, factor of our figures
     ("hit", "Flat hit@k, %", "%.1f", HITS, 100.0),
     ("hierarchical_precision", "Hierarchical precision@k", "%.3f", PRECISIONS, 1.0),
 )
@@ -25,13 +25,13 @@ TABLES = (  # metric of METRICS, title, digits, published rows, what ours is mul
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """Figures of a method: ours, or a paper's.
+    """Figures of a method, ours or a paper's.
 
     Attributes:
         name: of the method.
-        source: what the paper calls it; "" for ours.
-        labels: that there were to choose from.
-        values: by k; None where there is none.
+        source: the name of the method in the paper; "" for our own figures.
+        labels: number of candidate labels.
+        values: one per k; None if there is none.
     """
 
     name: str
@@ -42,13 +42,13 @@ class PaperRow:
 
 @dataclass(frozen=True, slots=True)
 class PaperTable:
-    """Rows for one set of photos and of candidates.
+    """Rows for one set of photos and one set of candidate labels.
 
     Attributes:
         title: metric, photos and candidates.
         digits: format of a figure.
-        note: what keeps ours and theirs apart.
-        rows: ours, then theirs.
+        note: how our figures differ from the published ones.
+        rows: our figures, then the published ones.
     """
 
     title: str
@@ -58,7 +58,7 @@ class PaperTable:
 
 
 def paper_tables(metrics: Sequence[Measurement]) -> list[PaperTable]:
-    """A table for each of the papers' candidate sets that was asked; none without any."""
+    """One table per candidate set of the papers, and metric, that METRICS has."""
     asked = {(m.photo_set, m.candidate_set) for m in metrics if m.candidate_set in SETS}
     order = sorted(asked, key=lambda pair: (pair[0], list(SETS).index(pair[1])))
     return [
@@ -78,7 +78,7 @@ def paper_tables(metrics: Sequence[Measurement]) -> list[PaperTable]:
 
 
 def _ours(here: Sequence[Measurement], metric: str, scale: float) -> Iterator[PaperRow]:
-    """The methods of the papers as they are, the means of their seeds; of DeViSE its variants."""
+    """Our rows: every method, as the mean over its seeds. Only DeViSE has its variants, too."""
     labels = int(_figure(here, "candidates") or 0)
     measured = {m.method for m in here if m.metric == metric}
     for base in METHODS:
@@ -106,7 +106,7 @@ def _notes(
         yield f"{round(photos):,} photos here; the papers' are ImageNet's."
     if candidates != "1k" and photo_set.endswith(" seen"):
         yield (
-            "These photos are of seen labels, the papers' of labels that nothing was trained on: "
+            "These photos have seen labels; the papers' photos have unseen labels. Because of that "
             "the figures are not comparable."
         )
     if metric == "hierarchical_precision":

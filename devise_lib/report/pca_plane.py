@@ -1,4 +1,4 @@
-"""The space of words on paper: a plane through it, and names that do not cover one another."""
+"""The plane of the map by principal components, and names that do not cover one another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """The plane in which vectors vary most.
+    """The plane of the greatest variance of some vectors.
 
     Attributes:
-        mean: (d,) the point it goes through.
+        mean: (d,), the mean of the vectors, which lies in the plane.
         axes: (2, d), orthonormal.
-        share: of the vectors' variance that lies in the plane, in [0, 1].
+        share: the share of the variance that lies in the plane, in [0, 1].
     """
 
     mean: NDArray[np.float64]
@@ -26,14 +26,15 @@ class Plane:
     share: float
 
     def project(self, vectors: FloatArray) -> NDArray[np.float64]:
-        """Vectors (n, d) to points (n, 2)."""
+        """Project vectors (n, d) to points (n, 2)."""
         return (vectors.astype(np.float64) - self.mean) @ self.axes.T
 
 
 def fit_plane(vectors: FloatArray) -> Plane:
-    """Principal components: the plane of the greatest variance of the rows of (m, d).
+    """Fit the plane of the first two principal components of the rows of (m, d).
 
-    Each axis points to where its largest number is positive, so that it does not flip.
+    The component of an axis with the greatest absolute value is positive. Without this rule, the
+    map could flip from one run to the next.
 
     Raises:
         ValueError: there are fewer than 3 rows, or fewer than 2 dimensions.
@@ -51,19 +52,18 @@ def fit_plane(vectors: FloatArray) -> Plane:
 
 
 def place_names(points: FloatArray, sizes: FloatArray, frame: Box, gap: float) -> list[Box | None]:
-    """A box for each name beside its point; None where no place is free.
+    """Find a box for each name beside its point; None if no place is free.
 
-    Names are placed in their order, so the first are the surest to be drawn.
+    Names are placed in their order, so the first names are the most likely to get a box.
 
     Args:
         points: (m, 2).
-        sizes: (m, 2) width and height of each name, in the unit of the points.
-        frame: boxes stay within it.
-        gap: distance of a box from its point, to the sides and above or below.
+        sizes: (m, 2), width and height of each name in the unit of the points.
+        frame: the box within which all names stay.
+        gap: distance of a name from its point.
 
     Returns:
-        Boxes that neither leave the frame nor overlap one another, nor come nearer than half
-        the gap to any point.
+        Boxes within the frame that do not overlap. Each keeps half the gap from every point.
     """
     half = gap / 2
     placed: list[Box] = [(x - half, y - half, x + half, y + half) for x, y in points.tolist()]
@@ -82,7 +82,7 @@ def place_names(points: FloatArray, sizes: FloatArray, frame: Box, gap: float) -
 def _corners(
     x: float, y: float, width: float, height: float, gap: float
 ) -> list[tuple[float, float]]:
-    """Lower left corners of a box beside a point: right, left, above, below, and between."""
+    """The lower left corners to try: right, left, above, below, then the four diagonals."""
     middle, centre = y - height / 2, x - width / 2
     return [
         (x + gap, middle),

@@ -1,4 +1,4 @@
-"""Plots as SVG: text stays text, and nothing is drawn twice as large on a fine screen."""
+"""The map of labels and photos and the recall plot of the index, as SVG."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -28,9 +28,9 @@ NAME_SIZE = 9.0  # points
 
 
 def draw_map(points: MapPoints, plane: Plane) -> bytes:
-    """Labels as named circles, hollow where unseen; photos coloured by their label.
+    """Draw labels as named circles, hollow if unseen, and photos in the colour of their label.
 
-    A name for which there is no room is left out; those of the photos' labels are placed first.
+    A name without room is left out. The labels of the photos get their names first.
     """
     with style():
         figure = Figure(figsize=(10.4, 7.2))
@@ -42,7 +42,7 @@ def draw_map(points: MapPoints, plane: Plane) -> bytes:
         chosen = _choose_names(points, shown)
         draw_labels(axes, labels, points, chosen, shown)
         axes.margins(x=0.08, y=0.04)
-        figure.draw_without_rendering()  # the limits are known only now
+        figure.draw_without_rendering()  # fixes the limits, which placing the names needs
         _draw_names(axes, labels, points, chosen, shown)
         if shown:
             below = (0.5, 0.0)
@@ -51,7 +51,7 @@ def draw_map(points: MapPoints, plane: Plane) -> bytes:
 
 
 def draw_recall(index: IndexFigures) -> bytes:
-    """Recall by the number of lists visited, with the chosen number marked."""
+    """Draw recall by the number of inverted lists visited, and mark the chosen number."""
     with style():
         figure = Figure(figsize=(6.4, 3.5), layout="constrained")
         axes = figure.add_subplot()
@@ -96,14 +96,14 @@ def draw_photos(
     shown: Sequence[str],
     size: float = 26.0,
 ) -> None:
-    """Points (n, 2) of the photos whose label is shown, each label in a colour and marker.
+    """Draw the photos whose label is shown. Each label has its own colour and marker.
 
     Args:
-        axes: to draw in.
-        photos: (n, 2).
-        labels: of the n photos.
-        shown: as many labels as there are colours, at most.
-        size: area of a marker, square points.
+        axes: where to draw.
+        photos: (n, 2), the points of the photos.
+        labels: the label of each photo.
+        shown: the labels to draw, at most as many as there are colours.
+        size: area of a marker in square points.
     """
     of = np.array(labels, dtype=object)
     for name, colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
@@ -114,7 +114,10 @@ def draw_photos(
 
 
 def _choose_names(points: MapPoints, shown: Sequence[str]) -> list[int]:
-    """At most MAX_NAMES rows: labels of the photos, unseen ones, then evenly among all."""
+    """Choose at most MAX_NAMES labels, by their rows.
+
+    Labels of photos come first, then unseen labels, then labels at even steps.
+    """
     rows = range(len(points.names))
     first = [row for row in rows if points.names[row] in set(shown)]
     unseen = [row for row in rows if not points.seen[row]]
@@ -130,7 +133,7 @@ def draw_labels(
     chosen: Sequence[int],
     shown: Sequence[str],
 ) -> None:
-    """The chosen rows of the labels at their points (m, 2): circles, hollow where unseen."""
+    """Draw the chosen labels as circles at their points (m, 2); unseen labels are hollow."""
     for row in chosen:
         name, seen = points.names[row], points.seen[row]
         colour = COLOURS[shown.index(name)] if name in shown else SOFT
@@ -146,7 +149,7 @@ def _draw_names(
     chosen: Sequence[int],
     shown: Sequence[str],
 ) -> None:
-    scale = (axes.figure.dpi or 72.0) / 72.0  # pixels a point
+    scale = (axes.figure.dpi or 72.0) / 72.0  # pixels per point
     pixels = axes.transData.transform(at[chosen])
     names = [plain(points.names[row]) for row in chosen]
     sizes = np.array([(0.6 * len(name), 1.25) for name in names]) * NAME_SIZE * scale
@@ -171,7 +174,10 @@ def _draw_names(
 
 
 def _anchor(box: Box, x: float) -> tuple[Literal["left", "center", "right"], float]:
-    """Where to hold a text whose width is only guessed, so that it stays beside its point."""
+    """The alignment and x of a text, so that it stays beside its point.
+
+    The width of a box is a guess, because the reader's font is unknown.
+    """
     if box[0] >= x:
         return "left", box[0]
     return ("right", box[2]) if box[2] <= x else ("center", (box[0] + box[2]) / 2)

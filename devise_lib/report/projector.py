@@ -1,7 +1,8 @@
-"""Files of TensorBoard's embedding projector: vectors, what is known of them, thumbnails.
+"""Files of TensorBoard's embedding projector: vectors, metadata and thumbnails.
 
-All text, so that the projector's own page takes them, too (projector.tensorflow.org, "Load").
-Format: tensorboard/plugins/projector/projector_config.proto, of which a logdir holds one as text.
+Vectors and metadata are text files, so the public projector can load them, too
+(projector.tensorflow.org, "Load"). A log folder holds one configuration, whose format is
+tensorboard/plugins/projector/projector_config.proto as text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,21 +14,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 CONFIG = "projector_config.pbtxt"  # the name that TensorBoard looks for
-SPRITE_SIDE = 8_192  # pixels; the largest texture that browsers are sure to take
+SPRITE_SIDE = 8_192  # pixels; the largest texture that every browser can load
 TILE_SIDE = 64  # pixels of a thumbnail
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 @dataclass(frozen=True)
 class Points:
-    """A tensor of the projector: n vectors, in the order of their metadata and thumbnails.
+    """A tensor of the projector: n vectors with their metadata and thumbnails in one order.
 
     Attributes:
         name: of the tensor and of its files.
         vectors: (n, d).
-        columns: names of the metadata, two at least: the projector takes one alone for no name.
+        columns: names of the metadata columns. There are at least two, because the projector reads
+            a single column as a file without names.
         rows: n rows of metadata.
-        tiles: (n, side, side, 3) RGB; None where there are no thumbnails.
+        tiles: (n, side, side, 3) RGB thumbnails; None if there are none.
     """
 
     name: str
@@ -38,10 +40,11 @@ class Points:
 
 
 def write_projector(folder: Path, tensors: Sequence[Points]) -> None:
-    """Write all files into `folder`, which `tensorboard --logdir` then opens.
+    """Write all files into `folder`. Open them with `tensorboard --logdir`.
 
     Raises:
-        ValueError: a tensor's parts differ in number, or its thumbnails do not fit one image.
+        ValueError: a tensor has unequal numbers of vectors, rows and thumbnails, or fewer than two
+            columns, or its thumbnails do not fit into one image.
     """
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -64,16 +67,16 @@ def write_projector(folder: Path, tensors: Sequence[Points]) -> None:
 
 
 def make_sprite(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """One image of all thumbnails, row by row, in a square grid.
+    """Put all thumbnails into one image, row by row, in a square grid.
 
     Args:
-        tiles: (n, side, side, 3), n at least 1.
+        tiles: (n, side, side, 3) with n of at least 1.
 
     Returns:
-        (rows * side, columns * side, 3); places behind the last thumbnail are white.
+        (rows * side, columns * side, 3). Places after the last thumbnail are white.
 
     Raises:
-        ValueError: the image would have more than SPRITE_SIDE pixels a side.
+        ValueError: the image would be more than SPRITE_SIDE pixels wide.
     """
     count, side = tiles.shape[:2]
     columns = int(np.ceil(np.sqrt(count)))
@@ -103,7 +106,7 @@ def _cells(row: Sequence[str]) -> str:
 
 
 def _entry(points: Points) -> str:
-    """An `embeddings` of the configuration; names of files are relative to it."""
+    """The `embeddings` message of a tensor. Names of files are relative to the configuration."""
     lines = [
         f'tensor_name: "{points.name}"',
         f'tensor_path: "{points.name}.tsv"',

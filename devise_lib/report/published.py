@@ -1,4 +1,4 @@
-"""Figures of the papers, to stand beside ours: what was printed, on which labels.
+"""Published figures, for the tables that show them beside our own.
 
 Sources: Frome et al., "DeViSE" (2013), tables 1 to 3; Norouzi et al., "Zero-Shot Learning by
 Convex Combination of Semantic Embeddings" (2014), tables 1 to 4; Xian et al., "Zero-Shot Learning -
@@ -13,15 +13,15 @@ KS = (1, 2, 5, 10, 20)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A row of a paper's table.
+    """A row of a table of a paper.
 
     Attributes:
-        candidate_set: of ours that has the same place: "1k"; "2_hops", "3_hops", "21k" with
-            the 1K labels; the same with "_only" without them.
-        method: as METRICS has it.
-        note: what the paper calls it.
-        labels: that there were to choose from.
-        values: in per cent, or shares for hierarchical precision; None where nothing is printed.
+        candidate_set: our candidate set that matches: "1k"; or "2_hops", "3_hops" or "21k", which
+            include the 1K labels; or one of these with "_only", which excludes the 1K labels.
+        method: the name in METRICS.
+        note: the name in the paper.
+        labels: number of candidate labels.
+        values: percentages, or shares for hierarchical precision; None if the paper has none.
     """
 
     candidate_set: str
@@ -33,13 +33,14 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class PublishedGeneralized:
-    """A table of per-class top-1 for a set of photos.
+    """Per-class top-1 accuracy for a source of photos, from a paper.
 
     Attributes:
         source: the paper.
-        note: what keeps its figures apart from ours.
-        rows: method, and per cent of unseen photos among the unseen labels, of unseen and of seen
-            ones among all, and the harmonic mean of these two; None where none is known.
+        note: how its figures differ from ours.
+        rows: the method and four percentages. The first is for photos of unseen labels among the
+            unseen labels. The next two are for photos of unseen and of seen labels among all.
+            The last is the harmonic mean of these two. None if the paper has none.
     """
 
     source: str
@@ -94,8 +95,8 @@ PRECISIONS = (  # hierarchical precision@k
 GENERALIZED = {  # by the name of the source of photos
     "awa2": PublishedGeneralized(
         "Xian et al.",
-        "Theirs are of the proposed split, on features of ResNet-101, with 85 attributes a class "
-        "in place of words: not comparable with a word space.",
+        "The published figures use the proposed split, features of ResNet-101, and 85 attributes "
+        "per class in place of words. They are not comparable with those of a word space.",
         (
             ("devise", (59.7, 17.1, 74.7, 27.8)),
             ("eszsl", (58.6, 5.9, 77.8, 11.0)),

@@ -1,4 +1,4 @@
-"""Photos on their way to their labels while a projection is trained, as small multiples."""
+"""Maps of the same photos at several epochs of a training of the projection."""
 
 from collections.abc import Mapping
 
@@ -11,16 +11,17 @@ from devise_lib.report.plots import draw_labels, draw_photos
 
 COLUMNS = 3
 SIDE = 3.4  # inches of a panel
-GREY = "#a3b0b8"  # of the labels whose photos are not followed
+GREY = "#a3b0b8"  # of the labels whose photos are not shown
 
 
 def draw_journey(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
-    """A map for each epoch, all in one plane and to one scale.
+    """Draw one map per epoch, all in the same plane and at the same scale.
 
     Args:
-        steps: by epoch, 0 being the start: the same labels, and where the same photos are by then.
-            Of the photos' labels as many are drawn as there are colours.
-        plane: of the label vectors, so that it stays while photos move.
+        steps: labels and photos by epoch; epoch 0 is the start. The labels and the photos are the
+            same at every epoch, only the embeddings change. As many labels of photos are drawn as
+            there are colours.
+        plane: of the label vectors, which do not move while the photos do.
     """
     rows = -(-len(steps) // COLUMNS)
     columns = min(COLUMNS, len(steps))
@@ -34,7 +35,8 @@ def draw_journey(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
             photos = plane.project(points.embeddings)
             draw_photos(axes, photos, points.photo_labels, shown, size=12.0)
             labels = plane.project(points.vectors)
-            axes.plot(*labels.T, color=GREY, marker=".", ms=4, ls="", zorder=0)
+            # Drawn as pixels, because 20,000 labels as shapes would take 2 MB per panel.
+            axes.plot(*labels.T, color=GREY, marker=".", ms=4, ls="", zorder=0, rasterized=True)
             of_photos = [row for row, name in enumerate(points.names) if name in shown]
             draw_labels(axes, labels, points, of_photos, shown)
             axes.set_title("start" if epoch == 0 else f"epoch {epoch}", size=10, color=SOFT)

@@ -139,6 +139,7 @@ def test_what_is_not_there_yet_is_said_in_words(bare):
     }.items():
         assert text in page.sections[section]
     assert "10 photos of some labels" in page.sections["map"]
+    assert "4labels, 2 of them unseen" in " ".join(page.sections[""].split())
 
 
 def test_texts_to_search_for_are_by_default_labels_that_no_photo_was_trained_on(bare):

@@ -25,30 +25,41 @@ from devise_lib.report.pictures import encode_jpeg
 THEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 JPEG = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
 HEADER = Header(
-    "devise-v1", "run1", "run2", THEN, 7, "/devise", 90, 80, 1234, 567, [("numpy", "1.26")]
+    "devise-v1", "run1", "run2", THEN, 7, "/devise", 90, 80, 40, 9, 1234, 567, [("numpy", "1.26")]
 )
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, its text, and the text of each section."""
+    """A page as a browser reads it.
+
+    Attributes:
+        tags: name and attributes of each.
+        folded: for each tag whether it is inside <details>, so that it is not shown at first.
+        sections: the text of each <section>, by its id.
+    """
 
     def __init__(self, source: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str]]] = []
+        self.folded: list[bool] = []
         self.sections: dict[str, str] = {}
         self._section = ""
+        self._details = 0
         self._ignored = False
         self.feed(source)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        self.folded.append(self._details > 0)
+        self._details += tag == "details"
         self._ignored = tag == "style"
         if tag == "section":
             self._section = dict(attrs).get("id") or ""
 
     def handle_endtag(self, tag):
         self._ignored = False
+        self._details -= tag == "details"
         if tag == "section":
             self._section = ""
 
@@ -105,7 +116,7 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
 def empty() -> Content:
     """A page of a run that has nothing but a model."""
     return Content(
-        header=Header("devise-v1", "", "", THEN, 0, "/devise", 0, 0, None, None, []),
+        header=Header("devise-v1", "", "", THEN, 0, "/devise", 0, 0, 0, 0, None, None, []),
         metrics=[],
         gallery=[],
         gallery_is_unseen=False,

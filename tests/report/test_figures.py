@@ -1,5 +1,5 @@
 from devise_lib.report.content import Measurement
-from devise_lib.report.figures import coverages, headline, hit_tables, of_words
+from devise_lib.report.figures import compare_methods, coverages, headline, hit_tables, of_words
 
 
 def hit(method, k, value, photo_set="a unseen", candidates="unseen_only"):
@@ -39,6 +39,53 @@ def test_a_table_has_its_methods_in_order_and_gaps_where_nothing_was_measured():
 def test_a_method_that_is_not_known_is_shown_last():
     tables = hit_tables([*ROWS, hit("new_method", 1, 0.5)])
     assert [row.name for row in tables[0].rows][-1] == "new method"
+
+
+SHORT = [
+    *(hit(method, 1, 0.5) for method in ("devise", "devise+csls", "conse", "softmax", "chance")),
+    hit("ridge", 1, 0.3),
+    hit("eszsl", 1, 0.6),
+    hit("ridge+csls", 1, 0.9),
+    hit("random_embeddings", 1, 0.2),
+    hit("new_method", 1, 0.9),
+    hit("devise", 5, 0.8),
+    hit("devise+calibrated", 1, 0.4, candidates="unseen_and_seen"),
+    hit("ridge", 1, 0.7, candidates="unseen_and_seen"),
+    hit("devise", 1, 0.1, candidates="2_hops"),
+    hit("devise", 1, 0.7, "a seen", "seen_only"),
+    hit("devise", 1, 0.6, "a seen", "unseen_and_seen"),
+    hit("devise", 1, 0.7, "b seen", "seen_only"),
+]
+
+
+def test_the_comparison_has_the_model_the_best_closed_form_and_the_baselines():
+    found = compare_methods(hit_tables(SHORT))
+    assert found is not None
+    assert [row.name for row in found.rows] == [
+        "DeViSE",
+        "DeViSE with CSLS",
+        "DeViSE, calibrated",
+        "Best closed form: ESZSL",
+        "ConSE",
+        "Softmax",
+        "Random embeddings",
+        "Chance",
+    ]
+    assert all(row.about for row in found.rows)
+    assert [table.photo_set for table in found.columns] == ["a unseen"] * 2 + ["a seen"] * 2
+    assert found.rows[0].values == [0.5, None, 0.7, 0.6]
+    assert found.rows[3].values == [0.6, None, None, None]
+    assert found.best == [0.6, 0.4, 0.7, 0.6]
+    assert len(found.notes) == 3
+
+
+def test_the_comparison_is_of_the_first_source_of_photos_alone_and_says_only_what_it_shows():
+    found = compare_methods(hit_tables([hit("devise", 1, 0.7, "b seen", "2_hops")]))
+    assert found is not None
+    assert [table.candidate_set for table in found.columns] == ["2_hops"]
+    assert found.notes == []
+    assert compare_methods([]) is None
+    assert compare_methods(hit_tables([hit("new_method", 1, 0.9)])) is None
 
 
 def test_the_headline_is_the_smallest_k_on_unseen_labels_beside_its_controls():

@@ -1,11 +1,54 @@
 import base64
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from devise_lib.config.reporting import Report
+from devise_lib.report.content import (
+    Hit,
+    MapPoints,
+    Measurement,
+    Neighbours,
+    Photo,
+    Tag,
+    TaggedPhoto,
+    TextQuery,
+)
+from devise_lib.report.figures import METHODS, VARIANTS, compare_methods, hit_tables
+from devise_lib.report.generalized import generalized_tables
 from devise_lib.report.page import SECTIONS, count, duration, percent, render
+from devise_lib.report.papers import paper_tables
+from devise_lib.report.pca_plane import fit_plane
+from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
+from devise_lib.report.training_snapshots import draw_journey
+from devise_lib.spark.report.galleries import (
+    DEFAULT_QUERIES,
+    MAP_LABELS,
+    NEIGHBOUR_ROWS,
+    NEIGHBOURS,
+    TAGS,
+)
 from tests.report.pages import JPEG, Page, empty, full
 
+MANY = [  # every method and variant, on five sets of photos and candidates
+    Measurement(base + variant, photo_set, candidates, metric, k, 0.01 * k)
+    for base in METHODS
+    for variant in VARIANTS
+    for photo_set, candidates, metric in [
+        ("z unseen", "unseen_only", "hit"),
+        ("z unseen", "unseen_and_seen", "hit"),
+        ("z seen", "seen_only", "hit"),
+        ("z seen", "unseen_and_seen", "hit"),
+        ("z unseen", "2_hops", "hit"),
+        ("z unseen", "2_hops", "hierarchical_precision"),
+        ("z", "unseen_and_seen", "harmonic_mean"),
+        ("z", "unseen_and_seen", "curve_seen"),
+        ("z", "unseen_and_seen", "curve_unseen"),
+    ]
+    for k in (1, 2, 5, 10, 20)
+]
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=y>"
 
 
@@ -41,6 +84,106 @@ def test_the_contents_name_every_section_and_each_has_its_place(page):
     assert [name for name, _ in SECTIONS] == [name for name in targets if name != "content"]
     assert set(targets) <= set(places)
     assert len(places) == len(set(places))
+
+
+def test_photos_come_first_then_one_short_table_and_all_else_is_folded(page):
+    places = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
+    assert places == [name for name, _ in SECTIONS]
+    assert places[:5] == ["tags", "text", "neighbours", "map", "figures"]
+    tags = [tag for tag, _ in page.tags]
+    shown = [place for place, tag in enumerate(tags) if tag == "table" and not page.folded[place]]
+    assert len(shown) == 1
+    assert shown[0] > tags.index("img")
+    assert "tr" not in tags[: tags.index("img")]
+    assert not any(page.folded[place] for place, tag in enumerate(tags) if tag == "section")
+
+
+def test_headings_skip_no_level_and_every_table_head_says_what_it_is_the_head_of(page):
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(attrs.get("scope") in ("row", "col") for tag, attrs in page.tags if tag == "th")
+
+
+def test_the_head_of_the_page_tells_the_model_the_photos_the_labels_and_the_main_figure(page):
+    head = " ".join(page.sections[""].split())
+    for text in (
+        "the model devise-v1",
+        "80photos embedded, of 90; 3 files refused",
+        "40labels, 9 of them unseen",
+        "43.2 %hit@1 on unseen labels",
+        "This is 4.3 times chance.",
+        "567words with a vector, from 1,234 articles",
+        "2026-01-02 03:04 UTC, seed 7",
+        "trained by MLflow run run1",
+        "numpy 1.26",
+    ):
+        assert text in head
+
+
+def test_no_table_is_lost():
+    """Every table of every kind of figure is on the page, with all its rows."""
+    metrics = [*full().metrics, *MANY]
+    page = Page(render(replace(full(), metrics=metrics)))
+    hits, both, papers = hit_tables(metrics), generalized_tables(metrics), paper_tables(metrics)
+    assert (len(hits), len(both), len(papers)) == (6, 1, 2)
+    rows = sum(len(table.rows) + 1 for table in (*hits, *both, *papers))
+    comparison = compare_methods(hits)
+    assert comparison is not None
+    rows += len(comparison.rows) + 1
+    rows += 3 + 2 + 3  # with their heads: tests of words, refused files, jobs and their sum
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("tr") == rows
+    assert tags.count("table") == 1 + 6 + 1 + 2 + 3
+    text = page.sections["figures"]
+    for table in hits:
+        assert table.photo_set in text
+        assert table.candidates in text
+    for title in [table.title for table in papers]:
+        assert title in text
+
+
+def test_a_page_of_as_many_photos_as_the_defaults_allow_is_below_2_mb():
+    """Of noise, which JPEG takes the most bytes for, beside 20,000 labels in every plot."""
+    noise, config = np.random.default_rng(0), Report()
+    count = config.photos * (1 + DEFAULT_QUERIES) + NEIGHBOUR_ROWS * (1 + NEIGHBOURS)
+    shape = (count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+    photos = iter(
+        Photo(f"{i}", f"/photos/a long folder name/{i:09}.jpg", "l", "snow leopard", encode_jpeg(p))
+        for i, p in enumerate(noise.integers(0, 256, shape, np.uint8))
+    )
+
+    def hits(n: int) -> list[Hit]:
+        return [Hit(next(photos), 0.5, True) for _ in range(n)]
+
+    tags = [Tag("snow leopard", 0.5, False, True)] * TAGS
+    points = MapPoints(
+        [f"label {i}" for i in range(20_000)],
+        [i % 2 == 0 for i in range(20_000)],
+        noise.normal(size=(20_000, 8)).astype(np.float32),
+        [f"label {i % MAP_LABELS}" for i in range(config.map_photos)],
+        noise.normal(size=(config.map_photos, 8)).astype(np.float32),
+    )
+    followed = replace(
+        points, photo_labels=points.photo_labels[:320], embeddings=points.embeddings[:320]
+    )
+    journey = draw_journey(dict.fromkeys(range(6), followed), fit_plane(points.vectors))
+    content = replace(
+        full(),
+        metrics=[*full().metrics, *MANY],
+        gallery=[TaggedPhoto(next(photos), tags) for _ in range(config.photos)],
+        queries=[TextQuery(f"text {i}", hits=hits(config.photos)) for i in range(DEFAULT_QUERIES)],
+        neighbours=[
+            Neighbours(next(photos), "index", hits(NEIGHBOURS)) for _ in range(NEIGHBOUR_ROWS)
+        ],
+        map_points=points,
+        training_plots={"journey.svg": journey},
+    )
+    source = render(content)
+    assert next(photos, None) is None
+    assert source.count("data:image/jpeg") == count == 102
+    assert len(source.encode()) < 2_000_000
 
 
 def test_the_page_asks_for_nothing_outside_itself(page):

@@ -64,3 +64,13 @@ def test_panels_have_one_scale_so_that_what_moves_is_the_photos():
     one, two = (np.array(places(p)) for p in groups(draw({0: 1.0, 3: 2.0}), "axes"))
     spread = [np.ptp(panel, axis=0) for panel in (one, two)]
     np.testing.assert_allclose(spread[1], 2 * spread[0], rtol=1e-3)
+
+
+def test_many_labels_take_few_bytes():
+    """All labels are in the background of every panel, as pixels."""
+    vectors = RNG.normal(size=(20_000, 6)).astype(np.float32)
+    names, seen = [f"label {i}" for i in range(len(vectors))], [True] * len(vectors)
+    many = replace(POINTS, names=names, seen=seen, vectors=vectors)
+    svg = draw_journey({0: many, 1: many}, PLANE)
+    assert svg.count(b"data:image/png") == 2
+    assert len(svg) < 150_000

@@ -62,6 +62,8 @@ def collect(
             work_dir=str(Path(config.work_dir).absolute()),
             photos=tables.read("photos").count(),
             embedded=shown.embedded,
+            labels=shown.labels,
+            unseen_labels=shown.unseen_labels,
             articles=_count(tables, "articles", "redirect IS NULL"),
             words=_count(tables, "word_vectors", "TRUE"),
             versions=[("devise-spark", __version__), *_versions()],

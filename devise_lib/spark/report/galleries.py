@@ -45,6 +45,8 @@ class Galleries:
     """The fields of `devise_lib.report.content.Content` and of its header of the same names."""
 
     embedded: int
+    labels: int
+    unseen_labels: int
     gallery: Sequence[TaggedPhoto]
     gallery_is_unseen: bool
     queries: Sequence[TextQuery]
@@ -92,6 +94,8 @@ def collect_galleries(tables: Tables, config: Report, model_id: str) -> Gallerie
     space.names.unpersist()
     return Galleries(
         embedded=space.embedded,
+        labels=len(space.labels),
+        unseen_labels=sum(not row["seen"] for row in space.labels),
         gallery=_tagged(tags, photos),
         gallery_is_unseen=is_unseen,
         queries=[_with_hits(query, found.get(query.text, []), photos, space) for query in asked],
