@@ -14,9 +14,8 @@ from deltalake import DeltaTable
 
 from devise_lib.backbone_catalog import network_type
 from devise_lib.config.loader import JOB_TYPES, load_settings
-from devise_lib.config.photos import EmbedPhotos, PhotoSource
 from devise_lib.config.registry import JOBS
-from devise_lib.config.types import JobConfig, LabelSet
+from devise_lib.config.types import LabelSet
 from devise_lib.reasons import Reason
 
 ROOT = Path(__file__).parents[1]
@@ -98,11 +97,6 @@ def test_every_command_names_files_jobs_and_keys_that_there_are(page, line, monk
             assert (ROOT / value).exists()
 
 
-def test_the_common_keys_are_the_configurations():
-    common = type(load_settings(ROOT / "conf/local.toml", [], []).common)
-    assert first_column("| common key |") == set(common.model_fields)
-
-
 def test_the_backbones_are_those_that_there_are():
     for row in rows_below("| `train_backbone.backbone` |"):
         names, pixels, *_ = row.strip("| ").split(" | ")
@@ -120,35 +114,10 @@ def rows_below(head: str) -> list[str]:
     return EVERYTHING.split(f"\n{head}")[1].split("\n\n")[0].splitlines()[2:]
 
 
-def first_column(head: str) -> set[str]:
-    return set(re.findall(r"^\| `(\w+)` \|", "\n".join(rows_below(head)), re.MULTILINE))
-
-
-def test_the_keys_of_photo_sources_and_the_kinds_of_label_sets_are_the_configurations():
-    assert first_column("| key of `ingest_photos.source` |") == set(PhotoSource.model_fields)
-    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in LABEL_SETS}
-    assert first_column("| `kind` of `[[label_sets]]` |") == kinds
+def test_the_kinds_of_label_sets_are_those_that_there_are():
     rows = "\n".join(rows_below("| `kind` of `[[label_sets]]` |"))
-    for each in LABEL_SETS:
-        keys = each.model_fields.keys() - {"kind", "name"}
-        [row] = re.findall(
-            rf"^\| `{get_args(each.model_fields['kind'].annotation)[0]}` \| (.*?) \|",
-            rows,
-            re.MULTILINE,
-        )
-        assert set(re.findall(r"`(\w+)`", row)) == keys
-
-
-def named_in(head: str) -> list[str]:
-    """What the first column of a table names, several in a cell."""
-    cells = re.findall(r"^\|(.*?)\|", "\n".join(rows_below(head)), re.MULTILINE)
-    return sorted(re.findall(r"`(\w+)`", "".join(cells)))
-
-
-def test_the_reasons_and_the_keys_of_embed_photos_are_those_that_there_are():
-    assert named_in("| reason in QUARANTINE |") == sorted(Reason)
-    own = EmbedPhotos.model_fields.keys() - JobConfig.model_fields.keys()
-    assert named_in("| key of `embed_photos` |") == sorted(own)
+    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in LABEL_SETS}
+    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == kinds
 
 
 @pytest.mark.parametrize("text", blocks_by_page("toml"))
