@@ -48,11 +48,11 @@ def commands_of(path: Path) -> list[list[str]]:
 def test_each_experiment_can_be_used_as_its_comment_says(path, monkeypatch, tmp_path):
     """Every key is there and fits, also with the variants; every file is told to be downloaded."""
     text, comment = path.read_text(encoding="utf-8"), comment_of(path)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "guides" / "experiments.md").read_text(encoding="utf-8")
     for top, below in DATA.findall(text):
         stem = top.split(".")[0]
         assert stem in comment
-        assert stem in readme
+        assert stem in guide
         place = tmp_path / f"{top}{below}"
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
