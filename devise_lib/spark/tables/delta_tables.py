@@ -22,8 +22,8 @@ from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables import delta_log
 from devise_lib.spark.tables.conflicts import retry_on_conflict
 from devise_lib.spark.tables.conformity import conform
-from devise_lib.spark.tables.descriptions import DESCRIPTIONS
-from devise_lib.spark.tables.schemas import LAYOUTS, SCHEMAS
+from devise_lib.spark.tables.descriptions import DESCRIPTIONS, LAYOUTS
+from devise_lib.spark.tables.schemas import SCHEMAS
 
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
 # name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
