@@ -6,20 +6,14 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from devise_lib.backbone_catalog import network_type
 from devise_lib.config.loader import JOB_TYPES, load_settings
-from devise_lib.config.photos import EmbedPhotos, PhotoSource
 from devise_lib.config.registry import JOBS
-from devise_lib.config.types import JobConfig, LabelSet
-from devise_lib.reasons import Reason
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LABEL_SETS = get_args(get_args(LabelSet)[0])
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -64,56 +58,6 @@ def test_every_command_names_files_jobs_and_keys_that_there_are(line, monkeypatc
             assert value in JOB_TYPES
         if option == "--properties-file":
             assert (ROOT / value).exists()
-
-
-def test_the_common_keys_are_the_configurations():
-    table = README.split("| common key |")[1].split("\n\n")[0]
-    named = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
-    assert named == set(type(load_settings(ROOT / "conf/local.toml", [], []).common).model_fields)
-
-
-def test_the_backbones_are_those_that_there_are():
-    rows = README.split("| `train_backbone.backbone` |")[1].split("\n\n")[0].splitlines()[2:]
-    for row in rows:
-        names, pixels, *_ = row.strip("| ").split(" | ")
-        sizes = [
-            network_type(n).image_size for n in re.findall(r"`(\w[\w.]*)`", names) if n[0] != "_"
-        ]
-        shown = [int(size) for size in re.findall(r"\d+", pixels)]
-        assert sizes
-        assert not shown or {sizes[0], sizes[-1]} == set(shown), row
-
-
-def first_column(head: str) -> set[str]:
-    table = README.split(head)[1].split("\n\n")[0]
-    return set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
-
-
-def test_the_keys_of_photo_sources_and_the_kinds_of_label_sets_are_the_configurations():
-    assert first_column("| key of `ingest_photos.source` |") == set(PhotoSource.model_fields)
-    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in LABEL_SETS}
-    assert first_column("| `kind` of `[[label_sets]]` |") == kinds
-    for each in LABEL_SETS:
-        keys = each.model_fields.keys() - {"kind", "name"}
-        [row] = re.findall(
-            rf"^\| `{get_args(each.model_fields['kind'].annotation)[0]}` \| (.*?) \|",
-            README,
-            re.MULTILINE,
-        )
-        assert set(re.findall(r"`(\w+)`", row)) == keys
-
-
-def named_in(head: str) -> list[str]:
-    """What the first column of a table names, several in a cell."""
-    rows = README.split(head)[1].split("\n\n")[0]
-    cells = re.findall(r"^\|(.*?)\|", rows, re.MULTILINE)
-    return sorted(re.findall(r"`(\w+)`", "".join(cells)))
-
-
-def test_the_reasons_and_the_keys_of_embed_photos_are_those_that_there_are():
-    assert named_in("| reason in QUARANTINE |") == sorted(Reason)
-    own = EmbedPhotos.model_fields.keys() - JobConfig.model_fields.keys()
-    assert named_in("| key of `embed_photos` |") == sorted(own)
 
 
 @pytest.mark.parametrize("text", blocks("toml"), ids=range(len(blocks("toml"))))

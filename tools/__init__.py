@@ -1,1 +1,1 @@
-"""What makes the environment that the project runs in; standard library only."""
+"""What makes the environment that the project runs in, and the reference pages of docs/."""

@@ -27,7 +27,7 @@ class TrainBackbone(JobConfig):
     needs = ("ingest_photos", "embed_labels")
     file_keys = ("weights", "classes")
     backbone: NetworkName = "small_cnn"
-    """The network, by its name in devise_lib/backbone_catalog.py."""
+    """The network, by its name in the list of networks."""
     weights: OptionalPath = ""
     """The weights to start from: a file (HDF5 of Keras 2 or 3, or .keras), or "imagenet". Keras
     downloads those of "imagenet". With "" the weights are random at first."""

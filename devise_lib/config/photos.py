@@ -221,7 +221,7 @@ class EmbedPhotos(ModelJobConfig):
     """The most bytes of photos that a task has read and decoded ahead of the network."""
     files_per_batch: PositiveInt = 100
     """The number of files of PHOTOS per micro-batch, which is a commit. Each file becomes two
-    tasks. Use about 1.5 times the cores."""
+    tasks. A good number is 1.5 times the cores."""
     photos_per_task: PositiveInt = 10_000
     """The most photos of a task."""
     store_backbone_features: bool = False
