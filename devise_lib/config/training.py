@@ -49,7 +49,7 @@ class TrainDevise(JobConfig):
     """The optimizer. The paper has "adagrad"."""
     schedule: Literal["constant", "one_cycle"] = "constant"
     """How the learning rate changes. "one_cycle" rises from a 25th of it in the first three tenths
-    of the steps, then falls to 0."""
+    of the steps, then falls to almost 0."""
     learning_rate: OneOrMore[Annotated[float, Field(ge=0.0)]] = (0.003,)
     """The greatest learning rate, or several to choose from. 0 finds it by a range test."""
     loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"

@@ -28,6 +28,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 NAMES = [job.name for job in JOBS]
 MODELS = (JobConfig, *JOBS, PhotoSource, TableColumns, Candidates, *LABEL_SETS)
 MOST_WORDS = 35  # of a sentence
+CITATION = re.compile(r"([A-Z][\w-]+)(?: et al\.| and \w+)?, (\d{4})")
 
 
 def committed(name: str) -> str:
@@ -128,6 +129,21 @@ def test_links_between_the_pages_lead_to_headings():
             there = Path(os.path.normpath(path.parent / target)) if target else path
             assert not anchor or anchor in anchors[there], (path, target, anchor)
             assert there in pages, (path, target)
+
+
+def test_the_glossary_is_in_order_and_lists_its_sources():
+    page = committed("reference/glossary.md")
+    rows = re.findall(r"^\| (.+?) \| (.+) \|(.*)\|$", page.split("|---|---|---|")[1], re.MULTILINE)
+    terms = [term.casefold() for term, _, _ in rows]
+    assert len(terms) > 40
+    assert terms == sorted(terms)
+    assert len(set(terms)) == len(terms)
+    cited = {(name, year) for *_, text in rows for name, year in CITATION.findall(text)}
+    listed = re.findall(r"^- ([\w-]+).*, (\d{4})\.$", page, re.MULTILINE)
+    assert cited == set(listed)
+    for _, meaning, _ in rows:
+        for sentence in re.split(r"[.;:] ", meaning):
+            assert len(sentence.split()) <= MOST_WORDS, sentence
 
 
 @pytest.mark.parametrize(
