@@ -5,7 +5,6 @@ pages differ from what the code says.
 """
 
 import inspect
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -190,4 +189,4 @@ def _code(names: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

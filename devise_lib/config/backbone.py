@@ -91,8 +91,8 @@ class TrainBackbone(JobConfig):
 class ExtractFeatures(ModelJobConfig):
     """Writes FEATURES of labelled PHOTOS: by the backbone, and by the model's own if it differs.
 
-    So the champion can be evaluated, whatever was trained since. It may be fine-tuned. It may also
-    have kept its place beside a model on a new backbone.
+    With the rows of the champion's own network `evaluate` can measure the champion, whatever was
+    trained since. It may be fine-tuned, or have kept its place beside a model on a new backbone.
     """
 
     name = "extract_features"

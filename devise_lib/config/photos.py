@@ -78,7 +78,8 @@ class PhotoSource(Frozen):
     """A regular expression. The job takes only the paths in which it is found."""
     test_share: Share | None = None
     """The share of this source's photos of seen labels that is kept for testing. 0 keeps none and 1
-    all. Without this key it is the common `test_share`. CIFAR keeps its own files for testing."""
+    all. Without this key it is the common `test_share`, and of CIFAR the release's own test
+    files."""
     format: Literal["delta", "parquet"] = "delta"
     """The format of a table that is named by its path."""
     columns: TableColumns = TableColumns()
@@ -236,7 +237,8 @@ class EmbedPhotos(ModelJobConfig):
     retry: Several[Reason] = ()
     """The reasons whose refused photos the job tries again. --retry gives them as well."""
     poll_interval_s: Annotated[float, Field(ge=0.0)] = 0.0
-    """The seconds between two looks for new photos, until SIGTERM or Ctrl-C. 0 ends the job."""
+    """The seconds between two looks for new photos, until SIGTERM or Ctrl-C. With 0 the job ends
+    once every photo has its result."""
     make_current: bool = True
     """Whether readers see this model once every photo has its result. CURRENT_MODELS names the
     model that readers see. With a catalog `embeddings_current` shows it."""
