@@ -73,9 +73,10 @@ class PhotoSource(Frozen):
     """A file with the label of each number, such as ILSVRC2012's meta.mat. It is for a file
     `labels` that has numbers."""
     owner_pattern: LabelPattern = ""
-    """A regular expression for paths, whose first group is the owner: a gallery, a photographer."""
+    """A regular expression for paths, whose first group is the owner: a gallery, a photographer. ""
+    gives no owners."""
     include: RegularExpression = ""
-    """A regular expression. The job takes only the paths in which it is found."""
+    """A regular expression. The job takes only the paths in which it is found. "" takes all."""
     test_share: Share | None = None
     """The share of this source's photos of seen labels that is kept for testing. 0 keeps none and 1
     all. Without this key it is the common `test_share`, and of CIFAR the release's own test
