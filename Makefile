@@ -13,7 +13,7 @@ PYTHON := $(shell for name in python3.11 python3 python; do $$name -c \
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo real test soak check bench lock clean
+.PHONY: help setup demo real test soak check docs bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: setup ## format, lint, types and the tests without Spark; about two minut
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 	$(PYTEST) -q -m "not spark and not slow" $(ARGS)
+
+docs: setup ## the reference pages of docs/, written from the code; a moment
+	@$(RUN)/python -m tools.docs
 
 bench: setup ## the benchmarks
 	@$(RUN)/python benchmarks/run.py $(ARGS)

@@ -68,7 +68,7 @@ def _efficientnets() -> list[NetworkType]:
     ]
 
 
-_NETWORKS = {
+NETWORKS = {
     network.name: network
     for network in (
         NetworkType("small_cnn", 64),
@@ -101,9 +101,9 @@ def network_type(name: str) -> NetworkType:
                 f"a CIFAR ResNet has 6n + 2 layers, such as 20, 32, 44, 56 or 110, not {depth}"
             )
         return NetworkType(name, 32, depth=depth)
-    if name not in _NETWORKS:
-        known = [*_NETWORKS, CIFAR_RESNET + "110"]
+    if name not in NETWORKS:
+        known = [*NETWORKS, CIFAR_RESNET + "110"]
         close = get_close_matches(name, known, n=1)
         guess = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(f"no such network{guess}; known are {', '.join(known)}")
-    return _NETWORKS[name]
+    return NETWORKS[name]

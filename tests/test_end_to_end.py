@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 
 from devise_lib.config.registry import JOBS
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
+from devise_lib.spark.tables.descriptions import DESCRIPTIONS
 from devise_lib.spark.tables.schemas import SCHEMAS
 from devise_lib.text.labels.label_files import read_label_table
 from tests.training.event_files import read_scalars
@@ -66,7 +67,10 @@ def test_every_table_is_delta_with_comments_and_says_what_made_it(small_run, nam
     writes = [
         c for c in delta.history() if c.get("operation") in ("WRITE", "CREATE TABLE AS SELECT")
     ]
-    assert all(json.loads(commit["userMetadata"])["job"] for commit in writes)
+    jobs = {json.loads(commit["userMetadata"])["job"] for commit in writes}
+    assert jobs
+    assert jobs <= set(DESCRIPTIONS[name].written_by)
+    assert delta.metadata().partition_columns == list(DESCRIPTIONS[name].partitioned_by)
 
 
 def test_pyspark_and_delta_account_for_every_photo_once(small_run):

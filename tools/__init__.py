@@ -1,1 +1,1 @@
-"""The set-up of the project's environment, with the standard library only."""
+"""What makes the environment that the project runs in, and the reference pages of docs/."""

@@ -17,28 +17,42 @@ from devise_lib.config.types import (
 
 
 class TrainBackbone(JobConfig):
-    """A softmax CNN: trained here on PHOTOS of seen labels, from given weights or from random
-    ones; or, with `weights` and `classes`, taken as it is.
+    """Makes the backbone, a softmax CNN: trains it on PHOTOS of seen labels, or takes a given one.
+
+    The training starts from `weights` or at random. With `weights` and `classes` the network is
+    taken as it is.
     """
 
     name = "train_backbone"
     needs = ("ingest_photos", "embed_labels")
     file_keys = ("weights", "classes")
-    backbone: NetworkName = "small_cnn"  # names: devise_lib/backbone_catalog.py
-    # To start from: a file (HDF5 of Keras 2 or 3, .keras), or "imagenet": downloaded.
+    backbone: NetworkName = "small_cnn"
+    """The network, by its name in the list of networks."""
     weights: OptionalPath = ""
-    # Of the weights' own softmax, JSON {"0": [label, name], ...} or a backbone.json of
-    # checkpoints/train_backbone; given: nothing is trained.
+    """The weights to start from: a file (HDF5 of Keras 2 or 3, or .keras), or "imagenet". Keras
+    downloads those of "imagenet". With "" the weights are random at first."""
     classes: OptionalPath = ""
-    trainable_layers: Annotated[int, Field(ge=-1)] = -1  # of those with weights; -1: all of them
-    image_size: Annotated[int, Field(ge=0, le=1024)] = 0  # 0: the network's own
-    feature_layer: Annotated[str, Field(min_length=1)] = "pooled"  # "map", or a layer's name
+    """The classes of the softmax of `weights`. With this file nothing is trained. It is JSON, {"0":
+    [label, name], ...}, or a backbone.json of checkpoints/train_backbone."""
+    trainable_layers: Annotated[int, Field(ge=-1)] = -1
+    """How many of the last layers with weights are trained besides the softmax. -1 means all."""
+    image_size: Annotated[int, Field(ge=0, le=1024)] = 0
+    """The side of the photos that the network takes, in pixels. 0 means the network's own."""
+    feature_layer: Annotated[str, Field(min_length=1)] = "pooled"
+    """The layer that gives the features: "pooled", "map" (before the pooling), or its name."""
     ranks: PositiveInt = 2
-    hosts: Hosts = ""  # that the ranks run on, as horovodrun starts them; "": as Spark's tasks
+    """The number of Horovod ranks, which must not exceed the task slots."""
+    hosts: Hosts = ""
+    """The machines that start the ranks, as horovodrun takes them: `gpu1:4,gpu2:4`. "" starts them
+    as Spark's tasks."""
     epochs: PositiveInt = 10
-    batch_size: PositiveInt = 64  # photos a step, over all ranks together
+    """The number of passes over the photos."""
+    batch_size: PositiveInt = 64
+    """The number of photos per step, over all ranks together. A multiple of the ranks."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 3e-3
-    checkpoint_steps: PositiveInt = 1_000  # between two states that a killed training goes on from
+    """The learning rate."""
+    checkpoint_steps: PositiveInt = 1_000
+    """The steps between two checkpoints, from which a killed training goes on."""
 
     @property
     def input_size(self) -> int:
@@ -75,13 +89,15 @@ class TrainBackbone(JobConfig):
 
 
 class ExtractFeatures(ModelJobConfig):
-    """Labelled PHOTOS to FEATURES: of the backbone, and of a model that stands on another one.
+    """Writes FEATURES of labelled PHOTOS: by the backbone, and by the model's own if it differs.
 
-    So the champion can be evaluated, whatever was trained since. It may be fine-tuned. It may also
-    have kept its place beside a model on a new backbone.
+    With the rows of the champion's own network `evaluate` can measure the champion, whatever was
+    trained since. It may be fine-tuned, or have kept its place beside a model on a new backbone.
     """
 
     name = "extract_features"
     needs = ("ingest_photos", "embed_labels", "train_backbone")
     batch_size: PositiveInt = 64
-    max_records_per_file: PositiveInt = 1_000  # row groups that Petastorm deals to the ranks
+    """The number of photos per call of the network."""
+    max_records_per_file: PositiveInt = 1_000
+    """The most rows of a file of FEATURES. Each file is a row group, which a rank reads as one."""

@@ -31,38 +31,60 @@ Seconds = Annotated[float, Field(gt=0.0)]
 
 
 class TableColumns(Frozen):
-    """What the columns of a table of image files are called; "": it has none."""
+    """The names of the columns of a table of photos. "" means that the table has no such column.
+
+    A name may lead to a field of a struct: `image.bytes`.
+    """
 
     path: str = "path"
-    content: str = ""  # the file's bytes; "": they are read from its path
-    id: str = ""  # a stable id of the photo; "": its path
+    """The path of the photo's file."""
+    content: str = ""
+    """The bytes of the photo's file. Without this column the job reads them from the path."""
+    id: str = ""
+    """A stable id of the photo. Without this column the path is the id."""
     label: str = ""
+    """The photo's label."""
     owner: str = ""
-    modified: str = ""  # time of the last change; "": the bytes tell whether they changed
+    """The photo's owner: a gallery, a photographer."""
+    modified: str = ""
+    """The time of the last change. Without this column the digest of the bytes, or the file's size
+    and time, tell of a change."""
 
 
 class PhotoSource(Frozen):
     """Photos of one origin. Its name goes to the column `photo_set`."""
 
-    # A folder of photos or tars, a tar, a glob of them (* ? [] {}), CIFAR's folder or .tar.gz, a
-    # table's folder or name.
     path: GivenPath
-    kind: Literal["files", "cifar", "table"] = "files"  # cifar: its binary version
-    # Default: the last part of the path or of the table's name, without an archive's ending.
+    """Where the photos are: a folder, a tar, a folder of tars, CIFAR, or a table. A pattern of `*`,
+    `?`, `[a-c]`, `{a,b}` and, over folders, `**` names several. A file or folder of just this name
+    wins over the pattern. A table of the catalog has no slash in its name."""
+    kind: Literal["files", "cifar", "table"] = "files"
+    """What is there: files, CIFAR's binary version, or a table with a row per photo."""
     name: SetName = ""
-    # Its first group is the label. "": the photos have none.
+    """The name of the source. It goes to the column `photo_set` and into the ids of the photos. ""
+    takes the last part of the path, without the ending of an archive, or of the table's name. A
+    path that ends in a pattern needs a name."""
     label_pattern: LabelPattern | None = None
-    # A file in place of label_pattern, with a photo's file name and its label per line.
+    """A regular expression for paths, whose first group is the label. "" gives no labels. Without
+    this key the source has the job's `label_pattern`."""
     labels: OptionalPath = ""
-    # Where `labels` has numbers: a file with the label of each, as ILSVRC2012's meta.mat.
+    """A file that gives labels in place of `label_pattern`: per line a file name and its label."""
     classes: OptionalPath = ""
-    owner_pattern: LabelPattern = ""  # the first group is the owner: a gallery, a photographer
-    # A regular expression. Only paths in which it is found are taken.
+    """A file with the label of each number, such as ILSVRC2012's meta.mat. It is for a file
+    `labels` that has numbers."""
+    owner_pattern: LabelPattern = ""
+    """A regular expression for paths, whose first group is the owner: a gallery, a photographer. ""
+    gives no owners."""
     include: RegularExpression = ""
-    # Of its photos of seen labels. Default: the common key; of CIFAR the files for testing.
+    """A regular expression. The job takes only the paths in which it is found. "" takes all."""
     test_share: Share | None = None
-    format: Literal["delta", "parquet"] = "delta"  # of a table
-    columns: TableColumns = TableColumns()  # of a table
+    """The share of this source's photos of seen labels that is kept for testing. 0 keeps none and 1
+    all. Without this key it is the common `test_share`, and of CIFAR the release's own test
+    files."""
+    format: Literal["delta", "parquet"] = "delta"
+    """The format of a table that is named by its path."""
+    columns: TableColumns = TableColumns()
+    """The names of a table's columns."""
 
     @model_validator(mode="after")
     def _labelled_one_way(self) -> Self:
@@ -116,29 +138,39 @@ class PhotoSource(Frozen):
 
 
 class IngestPhotos(JobConfig):
-    """Folders, globs, tars and tables of image files, or CIFAR, to PHOTOS and QUARANTINE."""
+    """Brings photos from folders, tars, tables and CIFAR into PHOTOS; reads only what changed."""
 
     name = "ingest_photos"
     needs = ("make_sample",)
     adds_to = ("photos", "quarantine", "ingested_archives")
     file_keys = store_keys = ("source",)
-    source: Annotated[
-        tuple[PhotoSource, ...], Field(min_length=1)
-    ]  # or one path, or a list of them
-    label_pattern: LabelPattern = PARENT_FOLDER  # for the sources that do not give their own
+    source: Annotated[tuple[PhotoSource, ...], Field(min_length=1)]
+    """Where photos come from: a path, a table of keys as below, or a list of these."""
+    label_pattern: LabelPattern = PARENT_FOLDER
+    """A regular expression for paths, whose first group is the label. "" gives no labels. It holds
+    for sources that have none of their own. The default takes the name of the folder."""
     max_pixels: PositiveInt = 64_000_000
+    """The most pixels of a photo, by its header. Larger photos are refused (`too_large`)."""
     min_side: PositiveInt = 8
-    # Larger files stay where they are, and PHOTOS has only their paths; 0: all of them do.
+    """The least pixels of a photo's shorter side. Smaller photos are refused (`too_small`)."""
     max_content_bytes: Annotated[int, Field(ge=0)] = 16 << 20
-    file_bytes: PositiveInt = 256 << 20  # photos that a file of PHOTOS holds, about
-    read_threads: PositiveInt = 8  # files that a task reads at once
-    read_timeout_s: Seconds = 60.0  # a file that takes longer is refused
-    max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
-    retry: Several[Reason] = ()  # refused files of these classes are looked at again
-    vacuum_hours: Annotated[int, Field(ge=0)] = 168  # unused files of PHOTOS stay so long; 0: ever
-    poll_interval_s: Annotated[float, Field(ge=0.0)] = (
-        0.0  # look again so often, until stopped; 0: once
-    )
+    """The most bytes of a file that PHOTOS copies. Of larger files PHOTOS has only the paths. 0
+    copies no file but members of archives."""
+    file_bytes: PositiveInt = 256 << 20
+    """The bytes of photos that a task reads and a file of PHOTOS holds, about."""
+    read_threads: PositiveInt = 8
+    """The number of files that a task reads at once."""
+    read_timeout_s: Seconds = 60.0
+    """The seconds that reading a file may take. A slower file is refused (`time_out`)."""
+    max_bad_share: Share = 0.2
+    """The share of photos that may be refused. Above it the job fails and says which reason
+    dominates."""
+    retry: Several[Reason] = ()
+    """The reasons whose refused files the job looks at again. --retry gives them as well."""
+    vacuum_hours: Annotated[int, Field(ge=0)] = 168
+    """The hours for which files stay that PHOTOS no longer uses. 0 keeps them for ever."""
+    poll_interval_s: Annotated[float, Field(ge=0.0)] = 0.0
+    """The seconds from the end of a run to the next one, until SIGTERM or Ctrl-C. 0 runs once."""
 
     @field_validator("source", mode="before")
     @classmethod
@@ -175,30 +207,51 @@ class IngestPhotos(JobConfig):
 
 
 class EmbedPhotos(ModelJobConfig):
-    """PHOTOS and the model to EMBEDDINGS and QUARANTINE."""
+    """Gives every photo of PHOTOS a row of EMBEDDINGS, or of QUARANTINE, once per model."""
 
     name = "embed_photos"
     beside_itself = True  # with other models
     needs = ("ingest_photos", "train_devise")
     adds_to = ("embeddings", "quarantine", "current_models")
-    batch_size: PositiveInt = 64  # photos a call of the network
-    decode_threads: Annotated[int, Field(ge=0)] = 0  # a task; 0: one a core of it, and one more
-    read_threads: PositiveInt = 8  # in place of these for photos that are read from their paths
-    prefetch_bytes: PositiveInt = 64 << 20  # of photos that wait for the network, a task, at most
-    files_per_batch: PositiveInt = 100  # files of PHOTOS a micro-batch: a commit
-    photos_per_task: PositiveInt = 10_000  # at most
-    store_backbone_features: bool = False  # keep the backbone's feature, too
-    precision: Literal["float32", "float16"] = "float32"  # that vectors are rounded to
-    read_timeout_s: Seconds = 60.0  # a photo that takes longer is refused
-    max_bad_share: Share = 0.2  # above it the job fails and says which reason dominates
-    retry: Several[Reason] = ()  # refused photos of these classes are tried again
-    poll_interval_s: Annotated[float, Field(ge=0.0)] = (
-        0.0  # look for new ones so often, until stopped
-    )
-    make_current: bool = True  # once every photo is done, `embeddings_current` shows this model
-    keep_models: Annotated[int, Field(ge=0)] = 0  # that were current last keep their rows; 0: all
-    optimize: bool = True  # sort the files of a new model by photo_id, and pack many small ones
-    vacuum_hours: Annotated[int, Field(ge=0)] = 168  # unused files stay so long; 0: for ever
-    progress_s: Seconds = 5.0  # between two lines about the progress
-    predict_photos: PositiveInt = 100_000_000  # that hours and cost are told for
-    core_hour_price: Annotated[float, Field(ge=0.0)] = 0.05  # in any currency
+    batch_size: PositiveInt = 64
+    """The number of photos per call of the network."""
+    decode_threads: Annotated[int, Field(ge=0)] = 0
+    """The number of threads of a task that decode. 0 means one more than the task has cores."""
+    read_threads: PositiveInt = 8
+    """The number of threads, in place of these, for photos that are read from their paths."""
+    prefetch_bytes: PositiveInt = 64 << 20
+    """The most bytes of photos that a task has read and decoded ahead of the network."""
+    files_per_batch: PositiveInt = 100
+    """The number of files of PHOTOS per micro-batch, which is a commit. Each file becomes two
+    tasks. A good number is 1.5 times the cores."""
+    photos_per_task: PositiveInt = 10_000
+    """The most photos of a task."""
+    store_backbone_features: bool = False
+    """Whether EMBEDDINGS keeps the backbone's feature as well."""
+    precision: Literal["float32", "float16"] = "float32"
+    """What the numbers of vectors are rounded to. With float16 files take about half the space."""
+    read_timeout_s: Seconds = 60.0
+    """The seconds that reading and decoding a photo may take. A slower one is refused."""
+    max_bad_share: Share = 0.2
+    """The share of photos that may be refused. Above it the job fails and says which reason
+    dominates."""
+    retry: Several[Reason] = ()
+    """The reasons whose refused photos the job tries again. --retry gives them as well."""
+    poll_interval_s: Annotated[float, Field(ge=0.0)] = 0.0
+    """The seconds between two looks for new photos, until SIGTERM or Ctrl-C. With 0 the job ends
+    once every photo has its result."""
+    make_current: bool = True
+    """Whether readers see this model once every photo has its result. CURRENT_MODELS names the
+    model that readers see. With a catalog `embeddings_current` shows it."""
+    keep_models: Annotated[int, Field(ge=0)] = 0
+    """How many of the models that were current last keep their rows. 0 means all."""
+    optimize: bool = True
+    """Whether the files of a complete model are sorted by photo_id, and many small ones packed."""
+    vacuum_hours: Annotated[int, Field(ge=0)] = 168
+    """The hours for which files stay that no version of a table needs. 0 keeps them for ever."""
+    progress_s: Seconds = 5.0
+    """The seconds between two lines about the progress."""
+    predict_photos: PositiveInt = 100_000_000
+    """The number of photos for which the last lines forecast hours and cost."""
+    core_hour_price: Annotated[float, Field(ge=0.0)] = 0.05
+    """The price of a core for an hour, in any currency, for that forecast."""

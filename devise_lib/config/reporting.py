@@ -15,51 +15,62 @@ from devise_lib.config.types import (
 
 
 class Evaluate(ModelJobConfig):
-    """The model, its controls and the closed-form baselines to METRICS.
+    """Measures the model beside its control and the closed-form baselines, and writes METRICS.
 
-    Of several strengths and numbers of classes, each method takes the first that do best on labels
-    held out (validation_folds), or as good as the best.
+    Of several values of `regularization` and `conse_top_t` each method takes the first that is as
+    good as the best on labels held out (validation_folds).
     """
 
     name = "evaluate"
     needs = ("embed_labels", "extract_features", "train_devise")
     file_keys = ("hierarchy", "candidates")
     k: OneOrMore[PositiveInt] = (1, 2, 5, 10, 20)
-    # A file of is-a edges, a parent and a child per line: gives hierarchical precision.
+    """The lengths of the lists for hit@k and hierarchical precision@k."""
     hierarchy: OptionalPath = ""
-    candidates: tuple[Candidates, ...] = ()  # beside each label set's seen, unseen and all
+    """A file of is-a edges, a parent and a child per line. It gives hierarchical precision."""
+    candidates: tuple[Candidates, ...] = ()
+    """Candidate sets beside those that each label set has: its seen, its unseen and all labels."""
     regularization: OneOrMore[Annotated[float, Field(gt=0.0)]] = (1e5, 1e4, 1e3, 1e2, 10.0, 1.0)
-    conse_top_t: OneOrMore[PositiveInt] = (10, 1, 100)  # classes that ConSE takes a photo
-    csls_bank_size: PositiveInt = (
-        10_000  # training features that CSLS measures labels with, at the most
-    )
-    folds: Annotated[int, Field(ge=0)] = 0  # that settings are tried on; 0: all validation_folds
-    validation_photos: PositiveInt = 5_000  # of labels held out and others, a fold, at the most
+    """The strengths of the closed forms' regularization to choose from."""
+    conse_top_t: OneOrMore[PositiveInt] = (10, 1, 100)
+    """The numbers of classes to choose from that ConSE takes per photo (its T)."""
+    csls_bank_size: PositiveInt = 10_000
+    """The most training features with which CSLS measures how near a label comes to photos."""
+    folds: Annotated[int, Field(ge=0)] = 0
+    """The number of folds on which settings are tried. 0 means all `validation_folds`."""
+    validation_photos: PositiveInt = 5_000
+    """The most photos, of labels held out and of others, that score a fold."""
 
 
 class Report(ModelJobConfig):
-    """Every table to one HTML page."""
+    """Shows what the tables hold on one HTML page."""
 
     name = "report"
     needs = ("find_neighbours", "predict_labels", "evaluate")
-    queries: Several[str] = ()  # text queries; default: some of the unseen labels
-    photos: PositiveInt = 12  # shown in each gallery
-    map_photos: PositiveInt = 400  # points of the map
+    queries: Several[str] = ()
+    """The texts for which the page shows the best photos. An empty list takes names of labels.
+    Unseen labels come first."""
+    photos: PositiveInt = 12
+    """The number of photos in each gallery."""
+    map_photos: PositiveInt = 400
+    """The number of photos on the map."""
 
 
 class ExportModel(ModelJobConfig):
-    """The model to a Keras file, a SavedModel and a TFLite file, checked on some of PHOTOS."""
+    """Exports the model to a Keras file, a SavedModel and a TFLite file, and checks each."""
 
     name = "export_model"
     needs = ("ingest_photos", "train_devise")
     opt_in = True
-    photos: PositiveInt = 100  # that each form is checked with
+    photos: PositiveInt = 100
+    """The number of photos with which the job checks each form against the model."""
 
 
 class ExportProjector(ModelJobConfig):
-    """Some of EMBEDDINGS, with thumbnails, and LABELS to files of TensorBoard's projector."""
+    """Writes some photos and all labels as files of TensorBoard's embedding projector."""
 
     name = "export_projector"
     needs = ("ingest_photos", "embed_labels", "embed_photos")
     opt_in = True
-    photos: Annotated[int, Field(ge=1, le=10_000)] = 1_000  # with their thumbnails in one image
+    photos: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    """The number of photos. Their thumbnails share one image."""

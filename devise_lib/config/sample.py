@@ -8,13 +8,16 @@ from devise_lib.config.types import JobConfig
 
 
 class MakeSample(JobConfig):
-    """Generate the embedded sample: a dump, photos and labels."""
+    """Generates the sample of the demo: a dump, photos and labels of a small world."""
 
     name = "make_sample"
     opt_in = True
     folder: Annotated[str, Field(validate_default=True)] = "{work_dir}/sample"
+    """The folder that the sample is written to."""
     articles: Annotated[int, Field(ge=100)] = 2_000
+    """The number of articles of the dump."""
     photos: Annotated[int, Field(ge=200)] = 3_000
+    """The number of photos."""
 
     @field_validator("folder")
     @classmethod

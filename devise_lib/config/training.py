@@ -16,41 +16,70 @@ from devise_lib.config.types import (
 
 
 class TrainDevise(JobConfig):
-    """FEATURES and LABELS to the projection, registered with its controls.
+    """Trains the projection on FEATURES and LABELS, and registers it with its control.
 
-    Of several starts, pulls, margins, dropouts and learning rates, the first are taken that do best
-    on labels held out (validation_folds), or as good as the best; and the epoch at which they did.
+    Several starts, pulls (l2_sp), margins, dropouts and learning rates may be given. The job takes
+    the first ones that are as good as the best on labels held out (validation_folds), and the epoch
+    at which they were.
     """
 
     name = "train_devise"
     needs = ("embed_labels", "train_backbone", "extract_features")
     model_name: ModelName = "devise"
+    """The name under which MLflow's registry gets the model."""
     ranks: PositiveInt = 2
-    hosts: Hosts = ""  # that the ranks run on, as horovodrun starts them; "": as Spark's tasks
-    readers: Annotated[int, Field(ge=0)] = 0  # of FEATURES, shared by the ranks; 0: 1 or 2 a rank
-    cache_gib: Annotated[float, Field(ge=0.0)] = 8.0  # local disk a rank, for decoded features
-    seeds: PositiveInt = 1  # trainings from as many seeds; the first one's model is registered
-    epochs: PositiveInt = 20  # at the most, where there are labels held out
-    patience: PositiveInt = 3  # epochs without a better score that end a trial
-    batch_size: PositiveInt = 256  # features a step, over all ranks together
+    """The number of Horovod ranks, which must not exceed the task slots."""
+    hosts: Hosts = ""
+    """The machines that start the ranks, as horovodrun takes them: `gpu1:4,gpu2:4`. "" starts them
+    as Spark's tasks."""
+    readers: Annotated[int, Field(ge=0)] = 0
+    """The number of readers of FEATURES, which the ranks share. 0 means 1 or 2 per rank. It must be
+    a multiple of `ranks`."""
+    cache_gib: Annotated[float, Field(ge=0.0)] = 8.0
+    """The most GiB of local disk with which a rank caches decoded features. 0 caches none."""
+    seeds: PositiveInt = 1
+    """The number of trainings, each from a seed of its own. The first one's model is registered."""
+    epochs: PositiveInt = 20
+    """The most passes over FEATURES. Labels held out may choose fewer."""
+    patience: PositiveInt = 3
+    """The number of epochs without a better score after which a trial ends."""
+    batch_size: PositiveInt = 256
+    """The number of features per step, over all ranks together. A multiple of the readers."""
     optimizer: Literal["adagrad", "adam"] = "adagrad"
+    """The optimizer. The paper has "adagrad"."""
     schedule: Literal["constant", "one_cycle"] = "constant"
-    learning_rate: OneOrMore[Annotated[float, Field(ge=0.0)]] = (0.003,)  # 0: by a range test
+    """How the learning rate changes. "one_cycle" rises from a 25th of it in the first three tenths
+    of the steps, then falls to almost 0."""
+    learning_rate: OneOrMore[Annotated[float, Field(ge=0.0)]] = (0.003,)
+    """The greatest learning rate, or several to choose from. 0 finds it by a range test."""
     loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
-    margin: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.1,)  # the paper's
-    # Wrong labels that count: all within the margin, one drawn (the paper's), or the hardest.
+    """The loss: "rank" is the paper's hinge rank loss, "cosine" is 1 less the cosine.
+    "rank_and_euclidean" adds the distance to the right label to the rank loss."""
+    margin: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.1,)
+    """The margin by which the right label must lead, in the unit of a score. The paper has 0.1."""
     negative_mining: Literal["all", "one", "hardest"] = "all"
-    negatives: Literal["seen", "training"] = "seen"  # wrong labels: all seen, or those with photos
-    normalize: bool = True  # scale u to unit norm inside the loss; the paper does not
-    dropout: OneOrMore[Annotated[float, Field(ge=0.0, lt=1.0)]] = (0.5,)  # of the features
-    hidden: Annotated[int, Field(ge=0)] = 0  # ReLU units between features and words; 0: linear
-    # Where the linear map starts: as the backbone's softmax sees its classes, or at random.
+    """The wrong labels that count: all within the margin, one of them drawn, or the hardest. The
+    paper has "one"."""
+    negatives: Literal["seen", "training"] = "seen"
+    """Where wrong labels come from: all seen labels, or those with training photos."""
+    normalize: bool = True
+    """Whether the loss scales projected features to unit norm first. The paper does not."""
+    dropout: OneOrMore[Annotated[float, Field(ge=0.0, lt=1.0)]] = (0.5,)
+    """The share of the features that a step leaves out at random."""
+    hidden: Annotated[int, Field(ge=0)] = 0
+    """The number of ReLU units between features and words. 0 gives a linear map, as the paper."""
     start: OneOrMore[Literal["softmax", "random"]] = ("softmax", "random")
-    start_strength: Annotated[float, Field(gt=0.0)] = 1.0  # of its ridge regression
-    l2_sp: OneOrMore[Annotated[float, Field(ge=0.0)]] = (3.0,)  # back to the softmax's start
-    folds: Annotated[int, Field(ge=0)] = 0  # that settings are tried on; 0: all validation_folds
-    validation_photos: PositiveInt = 5_000  # of labels held out and others, a fold, at the most
-    checkpoint_steps: PositiveInt = 1_000  # between two states that a killed training goes on from
+    """Where the linear map starts: where the backbone's softmax would put it, or at random."""
+    start_strength: Annotated[float, Field(gt=0.0)] = 1.0
+    """The regularization of the ridge regression that gives the start "softmax"."""
+    l2_sp: OneOrMore[Annotated[float, Field(ge=0.0)]] = (3.0,)
+    """The strength of the pull back to the start "softmax" (L2-SP). 0 does not pull."""
+    folds: Annotated[int, Field(ge=0)] = 0
+    """The number of folds on which settings are tried. 0 means all `validation_folds`."""
+    validation_photos: PositiveInt = 5_000
+    """The most photos, of labels held out and of others, that score a fold."""
+    checkpoint_steps: PositiveInt = 1_000
+    """The steps between two checkpoints, from which a killed training goes on."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -66,28 +95,43 @@ class TrainDevise(JobConfig):
 
 
 class FineTune(ModelJobConfig):
-    """The model and the end of its backbone, trained on PHOTOS; kept where it does better.
+    """Trains the model and the last layers of its backbone on PHOTOS, and keeps a better one.
 
-    Better on the labels of one fold, which also tell the number of epochs.
+    The labels of one fold tell whether it is better, and after how many epochs to stop.
     """
 
     name = "fine_tune"
     needs = ("ingest_photos", "embed_labels", "train_backbone", "extract_features", "train_devise")
     opt_in = True
     ranks: PositiveInt = 2
-    hosts: Hosts = ""  # that the ranks run on, as horovodrun starts them; "": as Spark's tasks
-    layers: PositiveInt = 2  # of the backbone, the last ones with weights, are trained
-    epochs: PositiveInt = 5  # at the most
-    patience: PositiveInt = 2  # epochs without a better score that end the trial
-    batch_size: PositiveInt = 64  # photos a step, over all ranks together
+    """The number of Horovod ranks, which must not exceed the task slots."""
+    hosts: Hosts = ""
+    """The machines that start the ranks, as horovodrun takes them: `gpu1:4,gpu2:4`. "" starts them
+    as Spark's tasks."""
+    layers: PositiveInt = 2
+    """The number of the backbone's layers that are trained: the last ones that have weights."""
+    epochs: PositiveInt = 5
+    """The most passes over the photos."""
+    patience: PositiveInt = 2
+    """The number of epochs without a better score after which the trial ends."""
+    batch_size: PositiveInt = 64
+    """The number of photos per step, over all ranks together. A multiple of the ranks."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
-    flip: bool = True  # half of the photos are mirrored
-    translate: Share = 0.1  # the most that a photo moves, of its side
-    crop: Share = 0.15  # the most that is cut off, of its side
-    colour: Share = 0.2  # the most that brightness, contrast and saturation change
-    validation_photos: PositiveInt = 1_000  # of labels held out and others, at the most
-    checkpoint_steps: PositiveInt = 500  # between two states that a killed training goes on from
-    max_records_per_file: PositiveInt = 1_000  # of its FEATURES
+    """The learning rate of Adam, which stays constant."""
+    flip: bool = True
+    """Whether half of the photos are mirrored."""
+    translate: Share = 0.1
+    """The most that a photo moves along a side, as a share of the side."""
+    crop: Share = 0.15
+    """The most that is cut off a photo, as a share of each side."""
+    colour: Share = 0.2
+    """The most that brightness, contrast and saturation change, as a share."""
+    validation_photos: PositiveInt = 1_000
+    """The most photos, of labels held out and of others, that score an epoch."""
+    checkpoint_steps: PositiveInt = 500
+    """The steps between two checkpoints, from which a killed training goes on."""
+    max_records_per_file: PositiveInt = 1_000
+    """The most rows of a file of the FEATURES that the job writes."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -70,56 +70,78 @@ Name = Annotated[str, AfterValidator(lambda text: unicodedata.normalize("NFC", t
 
 
 class Frozen(BaseModel):
-    """Values are fixed once read; a key that no field has is a fault, never ignored."""
+    """Values are fixed once read; a key that no field has is a fault, never ignored.
+
+    The text below each key is its meaning in docs/reference/configuration.md. The documentation's
+    program (`make docs`) reads it from the source. Pydantic could read it, too
+    (`use_attribute_docstrings`), for 60 ms in each process that imports a configuration.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False
     )
 
 
-class LabelTable(Frozen):
-    """Labels of a table of text: label, terms, split and aliases, tab-separated."""
+class NamedLabelSet(Frozen):
+    """What every kind of label set has."""
+
+    name: Name
+    """The name that other keys, and the column LABELS.label_set, give the set."""
+
+
+class LabelTable(NamedLabelSet):
+    """The labels are the rows of a text file.
+
+    Its columns are label, terms, split and aliases, separated by tabs.
+    """
 
     kind: Literal["table"]
-    name: Name
     path: GivenPath
+    """The text file."""
 
 
-class ImageNetLabels(Frozen):
-    """Labels that are WordNet ids: a list of ids, and the terms of every id."""
+class ImageNetLabels(NamedLabelSet):
+    """The labels are WordNet ids, such as `n02084071`."""
 
     kind: Literal["imagenet"]
-    name: Name
     words: GivenPath
+    """A file with the terms of every id: per line an id, a tab, and its terms."""
     ids: GivenPath
-    seen: bool = True  # whether photos of them may be trained on
+    """A file with the ids of the set, one per line."""
+    seen: bool = True
+    """Whether the jobs may train on photos of these labels."""
 
 
-class FolderLabels(Frozen):
-    """Labels that are the folders of `folder`; `split` (JSON) tells terms and the unseen ones."""
+class FolderLabels(NamedLabelSet):
+    """The labels are the names of the folders below `folder`."""
 
     kind: Literal["folders"]
-    name: Name
     folder: GivenPath
+    """The folder that holds a folder of photos per label."""
     split: GivenPath
+    """A JSON file of four optional keys. `terms` gives the terms of a folder, and `same` the folder
+    whose label it shares. `unseen` lists labels, and `left_out` folders that are no labels."""
 
 
-class CifarLabels(Frozen):
-    """Labels that are the classes of CIFAR; `split` (JSON) tells terms and the unseen ones."""
+class CifarLabels(NamedLabelSet):
+    """The labels are the classes of CIFAR-10 or CIFAR-100."""
 
     kind: Literal["cifar"]
-    name: Name
-    names: GivenPath  # fine_label_names.txt or batches.meta.txt: one class a line
-    split: OptionalPath = ""  # default: every class is seen
+    names: GivenPath
+    """The release's list of classes, one per line: batches.meta.txt or fine_label_names.txt."""
+    split: OptionalPath = ""
+    """A JSON file like that of the kind "folders". With "" every class is seen."""
 
 
-class Awa2Labels(Frozen):
-    """Labels that are the classes of Animals with Attributes 2, from the folder of its release."""
+class Awa2Labels(NamedLabelSet):
+    """The labels are the classes of Animals with Attributes 2."""
 
     kind: Literal["awa2"]
-    name: Name
-    folder: GivenPath  # of classes.txt, predicate-matrix-continuous.txt and JPEGImages
-    unseen: OptionalPath = ""  # a class a line; default: testclasses.txt of the folder
+    folder: GivenPath
+    """The folder of the release. It holds classes.txt, predicate-matrix-continuous.txt and
+    JPEGImages."""
+    unseen: OptionalPath = ""
+    """A file with the unseen classes, one per line. "" takes testclasses.txt of the folder."""
 
 
 LabelSet = Annotated[
@@ -138,14 +160,19 @@ Folds = Annotated[int, Field(ge=0), AfterValidator(_none_or_several)]
 
 
 class Candidates(Frozen):
-    """Labels of several sets, to look for a photo's label among."""
+    """A set of candidate labels, among which `evaluate` looks for the right label of a photo."""
 
     name: Name
+    """The name of the candidate set in METRICS.candidate_set."""
     label_sets: OneOrMore[Name]
-    ids: OptionalPath = ""  # a file, one label a line: of the unseen labels only these
-    # Sets whose seen labels count beside these in hierarchical precision, as in the paper's tasks.
+    """The label sets whose labels are candidates."""
+    ids: OptionalPath = ""
+    """A file with one label per line. Of the unseen labels only these are candidates then."""
     valid_sets: Several[Name] = ()
-    photo_sets: Several[Name] = ()  # the photos that are asked; default: all
+    """Label sets whose seen labels count as well in hierarchical precision. The tasks of the DeViSE
+    paper count these."""
+    photo_sets: Several[Name] = ()
+    """The photo sets whose test photos are ranked. An empty list means all photo sets."""
 
 
 # Machines with the slots of each, as `horovodrun -H` takes them: "gpu1:4,gpu2:4".
@@ -153,7 +180,7 @@ Hosts = Annotated[str, Field(pattern=r"^([\w.-]+:[1-9]\d*(,[\w.-]+:[1-9]\d*)*)?$
 
 
 class JobConfig(Frozen):
-    """The keys that every job has; they stand at the top of the file."""
+    """The keys that every job has. They stand at the top of the file."""
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()  # the jobs whose results this one reads
@@ -164,17 +191,24 @@ class JobConfig(Frozen):
     beside_itself: ClassVar[bool] = False
     opt_in: ClassVar[bool] = False  # the pipeline runs it only where the file has its table
 
-    work_dir: WorkDir = "work"  # a folder that the driver and every executor see
+    work_dir: WorkDir = "work"
+    """The work folder, which holds tables, index, models and report. The driver and every executor
+    must see it: a local disk, NFS, or a mounted store."""
     seed: Seed = 0
-    tracking_uri: OptionalPath = ""  # of MLflow; default: an SQLite file in the work folder
-    catalog: OptionalPath = (
-        ""  # a prefix for table names, e.g. "main.devise"; default: tables by path
-    )
+    """The seed of everything that the jobs draw at random."""
+    tracking_uri: OptionalPath = ""
+    """The address of MLflow's store. "" means an SQLite file in the work folder."""
+    catalog: OptionalPath = ""
+    """A prefix for table names in Spark's catalog, such as `main.devise`. With "" the tables are
+    known by their paths alone."""
     label_sets: tuple[LabelSet, ...] = ()
-    test_share: Share = 0.25  # of the photos of seen labels; no model is trained on these
-    # Parts of the labels with training photos, which play the unseen ones in turn while settings
-    # are chosen; 0: nothing is chosen.
+    """The label sets: which labels there are, what they are called, and which are unseen."""
+    test_share: Share = 0.25
+    """The share of the photos of seen labels that is kept for testing. No model is trained on these
+    photos. A photo source may set a share of its own."""
     validation_folds: Folds = 5
+    """The number of folds into which the labels with training photos are dealt. Each fold plays the
+    unseen labels in turn while settings are chosen. 0 chooses no settings; 1 is refused."""
 
     def input_files(self) -> dict[str, list[str]]:
         """The files and folders that each of `file_keys` names."""
@@ -185,7 +219,9 @@ class ModelJobConfig(JobConfig):
     """The keys of the jobs that use a registered model."""
 
     model_name: ModelName = "devise"
-    model: str = "champion"  # an alias of the registry, or a version number
+    """The name of the model in MLflow's registry."""
+    model: str = "champion"
+    """The version of the model: an alias of the registry, or a version number."""
 
 
 _PATH_FIELDS = (

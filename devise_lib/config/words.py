@@ -18,18 +18,26 @@ from devise_lib.config.types import (
 
 
 class ParseWikipedia(JobConfig):
-    """A pages-articles dump to ARTICLES."""
+    """Reads a Wikipedia dump (pages-articles) and writes its pages to ARTICLES."""
 
     name = "parse_wikipedia"
     needs = ("make_sample",)
     file_keys = store_keys = ("dump", "index")
-    dump: GivenPath  # a file or a folder of parts: a path, or a URI that Spark's Hadoop opens
-    index: OptionalPath = ""  # default: the file beside the dump that Wikipedia's naming gives
-    tasks: Annotated[int, Field(ge=0)] = 0  # byte ranges to cut; 0: fitted to the dump's size
+    dump: GivenPath
+    """The dump: a file or a folder of its parts, by a path or a URI that Spark's Hadoop opens."""
+    index: OptionalPath = ""
+    """The index of a multistream dump. "" takes the file beside it that Wikipedia's naming gives.
+    The job counts the pages that it reads against the index. A dump needs none."""
+    tasks: Annotated[int, Field(ge=0)] = 0
+    """The number of byte ranges to cut the dump into. 0 fits it to the dump's size."""
     namespaces: OneOrMore[int] = (0,)
-    damaged: Literal["fail", "refuse"] = "fail"  # refuse: leave out what is damaged, and list it
-    # Templates that mark a disambiguation page in this wiki, beside those that are known.
+    """The namespaces whose pages are read. 0 is the articles."""
+    damaged: Literal["fail", "refuse"] = "fail"
+    """What happens where the dump is damaged: "fail" stops the job. "refuse" keeps every whole page
+    and lists what is left out in REFUSED_RANGES."""
     disambiguation_templates: Several[str] = ()
+    """Further templates that mark a disambiguation page of this wiki. The job knows those of some
+    fifty languages already."""
 
 
 _PHRASE_KEYS = ("phrase_scoring", "phrase_min_count", "phrase_threshold", "max_phrases")
@@ -45,35 +53,58 @@ _KEYS_OF_KINDS = {  # kinds of input -> keys of prepare_corpus that only these h
 
 
 class PrepareCorpus(JobConfig):
-    """ARTICLES, or a table of texts or tags, to SENTENCES."""
+    """Turns ARTICLES, or a table of your texts or tags, into SENTENCES."""
 
     name = "prepare_corpus"
     needs = ("parse_wikipedia",)
     file_keys = ("label_sets", "source")
     store_keys = ("source",)
     kind: Literal["articles", "text", "tags"] = "articles"
-    # Of text and tags: a Delta or Parquet folder, or a table of the catalog.
+    """What the job reads: ARTICLES, a table of texts, or a table of the tags of photos."""
     source: OptionalPath = ""
+    """The table of texts or tags: a Delta or Parquet folder, or a table of the catalog."""
     id_column: str = "id"
+    """The column with the id of a text or photo."""
     text_column: str = "text"
-    tags_column: str = "tags"  # an array of strings, or a string that is cut at tag_separator
+    """The column with the text."""
+    tags_column: str = "tags"
+    """The column with the tags: an array of strings, or one string cut at `tag_separator`."""
     tag_separator: str = ""
-    owner_column: str = ""  # equal tags on several photos of one owner count once; "": each time
-    # false keeps the case of words. Multi-word terms of labels are found and joined in lower case
-    # even so, but embed_labels finds a label of one word only where the text has it in lower case.
+    """What separates the tags of a string. "" means that the column is an array."""
+    owner_column: str = ""
+    """The column with the owner of a photo. Equal tags on several of an owner's photos count once.
+    With "" they count each time."""
     lower: bool = True
-    numbers: bool = False  # words without a letter, such as 1999
-    min_sentence_words: PositiveInt = 1  # shorter sentences are left out; of tags at least 2
-    min_words: Annotated[int, Field(ge=0)] = 10  # shorter articles and texts are left out
-    near_duplicate_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8  # Jaccard
+    """Whether words are put into lower case. With false the terms of several words are still joined
+    in lower case. `embed_labels` then finds a label of one word only where the text has that word
+    in lower case."""
+    numbers: bool = False
+    """Whether words without a letter, such as 1999, are kept."""
+    min_sentence_words: PositiveInt = 1
+    """Sentences of fewer words are left out. Of tags at least 2 are wanted in any case."""
+    min_words: Annotated[int, Field(ge=0)] = 10
+    """Articles and texts of fewer words are left out."""
+    near_duplicate_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    """The estimated Jaccard similarity from which a text counts as a near-duplicate."""
     num_perm: Annotated[int, Field(ge=16, le=512)] = 64
-    shingle: PositiveInt = 5  # words a shingle
-    join_plurals: bool = True  # snow leopards, too, is snow_leopard; by the rules of English
-    phrase_passes: Annotated[int, Field(ge=0, le=8)] = 0  # statistical phrases; 0: none
-    phrase_scoring: Literal["default", "npmi"] = "default"  # the names are gensim's
+    """The number of permutations of a text's MinHash signature. More of them estimate the
+    similarity more exactly, and take longer."""
+    shingle: PositiveInt = 5
+    """The number of words of a shingle, the unit by which texts are compared."""
+    join_plurals: bool = True
+    """Whether the plural of a label's term is joined as well: snow leopards to snow_leopard. The
+    plural follows the rules of English."""
+    phrase_passes: Annotated[int, Field(ge=0, le=8)] = 0
+    """The number of passes that look for statistical phrases. 0 looks for none."""
+    phrase_scoring: Literal["default", "npmi"] = "default"
+    """The score of a phrase, by gensim's name for it."""
     phrase_min_count: PositiveInt = 5
-    phrase_threshold: float = 10.0  # of npmi scores in [-1, 1]
-    max_phrases: PositiveInt = 200_000  # a pass, the commonest; 70 MB in every worker process
+    """How often, at the least, the two parts of a phrase stand side by side."""
+    phrase_threshold: float = 10.0
+    """The score that a phrase must exceed. Scores of "npmi" lie in [-1, 1]."""
+    max_phrases: PositiveInt = 200_000
+    """The most phrases of a pass; the commonest are kept. 200,000 phrases take 70 MB in every
+    worker process."""
 
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Self:
@@ -110,39 +141,62 @@ class PrepareCorpus(JobConfig):
 
 
 class TrainWord2vec(JobConfig):
-    """SENTENCES, or a file of vectors, to WORD_VECTORS through a quality gate.
+    """Trains WORD_VECTORS on SENTENCES, or reads them from a file; a quality gate checks them.
 
-    The names are gensim's.
+    The keys of the training have gensim's names.
     """
 
     name = "train_word2vec"
     needs = ("prepare_corpus",)
     file_keys = ("vectors", "analogies", "similarities", "label_sets")
-    vectors: OptionalPath = ""  # word2vec, fastText .vec or GloVe; given: nothing is trained
+    vectors: OptionalPath = ""
+    """A file of word vectors: word2vec, fastText .vec or GloVe. With a file nothing is trained."""
     vectors_format: Literal["auto", "word2vec", "word2vec_text", "glove"] = "auto"
+    """The format of that file. "auto" finds it out."""
     vector_size: Annotated[int, Field(ge=2, le=2000)] = 100
+    """The number of dimensions of a word vector."""
     window: PositiveInt = 10
+    """The greatest distance, in words, between a word and its context."""
     min_count: PositiveInt = 5
-    max_vocab: Annotated[int, Field(ge=0)] = 0  # the commonest words that are kept; 0: all
+    """Words that occur less often get no vector."""
+    max_vocab: Annotated[int, Field(ge=0)] = 0
+    """The most words that are kept; the commonest are. 0 keeps all."""
     sg: Literal[0, 1] = 1
+    """1 trains skip-gram, 0 continuous bag of words."""
     hs: Literal[0, 1] = 0
+    """1 trains with hierarchical softmax. It may go together with `negative`."""
     negative: Annotated[int, Field(ge=0)] = 10
+    """The number of noise words per word (negative sampling). 0 turns it off, and wants `hs` 1."""
     sample: Annotated[float, Field(ge=0.0)] = 1e-4
-    alpha: Annotated[float, Field(ge=0.0)] = 0.0  # at the start; 0: 0.025, distributed 0.03
+    """The share of all words above which a word is left out at random. 0 leaves none out."""
+    alpha: Annotated[float, Field(ge=0.0)] = 0.0
+    """The learning rate at the start. 0 means 0.025, and 0.03 for the engine "distributed"."""
     epochs: PositiveInt = 3
-    workers: Annotated[int, Field(ge=0)] = 0  # threads of a task; 0: as many as it has cores
+    """The number of passes over SENTENCES."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """The number of threads of a task. 0 takes as many as the task has cores."""
     engine: Literal["one_machine", "distributed"] = "one_machine"
-    # distributed: tasks that train at once and merge what they learn; measured up to 8.
+    """Where the training runs: in one task, or in `partitions` tasks that merge what they learn."""
     partitions: Annotated[int, Field(ge=1, le=16)] = 2
-    # Words that the partitions read, all together, between two merges; 0: 200,000 / partitions.
+    """The number of tasks of the engine "distributed". Up to 8 have been measured."""
     merge_words: Annotated[int, Field(ge=0)] = 0
-    exports: Several[Literal["binary", "text"]] = ("binary",)  # word2vec's formats
-    analogies: OptionalPath = ""  # questions-words.txt; "" leaves the test out
+    """The number of words that all partitions together read between two merges. 0 means 200,000
+    divided by `partitions`."""
+    exports: Several[Literal["binary", "text"]] = ("binary",)
+    """The word2vec formats of export/word_vectors: "binary" writes .bin and "text" .vec."""
+    analogies: OptionalPath = ""
+    """A file of analogies like questions-words.txt. "" leaves this test out."""
     restrict_vocab: PositiveInt = 30_000
-    similarities: Several[GivenPath] = ()  # word, word, score, tab-separated
-    min_analogies: Share = 0.0  # the gate: below it the job fails and the old vectors stay
-    min_similarities: Several[Annotated[float, Field(ge=-1.0, le=1.0)]] = ()  # of each file
-    min_coverage: Share = 0.0  # of the labels of each set that must have a vector
+    """The analogies ask for, and choose among, this many of the commonest words."""
+    similarities: Several[GivenPath] = ()
+    """Files of word pairs: word, word and the human score, separated by tabs."""
+    min_analogies: Share = 0.0
+    """The share of analogies that must be right. Below it the job fails, and the old WORD_VECTORS
+    stay."""
+    min_similarities: Several[Annotated[float, Field(ge=-1.0, le=1.0)]] = ()
+    """The least rank correlation with the human scores, one number per file of `similarities`."""
+    min_coverage: Share = 0.0
+    """The share of the labels of each label set that must have a vector. Below it the job fails."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -169,14 +223,16 @@ class TrainWord2vec(JobConfig):
 
 
 class EmbedLabels(JobConfig):
-    """The label sets and WORD_VECTORS to LABELS."""
+    """Gives every label of the label sets a vector, and writes LABELS."""
 
     name = "embed_labels"
     needs = ("train_word2vec",)
     file_keys = ("label_sets",)
-    # attributes: the classes' own, in place of word vectors; every label set must have them.
     vectors: Literal["words", "attributes"] = "words"
-    min_coverage: Share = 0.5  # of the labels of each set; below it the job fails
+    """What a label's vector is made of: word vectors, or the attributes of its class. For
+    "attributes" every label set must be of the kind "awa2"."""
+    min_coverage: Share = 0.5
+    """The share of the labels of each label set that must have a vector. Below it the job fails."""
 
     @model_validator(mode="after")
     def _labels_have_attributes(self) -> Self:

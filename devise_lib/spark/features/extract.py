@@ -12,6 +12,7 @@ from devise_lib.spark.labels.splits import has_vector, labelled_photos, with_fol
 from devise_lib.spark.labels.word_space import id_of_labels
 from devise_lib.spark.photos.inference import Model, with_vectors
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.descriptions import DESCRIPTIONS
 from devise_lib.training.bundle import load_bundle
 from devise_lib.training.model import features_of
 from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
@@ -66,7 +67,7 @@ def write_features(
         "features",
         features,
         where,
-        partition_by=("backbone_id", "split", "fold", "is_validation_photo"),
+        partition_by=DESCRIPTIONS["features"].partitioned_by,
         compression="uncompressed",  # read fast
         maxRecordsPerFile=max_records_per_file,
     )

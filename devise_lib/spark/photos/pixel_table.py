@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.spark.photos.inference import with_pixels
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.descriptions import DESCRIPTIONS
 
 FILES_PER_RANK = 4  # row groups are dealt to ranks: more of them make the shares more equal
 PHOTOS_A_TASK = 2_000  # at 224 pixels 300 MB, which a task sorts in memory
@@ -25,6 +26,5 @@ def write_pixels(photos: DataFrame, count: int, image_size: int, ranks: int, tab
     order = F.sha2("photo_id", 256)  # random, and the same however many tasks decoded
     # By hash: Spark finds ranges from a sample, for which it would decode all photos once more.
     mixed = decoded.repartition(tasks, "photo_id").sortWithinPartitions(order)
-    return tables.overwrite(
-        "pixels", mixed, partition_by=("fold", "is_validation_photo"), compression="uncompressed"
-    )
+    folders = DESCRIPTIONS["pixels"].partitioned_by
+    return tables.overwrite("pixels", mixed, partition_by=folders, compression="uncompressed")

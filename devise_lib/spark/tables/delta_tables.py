@@ -22,7 +22,8 @@ from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables import delta_log
 from devise_lib.spark.tables.conflicts import retry_on_conflict
 from devise_lib.spark.tables.conformity import conform
-from devise_lib.spark.tables.schemas import LAYOUTS, SCHEMAS
+from devise_lib.spark.tables.descriptions import DESCRIPTIONS, LAYOUTS
+from devise_lib.spark.tables.schemas import SCHEMAS
 
 # Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
 # name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
@@ -71,13 +72,13 @@ class Tables:
         """Nothing, where the tables are there.
 
         Raises:
-            InputError: one is not; says what to run.
+            InputError: one is not; names the job that writes it.
         """
         for name in names:
             if not self.exists(name):
                 raise InputError(
-                    f"no table {name} at {self.path(name)}: run the job that writes it first, "
-                    "or give the work_dir that has it"
+                    f"no table {name} at {self.path(name)}: run {DESCRIPTIONS[name].writers()} "
+                    "first, which writes it, or give the work_dir that has it"
                 )
 
     def read(self, name: str, version: int | None = None) -> DataFrame:

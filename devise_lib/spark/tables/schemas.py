@@ -1,7 +1,5 @@
 """The tables that jobs hand to one another; each comment becomes the table's column comment."""
 
-from dataclasses import dataclass
-
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
@@ -26,199 +24,226 @@ def _table(*columns: tuple[str, DataType, str]) -> StructType:
     return StructType([StructField(name, kind, True, {"comment": c}) for name, kind, c in columns])
 
 
+# Comments that two columns have, or that are longer than a line.
+VALIDATION = "Whether the photo itself is kept from the fit while settings are chosen."
+COVERAGE = (
+    "How the vector was found: exact (first name), synonym (another name), averaged (over the "
+    "words of a name), missing, or attributes."
+)
+CANDIDATE_SET = (
+    "Labels to choose from: unseen_only, seen_only, unseen_and_seen, or a name of "
+    "evaluate.candidates."
+)
+METRIC_METHOD = (
+    "Method that was measured: devise, ridge, conse, chance and others, with +csls or +calibrated; "
+    "ivf (the index), word2vec, labels."
+)
+
 ARTICLES = _table(
-    ("page_id", STRING, "Id of the page in its wiki"),
-    ("revision_id", STRING, "Id of the revision that the text is of"),
-    ("namespace", INT, "Namespace of the page; 0 is the articles"),
-    ("title", STRING, "Title of the page"),
-    ("redirect", STRING, "Title that the page redirects to; null for a page with a text"),
-    ("is_disambiguation", BOOLEAN, "The page lists the meanings of its title"),
-    ("timestamp", TIMESTAMP, "Time of the revision, UTC"),
-    ("text", STRING, "Clean text; sections and paragraphs are lines"),
-    ("source", STRING, "Dump file, with the byte range it was read in"),
+    ("page_id", STRING, "Id of the page in its wiki."),
+    ("revision_id", STRING, "Id of the revision whose text this is."),
+    ("namespace", INT, "Namespace of the page. 0 is the articles."),
+    ("title", STRING, "Title of the page."),
+    ("redirect", STRING, "Title that the page redirects to. Null for a page with a text."),
+    ("is_disambiguation", BOOLEAN, "Whether the page lists the meanings of its title."),
+    ("timestamp", TIMESTAMP, "Time of the revision, UTC."),
+    ("text", STRING, "Text without markup. Each heading and each paragraph is a line."),
+    ("source", STRING, "Dump file, with the byte range in which the page was read."),
 )
 
 REFUSED_RANGES = _table(
-    ("path", STRING, "Dump file that is damaged"),
-    ("start", LONG, "First byte of the damaged bz2 stream, in plain XML of the damaged page"),
-    ("stop", LONG, "Byte from which reading went on, or where the range ended"),
-    ("reason", STRING, "Class: truncated, corrupt, not_well_formed, count_differs"),
-    ("message", STRING, "What was wrong"),
-    ("last_page_id", STRING, "Last whole page before, in its byte range; null if none"),
-    ("last_title", STRING, "Title of the last whole page before"),
-    ("first_page_id", STRING, "First whole page after, in its byte range; null if none"),
-    ("first_title", STRING, "Title of the first whole page after"),
-    ("pages_lost", LONG, "Pages of the index that were not found; null without an index"),
-    ("run_id", STRING, "MLflow run that wrote the row"),
+    ("path", STRING, "Dump file that is damaged."),
+    ("start", LONG, "First byte of the damaged bz2 stream; in plain XML, of the damaged page."),
+    ("stop", LONG, "Byte from which reading went on, or at which the byte range ended."),
+    ("reason", STRING, "Kind of damage: truncated, corrupt, not_well_formed or count_differs."),
+    ("message", STRING, "What was wrong, in words."),
+    ("last_page_id", STRING, "Last whole page before it in the byte range. Null if there is none."),
+    ("last_title", STRING, "Title of the last whole page before it."),
+    (
+        "first_page_id",
+        STRING,
+        "First whole page after it in the byte range. Null if there is none.",
+    ),
+    ("first_title", STRING, "Title of the first whole page after it."),
+    ("pages_lost", LONG, "Number of the index's pages that were not found. Null without an index."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
 SENTENCES = _table(
-    ("page_id", STRING, "Id of the article, text or photo that the sentence is of"),
-    ("position", INT, "Place of the sentence in its text, from 0; the tags of a photo are one"),
-    ("tokens", STRINGS, "Words, or tags; the words of a label's term, phrase or tag joined by _"),
+    ("page_id", STRING, "Id of the article, text or photo that the sentence belongs to."),
+    (
+        "position",
+        INT,
+        "Place of the sentence in its text, from 0. A photo's tags are one sentence.",
+    ),
+    (
+        "tokens",
+        STRINGS,
+        "Words or tags. The words of a label's term, phrase or tag are joined by _.",
+    ),
 )
 
 NEAR_DUPLICATES = _table(
-    ("page_id", STRING, "Article or text that was left out of SENTENCES"),
-    ("kept_page_id", STRING, "The one in SENTENCES that stands for it"),
-    ("similar_page_id", STRING, "The one that it was compared with; it may be left out as well"),
-    ("jaccard", DOUBLE, "Estimated similarity to similar_page_id: Jaccard of their shingles"),
-    ("reason", STRING, "Why it was left out: near_duplicate"),
+    ("page_id", STRING, "Article or text that was left out of SENTENCES."),
+    ("kept_page_id", STRING, "Article or text in SENTENCES that stands for it."),
+    ("similar_page_id", STRING, "Text that it was compared with, which may be left out as well."),
+    ("jaccard", DOUBLE, "Estimated Jaccard similarity of its shingles and similar_page_id's."),
+    ("reason", STRING, "Why it was left out: near_duplicate."),
 )
 
 PHRASES = _table(
-    ("phrase", STRING, "Token of the phrase: its words joined by _"),
-    ("words", STRINGS, "Its words"),
-    ("count", LONG, "How often its two parts stood side by side in the pass that found it"),
-    ("score", DOUBLE, "Score of gensim's Phrases; comparable within one pass of one corpus"),
-    ("pass", INT, "Pass that found it, from 1; later ones join what earlier ones have joined"),
+    ("phrase", STRING, "Token of the phrase: its words joined by _."),
+    ("words", STRINGS, "Words of the phrase."),
+    ("count", LONG, "How often its two parts stood side by side in the pass that found it."),
+    ("score", DOUBLE, "Score of gensim's Phrases. It compares within one pass of one corpus."),
+    ("pass", INT, "Pass that found it, from 1. A pass also joins what earlier ones joined."),
 )
 
 WORD_VECTORS = _table(
-    ("word", STRING, "Token; the words of a phrase are joined by _"),
-    ("count", LONG, "Occurrences in SENTENCES; null where a file of vectors told none"),
-    ("rank", INT, "Place by count, 1 is the commonest; in a file's order where it has no counts"),
-    ("vector", VECTOR, "Word vector as trained, not normalised"),
+    ("word", STRING, "Token. The words of a phrase are joined by _."),
+    ("count", LONG, "Occurrences in SENTENCES. Null where a file of vectors gives no counts."),
+    ("rank", INT, "Place by count; 1 is the commonest. A file without counts gives the order."),
+    ("vector", VECTOR, "Word vector as trained, not normalised."),
 )
 
 LABELS = _table(
-    ("label", STRING, "Id of the label: a folder's name, or a WordNet id"),
-    ("label_set", STRING, "The set that the label belongs to"),
-    ("terms", STRINGS, "The label's names, best first"),
-    ("term", STRING, "Name whose vector the label has"),
-    ("coverage", STRING, "exact (first name), synonym, averaged (words), missing; or attributes"),
-    ("seen", BOOLEAN, "Photos of the label may be trained on"),
-    ("aliases", STRINGS, "Other labels of photos that mean this one"),
-    ("vector", VECTOR, "Word vector of the label, or attributes, unit L2 norm; null where missing"),
-    ("random_vector", VECTOR, "Random unit vector: the control without words; null as vector is"),
-    ("words_id", STRING, "Id of the word vectors, or of the attributes, that vector is from"),
+    ("label", STRING, "Id of the label, such as a folder's name or a WordNet id."),
+    ("label_set", STRING, "Label set that the label belongs to."),
+    ("terms", STRINGS, "Names of the label, the best first."),
+    ("term", STRING, "Name whose vector the label has."),
+    ("coverage", STRING, COVERAGE),
+    ("seen", BOOLEAN, "Whether the jobs may train on photos of the label."),
+    ("aliases", STRINGS, "Other labels that photos have for this one."),
+    ("vector", VECTOR, "Word vector or attributes of the label, unit L2 norm. Null where missing."),
+    ("random_vector", VECTOR, "Random unit vector, for the control. Null where vector is."),
+    ("words_id", STRING, "Id of the word vectors, or attributes, that vector comes from."),
 )
 
 PHOTOS = _table(
-    ("photo_id", STRING, "Stable id: hash of photo_set and the path within its source"),
-    ("photo_set", STRING, "Name of the source that the photo came from"),
-    ("path", STRING, "Where the file was; in an archive ARCHIVE!MEMBER, of CIFAR FILE!RECORD"),
-    ("label", STRING, "Label that its path, list or record tells; null where none"),
-    ("owner", STRING, "Whose it is: a gallery, a photographer; null where nothing tells"),
-    ("test_share", DOUBLE, "Share of its source kept for testing; null: as the run says"),
-    ("size_bytes", LONG, "Size of the file"),
-    ("modification_time", TIMESTAMP, "Time of the file's last change, UTC"),
-    ("sha256", STRING, "SHA-256 of the file, hexadecimal"),
-    ("revision", INT, "1, and one more each time the file was found changed"),
-    ("removed", TIMESTAMP, "When a run found the file gone, UTC; null while it is there"),
-    ("run_id", STRING, "MLflow run that wrote the row"),
-    ("content", BINARY, "The file; null where it stays at its path"),
+    ("photo_id", STRING, "Stable id: a hash of photo_set and the path within the source."),
+    ("photo_set", STRING, "Name of the source that the photo came from."),
+    ("path", STRING, "Place of the file. In an archive ARCHIVE!MEMBER, in CIFAR FILE!RECORD."),
+    ("label", STRING, "Label by the photo's path, list, record or column. Null where none."),
+    ("owner", STRING, "Owner of the photo: a gallery, a photographer. Null where none is known."),
+    ("test_share", DOUBLE, "Share of the source kept for testing. Null: the common test_share."),
+    ("size_bytes", LONG, "Size of the file in bytes."),
+    ("modification_time", TIMESTAMP, "Time of the file's last change, UTC."),
+    ("sha256", STRING, "SHA-256 of the file, hexadecimal."),
+    ("revision", INT, "1, and one more each time that the file was found changed."),
+    ("removed", TIMESTAMP, "Time at which a run found the file gone, UTC. Null while it is there."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
+    ("content", BINARY, "Bytes of the file. Null where the file stays at its path."),
 )
 
 QUARANTINE = _table(
-    ("photo_id", STRING, "PHOTOS.photo_id"),
-    ("photo_set", STRING, "Name of the source that the photo came from"),
-    ("path", STRING, "Where the file was"),
-    ("size_bytes", LONG, "Size of the file; null where it could not be told"),
-    ("modification_time", TIMESTAMP, "Time of the file's last change, UTC"),
-    ("sha256", STRING, "SHA-256 of the file, hexadecimal; null where it could not be read"),
-    ("stage", STRING, "Job that refused the photo: ingest_photos, embed_photos"),
-    ("reason", STRING, "Class of the reason: empty, truncated, not_an_image, ..."),
-    ("message", STRING, "What was wrong with it"),
-    ("model_id", STRING, "Model that was to embed it; null at ingest"),
-    ("run_id", STRING, "MLflow run that wrote the row"),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    ("photo_set", STRING, "Name of the source that the photo came from."),
+    ("path", STRING, "Place of the file, as in PHOTOS."),
+    ("size_bytes", LONG, "Size of the file in bytes. Null where it is not known."),
+    ("modification_time", TIMESTAMP, "Time of the file's last change, UTC."),
+    ("sha256", STRING, "SHA-256 of the file, hexadecimal. Null where it could not be read."),
+    ("stage", STRING, "Job that refused the photo: ingest_photos or embed_photos."),
+    ("reason", STRING, "Reason of the refusal, such as empty, truncated or not_an_image."),
+    ("message", STRING, "What was wrong with the photo, in words."),
+    ("model_id", STRING, "Model that was to embed the photo. Null at ingest_photos."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
 INGESTED_ARCHIVES = _table(
-    ("photo_set", STRING, "Name of the source that the archive belongs to"),
-    ("path", STRING, "Tar, or file of CIFAR's records, of which every photo was taken or refused"),
-    ("size_bytes", LONG, "Size of the archive"),
-    ("modification_time", TIMESTAMP, "Time of the archive's last change, UTC"),
-    ("include", STRING, "What its source took of it: ingest_photos.source.include"),
-    ("run_id", STRING, "MLflow run that wrote the row"),
+    ("photo_set", STRING, "Name of the source that the archive belongs to."),
+    ("path", STRING, "Tar, or file of CIFAR's records, whose photos were all taken or refused."),
+    ("size_bytes", LONG, "Size of the archive in bytes."),
+    ("modification_time", TIMESTAMP, "Time of the archive's last change, UTC."),
+    ("include", STRING, "Pattern by which its source took photos: ingest_photos.source.include."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
 PIXELS = _table(
-    ("label", STRING, "LABELS.label, aliases resolved"),
-    ("fold", INT, "As of FEATURES; null where nothing is held out"),
-    ("is_validation_photo", BOOLEAN, "As of FEATURES"),
-    ("pixels", BINARY, "RGB, image_size x image_size x 3, uint8, row by row"),
+    ("label", STRING, "Label of the photo (LABELS.label), with aliases resolved."),
+    ("fold", INT, "Fold of the label, as in FEATURES. Null where no label is held out."),
+    ("is_validation_photo", BOOLEAN, VALIDATION),
+    ("pixels", BINARY, "RGB, image_size x image_size x 3, uint8, row by row."),
 )
 
 FEATURES = _table(
-    ("photo_id", STRING, "PHOTOS.photo_id"),
-    ("photo_set", STRING, "Name of the source that the photo came from"),
-    ("label", STRING, "LABELS.label, aliases resolved"),
-    ("seen", BOOLEAN, "LABELS.seen"),
-    ("split", STRING, "train, or test: of an unseen label, or in the share for testing"),
-    ("fold", INT, "Part of the labels that this one is held out with while settings are chosen"),
-    ("is_validation_photo", BOOLEAN, "Whether the photo itself is kept from fitting then"),
-    ("backbone_id", STRING, "Backbone that made the feature"),
-    ("feature", VECTOR, "Pooled features of the backbone, as they come"),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    ("photo_set", STRING, "Name of the source that the photo came from."),
+    ("label", STRING, "Label of the photo (LABELS.label), with aliases resolved."),
+    ("seen", BOOLEAN, "Whether the jobs may train on photos of the label (LABELS.seen)."),
+    ("split", STRING, "train, or test: the photo has an unseen label or is in the test share."),
+    ("fold", INT, "Fold with which the label is held out while settings are chosen."),
+    ("is_validation_photo", BOOLEAN, VALIDATION),
+    ("backbone_id", STRING, "Backbone that made the feature."),
+    ("feature", VECTOR, "Output of the backbone's feature_layer, not standardised."),
 )
 
 EMBEDDINGS = _table(
-    ("photo_id", STRING, "PHOTOS.photo_id"),
-    ("model_id", STRING, "Registered model and version that made the embedding"),
-    ("photo_set", STRING, "Name of the source that the photo came from"),
-    ("label", STRING, "PHOTOS.label when the photo was embedded"),
-    ("sha256", STRING, "PHOTOS.sha256 of the file that was embedded"),
-    ("run_id", STRING, "MLflow run that wrote the row"),
-    ("feature", VECTOR, "What the backbone makes of the photo; null unless it is kept"),
-    ("embedding", VECTOR, "Photo in the space of words, unit L2 norm"),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    ("model_id", STRING, "Registered model and version that made the embedding."),
+    ("photo_set", STRING, "Name of the source that the photo came from."),
+    ("label", STRING, "PHOTOS.label when the photo was embedded."),
+    ("sha256", STRING, "PHOTOS.sha256 of the file that was embedded."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
+    ("feature", VECTOR, "Feature of the backbone. Null unless store_backbone_features is true."),
+    ("embedding", VECTOR, "Place of the photo in the space of words, unit L2 norm."),
 )
 
 CURRENT_MODELS = _table(
-    ("model_id", STRING, "Model whose embeddings are complete"),
-    ("since", TIMESTAMP, "When it became the one that embeddings_current shows, UTC"),
-    ("run_id", STRING, "MLflow run that wrote the row"),
+    ("model_id", STRING, "Model whose embeddings are complete."),
+    ("since", TIMESTAMP, "Time at which it became the current model, UTC."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
 SIGNATURES = _table(
-    ("photo_id", STRING, "PHOTOS.photo_id"),
-    ("model_id", STRING, "Model of the embedding that was hashed"),
-    ("hash_id", STRING, "HASHES.hash_id"),
-    ("buckets", ArrayType(LongType()), "Bucket in each hash table; bit i is hyperplane i"),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    ("model_id", STRING, "Model of the embedding that was hashed."),
+    ("hash_id", STRING, "Hash that made the row (HASHES.hash_id)."),
+    (
+        "buckets",
+        ArrayType(LongType()),
+        "Bucket in each hash table. Bit i: the side of hyperplane i.",
+    ),
 )
 
 HASHES = _table(
-    ("hash_id", STRING, "Id of the hash: its parameters and its model"),
-    ("model_id", STRING, "Model whose embeddings it hashes"),
-    ("dimension", INT, "Numbers of an embedding"),
-    ("bits", INT, "Hyperplanes a table"),
-    ("tables", INT, "Hash tables"),
-    ("seed", INT, "Seed of the hyperplanes"),
-    ("hyperplanes", VECTOR, "(tables * bits, dimension), row by row"),
+    ("hash_id", STRING, "Id of the hash, made of its model and its parameters."),
+    ("model_id", STRING, "Model whose embeddings it hashes."),
+    ("dimension", INT, "Length of an embedding."),
+    ("bits", INT, "Number of hyperplanes per hash table."),
+    ("tables", INT, "Number of hash tables."),
+    ("seed", INT, "Seed of the hyperplanes."),
+    ("hyperplanes", VECTOR, "Normals of the hyperplanes, (tables * bits, dimension), row by row."),
 )
 
 NEIGHBOURS = _table(
-    ("photo_id", STRING, "PHOTOS.photo_id"),
-    ("neighbour_id", STRING, "photo_id of the neighbour"),
-    ("rank", INT, "1 is the nearest"),
-    ("score", FloatType(), "Cosine of the two embeddings"),
-    ("model_id", STRING, "Model of both embeddings"),
-    ("source", STRING, "Index bundle or hash that found it"),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    ("neighbour_id", STRING, "photo_id of the neighbour."),
+    ("rank", INT, "Place of the neighbour. 1 is the nearest."),
+    ("score", FloatType(), "Cosine of the two embeddings."),
+    ("model_id", STRING, "Model of both embeddings."),
+    ("source", STRING, "Index bundle, or hash_id, that found the neighbour."),
 )
 
 PREDICTIONS = _table(
-    ("photo_id", STRING, "PHOTOS.photo_id"),
-    ("rank", INT, "1 is the best"),
-    ("label", STRING, "LABELS.label"),
-    ("term", STRING, "The label's name"),
-    ("seen", BOOLEAN, "Photos of the label may be trained on"),
-    ("score", FloatType(), "Cosine of the photo's embedding and the label's vector"),
-    ("model_id", STRING, "Model of the embedding"),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    ("rank", INT, "Place of the label. 1 is the best."),
+    ("label", STRING, "Label (LABELS.label)."),
+    ("term", STRING, "Name of the label (LABELS.term)."),
+    ("seen", BOOLEAN, "Whether the jobs may train on photos of the label."),
+    ("score", FloatType(), "Cosine of the photo's embedding and the label's vector."),
+    ("model_id", STRING, "Model of the embedding."),
 )
 
 METRICS = _table(
-    ("run_id", STRING, "MLflow run that measured it"),
-    ("model_id", STRING, "Model that was measured"),
-    (
-        "method",
-        STRING,
-        "devise, ridge, conse, chance ... with +csls, +calibrated; ivf, word2vec, labels",
-    ),
-    ("photo_set", STRING, "Photos (or word test) that it was measured on"),
-    ("candidate_set", STRING, "Labels to choose from: unseen_only, unseen_and_seen, ..."),
-    ("metric", STRING, "hit, recall, coverage, analogies, spearman, photos, ..."),
-    ("k", INT, "Length of the list; null where the metric has none"),
-    ("value", DOUBLE, "A share in [0, 1] unless the metric is a count"),
-    ("seed", INT, "Seed of the run"),
+    ("run_id", STRING, "MLflow run that measured it."),
+    ("model_id", STRING, "Model that was measured. Empty for figures of words and labels."),
+    ("method", STRING, METRIC_METHOD),
+    ("photo_set", STRING, "Photos, word test or label set that it was measured on."),
+    ("candidate_set", STRING, CANDIDATE_SET),
+    ("metric", STRING, "What was measured: hit, recall, coverage, analogies, spearman, photos ..."),
+    ("k", INT, "Length of the list. Null where the metric has none."),
+    ("value", DOUBLE, "Figure: a share in [0, 1] unless the metric is a count."),
+    ("seed", INT, "Seed of the training, or of the run."),
 )
 
 SCHEMAS: dict[str, StructType] = {
@@ -241,33 +266,4 @@ SCHEMAS: dict[str, StructType] = {
     "neighbours": NEIGHBOURS,
     "predictions": PREDICTIONS,
     "metrics": METRICS,
-}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a table lies on disk, where Delta's defaults would cost its users.
-
-    Attributes:
-        statistics: the columns whose least and greatest value Delta keeps for each file, so that
-            readers leave files out; default: the first 32, of which most say nothing.
-        cluster_by: columns that OPTIMIZE sorts rows by, so that a value is in few files.
-    """
-
-    statistics: tuple[str, ...]
-    cluster_by: tuple[str, ...] = ()
-
-    def properties(self) -> dict[str, str]:
-        """As Delta's table properties."""
-        return {
-            "delta.dataSkippingStatsColumns": ",".join(self.statistics),
-            "delta.enableDeletionVectors": "false",  # few readers but Spark take them
-        }
-
-
-LAYOUTS: dict[str, Layout] = {
-    "photos": Layout(statistics=("photo_id", "revision")),
-    "quarantine": Layout(statistics=("photo_id", "model_id")),
-    # Not partitioned by model: pyarrow's readers, DuckDB among them, take no partitions of Delta.
-    "embeddings": Layout(statistics=("model_id", "photo_id"), cluster_by=("model_id", "photo_id")),
 }
