@@ -44,7 +44,7 @@ class Losses:
         """Whether the table's log knows of such a commit by now."""
         if not self._happened:
             newest = self._tables.version(self._name)
-            self._happened = self._tables.lost_rows(self._name, after=self._looked_up_to)
+            self._happened = self._tables.may_have_lost_rows(self._name, after=self._looked_up_to)
             self._looked_up_to = newest
         return self._happened
 

@@ -65,7 +65,7 @@ def cut_into_chunks(
     chunks = math.ceil(files / a_chunk)
     if chunks > 1:
         chunk = F.floor(F.col("bucket") / a_chunk).cast("int")
-        read = scratch.deal(numbered.withColumn("chunk", chunk), "chunks", "chunk")
+        read = scratch.save_by_number(numbered.withColumn("chunk", chunk), "chunks", "chunk")
     for index in range(chunks):
         first, some = index * a_chunk, numbered if chunks == 1 else read(index)
         if some is None:

@@ -1,4 +1,4 @@
-"""The tables that jobs hand to one another; each comment becomes the table's column comment."""
+"""The schemas of the tables in which jobs meet. Each comment becomes a column comment in Delta."""
 
 from dataclasses import dataclass
 
@@ -246,28 +246,30 @@ SCHEMAS: dict[str, StructType] = {
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table lies on disk, where Delta's defaults would cost its users.
+    """Physical layout of a table on disk, where Delta's defaults would be slow for its readers.
 
     Attributes:
-        statistics: the columns whose least and greatest value Delta keeps for each file, so that
-            readers leave files out; default: the first 32, of which most say nothing.
-        cluster_by: columns that OPTIMIZE sorts rows by, so that a value is in few files.
+        statistics: the columns whose least and greatest value Delta stores for each file, so that
+            readers skip files. Delta's default is the first 32 columns, most of which help no
+            reader.
+        cluster_by: columns that OPTIMIZE sorts rows by, so that the rows of a value are in few
+            files.
     """
 
     statistics: tuple[str, ...]
     cluster_by: tuple[str, ...] = ()
 
     def properties(self) -> dict[str, str]:
-        """As Delta's table properties."""
+        """Return the layout as Delta's table properties."""
         return {
             "delta.dataSkippingStatsColumns": ",".join(self.statistics),
-            "delta.enableDeletionVectors": "false",  # few readers but Spark take them
+            "delta.enableDeletionVectors": "false",  # Few readers except Spark support them.
         }
 
 
 LAYOUTS: dict[str, Layout] = {
     "photos": Layout(statistics=("photo_id", "revision")),
     "quarantine": Layout(statistics=("photo_id", "model_id")),
-    # Not partitioned by model: pyarrow's readers, DuckDB among them, take no partitions of Delta.
+    # Not partitioned by model, because readers on pyarrow (DuckDB, too) read no Delta partitions.
     "embeddings": Layout(statistics=("model_id", "photo_id"), cluster_by=("model_id", "photo_id")),
 }

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from devise_lib.config.registry import JOBS
 from devise_lib.config.words import EmbedLabels
 from devise_lib.errors import InputError, SchemaError
 from devise_lib.spark.platform.session import session_settings
@@ -17,6 +18,7 @@ from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.delta_log import TableSize, last_change, size
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.spark.tables.schemas import METRICS, SCHEMAS, WORD_VECTORS
+from devise_lib.spark.tables.writers import WRITERS
 from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
@@ -50,8 +52,14 @@ def test_a_table_that_is_not_there_is_told_with_its_place(tables, tmp_path):
     for ask in (tables.exists, tables.path, tables.folder):
         with pytest.raises(KeyError, match="no table 'word_vektors' in"):
             ask("word_vektors")
-    with pytest.raises(InputError, match=f"no table word_vectors at {tmp_path}/tables/word_ve"):
+    place = f"{tmp_path}/tables/word_vectors"
+    with pytest.raises(InputError, match=f"no table word_vectors at {place}: run train_word2vec"):
         tables.read(NAME)
+
+
+def test_each_table_has_a_job_that_writes_it():
+    assert WRITERS.keys() == SCHEMAS.keys()
+    assert set(WRITERS.values()) <= {job.name for job in JOBS}
 
 
 def test_a_table_that_no_schema_names_is_a_fault_of_ours(tables):
