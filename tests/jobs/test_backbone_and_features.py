@@ -252,7 +252,7 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
 
 def test_pixels_are_photos_decoded_once(spark, work, monkeypatch):
     monkeypatch.setattr(pixel_table, "FILES_PER_RANK", 1)
-    monkeypatch.setattr(pixel_table, "PHOTOS_A_TASK", 2)
+    monkeypatch.setattr(pixel_table, "PHOTOS_PER_TASK", 2)
     tables = Tables.of(spark, TrainBackbone(work_dir=work))
     photos = tables.read("photos").where("label IN ('cat', 'dog')")
     photos = photos.withColumns(

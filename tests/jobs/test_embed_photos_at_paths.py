@@ -279,7 +279,7 @@ def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
     inputs = keras.Input((16, 16, 3))
     other = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(inputs))
     keras.Model(inputs, other).save(file)
-    with pytest.raises(Exception, match="gives 7 numbers a photo, but the registry says 4"):
+    with pytest.raises(Exception, match="gives 7 numbers per photo, but the registry says 4"):
         run(spark, config)
     assert embedded(config) == {}
     file.with_suffix(".gone").rename(file)

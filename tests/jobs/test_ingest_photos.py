@@ -276,7 +276,7 @@ REFUSED = {
         r"file:.*/new/a\.jpg \(no known format; .*\) and file:.*/new/b\.jpg \(no known.*\)\. "
         r"Files that are no photos are left out by the `include` of their source, as in include = ",
     ),
-    "too many bad": (two_of_three, r"2 of 3 .* above max_bad_share = 0\.5.*Mend the source"),
+    "too many bad": (two_of_three, r"2 of 3 .* above max_bad_share = 0\.5.*Repair the source"),
 }
 
 

@@ -120,7 +120,11 @@ class Tables:
         return self._save(name, writer)
 
     def append(self, name: str, df: DataFrame, **options: str | int | tuple[str, ...]) -> int:
-        """Add rows in one commit and return their number. SchemaError: a column is amiss."""
+        """Add rows in one commit and return their number.
+
+        Raises:
+            SchemaError: `df` lacks a column or has it with another type.
+        """
         return self._save(name, self._writer(name, df, options).mode("append"))
 
     def delete(self, name: str, where: Column) -> None:
