@@ -19,7 +19,7 @@ from devise_lib.errors import InputError
 from devise_lib.spark.embed import run as embedding_run
 from devise_lib.spark.embed.current_models import is_current, tell_if_incomplete
 from devise_lib.spark.embed.stream import lock_name
-from devise_lib.spark.ingest.commits import mark
+from devise_lib.spark.ingest.commits import set_removed
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.images.decode import decode
@@ -129,7 +129,7 @@ def test_removed_photos_are_told_apart_and_are_no_fault(spark, config, tmp_path)
     add_paths(spark, config, folder, CONTENTS)
     removed = ["p0", "p1", "p2"]
     ids = spark.createDataFrame([(name,) for name in removed], "photo_id string")
-    assert mark(Tables.of(spark, config), ids, removed=True) == 3
+    assert set_removed(Tables.of(spark, config), ids, removed=True) == 3
     for name in ("p0", "p1", "p3"):  # p2 came back, p3 went since
         (folder / f"{name}.png").unlink()
     with pytest.raises(InputError, match=r"^1 of 8 photos .* most often missing_file \(1\)"):
@@ -157,7 +157,7 @@ def test_photos_that_were_moved_or_removed_since_they_came_are_taken_as_they_are
     removed.unlink()
     set_path = f"SET path = '{elsewhere}/q1.png' WHERE photo_id = 'q1'"
     spark.sql(f"UPDATE delta.`{tables.path('photos')}` {set_path}")
-    mark(tables, spark.createDataFrame([("q2",)], "photo_id string"), removed=True)
+    set_removed(tables, spark.createDataFrame([("q2",)], "photo_id string"), removed=True)
     assert run(spark, config, max_bad_share=0.0) == {"embeddings": 11, "quarantined": 1}
     assert reasons(config) == {"q2": "removed"}
     assert set(embedded(config)) == {*CONTENTS, *MORE} - {"q2"}

@@ -16,7 +16,7 @@ from devise_lib.spark.train.horovod_ranks import (
     ranks_log,
     require_row_groups,
     run_ranks,
-    threads_a_rank,
+    threads_per_rank,
 )
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.networks.backbones import Backbone
@@ -68,7 +68,7 @@ def fit_softmax(
         readers=config.ranks,
         learning_rate=config.learning_rate,
         seed=config.seed,
-        threads=threads_a_rank(spark, config.ranks),
+        threads=threads_per_rank(spark, config.ranks),
         folder=str(checkpoints),
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),

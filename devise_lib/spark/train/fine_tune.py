@@ -30,7 +30,7 @@ from devise_lib.spark.train.horovod_ranks import (
     ranks_log,
     require_row_groups,
     run_ranks,
-    threads_a_rank,
+    threads_per_rank,
 )
 from devise_lib.spark.train.projection import further_labels
 from devise_lib.spark.train.promotion import PromotionDecision, register
@@ -126,7 +126,7 @@ def tune_on_ranks(
         folder=str(checkpoints),
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
-        threads=threads_a_rank(tables.spark, config.ranks),
+        threads=threads_per_rank(tables.spark, config.ranks),
     )
     for rows in (plan.rows, plan.fold.rows):
         require_row_groups(list(rows.file_urls), config.ranks, "pixels", "lower fine_tune.ranks")

@@ -114,7 +114,7 @@ def ranks_log(config: JobConfig) -> Path:
     return Path(config.work_dir) / "logs" / f"{config.name}.log"
 
 
-def threads_a_rank(spark: SparkSession, ranks: int) -> int:
+def threads_per_rank(spark: SparkSession, ranks: int) -> int:
     """Cores of each of so many ranks that share Spark's."""
     return max(1, spark.sparkContext.defaultParallelism // ranks)
 

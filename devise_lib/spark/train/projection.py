@@ -33,7 +33,7 @@ from devise_lib.spark.train.horovod_ranks import (
     ranks_log,
     require_row_groups,
     run_ranks,
-    threads_a_rank,
+    threads_per_rank,
 )
 from devise_lib.spark.train.tracked_photos import FollowedPhotos, followed_photos
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
@@ -164,7 +164,7 @@ def train_on_ranks(
         cache_bytes=int(config.cache_gib * GIB),
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
         checkpoint_steps=config.checkpoint_steps,
-        threads=threads_a_rank(spark, config.ranks),
+        threads=threads_per_rank(spark, config.ranks),
         events=events_folder(config),
         followed=followed.features if followed else None,
     )

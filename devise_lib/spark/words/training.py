@@ -26,7 +26,7 @@ from devise_lib.text.vectors.exchange import Exchange
 from devise_lib.text.vectors.word2vec import KeyedVectors, Word2VecParams, train
 from devise_lib.text.vectors.word2vec_workers import Learner, learn_together, write_pieces
 
-SENTENCES_A_BATCH = 5_000  # about a megabyte
+SENTENCES_PER_BATCH = 5_000  # about a megabyte
 Batches = Iterator[pa.RecordBatch]
 
 # Gensim's threads lower their rate by a thread's share of a pass only, and start the next pass
@@ -69,7 +69,7 @@ def train_vectors(sentences: DataFrame, config: TrainWord2vec, folder: Path) -> 
     Raises:
         InputError: there is no word to train on, or the machines cannot hold the training.
     """
-    with arrow_rows(sentences.sparkSession, SENTENCES_A_BATCH):
+    with arrow_rows(sentences.sparkSession, SENTENCES_PER_BATCH):
         words = count_words(sentences, config.min_count, config.max_vocab, folder / "vocabulary")
         vectors = ENGINES[config.engine](sentences, words, TrainingPlan.of(config))
         vectors.write.parquet(str(folder / "word_vectors"))
