@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import build_bundle, write_recall
 from devise_lib.spark.tables.delta_tables import Tables
@@ -28,7 +28,7 @@ def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=run_id, model_id=model_id)
     tables.read("embeddings")  # says which job writes it where it is missing
     version = tables.version("embeddings")
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     embeddings = tables.read("embeddings", version).where(F.col("model_id") == model_id)
     bundle = build_bundle(embeddings, config, model_id, version, run_id)
     write_recall(tables, bundle)

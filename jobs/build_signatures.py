@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.numerics.hashing import collision_probability
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import measure
 from devise_lib.spark.search.lsh import make_hash, sign
@@ -28,7 +28,7 @@ COSINES = (0.95, 0.9, 0.8, 0.7)
 def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     embeddings = tables.of_model("embeddings", model_id)
     size = measure(embeddings, model_id)
     hash_row = make_hash(embeddings, config, model_id, size.dimension)

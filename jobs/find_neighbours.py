@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.neighbours import by_index, by_signatures, read_ids
 from devise_lib.spark.tables.delta_tables import Tables
@@ -26,7 +26,7 @@ from devise_lib.spark.tables.delta_tables import Tables
 def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     embeddings = tables.of_model("embeddings", model_id)
     photos = embeddings.count()
     if not photos:

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before the imports that take seconds
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.search.tagging import predict, read_candidates
@@ -31,7 +31,7 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     candidates = read_candidates(labels, config.candidates)
     require_same_words(labels, model_store.fetch_extras(model, load_bundle).words_id, model_id)
     embeddings = tables.of_model("embeddings", model_id)
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     predictions = predict(embeddings, candidates, config.k)
     rows = tables.overwrite("predictions", predictions, where=f"model_id = '{model_id}'")
     tracking.log_params({"model_id": model_id})

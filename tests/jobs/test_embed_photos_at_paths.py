@@ -17,7 +17,7 @@ from devise_lib import tracking
 from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.embed import run as embedding_run
-from devise_lib.spark.embed.current_models import is_current, tell_if_incomplete
+from devise_lib.spark.embed.current_models import is_current, warn_if_incomplete
 from devise_lib.spark.embed.stream import lock_name
 from devise_lib.spark.ingest.commits import set_removed
 from devise_lib.spark.job.locks import only_run
@@ -206,7 +206,7 @@ def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, to_do, tmp
             row["embedding"], np.asarray(row["embedding"], np.float32).astype(np.float16)
         )
         np.testing.assert_allclose(row["embedding"], wanted, atol=1e-3)
-    with pytest.raises(InputError, match=r"has embedded photos with features: give .*= true"):
+    with pytest.raises(InputError, match=r"has embedded photos with features: set .*= true"):
         run(spark, config)
     with pytest.raises(InputError, match="photos with precision float16, and this run has float32"):
         run(spark, config, store_backbone_features=True)
@@ -221,8 +221,8 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
 ):
     config = copy_of(done, tmp_path / "work")
     tables = Tables.of(spark, config)
-    tell_if_incomplete(tables, tracking.find_registered("devise", "champion").model_id, "job")
-    tell_if_incomplete(tables, "other", "job")
+    warn_if_incomplete(tables, tracking.find_registered("devise", "champion").model_id, "job")
+    warn_if_incomplete(tables, "other", "job")
     told = [line for line in capfd.readouterr().out.splitlines() if "has made" in line]
     assert told == [
         "job  no run of embed_photos has made other current: it may not have all photos"
