@@ -188,7 +188,7 @@ def test_one_label_alone_is_nothing_to_learn(spark, copy, monkeypatch):
     monkeypatch.setattr(backbone_training, "run_ranks", never)
     [cat] = [row for row in read_rows(copy, "labels") if row["label"] == "cat"]
     write_rows(copy, "labels", [cat], "overwrite")
-    with pytest.raises(InputError, match="photos of 1 seen labels to train on, want 2"):
+    with pytest.raises(InputError, match="photos of 1 seen labels to train on, want at least 2"):
         train_backbone.run(spark, TrainBackbone(work_dir=copy))
 
 

@@ -22,8 +22,8 @@ from devise_lib.report.content import (
 )
 from devise_lib.search.text import TextVector, candidate_terms, embed_text
 from devise_lib.spark.labels.lookup import dedupe_labels, resolve_aliases
-from devise_lib.spark.labels.sampling import choose_labels, spread
-from devise_lib.spark.labels.word_space import id_of_labels, is_of_words
+from devise_lib.spark.labels.sampling import choose_labels, sample_evenly
+from devise_lib.spark.labels.word_space import has_words, id_of_labels
 from devise_lib.spark.report.gallery_photos import (
     best_photos,
     fetch_photos,
@@ -116,7 +116,7 @@ def _read_space(tables: Tables, model_id: str) -> _Space:
         embeddings,
         labels.select("label", "terms", "term", "seen", "vector").orderBy("label").collect(),
         len(first["embedding"]),
-        is_of_words(id_of_labels(labels)),
+        has_words(id_of_labels(labels)),
         sum(row["count"] for row in counts),
         [row["truth"] for row in counts if row["truth_seen"] is False],
         [row["truth"] for row in counts if row["truth_seen"]],
@@ -125,8 +125,8 @@ def _read_space(tables: Tables, model_id: str) -> _Space:
 
 def _choose_for_tags(space: _Space, n: int) -> tuple[list[str], bool]:
     """Photos of unseen labels, of as many labels as can be; any photos where there are none."""
-    unseen = spread(space.embeddings.where("NOT truth_seen"), "truth", n).collect()
-    rows = unseen or spread(space.embeddings, "label", n).collect()
+    unseen = sample_evenly(space.embeddings.where("NOT truth_seen"), "truth", n).collect()
+    rows = unseen or sample_evenly(space.embeddings, "label", n).collect()
     return [row["photo_id"] for row in rows], bool(unseen)
 
 
@@ -144,7 +144,7 @@ def _read_neighbours(space: _Space, n: int) -> dict[str, list[Row]]:
     neighbours = space.of_model("neighbours")
     if neighbours is None:
         return {}
-    photo_ids = [row["photo_id"] for row in spread(space.embeddings, "truth", n).collect()]
+    photo_ids = [row["photo_id"] for row in sample_evenly(space.embeddings, "truth", n).collect()]
     chosen = neighbours.where(F.col("photo_id").isin(photo_ids) & (F.col("rank") <= NEIGHBOURS))
     return _group(chosen.orderBy("rank").collect(), photo_ids)
 
@@ -271,7 +271,7 @@ def _map_points(space: _Space, n: int) -> MapPoints | None:
     name_of = {row["label"]: row["term"] or row["terms"][0] for row in space.labels}
     of_chosen = space.embeddings.where(F.col("truth").isin(chosen))
     photos = sorted(
-        spread(of_chosen, "truth", n).select("truth", "embedding", "photo_id").collect(),
+        sample_evenly(of_chosen, "truth", n).select("truth", "embedding", "photo_id").collect(),
         key=lambda row: (chosen.index(row["truth"]), row["photo_id"]),
     )
     if not labels or not photos or len(labels[0]["vector"]) != space.dimension:
