@@ -1,4 +1,4 @@
-"""Random-hyperplane signatures of the embeddings of one model.
+"""Writes random-hyperplane signatures of the embeddings of one model.
 
 in   EMBEDDINGS of the model
 out  HASHES, SIGNATURES   the rows of this model are replaced
@@ -26,6 +26,7 @@ COSINES = (0.95, 0.9, 0.8, 0.7)
 
 
 def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
+    """Write the signatures of a model and their hash; returns signatures, and buckets of each."""
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     warn_if_incomplete(tables, model_id, config.name)
@@ -39,7 +40,7 @@ def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
     meet = {
         f"meet_at_cosine_{c}": collision_probability(c, config.bits, config.tables) for c in COSINES
     }
-    tracking.log_metrics(meet)  # how probably two photos share a bucket
+    tracking.log_metrics(meet)  # probability that two photos share a bucket
     return {"signatures": rows, "buckets each": config.tables}
 
 

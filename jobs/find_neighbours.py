@@ -1,4 +1,4 @@
-"""The nearest photos of every photo.
+"""Finds the nearest photos of every photo.
 
 in   EMBEDDINGS of the model, and its published index or its SIGNATURES
 out  NEIGHBOURS   the rows of this model are replaced in one commit
@@ -24,6 +24,7 @@ from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
+    """Write NEIGHBOURS; returns rows, photos that have neighbours, and photos that are left out."""
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     warn_if_incomplete(tables, model_id, config.name)
@@ -43,8 +44,8 @@ def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     with_some = tables.of_model("neighbours", model_id).where("rank = 1").count()
     tracking.log_params({"model_id": model_id})
     left_out = {"photos without a neighbour": photos - with_some, "photos not in the index": newer}
-    told = {name: count for name, count in left_out.items() if count}
-    return {"neighbours": rows, "photos": with_some, **told}
+    left_out = {name: count for name, count in left_out.items() if count}
+    return {"neighbours": rows, "photos": with_some, **left_out}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The tags of every photo: the labels whose word vectors are nearest to its embedding.
+"""Tags every photo with the labels whose word vectors are nearest to its embedding.
 
 in   EMBEDDINGS of the model, LABELS
-out  PREDICTIONS   k rows a photo; the rows of this model are replaced in one commit
+out  PREDICTIONS   k rows per photo; the rows of this model are replaced in one commit
 
     python jobs/predict_labels.py --config conf/local.toml --set predict_labels.candidates=unseen
 """
@@ -24,6 +24,7 @@ from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
+    """Write PREDICTIONS; returns rows, candidate labels, and labels without a vector, unless 0."""
     model = tracking.find_registered(config.model_name, config.model)
     model_id = model.model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
