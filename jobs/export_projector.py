@@ -1,4 +1,4 @@
-"""Some photos and all labels as files of TensorBoard's embedding projector.
+"""Writes some photos and all labels as files of TensorBoard's embedding projector.
 
 in   EMBEDDINGS of the model, PHOTOS, LABELS
 out  {work_dir}/export/<model_id>/projector/   vectors, metadata, thumbnails, their configuration
@@ -30,6 +30,7 @@ from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
+    """Write the files of the projector; returns photos and labels."""
     model = tracking.find_registered(config.model_name, config.model)
     with only_export(config.work_dir, model.model_id):
         return _export(spark, config, model)

@@ -1,4 +1,4 @@
-"""The sample's large files, written by Spark's tasks."""
+"""Writes the large files of the demo's sample in Spark's tasks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,5 +25,5 @@ def write_in_tasks(spark: SparkSession, folder: Path, articles: int, photos: int
                 write_photos(folder, start, stop, photos, seed)
                 yield stop - start
 
-    tasks = [(0, -1), *jobs]  # the dump first: it is the longest
+    tasks = [(0, -1), *jobs]  # the dump first, because it takes longest
     return int(spark.sparkContext.parallelize(tasks, len(tasks)).mapPartitions(write).sum())
