@@ -43,7 +43,7 @@ def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict
         articles = tables.read("articles")
         texts, left_out = sources.running_text(articles), sources.count_left_out(articles)
     written = sentences.write_texts(tables, texts, joiner, splitting, signing, rules)
-    left_out |= written.left_out
+    left_out = {**left_out, **written.left_out}
     tracking.log_metrics({f"left_out_{reason}": float(n) for reason, n in left_out.items()})
     tracking.log_metrics({"unspaced_share": written.unspaced})
     sentences.print_unspaced(written.unspaced)
