@@ -152,7 +152,7 @@ def select_methods(
     for name, make, choices in _closed_forms(config):
         found.append(selection.choose(name, make, choices))
     if bundle.layer.classes:
-        for name, make, choices in _softmax_methods(config):
+        for name, make, choices in _by_the_softmax(config):
             found.append(selection.choose(name, make, choices))
         found.append(FittedMethod("softmax", None, BySoftmax(bundle.layer)))
     return found
@@ -197,7 +197,7 @@ def _closed_forms(config: Evaluate) -> list[MethodSpec]:
     ]
 
 
-def _softmax_methods(config: Evaluate) -> list[MethodSpec]:
+def _by_the_softmax(config: Evaluate) -> list[MethodSpec]:
     return [
         ("classifier_ridge", _by_classifier, [(s,) for s in config.regularization]),
         ("conse", _conse, [(float(t),) for t in config.conse_top_t]),
