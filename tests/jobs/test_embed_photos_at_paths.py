@@ -208,7 +208,7 @@ def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, to_do, tmp
         np.testing.assert_allclose(row["embedding"], wanted, atol=1e-3)
     with pytest.raises(InputError, match=r"has embedded photos with features: set .*= true"):
         run(spark, config)
-    with pytest.raises(InputError, match="photos with precision float16, and this run has float32"):
+    with pytest.raises(InputError, match="photos with precision float16, but this run has float32"):
         run(spark, config, store_backbone_features=True)
 
 

@@ -138,7 +138,7 @@ def _check(tables: Tables, seen: Survey) -> None:
         if place.source.kind == "files" and not any(of == name for of, _ in seen.states):
             refuse_empty(tables.spark, place)
     if not seen.states and not tables.exists("photos"):
-        raise InputError("ingest_photos.source has no file that is taken: check its `include`")
+        raise InputError("ingest_photos.source has no file to take: check its `include`")
     if not seen.count("read"):
         return  # Two unchanged files share no id, because PHOTOS has each id once.
     files = seen.files.where("photo_id IS NOT NULL")
