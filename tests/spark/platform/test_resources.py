@@ -73,7 +73,7 @@ def test_as_many_cores_as_the_user_asked_for_are_never_fewer():
     assert fit_local("local[3]", 4 * GIB, 2).driver_bytes == GIB
     with pytest.raises(InputError, match=r"too little memory: .* each of 4 Python workers.*fewer"):
         fit_local("local[4]", 4 * GIB, 16)
-    with pytest.raises(InputError, match=r"wants 2\.0 GiB .* each of 1 Python workers"):
+    with pytest.raises(InputError, match=r"needs 2\.0 GiB .* each of 1 Python workers"):
         fit_local("local[*]", 1 * GIB, 16)  # not even one core
 
 
