@@ -1,4 +1,4 @@
-"""An index of the embeddings of one model, as a bundle that plain faiss opens.
+"""Builds an index of the embeddings of one model, as a bundle that plain faiss opens.
 
 in   EMBEDDINGS of the model, at the table's newest version
 out  {work_dir}/index/<bundle>, named by {work_dir}/index/CURRENT; METRICS: recall of the index
@@ -16,19 +16,20 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import build_bundle, write_recall
 from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
+    """Build and publish the index; returns vectors, lists, and lists probed per query."""
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     run_id = tracking.current_run_id()
     tables = Tables.of(spark, config, run_id=run_id, model_id=model_id)
-    tables.read("embeddings")  # says which job writes it where it is missing
+    tables.read("embeddings")  # The error for a missing table names the job that writes it.
     version = tables.version("embeddings")
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     embeddings = tables.read("embeddings", version).where(F.col("model_id") == model_id)
     bundle = build_bundle(embeddings, config, model_id, version, run_id)
     write_recall(tables, bundle)

@@ -1,4 +1,4 @@
-"""Random-hyperplane signatures of the embeddings of one model.
+"""Writes random-hyperplane signatures of the embeddings of one model.
 
 in   EMBEDDINGS of the model
 out  HASHES, SIGNATURES   the rows of this model are replaced
@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import tracking
 from devise_lib.numerics.hashing import collision_probability
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import measure
 from devise_lib.spark.search.lsh import make_hash, sign
@@ -26,9 +26,10 @@ COSINES = (0.95, 0.9, 0.8, 0.7)
 
 
 def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
+    """Write the signatures of a model and their hash; returns signatures, and buckets of each."""
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     embeddings = tables.of_model("embeddings", model_id)
     size = measure(embeddings, model_id)
     hash_row = make_hash(embeddings, config, model_id, size.dimension)
@@ -39,7 +40,7 @@ def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
     meet = {
         f"meet_at_cosine_{c}": collision_probability(c, config.bits, config.tables) for c in COSINES
     }
-    tracking.log_metrics(meet)  # how probably two photos share a bucket
+    tracking.log_metrics(meet)  # probability that two photos share a bucket
     return {"signatures": rows, "buckets each": config.tables}
 
 

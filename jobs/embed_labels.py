@@ -1,6 +1,6 @@
-"""The label sets and WORD_VECTORS to LABELS: each label's place in the space of words.
+"""Gives each label of the label sets its vector, and so its place in the word space: LABELS.
 
-in   the label sets, WORD_VECTORS (with vectors = "attributes" those of the classes instead)
+in   the label sets, WORD_VECTORS (with vectors = "attributes": the classes' attributes instead)
 out  LABELS, METRICS of their coverage (exact, synonym, averaged, missing; or attributes)
 
     python jobs/embed_labels.py --config conf/local.toml
@@ -11,8 +11,6 @@ from devise_lib.config.words import EmbedLabels
 
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(EmbedLabels)
-
-from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -32,6 +30,7 @@ from devise_lib.spark.tables.metrics_table import Metric, replace_metrics
 
 
 def run(spark: SparkSession, config: EmbedLabels) -> dict[str, int]:
+    """Write LABELS, and its coverage to METRICS; returns counts of labels and unmatched folders."""
     unmatched = unmatched_folders(config.label_sets)
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     embedded = _embed(spark, config, tables).persist()
@@ -52,7 +51,7 @@ def _embed(spark: SparkSession, config: EmbedLabels, tables: Tables) -> DataFram
     return embed(spark, labels, vectors, id_of_words(vectors), config.seed)
 
 
-def _metrics(shares: Mapping[str, Mapping[str, float]]) -> list[Metric]:
+def _metrics(shares: dict[str, dict[str, float]]) -> list[Metric]:
     of_words = ("exact", "synonym", "averaged", "missing")
     return [
         Metric("labels", label_set, kind, "coverage", None, share.get(kind, 0.0))

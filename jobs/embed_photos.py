@@ -1,7 +1,7 @@
-"""Every photo to its place in the space of words, or to QUARANTINE; each once for a model.
+"""Embeds every photo into the word space, or refuses it to QUARANTINE; each once per model.
 
 in   PHOTOS, the registered model
-out  EMBEDDINGS, QUARANTINE   kill it and run it again: it goes on where it was
+out  EMBEDDINGS, QUARANTINE   a run that was killed continues when it is started again
      CURRENT_MODELS           the model that readers see, once all of its photos are done
 
     python jobs/embed_photos.py --config conf/local.toml [--retry CLASS]
@@ -28,14 +28,18 @@ from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: EmbedPhotos) -> dict[str, int]:
+    """Embed all photos once or, with `poll_interval_s`, new ones until the job is stopped.
+
+    Returns:
+        The model's rows: embeddings, quarantined.
+    """
     registered = tracking.find_registered(config.model_name, config.model)
     model_id = registered.model_id
     tables = Tables.of(spark, config, model_id=model_id, run_id=tracking.current_run_id())
     tables.require("photos")
     stop_signal = StopSignal()
-    signals = (
-        stop_signal if config.poll_interval_s else nullcontext()
-    )  # a run with an end may be killed
+    # A run that ends by itself may be killed at any time.
+    signals = stop_signal if config.poll_interval_s else nullcontext()
     with only_run(config.work_dir, lock_name(model_id)), signals:
         for name in RESULT_TABLES:
             tables.create_if_missing(name)

@@ -1,4 +1,4 @@
-"""The model, its control and the closed-form baselines on the photos kept for testing.
+"""Measures the model, its control and the closed-form baselines on the test photos.
 
 in   FEATURES (test split), LABELS, the registered model
 out  METRICS   figures by method, photo set and candidate set; plots with the MLflow run
@@ -31,6 +31,7 @@ from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
+    """Choose the settings of all methods, and write METRICS; returns figures and test photos."""
     model = tracking.find_registered(config.model_name, config.model)
     bundle = model_store.fetch_extras(model, load_bundle)
     tables = Tables.of(spark, config, model_id=model.model_id, run_id=tracking.current_run_id())
@@ -46,7 +47,7 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     with on_disk(rank_photos(spark, test, plan)) as ranks:
         metrics = zero_shot_metrics(ranks, plan)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
-    points = (CURVE_SEEN, CURVE_UNSEEN)  # of plots, and too many to be read as figures
+    points = (CURVE_SEEN, CURVE_UNSEEN)  # of plots, too many to read as figures
     figures = [m for m in metrics if m.metric not in points]
     tracking.log_metrics({m.flat_name(): m.value for m in figures})
     tracking.log_table("zero_shot.json", as_columns(figures))

@@ -1,4 +1,4 @@
-"""The model in the forms that other programs load, each checked against the model itself.
+"""Exports the model in the forms that other programs load, and checks each against the model.
 
 in   the model, some of PHOTOS to check with
 out  {work_dir}/export/<model_id>/   model.keras, saved_model/1/, model.tflite, manifest.json
@@ -29,6 +29,7 @@ from devise_lib.vision.networks.keras_file import model_of_bytes
 
 
 def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
+    """Export the registered model; returns files, and photos that it was checked with."""
     registered = tracking.find_registered(config.model_name, config.model)
     with only_export(config.work_dir, registered.model_id):
         return _export(spark, config, registered)
@@ -40,7 +41,7 @@ def _export(
     model = model_of_bytes(model_store.fetch_keras(registered))
     contents = some_contents(Tables.of(spark, config).read("photos"), config.photos)
     if not contents:
-        raise InputError("PHOTOS has no photo that is there, to check the export with")
+        raise InputError("PHOTOS has no photo to check the export with: run ingest_photos")
     folder = Path(config.work_dir) / "export" / registered.model_id
     with draft_of(folder) as draft:
         export(model, draft)
@@ -49,7 +50,7 @@ def _export(
             raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
         about = describe(draft, registered.model_id, model, checks)
         (draft / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        replace_folder(draft, folder, keep=["projector", "projector.old"])  # another job's
+        replace_folder(draft, folder, keep=["projector", "projector.old"])  # of another job
     tracking.log_params({"model_id": registered.model_id, "folder": str(folder)})
     for each in checks:
         name = each.form.replace(", ", "_").replace(".", "_")

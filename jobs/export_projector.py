@@ -1,4 +1,4 @@
-"""Some photos and all labels as files of TensorBoard's embedding projector.
+"""Writes some photos and all labels as files of TensorBoard's embedding projector.
 
 in   EMBEDDINGS of the model, PHOTOS, LABELS
 out  {work_dir}/export/<model_id>/projector/   vectors, metadata, thumbnails, their configuration
@@ -20,7 +20,7 @@ from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
 from devise_lib.folders import draft_of, replace_folder
 from devise_lib.report.projector import write_projector
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.labels.word_space import require_same_words
@@ -30,6 +30,7 @@ from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
+    """Write the files of the projector; returns photos and labels."""
     model = tracking.find_registered(config.model_name, config.model)
     with only_export(config.work_dir, model.model_id):
         return _export(spark, config, model)
@@ -46,7 +47,7 @@ def _export(
     embeddings = tables.of_model("embeddings", model.model_id)
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of {model.model_id}: run embed_photos with it")
-    tell_if_incomplete(tables, model.model_id, config.name)
+    warn_if_incomplete(tables, model.model_id, config.name)
     photos = sample_photos(embeddings, labels, tables.read("photos"), config.photos)
     named = label_points(labels)
     folder = Path(config.work_dir) / "export" / model.model_id / "projector"

@@ -1,8 +1,8 @@
-"""Labelled photos through the backbone: what the projection is trained on.
+"""Runs labelled photos through the backbone: the features that the projection is trained on.
 
 in   PHOTOS, LABELS, checkpoints/train_backbone/, the champion if there is one
-out  FEATURES   of the backbone, and of the champion's where that is another one; uncompressed
-                and in files of bounded length, as Petastorm reads them fast
+out  FEATURES   of the backbone, and of the champion's backbone if that is another one;
+                uncompressed and in files of bounded length, which Petastorm reads fast
 
     python jobs/extract_features.py --config conf/local.toml
 """
@@ -25,12 +25,17 @@ from devise_lib.spark.features.extract import (
     write_features,
 )
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.labels.splits import count_of_no_set
+from devise_lib.spark.labels.splits import count_without_label_set
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.networks.backbones import features_file, load_backbone
 
 
 def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
+    """Write FEATURES of the current backbone and of the champion's.
+
+    Returns:
+        Features by network and, unless 0, photos without features and photos of no label set.
+    """
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     own_id, labels = backbone.identity(), tables.read("labels")
@@ -48,7 +53,7 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         counts[f"features of {model.model_id}"] = rows
     if without := photos.count() - counts["features"]:
         counts["photos without features"] = without
-    if strange := count_of_no_set(tables.read("photos"), labels):
+    if strange := count_without_label_set(tables.read("photos"), labels):
         counts["photos of no label set"] = strange
     return counts
 

@@ -1,4 +1,4 @@
-"""The nearest photos of every photo.
+"""Finds the nearest photos of every photo.
 
 in   EMBEDDINGS of the model, and its published index or its SIGNATURES
 out  NEIGHBOURS   the rows of this model are replaced in one commit
@@ -17,16 +17,17 @@ from pyspark.sql import SparkSession
 from devise_lib import tracking
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.neighbours import by_index, by_signatures, read_ids
 from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
+    """Write NEIGHBOURS; returns rows, photos that have neighbours, and photos that are left out."""
     model_id = tracking.find_registered(config.model_name, config.model).model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     embeddings = tables.of_model("embeddings", model_id)
     photos = embeddings.count()
     if not photos:
@@ -43,8 +44,8 @@ def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     with_some = tables.of_model("neighbours", model_id).where("rank = 1").count()
     tracking.log_params({"model_id": model_id})
     left_out = {"photos without a neighbour": photos - with_some, "photos not in the index": newer}
-    told = {name: count for name, count in left_out.items() if count}
-    return {"neighbours": rows, "photos": with_some, **told}
+    left_out = {name: count for name, count in left_out.items() if count}
+    return {"neighbours": rows, "photos": with_some, **left_out}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""DeViSE's last phase: the model and the end of its backbone, trained on photos.
+"""Trains the model and the end of its backbone on photos: DeViSE's last phase.
 
 in   PHOTOS, LABELS, FEATURES, the model, checkpoints/train_backbone/
-out  where it does better on labels held out: its FEATURES beside the others; the fine-tuned model
-     in MLflow's registry, champion if the model was and if it does clearly better
+out  if it improves on labels held out: its FEATURES beside the others, and the fine-tuned model
+     in MLflow's registry; it becomes champion if its base is and if it is clearly better
 
     python jobs/fine_tune.py --config conf/local.toml --set fine_tune.layers=4
 """
@@ -22,27 +22,32 @@ from devise_lib import model_store, tracking
 from devise_lib.spark.features.extract import photos_with_targets
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.train.fine_tune import keep_tuned, require_backbone, tune_on_ranks
+from devise_lib.spark.train.fine_tune import register_tuned, require_backbone, tune_on_ranks
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder
 from devise_lib.training.bundle import load_bundle
 from devise_lib.vision.networks.backbones import load_backbone
 
 
 def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
+    """Fine-tune the registered model, and register the result if any epoch improved it.
+
+    Returns:
+        Epochs trained, and rows of FEATURES written (0 without an improvement).
+    """
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     model = tracking.find_registered(config.model_name, config.model)
     bundle = model_store.fetch_extras(model, load_bundle)
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     require_backbone(bundle, backbone, model.model_id)
     photos = photos_with_targets(tables, config)
-    versions = map(tables.version, ("photos", "labels"))  # of FEATURES the model's id tells
+    versions = map(tables.version, ("photos", "labels"))  # The model's id stands for FEATURES.
     checkpoints = checkpoint_folder(config, model.model_id, *versions)
     train = photos.where("split = 'train'")
     tuned = tune_on_ranks(config, tables, train, model, bundle, backbone, checkpoints)
     tracking.log_params({"base_model": model.model_id, "horovod_size": tuned.size})
     tracking.log_curve("validation", [score.value for score in tuned.scores], first=0)
     tracking.log_curve("loss", tuned.losses, first=1)
-    rows = keep_tuned(config, tables, photos, model, bundle, tuned) if tuned.keras_file else 0
+    rows = register_tuned(config, tables, photos, model, bundle, tuned) if tuned.keras_file else 0
     rmtree(checkpoints, ignore_errors=True)
     return {"epochs": len(tuned.losses), "features": rows}
 

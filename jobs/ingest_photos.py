@@ -1,11 +1,12 @@
-"""Folders, globs, tars and tables of image files, and CIFAR, to PHOTOS; only what changed is read.
+"""Ingests photos of folders, globs, tars, tables and CIFAR; only what has changed is read.
 
 in   ingest_photos.source
-out  PHOTOS      one row a photo, judged by its header: new ones, new revisions of changed
-                 ones; those whose files are gone are marked
-     QUARANTINE  what is no photo, with a reason
-     INGESTED_ARCHIVES  the tars and files of CIFAR that are not opened again
-                 kill it and run it again: it goes on where it was
+out  PHOTOS             one row per photo, judged by its header: new photos, new revisions of
+                        changed ones; photos whose files are gone are marked
+     QUARANTINE         files that are no photos, with a reason
+     INGESTED_ARCHIVES  the tars and files of CIFAR that need not be opened again
+
+A run that was killed continues when it is started again.
 
     python jobs/ingest_photos.py --config conf/local.toml --set ingest_photos.source=FOLDER
 """
@@ -26,6 +27,12 @@ from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: IngestPhotos) -> dict[str, int]:
+    """Ingest the photos of all sources once or, with `poll_interval_s`, until the job is stopped.
+
+    Returns:
+        Counts by name: photos, quarantined, and, unless 0, changed, removed, unchanged and "listed
+        without a photo".
+    """
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     if config.poll_interval_s:
         with StopSignal() as stop_signal:

@@ -1,4 +1,4 @@
-"""The embedded sample: a generated dump, photos and labels of a small world.
+"""Generates the demo's sample: a dump, photos and labels of a small world.
 
 in   nothing
 out  make_sample.folder: wiki/, photos/, labels.tsv, hierarchy.txt, similarities.tsv, broken.tsv
@@ -22,6 +22,7 @@ from devise_lib.spark.sample import write_in_tasks
 
 
 def run(spark: SparkSession, config: MakeSample) -> dict[str, int]:
+    """Write the files of the sample; returns articles and photos."""
     folder = Path(config.folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     write_world_files(folder, config.seed)

@@ -1,8 +1,8 @@
-"""A Wikipedia dump to ARTICLES.
+"""Reads a Wikipedia dump into ARTICLES.
 
 in   parse_wikipedia.dump   pages-articles: .xml.bz2 (multistream or not), .xml, a folder of such
-out  ARTICLES               one row a page of the namespaces, with its clean text
-     REFUSED_RANGES         what was damaged and left out, where parse_wikipedia.damaged=refuse
+out  ARTICLES               one row per page of the namespaces, with its clean text
+     REFUSED_RANGES         what is damaged and left out, with parse_wikipedia.damaged=refuse
 
     python jobs/parse_wikipedia.py --config conf/local.toml --set parse_wikipedia.dump=FILE
 """
@@ -24,7 +24,7 @@ from devise_lib.spark.corpus.articles import (
     articles_of,
     nothing_read,
     read_articles,
-    refuse_doubled_pages,
+    refuse_duplicate_pages,
     refused_of,
 )
 from devise_lib.spark.job.entry import run_job
@@ -34,6 +34,7 @@ from devise_lib.text.wikipedia.dump import plan_ranges
 
 
 def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:
+    """Write ARTICLES and REFUSED_RANGES; returns articles, byte ranges and refused ranges."""
     dump = absolute(config.dump)
     index = absolute(config.index) if config.index else None
     files, worker_files = session_files(spark, dump, index or "")
@@ -43,12 +44,12 @@ def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:
     tables = Tables.of(spark, config, dump=dump, run_id=run_id)
     templates = config.disambiguation_templates
     read = read_articles(spark, ranges, config.namespaces, config.damaged, worker_files, templates)
-    read.persist(StorageLevel.DISK_ONLY)  # both tables are of one reading
+    read.persist(StorageLevel.DISK_ONLY)  # Both tables come from one reading.
     try:
         articles = articles_of(read)
-        if articles.isEmpty():  # before a table is replaced
+        if articles.isEmpty():  # Checked before a table is replaced.
             raise InputError(nothing_read(read, dump, config.namespaces))
-        refuse_doubled_pages(articles)
+        refuse_duplicate_pages(articles)
         rows = tables.overwrite("articles", articles)
         refused = tables.overwrite(
             "refused_ranges", refused_of(read).withColumn("run_id", lit(run_id))

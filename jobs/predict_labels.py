@@ -1,7 +1,7 @@
-"""The tags of every photo: the labels whose word vectors are nearest to its embedding.
+"""Tags every photo with the labels whose word vectors are nearest to its embedding.
 
 in   EMBEDDINGS of the model, LABELS
-out  PREDICTIONS   k rows a photo; the rows of this model are replaced in one commit
+out  PREDICTIONS   k rows per photo; the rows of this model are replaced in one commit
 
     python jobs/predict_labels.py --config conf/local.toml --set predict_labels.candidates=unseen
 """
@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before the imports that take seconds
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
-from devise_lib.spark.embed.current_models import tell_if_incomplete
+from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.search.tagging import predict, read_candidates
@@ -24,6 +24,7 @@ from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
+    """Write PREDICTIONS; returns rows, candidate labels, and labels without a vector, unless 0."""
     model = tracking.find_registered(config.model_name, config.model)
     model_id = model.model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
@@ -31,7 +32,7 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     candidates = read_candidates(labels, config.candidates)
     require_same_words(labels, model_store.fetch_extras(model, load_bundle).words_id, model_id)
     embeddings = tables.of_model("embeddings", model_id)
-    tell_if_incomplete(tables, model_id, config.name)
+    warn_if_incomplete(tables, model_id, config.name)
     predictions = predict(embeddings, candidates, config.k)
     rows = tables.overwrite("predictions", predictions, where=f"model_id = '{model_id}'")
     tracking.log_params({"model_id": model_id})

@@ -1,4 +1,4 @@
-"""ARTICLES (or a table of texts, or of the tags of photos) to SENTENCES.
+"""Prepares SENTENCES from ARTICLES, or from a user's table of texts or of photos' tags.
 
 in   ARTICLES or the user's table; the label sets
 out  SENTENCES, NEAR_DUPLICATES, PHRASES
@@ -24,12 +24,13 @@ from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: PrepareCorpus) -> dict[str, int]:
+    """Write SENTENCES; returns sentences, and what was left out."""
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    prepare = prepare_tags if config.kind == "tags" else prepare_texts
-    return prepare(spark, tables, config)
+    return (prepare_tags if config.kind == "tags" else prepare_texts)(spark, tables, config)
 
 
 def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[str, int]:
+    """Write the sentences of texts, without near-duplicates; returns counts by name."""
     joiner = sentences.label_joiner(spark, read_label_sets(c.label_sets), c.join_plurals)
     splitting = sentences.Splitting(c.lower, c.numbers, c.min_sentence_words, c.min_words)
     signing = sentences.Signing(c.near_duplicate_threshold, c.num_perm, c.shingle)
@@ -45,13 +46,14 @@ def prepare_texts(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict
     left_out = {**left_out, **written.left_out}
     tracking.log_metrics({f"left_out_{reason}": float(n) for reason, n in left_out.items()})
     tracking.log_metrics({"unspaced_share": written.unspaced})
-    sentences.tell_unspaced(written.unspaced)
+    sentences.print_unspaced(written.unspaced)
     repeats = {"near duplicates left out": left_out["near_duplicate"]}
     phrases = {"phrases": written.phrases} if rules.passes else {}
     return {"sentences": written.sentences, **repeats, **phrases}
 
 
 def prepare_tags(spark: SparkSession, tables: Tables, c: PrepareCorpus) -> dict[str, int]:
+    """Write the tags of each photo as one sentence; returns counts by name."""
     table = sources.read_source(spark, c.source, c.source_is_table)
     photos = sources.read_tags(table, c.id_column, c.tags_column, c.tag_separator, c.owner_column)
     tagged = sentences.tag_sentences(photos, c.lower, c.numbers, max(2, c.min_sentence_words))

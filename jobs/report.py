@@ -1,7 +1,7 @@
-"""One HTML page of a run: figures beside their controls, photos, plots, times.
+"""Writes one HTML page of a run: figures beside their controls, photos, plots, times.
 
-in   all tables, the published index, what the jobs recorded
-out  report/index.html   one file that needs no other; kept with the MLflow run, too
+in   all tables, the published index, the records of the jobs
+out  report/index.html   one file that needs no other; also stored with the MLflow run
 
     python jobs/report.py --config conf/local.toml --set 'report.queries=["red car"]'
 """
@@ -25,6 +25,7 @@ from devise_lib.spark.tables.delta_tables import Tables
 
 
 def run(spark: SparkSession, config: Report) -> dict[str, int]:
+    """Write the page; returns its figures, tagged photos, queries and bytes."""
     model = tracking.find_registered(config.model_name, config.model)
     tables = Tables.of(spark, config)
     content = collect(tables, config, model.model_id, model.run_id, tracking.current_run_id())

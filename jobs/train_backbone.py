@@ -1,8 +1,8 @@
-"""A softmax CNN: DeViSE's first phase. With `weights` and `classes`, it is taken as it is.
+"""Trains a softmax CNN, DeViSE's first phase; with `weights` and `classes` it is only imported.
 
-in   PHOTOS, LABELS   photos of seen labels that are not kept for testing
+in   PHOTOS, LABELS   photos of seen labels that are not for testing
 out  checkpoints/train_backbone/   the network, its classes and its input size
-     logs/tensorboard/train_backbone/   its curve, while it trains
+     logs/tensorboard/train_backbone/   its loss curve, during training
 
     python jobs/train_backbone.py --config conf/local.toml
 """
@@ -28,6 +28,11 @@ from devise_lib.vision.networks.build import read_network
 
 
 def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
+    """Train the backbone, or import a trained one, and save it.
+
+    Returns:
+        Training photos (0 for an imported network) and classes.
+    """
     folder = Path(config.work_dir) / "checkpoints" / config.name
     checkpoints: Path | None = None
     if config.classes:
@@ -40,7 +45,7 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
         checkpoints = checkpoint_folder(config, *map(tables.version, ("photos", "labels")))
         backbone, photos = fit_softmax(spark, config, tables, checkpoints)
     backbone.save(folder)
-    if checkpoints:  # only now: a run that is killed before it has saved goes on from there
+    if checkpoints:  # Only now, because a run that is killed before saving continues from there.
         rmtree(checkpoints, ignore_errors=True)
     tracking.log_params(
         {"classes_count": len(backbone.classes), "backbone_id": backbone.identity()}

@@ -1,9 +1,9 @@
-"""The projection into the space of words: DeViSE's second phase, with its control.
+"""Trains the projection into the word space, DeViSE's second phase, and its control.
 
 in   FEATURES, LABELS, checkpoints/train_backbone/
-out  the model in MLflow's registry, from pixels to unit embeddings; alias champion where it
-     beats the present one on labels held out; plots with the MLflow run
-     logs/tensorboard/train_devise/   curves, while it trains
+out  the model in MLflow's registry, from pixels to unit embeddings; it gets the alias champion
+     if it beats the current one on labels held out; plots with the MLflow run
+     logs/tensorboard/train_devise/   curves, during training
 
     python jobs/train_devise.py --config conf/local.toml
 """
@@ -31,6 +31,11 @@ from devise_lib.vision.networks.backbones import load_backbone
 
 
 def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
+    """Choose the settings, train and register the model, and promote it if it is clearly better.
+
+    Returns:
+        Training features, ranks, epochs, and 1 for a new champion.
+    """
     tables = Tables.of(spark, config)
     backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
     version = tables.version("features")
@@ -38,7 +43,7 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     outcome = training.outcome
     tracking.log_params({"horovod_size": outcome.size, "features_version": version})
     log_outcome(outcome)
-    tracking.log_plots(training_plots(outcome, training.followed, tables.read("labels")))
+    tracking.log_plots(training_plots(outcome, training.tracked, tables.read("labels")))
     decision = compare(training.bundle, training.folds, config.model_name)
     network = assemble(backbone, training.bundle.trained[0].projection)
     model = register(training.bundle, network, config.model_name, version, decision)

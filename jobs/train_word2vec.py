@@ -1,4 +1,4 @@
-"""SENTENCES, or a file of word vectors, to WORD_VECTORS, if they pass the quality gate.
+"""Trains word vectors on SENTENCES, or reads a file of them, and checks them by the quality gate.
 
 in   SENTENCES, or train_word2vec.vectors (word2vec, fastText, GloVe); the label sets
 out  WORD_VECTORS, export/word_vectors.* (word2vec's formats), METRICS of the word tests
@@ -30,9 +30,10 @@ from devise_lib.spark.words.training import train_vectors
 
 
 def run(spark: SparkSession, config: TrainWord2vec) -> dict[str, int]:
+    """Write WORD_VECTORS if they pass the gate; returns words, and those of a file left out."""
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
     export = Path(config.work_dir) / "export"
-    with Scratch(str(export / "staging")):  # which a refused gate leaves empty, too
+    with Scratch(str(export / "staging")):  # also emptied if the gate refuses the vectors
         return _train(spark, config, tables, export)
 
 
@@ -44,7 +45,7 @@ def _train(
     if config.vectors:
         file = vectors_from_file(spark, config.vectors, config.vectors_format, config.max_vocab)
         file.rows.write.parquet(str(staging / "word_vectors"))
-        left_out = {"doubled words": file.doubled.value, "unreadable words": file.broken.value}
+        left_out = {"duplicate words": file.duplicates.value, "unreadable words": file.broken.value}
     else:
         train_vectors(tables.read("sentences"), config, staging)
         left_out = {}

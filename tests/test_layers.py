@@ -174,7 +174,7 @@ def test_no_folder_has_more_modules_than_one_looks_through():
 @pytest.mark.parametrize(
     ("room", "source", "is_wrong"),
     [
-        ("embed", "from devise_lib.spark.ingest.commits import mark", True),
+        ("embed", "from devise_lib.spark.ingest.commits import set_removed", True),
         ("job", "from devise_lib.spark import embed", True),
         ("platform", "def f():\n    from devise_lib.spark.tables import schemas", True),
         ("embed", "from devise_lib.spark.photos import decoding", False),

@@ -1,1 +1,1 @@
-"""Everything that needs Spark; the only importer of pyspark."""
+"""Everything that needs Spark, by stage of the flow: only it and the jobs import pyspark."""

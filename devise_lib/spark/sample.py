@@ -1,4 +1,4 @@
-"""The sample's large files, written by Spark's tasks."""
+"""Writes the large files of the demo's sample in Spark's tasks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +8,13 @@ from pyspark.sql import SparkSession
 from devise_lib.sample.dump import write_dump
 from devise_lib.sample.files import write_photos
 
-PHOTOS_A_TASK = 250
+PHOTOS_PER_TASK = 250
 
 
 def write_in_tasks(spark: SparkSession, folder: Path, articles: int, photos: int, seed: int) -> int:
     """Write the dump in one task and the photos in many; returns the number of photos."""
     jobs = [
-        (start, min(start + PHOTOS_A_TASK, photos)) for start in range(0, photos, PHOTOS_A_TASK)
+        (start, min(start + PHOTOS_PER_TASK, photos)) for start in range(0, photos, PHOTOS_PER_TASK)
     ]
 
     def write(part: Iterator[tuple[int, int]]) -> Iterator[int]:
@@ -25,5 +25,5 @@ def write_in_tasks(spark: SparkSession, folder: Path, articles: int, photos: int
                 write_photos(folder, start, stop, photos, seed)
                 yield stop - start
 
-    tasks = [(0, -1), *jobs]  # the dump first: it is the longest
+    tasks = [(0, -1), *jobs]  # the dump first, because it takes longest
     return int(spark.sparkContext.parallelize(tasks, len(tasks)).mapPartitions(write).sum())

@@ -188,7 +188,7 @@ def test_one_label_alone_is_nothing_to_learn(spark, copy, monkeypatch):
     monkeypatch.setattr(backbone_training, "run_ranks", never)
     [cat] = [row for row in read_rows(copy, "labels") if row["label"] == "cat"]
     write_rows(copy, "labels", [cat], "overwrite")
-    with pytest.raises(InputError, match="photos of 1 seen labels to train on, want 2"):
+    with pytest.raises(InputError, match="photos of 1 seen labels to train on, want at least 2"):
         train_backbone.run(spark, TrainBackbone(work_dir=copy))
 
 
@@ -252,7 +252,7 @@ def test_a_network_is_trained_on_from_weights_and_its_frozen_layers_stay(
 
 def test_pixels_are_photos_decoded_once(spark, work, monkeypatch):
     monkeypatch.setattr(pixel_table, "FILES_PER_RANK", 1)
-    monkeypatch.setattr(pixel_table, "PHOTOS_A_TASK", 2)
+    monkeypatch.setattr(pixel_table, "PHOTOS_PER_TASK", 2)
     tables = Tables.of(spark, TrainBackbone(work_dir=work))
     photos = tables.read("photos").where("label IN ('cat', 'dog')")
     photos = photos.withColumns(

@@ -9,7 +9,7 @@ from devise_lib.config.words import EmbedLabels
 from devise_lib.errors import InputError
 from devise_lib.numerics.random_vectors import random_unit_vector
 from devise_lib.spark.labels.label_sets import read_label_sets
-from devise_lib.spark.labels.word_space import id_of_labels, id_of_words, is_of_words
+from devise_lib.spark.labels.word_space import has_words, id_of_labels, id_of_words
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.text.labels.awa2 import read_attributes
 from devise_lib.text.labels.label_vectors import choose_vector
@@ -138,7 +138,7 @@ def test_a_set_with_too_few_vectors_or_with_others_is_told_and_labels_stay(spark
         )
     strict = config.model_copy(update={"min_coverage": 0.75})
     message = (
-        r"label set farm: 50% of its labels have no word vector \(unicorn 'unicorn'\), and min"
+        r"label set farm: 50% of its labels have no word vector \(unicorn 'unicorn'\), but min"
     )
     with pytest.raises(InputError, match=message):
         embed_labels.run(spark, strict)
@@ -186,7 +186,7 @@ def test_attributes_take_the_place_of_word_vectors(spark, release):
         assert row["random_vector"] == random_unit_vector(name, 5, 3).tolist()
         assert (row["coverage"], row["term"]) == ("attributes", name.replace("+", " "))
     [words_id] = {row["words_id"] for row in rows.values()}
-    assert not is_of_words(words_id)
+    assert not has_words(words_id)
     shares = {r["candidate_set"]: r["value"] for r in read_rows(work.work_dir, "metrics")}
     assert shares == {"exact": 0, "synonym": 0, "averaged": 0, "missing": 0, "attributes": 1}
     matrix = release / "predicate-matrix-continuous.txt"

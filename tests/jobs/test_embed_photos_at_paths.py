@@ -17,9 +17,9 @@ from devise_lib import tracking
 from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.embed import run as embedding_run
-from devise_lib.spark.embed.current_models import is_current, tell_if_incomplete
+from devise_lib.spark.embed.current_models import is_current, warn_if_incomplete
 from devise_lib.spark.embed.stream import lock_name
-from devise_lib.spark.ingest.commits import mark
+from devise_lib.spark.ingest.commits import set_removed
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.vision.images.decode import decode
@@ -129,7 +129,7 @@ def test_removed_photos_are_told_apart_and_are_no_fault(spark, config, tmp_path)
     add_paths(spark, config, folder, CONTENTS)
     removed = ["p0", "p1", "p2"]
     ids = spark.createDataFrame([(name,) for name in removed], "photo_id string")
-    assert mark(Tables.of(spark, config), ids, removed=True) == 3
+    assert set_removed(Tables.of(spark, config), ids, removed=True) == 3
     for name in ("p0", "p1", "p3"):  # p2 came back, p3 went since
         (folder / f"{name}.png").unlink()
     with pytest.raises(InputError, match=r"^1 of 8 photos .* most often missing_file \(1\)"):
@@ -157,7 +157,7 @@ def test_photos_that_were_moved_or_removed_since_they_came_are_taken_as_they_are
     removed.unlink()
     set_path = f"SET path = '{elsewhere}/q1.png' WHERE photo_id = 'q1'"
     spark.sql(f"UPDATE delta.`{tables.path('photos')}` {set_path}")
-    mark(tables, spark.createDataFrame([("q2",)], "photo_id string"), removed=True)
+    set_removed(tables, spark.createDataFrame([("q2",)], "photo_id string"), removed=True)
     assert run(spark, config, max_bad_share=0.0) == {"embeddings": 11, "quarantined": 1}
     assert reasons(config) == {"q2": "removed"}
     assert set(embedded(config)) == {*CONTENTS, *MORE} - {"q2"}
@@ -206,9 +206,9 @@ def test_features_are_kept_and_vectors_rounded_where_asked_for(spark, to_do, tmp
             row["embedding"], np.asarray(row["embedding"], np.float32).astype(np.float16)
         )
         np.testing.assert_allclose(row["embedding"], wanted, atol=1e-3)
-    with pytest.raises(InputError, match=r"has embedded photos with features: give .*= true"):
+    with pytest.raises(InputError, match=r"has embedded photos with features: set .*= true"):
         run(spark, config)
-    with pytest.raises(InputError, match="photos with precision float16, and this run has float32"):
+    with pytest.raises(InputError, match="photos with precision float16, but this run has float32"):
         run(spark, config, store_backbone_features=True)
 
 
@@ -221,8 +221,8 @@ def test_readers_change_over_to_a_new_model_once_it_is_complete(
 ):
     config = copy_of(done, tmp_path / "work")
     tables = Tables.of(spark, config)
-    tell_if_incomplete(tables, tracking.find_registered("devise", "champion").model_id, "job")
-    tell_if_incomplete(tables, "other", "job")
+    warn_if_incomplete(tables, tracking.find_registered("devise", "champion").model_id, "job")
+    warn_if_incomplete(tables, "other", "job")
     told = [line for line in capfd.readouterr().out.splitlines() if "has made" in line]
     assert told == [
         "job  no run of embed_photos has made other current: it may not have all photos"
@@ -279,7 +279,7 @@ def test_a_model_whose_file_is_gone_or_exchanged_is_refused_and_the_tables_stay(
     inputs = keras.Input((16, 16, 3))
     other = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(inputs))
     keras.Model(inputs, other).save(file)
-    with pytest.raises(Exception, match="gives 7 numbers a photo, but the registry says 4"):
+    with pytest.raises(Exception, match="gives 7 numbers per photo, but the registry says 4"):
         run(spark, config)
     assert embedded(config) == {}
     file.with_suffix(".gone").rename(file)

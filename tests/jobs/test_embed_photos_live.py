@@ -164,7 +164,7 @@ def test_it_takes_new_photos_until_it_is_stopped(
     assert is_current(tables, "another")  # readers are not taken back
     told = capfd.readouterr().out
     assert "all 6 photos have their result; looking for new ones" in told
-    assert "PHOTOS are not what the last stream read" in told
+    assert "PHOTOS is not what the last stream read" in told
     make_current(tables, model_id)
     before = tables.version("embeddings")
     assert run(spark, config) == {"embeddings": 13, "quarantined": 0}
@@ -231,7 +231,7 @@ def test_a_stream_that_cannot_go_on_begins_anew(spark, done, tmp_path, capfd):
     forget_log(spark)
     capfd.readouterr()
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
-    assert "looking at all of them" in capfd.readouterr().out
+    assert "looking at all photos" in capfd.readouterr().out
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
     model_id = tracking.find_registered("devise", "champion").model_id
     rows = results(config, "embeddings", model_id)
@@ -246,7 +246,7 @@ def test_a_stream_whose_next_files_were_packed_and_deleted_begins_anew(
     assert len(pack_and_delete(spark, config)) >= len(LATER)
     capfd.readouterr()
     assert run(spark, config) == {"embeddings": 10, "quarantined": 0}
-    assert "looking at all of them" in capfd.readouterr().out
+    assert "looking at all photos" in capfd.readouterr().out
 
 
 def test_photos_that_were_ingested_into_a_new_table_are_found(spark, done, tmp_path):

@@ -181,7 +181,7 @@ def test_it_is_evaluated_on_features_of_its_own_and_knows_the_labels_it_was_tune
 
 def test_folds_other_than_those_of_its_training_are_refused(spark, config, base):
     other = config.model_copy(update={"seed": 5, "model": base.version})
-    with tracking.job_run(config), pytest.raises(InputError, match="'3 of seed 0', and are now as"):
+    with tracking.job_run(config), pytest.raises(InputError, match="'3 of seed 0', but are now as"):
         fine_tune.run(spark, other)
 
 

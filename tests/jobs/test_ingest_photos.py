@@ -274,9 +274,9 @@ REFUSED = {
         only_text,
         r"3 of 3 photos are refused, .* most often not_an_image \(2\)\. For example "
         r"file:.*/new/a\.jpg \(no known format; .*\) and file:.*/new/b\.jpg \(no known.*\)\. "
-        r"Files that are no photos are left out by the `include` of their source, as in include = ",
+        r"Leave out files that are no photos by the `include` of their source, as in include = ",
     ),
-    "too many bad": (two_of_three, r"2 of 3 .* above max_bad_share = 0\.5.*Mend the source"),
+    "too many bad": (two_of_three, r"2 of 3 .* above max_bad_share = 0\.5.*Repair the source"),
 }
 
 

@@ -236,7 +236,7 @@ def test_a_table_of_structs_at_a_path_that_looks_like_a_pattern(listed):
         ),
         (
             {"path": "nested", "columns": {"path": "", "id": "id", "content": "image.bytes"}},
-            r"'b' is there twice in column 'id' of .*nested\.parquet, and it tells",
+            r"'b' is there twice in column 'id' of .*nested\.parquet, and it identifies",
         ),
         ({"path": "/none/such"}, r"there is no delta table '/none/such' \("),
         ({"path": "none_such"}, r"there is no delta table 'none_such' \("),

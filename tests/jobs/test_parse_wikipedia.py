@@ -135,7 +135,7 @@ def test_a_folder_that_holds_a_wiki_twice_is_refused_and_the_table_stays(
         (folder / name).write_bytes(dump.read_bytes())
     before = articles(work)
     with pytest.raises(
-        InputError, match=r"comes 2 times.* it is in .*articles-multistream.*w-pages-art"
+        InputError, match=r"occurs 2 times.* it is in .*articles-multistream.*w-pages-art"
     ):
         parse_wikipedia.run(spark, ParseWikipedia(dump=str(folder), work_dir=work))
     assert before

@@ -100,7 +100,7 @@ def test_says_what_is_missing_and_leaves_the_predictions_as_they_were(spark, con
     before = read(config)
 
     use(monkeypatch, "devise-v7")
-    with pytest.raises(InputError, match="embeddings have 7 dimensions and the label vectors 16"):
+    with pytest.raises(InputError, match="embeddings have 7 dimensions, but the label vectors 16"):
         predict_labels.run(spark, config)
     use(monkeypatch, "another-model")
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of this model: run embed_photos"):

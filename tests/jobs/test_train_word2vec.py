@@ -159,7 +159,7 @@ def test_a_file_of_vectors_goes_through_the_same_gate_and_is_exported(
     theirs = config.model_copy(update=changes)
     assert train_word2vec.run(spark, theirs) == {
         "words": 12,
-        "doubled words": 0,
+        "duplicate words": 0,
         "unreadable words": 0,
     }
     rows = read_rows(theirs.work_dir, "word_vectors")
@@ -171,7 +171,7 @@ def test_a_file_of_vectors_goes_through_the_same_gate_and_is_exported(
     known = KeyedVectors.load_word2vec_format(str(exported), binary=False)
     assert known["fish"].tolist() == [0.0, 1.0, 0.5]
     everything = theirs.model_copy(update={"max_vocab": 0, "exports": (), "label_sets": ()})
-    assert train_word2vec.run(spark, everything)["doubled words"] == 1  # Fish, after fish
+    assert train_word2vec.run(spark, everything)["duplicate words"] == 1  # Fish, after fish
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""From a Wikipedia dump or a user's table to ARTICLES and SENTENCES."""
+"""A Wikipedia dump or a user's table into ARTICLES and SENTENCES."""

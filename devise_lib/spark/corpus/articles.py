@@ -1,4 +1,4 @@
-"""A Wikipedia dump to ARTICLES: each task reads byte ranges of whole streams."""
+"""Reads a Wikipedia dump into ARTICLES: each task reads byte ranges of whole streams."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -20,7 +20,7 @@ BATCH_ROWS = 200
 BATCH_CHARACTERS = 8_000_000  # the longest pages have a megabyte of text
 RANGES = "path string, start long, stop long, is_last boolean, kind string, pages long"
 
-# A task gives pages and refused ranges in one stream of rows: a range is read once.
+# A task gives pages and refused ranges in one stream of rows, because a range is read once.
 _REFUSED_COLUMNS = [name for name in REFUSED_RANGES.names if name != "run_id"]
 READ = StructType(
     [StructField(f.name, f.dataType) for f in ARTICLES]
@@ -38,19 +38,19 @@ def read_articles(
     files: WorkerFiles | None = None,
     disambiguation_templates: tuple[str, ...] = (),
 ) -> DataFrame:
-    """The pages of `namespaces` and the ranges that were refused, one task per range.
+    """Return the pages of some namespaces, and the refused ranges, with one task per range.
 
     Args:
         spark: the session.
         ranges: the byte ranges of the dump.
-        namespaces: the numbers of the namespaces that are kept.
+        namespaces: numbers of the namespaces to read.
         damaged: "fail" raises at the first damage; "refuse" gives a row for each.
-        files: the file system as workers open it.
+        files: opens the dump on workers.
         disambiguation_templates: names of templates that mark disambiguation pages in this wiki,
-            beside those that are known.
+            beside the known ones.
 
     Returns:
-        The columns of READ; `articles_of` and `refused_of` tell the two kinds of rows apart.
+        The columns READ; `articles_of` and `refused_of` select the two kinds of rows.
     """
     plan = spark.createDataFrame(
         [(r.path, r.start, r.stop, r.is_last, r.kind, r.pages) for r in ranges], RANGES
@@ -65,12 +65,12 @@ def read_articles(
                 source = f"{row['path']}:{row['start']}-{row['stop']}"
                 yield from _batches(_rows(found, namespaces, disambiguation_templates, source))
 
-    # A range a task: Spark would otherwise put small rows such as these into one.
+    # One range per task. Otherwise Spark would put such small rows into one task.
     return plan.repartitionByRange(len(ranges), "path", "start").mapInArrow(read, READ)
 
 
 def nothing_read(read: DataFrame, dump: str, namespaces: tuple[int, ...]) -> str:
-    """Why a reading gave no article: the first damage, or no page of the namespaces."""
+    """Return why no article was read: the first damage, or no page of the namespaces."""
     damage = refused_of(read).select("start", "reason", "message").limit(1).collect()
     if not damage:
         return f"{dump} has no page of namespaces {list(namespaces)}"
@@ -78,11 +78,13 @@ def nothing_read(read: DataFrame, dump: str, namespaces: tuple[int, ...]) -> str
     return f"{dump}: no page could be read: damaged from byte {start} on ({reason}): {message}"
 
 
-def refuse_doubled_pages(articles: DataFrame) -> None:
-    """Each id names one page: a folder may hold one wiki twice, a file the pages' history.
+def refuse_duplicate_pages(articles: DataFrame) -> None:
+    """Raise InputError if a page id occurs twice.
+
+    A folder may hold one wiki twice, or a file the history of its pages.
 
     Raises:
-        InputError: with an id that comes twice, where from, and what to do.
+        InputError: the message has such an id, the files that it is from, and what to do.
     """
     file = F.regexp_replace("source", r":\d+-\d+$", "")
     counts = articles.groupBy("page_id").agg(
@@ -90,35 +92,35 @@ def refuse_doubled_pages(articles: DataFrame) -> None:
         F.count_distinct("revision_id"),
         F.array_sort(F.collect_set(file)),
     )
-    doubled = counts.where("n > 1").limit(1).collect()
-    if doubled:
-        raise InputError(describe_doubled_page(*doubled[0]))
+    duplicate = counts.where("n > 1").limit(1).collect()
+    if duplicate:
+        raise InputError(describe_duplicate_page(*duplicate[0]))
 
 
-def describe_doubled_page(page_id: str, times: int, revisions: int, files: list[str]) -> str:
-    """Why a page id comes several times, by the files and the revisions of it, and what to do."""
-    comes = f"page id {page_id} comes {times} times, want each page once"
+def describe_duplicate_page(page_id: str, times: int, revisions: int, files: list[str]) -> str:
+    """Return why a page id occurs several times, by its files and revisions, and what to do."""
+    comes = f"page id {page_id} occurs {times} times, want each page once"
     if len(files) > 1:
         return (
-            f"{comes}: it is in {', '.join(files[:5])}; leave one packing of the dump, or of each "
-            "wiki, in the folder"
+            f"{comes}: it is in {', '.join(files[:5])}; leave only one form of the dump, or of "
+            "each wiki, in the folder"
         )
     if revisions > 1:
         return (
             f"{comes}: {files[0]} has {revisions} revisions of it as pages of their own, as "
             "exports of a history have; set parse_wikipedia.dump to a pages-articles dump, which "
-            "has the newest revision of each page alone"
+            "has only the newest revision of each page"
         )
     return f"{comes}: {files[0]} holds the same page again; fetch the dump again"
 
 
 def articles_of(read: DataFrame) -> DataFrame:
-    """The rows of ARTICLES."""
+    """Return the rows of ARTICLES among those of `read_articles`."""
     return read.where("reason IS NULL").select(*ARTICLES.names)
 
 
 def refused_of(read: DataFrame) -> DataFrame:
-    """The rows of REFUSED_RANGES, less their run."""
+    """Return the rows of REFUSED_RANGES among those of `read_articles`, without their run."""
     return read.where("reason IS NOT NULL").select(*_REFUSED_COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""Phrases that the counts of a corpus suggest: found by Spark, joined on the workers."""
+"""Statistical phrases of a corpus: found by counting in Spark, and joined on the workers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class PhraseRules:
     """Which pairs of tokens are phrases.
 
     Attributes:
-        passes: how often to count and join; 0: no phrase is looked for.
-        min_count, threshold, scoring: as in gensim's Phrases; scores are above the threshold.
-        max_phrases: of each pass; the commonest are taken. They pass through the driver and
-            lie in the memory of every worker process: 70 MB for 200,000.
+        passes: how often to count and join; 0: no phrases.
+        min_count, threshold, scoring: as in gensim's Phrases; a score must be above the threshold.
+        max_phrases: of each pass, the most frequent ones. They pass through the driver and are in
+            the memory of every worker process: 70 MB for 200,000.
     """
 
     passes: int
@@ -38,20 +38,20 @@ class PhraseRules:
 def find_phrases(
     lines: DataFrame, rules: PhraseRules, labels: Broadcast[PhraseJoiner]
 ) -> tuple[DataFrame, DataFrame]:
-    """The phrases of a corpus, and the corpus with them joined.
+    """Return the phrases of a corpus, and the corpus with them joined.
 
-    Each pass counts the tokens that the passes before it have joined, so the second finds
-    phrases of up to four words. As in word2phrase, the second token of a phrase begins no other
-    in the same pass. The tokens of `labels` are never taken into a longer phrase: their vectors
-    are what the corpus is for.
+    Each pass counts tokens that the passes before it have joined, so the second pass finds phrases
+    of up to four words. The second token of a phrase begins no other phrase in the same pass, as in
+    word2phrase. The tokens of `labels` never become part of a longer phrase, because the corpus is
+    for their vectors.
 
     Args:
-        lines: page_id, lines as `tokenise` gives them; read once a pass.
-        rules: see there; the passes end earlier when one finds nothing.
-        labels: the joiner that the lines went through.
+        lines: page_id, and lines from `tokenise`; read once per pass.
+        rules: which pairs are phrases; a pass that finds none is the last.
+        labels: the joiner of the labels' terms, which the lines have been through.
 
     Returns:
-        Rows of PHRASES, and page_id, lines.
+        Rows of PHRASES; and page_id, lines.
     """
     spark = lines.sparkSession
     found: list[tuple[object, ...]] = []
@@ -71,11 +71,12 @@ def find_phrases(
 def choose_pairs(
     lines: DataFrame, rules: PhraseRules, labels: Broadcast[PhraseJoiner]
 ) -> list[tuple[str, str, int, float]]:
-    """The phrases of one pass: first token, second token, count, score; the commonest first.
+    """Return the phrases of one pass: first token, second token, count, score; most frequent first.
 
     Args:
-        lines: with the phrases of the passes before joined.
-        rules, labels: see `find_phrases`.
+        lines: with the phrases of earlier passes joined.
+        rules: which pairs are phrases.
+        labels: the joiner of the labels' terms.
     """
     pairs = _count_pairs(lines).persist(StorageLevel.DISK_ONLY)
     words = pairs.groupBy("first").agg(F.sum("count").alias("count"))
@@ -111,7 +112,7 @@ def choose_pairs(
 
 
 def _count_pairs(lines: DataFrame) -> DataFrame:
-    """How often each token stands before each other one: first, second, count.
+    """Return how often each token stands before each other one: first, second, count.
 
     `second` is null at the end of a line, so the counts of a first token add up to all of its
     occurrences.
@@ -126,7 +127,7 @@ def _count_pairs(lines: DataFrame) -> DataFrame:
 
 
 def join_lines(lines: DataFrame, joiners: Sequence[Broadcast[PhraseJoiner]]) -> DataFrame:
-    """page_id and lines with the phrases of each joiner joined, one joiner after the other."""
+    """Return page_id, and lines with the phrases of each joiner joined, one after the other."""
     if not joiners:
         return lines.select("page_id", "lines")
 

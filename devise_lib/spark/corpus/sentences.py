@@ -1,7 +1,7 @@
-"""Texts and tags to SENTENCES.
+"""Texts and tags into SENTENCES.
 
-A text is tokenised and signed in one pass of Python. Between that and SENTENCES it is one string,
-its sentences on lines, which Spark cuts into tokens by itself.
+A text is tokenised and signed in one pass of Python. Until SENTENCES it is then one string with a
+line per sentence, which Spark splits into tokens by itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from pyspark.sql.types import (
 
 from devise_lib.console import print_line
 from devise_lib.errors import InputError
-from devise_lib.spark.corpus.near_duplicates import find_repeats, name_the_kept, place
+from devise_lib.spark.corpus.near_duplicates import find_repeats, place, resolve_kept
 from devise_lib.spark.corpus.phrases import PhraseRules, find_phrases
 from devise_lib.spark.tables.caching import on_disk
 from devise_lib.spark.tables.delta_tables import Tables
@@ -49,7 +49,7 @@ TOKENISED = StructType(
     ]
 )
 TAGGED = StructType([*SENTENCES.fields, StructField("owner", StringType())])
-BATCH_CHARS = 1 << 22  # of text that one batch from Python to Spark holds, and one article more
+BATCH_CHARS = 1 << 22  # A batch from Python to Spark ends with the article that exceeds it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,10 @@ class Splitting:
     """How a text becomes tokens.
 
     Attributes:
-        lower, numbers, min_sentence_words: see devise_lib.text.phrases.joined_sentences.
-        min_words: tokens of a text; shorter ones are left out.
+        lower: put words into lower case.
+        numbers: keep tokens without a letter.
+        min_sentence_words: shorter sentences are left out.
+        min_words: texts with fewer tokens are left out.
     """
 
     lower: bool = True
@@ -69,7 +71,13 @@ class Splitting:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """How a text is signed, see devise_lib.text.near_duplicates."""
+    """How a text gets its MinHash signature.
+
+    Attributes:
+        threshold: estimated Jaccard similarity, in [0, 1], from which a text is a repeat.
+        num_perm: length of a signature.
+        shingle: tokens per shingle.
+    """
 
     threshold: float
     num_perm: int
@@ -78,12 +86,12 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What `write_texts` wrote.
+    """What `write_texts` has written.
 
     Attributes:
         sentences, phrases: rows of SENTENCES and of PHRASES.
-        left_out: texts that were left out, by the reason.
-        unspaced: share of the texts' characters, in [0, 1], that are of scripts without blanks.
+        left_out: number of texts that were left out, by reason.
+        unspaced: share of the texts' characters, in [0, 1], in scripts without blanks.
     """
 
     sentences: int
@@ -100,26 +108,26 @@ def write_texts(
     signing: Signing,
     rules: PhraseRules,
 ) -> Written:
-    """Texts to NEAR_DUPLICATES, PHRASES and SENTENCES; each text is tokenised once.
+    """Write texts to NEAR_DUPLICATES, PHRASES and SENTENCES. Each text is tokenised once.
 
     Args:
-        tables: where they go.
+        tables: where the tables are replaced.
         texts: page_id (each once), text.
         joiner: of the terms of labels.
-        splitting, signing, rules: see there.
+        splitting, signing, rules: how texts are tokenised, compared and searched for phrases.
 
     Raises:
-        InputError: no text is long enough; no table is touched then.
+        InputError: no text is long enough; then no table changes.
     """
     with on_disk(tokenise(texts, joiner, splitting, signing)) as tokenised:
         short, long, unspaced = _totals(tokenised)
         if not long:
             raise InputError(
-                f"none of {short:,} texts has a sentence and prepare_corpus.min_words words "
-                f"({splitting.min_words}): check the texts, or lower it"
+                f"none of {short:,} texts has a sentence and prepare_corpus.min_words = "
+                f"{splitting.min_words} words: check the texts, or lower min_words"
             )
         signed = tokenised.where("lines IS NOT NULL")
-        repeats = name_the_kept(find_repeats(signed, signing.threshold, signing.num_perm))
+        repeats = resolve_kept(find_repeats(signed, signing.threshold, signing.num_perm))
         dropped = tables.overwrite("near_duplicates", repeats)
         kept = signed.join(repeats, "page_id", "left_anti").select("page_id", "lines")
         phrases, lines = find_phrases(kept, rules, joiner)
@@ -130,28 +138,28 @@ def write_texts(
 
 
 def _totals(tokenised: DataFrame) -> tuple[int, int, float]:
-    """How many texts have too few words, how many have enough; `Written.unspaced`."""
+    """Return the number of texts with too few words, that of the others, and the unspaced share."""
     counts = (F.count("*"), F.count("lines"), F.sum("characters"), F.sum("unspaced"))
     [(texts, long, characters, unspaced)] = tokenised.agg(*counts).collect()
     return texts - long, long, unspaced / characters if characters else 0.0
 
 
-def tell_unspaced(share: float) -> None:
-    """Print the share of characters in scripts without blanks, if it is more than names make."""
+def print_unspaced(share: float) -> None:
+    """Print the share of characters in scripts without blanks, if it is more than names explain."""
     if share >= 0.01:
         print_line(
             f"prepare_corpus  {share:.0%} of the characters are of scripts without blanks between "
-            "words (Chinese, Japanese, Thai, Lao, Khmer, Burmese): ICU's dictionaries cut them"
+            "words (Chinese, Japanese, Thai, Lao, Khmer, Burmese): ICU's dictionaries split them"
         )
 
 
 def write_tags(tables: Tables, tagged: DataFrame) -> int:
-    """Rows of `tag_sentences` to SENTENCES; returns how many.
+    """Write the rows of `tag_sentences` to SENTENCES, and return their number.
 
-    NEAR_DUPLICATES and PHRASES become empty: neither is looked for among tags.
+    NEAR_DUPLICATES and PHRASES become empty, because tags have neither.
 
     Raises:
-        InputError: there is no row; no table is touched then.
+        InputError: there is no row; then no table changes.
     """
     with on_disk(tagged) as sentences:
         if sentences.isEmpty():
@@ -167,7 +175,7 @@ def write_tags(tables: Tables, tagged: DataFrame) -> int:
 def label_joiner(
     spark: SparkSession, labels: Sequence[Label], plurals: bool
 ) -> Broadcast[PhraseJoiner]:
-    """Joins the terms of labels, and their English plurals to the same tokens where asked."""
+    """Return what joins the labels' terms and, with `plurals`, their English plurals to a token."""
     terms = phrases_of(labels)
     return spark.sparkContext.broadcast(PhraseJoiner(terms, plural_forms(terms) if plurals else {}))
 
@@ -175,16 +183,16 @@ def label_joiner(
 def tokenise(
     texts: DataFrame, joiner: Broadcast[PhraseJoiner], splitting: Splitting, signing: Signing
 ) -> DataFrame:
-    """Each text's sentences and signature: rows of TOKENISED.
+    """Return the sentences and the signature of each text: rows of TOKENISED.
 
     `lines` has one sentence per line, with spaces between its tokens. A text of fewer than
-    `splitting.min_words` tokens has its counts only. `unspaced` counts the characters of scripts
+    `splitting.min_words` tokens has only counts. `unspaced` counts the characters of scripts
     without blanks between words.
 
     Args:
         texts: page_id, text.
         joiner: of the terms of labels.
-        splitting, signing: see there.
+        splitting, signing: how texts are tokenised and signed.
     """
     bands, rows = band_and_rows(signing.threshold, signing.num_perm)
 
@@ -214,22 +222,22 @@ def tokenise(
 
 
 def to_sentences(lines: DataFrame) -> DataFrame:
-    """page_id and lines to rows of SENTENCES."""
+    """Return rows of SENTENCES from page_id and lines."""
     cut = lines.select("page_id", F.posexplode(F.split("lines", "\n")).alias("position", "line"))
     return cut.select("page_id", "position", F.split("line", " ").alias("tokens"))
 
 
 def tag_sentences(photos: DataFrame, lower: bool, numbers: bool, min_tags: int) -> DataFrame:
-    """Each photo's tags as one sentence, in their order and each once: rows of SENTENCES.
+    """Return each photo's tags as one sentence, in their order and each once: rows of SENTENCES.
 
     Photos of fewer than `min_tags` different tags are left out. The same tags on several photos of
     one owner, as on a series of shots, count once, for the first photo by its id.
 
     Args:
         photos: page_id, owner (null: every photo counts) and tags (array of strings).
-        lower: whether tags are lower-cased.
-        numbers: whether tags without any letter are kept.
-        min_tags: see above.
+        lower: put tags into lower case.
+        numbers: keep tags without any letter.
+        min_tags: least number of different tags of a photo.
     """
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

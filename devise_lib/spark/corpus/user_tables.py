@@ -1,4 +1,4 @@
-"""What SENTENCES are made of: ARTICLES, or a table of texts or of tags that the user has."""
+"""The sources of SENTENCES: ARTICLES, or a user's table of texts or of tags."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from devise_lib.spark.platform.literal_paths import open_table
 
 
 def running_text(articles: DataFrame) -> DataFrame:
-    """The articles that may hold sentences, as page_id and text: no redirect, no disambiguation."""
+    """Return page_id and text of all articles but redirects and disambiguation pages."""
     return articles.where(~_is_redirect() & ~_is_disambiguation()).select("page_id", "text")
 
 
 def count_left_out(articles: DataFrame) -> dict[str, int]:
-    """How many articles `running_text` leaves out, by the reason; a redirect counts as one only."""
+    """Count the redirects and disambiguation pages; a redirect counts as nothing else."""
     reasons = {
         "redirect": _is_redirect(),
         "disambiguation": ~_is_redirect() & _is_disambiguation(),
@@ -38,13 +38,13 @@ def _is_disambiguation() -> Column:
 
 
 def read_source(spark: SparkSession, source: str, is_table: bool) -> DataFrame:
-    """A table of the user's.
+    """Return a user's table.
 
     Args:
         spark: the session.
-        source: the full name of a table of the catalog, or a folder of a Delta table or of
-            Parquet files.
-        is_table: whether it is the former.
+        source: the full name of a table of the catalog, or a folder of a Delta table or of Parquet
+            files.
+        is_table: whether it is a name.
 
     Raises:
         InputError: there is no such table.
@@ -71,10 +71,10 @@ def read_source(spark: SparkSession, source: str, is_table: bool) -> DataFrame:
 
 
 def read_texts(table: DataFrame, id_column: str, text_column: str) -> DataFrame:
-    """The texts of a user's table as page_id and text, each id once.
+    """Return the texts of a user's table as page_id and text, each id once.
 
     Raises:
-        InputError: a column is not there, the text is no string, or an id is null or comes twice.
+        InputError: a column is missing, the text is no string, or an id is null or occurs twice.
     """
     _require_columns(table, {"id_column": id_column, "text_column": text_column})
     kind = table.schema[text_column].dataType.simpleString()
@@ -94,17 +94,17 @@ def read_texts(table: DataFrame, id_column: str, text_column: str) -> DataFrame:
 def read_tags(
     table: DataFrame, id_column: str, tags_column: str, separator: str, owner_column: str
 ) -> DataFrame:
-    """The tags of a user's table as page_id, owner and tags (array of strings), each id once.
+    """Return the tags of a user's table: page_id, owner, tags (array of strings), each id once.
 
     Args:
-        table: one row a photo.
+        table: one row per photo.
         id_column: its ids, of any type.
-        tags_column: an array of strings, or a string that is cut at `separator`.
+        tags_column: an array of strings, or a string to split at `separator`.
         separator: "" for an array.
-        owner_column: whose photo it is; "" for none, then `owner` is null.
+        owner_column: the photo's owner; "" for none, then `owner` is null.
 
     Raises:
-        InputError: a column is not there or of another type, or an id is null or comes twice.
+        InputError: a column is missing or has another type, or an id is null or occurs twice.
     """
     wanted = {"id_column": id_column, "tags_column": tags_column, "owner_column": owner_column}
     _require_columns(table, {key: name for key, name in wanted.items() if name})
@@ -116,7 +116,7 @@ def read_tags(
         )
     tags = F.col(tags_column)
     if separator:
-        tags = F.split(tags, re.escape(separator))  # it takes a pattern
+        tags = F.split(tags, re.escape(separator))  # Spark takes a pattern.
     owner = F.col(owner_column).cast("string") if owner_column else F.lit(None).cast("string")
     photos = table.select(
         F.col(id_column).cast("string").alias("page_id"),
@@ -142,12 +142,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _require_ids(rows: DataFrame, id_column: str) -> None:
-    """Each id names one row: near-duplicates are told apart, and left out, by it."""
+    """Raise InputError unless each id names one row; near-duplicates are identified by it."""
     counts = rows.groupBy("page_id").count()
-    doubled = counts.where(F.col("page_id").isNull() | (F.col("count") > 1)).limit(1).collect()
-    if doubled:
-        found, times = doubled[0]
+    faulty = counts.where(F.col("page_id").isNull() | (F.col("count") > 1)).limit(1).collect()
+    if faulty:
+        found, times = faulty[0]
         raise InputError(
             f"prepare_corpus.id_column {id_column!r} holds {found or 'null'!r} in {times:,} rows, "
-            "want every row to have an id of its own"
+            "but every row must have an id of its own"
         )

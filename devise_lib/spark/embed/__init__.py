@@ -1,1 +1,1 @@
-"""From PHOTOS to EMBEDDINGS, each photo once per model."""
+"""PHOTOS into EMBEDDINGS: each photo is embedded or refused once per model."""

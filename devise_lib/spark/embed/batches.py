@@ -1,8 +1,8 @@
-"""The photos of a batch: first their ids alone, then with their bytes, which are read once.
+"""The photos of a micro-batch: first their ids alone, then their bytes, which are read once.
 
-Whatever is asked of a micro-batch has Spark's stream read its files anew, with every column that it
-takes from them. So the stream brings what photos are looked up by, and the names of their files;
-those that are to be embedded are then read from these.
+Every query on a micro-batch makes Spark's stream read its files again, with all columns that the
+stream selects. So the stream brings only the columns by which photos are looked up, and the names
+of their files. The photos to embed are then read from these files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,19 +17,15 @@ from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import PHOTOS
 
-MUTABLE_COLUMNS = (
-    "path",
-    "size_bytes",
-    "modification_time",
-    "removed",
-)  # while the bytes stay the same
-# Databricks refuses to read the files of a Delta table as anything else, unless it is told.
-PAST_DELTA = {"spark.databricks.delta.formatCheck.enabled": "false"}
+# They may change while the bytes of a photo stay the same.
+MUTABLE_COLUMNS = ("path", "size_bytes", "modification_time", "removed")
+# Databricks reads the files of a Delta table as Parquet only with this setting.
+READ_AS_PARQUET = {"spark.databricks.delta.formatCheck.enabled": "false"}
 ROW_KEY = ["photo_id", "revision", "file_hash"]
 
 
-class Losses:
-    """Whether somebody has taken rows out of a table; asked often, it reads each commit once.
+class RowLosses:
+    """Whether somebody has removed rows from a table. Repeated checks read each commit once.
 
     Args:
         tables: with the table.
@@ -41,23 +37,23 @@ class Losses:
         self._happened, self._looked_up_to = False, -1
 
     def happened(self) -> bool:
-        """Whether the table's log knows of such a commit by now."""
+        """Return whether the table's log has such a commit by now."""
         if not self._happened:
             newest = self._tables.version(self._name)
-            self._happened = self._tables.lost_rows(self._name, after=self._looked_up_to)
+            self._happened = self._tables.may_have_lost_rows(self._name, after=self._looked_up_to)
             self._looked_up_to = newest
         return self._happened
 
 
 def identify(photos: DataFrame) -> DataFrame:
-    """photo_id, sha256, revision and `file` of rows of PHOTOS; read as a table or as a stream."""
+    """Return photo_id, sha256, revision and `file` of rows of PHOTOS, a table or a stream."""
     return photos.select("photo_id", "sha256", "revision", F.input_file_name().alias("file"))
 
 
 def count_files(ids: DataFrame) -> tuple[dict[str, int], bool]:
-    """The files of rows of `identify` with their photos, and whether any photo was ingested anew.
+    """Return the files of these ids with their photos, and whether any was ingested again.
 
-    In one query: whatever is asked of a micro-batch has its files read once more.
+    One query does both, because every query on a micro-batch reads its files once more.
     """
     asked = F.count("*").alias("photos"), F.max(F.col("revision") > 1).alias("has_revised")
     rows = ids.groupBy("file").agg(*asked).collect()
@@ -65,7 +61,9 @@ def count_files(ids: DataFrame) -> tuple[dict[str, int], bool]:
 
 
 def in_parts(files: Mapping[str, int], photos: int, least: int, most: int) -> Iterator[list[str]]:
-    """Files in parts of `least` of them, or of more, up to `most`, that have so many photos.
+    """Divide files into parts of at least `least` files.
+
+    A part gets more files, up to `most`, until it has `photos` photos.
 
     >>> list(in_parts({"a": 1, "b": 2, "c": 1}, photos=2, least=1, most=9))
     [['a', 'b'], ['c']]
@@ -82,7 +80,7 @@ def in_parts(files: Mapping[str, int], photos: int, least: int, most: int) -> It
 
 
 def newest(ids: DataFrame) -> DataFrame:
-    """Of several revisions of a photo the last one."""
+    """Return only the last revision of each photo."""
     others = F.struct(*(name for name in ids.columns if name != "photo_id"))
     last = ids.groupBy("photo_id").agg(F.max_by(others, "revision").alias("last"))
     return last.select("photo_id", "last.*")
@@ -91,21 +89,21 @@ def newest(ids: DataFrame) -> DataFrame:
 def refresh_rows(
     ids: DataFrame, files: Mapping[str, int], tables: Tables, scratch: Scratch
 ) -> DataFrame:
-    """The photos that PHOTOS still has, where they are now.
+    """Return the photos that PHOTOS still has, with their current values.
 
-    A stream brings rows as they were appended. A file is written anew when a photo of it is moved,
-    marked as removed, superseded or deleted: where all files are still there nothing happened. A
-    superseded photo stays as it was: its new revision comes later, and replaces it.
+    A stream brings rows as they were appended. A file is rewritten when a photo in it is moved,
+    marked as removed, superseded or deleted. So if all files still exist, nothing has changed. A
+    superseded photo is returned unchanged: its new revision comes later, and replaces it.
 
     Args:
-        ids: of `identify`, at most those of a micro-batch: they are broadcast.
-        files: all that these are in, with their numbers of photos.
+        ids: the columns of `identify`, at most a micro-batch, because they are broadcast.
+        files: all files of these photos, with their numbers of photos.
         tables: with PHOTOS.
-        scratch: for what is found.
+        scratch: holds the result.
 
     Returns:
-        The ids; where a file was written anew with a column `now`, CHANGING of the photos that
-        were in it.
+        The ids. If a file was rewritten, they have a column `now` with the MUTABLE_COLUMNS of the
+        photos that were in it.
     """
     gone = tables.files_gone("photos", files)
     if not gone:
@@ -119,17 +117,17 @@ def refresh_rows(
 
 
 def read_photos(ids: DataFrame, files: Mapping[str, int], tables: Tables) -> tuple[DataFrame, int]:
-    """The rows of PHOTOS as a whole, and how many rows their files have.
+    """Return the whole rows of PHOTOS, and the number of rows that their files have.
 
-    They are read past Delta, which would look into every file. What it has deleted in these is not
-    asked for.
+    They are read as plain Parquet, because Delta would look into every file. Rows that Delta has
+    deleted from these files are not among the ids.
 
     Args:
-        ids: of `refresh_rows`.
-        files: all that these are in, at least one, with their numbers of photos.
+        ids: the result of `refresh_rows`.
+        files: all files of these photos, at least one, with their numbers of photos.
         tables: with PHOTOS.
     """
-    with session_settings(tables.spark, PAST_DELTA):
+    with session_settings(tables.spark, READ_AS_PARQUET):
         rows = read_parquet(tables.spark, *map(unquote, files), schema=PHOTOS)
     count = rows.count()
     now = ["now"] if "now" in ids.columns else []
@@ -149,8 +147,8 @@ def read_photos(ids: DataFrame, files: Mapping[str, int], tables: Tables) -> tup
 
 
 def _hashed(file: str | Column) -> Column:
-    """A few bytes for a file's name, since they are broadcast; without the folder.
+    """Return a short hash of a file's name, for broadcasts, without the folder.
 
-    Of which Delta and Spark have their own spellings: file:/tmp, file:///tmp.
+    Delta and Spark spell folders differently: file:/tmp, file:///tmp.
     """
     return F.xxhash64(F.substring_index(file, "/", -1)).alias("file_hash")

@@ -1,7 +1,7 @@
-"""Which model's embeddings readers see: one row of CURRENT_MODELS, written when they are complete.
+"""The model whose embeddings readers see: a row of CURRENT_MODELS, written when all are complete.
 
-A new model embeds every photo beside the rows of the old one. Readers change over in one commit:
-of CURRENT_MODELS, and where there is a catalog of its view `embeddings_current`.
+A new model embeds every photo beside the rows of the old one. Readers switch in one commit, of
+CURRENT_MODELS and, with a catalog, of its view `embeddings_current`.
 """
 
 import shutil
@@ -19,12 +19,18 @@ VIEW = "embeddings_current"
 
 
 def is_current(tables: Tables, model_id: str) -> bool:
-    """Whether readers see this model."""
+    """Return whether readers see this model."""
     return _newest_first(tables)[:1] == [model_id]
 
 
-def tell_if_incomplete(tables: Tables, model_id: str, job: str) -> None:
-    """Say so where a job takes embeddings of a model that never were complete."""
+def warn_if_incomplete(tables: Tables, model_id: str, job: str) -> None:
+    """Print a warning if the embeddings of a model have never been complete.
+
+    Args:
+        tables: of the work folder.
+        model_id: the model that a job reads.
+        job: the job's name, which begins the line.
+    """
     if model_id not in _newest_first(tables):
         print_line(
             f"{job}  no run of embed_photos has made {model_id} current: it may not have all photos"
@@ -35,7 +41,7 @@ def make_current(tables: Tables, model_id: str) -> None:
     """Let readers see this model from now on.
 
     Args:
-        tables: with a complete set of the model's rows; their provenance names the run.
+        tables: with all rows of the model; their provenance names the run.
         model_id: the model.
     """
     row = tables.spark.createDataFrame(
@@ -45,7 +51,7 @@ def make_current(tables: Tables, model_id: str) -> None:
 
 
 def show_in_view(tables: Tables, model_id: str) -> None:
-    """Have the view of the catalog, if there is one, show the current model's rows."""
+    """Let the view of the catalog, if there is one, show the rows of the model."""
     if tables.catalog:
         tables.spark.sql(
             f"CREATE OR REPLACE VIEW {tables.catalog}.{VIEW} AS SELECT * FROM "
@@ -54,15 +60,15 @@ def show_in_view(tables: Tables, model_id: str) -> None:
 
 
 def drop_old_models(tables: Tables, keep: int, but: str) -> None:
-    """Drop the rows of all models that were current once, but for the `keep` newest of them.
+    """Drop the rows of all models that have been current, except the `keep` newest.
 
-    A model that never was current, such as one on trial, keeps its rows, and so does one that
+    A model that has never been current, such as one on trial, keeps its rows. So does a model that
     another run is embedding with.
 
     Args:
         tables: with the rows.
-        keep: how many models.
-        but: the run's own model, which stays in any case.
+        keep: number of models.
+        but: the run's own model, which always stays.
     """
     for model_id in _newest_first(tables)[keep:]:
         if model_id != but and not results_of(tables, model_id).isEmpty():
@@ -78,10 +84,11 @@ def _drop(tables: Tables, model_id: str) -> None:
 
 
 def _newest_first(tables: Tables) -> list[str]:
-    """Every model that was current once, a row a change of model in the table."""
+    """Return every model that has been current, newest first."""
     if not tables.exists("current_models"):
         return []
-    # Few rows: sorting them in Spark takes more jobs. In UTC, since local times come twice a year.
+    # Sorted here, because a sort in Spark takes more jobs. In UTC, because a local hour occurs
+    # twice per year.
     since = F.unix_micros("since").alias("since")
     rows = tables.read("current_models").select("model_id", since).collect()
     newest = sorted(rows, key=lambda row: row["since"], reverse=True)

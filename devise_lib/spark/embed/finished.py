@@ -1,7 +1,7 @@
-"""What a whole run of embed_photos has found, so that the next one need not count it again.
+"""The counts of a complete run of embed_photos, so that the next run need not count again.
 
-A model whose results were complete has them still while no row of PHOTOS and of the results has
-changed since. Delta's logs tell that without a Spark job.
+The results of a model stay complete while no row of PHOTOS and of the results changes. Delta's logs
+show that without a Spark job.
 """
 
 import json
@@ -14,22 +14,19 @@ from devise_lib.paths import write_text_atomically
 from devise_lib.spark.embed.results import RESULT_TABLES, Counts
 from devise_lib.spark.tables.delta_tables import Tables
 
-FILE = "finished.json"
-READ = (
-    "photos",
-    *RESULT_TABLES,
-    "current_models",
-)  # the tables that decide whether anything is to do
+FILE_NAME = "finished.json"
+INPUT_TABLES = ("photos", *RESULT_TABLES, "current_models")  # decide whether there is work to do
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run leaves in its checkpoint folder once every photo has its result.
+    """What a run stores in its checkpoint folder once every photo has its result.
 
     Attributes:
-        settings: of the run, and of the model: another value is another run.
-        rows: a name for the rows of each table of READ, of `Tables.last_changes`.
-        embedded, refused: the model's results; refused ones by reason.
+        settings: of the run and of the model; a run with other values cannot use the counts.
+        rows: for each of INPUT_TABLES a text that changes with its rows.
+        embedded: number of photos that the model has embedded.
+        refused: number of photos that it has refused, by reason.
     """
 
     settings: Mapping[str, object]
@@ -39,27 +36,30 @@ class Finished:
 
 
 def remember(folder: Path, finished: Finished) -> None:
-    """Put it down in a checkpoint folder."""
-    write_text_atomically(folder / FILE, json.dumps(asdict(finished)))
+    """Store the counts of a finished run in a checkpoint folder."""
+    write_text_atomically(folder / FILE_NAME, json.dumps(asdict(finished)))
 
 
 def counts_of_finished(
     tables: Tables, folder: Path, settings: Mapping[str, object]
 ) -> Counts | None:
-    """The model's results, where a run of the same settings has finished and no row changed since.
+    """Return the model's counts if a run with the same settings finished and no row changed since.
 
     Args:
-        tables: as they are now.
+        tables: in their current state.
         folder: the model's checkpoint folder.
         settings: of the run that is about to begin.
+
+    Returns:
+        The counts; None if they must be counted again.
     """
-    path = folder / FILE
+    path = folder / FILE_NAME
     if not path.exists():
         return None
     try:
         found = Finished(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError):  # cut off with its machine, or another version's
+    except (ValueError, TypeError):  # written in part when a machine failed, or by another version
         return None
-    if found.settings != settings or found.rows != tables.last_changes(*READ):
+    if found.settings != settings or found.rows != tables.last_changes(*INPUT_TABLES):
         return None
     return Counts(found.embedded, Counter(found.refused))

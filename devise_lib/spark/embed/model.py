@@ -1,4 +1,4 @@
-"""The registered model of a run of embed_photos, and what has been embedded with it before."""
+"""The registered model of a run of embed_photos, and the settings that its earlier rows have."""
 
 import json
 from collections.abc import Mapping
@@ -22,19 +22,19 @@ def broadcast_model(
     keras_file: bytes,
     made: Mapping[str, object],
 ) -> Model:
-    """The registered model on its way to the workers.
+    """Return the registered model on its way to the workers.
 
     Args:
         tables: with the tables of results.
         config: of the job.
         registered: the model.
         keras_file: its file.
-        made: how it makes rows, which may not change while it has any.
+        made: the settings that determine its rows; they may not change while it has any.
 
     Raises:
-        InputError: the model has embedded photos in another way before.
+        InputError: the model has embedded photos with other settings before.
     """
-    _refuse_another_way(tables, config, registered.model_id, made)
+    _refuse_other_settings(tables, config, registered.model_id, made)
     outputs: tuple[str, ...] = ("embedding",)
     if config.store_backbone_features:
         from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
@@ -49,8 +49,8 @@ def broadcast_model(
     )
 
 
-def how_to_begin_anew(tables: Tables, model_id: str) -> str:
-    """For messages: what a user types to have a model's photos embedded once more."""
+def how_to_start_over(tables: Tables, model_id: str) -> str:
+    """Return, for messages, what a user types to embed a model's photos once more."""
     statements = "; ".join(
         f"DELETE FROM delta.`{tables.path(name)}` WHERE model_id = '{model_id}'"
         for name in RESULT_TABLES
@@ -58,12 +58,13 @@ def how_to_begin_anew(tables: Tables, model_id: str) -> str:
     return f"delete its rows and run it again ({statements})"
 
 
-def _refuse_another_way(
+def _refuse_other_settings(
     tables: Tables, config: EmbedPhotos, model_id: str, made: Mapping[str, object]
 ) -> None:
-    """A model's rows are all made in one way, which its first run puts down in a file.
+    """Raise InputError if the model has rows that were made with other settings.
 
-    The rows are asked only where the file is lost, or says another way.
+    Its first run stores the settings in a file. The rows are read only if the file is lost or
+    differs.
     """
     folder = checkpoint(tables.work_dir, model_id)
     path = folder / "made.json"
@@ -75,15 +76,15 @@ def _refuse_another_way(
     if earlier is not None and earlier["has"] != config.store_backbone_features:
         raise InputError(
             f"{model_id} has embedded photos {'with' if earlier['has'] else 'without'} features: "
-            f"give embed_photos.store_backbone_features = {str(earlier['has']).lower()}, or "
-            + how_to_begin_anew(tables, model_id)
+            f"set embed_photos.store_backbone_features = {str(earlier['has']).lower()}, or "
+            + how_to_start_over(tables, model_id)
         )
     for key, value in before.items():
         if value != made[key] and earlier is not None:
             raise InputError(
-                f"{model_id} has embedded photos with {key} {value}, and this run has "
-                f"{made[key]}: run it as before, register the other as a model of its own, or "
-                + how_to_begin_anew(tables, model_id)
+                f"{model_id} has embedded photos with {key} {value}, but this run has "
+                f"{made[key]}: run it as before, register the other one as another model, or "
+                + how_to_start_over(tables, model_id)
             )
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(path, json.dumps(made))

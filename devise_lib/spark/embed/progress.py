@@ -1,4 +1,4 @@
-"""How far a run over photos has come, told while it runs, and what it took."""
+"""The progress of a run over photos: lines while it runs, and the times that it took."""
 
 import threading
 import time
@@ -14,11 +14,11 @@ MINUTE_S = 60
 
 
 class Progress:
-    """Counts what tasks report as they end, and tells it every few seconds while it is open.
+    """Counts what tasks report when they end, and prints it every few seconds while it is open.
 
     Attributes:
         times: the accumulator that tasks add to.
-        total: photos that there are to do; 0: nobody knows, as of a stream without an end.
+        total: photos to do; 0 if nobody knows, as for a stream without an end.
     """
 
     def __init__(self, context: SparkContext, name: str, every_s: float, total: int = 0) -> None:
@@ -30,10 +30,10 @@ class Progress:
         self._write_s = 0.0
         self._cold = StageTimes()  # of the first batch
         self._stop = threading.Event()
-        self._teller = threading.Thread(target=self._tell, daemon=True)
+        self._printer = threading.Thread(target=self._print_lines, daemon=True)
 
     def __enter__(self) -> "Progress":
-        self._teller.start()
+        self._printer.start()
         return self
 
     def __exit__(
@@ -43,24 +43,24 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        self._teller.join()
+        self._printer.join()
 
     def end_batch(self, write_s: float) -> None:
-        """Count a batch in.
+        """Count a batch.
 
         Args:
-            write_s: wall-clock time in which the run's cores did nothing but write.
+            write_s: wall-clock time in which the run's cores only wrote.
         """
-        # A cluster that grows with its work has a few at first.
+        # A cluster that grows with its work has few cores at first.
         self._cores = max(self._cores, count_cores(self._context))
         self._write_s += write_s * self._cores
         if not self._cold.photos:
             self._cold, self._warm_s = self._times(), time.monotonic()
 
     def throughput(self) -> Throughput:
-        """Of the run so far, without its first batch where there are more.
+        """Return the throughput of the run so far, without its first batch if there are more.
 
-        In that one every process loads and compiles what it runs, however many photos follow.
+        In the first batch every process loads and compiles its code, however many photos follow.
         """
         times, now = self._times(), time.monotonic()
         if times.photos > self._cold.photos > 0:
@@ -71,28 +71,28 @@ class Progress:
         return self.times.value + StageTimes(write_s=self._write_s)
 
     def line(self) -> str:
-        """Photos done; where there is a total, of how many, photos/s, and the time that is left."""
+        """Return the number of photos done and, with a total, the rate and the time left."""
         so_far, done = self.throughput(), self.times.value.photos
-        if not self.total:  # a rate would count the time in which it waits for photos
+        if not self.total:  # A rate would include the time in which it waits for photos.
             return f"{self._name}  {done:,} photos"
-        to_do = max(self.total - done, 0)  # those that are looked at again count as well
+        to_do = max(self.total - done, 0)  # Photos that are looked at again also count.
         left = clock(so_far.hours(to_do) * HOUR_S)
         rate = f"{so_far.photos_per_s:,.1f}/s"
         return f"{self._name}  {done:,} of {self.total:,} photos, {rate}, {left} left"
 
-    def _tell(self) -> None:
-        told = 0
+    def _print_lines(self) -> None:
+        printed = 0
         while not self._stop.wait(self._every_s):
-            if self.times.value.photos > told:
-                told = self.times.value.photos
+            if self.times.value.photos > printed:
+                printed = self.times.value.photos
                 print_line(self.line(), end="" if self.total else "\n", over=True)
 
 
 def count_cores(context: SparkContext) -> int:
-    """Cores of the executors that there are now, 1 at least.
+    """Return the number of cores of the current executors, at least 1.
 
-    Spark's default parallelism is how many tasks there should be: on a cluster it is set, or two
-    at least.
+    Spark's default parallelism is the number of tasks that there should be. On a cluster it is
+    configured, or at least two.
     """
     executors = context._jsc.sc().statusStore().executorList(True)  # what its web pages show
     cores = sum(executors.apply(i).totalCores() for i in range(executors.size()))
@@ -100,7 +100,7 @@ def count_cores(context: SparkContext) -> int:
 
 
 def clock(seconds: float) -> str:
-    """A length of time in its two greatest units."""
+    """Return a duration in its two largest units, such as "2 h 5 min" or "3 min 20 s"."""
     minutes, hours = int(seconds // MINUTE_S), int(seconds // HOUR_S)
     if hours:
         return f"{hours} h {minutes % 60} min"
@@ -108,7 +108,7 @@ def clock(seconds: float) -> str:
 
 
 def rates(done: Throughput) -> str:
-    """Where the time went."""
+    """Return a line with the rate of the run, that of each stage alone, and the slowest stage."""
     known = {stage: rate for stage, rate in done.rates().items() if rate}
     slowest = min(known, key=lambda stage: known[stage]) if known else "none"
     stages = ", ".join(f"{stage} {rate:,.0f}" for stage, rate in known.items())
@@ -119,9 +119,15 @@ def rates(done: Throughput) -> str:
 
 
 def forecast(done: Throughput, photos: int, core_hour_price: float) -> str:
-    """What `photos` would take and cost at this rate."""
+    """Return a line with the hours, core-hours and cost of `photos` at the rate of the run.
+
+    Args:
+        done: the run.
+        photos: number of photos to predict for.
+        core_hour_price: cost of a core-hour, in any currency.
+    """
     hours = done.hours(photos)
     return (
         f"{photos:,} photos: {hours:,.1f} hours, {hours * done.cores:,.0f} core-hours, "
-        f"{done.cost(photos, core_hour_price):,.2f} at {core_hour_price} a core-hour"
+        f"{done.cost(photos, core_hour_price):,.2f} at {core_hour_price} per core-hour"
     )

@@ -1,4 +1,4 @@
-"""What EMBEDDINGS and QUARANTINE hold of a model: each photo once, in one of them."""
+"""The results of a model: each photo once, in EMBEDDINGS or in QUARANTINE."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ RESULT_TABLES = ("embeddings", "quarantine")
 
 
 def results_of(tables: Tables, model_id: str) -> DataFrame:
-    """photo_id and sha256 of every photo that the model has embedded or refused."""
+    """Return photo_id and sha256 of every photo that the model has embedded or refused."""
     first, second = (
         tables.of_model(n, model_id).select("photo_id", "sha256") for n in RESULT_TABLES
     )
@@ -25,7 +25,7 @@ def results_of(tables: Tables, model_id: str) -> DataFrame:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many results a model has.
+    """The number of results of a model.
 
     Attributes:
         embedded: photos in EMBEDDINGS.
@@ -37,15 +37,16 @@ class Counts:
 
     @property
     def total(self) -> int:
+        """The number of all results."""
         return self.embedded + self.refused.total()
 
     def rows(self) -> dict[str, int]:
-        """As the job reports them."""
+        """Return the counts under the names that the job reports."""
         return {"embeddings": self.embedded, "quarantined": self.refused.total()}
 
 
 def count_results(tables: Tables, model_id: str) -> Counts:
-    """Photos that the model has embedded, and photos that it has refused."""
+    """Count the photos that the model has embedded, and those that it has refused."""
     reasons = {"embeddings": F.lit("").alias("reason"), "quarantine": F.col("reason")}
     parts = [
         tables.of_model(name, model_id).select(reason)
@@ -54,7 +55,7 @@ def count_results(tables: Tables, model_id: str) -> Counts:
     ]
     if not parts:
         return Counts(0, Counter())
-    # In one query: each has a start that costs as much as a small table's rows.
+    # In one query, because starting a query costs as much as the rows of a small table.
     counts = count_by(reduce(DataFrame.union, parts), "reason")
     return Counts(counts.pop("", 0), Counter(counts))
 
@@ -68,18 +69,17 @@ def without_results(
     compare: bool,
     has_revised: bool,
 ) -> tuple[DataFrame, DataFrame | None]:
-    """The photos that have no result yet, and the results that theirs are to replace.
+    """Return the photos that have no result yet, and the outdated results that theirs will replace.
 
-    A photo that was ingested anew (revision above 1) is always looked up: its result is of other
-    bytes.
+    A photo with a revision above 1 is always looked up, because its result belongs to other bytes.
 
     Args:
-        photos: of `photo_batches.identify`, at most those of a micro-batch: they are broadcast.
+        photos: the columns of `identify`, at most a micro-batch, because they are broadcast.
         tables: with the results.
-        model_id: whose.
-        scratch: for the results that are found: the tables are about to change.
-        compare: whether the others are looked up, too.
-        has_revised: whether any of the photos was ingested anew.
+        model_id: of the model.
+        scratch: holds the results that are found, because the tables are about to change.
+        compare: look up the photos of revision 1, too.
+        has_revised: whether any photo has a revision above 1.
 
     Returns:
         The rows to embed, and photo_id and sha256 of results of other bytes; None for none.
@@ -101,9 +101,11 @@ def without_results(
 
 
 def delete_results(tables: Tables, model_id: str, results: DataFrame) -> None:
-    """Delete the model's results of these photos.
+    """Delete the model's results of some photos.
 
     Args:
+        tables: with the results.
+        model_id: of the model.
         results: photo_id, sha256.
     """
     same = f"t.model_id = '{model_id}' AND t.photo_id = s.photo_id AND t.sha256 = s.sha256"
@@ -112,10 +114,10 @@ def delete_results(tables: Tables, model_id: str, results: DataFrame) -> None:
 
 
 def forget_refused(tables: Tables, model_id: str, reasons: Sequence[str]) -> int:
-    """Delete the model's refusals of these classes, so that their photos are tried again.
+    """Delete the model's refusals for these reasons, so that their photos are tried again.
 
     Returns:
-        How many there were.
+        The number of deleted refusals.
     """
     wanted = F.col("reason").isin(*reasons)
     count = tables.of_model("quarantine", model_id).where(wanted).count()

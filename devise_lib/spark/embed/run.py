@@ -1,4 +1,4 @@
-"""A run of embed_photos from its start to its end: what is done around the stream."""
+"""A run of embed_photos from start to end: everything around the stream."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from devise_lib.spark.embed.current_models import (
     show_in_view,
 )
 from devise_lib.spark.embed.finished import Finished, counts_of_finished, remember
-from devise_lib.spark.embed.model import broadcast_model, how_to_begin_anew
+from devise_lib.spark.embed.model import broadcast_model, how_to_start_over
 from devise_lib.spark.embed.progress import Progress, forecast, rates
 from devise_lib.spark.embed.results import RESULT_TABLES, Counts, count_results, forget_refused
 from devise_lib.spark.embed.stream import Embedder, checkpoint
@@ -29,7 +29,7 @@ from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import FILE_BYTES, is_scattered, vacuum
 
-LEAST_MEASURED = 1_000  # photos that a forecast is made from: of fewer most is the start
+LEAST_MEASURED = 1_000  # photos that a forecast needs; with fewer the start takes most of the time
 
 
 def embed(
@@ -38,19 +38,23 @@ def embed(
     registered: tracking.RegisteredModel,
     stop_signal: StopSignal,
 ) -> dict[str, int]:
-    """Give every photo of PHOTOS its result of the model; returns the model's rows.
+    """Give every photo of PHOTOS its result of the model: an embedding or a refusal.
 
-    Where the last run of the same settings has done so, and no row changed since, no photo is
-    looked at.
+    If the last run with the same settings has done so, and no row has changed since, no photo is
+    read.
 
     Args:
         tables: with PHOTOS and the tables of results; their provenance names the run.
         config: of the job.
         registered: the model.
-        stopper: ends a run that waits for new photos.
+        stop_signal: ends a run that waits for new photos.
+
+    Returns:
+        The model's rows: embeddings, quarantined.
 
     Raises:
-        InputError: see `broadcast_model` and `embed_all`.
+        InputError: the model has rows that were made with other settings, too many photos are
+            refused, or the results do not add up.
     """
     keras_file = model_store.fetch_keras(registered)
     digest = hashlib.sha256(keras_file).hexdigest()
@@ -84,28 +88,28 @@ def embed_all(
     """Embed every photo of PHOTOS that the model has neither embedded nor refused.
 
     Then readers see the model, and the run records that it has finished. With `poll_interval_s` it
-    waits for new photos until it is stopped.
+    goes on to wait for new photos until it is stopped.
 
     Args:
         tables: with PHOTOS and the tables of results.
         config: of the job.
         model: on its way to the workers.
-        model_id: that rows carry.
-        stopper: ends a run that waits for new photos.
-        settings: that a later run must have, too, to use the counts of this one.
+        model_id: for the rows.
+        stop_signal: ends a run that waits for new photos.
+        settings: a later run uses the counts of this one only if its settings are the same.
 
     Returns:
-        The model's rows.
+        The model's rows: embeddings, quarantined.
 
     Raises:
-        InputError: too many photos are bad, the results do not add up, or it was stopped before
-            every photo had a result.
+        InputError: too many photos are refused, the results do not add up, or the run was stopped
+            before every photo had a result.
     """
     _drop_superseded(tables)
     if config.retry:
         again = forget_refused(tables, model_id, config.retry)
         print_line(f"{config.name}  {again:,} refused photos are tried again")
-    rows = tables.last_changes("photos")  # first: what changes from here on is the next run's
+    rows = tables.last_changes("photos")  # Taken first, so that the next run sees later changes.
     version = tables.version("photos")
     photos = tables.read("photos", version).count()
     before = count_results(tables, model_id)
@@ -131,12 +135,12 @@ def embed_all(
                 raise InputError(
                     f"stopped with {counts.total} of {photos} photos done: run it again"
                 )
-            counts = check_sum(tables, model_id, version)
+            counts = check_completeness(tables, model_id, version)
         check_share(counts.refused, counts.total, config.max_bad_share, config.name)
-        tell(config, counts.refused, embedder, progress.throughput())
+        report_run(config, counts.refused, embedder, progress.throughput())
         complete(tables, config, model_id)
         rows |= tables.last_changes("current_models")
-        # Another model may be current by now, and PHOTOS may have revisions that a run has to drop.
+        # Another model may be current by now, or PHOTOS may have revisions that must be dropped.
         is_whole = counts.total == photos
         if is_whole and (not config.make_current or is_current(tables, model_id)):
             remember(folder, Finished(settings, rows, counts.embedded, dict(counts.refused)))
@@ -153,41 +157,42 @@ def embed_all(
 
 
 def _drop_superseded(tables: Tables) -> None:
-    """What an ingest_photos that was killed may have left; one that runs sees to it itself."""
+    """Delete old revisions that a killed ingest_photos has left; a running one does that itself."""
     if count_superseded(tables):
         with unless_running(tables.work_dir, IngestPhotos.name) as is_free:
             if is_free:
                 drop_superseded(tables)
 
 
-def check_sum(tables: Tables, model_id: str, version: int) -> Counts:
-    """Every photo has one result; returns how many there are.
+def check_completeness(tables: Tables, model_id: str, version: int) -> Counts:
+    """Check that every photo has exactly one result, and return the counts.
 
     Args:
         tables: with the results.
-        model_id: whose.
-        version: of PHOTOS when the run began; PHOTOS may have got more since.
+        model_id: of the model.
+        version: of PHOTOS when the run began; PHOTOS may have more photos by now.
 
     Raises:
-        InputError: there are fewer results than photos then that are left, or more than photos now.
+        InputError: there are fewer results than photos of that version that still exist, or more
+            than photos now.
     """
     counts = count_results(tables, model_id)
-    before, now = (  # of a photo that is being ingested anew there are two rows for a moment
+    before, now = (  # A photo that is ingested again has two rows for a moment.
         tables.read("photos", each).select("photo_id").distinct() for each in (version, None)
     )
     least, most = before.join(now, "photo_id", "left_semi").count(), now.count()
     if not least <= counts.total <= most:
         raise InputError(
             f"{most} photos, but {model_id} embedded {counts.embedded}, refused "
-            f"{counts.refused.total()}: PHOTOS or the results were changed by something else than "
-            "ingest_photos and embed_photos. Where photos were deleted, delete their results "
-            f"({_how_to_drop_results(tables, model_id)}); or {how_to_begin_anew(tables, model_id)}"
+            f"{counts.refused.total()}: something other than ingest_photos and embed_photos has "
+            "changed PHOTOS or the results. If photos were deleted, delete their results "
+            f"({_how_to_drop_results(tables, model_id)}); or {how_to_start_over(tables, model_id)}"
         )
     return counts
 
 
 def _how_to_drop_results(tables: Tables, model_id: str) -> str:
-    """What a user types to drop the results of photos that PHOTOS has no more."""
+    """Return the statements that drop the results of photos that PHOTOS no longer has."""
     photos, no_more = tables.path("photos"), f"BY SOURCE AND t.model_id = '{model_id}'"
     return "; ".join(
         f"MERGE INTO delta.`{tables.path(name)}` t USING delta.`{photos}` s "
@@ -197,7 +202,13 @@ def _how_to_drop_results(tables: Tables, model_id: str) -> str:
 
 
 def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
-    """Let readers see a model whose rows are complete, and tidy the tables."""
+    """Show readers a model whose rows are complete, and tidy the tables.
+
+    Args:
+        tables: with the results.
+        config: of the job.
+        model_id: of the model.
+    """
     is_new = config.make_current and not is_current(tables, model_id)
     tidy(tables, config, sort=is_new)
     if is_new:
@@ -206,9 +217,15 @@ def complete(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
 
 
 def show_and_drop(tables: Tables, config: EmbedPhotos, model_id: str) -> None:
-    """Let the catalog's view show the model, and drop old ones; what is done already costs little.
+    """Let the catalog's view show the model, and drop old models; repeating it costs little.
 
-    An earlier run may have been killed before, or another run may have held a model to drop.
+    It is repeated because an earlier run may have been killed before, or another run may have held
+    a model that was to be dropped.
+
+    Args:
+        tables: with the results.
+        config: of the job: whether to do which.
+        model_id: of the model.
     """
     if config.make_current:
         show_in_view(tables, model_id)
@@ -233,20 +250,20 @@ def tidy(tables: Tables, config: EmbedPhotos, sort: bool = False) -> None:
 
 
 def refused_metrics(reasons: Mapping[str, int]) -> dict[str, float]:
-    """Refused photos by reason, as MLflow's metrics."""
+    """Return the refused photos by reason, as metrics for MLflow."""
     return {f"refused_{reason}": float(n) for reason, n in reasons.items()}
 
 
-def tell(
+def report_run(
     config: EmbedPhotos, reasons: Mapping[str, int], embedder: Embedder, done: Throughput
 ) -> None:
-    """Log and print what a run did.
+    """Log and print what a run has done.
 
     Args:
         config: of the run.
-        reasons: all that the model has refused, by reason.
+        reasons: number of photos that the model has refused in all runs, by reason.
         embedder: has counted what is new.
-        done: how fast.
+        done: the run's times and rates.
     """
     metrics = refused_metrics(reasons)
     metrics |= {"new": float(embedder.tried), "new_refused": float(embedder.refused.total())}

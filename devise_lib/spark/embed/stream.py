@@ -1,11 +1,15 @@
-"""PHOTOS to EMBEDDINGS and QUARANTINE, each photo once for a model.
+"""The stream from PHOTOS to EMBEDDINGS and QUARANTINE, with each photo once per model.
 
-Three things make it so. The engine's own stream over the Delta table of photos remembers what was
-read. Each micro-batch is written to both tables under the stream's id and its number, which Delta
-takes once. And where these cannot be trusted, photos are compared with what the tables hold: in
-the first batch of a process, since the one before may have died between the two tables; all along
-a stream that began on tables with rows of the model, as after a lost checkpoint; and for photos
-that were ingested anew. What is missing at the end all the same is found by its id and embedded.
+Spark's stream over PHOTOS remembers what it has read. Each micro-batch is written to both tables
+under the stream's id and its number, and Delta accepts such a transaction once. Transaction ids
+alone do not guarantee exactly-once, because they are lost with the checkpoint. A batch is therefore
+also compared with the results by (photo_id, sha256) in three cases:
+
+1. It is the first of a process: the last one may have died between the two tables.
+2. Its stream began on tables with rows of the model, as after a lost checkpoint.
+3. It has photos that were ingested again.
+
+Photos without a result at the end are found by their ids, and embedded.
 """
 
 import logging
@@ -24,7 +28,7 @@ from devise_lib.config.photos import EmbedPhotos
 from devise_lib.console import print_line
 from devise_lib.reasons import Reason
 from devise_lib.spark.embed.batches import (
-    Losses,
+    RowLosses,
     count_files,
     identify,
     in_parts,
@@ -45,39 +49,39 @@ from devise_lib.spark.tables.maintenance import SPARE_FILES
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 JOB_NAME = "embed_photos"
-FILE_ROWS = 25_000  # a file, until it is packed: 30 MB at 300 numbers a photo, 2 s of a core
-RESTART_ERRORS = (  # how Delta says that a stream cannot go on from where it was
-    "DELTA_LOG_FILE_NOT_FOUND_FOR_STREAMING_SOURCE",  # the log does not reach back as far
-    "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # nor do its first versions
-    "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # the table was deleted and made anew
+FILE_ROWS = 25_000  # per unpacked file: 30 MB at 300 numbers per photo, 2 s of a core
+RESTART_ERRORS = (  # Delta's errors for a stream that cannot continue where it was
+    "DELTA_LOG_FILE_NOT_FOUND_FOR_STREAMING_SOURCE",  # The log no longer reaches back as far.
+    "DELTA_MISSING_FILES_UNEXPECTED_VERSION",  # The log lacks the first versions.
+    "DIFFERENT_DELTA_TABLE_READ_BY_STREAMING_SOURCE",  # The table was deleted and created again.
     "DELTA_SCHEMA_CHANGED",
-    "FAILED_READ_FILE.FILE_NOT_EXIST",  # VACUUM took a file that was packed or changed since
-    "PATH_NOT_FOUND",  # the same, between the ids and the photos of a micro-batch
+    "FAILED_READ_FILE.FILE_NOT_EXIST",  # VACUUM deleted a file that was packed or changed.
+    "PATH_NOT_FOUND",  # The same, between the ids and the photos of a micro-batch.
 )
-MOST_FILES = 1_000  # that hold a few photos each and are read for one commit
-CALLS = 16  # of the network, that make up for starting a task and for its last call
-LOOK_S = 1  # between two looks whether a stream is to stop; at its end it returns at once
-CALLS_OF_PYTHON = logging.getLogger("py4j.clientserver")
-Once = dict[str, str | int]  # options under which Delta writes a micro-batch once
-MIN_TRIED = 1_000  # photos after which the share of bad ones may end a run
+MOST_FILES = 1_000  # files with a few photos each that one commit reads
+CALLS_PER_TASK = 16  # calls of the network that are worth the start and the last call of a task
+STOP_CHECK_S = 1  # seconds between two checks whether a stream is to stop
+CALLBACK_LOG = logging.getLogger("py4j.clientserver")
+WriteOnce = dict[str, str | int]  # options with which Delta writes a micro-batch once
+MIN_TRIED = 1_000  # photos after which the share of refused ones may end a run
 
 
 def checkpoint(work_dir: str, model_id: str) -> Path:
-    """The folder of what a model's embedding remembers between runs."""
+    """Return the folder in which the embedding of a model stores its state between runs."""
     return Path(work_dir) / "checkpoints" / JOB_NAME / model_id
 
 
 def lock_name(model_id: str) -> str:
-    """What a run of the model holds the lock of: two models may be embedded at once."""
+    """Return the name of a run's lock, which has the model because two may be embedded at once."""
     return f"{JOB_NAME}-{model_id}"
 
 
 class Embedder:
-    """A model that embeds photos into the tables.
+    """Embeds photos with a model, and writes the results to the tables.
 
     Attributes:
         tried: photos that this run has embedded or refused.
-        refused: those that it has refused, by reason.
+        refused: photos that it has refused, by reason.
     """
 
     def __init__(
@@ -92,21 +96,22 @@ class Embedder:
         *,
         before: Counts,
     ) -> None:
-        """
+        """Prepare to embed; nothing is read yet.
+
         Args:
             tables: with PHOTOS; their provenance names the run.
             config: of the job.
             model: on its way to the workers.
-            model_id: that rows carry.
-            scratch: for what is made of the tables that are written.
-            progress: is told what was done.
-            stopper: ends a stream between two looks at it.
-            before: what the tables have of the model already.
+            model_id: for the rows.
+            scratch: holds rows that come from the tables that are written.
+            progress: counts what is done.
+            stop_signal: ends a stream; checked every STOP_CHECK_S.
+            before: results that the tables have of the model already.
         """
         self._tables, self._config, self._model = tables, config, model
         self._model_id, self._progress = model_id, progress
         self._folder = checkpoint(tables.work_dir, model_id)
-        self._compare_mark = self._folder / "compare"  # there: every photo is looked up
+        self._compare_mark = self._folder / "compare"  # If it exists, every photo is looked up.
         self._scratch, self._stop_signal = scratch, stop_signal
         self._reading = Reading(
             config.decode_threads,
@@ -116,30 +121,29 @@ class Embedder:
             worker_files(tables.spark),
         )
         self._before = before
-        self._compare = before.total > 0  # in the next batch
-        self._losses, self._batches = Losses(tables, "photos"), 0
+        self._compare = before.total > 0  # for the next batch
+        self._losses, self._batches = RowLosses(tables, "photos"), 0
         self.tried = 0
         self.refused: Counter[str] = Counter()
 
     def embed_stream(self) -> None:
-        """Embed what the stream over PHOTOS has not read yet; returns when there is none left.
+        """Embed all photos that the stream over PHOTOS has not read yet, or until the stop signal.
 
-        Or when it is to stop; what it was at is done by the next run.
-
-        A stream that cannot go on from where it was begins anew, and then looks every photo up.
+        The next run does what is left then. A stream that cannot continue where it was starts over,
+        and then looks every photo up.
         """
         try:
             self._read(availableNow=True)
         except StreamingQueryException as error:
-            self._begin_anew(error)
+            self._restart_stream(error)
             self._read(availableNow=True)
-        if not self._stop_signal.requested:  # every photo has been compared now
+        if not self._stop_signal.requested:  # By now every photo has been compared.
             self._compare_mark.unlink(missing_ok=True)
 
     def embed_live(self, tidy: Callable[[], None]) -> None:
-        """Embed new photos, looked for every `poll_interval_s` seconds; returns when it is to stop.
+        """Embed new photos every `poll_interval_s` seconds, until the stop signal.
 
-        A stream that cannot go on begins anew, as that of `embed_stream` does.
+        A stream that cannot continue where it was starts over, and then looks every photo up.
 
         Args:
             tidy: called between two micro-batches, each time that SPARE_FILES have been written.
@@ -150,32 +154,30 @@ class Embedder:
                 self._read(tidy, processingTime=f"{self._config.poll_interval_s} seconds")
             except StreamingQueryException as error:
                 if self._compare_mark.exists() and self._batches == before:
-                    raise  # it has begun anew, and that did not help
-                self._begin_anew(error)
+                    raise  # It has started over already, and that did not help.
+                self._restart_stream(error)
 
     def embed_missing(self, version: int) -> None:
-        """Embed the photos of PHOTOS at a version that neither table has.
+        """Embed the photos of a version of PHOTOS that have no result.
 
-        Only the files that hold such photos are read, as many at once as in a micro-batch or, of
-        such as hold few of them, more. Between two parts it may be stopped.
+        Only files that hold such photos are read, per part as many as in a micro-batch, or more if
+        each holds few. The stop signal is checked between two parts.
         """
         photos = identify(self._tables.read("photos", version))
         missing = photos.join(results_of(self._tables, self._model_id), "photo_id", "left_anti")
         missing = self._scratch.save(newest(missing), "missing")
-        parts = in_parts(
-            count_files(missing)[0], FILE_ROWS, self._config.files_per_batch, MOST_FILES
-        )
-        for files in parts:
+        files, _ = count_files(missing)
+        for part in in_parts(files, FILE_ROWS, self._config.files_per_batch, MOST_FILES):
             if self._stop_signal.requested:
                 return
-            self._embed(missing.where(F.col("file").isin(files)), compare=False, once={})
+            self._embed(missing.where(F.col("file").isin(part)), compare=False, once={})
 
-    def _begin_anew(self, error: StreamingQueryException) -> None:
-        """Have the next stream look up all photos; raises the error where that would not help."""
+    def _restart_stream(self, error: StreamingQueryException) -> None:
+        """Let the next stream look up all photos; raises the error if that would not help."""
         if not any(condition in str(error) for condition in RESTART_ERRORS):
             raise error
-        print_line(f"{JOB_NAME}  PHOTOS are not what the last stream read: looking at all of them")
-        self._compare_mark.touch()  # first: a part of the folder may be left if it is killed
+        print_line(f"{JOB_NAME}  PHOTOS is not what the last stream read: looking at all photos")
+        self._compare_mark.touch()  # First, because a kill may leave a part of the folder.
         shutil.rmtree(self._folder / "stream")
         self._compare = True
 
@@ -187,9 +189,9 @@ class Embedder:
 
         def write_batch(batch: DataFrame, number: int) -> None:
             stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-            once: Once = {"txnAppId": f"{JOB_NAME}:{stream_id}", "txnVersion": number}
+            once: WriteOnce = {"txnAppId": f"{JOB_NAME}:{stream_id}", "txnVersion": number}
             compare = self._compare or self._compare_mark.exists()
-            if self._before.total or self.tried:  # they may come again: deleted, ingested anew
+            if self._before.total or self.tried:  # Photos may be deleted and ingested again.
                 compare = compare or self._losses.happened()
             self._embed(batch, compare, once)
             self._compare = False
@@ -200,7 +202,7 @@ class Embedder:
         source = (
             self._tables.spark.readStream.format("delta")
             .option("maxFilesPerTrigger", self._config.files_per_batch)
-            .option("skipChangeCommits", True)  # they mark photos as removed, or superseded
+            .option("skipChangeCommits", True)  # These mark photos as removed, or superseded.
             .load(self._tables.path("photos"))
         )
         query = (
@@ -211,21 +213,20 @@ class Embedder:
             .start()
         )
         try:
-            while not (query.awaitTermination(LOOK_S) or self._stop_signal.requested):
+            while not (query.awaitTermination(STOP_CHECK_S) or self._stop_signal.requested):
                 pass
         finally:
-            CALLS_OF_PYTHON.disabled = (
-                self._stop_signal.requested
-            )  # what `stop` cuts off is no fault
+            # A call that `stop` interrupts is no fault.
+            CALLBACK_LOG.disabled = self._stop_signal.requested
             query.stop()
-            CALLS_OF_PYTHON.disabled = False
+            CALLBACK_LOG.disabled = False
 
-    def _embed(self, ids: DataFrame, compare: bool, once: Once) -> None:
-        """Embed the photos that neither table has for the model, and write them to one of them.
+    def _embed(self, ids: DataFrame, compare: bool, once: WriteOnce) -> None:
+        """Embed the photos that have no result of the model, and write each result to its table.
 
         Args:
-            ids: of `identify`.
-            compare: whether they are looked up; if not, only those that were ingested anew.
+            ids: the columns of `identify`.
+            compare: look all of them up; otherwise only those that were ingested again.
             once: of a micro-batch; empty for photos that no stream brings.
         """
         files, has_revised = count_files(ids)
@@ -247,7 +248,7 @@ class Embedder:
         run_id = self._tables.provenance["run_id"]
         made_by = {"model_id": self._model_id, "run_id": run_id, "stage": JOB_NAME}
         columns = {name: F.lit(value) for name, value in made_by.items()}
-        # Saved, since both tables and the counts want the same: a second try may refuse others.
+        # Saved, because both tables and the counts need the same: a second try may refuse others.
         results = self._scratch.save(self._with_vectors(photos).withColumns(columns), "results")
         counts = {
             row["reason"]: row["count"] for row in results.groupBy("reason").count().collect()
@@ -265,7 +266,7 @@ class Embedder:
         self._progress.end_batch(time.monotonic() - started)
         self.tried += sum(counts.values())
         self.refused.update({reason: n for reason, n in counts.items() if reason})
-        if self.tried >= MIN_TRIED:  # no need to pay for the rest of them
+        if self.tried >= MIN_TRIED:  # If too many are refused, the rest is not worth its cost.
             refused, tried = self._before.refused + self.refused, self._before.total + self.tried
             check_share(refused, tried, self._config.max_bad_share, JOB_NAME)
 
@@ -281,19 +282,19 @@ class Embedder:
         return results
 
     def _spread(self, photos: DataFrame, count: int, in_files: int) -> DataFrame:
-        """Photos in tasks that are worth their start, and small enough for all cores to share.
+        """Return photos in tasks that are worth their start, and that keep all cores busy.
 
-        A task's last call of the network is as long as the others whatever it holds, so a task
-        should have several. Tables of paths are a few bytes a photo: there a task of Spark's own
-        would take very many. Where a minority of the rows in the files are wanted, all cores read
-        these before the photos are dealt out.
+        The last call of the network takes as long as the others, so a task should have several.
+        Tables of paths have a few bytes per photo, so one of Spark's own tasks would take very
+        many. If less than half of the files' rows are wanted, all cores read these before they are
+        distributed again.
         """
         sparse = 2 * count < in_files
         cores = self._tables.spark.sparkContext.defaultParallelism
         tasks = photos.rdd.getNumPartitions()
         calls = math.ceil(count / self._config.batch_size)
         least = max(math.ceil(count / self._config.photos_per_task), min(cores, calls))
-        most = max(least, math.ceil(calls / CALLS))
+        most = max(least, math.ceil(calls / CALLS_PER_TASK))
         if tasks < least or (sparse and tasks > most):
             return photos.repartition(most if sparse else least, "photo_id")
         return photos.coalesce(most)

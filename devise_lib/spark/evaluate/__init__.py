@@ -1,1 +1,1 @@
-"""The zero-shot tables: methods, the photos that ask, METRICS."""
+"""The zero-shot tables: the methods, the ranks of test photos' labels, and METRICS."""

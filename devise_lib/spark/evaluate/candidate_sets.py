@@ -1,4 +1,4 @@
-"""LABELS as what a photo's label is looked for among."""
+"""The sets of LABELS among which methods look for a photo's label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from devise_lib.text.lines import numbered_lines
 
 @dataclass(frozen=True)
 class LabelChoices:
-    """All labels with a vector, as many as the label sets have, and the choices among them."""
+    """All labels that have a vector, and the choices among them that METRICS has figures for."""
 
     labels: CandidateSet
     choices: list[Choice]
@@ -27,20 +27,20 @@ def read_choices(
     control: Mapping[str, NDArray[np.float32]],
     further: Sequence[Candidates] = (),
 ) -> LabelChoices:
-    """The unseen labels, the seen, and both, of each label set; and further choices.
+    """Return the unseen labels, the seen, and both, of each label set; and the configured choices.
 
     Args:
-        labels: LABELS; labels may have come since the model was trained.
+        labels: LABELS; it may have more labels than when the model was trained.
         control: by label, the random vectors that the model's control was trained towards.
         further: choices over several label sets.
 
     Raises:
-        InputError: LABELS have another random vector for a label of the control's, or a further
-            choice names a label set that they lack.
+        InputError: LABELS has another random vector for a label of the control, or a configured
+            choice names a label set that LABELS lacks.
     """
     columns = ("label_set", "label", "seen", "vector", "random_vector")
     rows = labels.where(has_vector()).select(*columns).collect()
-    _refuse_another_control(rows, control)
+    _require_same_control(rows, control)
     known = _candidate_set(rows)
     of_set: dict[str, list[str]] = {}
     for row in rows:
@@ -84,8 +84,8 @@ def _further(
 ) -> Choice:
     if strange := sorted({*wanted.label_sets, *wanted.valid_sets} - set(of_set)):
         raise InputError(
-            f"evaluate.candidates {wanted.name!r} wants the label sets {', '.join(strange)}, but "
-            f"LABELS have {', '.join(sorted(of_set))}"
+            f"evaluate.candidates {wanted.name!r} needs the label sets {', '.join(strange)}, but "
+            f"LABELS has {', '.join(sorted(of_set))}"
         )
     listed = None
     if wanted.ids:
@@ -102,8 +102,8 @@ def _further(
     return Choice(wanted.name, "", columns, valid, wanted.photo_sets)
 
 
-def _refuse_another_control(rows: list[Row], control: Mapping[str, NDArray[np.float32]]) -> None:
-    """Raise InputError where the control was trained towards other random vectors."""
+def _require_same_control(rows: list[Row], control: Mapping[str, NDArray[np.float32]]) -> None:
+    """Raise InputError if the control was trained towards other random vectors."""
     other = sorted(
         row["label"]
         for row in rows
@@ -114,7 +114,7 @@ def _refuse_another_control(rows: list[Row], control: Mapping[str, NDArray[np.fl
     )
     if other:
         raise InputError(
-            f"LABELS have other random vectors than the model's control ({', '.join(other[:5])}): "
-            "embed_labels ran with another seed since; run it with the seed of then, or run "
+            f"LABELS has other random vectors than the model's control ({', '.join(other[:5])}): "
+            "embed_labels ran with another seed since; run it with the earlier seed, or run "
             "train_devise again"
         )

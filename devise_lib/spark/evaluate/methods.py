@@ -1,6 +1,6 @@
 """The methods of the zero-shot tables, each with the settings that did best on labels held out.
 
-Tasks that ask photos import this module, so it imports neither TensorFlow nor MLflow.
+Tasks that rank photos import this module, so it imports neither TensorFlow nor MLflow.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,24 +42,24 @@ from devise_lib.spark.features.moments import (
 from devise_lib.training.bundle import ProjectionBundle
 
 BLOCK = 1_000  # photos of a bank that are scored at once
-NEAREST = 10  # of them that a label's mean is over, as in the paper of CSLS
+NEAREST = 10  # nearest photos that a label's mean is over, as in the paper of CSLS
 CSLS, CALIBRATED = "+csls", "+calibrated"
 
-Make = Callable[["TrainingStats", tuple[float, ...]], Method]
-Maker = tuple[str, Make, list[tuple[float, ...]]]  # name, how it is made, settings to choose from
+MakeMethod = Callable[["TrainingStats", tuple[float, ...]], Method]
+MethodSpec = tuple[str, MakeMethod, list[tuple[float, ...]]]  # with name and settings to try
 
 
 @dataclass(frozen=True)
 class TrainingStats:
-    """What a method may know: all of the training, or the training without labels held out.
+    """What a method may know: the whole training, or the training without labels held out.
 
     Attributes:
         moments: of the features.
-        vectors: (c, d_word) of the moments' classes.
+        vectors: (c, d_word), of the classes of the moments.
         layer: the backbone's softmax.
-        class_vectors: (classes, d_word) of its classes; zeros for those without a vector, or held
-            out.
-        bank: (b, d_visual) a bounded sample of the features, for CSLS.
+        class_vectors: (classes, d_word), of the softmax's classes; zeros for those that have no
+            vector or are held out.
+        bank: (b, d_visual), a bounded sample of the features, for CSLS.
     """
 
     moments: ClassMoments
@@ -71,15 +71,15 @@ class TrainingStats:
 
 @dataclass(frozen=True)
 class FittedMethod:
-    """A method as it enters the tables.
+    """A method with all that the tables need.
 
     Attributes:
-        name: of METRICS' column `method`.
-        seed: of its training; None where it has none.
+        name: value of the column `method` of METRICS.
+        seed: of its training; None if it has none.
         method: trained on all training photos.
-        gammas: the penalty on seen labels, plain and with CSLS; empty where none is known.
-        label_means: (m,) of CSLS, for all labels; None: no CSLS, as for a softmax.
-        settings: what was chosen on the labels held out.
+        gammas: penalty on seen labels, plain ("") and with CSLS; empty if none is known.
+        label_means: (m,), CSLS's means of all labels; None for no CSLS, as with a softmax.
+        settings: those that were chosen on the labels held out.
     """
 
     name: str
@@ -90,7 +90,7 @@ class FittedMethod:
     settings: tuple[float, ...] = ()
 
     def variants(self, scores: FloatArray) -> Iterator[tuple[str, FloatArray, float | None]]:
-        """Name, scores (n, m) and penalty: as it is, with CSLS, and calibrated."""
+        """Give name, scores (n, m) and penalty of each variant: plain, with CSLS, calibrated."""
         adjusted = {"": scores}
         if self.label_means is not None:
             adjusted[CSLS] = csls(scores, self.label_means)
@@ -107,19 +107,19 @@ def select_methods(
     known: CandidateSet,
     config: Evaluate,
 ) -> list[FittedMethod]:
-    """Every method, trained and set: DeViSE and its control by seed, then those in closed form.
+    """Return every method, fitted: DeViSE and its control by seed, then the closed forms.
 
-    Those that want the backbone's softmax are left out where it is not linear in the features.
+    Methods of the backbone's softmax are left out if it is not linear in the features.
 
     Args:
         features: FEATURES of the training split.
         labels: LABELS.
         bundle: of the model.
-        known: every label that may be asked for.
+        known: every label that may be an answer.
         config: the settings to choose from.
 
     Raises:
-        InputError: there is something to choose, and no photos to choose by.
+        InputError: there are settings to choose, but no photos to choose by.
     """
     vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
     feature_labels(features, vectors)
@@ -136,14 +136,14 @@ def select_methods(
     selection = _ModelSelection(
         _training_stats(layer, bank, total_moments(moments.values()), vectors), tries, known
     )
-    gammas: dict[str, Mapping[str, float]] = {}  # of all seeds: trials are of one
+    gammas: dict[str, Mapping[str, float]] = {}  # for all seeds, because trials have one seed
     for name in (METHOD, CONTROL):
         trials = {fold: _by_words(one, name) for fold, one in bundle.trials(name).items()}
         gammas[name] = selection.gammas(trials)
     if bundle.penalty is not None:
         gammas[METHOD] = {"": bundle.penalty}
     found = [
-        selection.enter(
+        selection.fitted(
             one.method, one.seed, _by_words(one.projection, one.method), gammas[one.method]
         )
         for one in bundle.trained
@@ -159,12 +159,12 @@ def select_methods(
 
 
 def chosen_settings(methods: Sequence[FittedMethod]) -> dict[str, list[float]]:
-    """What was chosen for each method that has settings, by the name of a parameter."""
+    """Return the chosen settings of each method that has any, by MLflow parameter."""
     return {f"chosen_{one.name}": list(one.settings) for one in methods if one.settings}
 
 
 def chosen_penalties(methods: Sequence[FittedMethod]) -> dict[str, float]:
-    """The penalties on seen labels, by the name of a metric."""
+    """Return the penalties on seen labels, by the name of an MLflow metric."""
     return {
         "gamma_"
         + (one.name + suffix).replace("+", "_")
@@ -178,10 +178,10 @@ def _by_words(projection: Projection, method: str) -> Method:
     return ByWords(Compatibility(projection), method == CONTROL)
 
 
-def _closed_forms(config: Evaluate) -> list[Maker]:
+def _closed_forms(config: Evaluate) -> list[MethodSpec]:
     one: list[tuple[float, ...]] = [(s,) for s in config.regularization]
 
-    def simple(solve: Callable[..., Compatibility]) -> Make:
+    def simple(solve: Callable[..., Compatibility]) -> MakeMethod:
         return lambda stats, s: ByWords(solve(stats.moments, stats.vectors, *s))
 
     return [
@@ -197,7 +197,7 @@ def _closed_forms(config: Evaluate) -> list[Maker]:
     ]
 
 
-def _by_the_softmax(config: Evaluate) -> list[Maker]:
+def _by_the_softmax(config: Evaluate) -> list[MethodSpec]:
     return [
         ("classifier_ridge", _by_classifier, [(s,) for s in config.regularization]),
         ("conse", _conse, [(float(t),) for t in config.conse_top_t]),
@@ -228,29 +228,31 @@ def _training_stats(
 
 
 class _ModelSelection:
-    """Chooses settings on the labels held out, and measures what each method needs besides."""
+    """Chooses settings on labels held out, and finds penalty and label means of each method."""
 
     def __init__(
         self, every: TrainingStats, folds: Sequence[tuple[Fold, TrainingStats]], known: CandidateSet
     ) -> None:
         self._every, self._folds, self._known = every, folds, known
 
-    def choose(self, name: str, make: Make, choices: Sequence[tuple[float, ...]]) -> FittedMethod:
-        """The method with the settings that do best, or as good as the best."""
+    def choose(
+        self, name: str, make: MakeMethod, choices: Sequence[tuple[float, ...]]
+    ) -> FittedMethod:
+        """Return the method with the settings that do best, or are as good as the best."""
         if not self._folds and len(choices) > 1:
             raise InputError(
                 f"evaluate has {len(choices)} settings of {name} to choose from, but FEATURES "
-                "have no photos to choose by: give validation_folds and run extract_features "
-                "again, or give one of evaluate.regularization and conse_t"
+                "has no photos to choose by: give validation_folds and run extract_features "
+                "again, or give one value of evaluate.regularization and conse_top_t"
             )
         settings, trials = choices[0], dict[int, Method]()
         if self._folds:
             tried = [{f.number: make(stats, c) for f, stats in self._folds} for c in choices]
             place = choose_by_one_standard_error([self._score(each) for each in tried])
             settings, trials = choices[place], tried[place]
-        return self.enter(name, None, make(self._every, settings), self.gammas(trials), settings)
+        return self.fitted(name, None, make(self._every, settings), self.gammas(trials), settings)
 
-    def enter(
+    def fitted(
         self,
         name: str,
         seed: int | None,
@@ -258,12 +260,12 @@ class _ModelSelection:
         gammas: Mapping[str, float],
         settings: tuple[float, ...] = (),
     ) -> FittedMethod:
-        """The method with its penalties and its label means."""
+        """Return the method with its penalties and its label means."""
         means = _label_means(method, self._every.bank, self._known)
         return FittedMethod(name, seed, method, gammas, means, settings)
 
     def gammas(self, trials: Mapping[int, Method]) -> dict[str, float]:
-        """The penalties that a method's trials by fold tell, plain and with CSLS; none without."""
+        """Return the penalties of a method's trials, plain and with CSLS; empty without trials."""
         if not any(fold.number in trials for fold, _ in self._folds):
             return {}
         return {
@@ -272,11 +274,11 @@ class _ModelSelection:
         }
 
     def _score(self, trials: Mapping[int, Method], adjusted: bool = False) -> Score:
-        """Of the trials, in the folds that there is one of; adjusted: with CSLS."""
+        """Return the score of the trials, in the folds that have one; adjusted: with CSLS."""
         found = []
         for fold, stats in self._folds:
             if fold.number not in trials:
-                continue  # training tried fewer folds
+                continue  # Training used fewer folds.
             trial, validation = trials[fold.number], fold.validation
             scores = trial.scores(validation.features, validation.candidates)
             if adjusted:

@@ -1,4 +1,4 @@
-"""Answers of photos to METRICS: the zero-shot tables, their controls and their ceilings."""
+"""The ranks of test photos' labels become METRICS: zero-shot tables, controls and ceilings."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.evaluate.rank_photos import HUBS_K, EvalPlan
 from devise_lib.spark.tables.metrics_table import Metric
 
-TURN_STEP = 1e-3  # to which the penalties of a curve are rounded
-CURVE_POINTS = 41  # of a curve, at the most
+TURN_STEP = 1e-3  # The penalties of a curve are rounded to multiples of it.
+CURVE_POINTS = 41  # most points of a curve
 METHOD = ("photo_set", "choice", "method", "seed")
 
 
 def zero_shot_metrics(ranks: DataFrame, plan: EvalPlan) -> list[Metric]:
-    """Every figure of the tables; what is collected is of the size of the labels.
+    """Return every figure of the tables. At most as many rows as there are labels are collected.
 
     Args:
-        ranks: of `rank_photos`; read three times.
-        plan: what the photos were asked.
+        ranks: the result of `rank_photos`, which is read three times.
+        plan: with which the photos were ranked.
     """
     return [
         *_shares(ranks, plan),
@@ -36,7 +36,7 @@ def zero_shot_metrics(ranks: DataFrame, plan: EvalPlan) -> list[Metric]:
 
 
 def _shares(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
-    """hit@k, hierarchical precision@k, per-class top-1, and the harmonic mean of both kinds."""
+    """Give hit@k, hierarchical precision@k, per-class top-1, and its seen-unseen harmonic mean."""
     shares = [F.avg(_within(k)).alias(f"hit_{k}") for k in plan.ks]
     shares += [F.avg(F.col("precision")[i]).alias(f"hp_{k}") for i, k in enumerate(plan.ks)]
     shares.append((F.sum(F.col("weight") * _within(1)) / F.sum("weight")).alias("top1"))
@@ -63,7 +63,7 @@ def _within(k: int) -> Column:
 def _metric(
     plan: EvalPlan, row: Row | dict[str, Any], metric: str, k: int | None, value: float
 ) -> Metric:
-    """A figure of a photo set; of its seen or unseen labels, where the row is of one kind."""
+    """Return a figure of a photo set, or of its seen or unseen photos if the row has `seen`."""
     photos = str(row["photo_set"])
     if "seen" in row:
         photos += " seen" if row["seen"] else " unseen"
@@ -72,7 +72,7 @@ def _metric(
 
 
 def _chance(plan: EvalPlan) -> Iterator[Metric]:
-    """Guessing, and what the other figures are to be read with: photos, labels, set sizes."""
+    """Give the figures of guessing, and of what the others depend on: photos, labels, set sizes."""
     known = plan.labels.labels
     for place, choice in enumerate(plan.labels.choices):
         groups: dict[tuple[str, bool], dict[str, int]] = defaultdict(dict)
@@ -103,7 +103,7 @@ def _chance(plan: EvalPlan) -> Iterator[Metric]:
 
 
 def _hubs(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
-    """How unevenly unseen labels come among the first HUBS_K, where they are alone."""
+    """Give how unevenly unseen labels occur among the first HUBS_K, as the only candidates."""
     choices = plan.labels.choices
     alone = [place for place, choice in enumerate(choices) if choice.name == "unseen_only"]
     listed = ranks.where(F.col("choice").isin(alone)).select(
@@ -127,9 +127,9 @@ def _hubs(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
 
 
 def _areas(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
-    """AUSUC, of per-class accuracies, with the penalties rounded to TURN_STEP, and its curve.
+    """Give AUSUC, of per-class accuracies, with penalties rounded to TURN_STEP, and its curve.
 
-    The k of a point of the curve is its number.
+    The `k` of a point of the curve is its number.
     """
     step = F.rint(F.col("turn") / TURN_STEP)
     weights = (
@@ -152,7 +152,7 @@ def _areas(ranks: DataFrame, plan: EvalPlan) -> Iterator[Metric]:
 
 
 def _curve(rows: list[Row]) -> SeenUnseenCurve | None:
-    """The curve of one method; None where it has photos of one kind only."""
+    """Return the curve of one method; None if it has only seen or only unseen photos."""
     totals = {kind: sum(r["weight"] for r in rows if r["seen"] == kind) for kind in (True, False)}
     if not all(totals.values()):
         return None
@@ -160,7 +160,7 @@ def _curve(rows: list[Row]) -> SeenUnseenCurve | None:
     steps = {kind: np.zeros(len(gammas)) for kind in (True, False)}
     for row in rows:
         if row["seen"] and np.isneginf(row["step"]):
-            continue  # never among the first
+            continue  # It is never first.
         place = int(np.searchsorted(gammas, row["step"] * TURN_STEP))
         steps[row["seen"]][place] += row["weight"] / totals[row["seen"]]
     return SeenUnseenCurve.of(gammas, steps[True], steps[False])

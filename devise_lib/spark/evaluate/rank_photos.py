@@ -1,4 +1,4 @@
-"""Where each method puts the right label of each test photo: METRICS of the zero-shot tables."""
+"""Ranks the right label of each test photo by each method, for the zero-shot tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ RESULTS = (
     "photo_set string, seen boolean, label string, weight double, choice int, method string, "
     "seed int, rank long, turn double, first array<int>, precision array<double>"
 )
-HUBS_K = 10  # of the lists that hubs are counted in
+HUBS_K = 10  # length of the lists in which hubs are counted
 
 
 @dataclass(frozen=True)
 class EvalPlan:
-    """What every task asks.
+    """What every task needs to rank photos.
 
     Attributes:
-        labels: every label that may be the answer, and the choices among them.
+        labels: every label that may be an answer, and the choices among them.
         methods: with the settings that were chosen for them.
         ks: lengths of the lists.
-        sizes: photos of each photo set and label.
-        correct: by choice and label, hCorrectSet; empty without a hierarchy.
+        sizes: number of photos by photo set and label.
+        correct: hCorrectSet by choice and label; empty without a hierarchy.
     """
 
     labels: LabelChoices
@@ -50,18 +50,21 @@ def make_eval_plan(
     methods: Sequence[FittedMethod],
     config: Evaluate,
 ) -> EvalPlan:
-    """What the test photos are asked; what is collected is of the size of the labels.
+    """Return the plan for ranking the test photos. Only counts per label are collected.
 
-    hCorrectSets are of the labels that the hierarchy has. They may hold the choice's labels and
-    the seen ones of the same label sets, as in the paper's zero-shot tasks (table 5).
+    Only labels of the hierarchy have an hCorrectSet. It may hold the labels of the choice and the
+    seen labels of the same label sets.
+
+    Source: Frome et al., "DeViSE" (2013), the zero-shot tasks of table 5.
 
     Args:
         features: FEATURES of the test split.
-        labels, methods: see `EvalPlan`.
+        labels: every label that may be an answer, and the choices among them.
+        methods: with the settings that were chosen for them.
         config: ks and the hierarchy.
 
     Raises:
-        InputError: a photo's label is not in LABELS any more.
+        InputError: a photo's label is no longer in LABELS.
     """
     counts = features.groupBy("photo_set", "label").count().collect()
     sizes = {(row["photo_set"], row["label"]): row["count"] for row in counts}
@@ -79,16 +82,20 @@ def make_eval_plan(
 
 
 def rank_photos(spark: SparkSession, features: DataFrame, plan: EvalPlan) -> DataFrame:
-    """One row a test photo, choice, method and variant: columns of RESULTS.
+    """Return one row per test photo, choice, method and variant: the columns RESULTS.
 
-    `weight` is one over the photos of the label, so sums with it are means over classes; `rank`
-    is that of the right label, from 1; `turn` the penalty on seen labels at which it is
-    lost or won; `first` the places of the first HUBS_K labels, fewer where the method names no
-    more; `precision` hierarchical precision at each k, null without a hierarchy.
+    | column | meaning |
+    |---|---|
+    | weight | 1 / photos of the label, so that sums with it are means over classes |
+    | rank | of the right label, from 1 |
+    | turn | the penalty on seen labels at which the right label becomes or stops being first |
+    | first | places of the first HUBS_K labels; fewer if the method names fewer |
+    | precision | hierarchical precision at each k; null without a hierarchy |
 
     Args:
+        spark: the session.
         features: FEATURES of the test split.
-        plan: see there. A photo is asked in the choices that hold its label.
+        plan: methods and choices. A photo is ranked in the choices that hold its label.
     """
     shared = spark.sparkContext.broadcast(plan)
 
@@ -142,7 +149,7 @@ def _rank_rows(
 
 
 def _answered(scores: FloatArray, k: int) -> list[NDArray[np.int64]]:
-    """The columns of the k best; fewer where that is all it names, as a softmax its classes."""
+    """Return the columns of the k best; fewer if a method names fewer, as a softmax its classes."""
     first = best_columns(scores, k)
     given = np.isfinite(np.take_along_axis(scores, first, axis=1))
     return [row[mine] for row, mine in zip(first, given, strict=True)]

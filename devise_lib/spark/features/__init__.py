@@ -1,1 +1,1 @@
-"""FEATURES: labelled photos through a backbone, their moments and their folds."""
+"""FEATURES: labelled photos after the backbone, with their sums and their folds."""

@@ -1,4 +1,4 @@
-"""FEATURES: labelled photos through one network or more."""
+"""Writes FEATURES: labelled photos through one network or two."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -21,16 +21,20 @@ KEEP = ("photo_id", "photo_set", "label", "seen", "split", "fold", "is_validatio
 
 
 def photos_with_targets(tables: Tables, config: JobConfig) -> DataFrame:
-    """PHOTOS whose label has a vector, with label, seen, split, fold and is_validation_photo.
+    """Return the photos whose label has a vector, with label, seen, split and fold columns.
+
+    Args:
+        tables: with PHOTOS and LABELS.
+        config: gives test_share, validation_folds and seed.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such photo.
     """
     labels = tables.read("labels")
     photos = labelled_photos(tables.read("photos"), labels, config.test_share, config.seed)
     targets = labels.where(has_vector()).select("label").distinct()
-    photos = photos.join(F.broadcast(targets), "label", "left_semi")  # the others can be no target
-    if photos.isEmpty():  # before a table is replaced
+    photos = photos.join(F.broadcast(targets), "label", "left_semi")  # targets only
+    if photos.isEmpty():  # Checked before a table is replaced.
         raise InputError(
             "no photo has a label of the label sets: check label_pattern and label_sets"
         )
@@ -46,20 +50,21 @@ def write_features(
     max_records_per_file: int,
     where: str = "",
 ) -> int:
-    """Photos through a network into FEATURES, or into the rows that fulfil `where`.
+    """Run photos through a network, write FEATURES, and return the number of rows.
 
     Args:
-        tables: where they go.
-        photos: of `photos_with_targets`.
+        tables: with FEATURES.
+        photos: labelled, with split, fold and is_validation_photo.
         keras_file: of the network, from pixels to features.
-        backbone_id: its id.
-        batch_size: photos a call of the network.
-        max_records_per_file: row groups that Petastorm deals to ranks.
+        backbone_id: id of the network.
+        batch_size: photos per call of the network.
+        max_records_per_file: rows per row group, which Petastorm distributes to ranks.
+        where: replace only the rows that fulfil this condition; "": the whole table.
     """
     network = tables.spark.sparkContext.broadcast(keras_file)
     features = (
         with_vectors(photos, Model(network, batch_size), KEEP)
-        .where("vector IS NOT NULL")  # embed_photos puts the others into QUARANTINE
+        .where("vector IS NOT NULL")  # embed_photos puts the others into QUARANTINE.
         .withColumnRenamed("vector", "feature")
         .withColumn("backbone_id", F.lit(backbone_id))
     )
@@ -68,7 +73,7 @@ def write_features(
         features,
         where,
         partition_by=DESCRIPTIONS["features"].partitioned_by,
-        compression="uncompressed",  # read fast
+        compression="uncompressed",  # for fast reading
         maxRecordsPerFile=max_records_per_file,
     )
 
@@ -76,17 +81,22 @@ def write_features(
 def model_to_keep(
     config: ExtractFeatures, labels: DataFrame, backbone_id: str
 ) -> tuple[tracking.RegisteredModel, str] | None:
-    """The model that FEATURES are to hold as well, and its backbone's id.
+    """Return the model whose features FEATURES also holds, and the id of its backbone.
 
-    There is none to keep in three cases:
+    There is none in three cases:
 
     1. The registry has no champion yet.
-    2. The model stands on the backbone of that id, whose features are made anyway.
-    3. No job can use the model: its files are gone, or LABELS are of other word vectors today.
+    2. The model uses the backbone with the given id, whose features are written anyway.
+    3. No job can use the model: its files are gone, or LABELS comes from other word vectors now.
+
+    Args:
+        config: names the model; by default the champion.
+        labels: LABELS.
+        backbone_id: of the current backbone.
 
     Raises:
-        InputError: the configuration names another model than the champion, which is not there; or
-            the store does not give the model's files now.
+        InputError: the configuration names a model, not the champion, that does not exist; or the
+            model store cannot be read now.
     """
     if config.model == tracking.CHAMPION:
         model = tracking.find_champion(config.model_name)
@@ -100,28 +110,26 @@ def model_to_keep(
         print_line(f"{config.name}  no features of {model.model_id}: {error}")
         return None
     if bundle.words_id != id_of_labels(labels):
-        print_line(
-            f"{config.name}  no features of {model.model_id}: LABELS are of other word vectors"
-        )
+        print_line(f"{config.name}  no features of {model.model_id}: LABELS has other word vectors")
         return None
     return None if bundle.backbone_id == backbone_id else (model, bundle.backbone_id)
 
 
 def features_file_of(model: tracking.RegisteredModel) -> bytes:
-    """The Keras file of a registered model up to its features."""
+    """Return the part of a registered model up to its features, as a Keras file."""
     return bytes_of_model(features_of(model_of_bytes(model_store.fetch_keras(model))))
 
 
 def read_features(tables: Tables, model: tracking.RegisteredModel, backbone_id: str) -> DataFrame:
-    """The rows of FEATURES that are of a model's backbone.
+    """Return the rows of FEATURES that belong to a model's backbone.
 
     Raises:
-        InputError: there is none; says how they are made.
+        InputError: there is none; the message says which job makes them.
     """
     rows = tables.read("features").where(F.col("backbone_id") == backbone_id)
     if rows.isEmpty():
         raise InputError(
-            f"FEATURES have no row of {backbone_id}, which {model.model_id} stands on: run "
+            f"FEATURES has no row of {backbone_id}, the backbone of {model.model_id}: run "
             f"extract_features with --set extract_features.model={model.version}"
         )
     return rows

@@ -1,4 +1,4 @@
-"""Folds of the training labels: what settings are tried on, in turn."""
+"""Folds of the training labels: settings are tried on one fold after the other."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,19 +15,20 @@ from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation
 from devise_lib.spark.features.moments import Part, Vectors, collect_features, total_moments
 
-SAME = 0.9  # cosine from which two labels name nearly the same thing: "crab", "Dungeness crab"
-ENOUGH = 10  # labels that are new to the backbone, for these alone to ask
+# Two labels with this cosine name nearly the same thing: "crab", "Dungeness crab".
+SAME_LABEL_COSINE = 0.9
+MIN_NEW_LABELS = 10  # With fewer labels that are new to the backbone, all labels are used.
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Training photos without those of some labels, and the photos that then ask.
+    """Training photos without those of some labels, and the photos to validate with.
 
     Attributes:
-        number: of FEATURES' column `fold`.
+        number: value of the column `fold` of FEATURES.
         rows: FEATURES to fit on.
-        moments: their sums.
-        validation: photos of the labels held out, and some of the labels fitted on.
+        moments: the sums of these rows.
+        validation: photos of the labels held out, and of some labels that are fitted on.
     """
 
     number: int
@@ -45,20 +46,23 @@ def make_folds(
     photos: int,
     wanted: int = 0,
 ) -> list[Fold]:
-    """The first folds that have labels to fit on, and photos of both kinds to ask; perhaps none.
+    """Return the folds that have labels to fit on and photos of both kinds to validate with.
 
-    The labels held out stand for labels that nobody has seen, but a backbone was trained on
-    classes of its own: their photos lie apart in its features whatever the projection does, and
-    they would speak for long training. So only labels that are new to the backbone ask, where
-    there are enough of them; the others held out are answers to choose from.
+    Labels held out stand for labels that nobody has seen. But a backbone was trained on classes of
+    its own, and photos of these lie apart in its features, whatever the projection does. Such
+    photos would favour long training. So only photos of labels that are new to the backbone
+    validate, if there are enough such labels. The other labels held out are only candidates.
 
     Args:
         rows: FEATURES of the training split.
         moments: their sums by part.
-        vectors, control: of all labels.
+        vectors, control: by label, (d,); the control's are random.
         layer: the backbone's softmax.
-        photos: the most that ask in a fold, the same ones at each call.
-        wanted: the most folds; 0: all.
+        photos: the most validation photos per fold, the same ones at each call.
+        wanted: the most folds, the first ones; 0: all.
+
+    Returns:
+        The folds; perhaps none.
     """
     every = {label for part in moments.values() for label in part.labels}
     asking = new_labels(every, vectors, layer)
@@ -88,7 +92,7 @@ def make_folds(
 
 
 def label_scores(folds: Sequence[Fold], score: Score) -> LabelScores:
-    """The scores of the labels held out in each of the folds, by the number of the fold."""
+    """Return the scores of the labels held out in each fold, by the number of the fold."""
     return {
         fold.number: fold.validation.label_scores(by_label)
         for fold, by_label in zip(folds, score.by_label, strict=True)
@@ -96,28 +100,36 @@ def label_scores(folds: Sequence[Fold], score: Score) -> LabelScores:
 
 
 def folds_id(config: JobConfig) -> str:
-    """How labels are dealt into folds; scores can be compared where it is the same."""
+    """Return how labels are divided into folds. Scores can be compared only if it is the same."""
     return f"{config.validation_folds} of seed {config.seed}"
 
 
 def fits(number: int) -> Column:
-    """Rows with `fold` and `is_validation_photo` that settings are fitted on in this fold."""
+    """Return the condition for rows that settings are fitted on in a fold."""
     return (F.col("fold") != number) & ~F.col("is_validation_photo")
 
 
-def asks(number: int) -> Column:
-    """Those that may ask then."""
+def validates(number: int) -> Column:
+    """Return the condition for rows that may be validation photos of a fold."""
     return (F.col("fold") == number) | F.col("is_validation_photo")
 
 
 def new_labels(labels: Iterable[str], vectors: Vectors, layer: SoftmaxLayer) -> set[str]:
-    """Those that are not nearly the same as a class of the softmax; all, where they are too few."""
-    known = layer.class_vectors(vectors)  # (classes, d), zeros for those without a vector
+    """Return the labels that do not nearly equal a class of the softmax; all if these are too few.
+
+    Args:
+        labels: to choose from.
+        vectors: of all labels, (d,), unit norm.
+        layer: the backbone's softmax.
+    """
+    known = layer.class_vectors(vectors)  # (classes, d); zeros without a vector
     every = sorted(labels)
     cosines = np.stack([vectors[label] for label in every]) @ known.T
     nearest = np.max(cosines, axis=1, initial=-1.0)
-    new = {label for label, cosine in zip(every, nearest, strict=True) if cosine < SAME}
-    return new if len(new) >= ENOUGH else set(every)
+    new = {
+        label for label, cosine in zip(every, nearest, strict=True) if cosine < SAME_LABEL_COSINE
+    }
+    return new if len(new) >= MIN_NEW_LABELS else set(every)
 
 
 def _read(
@@ -125,7 +137,7 @@ def _read(
 ) -> Validation | None:
     names = _column(rows.sparkSession, asked)
     sample = (
-        rows.where(asks(number))
+        rows.where(validates(number))
         .join(F.broadcast(names), "label", "left_semi")
         .orderBy(F.xxhash64("photo_id"))
         .limit(photos)

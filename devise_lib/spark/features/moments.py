@@ -1,4 +1,4 @@
-"""FEATURES for training: their sums by part, and the vectors of their labels."""
+"""FEATURES for training: sums over the features of each part, and the vectors of their labels."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import add
@@ -18,13 +18,13 @@ MOMENTS = (
     "fold int, is_validation_photo boolean, band int, labels array<string>, counts binary, "
     "sums binary, xx binary"
 )
-BAND = 2**20  # numbers of a part's sums, about, that travel as one row: 8 MB
+BAND = 2**20  # about so many numbers of a part's sums travel as one row: 8 MB
 Part = tuple[int | None, bool]  # columns fold and is_validation_photo
 Vectors = dict[str, NDArray[np.float32]]
 
 
 def label_vectors(labels: DataFrame, column: str = "vector") -> Vectors:
-    """The vector of every label that has one; as many as labels, never as photos.
+    """Return the vector of every label that has one, (d,) float32.
 
     Args:
         labels: LABELS.
@@ -37,9 +37,16 @@ def label_vectors(labels: DataFrame, column: str = "vector") -> Vectors:
 def collect_features(
     rows: DataFrame, columns: Sequence[str]
 ) -> tuple[NDArray[np.float32], list[tuple[Any, ...]]]:
-    """A bounded sample of features on the driver, (n, d_visual), and these columns of each.
+    """Collect a bounded sample of features on the driver.
 
-    By Arrow: as Python's numbers they would take eight times the memory.
+    It uses Arrow, because as Python's numbers they would take eight times the memory.
+
+    Args:
+        rows: with feature and the columns.
+        columns: to collect as well.
+
+    Returns:
+        The features, (n, d_visual), and the values of the columns of each row.
     """
     table = rows.select(*columns, "feature").toArrow()
     features = table["feature"].combine_chunks()
@@ -49,10 +56,14 @@ def collect_features(
 
 
 def feature_labels(rows: DataFrame, vectors: Vectors) -> list[str]:
-    """The labels of rows of FEATURES, in order.
+    """Return the labels of rows of FEATURES, sorted.
+
+    Args:
+        rows: of FEATURES.
+        vectors: those of LABELS, by label.
 
     Raises:
-        InputError: as `require_vectors`.
+        InputError: a label has no vector, because FEATURES was made with other LABELS.
     """
     labels = sorted(row["label"] for row in rows.select("label").distinct().collect())
     require_vectors(labels, vectors)
@@ -60,29 +71,29 @@ def feature_labels(rows: DataFrame, vectors: Vectors) -> list[str]:
 
 
 def require_vectors(labels: Iterable[str], known: Container[str]) -> None:
-    """Refuse FEATURES that were made with other LABELS.
+    """Raise InputError if FEATURES was made with other LABELS.
 
     Args:
         labels: of FEATURES.
-        known: those that have a vector in LABELS.
+        known: labels with a vector in LABELS.
 
     Raises:
-        InputError: a label has no vector; names some.
+        InputError: a label has no vector; the message lists some.
     """
     if strange := sorted(label for label in labels if label not in known):
         raise InputError(
-            f"FEATURES have {len(strange)} labels without a vector in LABELS "
-            f"({', '.join(strange[:5])}): LABELS changed since; run extract_features again, or "
-            "embed_labels with the label sets and word vectors of then"
+            f"FEATURES has {len(strange)} labels without a vector in LABELS "
+            f"({', '.join(strange[:5])}): LABELS has changed since; run extract_features again, or "
+            "embed_labels with the earlier label sets and word vectors"
         )
 
 
 def feature_moments(rows: DataFrame) -> dict[Part, ClassMoments]:
-    """Sums over the features of each part, which tasks add up.
+    """Return the sums over the features of each part, which tasks add up.
 
-    They travel in bands, so that Spark has a few megabytes to hold at a time: 4,096 features, as of
-    an activation map, have sums of 134 MB a part, and as one row each of them these were too much
-    for a driver of 2 GB.
+    The sums travel in bands, so that Spark holds a few megabytes at a time. 4,096 features, as of
+    an activation map, have sums of 134 MB per part. As one row per part these were too much for a
+    driver of 2 GB.
 
     Args:
         rows: fold, is_validation_photo, label, feature.
@@ -134,7 +145,7 @@ def _from_row(row: Row) -> tuple[tuple[Part, int], ClassMoments]:
 
 
 def total_moments(parts: Iterable[ClassMoments]) -> ClassMoments:
-    """The sums over all parts; there is one at least."""
+    """Return the sums over all parts. There must be at least one part."""
     first, *others = parts
     for other in others:
         first = first + other

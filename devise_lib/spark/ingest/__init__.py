@@ -1,1 +1,1 @@
-"""From sources of photos to PHOTOS and QUARANTINE."""
+"""Sources of photos into PHOTOS and QUARANTINE: folders, tars, tables and CIFAR."""

@@ -1,4 +1,4 @@
-"""The photos in archives: read when the archive changed, and remembered until the run ends."""
+"""The photos in archives: read if the archive has changed, and recorded until the run ends."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.ingest.changes import find_doubled, two_files
+from devise_lib.spark.ingest.changes import duplicate_id_error, find_duplicate_id
 from devise_lib.spark.ingest.checks import Limits
 from devise_lib.spark.ingest.chunks import cut_into_chunks
 from devise_lib.spark.ingest.cifar_files import find_cifar
@@ -23,8 +23,8 @@ class MemberReader:
     Attributes:
         place: the source.
         limits: for its photos.
-        file_bytes: that a task reads.
-        scratch: for the ranges of later chunks.
+        file_bytes: bytes that a task reads.
+        scratch: holds the ranges of later chunks.
         persist: persists a DataFrame for as long as the chunks are used.
     """
 
@@ -35,14 +35,14 @@ class MemberReader:
     persist: Persist
 
     def read(self, archives: DataFrame, listed: DataFrame) -> Iterator[tuple[DataFrame, bool]]:
-        """The members as rows of CHECKED, a chunk at a time.
+        """Read the archive members as rows of CHECKED, chunk by chunk.
 
         Args:
-            archives: path, size_bytes, of those that are to be read.
+            archives: path and size_bytes of those to read.
             listed: photo_set, path, state of all files and archives of the run.
 
         Returns:
-            Each chunk, and whether a member may have the id of a file outside of the chunk.
+            Each chunk, and whether a member may have the id of a file outside the chunk.
         """
         spark, source = archives.sparkSession, self.place.source
         if source.kind == "cifar":
@@ -60,15 +60,15 @@ class MemberReader:
 
 
 def archives_meet_files(listed: DataFrame) -> bool:
-    """Whether anything lies in the folder that a tar stands for: beside a.tar in a, or in a.tar's.
+    """Return whether anything lies in the folder that a tar stands for: a, for a tar named a.tar.
 
-    Only then a member of a tar can have the id of another file.
+    Only then can a member of the tar have the id of another file.
 
     Args:
         listed: path, state of the files and archives of one source.
     """
     stands_for = listed.where("state = 'archive'").select(_folder(F.col("path")).alias("folder"))
-    # Of the path of an archive the last part is left out, too: it is no folder above itself.
+    # An archive is no parent of itself, so the last part of its path is left out, too.
     parents = listed.select(F.regexp_extract("path", "^(.*)/[^/]*$", 1).alias("parent")).distinct()
     parts = F.split("parent", "/")
     above = F.transform(
@@ -84,11 +84,11 @@ def _folder(path: Column) -> Column:
 
 
 class Members:
-    """The ids of the members that a run has read: on disk, since they may be many.
+    """The ids of the archive members that a run has read, on disk because they may be many.
 
     Args:
-        listed: photo_id and path of the run's files, which no member may have the id of.
-        scratch: where they are kept.
+        listed: photo_id and path of the run's files; no member may have the id of one.
+        scratch: holds the ids.
     """
 
     def __init__(self, listed: DataFrame, scratch: Scratch) -> None:
@@ -96,26 +96,26 @@ class Members:
         self._read: DataFrame | None = None
 
     def add(self, checked: DataFrame, may_meet: bool) -> None:
-        """Note a chunk's members.
+        """Add the members of a chunk.
 
         Args:
             checked: the chunk.
-            may_meet: whether one of them may have the id of a file outside of the chunk. All files
-                before are read then.
+            may_meet: whether a member may have the id of a file outside the chunk. If so, all
+                earlier ids are read and compared.
 
         Raises:
-            InputError: two of them have one id, or one has that of a file beside the archive.
+            InputError: two members have the same id, or one has that of a file beside the archive.
         """
         found = checked.select("photo_id", "path")
-        if doubled := find_doubled(found):
-            raise two_files(*doubled[1:])
+        if duplicate := find_duplicate_id(found):
+            raise duplicate_id_error(*duplicate[1:])
         if may_meet:
             others = self.seen().withColumnRenamed("path", "other")
             twice = found.join(others, "photo_id").select("path", "other").limit(1).collect()
             if twice:
-                raise two_files(*sorted(twice[0]))
+                raise duplicate_id_error(*sorted(twice[0]))
         self._read = self._scratch.save(found, "members", more=True)
 
     def seen(self) -> DataFrame:
-        """Every file and member of the run so far: photo_id, path."""
+        """Return every file and member of the run so far: photo_id, path."""
         return self._listed if self._read is None else self._listed.union(self._read)

@@ -1,4 +1,4 @@
-"""What has changed since the last run: the files as they are listed against the tables."""
+"""Compares the listed files with the tables: which are new, changed, moved or gone."""
 
 from collections.abc import Sequence
 
@@ -11,23 +11,27 @@ from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import SCHEMAS
 
 JOB_NAME = "ingest_photos"
-# Where a member's archive, or a record's file, ends in a path of PHOTOS.
-CONTAINER = r"^(.*?\.(?:tar\.gz|tgz|tar|bin))!"
-KNOWN_COLUMNS = (  # what the tables say of a photo; goes with its file through the reading
+# Finds the archive of a member, or the file of a record, in a path of PHOTOS.
+ARCHIVE_IN_PATH = r"^(.*?\.(?:tar\.gz|tgz|tar|bin))!"
+KNOWN_COLUMNS = (  # what the tables hold of a photo; they accompany its file until the commit
     *("known_path", "known_size", "known_time", "known_sha256", "known_revision"),
     *("known_removed", "refused_reason", "refused_size", "refused_time", "refused_sha256"),
 )
 
 
 def compare(listed: DataFrame, known: DataFrame, retry: Sequence[str]) -> DataFrame:
-    """Rows of LISTED with what is known of them, and a state.
+    """Return the listed files with what is known of them, and a state.
 
-    The state is `same` (in PHOTOS, as it was), `refused` (in QUARANTINE, as it was), `read` (new,
-    changed, elsewhere than it was, or to be tried again), or `archive`. The listing alone tells.
+    | state | meaning |
+    |---|---|
+    | `same` | in PHOTOS, unchanged |
+    | `refused` | in QUARANTINE, unchanged |
+    | `read` | new, changed, moved, or to be tried again |
+    | `archive` | an archive |
 
     Args:
         listed: rows of LISTED, with modification_time; their ids are distinct.
-        known: of `read_known`.
+        known: photo_id and KNOWN_COLUMNS.
         retry: reasons of refused files that are to be tried again.
     """
     joined = listed.join(known, "photo_id", "left")
@@ -40,10 +44,10 @@ def compare(listed: DataFrame, known: DataFrame, retry: Sequence[str]) -> DataFr
 
 
 def _is_as(before: str) -> Column:
-    """Whether a listed file is as it was: by its digest where the listing has it, else by time."""
+    """Return whether a listed file is unchanged: by its digest if it has one, else by time."""
     size, time = F.col(f"{before}_size"), F.col(f"{before}_time")
     stamps = F.col("modification_time").eqNullSafe(time)
-    # A table that tells times does not tell sizes; of a path without a file both are null.
+    # A table with times has no sizes. For a path without a file both are null.
     sizes = F.col("size_bytes").isNull() | F.col("size_bytes").eqNullSafe(size)
     digest = F.col("sha256") == F.col(f"{before}_sha256")
     return F.when(F.col("sha256").isNotNull(), F.coalesce(digest, F.lit(False))).otherwise(
@@ -52,9 +56,9 @@ def _is_as(before: str) -> Column:
 
 
 def read_known(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
-    """What PHOTOS and QUARANTINE (of this stage) hold of the photos of some sets: photo_id, KNOWN.
+    """Return what PHOTOS and QUARANTINE hold of the files of some sets: photo_id, KNOWN_COLUMNS.
 
-    No column of the size of the photos is read.
+    The bytes of the photos are not read.
     """
     photos = _renamed(_photos(tables, photo_sets), "known", "path", "revision", "removed")
     refused = _renamed(_refused(tables, photo_sets), "refused", "reason")
@@ -62,7 +66,7 @@ def read_known(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
 
 
 def _renamed(rows: DataFrame, prefix: str, *more: str) -> DataFrame:
-    """photo_id, and under a prefix what tells a change of the file, and `more` columns."""
+    """Return photo_id, the columns that show a change of the file, and `more`, under a prefix."""
     names = {"size_bytes": "size", "modification_time": "time", "sha256": "sha256"}
     names |= {name: name for name in more}
     return rows.select(
@@ -71,28 +75,31 @@ def _renamed(rows: DataFrame, prefix: str, *more: str) -> DataFrame:
 
 
 def count_rows(tables: Tables, photo_sets: Sequence[str]) -> int:
-    """Rows that `read_known` joins, but those of photos that are marked as removed."""
+    """Return the number of rows of PHOTOS and QUARANTINE on files of some sets.
+
+    Photos that are marked as removed do not count.
+    """
     photos = _photos(tables, photo_sets).where("removed IS NULL").select("photo_id")
     return photos.union(_refused(tables, photo_sets).select("photo_id")).count()
 
 
 def find_removed(
-    tables: Tables, places: Sequence[Place], seen: DataFrame, shut: DataFrame | None
+    tables: Tables, places: Sequence[Place], seen: DataFrame, unchanged: DataFrame | None
 ) -> DataFrame:
-    """What the tables have of files that the sources should have and have no more.
+    """Return the photos of the tables whose files the sources no longer have.
 
-    Photos that the present `include` or pattern leaves out, or that lie elsewhere, are none of
-    these: nobody has looked for them.
+    Photos that the current `include` or pattern leaves out, or that lie elsewhere, do not count,
+    because nobody has looked for them.
 
     Args:
         tables: of the work folder.
         places: the sources of this run.
-        seen: photo_id: all that was listed or read.
-        shut: photo_set, path: archives that were not opened, since they are as they were, if any.
+        seen: photo_id of all that was listed or read.
+        unchanged: photo_set and path of archives that were not opened, if any.
 
     Returns:
-        photo_id and `table`, "photos" or "quarantine": a photo that could not be read
-        lately is in both.
+        photo_id and `table`, "photos" or "quarantine". A photo that could not be read lately is in
+        both.
     """
     names = [place.source.name for place in places]
     known = {
@@ -104,11 +111,11 @@ def find_removed(
         for name, rows in known.items()
     )
     left = photos.union(refused).join(seen, "photo_id", "left_anti")
-    if shut is not None:
-        closed = shut.select("photo_set", F.col("path").alias("container"))
-        container = F.regexp_extract("path", CONTAINER, 1)
-        left = left.withColumn("container", container).join(
-            closed, ["photo_set", "container"], "left_anti"
+    if unchanged is not None:
+        unopened = unchanged.select("photo_set", F.col("path").alias("archive"))
+        archive = F.regexp_extract("path", ARCHIVE_IN_PATH, 1)
+        left = left.withColumn("archive", archive).join(
+            unopened, ["photo_set", "archive"], "left_anti"
         )
     by_name = {place.source.name: place for place in places}
 
@@ -119,8 +126,10 @@ def find_removed(
     return left.where(belongs("photo_set", "path")).select("photo_id", "table").distinct()
 
 
-def find_doubled(listed: DataFrame) -> tuple[str, str, str] | None:
-    """A photo_id that two files have, as those of a tar beside its own folder, and their paths.
+def find_duplicate_id(listed: DataFrame) -> tuple[str, str, str] | None:
+    """Return an id that two files have, and their paths; None if all ids are distinct.
+
+    A tar and its unpacked folder side by side give such files.
 
     Args:
         listed: photo_id and path.
@@ -131,46 +140,46 @@ def find_doubled(listed: DataFrame) -> tuple[str, str, str] | None:
     return (found[0]["photo_id"], *found[0]["paths"][:2]) if found else None
 
 
-def two_files(first: str, second: str) -> InputError:
-    """The error of two files with one id."""
+def duplicate_id_error(first: str, second: str) -> InputError:
+    """Return the error for two files with one id."""
     if first == second:
         return InputError(
-            f"{first} is there twice: pack the archive anew, with each file once in it"
+            f"{first} is there twice: pack the archive again, with each file once in it"
         )
     return InputError(
-        f"{first} and {second} have the same name within their source, so they would have one "
-        "id: leave out one of them (a tar or its folder), or give them sources of their own"
+        f"{first} and {second} have the same name within their source, so they would have the "
+        "same id: leave out one of them (a tar or its folder), or give each its own source"
     )
 
 
 def refuse_file_beside_archive(read: DataFrame, archives: DataFrame) -> None:
-    """Stop where a file has the id of a photo in an archive that is there as well.
+    """Raise InputError if a file has the id of a photo in an archive that is there as well.
 
     Args:
         read: path, known_path, known_removed of files.
         archives: path.
 
     Raises:
-        InputError: names the two.
+        InputError: the message has the paths of both.
     """
-    container = F.regexp_extract("known_path", CONTAINER, 1)
-    both = read.where("path <> known_path AND known_removed IS NULL").withColumn("of", container)
+    archive = F.regexp_extract("known_path", ARCHIVE_IN_PATH, 1)
+    both = read.where("path <> known_path AND known_removed IS NULL").withColumn("of", archive)
     there = archives.select(F.col("path").alias("of"))
     found = both.join(there, "of", "left_semi").select("path", "known_path").limit(1).collect()
     if found:
-        raise two_files(*sorted(found[0]))
+        raise duplicate_id_error(*sorted(found[0]))
 
 
 def refuse_other_folder(changed: DataFrame) -> None:
-    """Stop where a file has the id of a photo that lies elsewhere, and other bytes.
+    """Raise InputError if a file has the id of a photo at another path, but other bytes.
 
-    A photo that was moved with its folder has the bytes that it had and is taken as moved.
+    A photo that was moved with its folder has the same bytes, and is accepted as moved.
 
     Args:
-        changed: path, known_path, known_removed, photo_set of files with other bytes than known.
+        changed: path, known_path, known_removed, photo_set of files whose bytes differ.
 
     Raises:
-        InputError: names one such file and where the photo of its id is.
+        InputError: the message has one such file, and the path of the photo with its id.
     """
     elsewhere = changed.where("path <> known_path AND known_removed IS NULL")
     found = elsewhere.select("path", "known_path", "photo_set").limit(1).collect()
@@ -194,12 +203,12 @@ def _refused(tables: Tables, photo_sets: Sequence[str]) -> DataFrame:
 
 
 def refused_files(tables: Tables) -> DataFrame:
-    """Rows of QUARANTINE about files; those about photos that a model could not embed are not."""
+    """Return the rows of QUARANTINE on files, not those on photos that a model could not embed."""
     return read_or_empty(tables, "quarantine").where(F.col("stage") == JOB_NAME)
 
 
 def read_or_empty(tables: Tables, name: str) -> DataFrame:
-    """A table, or no rows of its schema where it is not there yet."""
+    """Return a table, or no rows of its schema if it does not exist yet."""
     if tables.exists(name):
         return tables.read(name)
     return tables.spark.createDataFrame([], SCHEMAS[name])

@@ -1,4 +1,4 @@
-"""Files to rows of CHECKED: read by many threads a task, judged by their header, digested."""
+"""Reads files into rows of CHECKED: many threads per task, each file judged by its header."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +22,20 @@ from devise_lib.spark.photos.reading import make_reader
 from devise_lib.vision.images.decode import Refusal
 from devise_lib.vision.prefetch import prefetch_map
 
-AHEAD_BYTES = 64 << 20  # read and not taken yet, a task
-ROW_BYTES = 10_000  # what a file in work weighs at least
+PREFETCH_BYTES = 64 << 20  # per task, of files that are read but not yet used
+ROW_BYTES = 10_000  # least weight of a file in work
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What decides about a file; see devise_lib.config.photos.IngestPhotos."""
+    """The configuration that decides about a file.
+
+    Attributes:
+        max_pixels, min_side: limits of a photo's size, in pixels.
+        max_content_bytes: larger files stay at their paths; PHOTOS does not store their bytes.
+        read_threads: threads per task.
+        read_timeout_s: seconds after which a file is refused.
+    """
 
     max_pixels: int
     min_side: int
@@ -38,22 +45,22 @@ class Limits:
 
     @classmethod
     def of(cls, config: IngestPhotos) -> "Limits":
-        """Those of a job's configuration."""
+        """Return the limits of a job's configuration."""
         sides = (config.max_pixels, config.min_side)
         reading = (config.read_threads, config.read_timeout_s)
         return cls(*sides, config.max_content_bytes, *reading)
 
 
 def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
-    """Read and check listed files: rows of CHECKED.
+    """Read and check listed files, and return rows of CHECKED.
 
-    A file that cannot be read is a row with a reason. One of a folder that is gone by now is no
-    row at all: it was deleted after it was listed, and is none of the source's files.
+    A file that cannot be read gives a row with a reason. A file that has been deleted since the
+    listing gives no row, because it no longer belongs to the source.
 
     Args:
         items: rows of LISTED, with `content` where a table holds the bytes.
         place: their source.
-        limits: see there.
+        limits: what is refused, and how files are read.
     """
     has_content = "content" in items.columns
     columns = (*CHECKED.names[: CHECKED.names.index("sha256")], "fault")
@@ -76,7 +83,7 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
             work,
             (item for batch in batches for item in batch.itertuples(index=False)),
             threads=1 if has_content else limits.read_threads,
-            ahead=AHEAD_BYTES,
+            ahead=PREFETCH_BYTES,
             weigh=lambda item: (
                 ROW_BYTES + (0 if pd.isna(item.size_bytes) else int(item.size_bytes))
             ),

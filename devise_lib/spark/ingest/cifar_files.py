@@ -1,4 +1,4 @@
-"""Where CIFAR's records lie: .bin files of a folder, or of the archive as it is downloaded."""
+"""Finds CIFAR's records: .bin files in a folder, or in the archive as it is downloaded."""
 
 import io
 import os
@@ -21,11 +21,11 @@ from devise_lib.vision.archives.cifar import FORMATS, CifarFormat
 from devise_lib.vision.archives.tar_photos import MEMBER, is_hidden
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
-TEXT_BYTES = 1 << 16  # class names are smaller
+TEXT_BYTES = 1 << 16  # more than the class names need
 MEMBERS = "name string, size long, modified_s double, text binary"
 WANTED = (
-    "want the binary version, cifar-100-binary.tar.gz or cifar-10-binary.tar.gz or what is in "
-    f"it: .bin files, with {FORMATS[0].names_file} or {FORMATS[1].names_file} beside them"
+    "want the binary version, cifar-100-binary.tar.gz or cifar-10-binary.tar.gz, or its "
+    f"content: .bin files, with {FORMATS[0].names_file} or {FORMATS[1].names_file} beside them"
 )
 
 
@@ -34,9 +34,9 @@ class BinFile:
     """A file of records.
 
     Attributes:
-        path: of the file, or of the archive that it is a member of.
-        member: its name there; "" for a file by itself.
-        size: bytes.
+        path: of the file, or of the archive that holds it.
+        member: its name in the archive; "" for a file by itself.
+        size: in bytes.
         modified_s: time of its last change, seconds since the epoch.
     """
 
@@ -47,19 +47,19 @@ class BinFile:
 
     @property
     def name(self) -> str:
-        """Without its folders."""
+        """The name of the file without its folders."""
         return os.path.basename(self.member or self.path)
 
     @property
     def shown_path(self) -> str:
-        """As PHOTOS have it."""
+        """The path as PHOTOS has it."""
         path = shown_path(self.path)
         return f"{path}{MEMBER}{self.member}" if self.member else path
 
 
 @dataclass(frozen=True)
 class CifarFiles:
-    """What a source holds: which data set, its class names by number, its files of records."""
+    """What a source holds: the data set, its class names by number, and its files of records."""
 
     layout: CifarFormat
     classes: tuple[str, ...]
@@ -67,10 +67,12 @@ class CifarFiles:
 
 
 def list_cifar(spark: SparkSession, source: str) -> list[BinFile]:
-    """The files that tell whether the source changed: an archive itself, or its .bin files.
+    """Return the files whose size and time show a change: an archive itself, or its .bin files.
+
+    An archive is not opened.
 
     Raises:
-        InputError: see `find_cifar`; an archive is not opened.
+        InputError: there is nothing at the path, no .bin file, or no class names.
     """
     status, _, _ = _look(spark, source)
     if status.name.endswith(ARCHIVES):
@@ -90,7 +92,7 @@ def find_cifar(spark: SparkSession, source: str) -> CifarFiles:
     """Look into a folder, an archive or a single .bin file.
 
     Raises:
-        InputError: there is no .bin file, or there are not the class names of one data set.
+        InputError: there is no .bin file, or not the class names of exactly one data set.
     """
     status, files, opener = _look(spark, source)
     if status.name.endswith(ARCHIVES):
@@ -112,11 +114,11 @@ def find_cifar(spark: SparkSession, source: str) -> CifarFiles:
 def read_pieces(
     opener: WorkerFiles, file: BinFile, start: int, stop: int, piece_bytes: int
 ) -> Iterator[bytes]:
-    """The bytes of a file of records from `start` to `stop`, in pieces, on a worker.
+    """Read the bytes of a file of records from `start` to `stop`, in pieces, on a worker.
 
     Raises:
-        InputError: the archive that it is in is damaged.
-        ValueError: `start` is within a member, which would have to be unpacked up to there.
+        InputError: the archive that holds it is damaged.
+        ValueError: `start` is within an archive member, which can only be read from its beginning.
     """
     if file.member and start:
         raise ValueError(f"{file.shown_path} is read from its beginning, not from byte {start}")
@@ -137,7 +139,7 @@ def _pieces(content: IO[bytes], count: int, piece_bytes: int) -> Iterator[bytes]
 
 
 def _stream(files: Files, path: str) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]:
-    """The files of an archive, compressed or not: name, member, content; forwards only."""
+    """Give the files of an archive, compressed or not: name, member, content; forwards only."""
     status = files.status(path)
     try:
         with (
@@ -155,7 +157,7 @@ def _stream(files: Files, path: str) -> Iterator[tuple[str, tarfile.TarInfo, IO[
 
 
 def _look_into_folder(status: FileStatus, files: Files) -> tuple[list[BinFile], dict[str, bytes]]:
-    """The files of records of a folder, or a single one, and the class names beside them."""
+    """Return the files of records of a folder, or a single one, and the class names beside them."""
     folder = status.path if status.is_folder else os.path.dirname(status.path)
     beside = {each.name: each for each in files.children(folder)}
     bins = [
@@ -174,7 +176,10 @@ def _look_into_folder(status: FileStatus, files: Files) -> tuple[list[BinFile], 
 def _look_into_archive(
     spark: SparkSession, status: FileStatus, opener: WorkerFiles
 ) -> tuple[list[BinFile], dict[str, bytes]]:
-    """The same of an archive; in a task, since all of it has to be unpacked to see what it has."""
+    """Return the files of records and the class names of an archive.
+
+    A task does it, because the whole archive must be unpacked to see its content.
+    """
     path, text_names = status.path, tuple(layout.names_file for layout in FORMATS)
 
     def look(_: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:

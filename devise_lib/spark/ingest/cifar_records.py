@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 to photos: each record of their binary version a PNG."""
+"""CIFAR-10 and CIFAR-100 to photos: each record of their binary version becomes a PNG."""
 
 import re
 from collections.abc import Callable, Iterator, Set
@@ -28,20 +28,21 @@ from devise_lib.vision.archives.tar_photos import MEMBER
 from devise_lib.vision.images.decode import Refusal
 
 BATCH_RECORDS = 500
-RANGE_RECORDS = 5_000  # that a task reads; of an archive it reads a whole member
+RANGE_RECORDS = 5_000  # per task; in an archive a task reads a whole member
 PARTS = "path string, member string, size long, modified_s double, start long, stop long"
 
 
 def plan_cifar(
     spark: SparkSession, found: CifarFiles, changed: Set[str], include: str
 ) -> DataFrame:
-    """Ranges of records, for `check_cifar`: PARTS, with `digest` and `size_bytes`.
+    """Cut the files into ranges of records: the columns PARTS, `digest` and `size_bytes`.
 
     Args:
         spark: the session.
         found: what the source holds.
-        changed: the files, as PHOTOS have their paths, that are to be read; of an archive all are.
-        include: looked for in the paths of the files of records.
+        changed: paths, in the form of PHOTOS, of the files to read; of an archive all files are
+            read.
+        include: a regular expression for the paths of the files of records.
     """
     step = RANGE_RECORDS * found.layout.record_bytes
     parts = [
@@ -61,12 +62,18 @@ def plan_cifar(
 def check_cifar(
     ranges: DataFrame, source: PhotoSource, found: CifarFiles, limits: Limits
 ) -> DataFrame:
-    """The records of ranges as rows of CHECKED, each labelled with the name of its class.
+    """Return the records of ranges as rows of CHECKED, labelled with the names of their classes.
 
-    photo_id is made of the source's name, the file's and the number of the record in it. Records
-    of the files for testing have a test_share of 1 and the others of 0, unless the source has
-    one. Refused, with a reason: a record whose class has no name, what is left behind the last
-    whole record of a file, and a file without a byte.
+    The photo_id is made from the source's name, the file's name and the record's number in it.
+    Records of the test files have a test_share of 1 and the others of 0, unless the source has one
+    of its own. Refused with a reason are: a record whose class has no name, bytes after the last
+    whole record of a file, and an empty file.
+
+    Args:
+        ranges: the columns PARTS.
+        source: the configuration of the source.
+        found: what the source holds.
+        limits: of a photo's size.
     """
     _, opener = session_files(ranges.sparkSession, source.path)
     read = _reader(opener, found, source, (limits.max_pixels, limits.min_side))
@@ -101,7 +108,7 @@ def _rows(
     source: PhotoSource,
     limits: tuple[int, int],
 ) -> Iterator[Row]:
-    """The records of a piece as rows of CHECKED, and what is left over as a refused one."""
+    """Give the records of a piece as rows of CHECKED, and left-over bytes as a refused one."""
     record_bytes, names = found.layout.record_bytes, found.classes
     own_share = 1.0 if is_for_testing(file.name) else 0.0
 
@@ -122,7 +129,7 @@ def _rows(
     classes, pixels = decode_records(piece[: len(piece) - rest], found.layout)
     for offset, index in enumerate(classes.tolist()):
         label = names[index] if index < len(names) else None
-        fault = "" if label else f"it is of class {index}, and there are {len(names)} names"
+        fault = "" if label else f"it is of class {index}, but there are {len(names)} names"
         content = encode_png(pixels[offset])
         yield row(first + offset, label, content, refuse(content, *limits, fault))
     if rest:

@@ -1,9 +1,14 @@
-"""What a chunk of checked files changes in PHOTOS and QUARANTINE, so that it may be cut off.
+"""Commits a chunk of checked files to PHOTOS and QUARANTINE, in steps that a kill may separate.
 
-The new photos and the new revisions of changed ones come first, by a plain append, which is all
-that a stream over PHOTOS reads. What is cut off there leaves files that the next run reads anew
-(they are in no table as they are now), older revisions (`drop_superseded` takes them away) and rows
-of QUARANTINE about photos that were taken since (the next run finds them by the listing).
+New photos, and new revisions of changed photos, come first. They are a plain append, the only kind
+of commit that a stream over PHOTOS reads. Each step is idempotent. If a run is killed between two
+steps, it leaves:
+
+| left behind | who repairs it |
+|---|---|
+| files that still differ from the tables | the next run reads them again |
+| older revisions | `drop_superseded` deletes them |
+| rows of QUARANTINE on photos that PHOTOS has | the next run finds them by the listing |
 """
 
 from collections import Counter
@@ -27,24 +32,24 @@ from devise_lib.spark.platform.session import session_settings
 from devise_lib.spark.tables.caching import PersistScope
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 
-ROW_GROUP_BYTES = 16 << 20  # so that several tasks can read one file of PHOTOS
+ROW_GROUP_BYTES = 16 << 20  # small enough for several tasks to read one file of PHOTOS
 ROW_GROUPS = {
     "parquet.block.size": str(ROW_GROUP_BYTES),
-    "parquet.page.size.row.check.min": "4",  # photos are large: at 100 rows it would be too late
+    "parquet.page.size.row.check.min": "4",  # Photos are large: 100 rows, the default, exceed it.
     "parquet.page.size.row.check.max": "32",
 }
 MOST_SMALL_FILES = 50
-FILE_ROWS, LEAST_FILE_BYTES = 10_000, 1 << 20  # of packed files
-NOTHING_KNOWN = (
+FILE_ROWS, LEAST_FILE_BYTES = 10_000, 1 << 20  # limits of packed files
+KNOWN_SCHEMA = (
     "photo_id string, known_path string, known_sha256 string, known_revision int, "
     "known_removed timestamp, refused_reason string"
 )
-# How a file could not be read: that says nothing about the photo that it was before.
-PASSING = (Reason.PERMISSION, Reason.READ_ERROR, Reason.TIME_OUT)
-EXAMPLES = 2  # of refused files, that a message shows
-ADVICE = {  # what to do about files that are refused for a reason
+# With these reasons a file could not be read now, which does not make the stored photo invalid.
+TRANSIENT_REASONS = (Reason.PERMISSION, Reason.READ_ERROR, Reason.TIME_OUT)
+EXAMPLES = 2  # refused files that a message shows
+ADVICE = {  # what to do about refused files, by reason
     Reason.NOT_AN_IMAGE: (
-        "Files that are no photos are left out by the `include` of their source, as in "
+        "Leave out files that are no photos by the `include` of their source, as in "
         r"""include = '(?i)\.(jpe?g|png)$'. """
     ),
     Reason.UNSUPPORTED_FORMAT: (
@@ -59,12 +64,12 @@ ADVICE = {  # what to do about files that are refused for a reason
 
 
 class Ledger:
-    """What the tables hold, kept in step with the commits of a run.
+    """Counts of what the tables hold, updated with each commit of a run.
 
     Attributes:
         taken: rows of PHOTOS.
-        refused: rows of QUARANTINE of this stage, by reason.
-        counts: what this run did, by name.
+        refused: rows of QUARANTINE on files, by reason.
+        counts: files that this run has handled, by outcome.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -72,7 +77,7 @@ class Ledger:
         self.counts: Counter[str] = Counter()
 
     @cached_property
-    def taken(self) -> int:  # most runs find nothing new, and need not count
+    def taken(self) -> int:  # Most runs find nothing new and never count.
         return read_or_empty(self._tables, "photos").count()
 
     @cached_property
@@ -87,26 +92,26 @@ def commit_chunk(
     config: IngestPhotos,
     ledger: Ledger,
 ) -> None:
-    """Commit a chunk.
+    """Commit a chunk of checked files.
 
     Args:
         tables: of the work folder; their provenance has `run_id`.
         checked: rows of CHECKED, persisted; their ids are distinct.
-        known: of `read_known`; None where the tables have none of the photos.
+        known: photo_id and KNOWN_COLUMNS; None if the tables have none of the photos.
         config: of the job.
-        ledger: is changed by what is committed.
+        ledger: is updated with what is committed.
 
     Raises:
-        InputError: too many files are refused, or one has the id of a photo that lies elsewhere;
-            nothing of the chunk is committed.
+        InputError: too many files are refused, or one has the id of a photo that lies elsewhere.
+            Then nothing of the chunk is committed.
     """
     bad, is_known = F.col("reason").isNotNull(), F.col("known_revision").isNotNull()
     same = is_known & F.col("sha256").eqNullSafe(F.col("known_sha256"))
-    gone = is_known & ~F.col("reason").isin([each.value for each in PASSING])
+    gone = is_known & ~F.col("reason").isin([each.value for each in TRANSIENT_REASONS])
     outcome = F.when(bad & gone, "lost").when(bad, "refused").when(same, "same")
     with PersistScope() as persist:
         if known is None:
-            mine = tables.spark.createDataFrame([], NOTHING_KNOWN)
+            mine = tables.spark.createDataFrame([], KNOWN_SCHEMA)
         else:
             mine = persist(known.join(checked.select("photo_id"), "photo_id", "left_semi"))
         rows = checked.join(F.broadcast(mine), "photo_id", "left").withColumns(
@@ -137,26 +142,26 @@ def commit_chunk(
 
 
 def _advise(reason: str, *refused: DataFrame) -> str:
-    """Two of the files that were refused for a reason, and what to do about such files.
+    """Return two files that were refused for a reason, and what to do about such files.
 
     Args:
-        reason: the commonest.
-        refused: rows with path, reason and message; the first that have such files are shown.
+        reason: the most frequent one.
+        refused: rows with path, reason and message; earlier ones are preferred as examples.
     """
-    told = []
+    shown: list[str] = []
     for rows in refused:
         files = rows.where(F.col("reason") == reason).select("path", "message")
-        told += [
+        shown += [
             f"{row['path']} ({row['message']})" for row in files.orderBy("path").head(EXAMPLES)
         ]
-    return advice(reason, told[:EXAMPLES])
+    return advice(reason, shown[:EXAMPLES])
 
 
 def advice(reason: str, examples: Sequence[str]) -> str:
-    """Examples of files that were refused for a reason, and what to do about such files.
+    """Return examples of files that were refused for a reason, and what to do about such files.
 
     Args:
-        reason: the commonest.
+        reason: the most frequent one.
         examples: paths with messages.
     """
     shown = f"For example {' and '.join(examples)}. " if examples else ""
@@ -195,7 +200,7 @@ def _commit_photos(tables: Tables, rows: DataFrame, outcomes: Counter[str]) -> N
 def _commit_refused(
     tables: Tables, rows: DataFrame, outcomes: Counter[str], some_before: bool
 ) -> None:
-    """The refused ones to QUARANTINE, in place of what it had on the files of the chunk."""
+    """Write the refused files to QUARANTINE, in place of its earlier rows on the chunk's files."""
     tables.create_if_missing("quarantine")
     if not (some_before or outcomes["refused"] or outcomes["lost"]):
         return
@@ -217,8 +222,17 @@ def _commit_refused(
     )
 
 
-def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:
-    """Mark photos whose files are gone, or there again; returns how many of PHOTOS were marked."""
+def set_removed(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:
+    """Mark photos whose files are gone, or clear the mark if the files are back.
+
+    Args:
+        tables: of the work folder.
+        photo_ids: the photos.
+        removed: whether to mark them as removed.
+
+    Returns:
+        The number of rows of PHOTOS that changed.
+    """
     here = "removed IS NULL" if removed else "removed IS NOT NULL"
     value = "current_timestamp()" if removed else "CAST(NULL AS TIMESTAMP)"
     metrics = tables.merge(
@@ -231,16 +245,20 @@ def mark(tables: Tables, photo_ids: DataFrame, removed: bool) -> int:
 
 
 def forget_refused_files(tables: Tables, photo_ids: DataFrame) -> None:
-    """Take files out of QUARANTINE that are gone, or were taken."""
+    """Delete the rows of QUARANTINE on files that are gone or are in PHOTOS now."""
     condition = f"t.photo_id = s.photo_id AND t.stage = '{JOB_NAME}'"
     tables.merge("quarantine", photo_ids, condition, lambda merge: merge.whenMatchedDelete())
 
 
 def pack_small_files(tables: Tables, file_bytes: int) -> None:
-    """Make large files of PHOTOS of its small ones, where there are many of these.
+    """Combine the small files of PHOTOS into large ones, if there are many.
 
-    Rows of photos that stay at their paths are small: a file gets FILE_ROWS of them at most, since
-    embed_photos takes whole files.
+    Rows of photos that stay at their paths are small. A packed file holds about FILE_ROWS of them
+    at most, because embed_photos takes whole files.
+
+    Args:
+        tables: of the work folder.
+        file_bytes: upper limit of a file's size.
     """
     if not tables.exists("photos") or (size := tables.size("photos")).files <= MOST_SMALL_FILES:
         return

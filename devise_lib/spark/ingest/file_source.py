@@ -1,4 +1,4 @@
-"""The files of folders, globs and single paths, wherever they lie, as they are listed."""
+"""Lists the files of folders, globs and single paths in any file system."""
 
 from collections.abc import Callable
 
@@ -16,9 +16,9 @@ TAR = ".tar"
 
 
 def list_source(spark: SparkSession, place: Place, persist: Persist) -> DataFrame:
-    """Every file that the source takes: rows of LISTED; a tar's photo_id is null.
+    """Return every file that the source takes, as rows of LISTED. A tar has no photo_id.
 
-    Hidden files, those below a name that begins with a dot, are no photos and are left out.
+    Hidden files, and files below a folder whose name begins with a dot, are left out.
 
     Raises:
         InputError: a folder cannot be listed.
@@ -50,7 +50,7 @@ def _described(
 
 
 def refuse_empty(spark: SparkSession, place: Place) -> None:
-    """Stop where a source of which nothing was listed has no file: its disk may not be mounted.
+    """Raise InputError if a source of which nothing was listed is empty: a disk may not be mounted.
 
     Raises:
         InputError: its folder has no file, or its pattern matches none.

@@ -1,4 +1,4 @@
-"""Archives that are not opened again: tars, and files of CIFAR's records, known by their time."""
+"""Archives (tars and CIFAR's files) that earlier runs have read and that have not changed since."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,61 +6,68 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.spark.ingest.changes import CONTAINER, read_or_empty, refused_files
+from devise_lib.spark.ingest.changes import ARCHIVE_IN_PATH, read_or_empty, refused_files
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.tables.delta_tables import Tables
 
 TABLE = "ingested_archives"
-ARCHIVE = "photo_set string, path string, size_bytes long, modification_time timestamp"
-NAMED = ["photo_set", "path"]
+ARCHIVE_COLUMNS = "photo_set string, path string, size_bytes long, modification_time timestamp"
+ARCHIVE_KEY = ["photo_set", "path"]
 
 
 @dataclass(frozen=True)
-class Containers:
+class KnownArchives:
     """The archives of a run's sources.
 
     Attributes:
-        changed: those to be read: columns of ARCHIVE, and include.
-        shut: those that are as they were when all of them had been read: NAMED.
+        changed: those that must be read: ARCHIVE_COLUMNS and `include`.
+        unchanged: those that are the same as when they were read as a whole: ARCHIVE_KEY.
     """
 
     changed: DataFrame
-    shut: DataFrame
+    unchanged: DataFrame
 
 
 def compare_archives(
     tables: Tables, listed: DataFrame, places: Sequence[Place], retry: Sequence[str]
-) -> Containers:
-    """Which archives are to be opened.
+) -> KnownArchives:
+    """Find the archives that must be read.
 
-    One whose time or size is another, of which the source takes other photos now (`include`), or
-    one that has a refused photo that is to be tried again.
+    An archive must be read in three cases:
+    1. Its time or size has changed.
+    2. The source's `include` has changed, so that the source takes other photos of it.
+    3. It has a refused photo that is to be tried again.
 
     Args:
         tables: of the work folder.
-        listed: columns of ARCHIVE.
+        listed: ARCHIVE_COLUMNS of all archives that are there.
         places: the sources.
-        retry: reasons.
+        retry: reasons of refused photos that are to be tried again.
     """
     by_set = {place.source.name: place.source.include for place in places}
     include = F.create_map(*(F.lit(text) for pair in by_set.items() for text in pair))
     archives = listed.withColumn("include", include[F.col("photo_set")])
     records = read_or_empty(tables, TABLE).drop("run_id").distinct()
-    shut = archives.join(records, archives.columns, "left_semi").select(*NAMED)
+    unchanged = archives.join(records, archives.columns, "left_semi").select(*ARCHIVE_KEY)
     if retry:
         again = (
             refused_files(tables)
             .where(F.col("reason").isin(list(retry)))
-            .select("photo_set", F.regexp_extract("path", CONTAINER, 1).alias("path"))
+            .select("photo_set", F.regexp_extract("path", ARCHIVE_IN_PATH, 1).alias("path"))
         )
-        shut = shut.join(again, NAMED, "left_anti")
-    return Containers(archives.join(shut, NAMED, "left_anti"), shut)
+        unchanged = unchanged.join(again, ARCHIVE_KEY, "left_anti")
+    return KnownArchives(archives.join(unchanged, ARCHIVE_KEY, "left_anti"), unchanged)
 
 
-def forget_archives(tables: Tables, places: Sequence[Place], shut: DataFrame) -> None:
-    """Delete what is remembered of archives that changed or are gone, before their photos change.
+def forget_archives(tables: Tables, places: Sequence[Place], unchanged: DataFrame) -> None:
+    """Delete the records of archives that are changed or gone, before their photos change.
 
-    Else an archive that is changed, read in part, and then put back as it was would count as read.
+    Otherwise an archive that is changed, read in part, and then restored would count as read.
+
+    Args:
+        tables: of the work folder.
+        places: the sources.
+        unchanged: ARCHIVE_KEY of archives whose records stay.
     """
     if not tables.exists(TABLE):
         return
@@ -70,14 +77,16 @@ def forget_archives(tables: Tables, places: Sequence[Place], shut: DataFrame) ->
     def belongs(photo_set: str, path: str) -> bool:
         return photo_set in by_name and by_name[photo_set].holds(path)
 
-    records = tables.read(TABLE).select(*NAMED).distinct().join(shut, NAMED, "left_anti")
-    old = records.where(belongs(*NAMED)).localCheckpoint()
+    records = (
+        tables.read(TABLE).select(*ARCHIVE_KEY).distinct().join(unchanged, ARCHIVE_KEY, "left_anti")
+    )
+    old = records.where(belongs(*ARCHIVE_KEY)).localCheckpoint()
     if not old.isEmpty():
         condition = "t.photo_set = s.photo_set AND t.path = s.path"
         tables.merge(TABLE, old, condition, lambda merge: merge.whenMatchedDelete())
 
 
 def remember_archives(tables: Tables, changed: DataFrame) -> None:
-    """Archives whose photos are all taken or refused now."""
+    """Record archives whose photos are all in PHOTOS or QUARANTINE now."""
     run_id = F.lit(tables.provenance.get("run_id")).cast("string")
     tables.append(TABLE, changed.withColumn("run_id", run_id))

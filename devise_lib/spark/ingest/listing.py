@@ -1,4 +1,4 @@
-"""The files of a folder, listed by many tasks: on the driver are a bounded number of folders."""
+"""Lists the files of a folder in many tasks; the driver holds only a bounded number of folders."""
 
 import os
 from collections import deque
@@ -19,25 +19,25 @@ from devise_lib.text.wikipedia.files import Files, FileStatus
 
 FOUND = "path string, size_bytes long, modified_us long, is_folder boolean"
 NAMES = ["path", "size_bytes", "modified_us", "is_folder"]
-FOLDERS_A_SLOT, MOST_FOLDERS = 16, 2_000  # for tasks, from the upper levels of the source
-DRIVER_ENTRIES = 20_000  # looked at on the driver, at most
+FOLDERS_PER_SLOT, MOST_FOLDERS = 16, 2_000  # folders of the upper levels, for the tasks
+DRIVER_ENTRIES = 20_000  # most entries of folders that the driver looks at
 FRAME_ROWS = 5_000
 
 
 def list_files(spark: SparkSession, place: Place, persist: Persist) -> DataFrame:
-    """Every file of a source but the hidden ones: path as PHOTOS has it, size_bytes, modified_us.
+    """Return every visible file of a source: path as PHOTOS has it, size_bytes, modified_us.
 
-    The driver looks at the upper folders until there are enough for all tasks. Tasks list those,
-    and then, dealt out anew, what lies below them. A folder's files come one after another: one of
-    millions is a stream of one task.
+    The driver looks at the upper folders until there are enough for all tasks. Tasks list these
+    folders. What lies below them is then distributed to tasks again. One task streams the files of
+    one folder, even if there are millions.
 
     Args:
         spark: the session.
-        place: of files.
+        place: a source of files.
         persist: persists a DataFrame for as long as the result is used.
 
     Raises:
-        InputError: a folder cannot be listed; its photos must not be taken for gone.
+        InputError: a folder cannot be listed; otherwise its photos would be marked as removed.
     """
     start = place.start
     if start is None or not start.is_folder:
@@ -45,7 +45,7 @@ def list_files(spark: SparkSession, place: Place, persist: Persist) -> DataFrame
         return spark.createDataFrame([row], "path string, size_bytes long, modified_us long")
     files, _ = session_files(spark, place.source.path)
     slots = spark.sparkContext.defaultParallelism
-    plan = plan_folders(files, start.path, min(FOLDERS_A_SLOT * slots, MOST_FOLDERS))
+    plan = plan_folders(files, start.path, min(FOLDERS_PER_SLOT * slots, MOST_FOLDERS))
     top, opener = start.path, place.opener
 
     def list_level(batches: Frames) -> Frames:
@@ -72,16 +72,17 @@ def list_files(spark: SparkSession, place: Place, persist: Persist) -> DataFrame
 
 
 def plan_folders(files: Files, top: str, wanted: int) -> list[tuple[str, bool]]:
-    """Folders for tasks, from the upper levels of a tree of at least one folder.
+    """Choose folders for tasks, from the upper levels of a tree.
+
+    No more than DRIVER_ENTRIES files and folders are looked at.
 
     Args:
         files: the file system.
         top: the folder to begin at.
-        wanted: how many folders are enough.
+        wanted: number of folders that is enough.
 
     Returns:
-        A folder with True, all below it; with False, the files that lie directly in it. No more
-        than DRIVER_ENTRIES files and folders are looked at.
+        Each folder with True for all that lies below it, or False for the files directly in it.
     """
     waiting, left = deque([top]), DRIVER_ENTRIES
     looked_into: list[str] = []
@@ -98,7 +99,16 @@ def plan_folders(files: Files, top: str, wanted: int) -> list[tuple[str, bool]]:
 
 
 def walk(files: Files, folder: str, top: str) -> Iterator[FileStatus]:
-    """The files of a folder and of all below it; see `visible`."""
+    """Give the files in a folder and below it, without hidden ones.
+
+    Args:
+        files: the file system.
+        folder: where to begin.
+        top: the folder that the walk began at; `folder` or one above it.
+
+    Raises:
+        InputError: a folder cannot be listed.
+    """
     for entry in visible(files, folder, top):
         if entry.is_folder:
             yield from walk(files, entry.path, top)
@@ -107,9 +117,9 @@ def walk(files: Files, folder: str, top: str) -> Iterator[FileStatus]:
 
 
 def visible(files: Files, folder: str, top: str) -> Iterator[FileStatus]:
-    """What lies directly in a folder, less what is hidden and links that lead round in a circle.
+    """Give the entries of a folder, without hidden ones and links that lead back to a parent.
 
-    A folder that is gone has nothing in it.
+    A folder that is gone has no entries.
 
     Args:
         files: the file system.
@@ -124,7 +134,7 @@ def visible(files: Files, folder: str, top: str) -> Iterator[FileStatus]:
             if entry.is_folder and printable(entry.path) != entry.path:
                 raise InputError(
                     f"ingest_photos.source: the name of {printable(entry.path)} is not UTF-8, so "
-                    "that no task can be sent there: rename the folder, or leave it out"
+                    "no task can open it: rename the folder, or leave it out"
                 )
             if not (entry.is_folder and os.path.islink(entry.path) and _leads_back(entry, top)):
                 yield entry
@@ -132,13 +142,13 @@ def visible(files: Files, folder: str, top: str) -> Iterator[FileStatus]:
         return
     except OSError as error:
         raise InputError(
-            f"ingest_photos.source: {folder} cannot be listed ({error}): see to its rights, or "
-            "leave it out; else its photos would be taken for gone"
+            f"ingest_photos.source: {folder} cannot be listed ({error}): correct its permissions, "
+            "or leave it out; otherwise its photos would be taken for gone"
         ) from error
 
 
 def _leads_back(link: FileStatus, top: str) -> bool:
-    """Whether a link leads to a folder on the way to it, or to one above such a folder."""
+    """Return whether a link leads to a folder on the way to it, or to a parent of one."""
     target = os.path.join(os.path.realpath(link.path), "")
     way = os.path.dirname(link.path)
     while True:

@@ -1,4 +1,4 @@
-"""Rows of photos on their way into PHOTOS: what every kind of source gives."""
+"""The rows that every kind of source makes of its photos, on the way to PHOTOS."""
 
 import hashlib
 import math
@@ -14,20 +14,20 @@ from devise_lib.vision.archives.tar_photos import MEMBER
 from devise_lib.vision.images.decode import Refusal, inspect
 
 LEAST_TIME_S, GREATEST_TIME_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
-FRAME_FILES, FRAME_BYTES = 100, 16 << 20  # at most, but for one large file
+FRAME_FILES, FRAME_BYTES = 100, 16 << 20  # limits of a frame; one file may be larger
 
-# A file as it is listed. Times go through Python as microseconds: as timestamps they would pass
-# through the session's time zone, where an hour a year is there twice.
+# A listed file. Its time is in microseconds, because Python would convert a timestamp through the
+# session's time zone, in which one hour per year occurs twice.
 LISTED = StructType(
     [
         *(PHOTOS[name] for name in ("photo_id", "photo_set", "path", "label", "owner")),
         *(PHOTOS[name] for name in ("test_share", "size_bytes")),
         StructField("modified_us", LongType()),
-        PHOTOS["sha256"],  # of the bytes that a table holds; null where they would have to be read
-        StructField("fault", StringType()),  # why it has no label where it should have one, or ""
+        PHOTOS["sha256"],  # of bytes that a table holds; null where the file must be read for it
+        StructField("fault", StringType()),  # why a required label is missing, or ""
     ]
 )
-# A file that was read: what tells against it in reason and message.
+# A file that was read; `reason` and `message` say why it is refused, if it is.
 CHECKED = StructType(
     [
         *(field for field in LISTED if field.name != "fault"),
@@ -42,12 +42,12 @@ Frames = Iterator[pd.DataFrame]
 
 
 def frames(rows: Iterable[Row], names: list[str], content_at: int) -> Frames:
-    """Rows as frames of at most FRAME_FILES rows and FRAME_BYTES bytes, but for one large file.
+    """Give rows as frames of at most FRAME_FILES rows and FRAME_BYTES bytes, or one larger file.
 
     Args:
         rows: tuples.
         names: of their columns.
-        content_at: which of them holds a file's bytes, or None.
+        content_at: index of the column that holds a file's bytes.
     """
     held: list[Row] = []
     held_bytes = 0
@@ -76,7 +76,10 @@ def photo_row(
     refusal: Refusal | None,
     keep_content: bool = True,
 ) -> Row:
-    """A row of CHECKED of a file whose bytes there are."""
+    """Return the row of CHECKED of a file whose bytes are known.
+
+    The bytes are stored in the row if `keep_content` is set and the file is not refused.
+    """
     return (
         photo_id,
         photo_set,
@@ -96,11 +99,11 @@ def photo_row(
 def refused_row(
     known: Row, size_bytes: int | None, modified_us: int | None, reason: str, message: str
 ) -> Row:
-    """A row of CHECKED of a file whose bytes were not read.
+    """Return the row of CHECKED of a file whose bytes were not read.
 
     Args:
         known: photo_id, photo_set, path, label, owner, test_share.
-        size_bytes, modified_us: of the file, as far as they are known.
+        size_bytes, modified_us: of the file, if known.
         reason, message: why it was not read.
     """
     return (*known, size_bytes, modified_us, None, None, reason, message)
@@ -109,12 +112,13 @@ def refused_row(
 def refuse(
     content: bytes, max_pixels: int, min_side: int, missing_label: str = ""
 ) -> Refusal | None:
-    """What tells against a photo: its header, or that it should have a label and has none.
+    """Return why a photo is refused: by its header, or for a missing label; None if it is good.
 
     Args:
         content: the file.
-        max_pixels, min_side: see devise_lib.vision.images.decode.
-        missing_label: why there is no label where there should be one, else "".
+        max_pixels: the most pixels that a photo may have.
+        min_side: the least width and height, in pixels.
+        missing_label: why a required label is missing, else "".
     """
     found = inspect(content, max_pixels, min_side)
     if found and found.reason == Reason.NOT_AN_IMAGE and (kind := archive_kind(content)):
@@ -126,22 +130,22 @@ def refuse(
 
 
 def make_photo_id(photo_set: str, relative_path: str) -> str:
-    """The same id wherever the source lies: 32 hexadecimal digits."""
+    """Return an id of 32 hexadecimal digits, which does not depend on where the source lies."""
     return hashlib.sha256(f"{photo_set}/{relative_path}".encode()).hexdigest()[:32]
 
 
 def relative_path(path: str, root: str) -> str:
-    """A photo's path within its source, the same for a folder and for a tar of that name."""
+    """Return a photo's path within its source, the same in a folder and in a tar of its name."""
     below = path.removeprefix(root)
     below = below.removeprefix("/" if below.startswith("/") else MEMBER)
     return below.replace(f".tar{MEMBER}", "/")
 
 
 def microseconds(modified_s: float) -> int:
-    """A time in seconds since the epoch as the tables have it.
+    """Return a time in seconds since the epoch as microseconds, as the tables have it.
 
-    A time that no calendar has, as damaged file systems and archives tell, is the nearest that
-    readers of the tables can show; what is no number at all is the epoch.
+    Damaged file systems and archives may give times outside every calendar. They become the nearest
+    time that readers of the tables can show; what is no number becomes the epoch.
     """
     if math.isnan(modified_s):
         return 0

@@ -1,4 +1,4 @@
-"""The photos of all sources to PHOTOS and QUARANTINE: what is new, changed, gone or back."""
+"""Updates PHOTOS and QUARANTINE from all sources: files that are new, changed, gone or back."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from devise_lib.spark.ingest.commits import (
     Ledger,
     commit_chunk,
     forget_refused_files,
-    mark,
     pack_small_files,
+    set_removed,
 )
 from devise_lib.spark.ingest.known_archives import (
     TABLE,
-    Containers,
+    KnownArchives,
     compare_archives,
     forget_archives,
     remember_archives,
@@ -49,10 +49,10 @@ class Run:
     Attributes:
         tables: of the work folder.
         config: of the job.
-        stop_requested: whether to leave the rest to another run; asked before each chunk.
-        seen: what is there.
+        stop_requested: asked before each chunk; if true, the rest is left to the next run.
+        seen: what the sources hold.
         ledger: what the tables hold.
-        scratch: for what is made of the tables.
+        scratch: holds rows that come from the tables, which the run changes.
         persist: persists DataFrames until the run ends.
     """
 
@@ -65,7 +65,12 @@ class Run:
     persist: PersistScope
 
     def commit_chunk(self, rows: DataFrame, known: DataFrame | None) -> None:
-        """Read a chunk and commit it; what is in storage is freed."""
+        """Read a chunk, commit it, and free what Spark has persisted of it.
+
+        Args:
+            rows: rows of CHECKED.
+            known: what the tables hold of the same photos; None: nothing.
+        """
         with PersistScope() as persist:
             commit_chunk(self.tables, persist(rows), known, self.config, self.ledger)
 
@@ -73,28 +78,37 @@ class Run:
 def ingest(
     tables: Tables, config: IngestPhotos, stop_requested: Callable[[], bool] = lambda: False
 ) -> dict[str, int]:
-    """Bring the tables up to the sources as they are now; returns counts by name.
+    """Update PHOTOS and QUARANTINE to the current state of the sources.
 
-    Tasks list the files, and a join with the tables tells what is new or changed. That alone is
-    read, in chunks of bounded size, each of which is committed before the next one is read; so a
-    run that is killed loses a chunk, and the next one goes on.
+    Tasks list the files, and a join with the tables shows which are new or changed. Only those are
+    read, in chunks of bounded size. Each chunk is committed before the next is read. So a run that
+    is killed loses at most one chunk, and the next run continues there.
+
+    Args:
+        tables: of the work folder.
+        config: of the job.
+        stop_requested: asked before each chunk; if true, the rest is left to the next run.
+
+    Returns:
+        Counts by name: photos, quarantined, and, unless 0, changed, removed, unchanged.
 
     Raises:
-        InputError: see `survey` and `settle`.
+        InputError: a source cannot be listed or is empty, two files have the same id, or too many
+            files are refused.
     """
-    drop_superseded(tables)  # of a run that was killed
+    drop_superseded(tables)  # A killed run may have left old revisions.
     scratch = Scratch(f"{tables.work_dir}/checkpoints/{config.name}")
     with scratch, PersistScope() as persist:
         seen = survey(tables, config, scratch, persist)
         run = Run(tables, config, stop_requested, seen, Ledger(tables), scratch, persist)
         _read_files(run)
-        removed, shut = _read_archives(run) if _has_archives(run) else (_finish(run), 0)
+        removed, archives = _read_archives(run) if _has_archives(run) else (_finish(run), 0)
         if not stop_requested():
-            if run.ledger.counts:  # looking for small files takes long where there are many
+            if run.ledger.counts:  # Without new rows, no search through many files.
                 pack_small_files(tables, config.file_bytes)
             if config.vacuum_hours and tables.exists("photos"):
                 vacuum(tables, "photos", config.vacuum_hours)
-    unchanged = seen.count("same") + seen.count("refused") + shut
+    unchanged = seen.count("same") + seen.count("refused") + archives
     return _counts(run.ledger.counts, removed, unchanged)
 
 
@@ -129,21 +143,25 @@ def _has_archives(run: Run) -> bool:
 
 
 def _read_archives(run: Run) -> tuple[int, int]:
-    """Read the archives that changed, and finish; returns what is gone, and how many are shut."""
-    found = compare_archives(run.tables, run.seen.archives, run.seen.places, run.config.retry)
-    containers = Containers(
-        run.scratch.save(found.changed, "changed"), run.scratch.save(found.shut, "shut")
+    """Read the archives that changed, and finish the run.
+
+    Returns:
+        The number of photos that are gone, and of archives that are unchanged.
+    """
+    both = compare_archives(run.tables, run.seen.archives, run.seen.places, run.config.retry)
+    found = KnownArchives(
+        run.scratch.save(both.changed, "changed"), run.scratch.save(both.unchanged, "unchanged")
     )
-    forget_archives(run.tables, run.seen.places, containers.shut)
+    forget_archives(run.tables, run.seen.places, found.unchanged)
     members = Members(run.seen.files.where("photo_id IS NOT NULL"), run.scratch)
-    names = {row[0] for row in containers.changed.select("photo_set").distinct().collect()}
+    names = {row[0] for row in found.changed.select("photo_set").distinct().collect()}
     limits = Limits.of(run.config)
     for place in run.seen.places:
         name = place.source.name
         if name not in names or run.stop_requested():
             continue
-        archives = containers.changed.where(F.col("photo_set") == name)
-        # As the tables are now: with the files that this run has taken.
+        archives = found.changed.where(F.col("photo_set") == name)
+        # Read again here, because this run has added rows.
         known = run.scratch.save(read_known(run.tables, [name]), "known")
         known = None if known.isEmpty() else known
         reader = MemberReader(place, limits, run.config.file_bytes, run.scratch, run.persist)
@@ -155,41 +173,42 @@ def _read_archives(run: Run) -> tuple[int, int]:
             chunk.unpersist()
         else:
             remember_archives(run.tables, archives)
-    return _finish(run, members.seen(), containers.shut), containers.shut.count()
+    return _finish(run, members.seen(), found.unchanged), found.unchanged.count()
 
 
-def _finish(run: Run, seen: DataFrame | None = None, shut: DataFrame | None = None) -> int:
-    """Mark the files that are gone and those that are back; returns how many are gone.
+def _finish(run: Run, seen: DataFrame | None = None, unchanged: DataFrame | None = None) -> int:
+    """Mark the files that are gone and those that are back; returns the number of gone ones.
 
     Args:
-        run: where it is not stopped, all that changed was read.
-        seen: photo_id of all files and members.
-        shut: archives that were not opened.
+        run: everything that changed has been read, unless the run is stopped.
+        seen: photo_id of all files and archive members.
+        unchanged: archives that were not opened.
     """
     if run.stop_requested():
         return 0
     same = run.seen.files.where("state = 'same'")
     if run.seen.count("back"):
-        mark(run.tables, same.where("known_removed IS NOT NULL").select("photo_id"), removed=False)
+        back = same.where("known_removed IS NOT NULL").select("photo_id")
+        set_removed(run.tables, back, removed=False)
     if run.seen.count("stale"):
         refused = same.where("refused_reason IS NOT NULL").select("photo_id")
         forget_refused_files(run.tables, refused)
     if run.seen.all_found:
         return 0
     ids = run.seen.files if seen is None else seen
-    gone = find_removed(run.tables, run.seen.places, ids.select("photo_id"), shut)
+    gone = find_removed(run.tables, run.seen.places, ids.select("photo_id"), unchanged)
     gone = run.scratch.save(gone, "gone")
     rows, removed = count_by(gone, "table"), 0
     photos, refused = (gone.where(F.col("table") == name) for name in ("photos", "quarantine"))
     if "photos" in rows:
-        removed = mark(run.tables, photos.select("photo_id"), removed=True)
+        removed = set_removed(run.tables, photos.select("photo_id"), removed=True)
     if "quarantine" in rows:
         forget_refused_files(run.tables, refused.select("photo_id"))
     return removed
 
 
 def listed_without_photo(config: IngestPhotos, tables: Tables) -> int:
-    """How many photos of the sources' lists of labels were neither taken nor refused."""
+    """Return how many photos of the sources' lists of labels are neither in PHOTOS nor refused."""
     missing = 0
     for source in config.sources():
         if source.labels:

@@ -1,4 +1,4 @@
-"""Where a source of photos lies, which paths belong to it, and what a path tells of a photo."""
+"""Where a source of photos lies, which paths belong to it, and what a path says about a photo."""
 
 import os
 import re
@@ -19,20 +19,19 @@ from devise_lib.text.wikipedia.files import FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
 
 Description = tuple[str, str | None, str | None, str]  # photo_id, label, owner, fault
-BARE_STORE = re.compile(r"[^/]+://[^/]+")
+STORE_ROOT = re.compile(r"[^/]+://[^/]+")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A source that is there; goes to executors.
+    """A source that has been found. It is sent to executors.
 
     Attributes:
-        source: as it is configured.
-        root: what the paths of its photos begin with, as PHOTOS have it: file:/photos, s3a://b/x;
-            "" for a table.
-        start: what lies there: a folder, or the one file; None for a table.
-        glob: a regular expression for paths below the root, matched whole; "" for all.
-        opener: of its files.
+        source: its configuration.
+        root: how the paths of its photos begin in PHOTOS: file:/photos, s3a://b/x; "" for a table.
+        start: what lies there: a folder or a single file; None for a table.
+        glob: a regular expression that paths below the root must match as a whole; "" for all.
+        opener: opens its files.
     """
 
     source: PhotoSource
@@ -42,14 +41,14 @@ class Place:
     opener: WorkerFiles = field(default_factory=WorkerFiles)
 
     def takes(self, path: str) -> bool:
-        """Whether a photo's path, as PHOTOS has it, belongs to the source as it is configured."""
-        if self.source.kind == "cifar":  # of its records the file counts
+        """Return whether a photo's path in PHOTOS belongs to the source as it is configured now."""
+        if self.source.kind == "cifar":  # `include` is for the file that holds the records.
             path = path.rpartition(MEMBER)[0]
         include = self.source.include
         return self.holds(path) and (not include or bool(re.search(include, path)))
 
     def holds(self, path: str) -> bool:
-        """Whether a path lies below the root and is one of its pattern; an archive's, too."""
+        """Return whether a path, also of an archive, lies below the root and matches the glob."""
         below = path.removeprefix(self.root)
         if self.root and (below == path or (below and not below.startswith(("/", "!")))):
             return False
@@ -57,10 +56,10 @@ class Place:
 
 
 def find_place(spark: SparkSession, source: PhotoSource) -> Place:
-    """Look for a source of files.
+    """Find a source of files.
 
     Raises:
-        InputError: the path is missing.
+        InputError: there is nothing at its path, or its pattern is invalid.
     """
     _, opener = session_files(spark, source.path)
     found = _status(spark, source.path)
@@ -73,7 +72,7 @@ def find_place(spark: SparkSession, source: PhotoSource) -> Place:
                 f"ingest_photos.source: there is no {source.path!r}; give a path that exists"
             )
         try:
-            # What lies below a folder that matches, or in a tar, belongs to the source as well.
+            # What lies below a folder that matches, or in a tar, also belongs to the source.
             glob = f"(?:{glob_expression(pattern.rstrip('/'))})(?:[/!].*)?"
         except ValueError as error:
             raise InputError(f"ingest_photos.source: {error}") from None
@@ -81,14 +80,14 @@ def find_place(spark: SparkSession, source: PhotoSource) -> Place:
 
 
 def shown_path(path: str) -> str:
-    """A path as PHOTOS have it; a local one as a URI, absolute, its links kept."""
+    """Return a path as PHOTOS has it: a local one as a URI, absolute, with its links."""
     return path if is_remote(path) else f"file:{os.path.abspath(local(path))}"
 
 
 def _status(spark: SparkSession, path: str) -> FileStatus | None:
     if is_remote(path):
         files, _ = session_files(spark, path)
-        bare = BARE_STORE.fullmatch(path.rstrip("/"))
+        bare = STORE_ROOT.fullmatch(path.rstrip("/"))
         return files.status(f"{path.rstrip('/')}/" if bare else path.rstrip("/"))
     plain = Path(os.path.abspath(local(path)))
     if not plain.exists():
@@ -98,10 +97,10 @@ def _status(spark: SparkSession, path: str) -> FileStatus | None:
 
 
 def make_describer(place: Place) -> Callable[[str], Description]:
-    """What tells a photo's id, label and owner from its path, and why it has no label.
+    """Return what derives a photo's id, label and owner from its path, and why it has no label.
 
     Raises:
-        InputError: the source's list of labels is not as it must be.
+        InputError: the source's list of labels is invalid.
     """
     source = place.source
     listed = read_photo_labels(source.labels, source.classes) if source.labels else None
@@ -122,11 +121,11 @@ def make_describer(place: Place) -> Callable[[str], Description]:
 
 
 def as_label(text: str | None) -> str | None:
-    """A text in NFC, as LABELS have theirs; of a folder or table \u00e9 may be two characters."""
+    """Return a text in NFC, as LABELS has it; a folder's or table's é may be two characters."""
     return None if text is None else unicodedata.normalize("NFC", text)
 
 
 def first_group(pattern: str, text: str) -> str | None:
-    """What the pattern's first group finds in a text; None where nothing, or without a pattern."""
+    """Return what the first group of a pattern matches; None without a match or a pattern."""
     match = re.search(pattern, text) if pattern else None
     return match.group(1) if match else None

@@ -1,4 +1,4 @@
-"""A look at all sources: what is there, what of it is new, and what tells against a source."""
+"""Looks at all sources: lists their files, compares these with the tables, and finds faults."""
 
 import re
 from collections import Counter
@@ -14,17 +14,17 @@ from devise_lib.errors import InputError
 from devise_lib.spark.ingest.changes import (
     compare,
     count_rows,
-    find_doubled,
+    duplicate_id_error,
+    find_duplicate_id,
     read_known,
     refuse_file_beside_archive,
     refuse_other_folder,
-    two_files,
 )
 from devise_lib.spark.ingest.cifar_files import ARCHIVES, list_cifar
 from devise_lib.spark.ingest.file_source import list_source, refuse_empty
 from devise_lib.spark.ingest.rows import LISTED, microseconds
 from devise_lib.spark.ingest.sources import Place, find_place, shown_path
-from devise_lib.spark.ingest.table_source import doubled_rows, find_table, list_table
+from devise_lib.spark.ingest.table_source import duplicate_rows_error, find_table, list_table
 from devise_lib.spark.tables.caching import Persist, Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 
@@ -33,15 +33,16 @@ FIND = {"files": find_place, "cifar": find_place, "table": find_table}
 
 @dataclass(frozen=True)
 class Survey:
-    """What a look at the sources found, before any file was opened.
+    """What the sources hold, before any file is opened.
 
     Attributes:
         places: the sources.
-        files: rows of `compare`; of archives the state is `archive`.
-        states: how many files are in which state, by source; `archive` for archives; `back` and
-            `stale` of those of the state `same` that were marked as removed, or refused before.
-        known: how many rows the tables have of those sources and files.
-        all_found: whether every file of the tables' rows was found; False: some may be gone.
+        files: the listed files with their state: `same`, `refused`, `read` or, for archives,
+            `archive`.
+        states: number of files by source and state. Files of the state `same` also count as `back`
+            if they were marked as removed, and as `stale` if they were refused before.
+        known: number of rows that the tables have for these sources and files.
+        all_found: whether the file of every such row was found; if not, some may be gone.
     """
 
     places: Sequence[Place]
@@ -51,26 +52,32 @@ class Survey:
     all_found: bool
 
     def count(self, state: str) -> int:
-        """Files in a state, of all sources."""
+        """Return the number of files in a state, over all sources."""
         return sum(n for (_, each), n in self.states.items() if each == state)
 
     def todo(self, photo_set: str) -> DataFrame:
-        """The files of a source that are to be read."""
+        """Return the files of a source that must be read."""
         return self.files.where((F.col("photo_set") == photo_set) & (F.col("state") == "read"))
 
     @property
     def archives(self) -> DataFrame:
-        """photo_set, path, size_bytes, modification_time."""
+        """The archives that are there: photo_set, path, size_bytes, modification_time."""
         wanted = ("photo_set", "path", "size_bytes", "modification_time")
         return self.files.where("state = 'archive'").select(*wanted)
 
 
 def survey(tables: Tables, config: IngestPhotos, scratch: Scratch, persist: Persist) -> Survey:
-    """List all sources and compare what is there with the tables.
+    """List all sources and compare their files with the tables.
+
+    Args:
+        tables: of the work folder.
+        config: of the job.
+        scratch: holds the result, because the run changes the tables.
+        persist: persists DataFrames until the run ends.
 
     Raises:
-        InputError: a source is missing, empty or cannot be listed, two files have one id, or a
-            file has the id of another folder's photo.
+        InputError: a source is missing, empty or cannot be listed; or a file has the id of another
+            file, or of a photo in another folder.
     """
     places = [FIND[source.kind](tables.spark, source) for source in config.sources()]
     names = [place.source.name for place in places]
@@ -119,7 +126,7 @@ def _list(tables: Tables, place: Place, persist: Persist) -> DataFrame:
 
 
 def _free_by_id(files: DataFrame, places: Sequence[Place]) -> DataFrame:
-    """The rows, without the earlier path where an id of its own tells what a photo is."""
+    """Return the rows without the earlier path in sources that identify photos by a column."""
     keyed = [place.source.name for place in places if place.source.columns.id]
     path = F.when(~F.col("photo_set").isin(keyed), F.col("known_path"))
     return files.withColumn("known_path", path) if keyed else files
@@ -131,17 +138,21 @@ def _check(tables: Tables, seen: Survey) -> None:
         if place.source.kind == "files" and not any(of == name for of, _ in seen.states):
             refuse_empty(tables.spark, place)
     if not seen.states and not tables.exists("photos"):
-        raise InputError("ingest_photos.source holds no file to take: check its `include`")
+        raise InputError("ingest_photos.source has no file to take: check its `include`")
     if not seen.count("read"):
-        return  # with the ids of two files that are both as they were the table would be doubled
+        return  # Two unchanged files share no id, because PHOTOS has each id once.
     files = seen.files.where("photo_id IS NOT NULL")
-    if doubled := find_doubled(files):
-        photo_id, *paths = doubled
+    if duplicate := find_duplicate_id(files):
+        photo_id, *paths = duplicate
         name = files.where(F.col("photo_id") == photo_id).select("photo_set").first()[0]
         source = next(place.source for place in seen.places if place.source.name == name)
         is_table = source.kind == "table"
-        raise doubled_rows(tables.spark, source, photo_id) if is_table else two_files(*paths)
+        raise (
+            duplicate_rows_error(tables.spark, source, photo_id)
+            if is_table
+            else duplicate_id_error(*paths)
+        )
     if seen.known:
         moved = seen.files.where("state = 'read' AND path <> known_path")
         refuse_file_beside_archive(moved, seen.archives)
-        refuse_other_folder(moved.where("size_bytes <> known_size"))  # so are the bytes
+        refuse_other_folder(moved.where("size_bytes <> known_size"))  # so the bytes differ, too

@@ -1,4 +1,4 @@
-"""Tables of photos: of their bytes, or of the paths where these lie."""
+"""Sources that are tables of users, with photos' bytes or with the paths of photos."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -21,7 +21,7 @@ from devise_lib.text.wikipedia.files import Files, FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
 from devise_lib.vision.prefetch import prefetch_map
 
-USABLE = {  # column -> types that it may have, as Spark writes them
+USABLE = {  # column -> the types that it may have, in Spark's words
     "path": ("string",),
     "content": ("binary",),
     "id": ("string", "bigint", "int", "smallint", "tinyint"),
@@ -29,15 +29,15 @@ USABLE = {  # column -> types that it may have, as Spark writes them
     "owner": ("string", "bigint", "int", "smallint", "tinyint"),
     "modified": ("timestamp", "timestamp_ntz", "date"),
 }
-LOOKS_AT_ONCE, AHEAD_ROWS, LOOK_S = 16, 1_000, 60.0  # at the files of paths, a task
-KEY = "photo_key"  # what tells a table's photos apart
+LOOKS_AT_ONCE, PREFETCH_ROWS, LOOK_S = 16, 1_000, 60.0  # per task, for the files at paths
+KEY = "photo_key"  # identifies a photo within its table
 
 
 def find_table(spark: SparkSession, source: PhotoSource) -> Place:
-    """A source that is a table; its photos may lie anywhere.
+    """Find a source that is a table. Its photos may lie anywhere.
 
     Raises:
-        InputError: no such table or column, or one that cannot be used.
+        InputError: the table or a column is missing or cannot be used.
     """
     table = _open(spark, source)
     if not source.columns.path or source.columns.content:
@@ -48,14 +48,18 @@ def find_table(spark: SparkSession, source: PhotoSource) -> Place:
 
 
 def list_table(spark: SparkSession, place: Place) -> DataFrame:
-    """Every photo of a table that the source takes, as rows of LISTED.
+    """Return every photo of a table that the source takes, as rows of LISTED.
 
-    Whether a photo changed is told by the column `modified`; without it by the digest of the
-    table's bytes or, where it has paths alone, by the size and time of the file at the path. Of a
-    path where nothing lies both are null.
+    What shows whether a photo has changed depends on the table:
+
+    | the table has | a change shows in |
+    |---|---|
+    | the column `modified` | this time |
+    | the photos' bytes | their digest |
+    | paths only | size and time of the file at the path; null if there is none |
 
     Raises:
-        InputError: no such table or column, or one that cannot be used.
+        InputError: the table or a column is missing or cannot be used, or a row has no key.
     """
     source, columns = place.source, place.source.columns
     table = _open(spark, source)
@@ -78,7 +82,7 @@ def list_table(spark: SparkSession, place: Place) -> DataFrame:
     if nameless:
         raise InputError(
             f"ingest_photos.source: {source.path} has rows without {_key_name(source)!r}, "
-            "which tells its photos apart"
+            "which identifies its photos"
         )
     look = not columns.modified and not columns.content
     rows = rows.repartition(4 * spark.sparkContext.defaultParallelism) if look else rows
@@ -86,20 +90,20 @@ def list_table(spark: SparkSession, place: Place) -> DataFrame:
 
 
 def with_content(spark: SparkSession, source: PhotoSource, items: DataFrame) -> DataFrame:
-    """Rows of LISTED with the table's bytes; reads the table once."""
+    """Return rows of LISTED with the table's bytes as `content`. The table is read once."""
     content = F.coalesce(F.col("content"), F.lit(b"")).alias("content")
     table = _open(spark, source).select(_photo_id(source).alias("photo_id"), content)
     return table.join(F.broadcast(items), "photo_id")
 
 
-def doubled_rows(spark: SparkSession, source: PhotoSource, photo_id: str) -> InputError:
-    """The error of two rows with one photo id: names what they have in common."""
+def duplicate_rows_error(spark: SparkSession, source: PhotoSource, photo_id: str) -> InputError:
+    """Return the error for two rows with one photo id; its message has the key that they share."""
     same = _open(spark, source).where(_photo_id(source) == photo_id)
     key = same.select(_key(source)).limit(1).collect()[0][0]
     return InputError(
         f"ingest_photos.source: {key!r} is there twice in column {_key_name(source)!r} of "
-        f"{source.path}, and it tells the table's photos apart: leave out one of the rows, or name "
-        "a column that is another for each photo in columns.id"
+        f"{source.path}, and it identifies the table's photos: leave out one of the rows, or set "
+        "columns.id to a column that differs for each photo"
     )
 
 
@@ -130,21 +134,21 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
 
 
 def _with_status(files: Files, rows: Iterable[Any]) -> Iterator[tuple[Any, FileStatus | None]]:
-    """Rows with what lies at their paths; None where nothing does, or none can tell in time."""
+    """Give rows with the status of the file at their path; None without one, or after LOOK_S."""
     return prefetch_map(
         lambda row: (row, look_at(files, row.path)),
         rows,
         threads=LOOKS_AT_ONCE,
-        ahead=AHEAD_ROWS,
+        ahead=PREFETCH_ROWS,
         limit_s=LOOK_S,
         late=lambda row: (row, None),
     )
 
 
 def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:
-    """The columns that a source names, as they are used: path, content, id ...
+    """Return the columns that a source names, under the names of their use: path, content, id ...
 
-    The table is found by its path or, without a slash, by its name.
+    The table is found by its path or, if that has no slash, by its name.
     """
     try:
         if "/" in source.path:
@@ -176,7 +180,7 @@ def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:
 
 
 def _find_column(table: DataFrame, name: str) -> Column | None:
-    """The column of a name or, by a name with dots, a field of a struct; None: there is none."""
+    """Return the column, or the field of a struct, with a name; None if there is none."""
     quoted = F.col("`" + name.replace("`", "``") + "`")
     for column in [quoted] if name in table.columns else [quoted, F.col(name)]:
         try:
@@ -188,7 +192,7 @@ def _find_column(table: DataFrame, name: str) -> Column | None:
 
 
 def _fields_instead(table: DataFrame, name: str, use: str) -> list[str]:
-    """What to give in place of a struct, as that of Hugging Face's images, bytes and path."""
+    """Return what to give in place of a struct, as in Hugging Face's tables of images."""
     if name not in table.columns or not isinstance(table.schema[name].dataType, StructType):
         return []
     fields = [f for f in table.schema[name].dataType if f.dataType.simpleString() in USABLE[use]]
@@ -204,7 +208,7 @@ def _key(source: PhotoSource) -> Column:
 
 
 def _photo_id(source: PhotoSource) -> Column:
-    """As `make_photo_id` makes it."""
+    """Return the photo id as an expression of Spark that equals `make_photo_id`."""
     return F.sha2(F.concat(F.lit(f"{source.name}/"), _key(source)), 256).substr(1, 32)
 
 

@@ -1,4 +1,4 @@
-"""Tars of photos of any size: cut into ranges of members, one task a range."""
+"""Reads tars of photos of any size, cut into ranges of members with one task per range."""
 
 import io
 import json
@@ -29,27 +29,30 @@ from devise_lib.vision.archives.tar_members import ArchiveError
 from devise_lib.vision.archives.tar_photos import MEMBER, File, read_range
 from devise_lib.vision.archives.tar_ranges import Link, TarRange, plan_ranges
 
-RANGE_BYTES = 8 << 20  # so that a small tar keeps several cores busy, too
-HEADER_BYTES = 4096  # read at once while headers are looked at
+RANGE_BYTES = 8 << 20  # small enough for a small tar to keep several cores busy
+HEADER_BYTES = 4096  # read at once while headers are scanned
 RANGES = (
     "path string, start long, stop long, shadowed array<long>, links array<array<long>>, "
-    "records string, size_bytes long, is_mixed boolean"  # records in JSON: they may be no UTF-8
+    "records string, size_bytes long, is_mixed boolean"  # in JSON, because it may be no UTF-8
 )
 RANGE_NAMES = ["path", "start", "stop", "shadowed", "links", "records"]
-# A member: its content, or why it was not read.
+# A member with its content, or with the reason why it was not read.
 MEMBERS = "path string, modified_us long, content binary, reason string, message string"
 MEMBER_NAMES = ["path", "modified_us", "content", "reason", "message"]
 
 
 def plan_archives(archives: DataFrame, place: Place) -> DataFrame:
-    """Ranges of tars, for `check_ranges`: RANGES, with `digest`.
+    """Cut tars into ranges of members: the columns RANGES and `digest`, for `check_ranges`.
 
-    A task looks at the headers of a tar: neither a tar nor the list of its members is ever on the
+    One task scans the headers of a tar. Neither a tar nor its list of members is ever on the
     driver.
 
     Args:
         archives: path, size_bytes.
         place: the source that they belong to.
+
+    Raises:
+        InputError: in the task: a file cannot be read as a tar.
     """
     slots = archives.sparkSession.sparkContext.defaultParallelism
     some = archives.select("path", "size_bytes").repartition(4 * slots)
@@ -58,9 +61,17 @@ def plan_archives(archives: DataFrame, place: Place) -> DataFrame:
 
 
 def check_ranges(ranges: DataFrame, place: Place, limits: Limits) -> DataFrame:
-    """The files of ranges, and those of tars within them, as rows of CHECKED, one at a time.
+    """Return the files of ranges, and of tars within them, as rows of CHECKED, one at a time.
 
-    Their bytes are always kept: no other reader finds a member by its path.
+    Their bytes are always stored, because no other reader finds a member by its path.
+
+    Args:
+        ranges: the columns RANGES.
+        place: the source.
+        limits: of a photo's size.
+
+    Raises:
+        InputError: in the task: a file cannot be read as a tar.
     """
     wanted = ranges.select(*RANGE_NAMES)
     files = wanted.mapInPandas(_reader(place.opener), MEMBERS)
@@ -139,12 +150,12 @@ def _files(files: Files, path: str, part: TarRange) -> Iterator[Row]:
 
 def _as_row(file: File) -> Row:
     found = file.refusal
-    told = (found.reason.value, found.message) if found else (None, None)
-    return microseconds(file.modified_s), file.content, *told
+    refused = (found.reason.value, found.message) if found else (None, None)
+    return microseconds(file.modified_s), file.content, *refused
 
 
 def _unreadable(path: str, error: ArchiveError) -> InputError:
     return InputError(
         f"ingest_photos.source: {path} cannot be read as a tar ({error}); "
-        "give a whole, uncompressed tar"
+        "give a complete, uncompressed tar"
     )

@@ -1,1 +1,1 @@
-"""What surrounds a job: session, run of MLflow, record, locks, and a stop that is asked for."""
+"""What surrounds a job: its command line, MLflow run and record, locks, and the stop signal."""

@@ -1,4 +1,4 @@
-"""What surrounds a job wherever it is run: the session, MLflow, the record that it finished."""
+"""Runs a job: command line, Spark session, MLflow run, and the record that the job has finished."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -28,8 +28,13 @@ Run = Callable[[SparkSession, Any], dict[str, int]]
 def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None = None) -> None:
     """Run one job as a program: --config FILE [--set KEY=VALUE ...] [--retry CLASS ...].
 
-    Exits with 2 for a configuration that cannot be used, before Spark starts, and with 1
-    for an input that cannot; both with a message and no stack trace.
+    Exits with 2 before Spark starts if the configuration cannot be used, and with 1 if an input
+    cannot. Both print a message without a stack trace.
+
+    Args:
+        run: the job's function of a session and its configuration; returns rows by name.
+        config_type: the model of its configuration, which also has its name.
+        argv: the arguments; None: those of the process.
     """
     settings = check_command_line(config_type, argv)
     config = settings.jobs[config_type.name]
@@ -44,10 +49,19 @@ def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None =
 
 
 def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str = "") -> JobRecord:
-    """Run a job inside an MLflow run of its own, and record that it finished.
+    """Run a job inside an MLflow run of its own, and record that it has finished.
 
-    A run that changes no row of the tables that the job adds to leaves the result of the run before
-    it, so that `--resume` does not begin anew behind it.
+    If no row changes in the tables that the job adds to, its result stays that of the run before.
+    So `--resume` does not run the later jobs again.
+
+    Args:
+        spark: the session.
+        run: the job's function; returns rows by name.
+        config: the job's configuration.
+        parent_run_id: of the MLflow run of a whole pipeline; "" for none.
+
+    Returns:
+        The record that was written to the work folder.
 
     Raises:
         InputError: the job is running in this work folder already. Its record stays as it is.
@@ -58,7 +72,7 @@ def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str
 
 def _execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str) -> JobRecord:
     started = time.monotonic()
-    read_from = fingerprint(config)  # before the run: what changes meanwhile was not read
+    read_from = fingerprint(config)  # Taken before the run, because it does not read later changes.
     earlier = read_record(config.work_dir, config.name)
     forget_record(config.work_dir, config.name)
     tables = Tables.of(spark, config)

@@ -18,9 +18,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class StopSignal:
     """Turns SIGTERM and SIGINT into a flag that the job checks between steps.
 
-    Within the `with` block a first signal only sets the flag. A second signal of the same kind does
-    what it did before, so that a job that hangs can still be ended. Python lets a program set
-    handlers in its main thread alone. In any other thread only `request` sets the flag.
+    Within the `with` block a first signal only sets the flag. A second signal of the same kind has
+    its former effect, so that a job that hangs can still be ended. Python lets a program set
+    handlers in its main thread only. In any other thread only `request` sets the flag.
 
     SIGTERM goes to the Python process of the job. Spark's JVM is its child. PySpark starts the
     JVM with SIGINT ignored and the workers in a process group of their own, so Ctrl-C leaves the
@@ -34,7 +34,7 @@ class StopSignal:
 
     @property
     def requested(self) -> bool:
-        """Whether the job is to stop after the current step."""
+        """Whether the job has been asked to stop after the current step."""
         return self._requested
 
     def request(self) -> None:
@@ -42,8 +42,8 @@ class StopSignal:
         self._requested = True
 
     def wait(self, seconds: float) -> bool:
-        """Wait for some seconds, or until the flag is set. Returns whether it is set."""
-        # In naps: what would wake it is a handler in this very thread, in need of the same lock.
+        """Wait for some seconds or until the flag is set, and return whether it is set."""
+        # In naps, because the handler runs in this very thread and could take no lock to wake it.
         end = time.monotonic() + seconds
         while not self._requested and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, NAP_S))
@@ -76,16 +76,16 @@ class StopSignal:
 def repeat(
     step: Callable[[], dict[str, int]], stop_signal: StopSignal, seconds: float, job: str
 ) -> dict[str, int]:
-    """Repeat a step until the job is to stop. Prints a line for each step that changed something.
+    """Repeat a step until the job is to stop; print a line for each step that changed something.
 
     Args:
-        step: gives counts by name.
-        stopper: tells when to stop.
-        seconds: from the end of a step to the beginning of the next.
-        job: for the lines.
+        step: does the work once, and returns counts by name.
+        stop_signal: its flag ends the loop after the current step.
+        seconds: pause between the end of a step and the beginning of the next.
+        job: its name, which begins each line.
 
     Returns:
-        The sums of the counts; of `unchanged`, which says how things are, the last one.
+        The sum of each count; of `unchanged`, which describes a state, the last value.
     """
     total: Counter[str] = Counter()
     while True:

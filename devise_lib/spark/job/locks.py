@@ -1,4 +1,4 @@
-"""One run at a time: a lock that the kernel frees when its process ends, however it ends."""
+"""One run at a time: a lock that the kernel releases when its process ends, however it ends."""
 
 import errno
 import fcntl
@@ -12,32 +12,32 @@ from pathlib import Path
 
 from devise_lib.errors import InputError
 
-# Of file systems without locks, or without appending, which the lock file wants: some mounts of
-# object stores, NFS without its lock service.
+# Errors of file systems that cannot lock, or cannot append to the lock file: some mounts of object
+# stores, and NFS without its lock service.
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM)
 
 
 @contextmanager
 def only_run(work_dir: str, what: str) -> Iterator[None]:
-    """Hold the lock of `what` in a work folder for as long as the body runs.
+    """Hold the lock of a job, or of a part of one, in a work folder while the body runs.
 
     On a file system without locks the body runs all the same, after a warning on standard error.
-    On one whose locks are of one machine only (some mounts of object stores), it keeps apart what
-    runs on the same machine.
+    Some mounts of object stores have locks of one machine only. There two runs on two machines are
+    not kept apart.
 
     Args:
-        work_dir: the work folder; the lock file lies in its folder `checkpoints`.
-        what: a job, or a part of one that may run beside others: a file name without a suffix.
+        work_dir: the work folder; its folder `checkpoints` holds the lock file.
+        what: the job, or a part that may run beside others; the lock file's name without suffix.
 
     Raises:
-        InputError: another process holds it; names its host, process and start.
+        InputError: another process holds the lock; the message has its host, process and start.
     """
     path = Path(work_dir) / "checkpoints" / f"{what}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
-            # Never deleted: one process that has it open, and one that made it anew, would both
-            # hold a lock.
+            # The file is never deleted. Otherwise a process that has the old file open, and one
+            # that created it again, would both hold a lock.
             file = stack.enter_context(path.open("a+", encoding="utf-8"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -50,8 +50,8 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
             if error.errno not in NO_LOCKS:
                 raise
             print(  # noqa: T201
-                f"{what}: {path.parent} is on a file system without locks ({error}): see to it "
-                "yourself that no other run works in this work folder",
+                f"{what}: {path.parent} is on a file system without locks ({error}): make sure "
+                "that no other run uses this work folder",
                 file=sys.stderr,
             )
         else:
@@ -59,23 +59,29 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
             started = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             file.write(f"on {socket.gethostname()}, process {os.getpid()}, since {started}")
             file.flush()
-        yield  # closing the file frees the lock
+        yield  # Closing the file releases the lock.
 
 
 def only_export(work_dir: str, model_id: str) -> AbstractContextManager[None]:
-    """Hold the lock of the folder that a model is exported into.
+    """Hold the lock of the folder that a model is exported to.
 
-    Two jobs write there. One replaces the folder, and with it all that the other has open in it.
+    Two jobs write there, export_model and export_projector. One of them replaces the whole folder,
+    with every file that the other has open.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds the lock.
     """
     return only_run(work_dir, f"export-{model_id}")
 
 
 @contextmanager
 def unless_running(work_dir: str, what: str) -> Iterator[bool]:
-    """Hold the lock of `what` where no other process does; whether that is so."""
+    """Hold the lock if no other process does, and give whether it is held.
+
+    Args:
+        work_dir: the work folder.
+        what: the job, or a part of one, that the lock is named after.
+    """
     with ExitStack() as stack:
         held = True
         try:

@@ -1,1 +1,1 @@
-"""LABELS: label sets with their vectors, and how photos are joined with them and split."""
+"""LABELS: label sets with their vectors, and the joins and splits of photos by label."""

@@ -1,4 +1,4 @@
-"""The label sets of a configuration, and LABELS: their vectors."""
+"""Reads the label sets of a configuration, and makes LABELS: each label with its vector."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,15 +24,15 @@ from devise_lib.text.labels.class_splits import read_cifar_labels, read_folder_s
 from devise_lib.text.labels.label_files import Label, read_imagenet, read_label_table
 from devise_lib.text.labels.label_vectors import LabelVector, candidate_tokens, choose_vector
 
-WANTED = "number long, token string"
-NAMED = 10  # labels that an error message names
+TOKEN_COLUMNS = "number long, token string"
+MAX_LISTED = 10  # labels that an error message lists
 
 
 def read_label_sets(label_sets: Sequence[LabelSet]) -> list[Label]:
-    """Every label of the label sets; a few thousand, held on the driver.
+    """Return every label of the label sets. They are a few thousand, and stay on the driver.
 
     Raises:
-        InputError: there is no label set, or a file of one is not as it must be.
+        InputError: there is no label set, or a file of one is invalid.
     """
     if not label_sets:
         raise InputError("no label set: give [[label_sets]] at the top of the configuration")
@@ -52,7 +52,9 @@ def _read(label_set: LabelSet) -> list[Label]:
 
 
 def unmatched_folders(label_sets: Sequence[LabelSet]) -> dict[str, int]:
-    """How many classes of AWA2 have no folder of photos, and the other way; only what there is.
+    """Count the classes of AWA2 without a folder of photos, and the folders without a class.
+
+    Counts of 0 are left out.
 
     Raises:
         InputError: no class of a release has a folder.
@@ -68,7 +70,7 @@ def unmatched_folders(label_sets: Sequence[LabelSet]) -> dict[str, int]:
 def embed_by_attributes(
     spark: SparkSession, label_sets: Sequence[Awa2Labels], seed: int = 0
 ) -> DataFrame:
-    """The labels of AWA2 as rows of LABELS, whose vectors are their attributes.
+    """Return the labels of AWA2 as rows of LABELS, with their attributes as vectors.
 
     Args:
         spark: the session.
@@ -76,7 +78,7 @@ def embed_by_attributes(
         seed: of the control's random vectors.
 
     Raises:
-        InputError: a file is not as it must be, or two releases have not the same attributes.
+        InputError: a file is invalid, or two releases have different numbers of attributes.
     """
     known = {each.name: read_attributes(each.folder) for each in label_sets}
     lengths = {name: len(next(iter(rows.values()))) for name, rows in known.items()}
@@ -103,20 +105,20 @@ def embed(
     words_id: str = "",
     seed: int = 0,
 ) -> DataFrame:
-    """The labels as rows of LABELS.
+    """Return the labels as rows of LABELS, with their word vectors.
 
-    Only the vectors of words that a label asks for are joined; the rest of the vocabulary stays
-    where it is.
+    Only the vectors of words that a label needs are joined. The rest of the vocabulary is not
+    moved.
 
     Args:
         spark: the session.
-        labels: a few thousand; they come from the driver.
-        word_vectors: word, vector; of WORD_VECTORS, or of what may become it.
-        words_id: `word_space.id_of_words` of them.
+        labels: a few thousand, from the driver.
+        word_vectors: word and vector, of WORD_VECTORS or of what may become it.
+        words_id: names these word vectors in LABELS, so that no model is used with other ones.
         seed: of the control's random vectors.
     """
     wanted = [(i, token) for i, label in enumerate(labels) for token in candidate_tokens(label)]
-    tokens = spark.createDataFrame(wanted, WANTED).distinct()
+    tokens = spark.createDataFrame(wanted, TOKEN_COLUMNS).distinct()
     vectors = word_vectors.select("word", "vector")
     found = vectors.join(F.broadcast(tokens), vectors["word"] == tokens["token"])
     every = spark.range(len(labels)).withColumnRenamed("id", "number")
@@ -167,7 +169,11 @@ def _row(label: Label, chosen: LabelVector, words_id: str, seed: int) -> tuple[o
 
 
 def coverage(labels: DataFrame) -> dict[str, dict[str, float]]:
-    """By label set, the share of its labels in each class of coverage."""
+    """Return, by label set, the share of its labels in each class of coverage.
+
+    Args:
+        labels: LABELS.
+    """
     counts = labels.groupBy("label_set", "coverage").count().collect()
     total: dict[str, int] = {}
     for row in counts:
@@ -181,12 +187,12 @@ def coverage(labels: DataFrame) -> dict[str, dict[str, float]]:
 def share_with_vector(
     spark: SparkSession, config: JobConfig, word_vectors: DataFrame
 ) -> dict[str, float]:
-    """By label set of the configuration, the share of its labels that would have a vector.
+    """Return, by label set of the configuration, the share of its labels that would have a vector.
 
-    One pass over the words and vectors, before they replace WORD_VECTORS; LABELS is not touched.
+    It reads the words and vectors once, before they replace WORD_VECTORS. LABELS does not change.
 
     Raises:
-        InputError: a file of a label set is not as it must be.
+        InputError: a file of a label set is invalid.
     """
     if not config.label_sets:
         return {}
@@ -195,10 +201,15 @@ def share_with_vector(
 
 
 def require_coverage(labels: DataFrame, least: float) -> dict[str, dict[str, float]]:
-    """`coverage` of LABELS, of which `least` of each set must have a vector.
+    """Check that enough labels of each set have a vector, and return the shares of `coverage`.
+
+    Args:
+        labels: LABELS.
+        least: the share of each set's labels that must have a vector, in [0, 1].
 
     Raises:
-        InputError: fewer have, or a label has another vector in another set; names some.
+        InputError: fewer labels have one, or a label has different vectors in two sets. The message
+            lists some of these labels.
     """
     shares = coverage(labels)
     if len(shares) > 1:
@@ -208,17 +219,17 @@ def require_coverage(labels: DataFrame, least: float) -> dict[str, dict[str, flo
         if 1.0 - missing < least:
             raise InputError(
                 f"label set {label_set}: {missing:.0%} of its labels have no word vector "
-                f"({_without_vector(labels, label_set)}), and min_coverage is {least}; train on "
-                "text that speaks of them, lower train_word2vec.min_count, or give them other terms"
+                f"({_without_vector(labels, label_set)}), but min_coverage is {least}; train on "
+                "text that mentions them, lower train_word2vec.min_count, or give them other terms"
             )
     return shares
 
 
 def _require_one_vector(labels: DataFrame) -> None:
-    """Refuse LABELS in which a label has another vector in another set.
+    """Raise InputError if a label has different vectors in two sets.
 
     Photos name their label without a set, so training, evaluation and tags could not know which
-    of the vectors is meant. The error names the term of each set that gave a vector.
+    vector is meant. The message lists the term of each set that gave a vector.
     """
     of_set = F.struct("label_set", "term")
     several = (
@@ -229,23 +240,23 @@ def _require_one_vector(labels: DataFrame) -> None:
             F.sort_array(F.collect_set(of_set)).alias("by"),
         )
     )
-    found = several.where("vectors > 1").orderBy("label").limit(NAMED + 1).collect()
+    found = several.where("vectors > 1").orderBy("label").limit(MAX_LISTED + 1).collect()
     if found:
         named = [
             f"{row['label']} ({', '.join(f'{name}: {term!r}' for name, term in row['by'])})"
-            for row in found[:NAMED]
+            for row in found[:MAX_LISTED]
         ]
         raise InputError(
             f"labels have another vector in another label set: {'; '.join(named)}"
-            f"{'; ...' if len(found) > NAMED else ''}; a photo's label must have one vector: give "
-            "it the same terms in all sets, or another name"
+            f"{'; ...' if len(found) > MAX_LISTED else ''}; a photo's label must have one vector: "
+            "give it the same terms in all sets, or another name"
         )
 
 
 def _without_vector(labels: DataFrame, label_set: str) -> str:
-    """The first labels of a set that have no vector, with their first terms."""
+    """Return the first labels of a set that have no vector, with their first terms."""
     lost = labels.where((F.col("label_set") == label_set) & (F.col("coverage") == "missing"))
     rows = lost.select("label", F.element_at("terms", 1).alias("term")).orderBy("label")
-    found = rows.limit(NAMED + 1).collect()
-    names = [f"{row['label']} {row['term']!r}" for row in found[:NAMED]]
-    return ", ".join(names) + (", ..." if len(found) > NAMED else "")
+    found = rows.limit(MAX_LISTED + 1).collect()
+    names = [f"{row['label']} {row['term']!r}" for row in found[:MAX_LISTED]]
+    return ", ".join(names) + (", ..." if len(found) > MAX_LISTED else "")

@@ -1,13 +1,13 @@
-"""LABELS as the other tables speak of them: one row a label, and by every name of it."""
+"""LABELS for joins with other tables: one row per label, or one row per name of a label."""
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 
 def dedupe_labels(labels: DataFrame) -> DataFrame:
-    """LABELS with each label once, from the first set, by name, that has a vector for it.
+    """Return LABELS with each label once, from the first set (by name) that has a vector for it.
 
-    A label of several sets is seen only where none of them calls it unseen.
+    A label of several sets is seen only if every set calls it seen.
     """
     same = Window.partitionBy("label")
     place = F.row_number().over(same.orderBy(F.col("vector").isNull(), "label_set"))
@@ -16,10 +16,10 @@ def dedupe_labels(labels: DataFrame) -> DataFrame:
 
 
 def resolve_aliases(labels: DataFrame) -> DataFrame:
-    """Columns name, label, term, seen: each label by its own id and by its aliases.
+    """Return name, label, term, seen: each label by its own id and by each of its aliases.
 
-    What is one label's id and another's alias means the label of that id; it is seen only where
-    no label of that name is unseen.
+    A name that is one label's id and another's alias means the label with that id. It is seen only
+    if every label of that name is seen.
     """
     rows = dedupe_labels(labels).select(
         F.explode(F.array_union(F.array("label"), F.coalesce("aliases", F.array()))).alias("name"),

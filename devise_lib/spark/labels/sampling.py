@@ -1,4 +1,4 @@
-"""Bounded samples that have many labels."""
+"""Bounded samples with as many labels as possible."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ from pyspark.sql import functions as F
 
 
 def choose_labels(unseen: Sequence[str], seen: Sequence[str], n: int) -> list[str]:
-    """n labels, half of them unseen where there are as many; the first of each."""
+    """Return the first labels of each list, n in all, half of them unseen if there are enough."""
     half = max(n // 2, n - len(seen))
     return [*unseen[:half], *seen][:n]
 
 
-def spread(photos: DataFrame, by: str, n: int, each: int | None = None) -> DataFrame:
-    """At most n photos, of as many values of the column `by` as can be, always the same ones.
+def sample_evenly(photos: DataFrame, by: str, n: int, each: int | None = None) -> DataFrame:
+    """Return at most n photos, of as many values of a column as possible, and always the same ones.
 
     Args:
         photos: with photo_id.
         by: name of the column.
-        n: how many.
-        each: the most of one value; None: n.
+        n: number of photos.
+        each: most photos of one value; None: n.
     """
     by_hash = F.xxhash64("photo_id")
     turn = F.row_number().over(Window.partitionBy(by).orderBy(by_hash, "photo_id"))

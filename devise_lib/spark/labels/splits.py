@@ -1,4 +1,4 @@
-"""Photos joined with their labels, and split into those to train on and those to test with."""
+"""Joins photos with their labels, and splits them into training and test photos, and into folds."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,16 +9,23 @@ from pyspark.sql import functions as F
 from devise_lib.numerics.splits import fold_of, is_test
 from devise_lib.spark.labels.lookup import resolve_aliases
 
-KEPT_SHARE = 0.1  # of the training photos, kept from fitting while settings are chosen
+VALIDATION_SHARE = 0.1  # of the training photos, left out of fitting while settings are chosen
 
 
 def labelled_photos(
     photos: DataFrame, labels: DataFrame, test_share: float, seed: int
 ) -> DataFrame:
-    """PHOTOS whose label is in LABELS, with label (aliases resolved), seen and split.
+    """Return the photos whose label is in LABELS, with label (aliases resolved), seen and split.
 
-    A label may be in several label sets; the photo gets one row all the same, and is seen only
-    where no set calls it unseen.
+    A label may be in several label sets. The photo still gets one row, and is seen only if every
+    set calls the label seen.
+
+    Args:
+        photos: PHOTOS.
+        labels: LABELS.
+        test_share: share of the photos of seen labels that are for testing, unless a photo has its
+            own `test_share`; photos of unseen labels always are.
+        seed: of the choice.
     """
     names = resolve_aliases(labels).select(F.col("name").alias("alias"), "label", "seen")
     joined = (
@@ -29,8 +36,8 @@ def labelled_photos(
     return joined.withColumn("split", F.when(kept, "test").otherwise("train"))
 
 
-def count_of_no_set(photos: DataFrame, labels: DataFrame) -> int:
-    """Photos that have a label, but one that neither is in LABELS nor an alias there."""
+def count_without_label_set(photos: DataFrame, labels: DataFrame) -> int:
+    """Count the photos whose label is neither in LABELS nor an alias there."""
     names = resolve_aliases(labels).select(F.col("name").alias("label"))
     labelled = photos.where("label IS NOT NULL").select("label")
     return labelled.join(F.broadcast(names), "label", "left_anti").count()
@@ -47,22 +54,22 @@ def _make_is_test(seed: int) -> Callable[[str, Column], Column]:
 
 
 def with_fold(photos: DataFrame, folds: int, seed: int) -> DataFrame:
-    """Photos with `fold` and `is_validation_photo`: their part while settings are chosen.
+    """Return photos with `fold` and `is_validation_photo`: their part in choosing settings.
 
     Settings are tried once per fold. They are fitted without the photos of the fold's labels, which
-    play the unseen ones, and without validation photos, which ask for the other labels. The chosen
-    settings are then trained on all photos.
+    stand for unseen labels, and without validation photos, which validate the other labels. The
+    chosen settings are then trained on all photos.
 
     Args:
         photos: photo_id, label, split.
-        folds: parts that the labels are dealt into; 0: nothing is held out.
+        folds: number of parts that the labels are divided into; 0: nothing is held out.
         seed: of both choices.
     """
     if not folds:
         nothing = photos.withColumn("fold", F.lit(None).cast("int"))
         return nothing.withColumn("is_validation_photo", F.lit(False))
     train = F.col("split") == "train"
-    kept = _make_is_test(seed)(F.concat(F.lit("fold:"), "photo_id"), F.lit(KEPT_SHARE))
+    kept = _make_is_test(seed)(F.concat(F.lit("fold:"), "photo_id"), F.lit(VALIDATION_SHARE))
     return photos.withColumn("fold", F.when(train, _make_fold_of(folds, seed)("label"))).withColumn(
         "is_validation_photo", F.when(train, kept).otherwise(False)
     )
@@ -77,5 +84,5 @@ def _make_fold_of(folds: int, seed: int) -> Callable[[str], Column]:
 
 
 def has_vector() -> Column:
-    """LABELS rows that can be a candidate."""
+    """Return the condition that a row of LABELS has a vector, and so can be a candidate."""
     return F.col("vector").isNotNull()

@@ -1,6 +1,6 @@
-"""Which word vectors something was made from: models and LABELS of different ones do not fit.
+"""Ids of word vectors: a model fits only LABELS that were made from the same ones.
 
-LABELS of attributes have an id of their own, so that no words are looked for in their space.
+LABELS of attributes have an id of another form, because words have no place in their space.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ ATTRIBUTES = "attributes-"
 
 
 def id_of_attributes(sets: Iterable[Mapping[str, NDArray[np.float32]]]) -> str:
-    """A digest of classes and their attributes, e.g. "attributes-50-6e0b8d2f41a3c957"."""
+    """Return a digest of classes and their attributes, such as "attributes-50-6e0b8d2f41a3c957"."""
     digest, count = hashlib.sha256(), 0
     for attributes in sets:
         for name, vector in attributes.items():
@@ -26,24 +26,24 @@ def id_of_attributes(sets: Iterable[Mapping[str, NDArray[np.float32]]]) -> str:
     return f"{ATTRIBUTES}{count}-{digest.hexdigest()[:16]}"
 
 
-def is_of_words(words_id: str) -> bool:
-    """Whether words have a place in the space that this is the id of."""
+def has_words(words_id: str) -> bool:
+    """Return whether words have a place in the space with this id."""
     return not words_id.startswith(ATTRIBUTES)
 
 
 def id_of_words(word_vectors: DataFrame) -> str:
-    """A digest of WORD_VECTORS: its words and vectors in any order, e.g. "816-6e0b8d2f41a3c957".
+    """Return a digest of WORD_VECTORS, in any order of its rows, such as "816-6e0b8d2f41a3c957".
 
-    One pass over the table, of which one row comes to the driver.
+    It reads the table once, and one row comes to the driver.
     """
-    # xor and not a sum, which would overflow; a word comes once, so no two rows cancel out.
+    # A sum would overflow, so it is xor. Each word occurs once, so no two rows cancel out.
     digest = F.bit_xor(F.xxhash64("word", "vector"))
     [row] = word_vectors.agg(F.count("*").alias("words"), digest.alias("digest")).collect()
     return f"{row['words']}-{(row['digest'] or 0) % 2**64:016x}"
 
 
 def id_of_labels(labels: DataFrame) -> str:
-    """The words_id of LABELS.
+    """Return the words_id of LABELS.
 
     Raises:
         InputError: LABELS has no row.
@@ -55,7 +55,7 @@ def id_of_labels(labels: DataFrame) -> str:
 
 
 def require_same_words(labels: DataFrame, words_id: str, model_id: str) -> None:
-    """Refuse LABELS whose vectors lie in another space than the model's embeddings.
+    """Raise InputError if the vectors of LABELS lie in another space than the model's embeddings.
 
     Args:
         labels: LABELS.

@@ -1,1 +1,1 @@
-"""The bytes of photos on the workers: reading, decoding, and networks over them."""
+"""Photos on the workers: reading and decoding their bytes, and running networks over them."""

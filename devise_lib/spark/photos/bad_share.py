@@ -1,4 +1,4 @@
-"""A bad photo costs one row; too many of them cost the job."""
+"""The limit of refused photos: one costs a row, but too many of them stop the job."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,17 +13,17 @@ def check_share(
     job: str,
     advise: Callable[[str], str] = lambda _: "",
 ) -> None:
-    """Nothing, as long as not too many rows are bad.
+    """Raise InputError if too large a share of the photos is refused.
 
     Args:
-        reasons: bad rows by reason; those that were removed from their source do not count.
-        total: rows that were tried, bad ones included.
-        max_share: the most that may be bad.
-        job: for the message.
-        advise: what more to say of the reason that dominates; a sentence and a blank.
+        reasons: refused photos by reason; those that were removed from their source do not count.
+        total: photos that were tried, refused ones included.
+        max_share: the largest share that may be refused, in [0, 1].
+        job: whose `max_bad_share` the message names.
+        advise: gives advice on the most frequent reason: a sentence and a blank, or "".
 
     Raises:
-        InputError: the share of bad rows is above `max_share`.
+        InputError: the share is above `max_share`; names the most frequent reason and what to do.
     """
     bad = {reason: count for reason, count in reasons.items() if reason != Reason.REMOVED}
     count = sum(bad.values())
@@ -31,6 +31,6 @@ def check_share(
         worst = max(bad, key=lambda reason: bad[reason])
         raise InputError(
             f"{count} of {total} photos are refused, above max_bad_share = {max_share}; most often "
-            f"{worst} ({bad[worst]}). {advise(worst)}Mend the source and run it again with "
+            f"{worst} ({bad[worst]}). {advise(worst)}Repair the source and run it again with "
             f"--retry {worst}, or raise {job}.max_bad_share"
         )

@@ -1,4 +1,4 @@
-"""A few photos with their files, also those that stay at their paths."""
+"""The bytes of a few photos, whether PHOTOS stores them or only their paths."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,14 +11,14 @@ from devise_lib.spark.platform.hadoop_files import WorkerFiles, worker_files
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.vision.images.decode import Refusal
 
-CONTENTS_AT_ONCE = 8  # photos of an Arrow batch, each as large as its file
+CONTENTS_AT_ONCE = 8  # photos per Arrow batch, each as large as its file
 
 
 def photos_of(photos: DataFrame, photo_ids: Sequence[str]) -> DataFrame:
-    """The rows of PHOTOS with these ids; the bytes of files that hold none of them are not read.
+    """Return the rows of PHOTOS with these ids, without reading the bytes of other photos' files.
 
     The ids stand in the query, so Delta and Parquet compare them with the least and the greatest id
-    of each file and row group. With a join the bytes of all photos are read.
+    of each file and row group. A join would read the bytes of all photos.
 
     Args:
         photos: PHOTOS.
@@ -28,14 +28,14 @@ def photos_of(photos: DataFrame, photo_ids: Sequence[str]) -> DataFrame:
 
 
 def some_contents(photos: DataFrame, n: int) -> list[bytes]:
-    """The files of n photos that are still there, always the same ones.
+    """Return the bytes of n photos that are not removed; repeated calls give the same ones.
 
     These photos have the least ids. Ids are digests, so the sample is random. A file of PHOTOS
     holds a range of ids, so the sample lies in few files. A photo that cannot be read is left out.
 
     Args:
         photos: PHOTOS.
-        n: how many.
+        n: number of photos.
     """
     there = photos.where("removed IS NULL").select("photo_id")
     ids = [row["photo_id"] for row in there.orderBy("photo_id").limit(n).collect()]
@@ -46,14 +46,15 @@ def some_contents(photos: DataFrame, n: int) -> list[bytes]:
 def collect_pictures(
     photos: DataFrame, n: int, draw: Callable[[DataFrame], DataFrame]
 ) -> list[Row]:
-    """Rows made of a few photos and their files, on as many tasks as there are cores.
+    """Collect rows that are made from a few photos and their bytes, on at most a task per core.
 
-    Arrow batches bound what a task holds, not the number of tasks: a task costs more than a photo.
+    The size of Arrow batches bounds what a task holds. More tasks would cost more than the photos
+    do.
 
     Args:
         photos: with path, content.
         n: their number, at most.
-        draw: makes the rows of photos with their contents; what it makes of a file is small.
+        draw: makes the rows from photos with their contents; each result is small.
     """
     spark = photos.sparkSession
     batches = max(1, n // CONTENTS_AT_ONCE)
@@ -63,14 +64,15 @@ def collect_pictures(
 
 
 def with_contents(photos: DataFrame) -> DataFrame:
-    """Photos with `content` read from the path where it is null; null where that fails.
+    """Return photos with `content` read from the path where it is null; null where reading fails.
 
-    The files of an Arrow batch are in memory together: for as many photos as a page shows.
+    The files of an Arrow batch are in memory together, so this is for as many photos as a page
+    shows.
 
     Args:
         photos: with path, content.
     """
-    at_path = F.when(F.col("content").isNull(), F.col("path"))  # the others stay in the JVM
+    at_path = F.when(F.col("content").isNull(), F.col("path"))  # Stored contents stay in the JVM.
     read = _make_read(worker_files(photos.sparkSession))
     return photos.withColumn("content", F.coalesce("content", read(at_path)))
 

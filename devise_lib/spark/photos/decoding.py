@@ -1,4 +1,4 @@
-"""Photos of a table decoded on a worker, ahead of what takes them."""
+"""Decodes the photos of a table on a worker, in threads that work ahead of the consumer."""
 
 import hashlib
 import time
@@ -20,20 +20,20 @@ from devise_lib.vision.images.decode import Refusal, decode_inspected
 from devise_lib.vision.networks.inference import Pixels
 from devise_lib.vision.prefetch import prefetch_map
 
-FILE = ("path", "size_bytes", "sha256", "content")  # of PHOTOS: what a photo is read from
+FILE = ("path", "size_bytes", "sha256", "content")  # columns of PHOTOS that a photo is read from
 Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a task gets photos and decodes them.
+    """How a task reads and decodes photos.
 
     Attributes:
-        decode_threads: that decode ahead of the network; 0: one a core of the task, and one more.
-        read_threads: that do so where photos are read from their paths.
-        ahead_bytes: of files and pixels that wait for the network, at most.
+        decode_threads: threads that decode ahead of the network; 0: one more than the task's cores.
+        read_threads: threads that do so where photos are read from their paths.
+        prefetch_bytes: upper limit of files and pixels that wait for the network.
         limit_s: seconds after which a photo is refused.
-        files: opens the paths of photos that are not in the table themselves.
+        files: opens the paths of photos whose bytes are not in the table.
     """
 
     decode_threads: int = 0
@@ -44,21 +44,28 @@ class Reading:
 
 
 def file_columns() -> list[Column]:
-    """FILE under names of their own: some of them may be kept as well."""
+    """Return the columns FILE with a prefix, because the caller may also keep some of them."""
     return [F.col(name).alias(f"file_{name}") for name in FILE]
 
 
 class DecodedPhotos:
-    """The photos of Arrow batches, decoded ahead, and the batches that their results go with."""
+    """The decoded photos of Arrow batches, and the batches that their results belong to.
+
+    Args:
+        batches: the columns to keep, then those of `file_columns`.
+        kept: number of columns to keep.
+        image_size: side of a decoded photo, in pixels.
+        reading: how photos are read and decoded.
+    """
 
     def __init__(self, batches: Batches, kept: int, image_size: int, reading: Reading) -> None:
         self._batches, self._kept, self._image_size = batches, kept, image_size
         self._reading, self._read = reading, make_reader(reading.files)
-        self._open: deque[pa.RecordBatch] = deque()  # kept columns, of photos on their way
+        self._open: deque[pa.RecordBatch] = deque()  # kept columns of photos that are in work
         self.photos, self.read_s, self.decode_s = 0, 0.0, 0.0
 
     def decoded(self) -> Iterator[Pixels | Refusal]:
-        """Each photo as pixels, or the reason why not, in order."""
+        """Give each photo as pixels, or the reason why it is refused, in their order."""
         photos = self._photos()
         first = next(photos, None)
         if first is None:
@@ -77,12 +84,12 @@ class DecodedPhotos:
         )
         for photo, read_s, decode_s in done:
             self.photos += 1
-            self.read_s += read_s / threads  # that wait side by side
+            self.read_s += read_s / threads  # The threads wait at the same time.
             self.decode_s += decode_s
             yield photo
 
     def by_batch(self, results: Iterator[Any]) -> Iterator[tuple[pa.RecordBatch, list[Any]]]:
-        """The kept columns of each Arrow batch with the results of its photos."""
+        """Give the kept columns of each Arrow batch with the results of its photos."""
         held: list[Any] = []
         for result in results:
             held.append(result)
@@ -122,7 +129,7 @@ class DecodedPhotos:
         if isinstance(content, Refusal) or hashlib.sha256(content).hexdigest() == photo.sha256:
             return content
         return Refusal(
-            Reason.CHANGED, f"{photo.path} is not what it was when ingested: run ingest_photos"
+            Reason.CHANGED, f"{photo.path} has changed since it was ingested: run ingest_photos"
         )
 
     def _late(self, photo: "_Photo") -> tuple[Pixels | Refusal, float, float]:
@@ -132,7 +139,7 @@ class DecodedPhotos:
 
 
 class _Photo(NamedTuple):
-    """A row of FILE."""
+    """A row of the columns FILE."""
 
     path: str
     size_bytes: int | None

@@ -1,4 +1,4 @@
-"""Photos of a table through a network on the workers."""
+"""Runs a network over the photos of a table, on the workers."""
 
 import socket
 import sys
@@ -40,10 +40,10 @@ class Model:
     """A network on its way to the workers.
 
     Attributes:
-        keras_file: a broadcast, so it travels once to an executor.
-        batch_size: photos a call.
+        keras_file: a broadcast, so that each executor receives it once.
+        batch_size: photos per call of the network.
         outputs: the column of each of its outputs.
-        precision: that vectors are rounded to, "float32" or "float16".
+        precision: of the vectors after rounding, "float32" or "float16".
         dimension: numbers that its first output must have; 0: any.
     """
 
@@ -71,17 +71,17 @@ def with_vectors(
     reading: Reading | None = None,
     times: Accumulator[StageTimes] | None = None,
 ) -> DataFrame:
-    """The columns `keep` of photos, with the model's outputs, or `reason` and `message`.
+    """Return the columns `keep` of photos with the model's outputs, or with `reason` and `message`.
 
-    A task decodes in threads while the network computes. It holds no more than `prefetch_bytes` of
-    photos that wait, and beside these the photos that its threads are decoding.
+    A task decodes in threads while the network computes. It holds at most `prefetch_bytes` of
+    waiting photos, and those that its threads are decoding.
 
     Args:
-        photos: with the columns of FILE.
-        model: gives the vectors; loaded once in a worker process.
+        photos: with the columns FILE.
+        model: gives the vectors; each worker process loads it once.
         keep: columns to carry over.
-        reading: how photos are read and decoded; default: as Reading has it.
-        times: takes the times of tasks as they end.
+        reading: how photos are read and decoded; None: with the defaults of Reading.
+        times: adds up the times of tasks as they end.
     """
     reading = reading or Reading(files=worker_files(photos.sparkSession))
     fields = [photos.schema[name] for name in keep]
@@ -98,8 +98,14 @@ def with_pixels(
     image_size: int,
     reading: Reading | None = None,
 ) -> DataFrame:
-    """The columns `keep` of photos, with `pixels`; photos that cannot be decoded are left out."""
+    """Return the columns `keep` of photos with `pixels`, without photos that cannot be decoded.
 
+    Args:
+        photos: with the columns FILE.
+        keep: columns to carry over.
+        image_size: side of a photo in pixels; `pixels` holds its RGB bytes, row by row.
+        reading: how photos are read and decoded; None: with the defaults of Reading.
+    """
     reading = reading or Reading(files=worker_files(photos.sparkSession))
 
     def to_pixels(batches: Batches) -> Batches:
@@ -121,7 +127,7 @@ def _make_embed(
         started = time.perf_counter()
         first = next(batches, None)
         if first is None:
-            return  # an empty task loads no network
+            return  # An empty task loads no network.
         waited_s = time.perf_counter() - started
         network, load_s = _load(model)
         source = DecodedPhotos(chain([first], batches), kept, network.image_size, reading)
@@ -150,7 +156,7 @@ def _make_embed(
 
 
 def _load(model: Model) -> tuple[Network, float]:
-    """The network on the device that Spark gave this task, and what loading it took; told once."""
+    """Return the network on the device that Spark gave this task, and the seconds to load it."""
     started = time.perf_counter()
     context = TaskContext.get()
     threads = context.cpus() if context else 1
@@ -161,15 +167,15 @@ def _load(model: Model) -> tuple[Network, float]:
         if place is None:
             raise InputError(
                 f"Spark gave this task GPU {assigned.addresses[0]} of {socket.gethostname()}, but "
-                "TensorFlow sees none there: install TensorFlow for GPUs and the driver, or take "
-                "spark.task.resource.gpu.amount away"
+                "TensorFlow sees none there: install TensorFlow for GPUs and the driver, or "
+                "remove the setting spark.task.resource.gpu.amount"
             )
         device = f"/GPU:{place}"
     network = load_network(model.keras_file.value, threads, device)
     if model.dimension and network.dimensions[0] != model.dimension:
         raise InputError(
-            f"the model's file gives {network.dimensions[0]} numbers a photo, but the registry "
-            f"says {model.dimension}: the file was exchanged; name another version of the model"
+            f"the model's file gives {network.dimensions[0]} numbers per photo, but the registry "
+            f"says {model.dimension}: the file was replaced; name another version of the model"
         )
     task = f"task {context.partitionId()}" if context else "no task"
     where = f"{socket.gethostname()}: {device}, {threads} threads"
@@ -194,7 +200,7 @@ class _Clocked:
 def _with_results(
     rows: pa.RecordBatch, results: Sequence[Vectors | Refusal], model: Model
 ) -> pa.RecordBatch:
-    """Rows with a column for each output of the model, and `reason` and `message`."""
+    """Return rows with a column for each output of the model, and `reason` and `message`."""
     good = np.array([not isinstance(result, Refusal) for result in results])
     ends = np.cumsum(good)
     columns = []
@@ -208,11 +214,11 @@ def _with_results(
 
 
 def _vector_column(vectors: Sequence[Any], good: Any, ends: Any) -> pa.ListArray:
-    """A list of floats for each good row, null for the others."""
+    """Return a column with a list of floats for each good row, null for the others."""
     dimension = len(vectors[0]) if vectors else 0
     values = np.concatenate(vectors) if vectors else np.zeros(0, np.float32)
     offsets = np.concatenate([[0], ends * dimension]).astype(np.int32)
-    bad = np.append(~good, False)  # a list is null where the offset that it begins at is
+    bad = np.append(~good, False)  # In Arrow a null offset makes the list that begins there null.
     return pa.ListArray.from_arrays(pa.array(offsets, mask=bad), pa.array(values))
 
 

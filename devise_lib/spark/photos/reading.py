@@ -1,4 +1,4 @@
-"""The bytes of one photo from its path, on a worker, or the reason why not."""
+"""Reads the bytes of one photo from its path, on a worker, or gives the reason why it cannot."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.vision.images.decode import Refusal
 
-MAX_FILE_BYTES = 1 << 30  # what a task would hold of one file
+MAX_FILE_BYTES = 1 << 30  # A task holds a whole file in memory.
 READ_ERRORS = (OSError, InputError, Py4JError)
 
 
 def make_reader(opener: WorkerFiles) -> Callable[[str], bytes | Refusal]:
-    """What reads a photo on a worker; no JVM is started there before a path that needs one."""
+    """Return what reads a photo on a worker. It starts a JVM only for a path that needs one."""
 
     def read(path: str) -> bytes | Refusal:
         return read_photo(opener.open() if is_remote(path) else LOCAL_FILES, path)
@@ -25,7 +25,10 @@ def make_reader(opener: WorkerFiles) -> Callable[[str], bytes | Refusal]:
 
 
 def look_at(files: Files, path: str) -> FileStatus | None:
-    """What lies at a path; None as well where that cannot be told: reading it tells why."""
+    """Return the status of the file at a path; None if there is none or it cannot be asked for.
+
+    Reading the file then tells what is wrong.
+    """
     try:
         return _status(files, path)
     except READ_ERRORS:
@@ -33,7 +36,7 @@ def look_at(files: Files, path: str) -> FileStatus | None:
 
 
 def read_photo(files: Files, path: str) -> bytes | Refusal:
-    """The file's bytes; a file that cannot be read costs a row, whatever is wrong with it."""
+    """Return the file's bytes, or why it is refused: a file that cannot be read costs a row."""
     try:
         status = _status(files, path)
         if status is None:

@@ -1,7 +1,7 @@
 """Rows of PHOTOS that a higher revision of the same photo has replaced.
 
-A changed photo gets a new row before its old one is deleted, so that a run that is killed between
-the two loses nothing. Readers find such pairs, and delete them.
+A changed photo gets its new row before its old row is deleted. So a run that is killed between the
+two steps loses nothing. Readers look for such pairs, and delete the old rows.
 """
 
 from pyspark.sql import DataFrame
@@ -11,9 +11,9 @@ from devise_lib.spark.tables.delta_tables import Tables
 
 
 def count_superseded(tables: Tables) -> int:
-    """Rows of PHOTOS of which a higher revision is there.
+    """Return the number of rows of PHOTOS with a higher revision of the same photo beside them.
 
-    Where no photo has a second revision, no row is read: each file's greatest is in Delta's log.
+    If no photo has a second revision, no row is read: Delta's log has the greatest of each file.
     """
     if not tables.exists("photos") or tables.read("photos").where("revision > 1").isEmpty():
         return 0
@@ -21,7 +21,11 @@ def count_superseded(tables: Tables) -> int:
 
 
 def drop_superseded(tables: Tables) -> int:
-    """Delete the rows of PHOTOS of which a higher revision is there; returns their number."""
+    """Delete the rows of PHOTOS that have a higher revision of the same photo beside them.
+
+    Returns:
+        The number of deleted rows.
+    """
     count = count_superseded(tables)
     if count:
         delete_superseded(tables)
@@ -29,7 +33,7 @@ def drop_superseded(tables: Tables) -> int:
 
 
 def delete_superseded(tables: Tables) -> None:
-    """Delete the rows of PHOTOS of which a higher revision is there, without counting them."""
+    """Delete superseded rows of PHOTOS without counting them: a higher revision is beside each."""
     tables.merge(
         "photos",
         _superseded(tables).select("photo_id", "newest").distinct(),
@@ -39,7 +43,7 @@ def delete_superseded(tables: Tables) -> None:
 
 
 def _superseded(tables: Tables) -> DataFrame:
-    """photo_id, revision, newest of rows that are not the newest of their photo."""
+    """Return photo_id, revision and newest of the rows that are not the newest of their photo."""
     photos = tables.read("photos").select("photo_id", "revision")
     later = photos.where("revision > 1").groupBy("photo_id")
     newest = later.agg(F.max("revision").alias("newest"))

@@ -1,1 +1,1 @@
-"""The session, and what it runs on: Java, memory, Python workers, files of any file system."""
+"""The Spark session and what it runs on: Java, memory, Python workers, and files of any store."""

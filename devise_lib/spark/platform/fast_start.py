@@ -1,10 +1,11 @@
-"""What the set-up prepares so that a local session starts fast, and how a session takes it.
+"""What the set-up prepares so that a local session starts fast, and how a session uses it.
 
-The set-up puts Delta's jars beside Spark's own, and keeps an archive of the classes that jobs load.
-Java takes such an archive only where the class path is the same as when it was made, and holds no
-folder with files in it. Spark puts its folder of settings there, so sessions get an empty one.
+The set-up puts Delta's jars beside Spark's own, and stores an archive of the classes that jobs
+load. Java accepts such an archive only if the class path is the same as when the archive was made.
+No folder on this path may hold files. Spark puts its folder of settings there, so sessions get an
+empty one.
 
-The set-up imports this module before anything is installed: standard library only.
+The set-up imports this module before anything is installed, so it uses the standard library only.
 """
 
 import os
@@ -14,16 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# What the set-up itself writes into Spark's folder of settings.
-OF_THE_SET_UP = {"spark-defaults.conf", "spark-env.sh"}
-# Java prefers no archive to one that does not fit. It would say so on standard output.
+# The files that the set-up itself writes into Spark's folder of settings.
+SET_UP_FILES = {"spark-defaults.conf", "spark-env.sh"}
+# Java starts without an archive that does not fit. It would warn of that on standard output.
 USE_ARCHIVE = "-Xshare:auto -Xlog:cds*=off"
-JAVA_OPTIONS = "spark.driver.defaultJavaOptions"  # stands before spark.driver.extraJavaOptions
+JAVA_OPTIONS = "spark.driver.defaultJavaOptions"  # Spark adds spark.driver.extraJavaOptions to it.
 
 
 @dataclass(frozen=True)
 class FastStart:
-    """What the set-up has prepared in one environment.
+    """The files that the set-up has prepared in one environment.
 
     Attributes:
         venv: the environment's folder, `sys.prefix` of the Python that runs there.
@@ -35,34 +36,36 @@ class FastStart:
 
     @property
     def conf(self) -> Path:
-        """An empty folder, which takes the place of Spark's folder of settings."""
+        """An empty folder, used in place of Spark's folder of settings."""
         return self.venv / "spark-start" / "conf"
 
     @property
     def archive(self) -> Path:
-        """Java's archive of classes."""
+        """Java's archive of loaded classes."""
         return self.venv / "spark-start" / "classes.jsa"
 
     def has_delta(self) -> bool:
-        """Whether Delta's jars lie beside Spark's own, so that a session resolves no packages."""
+        """Return whether Delta's jars lie beside Spark's own; else a session resolves packages."""
         return any((self.spark_home / "jars").glob("delta-spark_*.jar"))
 
     def fits(self, environ: Mapping[str, str]) -> bool:
-        """Whether a local session may do without Spark's folder of settings.
+        """Return whether a local session can do without Spark's folder of settings.
 
-        It may not where the user has settings of his own: another folder, or more files than
-        those that the set-up wrote.
+        It cannot if the user has settings: another folder, or files that the set-up did not write.
+
+        Args:
+            environ: the environment variables.
         """
         if "SPARK_CONF_DIR" in environ or not self.conf.is_dir() or not self.has_delta():
             return False
         conf = self.spark_home / "conf"
-        return not conf.is_dir() or {path.name for path in conf.iterdir()} <= OF_THE_SET_UP
+        return not conf.is_dir() or {path.name for path in conf.iterdir()} <= SET_UP_FILES
 
     def settings(self, given: Mapping[str, str]) -> dict[str, str]:
-        """`given` with what a session needs without Spark's folder of settings.
+        """Return a session's settings when it runs without Spark's folder of settings.
 
         Args:
-            given: Spark's settings of the session. They win over those of spark-defaults.conf.
+            given: Spark's settings of the session. They override those of spark-defaults.conf.
         """
         settings = {**read_settings(self.spark_home / "conf" / "spark-defaults.conf"), **given}
         if self.archive.is_file():
@@ -72,7 +75,7 @@ class FastStart:
 
 
 def read_settings(path: Path) -> dict[str, str]:
-    """The settings of a file such as spark-defaults.conf; none where there is no such file."""
+    """Return the settings of a file such as spark-defaults.conf; empty without such a file."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     pairs = [re.split(r"\s*[=:\s]\s*", line.strip(), maxsplit=1) for line in lines]
     return {
@@ -82,7 +85,7 @@ def read_settings(path: Path) -> dict[str, str]:
 
 @contextmanager
 def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for what is started inside; afterwards they are as they were."""
+    """Set environment variables for what the body starts, and restore them afterwards."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -1,6 +1,6 @@
-"""Where Java is: Spark 4.0 runs on Java 17 and 21, and takes whichever it is shown first.
+"""Finds the Java to start Spark with: Spark 4.0 runs on Java 17 and 21.
 
-The set-up imports this module before anything is installed: standard library only.
+The set-up imports this module before anything is installed, so it uses the standard library only.
 """
 
 import glob
@@ -23,18 +23,19 @@ ANSWER_TIMEOUT_S = 60
 
 
 def find_java(environ: Mapping[str, str] = os.environ, places: Sequence[str] = PLACES) -> Path:
-    """The home of a Java 17 or 21, what JAVA_HOME should be.
+    """Return the home of a Java 17 or 21, the value for JAVA_HOME.
 
-    Looks at JAVA_HOME, at `java` on the PATH, then at the usual folders. A Java of another
-    version is passed over, wherever it stands. A Java whose home has the file `release` is not
-    started, which takes a third of a second.
+    It looks at JAVA_HOME, at `java` on the PATH, then at the usual folders. A Java of another
+    version is passed over. Starting Java takes a third of a second, so the file `release` in its
+    home is read instead where there is one.
 
     Args:
         environ: the environment to read JAVA_HOME, PATH and HOME from.
         places: patterns of folders that may be homes of a Java; "~" is HOME.
 
     Raises:
-        InputError: there is none; names each Java that was passed over and how to install one.
+        InputError: there is none; the message lists each Java that was passed over, and says how to
+            install one.
     """
     passed_over = []
     for source, program in _programs(environ, places):
@@ -47,15 +48,16 @@ def find_java(environ: Mapping[str, str] = os.environ, places: Sequence[str] = P
             return answer[1]
     found = "; ".join(passed_over) or "no Java was found"
     raise InputError(
-        f"Spark 4.0 wants Java 17 or 21; looked at JAVA_HOME, PATH, {', '.join(places)}: {found}. "
+        f"Spark 4.0 needs Java 17 or 21; looked at JAVA_HOME, PATH, {', '.join(places)}: {found}. "
         f"Install one ({INSTALL}), or set JAVA_HOME to its folder."
     )
 
 
 def read_release(program: Path) -> tuple[int, Path] | None:
-    """What the file `release` says of `program`: (version, home); None where it says nothing.
+    """Return the (version, home) of a java executable by the file `release` in its home.
 
-    The file lies in the home of every Java since 8. Links are followed to it.
+    Links are followed. Every Java since 8 has this file. None means that it is missing or unclear,
+    or that the program cannot be executed.
     """
     home = Path(os.path.realpath(program)).parent.parent
     try:
@@ -69,10 +71,9 @@ def read_release(program: Path) -> tuple[int, Path] | None:
 
 
 def ask_java(program: Path) -> tuple[int, Path] | None:
-    """What `program`, a java executable, says of itself: (version, home); None if it does not run.
+    """Return the (version, home) that a java executable reports; None if it does not run.
 
-    Its own word is taken, not its path's: /usr/bin/java is a link, and version managers put
-    scripts in place of it.
+    Its path would not tell: /usr/bin/java is a link, and version managers put scripts in its place.
     """
     command = [str(program), "-XshowSettings:properties", "-version"]
     try:
@@ -89,9 +90,9 @@ def ask_java(program: Path) -> tuple[int, Path] | None:
 
 
 def _programs(environ: Mapping[str, str], places: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """Java executables as (where it was found, path), each file once.
+    """Give Java executables as (where it was found, path), each file once.
 
-    One that JAVA_HOME names comes even where it is missing: the message then says so.
+    One that JAVA_HOME names is given even if it is missing, so that the message can say so.
     """
     seen = set()
     for source, program in _candidates(environ, places):

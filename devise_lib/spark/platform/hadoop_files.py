@@ -1,9 +1,9 @@
-"""Files of any file system that the session's Hadoop opens, by ranges, on executors too.
+"""Opens files of any file system that the session's Hadoop knows, by byte ranges, on executors too.
 
-On the driver Spark's own JVM reads them. A Python worker cannot reach its executor's JVM, so the
-first task that needs such a file starts a small JVM on Spark's jars, once a worker process, and
-gives it the session's Hadoop configuration. That configuration holds the keys of stores: it
-travels with the task, and is neither printed nor written anywhere.
+On the driver Spark's own JVM reads them. A Python worker cannot reach its executor's JVM. So the
+first task that needs such a file starts a small JVM on Spark's jars, once per worker process, with
+the session's Hadoop configuration. This configuration holds the keys of stores: it travels with the
+task, and is neither printed nor written anywhere.
 """
 
 import functools
@@ -32,16 +32,16 @@ from devise_lib.paths import is_remote
 from devise_lib.spark.platform.find_java import find_java
 from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
 
-PIECE_BYTES = 64 << 20  # fetched at once; what a task takes of the local disk
+PIECE_BYTES = 64 << 20  # fetched at once, so a task needs this much of the local disk
 _OPENING = threading.Lock()
 WORKER_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
 def spark_path(spark: SparkSession, path: str) -> str:
-    """A path as Spark has to be given it: a local one stays local whatever its default store is.
+    """Return a path in the form that Spark takes, in which a local path stays local.
 
-    Where that is another store (`fs.defaultFS` of a cluster), Spark looks there for paths without a
-    scheme, and Python does not.
+    Where the default store is another one (`fs.defaultFS` of a cluster), Spark looks there for
+    paths without a scheme. Python does not.
     """
     if is_remote(path):
         return path
@@ -51,12 +51,12 @@ def spark_path(spark: SparkSession, path: str) -> str:
 
 @dataclass(frozen=True)
 class WorkerFiles:
-    """What a task needs to open files; goes to executors.
+    """What a task needs to open files. It is sent to executors.
 
     Attributes:
         settings: the session's Hadoop configuration as XML; None where all files are local.
-        class_path: of connectors that lie beside Spark's jars: spark.executor.extraClassPath.
-        options: of executors' JVMs: spark.executor.extraJavaOptions.
+        class_path: connectors beside Spark's jars: spark.executor.extraClassPath.
+        options: of the executors' JVMs: spark.executor.extraJavaOptions.
     """
 
     settings: str | None = field(repr=False, default=None)
@@ -64,22 +64,31 @@ class WorkerFiles:
     options: str = field(repr=False, default="")
 
     def open(self) -> Files:
-        """The files, on a worker. Starts no JVM for local ones."""
+        """Return what opens the files on this worker. Local files need no JVM.
+
+        Raises:
+            InputError: this machine has no Java, or no Spark with its jars.
+        """
         if self.settings is None:
             return LOCAL_FILES
-        with _OPENING:  # of several threads one starts the JVM
+        with _OPENING:  # Only one of several threads starts the JVM.
             return _files_of_worker(self.settings, self.class_path, self.options)
 
 
 def session_files(spark: SparkSession, *paths: str) -> tuple[Files, WorkerFiles]:
-    """What opens `paths` on the driver and in tasks."""
+    """Return what opens the paths on the driver, and what opens them in tasks.
+
+    Args:
+        spark: the session.
+        paths: if all are local, no JVM is needed to open them.
+    """
     if not any(is_remote(path) for path in paths):
         return LOCAL_FILES, WorkerFiles()
     return HadoopFiles(spark._jvm, _configuration(spark)), worker_files(spark)
 
 
 def worker_files(spark: SparkSession) -> WorkerFiles:
-    """What opens the paths of any file system in tasks."""
+    """Return what opens paths of any file system in tasks."""
     jvm: Any = spark._jvm
     writer = jvm.java.io.StringWriter()
     _configuration(spark).writeXml(writer)
@@ -90,16 +99,16 @@ def worker_files(spark: SparkSession) -> WorkerFiles:
 
 
 def _configuration(spark: SparkSession) -> Any:
-    """Of Hadoop, as spark.read has it."""
+    """Return the Hadoop configuration that spark.read uses."""
     return spark._jsparkSession.sessionState().newHadoopConf()
 
 
 class HadoopFiles:
-    """Files by Hadoop's own file systems, through a JVM; local paths are read without it.
+    """Files of Hadoop's file systems, read through a JVM. Local paths are read without it.
 
     Args:
         jvm: a py4j view of a JVM on this machine that has Hadoop's classes.
-        configuration: a Hadoop Configuration there.
+        configuration: a Hadoop Configuration in this JVM.
         piece_bytes: how much of a range is fetched at once.
     """
 
@@ -109,6 +118,11 @@ class HadoopFiles:
         self._systems: dict[str, Any] = {}
 
     def status(self, path: str) -> FileStatus | None:
+        """Return name, size and time of a file or folder; None where there is nothing at the path.
+
+        Raises:
+            InputError: the file system cannot be read.
+        """
         if not is_remote(path):
             return LOCAL_FILES.status(path)
         try:
@@ -120,6 +134,11 @@ class HadoopFiles:
             raise _cannot_open(path, error) from None
 
     def children(self, folder: str) -> list[FileStatus]:
+        """Return the status of each file and folder in a folder, sorted by name.
+
+        Raises:
+            InputError: the folder cannot be read.
+        """
         if not is_remote(folder):
             return LOCAL_FILES.children(folder)
         try:
@@ -130,12 +149,18 @@ class HadoopFiles:
         return sorted(found, key=lambda status: status.name)
 
     def entries(self, folder: str) -> Iterator[FileStatus]:
+        """Give the status of each entry of a folder as the store lists it, without hidden ones.
+
+        Raises:
+            FileNotFoundError: there is no such folder (any more).
+            InputError: the folder cannot be read.
+        """
         if not is_remote(folder):
             yield from LOCAL_FILES.entries(folder)
             return
         try:
             system, name = self._system(folder)
-            found = system.listStatusIterator(name)  # asks the store page by page
+            found = system.listStatusIterator(name)  # It asks the store page by page.
             while found.hasNext():
                 status = _status(found.next())
                 if not status.name.startswith("."):
@@ -146,15 +171,24 @@ class HadoopFiles:
             raise _cannot_open(folder, error) from None
 
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
+        """Return a stream of the bytes from `start` up to `stop`, fetched piece by piece.
+
+        Raises:
+            InputError: the file is gone or cannot be read.
+        """
         if not is_remote(path):
             return LOCAL_FILES.open_range(path, start, stop)
         status = self.status(path)
         if status is None:
-            raise InputError(f"{path} is gone: it was there when the input was looked at")
+            raise InputError(f"{path} is gone: it was there when the input was listed")
         return _Fetched(self, path, start, min(stop, status.size), self._piece_bytes)
 
     def fetch(self, path: str, start: int, count: int, into: str) -> None:
-        """Copy `count` bytes of a file from `start` on to a local file, inside the JVM."""
+        """Copy `count` bytes of a file from `start` on to the local file `into`, inside the JVM.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
         try:
             system, name = self._system(path)
             source = system.open(name)
@@ -162,8 +196,8 @@ class HadoopFiles:
                 source.seek(start)
                 target = self._jvm.java.io.FileOutputStream(into)
                 try:
-                    # Hadoop's own IOUtils.copyBytes takes a count or, as an int, a buffer's size:
-                    # py4j would pass a small count as the latter.
+                    # Hadoop's own IOUtils.copyBytes takes a count as a long, or a buffer's size as
+                    # an int. py4j would pass a small count as the latter.
                     self._jvm.org.apache.commons.io.IOUtils.copyLarge(source, target, 0, count)
                 finally:
                     target.close()
@@ -173,11 +207,11 @@ class HadoopFiles:
             raise _cannot_open(path, error) from None
 
     def _system(self, path: str) -> tuple[Any, Any]:
-        """The file system of a path, and the path for it."""
+        """Return the file system of a path, and the path as this file system takes it."""
         name = self._jvm.org.apache.hadoop.fs.Path(path)
         uri = name.toUri()
         key = f"{uri.getScheme()}://{uri.getAuthority()}"
-        if key not in self._systems:  # not Hadoop's cache, which may hold other settings
+        if key not in self._systems:  # Hadoop's own cache may hold other settings.
             system = self._jvm.org.apache.hadoop.fs.FileSystem.newInstance(uri, self._configuration)
             self._systems[key] = system
         return self._systems[key], name
@@ -189,7 +223,7 @@ class _Fetched(io.RawIOBase):
     def __init__(self, files: HadoopFiles, path: str, start: int, stop: int, piece: int) -> None:
         self._files, self._path, self._at, self._stop = files, path, start, stop
         self._piece_bytes = piece
-        # No buffer in between: the JVM writes to the file anew for each piece.
+        # No buffer in between, because the JVM rewrites the file for each piece.
         self._scratch = tempfile.NamedTemporaryFile(prefix="devise-", buffering=0)  # noqa: SIM115
 
     def readable(self) -> bool:
@@ -212,7 +246,7 @@ class _Fetched(io.RawIOBase):
 
 @functools.cache
 def _files_of_worker(settings: str, class_path: str, options: str) -> HadoopFiles:
-    """Once a worker process and session."""
+    """Return the files of a session in this worker process, whose JVM is started once."""
     jvm = _launch_jvm(class_path, options)
     configuration = jvm.org.apache.hadoop.conf.Configuration(False)
     configuration.addResource(jvm.java.io.ByteArrayInputStream(settings.encode()))
@@ -221,7 +255,7 @@ def _files_of_worker(settings: str, class_path: str, options: str) -> HadoopFile
 
 @functools.cache
 def _launch_jvm(class_path: str, options: str) -> Any:
-    """A JVM on Spark's jars and those of the session, which ends with this process.
+    """Start a JVM on Spark's jars and those of the session, which ends with this process.
 
     Raises:
         InputError: this machine has no Java, or no Spark with its jars.
@@ -230,8 +264,8 @@ def _launch_jvm(class_path: str, options: str) -> Any:
     py4j = next(home.glob("jars/py4j-*.jar"), None)
     if py4j is None:
         raise InputError(
-            f"no Spark jars in {home}/jars on an executor, and the input's file system needs them: "
-            "set SPARK_HOME there, or give a path of a mounted file system"
+            f"there are no Spark jars in {home}/jars on an executor, but the input's file system "
+            "needs them: set SPARK_HOME there, or give a path of a mounted file system"
         )
     folders = [class_path, os.environ.get("HADOOP_CONF_DIR", ""), f"{home}/jars/*"]
     folders.append(f"{SparkFiles.getRootDirectory()}/*")  # of spark.jars and spark.jars.packages
@@ -261,6 +295,6 @@ def _java_class(error: Py4JJavaError) -> str:
 def _cannot_open(path: str, error: Py4JJavaError) -> InputError:
     what = (error.java_exception.getMessage() or "").partition("\n")[0]
     return InputError(
-        f"{path} cannot be read: {_java_class(error).rpartition('.')[2]}: {what}; see that Spark "
+        f"{path} cannot be read: {_java_class(error).rpartition('.')[2]}: {what}; check that Spark "
         "has this file system's connector (spark.jars.packages) and settings (spark.hadoop.*)"
     )

@@ -1,8 +1,11 @@
-"""Parquet files and users' tables at paths that are taken as they are written.
+"""Reads Parquet files and users' tables at paths that are names, not patterns.
 
-Spark takes `*?[]{}` in a path for a pattern. An option of its own turns that off, for one path at a
-time only: of several paths it reads each as often as there are paths. Escaped signs stand for
-themselves in any number of paths. In such a path Hadoop takes any colon for the end of a scheme.
+Spark takes `*?[]{}` in a path as a pattern. There are two ways around it, and each has a limit:
+
+| way | limit |
+|---|---|
+| the option `__globPaths__` | One path only: Spark reads each of n paths n times. |
+| escaped signs | No path with a colon: Hadoop takes it as the end of a scheme. |
 """
 
 import re
@@ -19,12 +22,12 @@ AS_WRITTEN = {"__globPaths__": "false"}  # an option of Spark's readers of files
 
 
 def read_parquet(spark: SparkSession, *paths: str, schema: StructType | None = None) -> DataFrame:
-    """The rows of Parquet files or folders, whose names may hold any signs.
+    """Return the rows of Parquet files or folders, whose names may hold any signs.
 
     Args:
         spark: the session.
         paths: at least one.
-        schema: of the rows; None: as the files have it.
+        schema: of the rows; None: that of the files.
     """
 
     def read_one(path: str) -> DataFrame:
@@ -40,16 +43,17 @@ def read_parquet(spark: SparkSession, *paths: str, schema: StructType | None = N
 
 
 def wants_own_reader(path: str) -> bool:
-    """Whether Spark cannot read this path beside others: it has a sign of patterns and a colon.
+    """Return whether Spark cannot read this path together with others.
 
-    The colon of a scheme, and that of a port, is none.
+    That is so for a path with both a sign of patterns and a colon. The colons of a scheme and of a
+    port do not count.
     """
     scheme = _SCHEME.match(path)
     return ":" in path[scheme.end() if scheme else 0 :] and escape_glob(path) != path
 
 
 def _union(frames: Sequence[DataFrame]) -> DataFrame:
-    """All rows, by a plan that is only as deep as the logarithm of the number of frames."""
+    """Return all rows, by a plan only as deep as the logarithm of the number of frames."""
     if len(frames) == 1:
         return frames[0]
     half = len(frames) // 2
@@ -57,11 +61,11 @@ def _union(frames: Sequence[DataFrame]) -> DataFrame:
 
 
 def open_table(spark: SparkSession, kind: str, path: str) -> DataFrame:
-    """A user's table: at the path where there is one, else at the paths of its pattern.
+    """Return a user's table: that at the path if it exists, else those that match it as a pattern.
 
     Args:
         spark: the session.
-        kind: "delta", which knows no patterns, or "parquet".
+        kind: "parquet", or "delta", which knows no patterns.
         path: a path or URI.
 
     Raises:
@@ -75,5 +79,5 @@ def open_table(spark: SparkSession, kind: str, path: str) -> DataFrame:
 
 
 def text_in_sql(text: str) -> str:
-    """A text as SQL has it, between quotes."""
+    """Return a text as a literal of SQL, with its quotes."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

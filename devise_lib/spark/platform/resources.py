@@ -1,4 +1,4 @@
-"""What this machine lets a process take, which in a container is less than it reports."""
+"""Memory and cores that this machine allows a process; in a container less than it reports."""
 
 import math
 import os
@@ -11,18 +11,20 @@ from pathlib import Path, PurePosixPath
 from devise_lib.errors import InputError
 
 GIB = 1024**3
-DRIVER_SHARE = 0.25  # the rest is for Python workers, Horovod's ranks and the page cache
+DRIVER_SHARE = 0.25  # Python workers, Horovod's ranks and the page cache need the rest.
 DRIVER_MIN_BYTES = 1 * GIB
 DRIVER_MAX_BYTES = 8 * GIB
 WORKER_BYTES = 1 * GIB  # a Python worker with TensorFlow and one batch of photos
-
 
 MASTER = re.compile(r"local(?:\[\s*(?P<cores>\*|[1-9]\d*)\s*(?P<failures>,\s*[1-9]\d*\s*)?\])?")
 CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
 
 
 def memory_available_bytes() -> int:
-    """Bytes that can still be taken: the least of the kernel's, the cgroups' and the process's."""
+    """Return the bytes that this process can still take.
+
+    It is the least of what the kernel, the control groups and the process's own limit allow.
+    """
     limits = [_proc_available(Path("/proc/meminfo"))]
     limits += _cgroup_available(Path("/sys/fs/cgroup"), _read(Path("/proc/self/cgroup")))
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -32,7 +34,7 @@ def memory_available_bytes() -> int:
 
 
 def cores_available() -> int:
-    """Cores that this process may use, as Java counts them: its affinity and its cgroups' quota."""
+    """Return the cores that this process may use, as Java counts: by affinity and group quotas."""
     quotas = _cgroup_quotas(Path("/sys/fs/cgroup"), _read(Path("/proc/self/cgroup")))
     return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, quotas)]))
 
@@ -42,31 +44,32 @@ class LocalRun:
     """How a local session runs on this machine.
 
     Attributes:
-        master: Spark's, with the number of cores that the memory is enough for.
+        master: Spark's master, with as many cores as there is memory for.
         driver_bytes: memory of Spark's driver.
-        told: a line for the user where this is fewer cores than the machine has, else "".
+        message: tells the user if these are fewer cores than the machine has; else "".
     """
 
     master: str
     driver_bytes: int
-    told: str = ""
+    message: str = ""
 
 
 def fit_local(master: str, available_bytes: int, cores: int, wanted: str = "") -> LocalRun:
-    """Cores and the driver's memory for a local session.
+    """Choose the cores and the driver's memory of a local session.
 
-    A master that asks for all cores (`local[*]`) gets as many as the memory is enough for.
+    A master that asks for all cores (`local[*]`) gets as many as there is memory for.
 
     Args:
         master: local, local[N], local[*], either with a number of failures (local[N,F]), or
             local-cluster[WORKERS,CORES,MEBIBYTES].
         available_bytes: memory that can still be taken.
         cores: of this machine.
-        wanted: the user's own setting of the driver's memory as Spark writes it ("2g"); "": a
-            quarter of what is free, from 1 to 8 GiB.
+        wanted: the user's setting of the driver's memory in Spark's form ("2g"); "": a quarter of
+            what is free, from 1 to 8 GiB.
 
     Raises:
-        InputError: no such master, or the machine cannot hold the driver and its Python workers.
+        InputError: the master has none of these forms, or the machine cannot hold the driver and
+            its Python workers.
     """
     chosen = max(DRIVER_MIN_BYTES, min(DRIVER_MAX_BYTES, int(available_bytes * DRIVER_SHARE)))
     driver = parse_memory(wanted) if wanted else chosen
@@ -79,15 +82,15 @@ def fit_local(master: str, available_bytes: int, cores: int, wanted: str = "") -
     if found is None:
         raise InputError(
             f"spark.master is {master!r}, want local[N] for N cores, local[*] for all, either with "
-            "a number of failures, as local[4,2]; local-cluster[2,1,1024]; or a cluster's address"
+            "a number of failures as in local[4,2], local-cluster[2,1,1024] or a cluster's address"
         )
     if found["cores"] == "*" and 0 < room < cores:
-        told = (
+        message = (
             f"{room} of {cores} cores are used: {available_bytes / GIB:.1f} GiB of memory are "
-            f"free, {driver / GIB:.1f} of these for Spark's driver, and a core wants "
-            f"{WORKER_BYTES / GIB:.1f} for its Python worker"
+            f"free, Spark's driver gets {driver / GIB:.1f} GiB, and each core needs "
+            f"{WORKER_BYTES / GIB:.1f} GiB for its Python worker"
         )
-        return LocalRun(f"local[{room}{found['failures'] or ''}]", driver, told)
+        return LocalRun(f"local[{room}{found['failures'] or ''}]", driver, message)
     least = 1 if found["cores"] in ("*", None) else int(found["cores"])
     _require_room(driver, least, available_bytes)
     return LocalRun(master, driver)
@@ -97,7 +100,7 @@ def _require_room(jvm_bytes: int, workers: int, available_bytes: int) -> None:
     needed = jvm_bytes + workers * WORKER_BYTES
     if needed > available_bytes:
         raise InputError(
-            f"too little memory: {available_bytes / GIB:.1f} GiB are free, and a local run wants "
+            f"too little memory: {available_bytes / GIB:.1f} GiB are free, and a local run needs "
             f"{needed / GIB:.1f} GiB ({jvm_bytes / GIB:.1f} for Spark's driver and executors, "
             f"{WORKER_BYTES / GIB:.1f} for each of {workers} Python workers); free some, or use "
             "fewer cores (--set spark.master='local[1]') or less for the driver "
@@ -106,10 +109,10 @@ def _require_room(jvm_bytes: int, workers: int, available_bytes: int) -> None:
 
 
 def parse_memory(text: str) -> int:
-    """Bytes of a size as Spark writes it: 512m, 2g, or plain bytes.
+    """Return the bytes of a size in Spark's form: 512m, 2g, or plain bytes.
 
     Raises:
-        InputError: `text` is not such a size.
+        InputError: `text` is no such size.
     """
     units = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
     number, unit = text.strip().lower().removesuffix("b"), 1
@@ -128,7 +131,7 @@ def _proc_available(meminfo: Path) -> int:
 
 
 def _cgroup_available(root: Path, membership: str = "") -> list[int]:
-    """Limit less use of each group that holds this process; nothing where there is no limit."""
+    """Return limit less usage of each group that holds this process; empty without a limit."""
     found = []
     for folder in _own_groups(root, membership, "memory"):
         for limit_name, used_name in (
@@ -142,7 +145,7 @@ def _cgroup_available(root: Path, membership: str = "") -> list[int]:
 
 
 def _cgroup_quotas(root: Path, membership: str = "") -> list[float]:
-    """Cores that each group which holds this process may use; nothing where there is no limit."""
+    """Return the cores that each group of this process may use; empty without a limit."""
     found = []
     for folder in _own_groups(root, membership, "cpu"):
         whole = _read(folder / "cpu.max").split()  # version 2 of cgroups: "max 100000"
@@ -154,14 +157,14 @@ def _cgroup_quotas(root: Path, membership: str = "") -> list[float]:
 
 
 def _own_groups(root: Path, membership: str, controller: str) -> Iterator[Path]:
-    """Folders of the groups that hold a process, and of those around them, up to the root.
+    """Give the folders of the groups that hold a process, and of their parents up to the root.
 
-    In a container the root often is the container's own group, and the names below are not there.
+    In a container the root is often the container's own group, and the names below it do not exist.
 
     Args:
         root: where cgroups are mounted.
-        membership: /proc/PID/cgroup of the process.
-        controller: of version 1, whose groups lie in a folder of that name.
+        membership: content of the process's /proc/PID/cgroup.
+        controller: of version 1 of cgroups, whose groups lie in a folder of that name.
     """
     yield from (root, root / controller)
     for line in membership.splitlines():
@@ -174,16 +177,16 @@ def _own_groups(root: Path, membership: str, controller: str) -> Iterator[Path]:
 
 
 def _reclaimable(stat: Path) -> int:
-    """Bytes of page cache that the kernel gives back when asked; a cgroup counts them as used.
+    """Return the bytes of page cache that the kernel gives back; a group counts them as used.
 
-    In version 1 of cgroups the figure of a group and all below it, as its use is, is called total.
+    Version 1 of cgroups has a figure that begins with "total" for a group and all below it.
     """
     values = dict(line.split() for line in _read(stat).splitlines())
     return int(values.get("total_inactive_file", values.get("inactive_file", 0)))
 
 
 def _read(path: Path) -> str:
-    """The text of a file of the kernel; "" where it has none, or does not show it."""
+    """Return the text of a kernel file; "" if it is missing or may not be read."""
     try:
         return path.read_text()
     except OSError:

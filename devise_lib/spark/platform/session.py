@@ -1,4 +1,4 @@
-"""The Spark session: ours on a laptop, the platform's on a cluster."""
+"""The Spark session: started here on a laptop, taken from the platform on a cluster."""
 
 import os
 import sys
@@ -22,19 +22,19 @@ DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_PACKAGE = "io.delta:delta-spark"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
-EVERY_SESSION = {  # Arrow batches hold whole photos: the default of 10,000 rows would be a gigabyte
+EVERY_SESSION = {  # Arrow batches hold whole photos: 10,000 rows, the default, would be a gigabyte
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(64 * 1024**2),
 }
-LOCAL_SETTINGS = {  # for tables of megabytes: Spark's defaults cost seconds a commit there
+LOCAL_SETTINGS = {  # for tables of megabytes, where Spark's defaults cost seconds per commit
     "spark.sql.shuffle.partitions": "4",
     "spark.databricks.delta.snapshotPartitions": "2",
-    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",  # VACUUM has as many tasks
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",  # tasks of VACUUM
     "spark.sql.files.openCostInBytes": str(256 * 1024),  # a local file opens at once
-    "spark.sql.files.maxPartitionBytes": str(16 * 1024**2),  # tasks enough to keep cores busy
+    "spark.sql.files.maxPartitionBytes": str(16 * 1024**2),  # enough tasks to keep cores busy
 }
 LOCAL_SESSION = {
-    "spark.driver.host": "localhost",  # resolves on a laptop off the network, too
+    "spark.driver.host": "localhost",  # This name also resolves on a laptop without a network.
     "spark.python.daemon.module": worker_daemon.MODULE,
 }
 OWN_SESSION = {
@@ -47,19 +47,19 @@ OWN_SESSION = {
 
 
 def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
-    """The session that runs already or that spark-submit prepares, else one of our own.
+    """Return the running session, the one that spark-submit prepares, or else a new local one.
 
-    Settings that the session has from its user stay as they are, wherever it has them from.
+    Settings that the user has made elsewhere, as in spark-defaults.conf, stay as they are.
 
     Args:
-        app_name: shown in Spark's own pages.
-        settings: Spark's settings without their prefix "spark."; they win over all others.
+        app_name: shown on Spark's own pages.
+        settings: Spark's settings without the prefix "spark."; they override all others.
 
     Raises:
-        InputError: no Java, too little memory, a port in use, or Delta is not on the class path.
+        InputError: there is no Java, too little memory, a port is in use, or Delta is not set up.
     """
     given = {f"spark.{key}": value for key, value in settings.items()}
-    # Workers read it there only.
+    # Workers read this setting from the environment only.
     os.environ.setdefault("PYSPARK_PYTHON", given.get("spark.pyspark.python", sys.executable))
     if is_managed():
         builder = SparkSession.builder.appName(app_name)
@@ -74,10 +74,10 @@ def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
             {**_users_defaults(), **given}.get("spark.log.level", "ERROR")
         )
     _require_delta(spark)
-    there = spark.conf.getAll
-    local = _is_local(there.get("spark.master", ""))
+    present = spark.conf.getAll
+    local = _is_local(present.get("spark.master", ""))
     for key, value in {**EVERY_SESSION, **(LOCAL_SETTINGS if local else {})}.items():
-        if key not in there:
+        if key not in present:
             spark.conf.set(key, value)
     return spark
 
@@ -87,13 +87,13 @@ def _is_local(master: str) -> bool:
 
 
 def is_managed() -> bool:
-    """Whether a platform (spark-submit, Databricks, a notebook) has made the JVM already."""
+    """Return whether a platform (spark-submit, Databricks, a notebook) has started the JVM."""
     names = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")
     return SparkSession.getActiveSession() is not None or any(name in os.environ for name in names)
 
 
 def _users_defaults() -> dict[str, str]:
-    """The settings of the folder that the user has named to Spark; none without one."""
+    """Return the settings in the folder that SPARK_CONF_DIR names; empty without one."""
     folder = os.environ.get("SPARK_CONF_DIR")
     return read_settings(Path(folder) / "spark-defaults.conf") if folder else {}
 
@@ -101,25 +101,25 @@ def _users_defaults() -> dict[str, str]:
 def _own_builder(
     app_name: str, given: Mapping[str, str]
 ) -> tuple[SparkSession.Builder, dict[str, str]]:
-    """What starts a session of our own, and the variables that its Java starts with.
+    """Return the builder of a new session, and the environment variables to start its Java with.
 
-    It is a local one unless `given` names another master: clusters are for spark-submit.
+    The session is local unless `given` names another master. Clusters are for spark-submit.
     """
     os.environ["JAVA_HOME"] = str(find_java())
     start = FastStart(Path(sys.prefix), Path(pyspark.__file__).parent)
     master = given.get("spark.master", "local[*]")
     local = _is_local(master)
     if local:
-        os.environ["SPARK_HOME"] = str(start.spark_home)  # not another Spark's
+        os.environ["SPARK_HOME"] = str(start.spark_home)  # It may name another Spark.
     home = Path(os.environ.get("SPARK_HOME") or start.spark_home)
-    # Spark reads this file itself. It wins over ours, and what we set here would win over it.
+    # Spark reads this file itself. A setting of the builder would override it, so ours yield.
     there = _users_defaults() or read_settings(home / "conf" / "spark-defaults.conf")
     ours, environment = dict(OWN_SESSION), {}
     if local:
         wanted = {**there, **given}.get("spark.driver.memory", "")
         fit = fit_local(master, memory_available_bytes(), cores_available(), wanted)
-        if fit.told:
-            print_line(fit.told)
+        if fit.message:
+            print_line(fit.message)
         master = fit.master
         ours |= LOCAL_SESSION | {"spark.driver.memory": f"{fit.driver_bytes // 2**20}m"}
     conf = {key: value for key, value in ours.items() if key not in there} | dict(given)
@@ -145,15 +145,15 @@ def _create(builder: SparkSession.Builder, given: Mapping[str, str]) -> SparkSes
         return builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise InputError(
-            f"Spark did not start: {error}; see its log above, or logs/spark.log in the work folder"
+            f"Spark did not start: {error}; see its log above or in logs/spark.log"
         ) from error
     except Exception as error:
         if "BindException" not in str(error):
             raise
         ports = [f"{key} = {value}" for key, value in given.items() if key.endswith("port")]
         raise InputError(
-            f"a port that Spark wants is in use ({', '.join(ports) or 'the driver port'}): stop "
-            "the program that holds it, or give another with --set spark.driver.port=PORT"
+            f"a port that Spark needs is in use ({', '.join(ports) or 'the driver port'}): stop "
+            "the program that uses it, or set another with --set spark.driver.port=PORT"
         ) from error
 
 
@@ -163,21 +163,21 @@ def _require_delta(spark: SparkSession) -> None:
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:
         return
     raise InputError(
-        "Delta Lake is not set up in this Spark session: give spark-submit "
+        "Delta Lake is not set up in this Spark session: run spark-submit with "
         "--properties-file conf/spark-defaults.conf"
     )
 
 
 @contextmanager
 def arrow_rows(spark: SparkSession, rows: int) -> Iterator[None]:
-    """Arrow batches of another length than fits photos, for the actions inside."""
+    """Set the number of rows per Arrow batch for the actions inside; the default suits photos."""
     with session_settings(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": str(rows)}):
         yield
 
 
 @contextmanager
 def session_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    """Settings of the session for the actions inside; afterwards they are as they were."""
+    """Set settings of the session for the actions inside, and restore them afterwards."""
     before = {key: spark.conf.get(key, None) for key in settings}
     try:
         for key, value in settings.items():
@@ -193,22 +193,22 @@ def session_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterat
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Send standard error to a file: Spark's log, the workers', TensorFlow's.
+    """Send standard error to a file: the logs of Spark, of the workers and of TensorFlow.
 
-    The terminal is left to the lines that a person reads. Where a platform has made the session,
-    it keeps the logs as well, and nothing is changed.
+    So the terminal shows only the lines that a person reads. Where a platform has started the
+    session, nothing changes, because it stores the logs itself.
     """
     if is_managed():
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
-    kept = os.dup(2)
+    terminal = os.dup(2)
     with path.open("ab") as log:
         os.dup2(log.fileno(), 2)
     try:
         yield
     finally:
         sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(terminal, 2)
+        os.close(terminal)

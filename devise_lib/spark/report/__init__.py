@@ -1,1 +1,1 @@
-"""What the report and the embedding projector show."""
+"""Collects what the report and the embedding projector show."""

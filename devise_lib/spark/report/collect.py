@@ -1,4 +1,4 @@
-"""What the report shows, read from the tables and bounded by its configuration."""
+"""Reads from the tables what the report shows, bounded by its configuration."""
 
 import shlex
 import sys
@@ -46,10 +46,17 @@ MAX_REASONS = 100
 def collect(
     tables: Tables, config: Report, model_id: str, training_run_id: str, report_run_id: str
 ) -> Content:
-    """Everything that the page shows of one model.
+    """Return everything that the page shows of one model.
+
+    Args:
+        tables: of the work folder.
+        config: of the job.
+        model_id: of the model.
+        training_run_id: MLflow run of the model's training, which has its plots.
+        report_run_id: MLflow run of the report.
 
     Raises:
-        InputError: PHOTOS, LABELS or EMBEDDINGS is not there, or has nothing of the model.
+        InputError: PHOTOS, LABELS or EMBEDDINGS is missing, or has nothing of the model.
     """
     shown = collect_galleries(tables, config, model_id)
     return Content(
@@ -92,7 +99,7 @@ def _versions() -> list[tuple[str, str]]:
         try:
             found.append((name, version(name)))
         except PackageNotFoundError:
-            continue  # the other of a pair for CPU and GPU
+            continue  # Of a pair for CPU and GPU one is missing.
     return [("python", ".".join(map(str, sys.version_info[:3]))), *found]
 
 
@@ -100,7 +107,7 @@ def _index(work_dir: str, model_id: str) -> IndexFigures | None:
     try:
         bundle = read_current(work_dir)
     except InputError:
-        return None  # the page says that there is none
+        return None  # The page says that there is no index.
     manifest = bundle.manifest
     if manifest.model_id != model_id:
         return None
@@ -117,7 +124,7 @@ def _index(work_dir: str, model_id: str) -> IndexFigures | None:
 
 
 def _quarantine(tables: Tables, model_id: str) -> list[Refused]:
-    """By stage and reason; of the photos that a model refused only those of this one."""
+    """Return refused photos by stage and reason; refusals by other models are left out."""
     if not tables.exists("quarantine"):
         return []
     of_model = F.coalesce("model_id", F.lit(model_id)) == model_id
@@ -136,7 +143,7 @@ def _quarantine(tables: Tables, model_id: str) -> list[Refused]:
 
 
 def _jobs(work_dir: str) -> Sequence[JobTime]:
-    """The finished jobs in the order of the flow, but for the report, which is not finished."""
+    """Return the finished jobs in the order of the flow, without the report, which still runs."""
     records = (read_record(work_dir, job.name) for job in JOBS if job is not Report)
     return [
         JobTime(r.job, r.seconds, r.row_text(), datetime.fromtimestamp(r.finished, UTC), r.run_id)
@@ -146,7 +153,7 @@ def _jobs(work_dir: str) -> Sequence[JobTime]:
 
 
 def _mlflow_command(config: Report) -> str:
-    """How to open MLflow on the store of the work folder; another store's address may be secret."""
+    """Return the command for MLflow on the work folder's store; another store may be secret."""
     if config.tracking_uri:
         return ""
     store = tracking.store_in(config.work_dir)

@@ -1,4 +1,4 @@
-"""The parts of the report that show photos: which ones, and what is said of them."""
+"""Chooses the photos that the report shows, and collects what is said of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from devise_lib.report.content import (
 )
 from devise_lib.search.text import TextVector, candidate_terms, embed_text
 from devise_lib.spark.labels.lookup import dedupe_labels, resolve_aliases
-from devise_lib.spark.labels.sampling import choose_labels, spread
-from devise_lib.spark.labels.word_space import id_of_labels, is_of_words
+from devise_lib.spark.labels.sampling import choose_labels, sample_evenly
+from devise_lib.spark.labels.word_space import has_words, id_of_labels
 from devise_lib.spark.report.gallery_photos import (
     best_photos,
     fetch_photos,
@@ -33,16 +33,16 @@ from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.text.tokens import words
 
 DEFAULT_QUERIES = 4
-TAGS = 5  # shown a photo
+TAGS = 5  # shown per photo
 NEIGHBOUR_ROWS, NEIGHBOURS = 6, 6  # photos with their neighbours, and neighbours of each
-MAP_LABELS = 8  # whose photos are on the map, half of them unseen where there are as many
+MAP_LABELS = 8  # labels with photos on the map, half of them unseen if there are enough
 
 Pairs = Sequence[tuple[str, float]]  # photo_id, cosine
 
 
 @dataclass(frozen=True)
 class Galleries:
-    """The fields of `devise_lib.report.content.Content` and of its header of the same names."""
+    """The parts of the page that show photos, as fields of `report.content.Content`."""
 
     embedded: int
     labels: int
@@ -62,25 +62,25 @@ class _Space:
     model_id: str
     names: DataFrame
     embeddings: DataFrame
-    labels: Sequence[Row]  # label, terms, term, seen, vector; as many as there are labels
+    labels: Sequence[Row]  # label, terms, term, seen, vector
     dimension: int
-    of_words: bool  # else of attributes
+    of_words: bool  # otherwise of attributes
     embedded: int
-    unseen: Sequence[str]  # labels that have photos, those with the most of them first
+    unseen: Sequence[str]  # labels that have photos, those with most photos first
     seen: Sequence[str]
 
     def of_model(self, table: str) -> DataFrame | None:
-        """The rows of this model; None where nothing was written yet."""
+        """Return the rows of a table for this model; None if the table does not exist yet."""
         if not self.tables.exists(table):
             return None
         return self.tables.of_model(table, self.model_id)
 
 
 def collect_galleries(tables: Tables, config: Report, model_id: str) -> Galleries:
-    """Choose the photos, then fetch them all at once.
+    """Choose the photos, then fetch all of them at once.
 
     Raises:
-        InputError: the model has embedded no photo, or a table that it takes is not there.
+        InputError: the model has embedded no photo, or a required table is missing.
     """
     space = _read_space(tables, model_id)
     chosen, is_unseen = _choose_for_tags(space, config.photos)
@@ -120,7 +120,7 @@ def _read_space(tables: Tables, model_id: str) -> _Space:
         embeddings,
         labels.select("label", "terms", "term", "seen", "vector").orderBy("label").collect(),
         len(first["embedding"]),
-        is_of_words(id_of_labels(labels)),
+        has_words(id_of_labels(labels)),
         sum(row["count"] for row in counts),
         [row["truth"] for row in counts if row["truth_seen"] is False],
         [row["truth"] for row in counts if row["truth_seen"]],
@@ -128,14 +128,14 @@ def _read_space(tables: Tables, model_id: str) -> _Space:
 
 
 def _choose_for_tags(space: _Space, n: int) -> tuple[list[str], bool]:
-    """Photos of unseen labels, of as many labels as can be; any photos where there are none."""
-    unseen = spread(space.embeddings.where("NOT truth_seen"), "truth", n).collect()
-    rows = unseen or spread(space.embeddings, "label", n).collect()
+    """Return photos of as many unseen labels as possible, or any photos if there are none."""
+    unseen = sample_evenly(space.embeddings.where("NOT truth_seen"), "truth", n).collect()
+    rows = unseen or sample_evenly(space.embeddings, "label", n).collect()
     return [row["photo_id"] for row in rows], bool(unseen)
 
 
 def _read_tags(space: _Space, photo_ids: Sequence[str]) -> dict[str, list[Row]]:
-    """Rows of PREDICTIONS by photo, in the order of the ids."""
+    """Return rows of PREDICTIONS by photo, in the order of the ids."""
     predictions = space.of_model("predictions")
     if predictions is None:
         return {}
@@ -144,11 +144,11 @@ def _read_tags(space: _Space, photo_ids: Sequence[str]) -> dict[str, list[Row]]:
 
 
 def _read_neighbours(space: _Space, n: int) -> dict[str, list[Row]]:
-    """Rows of NEIGHBOURS by photo."""
+    """Return rows of NEIGHBOURS by photo."""
     neighbours = space.of_model("neighbours")
     if neighbours is None:
         return {}
-    photo_ids = [row["photo_id"] for row in spread(space.embeddings, "truth", n).collect()]
+    photo_ids = [row["photo_id"] for row in sample_evenly(space.embeddings, "truth", n).collect()]
     chosen = neighbours.where(F.col("photo_id").isin(photo_ids) & (F.col("rank") <= NEIGHBOURS))
     return _group(chosen.orderBy("rank").collect(), photo_ids)
 
@@ -161,7 +161,7 @@ def _group(rows: Iterable[Row], photo_ids: Sequence[str]) -> dict[str, list[Row]
 
 
 def _default_queries(space: _Space) -> list[str]:
-    """The names of labels, those that no photo was trained on and that have photos first."""
+    """Return names of labels: unseen ones first, and of these the ones that have photos."""
     with_vector = {row["label"]: row["term"] for row in space.labels if row["vector"]}
     unseen = [row["label"] for row in space.labels if not row["seen"]]
     order = [*space.unseen, *unseen]
@@ -172,13 +172,13 @@ def _default_queries(space: _Space) -> list[str]:
 def _search(
     space: _Space, texts: Sequence[str], n: int
 ) -> tuple[list[TextQuery], dict[str, Pairs]]:
-    """The queries, and the best photos of those that can be asked, by their text."""
+    """Return the queries, and by text the best photos of those queries that have a vector."""
     asked: list[TextQuery] = []
     vectors: dict[str, NDArray[np.float32]] = {}
     known = _word_vectors(space, [term for text in texts for term in _terms(text)])
     for text in dict.fromkeys(texts):
         try:
-            place = _place(text, known, space)
+            place = _embed_query(text, known, space)
         except InputError as error:
             asked.append(TextQuery(text, fault=str(error)))
             continue
@@ -190,16 +190,16 @@ def _search(
     return asked, dict(zip(vectors, found, strict=True))
 
 
-def _place(text: str, known: Mapping[str, NDArray[np.float32]], space: _Space) -> TextVector:
+def _embed_query(text: str, known: Mapping[str, NDArray[np.float32]], space: _Space) -> TextVector:
     if not space.of_words:
         raise InputError(
             "the labels have attributes in place of word vectors, and a text has none: search by "
-            'words wants embed_labels.vectors = "words"'
+            'words needs embed_labels.vectors = "words"'
         )
     place = embed_text(words(text, numbers=True), known)
     if len(place.vector) != space.dimension:
         raise InputError(
-            f"WORD_VECTORS has {len(place.vector)} dimensions and the embeddings "
+            f"WORD_VECTORS has {len(place.vector)} dimensions, but the embeddings "
             f"{space.dimension}: the model was trained on other word vectors; run train_devise and "
             "embed_photos again"
         )
@@ -269,13 +269,13 @@ def _neighbours(
 
 
 def _map_points(space: _Space, n: int) -> MapPoints | None:
-    """All labels with a vector, and photos of the labels that have most of them."""
+    """Return all labels with a vector, and photos of the labels that have most photos."""
     labels = [row for row in space.labels if row["vector"]]
     chosen = choose_labels(space.unseen, space.seen, MAP_LABELS)
     name_of = {row["label"]: row["term"] or row["terms"][0] for row in space.labels}
     of_chosen = space.embeddings.where(F.col("truth").isin(chosen))
     photos = sorted(
-        spread(of_chosen, "truth", n).select("truth", "embedding", "photo_id").collect(),
+        sample_evenly(of_chosen, "truth", n).select("truth", "embedding", "photo_id").collect(),
         key=lambda row: (chosen.index(row["truth"]), row["photo_id"]),
     )
     if not labels or not photos or len(labels[0]["vector"]) != space.dimension:

@@ -1,4 +1,4 @@
-"""The photos of the report, found on the executors: the driver gets those that are shown."""
+"""Finds the photos of the report on the executors; the driver gets only those that are shown."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -28,7 +28,12 @@ FOUND = StructType(
 
 
 def with_truth(photos: DataFrame, names: DataFrame) -> DataFrame:
-    """Photos with truth, truth_term and truth_seen of their label; null where LABELS has none."""
+    """Return photos with truth, truth_term and truth_seen of their label; null if LABELS lacks it.
+
+    Args:
+        photos: with label.
+        names: name, label, term, seen, for every name of a label.
+    """
     known = names.select(
         F.col("name").alias("label"),
         F.col("label").alias("truth"),
@@ -41,9 +46,14 @@ def with_truth(photos: DataFrame, names: DataFrame) -> DataFrame:
 def best_photos(
     embeddings: DataFrame, queries: NDArray[np.float32], n: int
 ) -> list[list[tuple[str, float]]]:
-    """For each query (q, d_word) the n photos with the greatest cosine, (photo_id, cosine).
+    """Return for each query the n photos with the greatest cosine, as (photo_id, cosine).
 
-    One pass over EMBEDDINGS: each task keeps n photos a query, and only those meet.
+    EMBEDDINGS is read once: each task finds n photos per query, and only these are merged.
+
+    Args:
+        embeddings: photo_id, embedding.
+        queries: (q, d_word), unit L2 norm.
+        n: photos per query.
     """
     best_of_tasks = embeddings.select("photo_id", "embedding").mapInArrow(
         _make_search(queries, n), FOUND
@@ -57,7 +67,13 @@ def best_photos(
 
 
 def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) -> dict[str, Photo]:
-    """The photos of these ids by id, as small pictures that are made on the executors."""
+    """Return the photos with these ids, as thumbnails that are made on the executors.
+
+    Args:
+        photos: PHOTOS.
+        names: name, label, term, seen, for every name of a label.
+        photo_ids: as many as a page shows.
+    """
 
     def draw(files: DataFrame) -> DataFrame:
         return with_truth(files, names).select(
@@ -98,6 +114,6 @@ def _make_thumbnail() -> Callable[[str], Column]:
 
 
 def _thumbnail(content: bytes | None) -> bytes | None:
-    """The photo as the network sees it, the centre square; None where it cannot be decoded."""
+    """Return the photo as the network sees it, the central square; None if it cannot be decoded."""
     pixels = None if content is None else decode(content, THUMBNAIL_SIDE)
     return None if pixels is None or isinstance(pixels, Refusal) else encode_jpeg(pixels)

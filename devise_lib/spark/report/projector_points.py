@@ -1,4 +1,4 @@
-"""What the embedding projector shows: a bounded sample of EMBEDDINGS, and the labels."""
+"""The points of the embedding projector: a bounded sample of EMBEDDINGS, and the labels."""
 
 from collections.abc import Sequence
 
@@ -20,16 +20,16 @@ SEEN = {True: "seen", False: "unseen", None: ""}
 
 
 def sample_photos(embeddings: DataFrame, labels: DataFrame, photos: DataFrame, n: int) -> Points:
-    """n photos of EMBEDDINGS, always the same ones, with their labels and thumbnails.
+    """Return n photos of EMBEDDINGS with their labels and thumbnails, always the same ones.
 
     They have the least ids. An id is a digest, so they are a random sample. A file of PHOTOS holds
-    a range of ids, so the sample lies in few files. Each task keeps n rows at the most. It makes
+    a range of ids, so the sample lies in few files. Each task keeps at most n rows. It makes
     thumbnails of its photos in the sample.
 
     Args:
         embeddings: EMBEDDINGS of one model.
         labels, photos: LABELS and PHOTOS.
-        n: how many.
+        n: number of photos.
     """
     chosen = embeddings.select("photo_id", "label", "embedding").orderBy("photo_id").limit(n)
     rows = with_truth(chosen, resolve_aliases(labels)).orderBy("photo_id").collect()
@@ -45,7 +45,7 @@ def sample_photos(embeddings: DataFrame, labels: DataFrame, photos: DataFrame, n
 
 
 def label_points(labels: DataFrame) -> Points:
-    """The labels that have a vector; as many as there are labels."""
+    """Return all labels that have a vector."""
     rows = dedupe_labels(labels).where(has_vector()).orderBy("label").collect()
     return Points(
         "labels",
@@ -56,9 +56,9 @@ def label_points(labels: DataFrame) -> Points:
 
 
 def fetch_tiles(photos: DataFrame, photo_ids: Sequence[str]) -> NDArray[np.uint8]:
-    """Thumbnails (n, TILE_SIDE, TILE_SIDE, 3) RGB in the order of the ids.
+    """Return thumbnails (n, TILE_SIDE, TILE_SIDE, 3) in RGB, in the order of the ids.
 
-    White where PHOTOS or its path has lost the photo, or none can be made of it.
+    A tile is white if the photo is missing or cannot be decoded.
     """
 
     @F.pandas_udf("binary")

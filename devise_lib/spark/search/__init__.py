@@ -1,1 +1,1 @@
-"""Index bundles, LSH signatures, NEIGHBOURS and PREDICTIONS."""
+"""Search and tags: index bundles, LSH signatures, NEIGHBOURS and PREDICTIONS."""

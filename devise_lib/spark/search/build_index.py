@@ -1,14 +1,14 @@
-"""EMBEDDINGS to an index bundle, in three steps that each run on the workers.
+"""Builds an index bundle from EMBEDDINGS, in three steps that each run on the workers.
 
-1. One task trains the centroids on a sample, and keeps the queries that measure recall.
+1. One task trains the centroids on a sample, and stores the queries that measure recall.
 2. Each task adds the photos of one range of photo_id to a copy of the empty index, searches them
    exactly for the queries, and writes a shard.
 3. One task merges the shards and finds the smallest nprobe that reaches the recall.
 
-The steps meet in a folder that all machines see; through the driver go only counts and the
-result. Rows are numbered in the order of photo_id, so the bundle does not depend on how the table
+The steps meet in a folder that all machines see. Only counts and the result pass through the
+driver. Rows are numbered in the order of photo_id, so the bundle does not depend on how the table
 was partitioned. A task holds the sample (step 1) or one shard (step 2), both bounded by the
-configuration. The present limit is step 3: its task holds the whole index in memory.
+configuration. The limit is step 3: its task holds the whole index in memory.
 """
 
 import shutil
@@ -41,19 +41,19 @@ Batches = Iterator[pa.RecordBatch]
 
 @dataclass(frozen=True)
 class Size:
-    """Photos, and numbers of an embedding."""
+    """The number of embeddings, and the dimension of each."""
 
     n: int
     dimension: int
 
 
 def measure(embeddings: DataFrame, model_id: str) -> Size:
-    """How many embeddings, of which dimension.
+    """Return the number of embeddings and their dimension.
 
     Raises:
-        InputError: there is none, or they have several dimensions, or one is null.
+        InputError: there is none, their dimensions differ, or one is null.
     """
-    length = F.size("embedding")  # null for a null, with ANSI rules; else -1
+    length = F.size("embedding")  # For a null it is null under ANSI rules, otherwise -1.
     found = embeddings.agg(
         F.count("*").alias("n"),
         F.min(length).alias("least"),
@@ -65,7 +65,8 @@ def measure(embeddings: DataFrame, model_id: str) -> Size:
     if found["nulls"] or found["least"] != found["most"]:
         raise InputError(
             f"the embeddings of model {model_id} have {found['least']} to {found['most']} numbers "
-            f"and {found['nulls']} are null, want one length: they do not come from embed_photos"
+            f"and {found['nulls']} are null, but all must have one length: they do not come from "
+            "embed_photos"
         )
     return Size(int(found["n"]), int(found["most"]))
 
@@ -73,20 +74,20 @@ def measure(embeddings: DataFrame, model_id: str) -> Size:
 def build_bundle(
     embeddings: DataFrame, config: BuildIndex, model_id: str, table_version: int, run_id: str
 ) -> Bundle:
-    """Index the embeddings (photo_id, embedding), and publish the bundle.
+    """Index the embeddings (photo_id, embedding), publish the bundle, and return it.
 
     Args:
         embeddings: of one model, at one version of the table; each photo once.
         config: of the job.
-        model_id, table_version, run_id: what the bundle says of its origin.
+        model_id, table_version, run_id: origin of the embeddings, for the bundle's manifest.
 
     Raises:
-        InputError: there is nothing to index, or nlist is more than there is to train on.
+        InputError: there is nothing to index, or nlist is larger than the training sample.
     """
     size = measure(embeddings, model_id)
     root = index_root(config.work_dir)
     folder = root / f".building-{model_id}-v{table_version}"
-    shutil.rmtree(folder, ignore_errors=True)  # a killed run left it
+    shutil.rmtree(folder, ignore_errors=True)  # A killed run may have left it.
     folder.mkdir(parents=True)
     try:
         plan = BuildPlan(
@@ -117,7 +118,7 @@ def build_bundle(
 
 
 def write_recall(tables: Tables, bundle: Bundle) -> None:
-    """The recall of the index to METRICS, in place of what the model's last index had there."""
+    """Write the recall of the index to METRICS, in place of that of the model's last index."""
     made = bundle.manifest
     row = {
         "run_id": made.run_id,
@@ -155,16 +156,16 @@ def _run_steps(embeddings: DataFrame, config: BuildIndex, plan: BuildPlan) -> Bu
 def sample_photos(
     embeddings: DataFrame, n: int, queries: int, train_size: int, seed: int
 ) -> DataFrame:
-    """A uniform sample: hash, photo_id, embedding, is_query.
+    """Return a uniform sample: hash, photo_id, embedding, is_query.
 
-    The photos with the smallest hashes are the queries, at most a tenth of all, and those that
-    follow are for training; so no query is trained on, unless it is the only photo. Which photos
-    they are depends on their ids and the seed alone.
+    The photos with the smallest hashes are the queries, at most a tenth of all. Those that follow
+    are for training. So no query is trained on, unless it is the only photo. The choice depends
+    only on the photos' ids and the seed.
 
     Args:
         embeddings: with photo_id and embedding.
         n: their number, at least 1.
-        queries, train_size: rows of each kind at most.
+        queries, train_size: upper limits of the rows of each kind.
         seed: of the hash.
     """
     hashed = embeddings.select(
@@ -178,7 +179,7 @@ def sample_photos(
 
 
 def _smallest(hashed: DataFrame, count: int) -> Column:
-    """The count-th smallest hash. Only hashes are sorted, so no vector is moved for it."""
+    """Return the count-th smallest hash. Only hashes are sorted, so no vector is moved."""
     [row] = hashed.select("hash").orderBy("hash").limit(count).agg(F.max("hash")).collect()
     return F.lit(row[0])
 
@@ -201,7 +202,7 @@ def _make_train(plan: BuildPlan) -> Callable[[Batches], Batches]:
 def _make_shard(plan: BuildPlan) -> Callable[[Batches], Batches]:
     def shard(batches: Batches) -> Batches:
         vectors = ((b["photo_id"], to_matrix(b["embedding"], plan.dimension)) for b in batches)
-        number = TaskContext.get().partitionId()  # partitions are in the order of photo_id
+        number = TaskContext.get().partitionId()  # in the order of photo_id
         yield _one_row(n=write_shard(plan, number, vectors))
 
     return shard

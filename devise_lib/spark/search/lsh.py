@@ -1,4 +1,4 @@
-"""Random-hyperplane signatures: EMBEDDINGS to SIGNATURES, and neighbours by shared buckets."""
+"""Random-hyperplane signatures (LSH) of EMBEDDINGS, and neighbours by shared buckets."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,7 +24,14 @@ PAIRS = "photo_id string, neighbour_id string, score float"
 def make_hash(
     embeddings: DataFrame, config: BuildSignatures, model_id: str, dimension: int
 ) -> DataFrame:
-    """The one row of HASHES for a model: the parameters, and the hyperplanes themselves."""
+    """Return the row of HASHES for a model: the parameters and the hyperplanes.
+
+    Args:
+        embeddings: gives the session.
+        config: bits, tables and seed.
+        model_id: of the model.
+        dimension: of an embedding.
+    """
     planes = hyperplanes(dimension, config.bits, config.tables, config.seed)
     shape = f"d{dimension}-b{config.bits}-t{config.tables}-s{config.seed}"
     row = {
@@ -40,7 +47,7 @@ def make_hash(
 
 
 def sign(embeddings: DataFrame, hash_row: DataFrame) -> DataFrame:
-    """EMBEDDINGS to SIGNATURES by the hash of one row of HASHES."""
+    """Return SIGNATURES of EMBEDDINGS, by the hash of one row of HASHES."""
     [made] = hash_row.collect()
     planes = np.array(made["hyperplanes"], dtype=np.float32).reshape(-1, made["dimension"])
     shared = embeddings.sparkSession.sparkContext.broadcast(planes)
@@ -55,21 +62,21 @@ def sign(embeddings: DataFrame, hash_row: DataFrame) -> DataFrame:
 def nearest_in_buckets(
     embeddings: DataFrame, signatures: DataFrame, k: int, max_bucket: int
 ) -> DataFrame:
-    """The k best of those that share a bucket with each photo, for each bucket.
+    """Return, for each photo and bucket, the k best of the photos that share the bucket.
 
-    In a bucket of more than `max_bucket` photos each photo is compared with `max_bucket` of them,
-    the same ones for all: those with the smallest hashes of their ids. Such a bucket is cut into
-    tasks of `max_bucket` photos, each with those candidates, so that the work grows linearly with
-    the bucket and memory does not grow with it.
+    In a bucket of more than `max_bucket` photos, each photo is compared with only `max_bucket` of
+    them. They are the same for all: those with the smallest hashes of their ids. Such a bucket is
+    cut into tasks of `max_bucket` photos, each with these candidates. So the work grows linearly
+    with the bucket, and memory does not grow with it.
 
     Args:
         embeddings: photo_id, embedding (unit L2 norm); each photo once.
         signatures: SIGNATURES of the same model.
-        k: others a photo and bucket.
-        max_bucket: photos that one is compared with in one bucket.
+        k: neighbours per photo and bucket.
+        max_bucket: photos that one photo is compared with in one bucket.
 
     Returns:
-        photo_id, neighbour_id and their cosine; a pair may come from several tables, and a photo
+        photo_id, neighbour_id and their cosine. A pair may occur for several tables, and a photo
         may be paired with itself.
     """
     groups = _groups(signatures, max_bucket)
@@ -78,7 +85,7 @@ def nearest_in_buckets(
 
 
 def _groups(signatures: DataFrame, max_bucket: int) -> DataFrame:
-    """table, bucket, part, photo_id, is_query, is_candidate: what is compared with what."""
+    """Return what is compared: table, bucket, part, photo_id, is_query, is_candidate."""
     members = signatures.select("photo_id", F.posexplode("buckets").alias("table", "bucket"))
     bucket = Window.partitionBy("table", "bucket")
     placed = members.select(
@@ -107,7 +114,7 @@ def _groups(signatures: DataFrame, max_bucket: int) -> DataFrame:
 
 
 def _make_sign(planes: Broadcast[NDArray[np.float32]], bits: int) -> Callable[[str], Column]:
-    """The UDF from embeddings to the bucket of each table; `planes` travel once to an executor."""
+    """Return the UDF from embeddings to buckets, one per table; executors get `planes` once."""
 
     @F.pandas_udf(ArrayType(LongType()))
     def sign_batches(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
@@ -119,7 +126,7 @@ def _make_sign(planes: Broadcast[NDArray[np.float32]], bits: int) -> Callable[[s
 
 
 def _make_compare(k: int) -> Callable[[pa.Table], pa.Table]:
-    """The function over one group: k + 1 candidates for each query, which may be one of them."""
+    """Return the function over a group: k + 1 candidates per query, which may be one of them."""
 
     def compare(group: pa.Table) -> pa.Table:
         group = group.sort_by("photo_id").combine_chunks()

@@ -1,4 +1,4 @@
-"""NEIGHBOURS: the k photos nearest to each photo, by the index or by the signatures."""
+"""NEIGHBOURS: the k photos nearest to each photo, found by the index or by the signatures."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,16 +18,16 @@ Batches = Iterator[pa.RecordBatch]
 
 
 def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> DataFrame:
-    """NEIGHBOURS of every photo of `embeddings` among those of the index.
+    """Return NEIGHBOURS of every photo of `embeddings` among those of the index.
 
-    Photos that came after the index was built have neighbours, too, but are nobody's neighbour
-    until it is built again.
+    Photos that are newer than the index have neighbours, too. But they are nobody's neighbour until
+    the index is built again.
 
     Args:
         embeddings: photo_id, embedding, of one model.
         bundle: an index.
         model_id: the model of the embeddings.
-        k: neighbours a photo.
+        k: neighbours per photo.
 
     Raises:
         InputError: the index is of another model.
@@ -42,17 +42,23 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
 
 
 def read_ids(spark: SparkSession, bundle: Bundle) -> DataFrame:
-    """The photos of an index: row, photo_id."""
+    """Return the photos of an index: row, photo_id."""
     return read_parquet(spark, f"file:{bundle.folder / IDS_FILE}")
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:
-    """NEIGHBOURS of the photos of a model among those that share a bucket with them.
+    """Return NEIGHBOURS of the photos of a model among those that share a bucket with them.
 
-    A photo that is alone in its buckets has none.
+    A photo that is alone in all its buckets has none.
+
+    Args:
+        tables: with EMBEDDINGS and SIGNATURES.
+        model_id: of the model.
+        k: neighbours per photo.
+        max_bucket: photos that one photo is compared with in one bucket.
 
     Raises:
-        InputError: SIGNATURES has none of the model.
+        InputError: SIGNATURES has no photo of the model.
     """
     of_model = F.col("model_id") == model_id
     signatures = tables.read("signatures").where(of_model)
@@ -68,10 +74,10 @@ def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> Dat
 
 
 def rank(pairs: DataFrame, k: int, model_id: str, source: str) -> DataFrame:
-    """NEIGHBOURS of distinct pairs (photo_id, neighbour_id, score), ranks 1 to k.
+    """Return NEIGHBOURS from distinct pairs (photo_id, neighbour_id, score), with ranks 1 to k.
 
-    Equal scores are ordered by neighbour_id; a photo is not its own neighbour. The last bits of
-    a cosine may pass 1, which none of its readers expects: they are cut off.
+    Equal scores are ordered by neighbour_id. A photo is not its own neighbour. Rounding may lift a
+    cosine above 1, which no reader expects, so scores are limited to [-1, 1].
     """
     best_first = Window.partitionBy("photo_id").orderBy(F.desc("score"), "neighbour_id")
     return (
@@ -90,20 +96,20 @@ def rank(pairs: DataFrame, k: int, model_id: str, source: str) -> DataFrame:
 
 
 def _make_search(bundle: Bundle, k: int) -> Callable[[Batches], Batches]:
-    """The function over batches of photos; each worker process maps the index once."""
+    """Return the function over batches of photos; each worker process maps the index once."""
     nprobe, nlist, dimension = (
         bundle.manifest.nprobe,
         bundle.manifest.nlist,
         bundle.manifest.dimension,
     )
-    wanted = min(k + 1, bundle.manifest.n)  # one more: the photo finds itself
+    wanted = min(k + 1, bundle.manifest.n)  # one more, because the photo finds itself
 
     def search(batches: Batches) -> Batches:
         index = bundle.open_index()
         for batch in batches:
             queries = to_matrix(batch["embedding"], dimension)
             rows, scores = index.search(queries, wanted, nprobe)
-            short = (rows < 0).any(axis=1)  # the lists probed hold fewer: look into all of them
+            short = (rows < 0).any(axis=1)  # If the probed lists hold fewer, search all.
             if short.any():
                 rows[short], scores[short] = index.search(queries[short], wanted, nlist)
             yield pa.RecordBatch.from_pydict(

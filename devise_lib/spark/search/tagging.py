@@ -1,4 +1,4 @@
-"""Tags of photos on the workers: EMBEDDINGS and LABELS to PREDICTIONS."""
+"""Tags photos on the workers: EMBEDDINGS and LABELS give PREDICTIONS."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ Batches = Iterator[pa.RecordBatch]
 
 @dataclass(frozen=True)
 class Candidates:
-    """The labels to choose from, sorted by label so that ties go to the first by name.
+    """The labels to choose from, sorted, so that of equal ones the first by name wins.
 
     Attributes:
         labels, terms: (m,) strings.
         seen: (m,) booleans.
         vectors: (m, d) float32, unit L2 norm.
-        left_out: labels that would be among them, but have no vector.
+        left_out: number of labels without a vector, which cannot be chosen.
     """
 
     labels: NDArray[Any]
@@ -41,9 +41,13 @@ class Candidates:
 
 
 def read_candidates(labels: DataFrame, candidates: str) -> Candidates:
-    """The labels of LABELS that have a vector: all of them, the seen or the unseen ones.
+    """Return the labels of LABELS that have a vector, on the driver.
 
-    They come to the driver: 21,000 labels of 300 numbers are 25 MB.
+    21,000 labels of 300 numbers are 25 MB.
+
+    Args:
+        labels: LABELS.
+        candidates: "all", "seen" or "unseen".
 
     Raises:
         InputError: there is none.
@@ -72,10 +76,15 @@ def read_candidates(labels: DataFrame, candidates: str) -> Candidates:
 
 
 def predict(embeddings: DataFrame, candidates: Candidates, k: int) -> DataFrame:
-    """EMBEDDINGS of one model to PREDICTIONS: the k labels with the greatest cosine of each photo.
+    """Return PREDICTIONS: for each photo the k labels with the greatest cosine.
+
+    Args:
+        embeddings: EMBEDDINGS of one model.
+        candidates: the labels.
+        k: labels per photo.
 
     Raises:
-        InputError: there is no photo, or the embeddings are not of the labels' dimension.
+        InputError: there is no photo, or embeddings and label vectors differ in dimension.
     """
     first = embeddings.first()
     if first is None:
@@ -83,7 +92,7 @@ def predict(embeddings: DataFrame, candidates: Candidates, k: int) -> DataFrame:
     have, want = len(first["embedding"]), candidates.vectors.shape[1]
     if have != want:
         raise InputError(
-            f"the embeddings have {have} dimensions and the label vectors {want}: the model was "
+            f"the embeddings have {have} dimensions, but the label vectors {want}: the model was "
             "trained on other word vectors; run train_devise and embed_photos after embed_labels"
         )
     shared = embeddings.sparkSession.sparkContext.broadcast(candidates)
@@ -92,7 +101,7 @@ def predict(embeddings: DataFrame, candidates: Candidates, k: int) -> DataFrame:
 
 
 def _make_tag(shared: Broadcast[Candidates], k: int) -> Callable[[Batches], Batches]:
-    """The function over batches of photos; `shared` travels once to an executor."""
+    """Return the function over batches of photos; each executor gets `shared` once."""
 
     def tag(batches: Batches) -> Batches:
         candidates = shared.value

@@ -1,1 +1,1 @@
-"""Delta tables: their schemas, how they are read and written, and what is computed once."""
+"""Delta tables: their schemas, how they are read and written, and rows that are computed once."""

@@ -1,4 +1,4 @@
-"""Results that are computed once and read several times.
+"""DataFrames that are computed once and read several times.
 
 | way | where the rows are | when to use it |
 |---|---|---|
@@ -19,49 +19,52 @@ from pyspark.sql import DataFrame
 
 from devise_lib.spark.platform.literal_paths import read_parquet
 
-Persist = Callable[[DataFrame], DataFrame]  # persists for as long as the caller says
+Persist = Callable[[DataFrame], DataFrame]  # persists until the caller's scope ends
 
 
 class PersistScope(ExitStack):
     """Persists the DataFrames that it is called with until the `with` block ends."""
 
     def __call__(self, df: DataFrame) -> DataFrame:
-        """The DataFrame, computed once: in memory, and on disk where memory is full."""
+        """Return the DataFrame, computed once: in memory, and on disk where memory is full."""
         self.callback(df.unpersist)
         return df.persist()
 
 
 @contextmanager
 def on_disk(df: DataFrame) -> Iterator[DataFrame]:
-    """The DataFrame, computed once, on the executors' disks until the `with` block ends."""
-    kept = df.persist(StorageLevel.DISK_ONLY)
+    """Give the DataFrame, computed once, on the executors' disks until the `with` block ends."""
+    persisted = df.persist(StorageLevel.DISK_ONLY)
     try:
-        yield kept
+        yield persisted
     finally:
-        kept.unpersist()
+        persisted.unpersist()
 
 
 class Scratch:
-    """A folder of results that a run writes and reads again. It is empty before and after the run.
+    """A folder of rows that a run writes and reads again. It is empty before and after the run.
 
-    It holds what is made of tables that the run then changes. Persisted rows of such a table would
-    be computed again, from its new state.
+    It holds rows that come from tables that the run changes later. Persisted rows of such a table
+    would be computed again, from its new state.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def save(self, df: DataFrame, name: str, more: bool = False) -> DataFrame:
-        """The rows as they are now. With `more`, those saved under the name before come along."""
+        """Write the rows as they are now, and return the copy; `more` adds to an older copy."""
         path = f"{self._folder}/{name}"
         df.write.mode("append" if more else "overwrite").parquet(path)
         return read_parquet(df.sparkSession, path, schema=df.schema)
 
-    def deal(self, df: DataFrame, name: str, column: str) -> Callable[[int], DataFrame | None]:
-        """Save rows by the whole number in one of their columns.
+    def save_by_number(
+        self, df: DataFrame, name: str, column: str
+    ) -> Callable[[int], DataFrame | None]:
+        """Write the rows in groups, by the whole number in one of their columns.
 
         Returns:
-            A function that reads the rows of one number alone, and gives None where it has none.
+            A function that reads the rows of one number, without that column; None where there are
+            none.
         """
         folder = f"{self._folder}/{name}"
         df.repartition(column).write.mode("overwrite").partitionBy(column).parquet(folder)

@@ -1,9 +1,9 @@
-"""Commits beside those of other jobs: what Delta refuses for their sake is tried again."""
+"""Commits that are repeated when Delta refuses them because another job has committed meanwhile."""
 
 import time
 from collections.abc import Callable
 
-from delta.exceptions.captured import (  # importing them has errors of the JVM become these
+from delta.exceptions.captured import (  # The import makes PySpark raise these for JVM errors.
     ConcurrentAppendException,
     ConcurrentDeleteDeleteException,
     ConcurrentDeleteReadException,
@@ -18,12 +18,15 @@ CONFLICTS = (
     ConcurrentWriteException,
     MetadataChangedException,
 )
-# Waits before a commit is tried anew, between whose reading and writing another one came.
+# Waits before a refused commit is tried again.
 PAUSES_S = (0.1, 0.5, 2.0, 5.0, 10.0)
 
 
 def retry_on_conflict(commit: Callable[[], object]) -> None:
-    """Commit, also where other jobs write to the same table: on what they have left there."""
+    """Commit. If another job's commit came between reading and writing, try again on its result.
+
+    The last of six tries raises the conflict. Any other error is raised at once.
+    """
     for pause_s in PAUSES_S:
         try:
             commit()

@@ -1,4 +1,4 @@
-"""Whether rows have the columns that a table's schema promises."""
+"""Checks that rows have the columns of a table's schema."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
@@ -7,16 +7,16 @@ from devise_lib.errors import SchemaError
 
 
 def conform(df: DataFrame, schema: StructType, name: str, hint: str = "") -> DataFrame:
-    """The columns of `schema`, in its order; other columns are dropped.
+    """Return the columns of `schema`, in its order; other columns are dropped.
 
     Args:
-        df: rows.
-        schema: the table's.
-        name: the table's, for the message.
-        hint: what to do, for the message.
+        df: the rows.
+        schema: of the table.
+        name: of the table, for the message.
+        hint: the end of the message, which says what to do.
 
     Raises:
-        SchemaError: lists each column that is missing or has another type.
+        SchemaError: a column is missing or has another type; the message lists each.
     """
     have = {field.name: field.dataType.simpleString() for field in df.schema}
     faults = [

@@ -1,9 +1,9 @@
-"""The log of a Delta table, read without Spark: milliseconds in place of Spark jobs.
+"""Reads the log of a Delta table without Spark, in milliseconds.
 
-A job asks little of a table's log before and after it writes: whether the table is there, its
-version, what a commit wrote. The Delta protocol fixes where these stand. Each version has a JSON
-file, in which the action `commitInfo` describes the commit. Beside it may lie a checksum file with
-the table's size. Rows and the list of a table's files are Spark's to read.
+A job needs little of a table's log before and after it writes: whether the table exists, its
+version, and what a commit wrote. The Delta protocol fixes where these stand. Each version has a
+JSON file, in which the action `commitInfo` describes the commit. A checksum file with the table's
+size may lie beside it. Rows and the list of a table's files are read by Spark.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ class Commit:
     """One commit of a table.
 
     Attributes:
-        version: that it made.
-        time: when, UTC: of its file's last change, as Delta itself takes it.
-        operation: as Delta names it: "WRITE", "MERGE", "OPTIMIZE" ...
-        metrics: what it did, numbers by name: "numOutputRows" ...
-        user_metadata: what its writer has put down with it; "" for nothing.
-        transaction: an id that no other commit has, of any table.
+        version: the version of the table that the commit made.
+        time: of the last change of the commit's file, UTC; Delta takes the same time.
+        operation: its kind in Delta's words: "WRITE", "MERGE", "OPTIMIZE" and so on.
+        metrics: what it did, as numbers by name, such as "numOutputRows".
+        user_metadata: the text that its writer stored with it; "" for none.
+        transaction: an id that is unique among the commits of all tables.
     """
 
     version: int
@@ -43,45 +43,49 @@ class Commit:
 
 @dataclass(frozen=True)
 class TableSize:
-    """The data files that a table consists of: their number and bytes."""
+    """The number and the bytes of the data files that a table consists of."""
 
     files: int
     size_bytes: int
 
 
 def newest_version(table: Path) -> int | None:
-    """The version of the table in a folder; None where there is no table."""
+    """Return the version of the table in a folder, or None where there is no table."""
     versions = _versions(table)
     return max(versions) if versions else None
 
 
 def commits(table: Path, after: int = -1) -> Iterator[Commit]:
-    """The commits of higher versions than `after` that the log still has, newest first."""
+    """Give the commits of higher versions than `after` that the log still has, newest first."""
     for version in sorted(_versions(table), reverse=True):
         if version <= after:
             return
-        with contextlib.suppress(FileNotFoundError):  # the log has just forgotten this one
+        with contextlib.suppress(FileNotFoundError):  # Delta may have just cleaned this one up.
             yield _read_commit(table, version)
 
 
-def metrics_of(table: Path, mark: str, after: int | None) -> Mapping[str, int]:
-    """What the commit has done whose user metadata holds a mark; nothing where there is none.
+def metrics_of(table: Path, commit_id: str, after: int | None) -> Mapping[str, int]:
+    """Return what the commit did whose user metadata contains an id, as numbers by name.
 
     Args:
-        table: its folder.
-        mark: of one commit alone. A writer finds his own by it, beside those of others.
+        table: the table's folder.
+        commit_id: of one commit alone, so that a writer finds its own commit among others.
         after: the newest version before the commit; None where there was no table.
+
+    Returns:
+        The metrics of the commit; empty where there is no such commit.
     """
     later = commits(table, -1 if after is None else after)
-    # Delta may pack files after a commit by itself, and gives that commit the same metadata.
-    own = (c for c in later if mark in c.user_metadata and c.operation not in SAME_ROWS)
+    # Delta may pack files after a commit by itself. That commit then has the same metadata.
+    own = (c for c in later if commit_id in c.user_metadata and c.operation not in SAME_ROWS)
     return next((commit.metrics for commit in own), {})
 
 
-def takes_rows(commit: Commit) -> bool:
-    """Whether rows may be gone by a commit that is none of this package's: DELETE, MERGE ...
+def may_remove_rows(commit: Commit) -> bool:
+    """Return whether a commit may have removed rows, as a user's DELETE or MERGE does.
 
-    The package's own changes of PHOTOS leave each photo a row.
+    Of the package's own commits only DELETE counts: its other changes of PHOTOS leave each photo a
+    row.
     """
     if commit.operation == "DELETE":
         return True
@@ -91,10 +95,10 @@ def takes_rows(commit: Commit) -> bool:
 
 
 def last_change(table: Path) -> str:
-    """A name for the rows that a table has: it changes with every commit that changes a row.
+    """Return a name for the table's rows, which changes with every commit that changes a row.
 
-    "" where there is no table. Where no commit that the log still has changed a row, it names the
-    oldest of these, so that it changes when the log forgets one.
+    It is "" without a table. If no commit that the log still has changed a row, it names the oldest
+    of them. So it also changes when Delta cleans that commit up.
     """
     name = ""
     for commit in commits(table):
@@ -105,13 +109,13 @@ def last_change(table: Path) -> str:
 
 
 def size(table: Path) -> TableSize | None:
-    """The size by the checksum file of the newest version; None where Delta wrote none."""
+    """Return the size by the newest version's checksum file; None where Delta wrote none."""
     version = newest_version(table)
     path = table / "_delta_log" / f"{version or 0:020}.crc"
     if version is None or not path.exists():
         return None
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return TableSize(int(told["numFiles"]), int(told["tableSizeBytes"]))
+    checksum = json.loads(path.read_text(encoding="utf-8"))
+    return TableSize(int(checksum["numFiles"]), int(checksum["tableSizeBytes"]))
 
 
 def _versions(table: Path) -> list[int]:
@@ -124,20 +128,20 @@ def _versions(table: Path) -> list[int]:
 
 
 def _read_commit(table: Path, version: int) -> Commit:
-    told: dict[str, Any] = {}
+    info: dict[str, Any] = {}
     path = table / "_delta_log" / f"{version:020}.json"
     with path.open(encoding="utf-8") as lines:
-        for line in lines:  # the first one, as Spark writes it; the others may be very many
+        for line in lines:  # Spark writes it first. Very many lines may follow.
             if "commitInfo" in (action := json.loads(line)):
-                told = action["commitInfo"]
+                info = action["commitInfo"]
                 break
-    metrics = told.get("operationMetrics") or {}
+    metrics = info.get("operationMetrics") or {}
     return Commit(
         version,
         datetime.fromtimestamp(path.stat().st_mtime, UTC),
-        told.get("operation") or "",
+        info.get("operation") or "",
         # Spark writes them as text, other writers as numbers.
         {name: int(value) for name, value in metrics.items() if str(value).isdigit()},
-        told.get("userMetadata") or "",
-        told.get("txnId") or "",
+        info.get("userMetadata") or "",
+        info.get("txnId") or "",
     )

@@ -1,4 +1,4 @@
-"""Reads and writes the Delta tables of `schemas`; a wrong schema stops the job."""
+"""Reads and writes the Delta tables of a work folder, and checks their schemas."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,11 +25,13 @@ from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.descriptions import DESCRIPTIONS, LAYOUTS
 from devise_lib.spark.tables.schemas import SCHEMAS
 
-# Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`: it has one of that
-# name itself (delta-io/delta, issue 2943). So a change writes the files anew that hold its rows.
+# Delta 4.0.1 cannot write deletion vectors for a table that has a column `path`, because it uses
+# that name itself (delta-io/delta, issue 2943). So a change rewrites the files that hold its rows.
 WHOLE_FILES = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
 OTHER_VERSION = ". Another version of this package wrote it: take a new work_dir"
-SORTED_BYTES = 1 << 30  # by Delta's default 100 GiB, which a live run would write time and again
+# Sorted rows are sorted again up to this size. A live run would rewrite Delta's default of 100 GiB
+# again and again.
+SORTED_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Tables:
 
     Attributes:
         spark: the session.
-        work_dir: the work folder; tables lie in its folder `tables`.
-        catalog: prefix of the tables' names, e.g. "main.devise"; "" for tables by path only.
-        provenance: what the rows are made from; goes into the log of every commit.
+        work_dir: the work folder; its folder `tables` holds the tables.
+        catalog: prefix of the tables' names, such as "main.devise"; "" for tables by path only.
+        provenance: what the rows are made from; the log has it with every commit.
     """
 
     spark: SparkSession
@@ -50,30 +52,26 @@ class Tables:
 
     @classmethod
     def of(cls, spark: SparkSession, config: JobConfig, **provenance: Any) -> "Tables":
-        """The tables that a job's configuration names."""
+        """Return the tables of a job's work folder; `provenance` is stored with every commit."""
         made_by = {"job": getattr(config, "name", ""), "seed": config.seed, **provenance}
         return cls(spark, config.work_dir.rstrip("/"), config.catalog, made_by)
 
     def path(self, name: str) -> str:
-        """Where the table lies."""
+        """Return the table's location in the form that Spark takes."""
         return spark_path(self.spark, str(self.folder(name)))
 
     def folder(self, name: str) -> Path:
-        """Where the table lies, for what is read of it without Spark."""
+        """Return the table's folder. KeyError: no schema has this name."""
         if name not in SCHEMAS:
             raise KeyError(f"no table {name!r} in devise_lib.spark.tables.schemas")
         return Path(self.work_dir, "tables", name)
 
     def exists(self, name: str) -> bool:
-        """Whether anything was written to the table yet."""
+        """Return whether the table has been written yet."""
         return delta_log.newest_version(self.folder(name)) is not None
 
     def require(self, *names: str) -> None:
-        """Nothing, where the tables are there.
-
-        Raises:
-            InputError: one is not; names the job that writes it.
-        """
+        """Raise InputError where a table is missing; the message names the job that writes it."""
         for name in names:
             if not self.exists(name):
                 raise InputError(
@@ -82,10 +80,10 @@ class Tables:
                 )
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
-        """The columns of the table's schema, now or at a version.
+        """Return the table's rows, with the columns of its schema, now or at a version.
 
         Raises:
-            InputError: no such table yet; names the job that writes it.
+            InputError: the table is missing; the message names the job that writes it.
             SchemaError: a column is missing or has another type.
         """
         self.require(name)
@@ -95,20 +93,24 @@ class Tables:
         return conform(reader.load(self.path(name)), SCHEMAS[name], name, OTHER_VERSION)
 
     def of_model(self, name: str, model_id: str) -> DataFrame:
-        """The rows of a table that are of a model."""
+        """Return the rows of a table that belong to a model."""
         return self.read(name).where(F.col("model_id") == model_id)
 
     def version(self, name: str) -> int:
-        """The table's newest version."""
+        """Return the table's newest version."""
         self.require(name)
         return delta_log.newest_version(self.folder(name)) or 0
 
     def overwrite(
         self, name: str, df: DataFrame, where: str = "", **options: str | int | tuple[str, ...]
     ) -> int:
-        """Replace the table, or its rows that fulfil `where`, in one commit; returns new rows.
+        """Replace the table, or its rows that fulfil the SQL condition `where`, in one commit.
 
-        A table that is replaced as a whole takes on the schema of today.
+        A table that is replaced as a whole gets the current schema. The options are those of
+        Spark's writer, and `partition_by`, a tuple of columns. Returns the number of rows written.
+
+        Raises:
+            SchemaError: `df` lacks a column or has it with another type.
         """
         writer = self._writer(name, df, options).mode("overwrite")
         if not where:
@@ -118,7 +120,11 @@ class Tables:
         return self._save(name, writer)
 
     def append(self, name: str, df: DataFrame, **options: str | int | tuple[str, ...]) -> int:
-        """Add rows in one commit; returns their number."""
+        """Add rows in one commit and return their number.
+
+        Raises:
+            SchemaError: `df` lacks a column or has it with another type.
+        """
         return self._save(name, self._writer(name, df, options).mode("append"))
 
     def delete(self, name: str, where: Column) -> None:
@@ -133,16 +139,16 @@ class Tables:
         on: str,
         when: Callable[[DeltaMergeBuilder], DeltaMergeBuilder],
     ) -> Mapping[str, int]:
-        """Change rows of the table in one commit; there is none where no row is to change.
+        """Change rows of the table in one commit. There is no commit where no row changes.
 
         Args:
-            name: of a table that is there.
-            changes: one row at most for each row of the table; `s` in conditions.
-            on: the condition that a row of the table, `t`, and one of `changes` belong together.
-            when: says what becomes of them.
+            name: of a table that exists.
+            changes: at most one row for each row of the table; conditions call it `s`.
+            on: the condition that a row of the table, `t`, and a row of `changes` belong together.
+            when: adds the clauses that say what happens to the rows.
 
         Returns:
-            What the commit has done: "numTargetRowsUpdated" and others; nothing without a commit.
+            What the commit did, such as "numTargetRowsUpdated"; empty without a commit.
         """
         before, commit = delta_log.newest_version(self.folder(name)), self._about_commit()
         with self._commit_metadata(commit), session_settings(self.spark, WHOLE_FILES):
@@ -151,10 +157,10 @@ class Tables:
         return delta_log.metrics_of(self.folder(name), commit["commit"], before)
 
     def pack(self, name: str, file_bytes: int, settings: Mapping[str, str] | None = None) -> None:
-        """Make files of up to `file_bytes` of those smaller than half of that; changes no row.
+        """Combine files below half of `file_bytes` into files of up to `file_bytes`.
 
-        Those of a table with a `cluster_by` are sorted by it, of whatever size. What was sorted
-        before is sorted again with them until SORTED_BYTES of it are together.
+        No row changes. With a `cluster_by` layout, files of any size that are not sorted yet are
+        sorted. Files that are sorted already join them until SORTED_BYTES are together.
         """
         limits = {
             "maxFileSize": file_bytes,
@@ -166,7 +172,7 @@ class Tables:
             retry_on_conflict(self._delta(name).optimize().executeCompaction)
 
     def set_property(self, name: str, key: str, value: str) -> None:
-        """Set one of the table's properties, unless it has that value."""
+        """Set one of the table's properties, unless it has that value already."""
         if self.detail(name)["properties"].get(key) != value:
             change = (
                 f"ALTER TABLE delta.`{self.path(name)}` SET TBLPROPERTIES ('{key}' = '{value}')"
@@ -174,36 +180,36 @@ class Tables:
             retry_on_conflict(lambda: self.spark.sql(change))
 
     def detail(self, name: str) -> dict[str, Any]:
-        """What Delta tells of the table: numFiles, sizeInBytes, properties ..."""
+        """Return Delta's description of the table: numFiles, sizeInBytes, properties and more."""
         return self._delta(name).detail().collect()[0].asDict()
 
     def size(self, name: str) -> delta_log.TableSize:
-        """The number and the bytes of the table's files."""
-        if told := delta_log.size(self.folder(name)):
-            return told
+        """Return the number and the bytes of the table's files."""
+        if size := delta_log.size(self.folder(name)):
+            return size
         detail = self.detail(name)
         return delta_log.TableSize(detail["numFiles"], detail["sizeInBytes"])
 
     def commits(self, name: str) -> Iterator[delta_log.Commit]:
-        """The commits that the table's log still has, newest first, read one after the other."""
+        """Give the commits that the table's log still has, newest first, each read on demand."""
         return delta_log.commits(self.folder(name))
 
-    def lost_rows(self, name: str, after: int = -1) -> bool:
-        """Whether somebody has taken rows away by a commit behind a version, as DELETE does."""
-        return any(map(delta_log.takes_rows, delta_log.commits(self.folder(name), after)))
+    def may_have_lost_rows(self, name: str, after: int = -1) -> bool:
+        """Return whether a commit after a version may have removed rows, as a DELETE does."""
+        return any(map(delta_log.may_remove_rows, delta_log.commits(self.folder(name), after)))
 
     def last_changes(self, *names: str) -> dict[str, str]:
-        """A name for the rows that each table has now; it is another one once a row has changed."""
+        """Return, for each table, a text that changes whenever one of its rows changes."""
         return {name: delta_log.last_change(self.folder(name)) for name in names}
 
     def file_sizes(self, name: str) -> DataFrame:
-        """The table's files that hold rows: file_path, file_size (bytes)."""
+        """Return the table's files that hold rows: file_path, file_size (bytes)."""
         table = self.spark.read.format("delta").load(self.path(name))
         return table.select("_metadata.file_path", "_metadata.file_size").distinct()
 
     def files_gone(self, name: str, uris: Iterable[str]) -> list[str]:
-        """Which of these files, as input_file_name() gives them, hold no row of the table now."""
-        # The names of all files stay in Java, where a call each would take seconds.
+        """Return those of these files, as input_file_name() names them, that hold no row now."""
+        # The names stay in Java, because one call per file would take seconds.
         found = self.spark.read.format("delta").load(self.path(name))._jdf.inputFiles()
         context = self.spark.sparkContext
         names, java = context._gateway.new_array(context._jvm.Object, len(found)), context._jvm.java
@@ -212,7 +218,7 @@ class Tables:
         return [uri for uri in uris if not files.contains(unquote(uri))]
 
     def create_if_missing(self, name: str) -> None:
-        """An empty table with its schema, so that readers find it whatever came before."""
+        """Create an empty table with its schema, so that readers find it even without a row."""
         if self.exists(name):
             return
         layout = LAYOUTS.get(name)
@@ -250,7 +256,7 @@ class Tables:
             self._save_in_catalog(name, writer, commit, is_there=before is not None)
         else:
             retry_on_conflict(lambda: writer.save(self.path(name)))
-        # There is no commit where Delta has seen this transaction and skipped it.
+        # Delta skips a transaction that it has seen already. Then there is no commit.
         done = delta_log.metrics_of(self.folder(name), commit["commit"], before)
         return done.get("numOutputRows", 0) - done.get("numCopiedRows", 0)
 
@@ -258,30 +264,30 @@ class Tables:
         self, name: str, writer: DataFrameWriter, commit: Mapping[str, Any], is_there: bool
     ) -> None:
         full_name = f"{self.catalog}.{name}"
-        told: AbstractContextManager[None] = nullcontext()
-        if is_there:  # perhaps made by path alone: Delta takes no second table there
+        metadata: AbstractContextManager[None] = nullcontext()
+        if is_there:  # Made by path alone, perhaps. Delta allows no second table at its path.
             place = f"USING delta LOCATION {text_in_sql(self.path(name))}"
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
-        else:  # what a new table's writer is given is not put down; what the session has is
-            told = self._commit_metadata(commit)
-        with told:
+        else:  # Delta drops the writer's metadata for a new table, but takes the session's.
+            metadata = self._commit_metadata(commit)
+        with metadata:
             retry_on_conflict(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
 
     @contextmanager
     def _commit_metadata(self, commit: Mapping[str, Any] | None = None) -> Iterator[None]:
-        """What the rows are made from, for commits that take no options."""
+        """Store what the rows are made from with commits that take no options of their own."""
         about = json.dumps(dict(self.provenance if commit is None else commit))
-        told = {"spark.databricks.delta.commitInfo.userMetadata": about}
-        with session_settings(self.spark, told):
+        metadata = {"spark.databricks.delta.commitInfo.userMetadata": about}
+        with session_settings(self.spark, metadata):
             yield
 
     def _about_commit(self) -> dict[str, Any]:
-        return {**self.provenance, "commit": uuid4().hex}  # an id to find it by, beside others
+        return {**self.provenance, "commit": uuid4().hex}  # An id finds it among others.
 
     def _delta(self, name: str) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(name))
 
 
 def count_by(df: DataFrame, column: str | Column) -> dict[str, int]:
-    """Rows by the values of a column of few values."""
+    """Return the number of rows for each value of a column that has few values."""
     return {str(row[0]): int(row[1]) for row in df.groupBy(column).count().collect()}

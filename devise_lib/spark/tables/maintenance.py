@@ -1,4 +1,4 @@
-"""Files of a table as readers want them: few, and none that no version needs."""
+"""Files of Delta tables: when to pack small ones, and deleting those that no version needs."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -9,19 +9,19 @@ from devise_lib.spark.tables.delta_tables import Tables
 RETENTION = "delta.deletedFileRetentionDuration"
 VACUUM_IN_HISTORY = {"spark.databricks.delta.vacuum.logging.enabled": "true"}
 FILE_BYTES = 128 << 20
-SPARE_FILES = 50  # more than its bytes want that a table may have before it is packed
+SPARE_FILES = 50  # A table is packed when it has this many files more than its bytes need.
 
 
 def is_scattered(tables: Tables, name: str) -> bool:
-    """Whether a table has many more files than it needs for its bytes."""
+    """Return whether a table has far more files than its bytes need at FILE_BYTES per file."""
     size = tables.size(name)
     return size.files > 2 * size.size_bytes / FILE_BYTES + SPARE_FILES
 
 
 def vacuum(tables: Tables, name: str, hours: int) -> None:
-    """Delete files that no version of the last `hours` hours has; once in so many hours.
+    """Delete files that no version of the last `hours` hours needs, once per so many hours.
 
-    A table that is younger has none, and listing the files of a large one takes minutes.
+    A table that is younger has none. Listing the files of a large table takes minutes.
     """
     since = datetime.now(UTC) - timedelta(hours=hours)
     recent = takewhile(lambda commit: commit.time > since, tables.commits(name))

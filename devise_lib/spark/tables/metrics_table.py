@@ -1,4 +1,4 @@
-"""Rows of METRICS: one long table of all that was measured."""
+"""Figures in METRICS, one row for each: written by the jobs that measure, read by the report."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,10 +12,11 @@ from devise_lib.report.content import Measurement
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import METRICS
 
-MAX_METRICS = 100_000  # of a model; the report is made of them on the driver
-# Methods that build_index, train_word2vec and embed_labels write, each alone; evaluate all others.
-OF_NO_MODEL = ("word2vec", "labels")
-OF_OTHER_JOBS = ("ivf", *OF_NO_MODEL)
+MAX_METRICS = 100_000  # figures of one model, which the report collects on the driver
+# build_index writes "ivf", train_word2vec "word2vec" and embed_labels "labels". The job evaluate
+# writes all other methods.
+METHODS_WITHOUT_MODEL = ("word2vec", "labels")
+METHODS_OF_OTHER_JOBS = ("ivf", *METHODS_WITHOUT_MODEL)
 VALUE_COLUMNS = (
     "method string, photo_set string, candidate_set string, metric string, k int, value double, "
     "seed int"
@@ -24,7 +25,10 @@ VALUE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure; the columns of METRICS have the meanings of its fields."""
+    """One figure. The columns of METRICS with the same names say what each field means.
+
+    `seed` is of the training that the figure belongs to; None stands for the seed of the run.
+    """
 
     method: str
     photo_set: str
@@ -32,10 +36,10 @@ class Metric:
     metric: str
     k: int | None
     value: float
-    seed: int | None = None  # of the training; None: as the run's
+    seed: int | None = None
 
     def flat_name(self) -> str:
-        """All but the value in one name, of the characters that MLflow allows."""
+        """Return all fields but the value as one name, of the characters that MLflow allows."""
         at = "" if self.k is None else f"_at_{self.k}"
         seed = "" if self.seed is None else f"seed_{self.seed}"
         parts = (self.metric + at, self.method, self.photo_set, self.candidate_set, seed)
@@ -43,37 +47,40 @@ class Metric:
 
 
 def as_columns(metrics: Sequence[Metric]) -> dict[str, list[object]]:
-    """The figures as a table, by the name of the column."""
+    """Return the figures as a table: the name of each field, and its values."""
     return {each.name: [getattr(m, each.name) for m in metrics] for each in fields(Metric)}
 
 
 def replace_metrics(
     tables: Tables, metrics: Iterable[Metric], run_id: str, model_id: str, seed: int
 ) -> int:
-    """Write the figures of a run in place of those of its job's earlier runs; returns rows.
+    """Write the figures of a run in place of those that earlier runs of its job wrote.
 
-    So a method, a candidate set or a k that the run no longer has leaves no figure behind. Figures
-    of other models stay, so that models can be compared, and so do those of other jobs.
+    So a method, a candidate set or a k that the run no longer measures leaves no figure behind.
+    Figures of other models and of other jobs stay, so that models can be compared.
 
     Args:
-        tables: with METRICS.
-        metrics: all of the run's; of methods of one job.
+        tables: the tables of the work folder; METRICS may be missing.
+        metrics: all figures of the run; their methods belong to one job.
         run_id, seed: of the run.
-        model_id: "" for figures that belong to no model, as those of words.
+        model_id: "" for figures that belong to no model, such as those of words.
+
+    Returns:
+        The number of rows written.
 
     Raises:
-        ValueError: the figures are of several jobs, or one is not finite.
+        ValueError: the figures belong to several jobs, or one is not finite.
     """
     rows = list(metrics)
     if strange := [row for row in rows if not isfinite(row.value)]:
         raise ValueError(f"a figure is not finite: {strange[0]}")
     methods = {row.method for row in rows}
-    single = methods & {*OF_OTHER_JOBS}
+    single = methods & {*METHODS_OF_OTHER_JOBS}
     if single and len(methods) > 1:
         raise ValueError(f"want figures of one job, got methods {sorted(methods)}")
     if not rows and (not model_id or not tables.exists("metrics")):
         return 0
-    others = ", ".join(f"'{method}'" for method in OF_OTHER_JOBS)
+    others = ", ".join(f"'{method}'" for method in METHODS_OF_OTHER_JOBS)
     mine = f"method = '{single.pop()}'" if single else f"method NOT IN ({others})"
     where = f"model_id = '{model_id}' AND {mine}"
     if not rows:
@@ -86,16 +93,16 @@ def replace_metrics(
 
 
 def read_measurements(tables: Tables, model_id: str) -> list[Measurement]:
-    """The figures of the model, and those of words and labels, which belong to no model.
+    """Return the figures of a model, and those of words and labels, which belong to no model.
 
-    Of several seeds the mean; none before METRICS are there.
+    A figure with several seeds is given as their mean. Without METRICS there are no figures.
 
     Raises:
-        InputError: there are more than MAX_METRICS.
+        InputError: there are more than MAX_METRICS figures.
     """
     if not tables.exists("metrics"):
         return []
-    of_words = F.col("method").isin(*OF_NO_MODEL)
+    of_words = F.col("method").isin(*METHODS_WITHOUT_MODEL)
     rows = tables.read("metrics").where((F.col("model_id") == model_id) | of_words)
     columns = ("method", "photo_set", "candidate_set", "metric")
     texts = [F.coalesce(name, F.lit("")).alias(name) for name in columns]

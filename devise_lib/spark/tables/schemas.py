@@ -1,4 +1,4 @@
-"""The tables that jobs hand to one another; each comment becomes the table's column comment."""
+"""The schemas of the tables in which jobs meet. Each comment becomes a column comment in Delta."""
 
 from pyspark.sql.types import (
     ArrayType,

@@ -1,1 +1,1 @@
-"""Training on Horovod's ranks: the backbone, the projection, fine-tuning, and who is champion."""
+"""Training on Horovod's ranks: backbone, projection and fine-tuning; and promotion to champion."""

@@ -1,4 +1,4 @@
-"""A softmax network, trained on PIXELS by Horovod's ranks."""
+"""Trains a softmax network on PIXELS, on Horovod's ranks: DeViSE's first phase."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from devise_lib.spark.train.horovod_ranks import (
     ranks_log,
     require_row_groups,
     run_ranks,
-    threads_a_rank,
+    threads_per_rank,
 )
 from devise_lib.training.softmax import SoftmaxPlan, train_softmax
 from devise_lib.vision.networks.backbones import Backbone
@@ -27,17 +27,20 @@ from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 def fit_softmax(
     spark: SparkSession, config: TrainBackbone, tables: Tables, checkpoints: Path
 ) -> tuple[Backbone, int]:
-    """The network trained on the training photos of PHOTOS, and their number.
+    """Train the network on the training photos of PHOTOS.
 
     Args:
         spark: the session that the ranks run in.
         config: of the job.
-        tables: PHOTOS and LABELS; PIXELS are written.
-        checkpoints: the folder of the state that a killed training goes on from.
+        tables: with PHOTOS and LABELS; PIXELS is written.
+        checkpoints: the folder of the state from which a killed training continues.
+
+    Returns:
+        The network, and the number of its training photos.
 
     Raises:
-        InputError: no photo of a seen label, or fewer than two such labels; the weights to start
-            from or the layer of features are not there.
+        InputError: there are photos of fewer than two seen labels, or the initial weights or the
+            layer of the features are missing.
     """
     photos = labelled_photos(
         tables.read("photos"), tables.read("labels"), config.test_share, config.seed
@@ -46,7 +49,7 @@ def fit_softmax(
     classes = sorted(counts)
     if len(classes) < 2:
         raise InputError(
-            f"photos of {len(classes)} seen labels to train on, want 2 at least: check that "
+            f"photos of {len(classes)} seen labels to train on, want at least 2: check that "
             "ingest_photos.label_pattern gives labels of the label sets"
         )
     size = config.input_size
@@ -68,7 +71,7 @@ def fit_softmax(
         readers=config.ranks,
         learning_rate=config.learning_rate,
         seed=config.seed,
-        threads=threads_a_rank(spark, config.ranks),
+        threads=threads_per_rank(spark, config.ranks),
         folder=str(checkpoints),
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),

@@ -1,4 +1,4 @@
-"""DeViSE's last phase: a registered model and the end of its backbone, trained on photos."""
+"""DeViSE's last phase: trains a registered model and the end of its backbone on photos."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -30,7 +30,7 @@ from devise_lib.spark.train.horovod_ranks import (
     ranks_log,
     require_row_groups,
     run_ranks,
-    threads_a_rank,
+    threads_per_rank,
 )
 from devise_lib.spark.train.projection import further_labels
 from devise_lib.spark.train.promotion import PromotionDecision, register
@@ -57,20 +57,20 @@ def tune_on_ranks(
     backbone: Backbone,
     checkpoints: Path,
 ) -> Tuned:
-    """Fine-tune the model of the bundle, for as many epochs as do it good.
+    """Fine-tune the model of the bundle, for as many epochs as improve it.
 
     Args:
         config: of the job.
-        tables: LABELS, FEATURES of the backbone; PIXELS are written.
+        tables: with LABELS, and FEATURES of the backbone; PIXELS is written.
         photos: of the training split, with label, fold and is_validation_photo.
         base: the model.
         bundle: of the model.
-        backbone: that it stands on.
-        checkpoints: the folder of states that a killed training goes on from.
+        backbone: of the model.
+        checkpoints: the folder of the states from which a killed training continues.
 
     Raises:
-        InputError: FEATURES have none of the backbone or are of other LABELS, or there is no fold
-            to choose by.
+        InputError: FEATURES has no rows of the backbone, or belongs to other LABELS; there is no
+            fold to choose by, or the folds are others.
     """
     features = read_features(tables, base, bundle.backbone_id).where("split = 'train'")
     labels = tables.read("labels")
@@ -83,12 +83,12 @@ def tune_on_ranks(
     require_same_words(labels, bundle.words_id, "the model")
     if not folds or folds[0].number not in trials:
         raise InputError(
-            "the model was trained without labels held out, and fine-tuning is stopped by them: "
-            "give validation_folds and run extract_features and train_devise again"
+            "the model was trained without labels held out, but fine-tuning needs them to know "
+            "when to stop: give validation_folds and run extract_features and train_devise again"
         )
     if bundle.folds_id != (today := folds_id(config)):
         raise InputError(
-            f"the model's labels were dealt into folds as {bundle.folds_id!r}, and are now as "
+            f"the model's labels were divided into folds as {bundle.folds_id!r}, but are now as "
             f"{today!r} (validation_folds, seed): fine-tune with the configuration of its training"
         )
     [fold] = folds
@@ -106,7 +106,7 @@ def tune_on_ranks(
             rows=_rows(fit, [x for x in wrong if x not in held_out], vectors),
             held_out_urls=pixels.where(of_fold).inputFiles(),
             validation_urls=pixels.where(~of_fold & F.col("is_validation_photo")).inputFiles(),
-            tested_labels=asked_labels(fold),
+            tested_labels=validation_labels(fold),
             candidates=fold.validation.candidates,
             photos=config.validation_photos,
             number=fold.number,
@@ -126,7 +126,7 @@ def tune_on_ranks(
         folder=str(checkpoints),
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
-        threads=threads_a_rank(tables.spark, config.ranks),
+        threads=threads_per_rank(tables.spark, config.ranks),
     )
     for rows in (plan.rows, plan.fold.rows):
         require_row_groups(list(rows.file_urls), config.ranks, "pixels", "lower fine_tune.ranks")
@@ -135,25 +135,25 @@ def tune_on_ranks(
 
 
 def require_backbone(bundle: ProjectionBundle, backbone: Backbone, model_id: str) -> None:
-    """Refuse a model that does not stand on this backbone.
+    """Raise InputError if a model does not belong to this backbone.
 
     Raises:
-        InputError: it was trained on another, or fine-tuned before.
+        InputError: it was trained on another backbone, or has been fine-tuned already.
     """
     if bundle.base_model:
         raise InputError(
             f"{model_id} was fine-tuned already: name the model that it was made from, "
-            f"{bundle.base_model}, by --set fine_tune.model=VERSION (the number behind its v)"
+            f"{bundle.base_model}, by --set fine_tune.model=VERSION (the number after its v)"
         )
     if bundle.backbone_id != backbone.identity():
         raise InputError(
-            f"{model_id} stands on the backbone {bundle.backbone_id}, train_backbone left "
-            f"{backbone.identity()}: run extract_features and train_devise, and name the version "
-            "that train_devise registers by --set fine_tune.model=VERSION"
+            f"{model_id} belongs to the backbone {bundle.backbone_id}, but train_backbone has "
+            f"made {backbone.identity()}: run extract_features and train_devise, and name the "
+            "version that train_devise registers by --set fine_tune.model=VERSION"
         )
 
 
-def keep_tuned(
+def register_tuned(
     config: FineTune,
     tables: Tables,
     photos: DataFrame,
@@ -161,12 +161,12 @@ def keep_tuned(
     bundle: ProjectionBundle,
     tuned: Tuned,
 ) -> int:
-    """Write the FEATURES of the fine-tuned model, and register it; returns their number.
+    """Write the FEATURES of the fine-tuned model, register it, and return the number of rows.
 
-    It becomes the champion if its base is, and if it is clearly better on the labels held out
-    (`LabelComparison.is_clear`). Each label is scored after epochs that other labels chose
-    (`Tuned.after`). The model is registered in any case. That comes last, because other jobs then
-    read its FEATURES.
+    It becomes the champion if its base is the champion, and if it is clearly better on the labels
+    held out. The test is one-sided, at 5 % (`LabelComparison.is_clear`). Each label is scored after
+    epochs that other labels chose. The model is registered in any case, and last, because other
+    jobs then read its FEATURES.
     """
     model = model_of_bytes(tuned.keras_file)
     network = features_of(model)
@@ -174,7 +174,7 @@ def keep_tuned(
     mine = tuned_bundle(bundle, projection_of(model), backbone_id, tuned, base.model_id)
     found = compare_labels(mine.label_scores, tuned.before)
     if found is None:
-        raise RuntimeError("the fold of fine-tuning has no label that asks")
+        raise RuntimeError("the fold of fine-tuning has no label with validation photos")
     why = f"{found}: {mine.score:.4f}, {base.model_id} {tuned.scores[0].value:.4f}"
     decision = PromotionDecision(found.is_clear, why)
     rows = write_features(
@@ -193,8 +193,8 @@ def keep_tuned(
     return rows
 
 
-def asked_labels(fold: Fold) -> set[str]:
-    """The labels of the photos that ask in a fold."""
+def validation_labels(fold: Fold) -> set[str]:
+    """Return the labels of a fold's validation photos."""
     places = np.unique(fold.validation.truth)
     return {fold.validation.candidates.labels[place] for place in places}
 
@@ -206,10 +206,10 @@ def tuned_bundle(
     tuned: Tuned,
     base_model: str,
 ) -> ProjectionBundle:
-    """The bundle of the fine-tuned model: it alone, on features of its own.
+    """Return the bundle of the fine-tuned model: it alone, on features of its own.
 
-    The backbone's softmax is left out, because it was not trained with the model. The trial of the
-    fold is left out, because it has a backbone of its own. Its scores and its penalty are kept.
+    The backbone's softmax is left out, because it was not trained with the model. So is the trial
+    of the fold, because it has its own backbone. Its scores and its penalty are stored.
     """
     scores = [value for value in tuned.after[tuned.fold].values() if value is not None]
     nothing = bundle.layer.kernel[:, :0], bundle.layer.bias[:0]

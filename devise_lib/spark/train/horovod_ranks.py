@@ -1,4 +1,4 @@
-"""Run a function on Horovod's ranks, one a Spark task."""
+"""Runs a function on Horovod's ranks, with one rank per Spark task."""
 
 import contextlib
 import hashlib
@@ -34,21 +34,21 @@ def run_ranks(
     """Call `function(plan)` on `ranks` processes that Horovod has joined.
 
     Args:
-        spark: the session; it must have room for all ranks at once, where they are its tasks.
-        function: of devise_lib, so that ranks can import it; sees its rank by Horovod.
-        plan: what it is given; travels by pickle to each rank.
-        ranks: how many.
-        log_path: what the ranks print; its folder is one that they see.
-        hosts: machines that the ranks are started on as `horovodrun` does, with the slots of each:
+        spark: the session; if the ranks are its tasks, it must have room for all at once.
+        function: of devise_lib, so that ranks can import it; Horovod tells it its rank.
+        plan: its argument, sent to each rank by pickle.
+        ranks: number of ranks.
+        log_path: file for the output of the ranks, in a folder that they see.
+        hosts: machines to start the ranks on as `horovodrun` does, with the slots of each:
             "gpu1:4,gpu2:4"; "": each rank is a Spark task.
 
     Returns:
         The results by rank. They pass through the driver: weights, never rows.
 
     Raises:
-        InputError: there are fewer slots than ranks, or a local machine has too little memory; a
-            rank raised one.
-        RuntimeError: a rank failed of anything else, with its own error.
+        InputError: there are fewer slots than ranks, a local machine has too little memory, or a
+            rank raised InputError.
+        RuntimeError: a rank failed with another error, which the message contains.
     """
     if hosts:
         require_slots(hosts, ranks)
@@ -58,15 +58,15 @@ def run_ranks(
     logging.getLogger("horovod").setLevel(logging.ERROR)
     with (
         log_path.open("a", encoding="utf-8") as log,
-        tempfile.TemporaryDirectory(prefix="ranks-", dir=log_path.parent) as witness,
+        tempfile.TemporaryDirectory(prefix="ranks-", dir=log_path.parent) as status_folder,
     ):
-        call = record_outcome, (function, plan, str(Path(witness).absolute()))
+        call = record_outcome, (function, plan, str(Path(status_folder).absolute()))
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
                 return run_on_hosts(*call, ranks, hosts) if hosts else _on_spark(*call, ranks, log)
         except Exception as error:
-            cause = first_cause(Path(witness), ranks)
-            raise type(cause)(f"{cause}; what the ranks printed is in {log_path}") from error
+            cause = first_cause(Path(status_folder), ranks)
+            raise type(cause)(f"{cause}; the output of the ranks is in {log_path}") from error
 
 
 def _on_spark(
@@ -87,18 +87,18 @@ def _require_room(spark: SparkSession, ranks: int) -> None:
     free = memory_available_bytes()
     if spark.sparkContext.master.startswith("local") and free < ranks * WORKER_BYTES:
         raise InputError(
-            f"too little memory: {free / GIB:.1f} GiB are free, and {ranks} ranks want "
-            f"{ranks * WORKER_BYTES / GIB:.1f} GiB: lower ranks or free some"
+            f"too little memory: {free / GIB:.1f} GiB are free, but {ranks} ranks need "
+            f"{ranks * WORKER_BYTES / GIB:.1f} GiB: lower ranks or free some memory"
         )
 
 
 def events_folder(config: JobConfig) -> str:
-    """Where the first rank writes TensorBoard's event files of a job: a folder a training."""
+    """Return the folder for TensorBoard's event files of a job, with one folder per training."""
     return str(Path(config.work_dir).absolute() / "logs" / "tensorboard" / config.name)
 
 
 def checkpoint_folder(config: JobConfig, *inputs: int | str) -> Path:
-    """Where a training that was killed is gone on with: only by one of the same inputs.
+    """Return the folder from which a killed training continues, if its inputs are the same.
 
     Args:
         config: of the job.
@@ -110,23 +110,26 @@ def checkpoint_folder(config: JobConfig, *inputs: int | str) -> Path:
 
 
 def ranks_log(config: JobConfig) -> Path:
-    """Where what a job's ranks print goes."""
+    """Return the file for the output of a job's ranks."""
     return Path(config.work_dir) / "logs" / f"{config.name}.log"
 
 
-def threads_a_rank(spark: SparkSession, ranks: int) -> int:
-    """Cores of each of so many ranks that share Spark's."""
+def threads_per_rank(spark: SparkSession, ranks: int) -> int:
+    """Return the number of cores of each of `ranks` ranks that share Spark's cores."""
     return max(1, spark.sparkContext.defaultParallelism // ranks)
 
 
 def require_row_groups(files: list[str], readers: int, table: str, remedy: str) -> None:
-    """Refuse a table that cannot be dealt: each reader of a rank wants a file of its own at least.
+    """Raise InputError if a table has fewer files than readers: each reader needs its own.
 
-    Raises:
-        InputError: with what to do.
+    Args:
+        files: of the table.
+        readers: of all ranks.
+        table: its name.
+        remedy: the end of the message, which says what to do.
     """
     if len(files) < readers:
         raise InputError(
             f"table {table} has {len(files)} files of training rows for the {readers} readers of "
-            f"all ranks, and each wants one at least: {remedy}"
+            f"all ranks, but each needs at least one: {remedy}"
         )

@@ -1,4 +1,4 @@
-"""What is drawn of a training of projections, for its MLflow run and the report."""
+"""Plots of a training of projections, for its MLflow run and the report."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -9,21 +9,21 @@ from devise_lib.report.curves import draw_losses, draw_scores
 from devise_lib.report.pca_plane import fit_plane
 from devise_lib.report.training_snapshots import draw_journey
 from devise_lib.spark.labels.lookup import dedupe_labels
-from devise_lib.spark.train.tracked_photos import FollowedPhotos
+from devise_lib.spark.train.tracked_photos import TrackedPhotos
 from devise_lib.training.plan import Outcome
 
 
 def training_plots(
-    outcome: Outcome, followed: FollowedPhotos | None, labels: DataFrame
+    outcome: Outcome, tracked: TrackedPhotos | None, labels: DataFrame
 ) -> dict[str, bytes]:
-    """SVG by file name: losses, the chosen trial's scores, and photos on their way to labels.
+    """Return plots as SVG by file name: losses, scores of the chosen trial, photos on their way.
 
-    What there is nothing of is left out: no epoch was trained, nothing was chosen, no photo is
-    kept for testing.
+    A plot without data is left out: no epoch was trained, nothing was chosen, or there are no test
+    photos.
 
     Args:
         outcome: of the ranks.
-        followed: the photos of its snapshots.
+        tracked: the photos of its snapshots, which move to their labels.
         labels: LABELS.
     """
     plots = {}
@@ -35,7 +35,7 @@ def training_plots(
         if same and trial.score == outcome.score:
             alone, harmonic = ([getattr(s, n) for s in trial.scores] for n in ("alone", "harmonic"))
             plots["scores.svg"] = draw_scores(alone, harmonic, trial.settings.epochs)
-    steps = _steps(outcome, followed, labels) if followed else {}
+    steps = _steps(outcome, tracked, labels) if tracked else {}
     if steps:
         vectors = next(iter(steps.values())).vectors
         if len(vectors) > 2:
@@ -43,8 +43,8 @@ def training_plots(
     return plots
 
 
-def _steps(outcome: Outcome, followed: FollowedPhotos, labels: DataFrame) -> dict[int, MapPoints]:
-    """The labels with a vector, and by epoch where the first run's photos were."""
+def _steps(outcome: Outcome, tracked: TrackedPhotos, labels: DataFrame) -> dict[int, MapPoints]:
+    """Return, by epoch, the labels with a vector and the embeddings of the first run's photos."""
     known = dedupe_labels(labels).where(F.col("vector").isNotNull()).orderBy("label")
     rows = known.select("label", "term", "seen", "vector").collect()  # as many as labels
     name_of = {row["label"]: row["term"] or row["label"] for row in rows}
@@ -54,7 +54,7 @@ def _steps(outcome: Outcome, followed: FollowedPhotos, labels: DataFrame) -> dic
             names=[name_of[row["label"]] for row in rows],
             seen=[row["seen"] for row in rows],
             vectors=vectors,
-            photo_labels=[name_of[label] for label in followed.labels],
+            photo_labels=[name_of[label] for label in tracked.labels],
             embeddings=embeddings,
         )
         for trained in outcome.trained.values()

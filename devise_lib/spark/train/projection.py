@@ -1,4 +1,4 @@
-"""The projection, trained on FEATURES by Horovod's ranks, with its control."""
+"""Trains the projection and its control on FEATURES, on Horovod's ranks: DeViSE's second phase."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ from devise_lib.spark.train.horovod_ranks import (
     ranks_log,
     require_row_groups,
     run_ranks,
-    threads_a_rank,
+    threads_per_rank,
 )
-from devise_lib.spark.train.tracked_photos import FollowedPhotos, followed_photos
+from devise_lib.spark.train.tracked_photos import TrackedPhotos, tracked_photos
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
 from devise_lib.training.plan import DatasetSpec, FoldSpec, Outcome, ProjectionPlan, TrainingSpec
 from devise_lib.training.projection import train_projections
@@ -45,15 +45,15 @@ from devise_lib.vision.networks.backbones import Backbone
 
 @dataclass(frozen=True)
 class DeviseTraining:
-    """What training gives.
+    """The result of a training.
 
     Attributes:
         outcome: of the ranks.
-        bundle: what evaluation needs of it.
-        folds: what its settings were chosen on.
-        rows: features trained on.
-        checkpoints: the folder that is no longer wanted once the model is registered.
-        followed: the photos that the outcome's snapshots are of; None where there are none.
+        bundle: what evaluation and promotion need.
+        folds: on which the settings were chosen.
+        rows: number of features trained on.
+        checkpoints: a folder that can be deleted once the model is registered.
+        tracked: the photos of the outcome's snapshots; None if there are none.
     """
 
     outcome: Outcome
@@ -61,11 +61,14 @@ class DeviseTraining:
     folds: Sequence[Fold]
     rows: int
     checkpoints: Path
-    followed: FollowedPhotos | None
+    tracked: TrackedPhotos | None
 
 
 def settings_to_try(config: TrainDevise) -> list[Settings]:
-    """Every combination of the configuration's values; the pull is to the softmax's start alone."""
+    """Return every combination of the configuration's values.
+
+    L2-SP applies only to a start from the softmax.
+    """
     tried = [
         Settings(
             _objective(config, margin),
@@ -87,7 +90,7 @@ def settings_to_try(config: TrainDevise) -> list[Settings]:
 
 
 def _objective(config: TrainDevise, margin: float) -> Objective:
-    if config.loss == "cosine":  # without wrong labels, so all margins are one setting
+    if config.loss == "cosine":  # It has no wrong labels, so all margins are the same setting.
         return Objective("cosine")
     return Objective(config.loss, margin, config.negative_mining, config.normalize)
 
@@ -98,13 +101,16 @@ def train_on_ranks(
     """Choose the settings, and train the projection and its control on the training FEATURES.
 
     Args:
+        spark: the session that the ranks run in.
+        config: of the job.
+        tables: with FEATURES and LABELS.
         version: of FEATURES.
-        backbone: the network that the projection will stand on.
+        backbone: the network that the projection is for.
 
     Raises:
-        InputError: FEATURES are of another network or of other LABELS, there are several settings
-            and no photos to choose by, there is no softmax to start from, or there are too few
-            files or slots.
+        InputError: FEATURES belongs to another network or other LABELS, or does not suffice to
+            choose settings or for all readers. Or the softmax cannot be the start, or Spark has too
+            few slots.
     """
     layer = softmax_of(backbone, config)
     labels = tables.read("labels")
@@ -113,20 +119,20 @@ def train_on_ranks(
     rows = of_backbone.where("split = 'train'")
     if rows.isEmpty():
         raise InputError(
-            f"FEATURES are not of the backbone {backbone.identity()}: it was trained anew since; "
-            "run extract_features again"
+            f"FEATURES has no rows of the backbone {backbone.identity()}, which has been trained "
+            "since: run extract_features again"
         )
     vectors = {METHOD: label_vectors(labels), CONTROL: label_vectors(labels, "random_vector")}
-    feature_labels(of_backbone, vectors[METHOD])  # those of test photos are followed
+    feature_labels(of_backbone, vectors[METHOD])  # Test photos are tracked.
     moments = feature_moments(rows)
     of_labels = vectors[METHOD], vectors[CONTROL], layer
     folds = make_folds(rows, moments, *of_labels, config.validation_photos, config.folds)
     settings = settings_to_try(config)
     if not folds and len(settings) > 1:
         raise InputError(
-            f"train_devise has {len(settings)} settings to choose from, but FEATURES have no "
+            f"train_devise has {len(settings)} settings to choose from, but FEATURES has no "
             "photos to choose by: give validation_folds and run extract_features again, or give "
-            "one start, pull, margin, dropout and learning_rate"
+            "one start, l2_sp, margin, dropout and learning_rate"
         )
     every = total_moments(moments.values())
     wrong = further_labels(labels, every.labels, config.negatives)
@@ -141,7 +147,7 @@ def train_on_ranks(
     for fold in folds:
         fit = fold.rows, fold.moments, fold.validation.held_out
         tried.append(FoldSpec(reads(*fit, METHOD), reads(*fit, CONTROL), fold.validation))
-    followed = followed_photos(features, backbone.identity())
+    tracked = tracked_photos(features, backbone.identity())
     seeds = range(config.seed, config.seed + config.seeds)
     trainings = [TrainingSpec(m, f"{m}-{seed}", full[m], seed) for m in vectors for seed in seeds]
     parts = [full[METHOD], *(fold.dataset for fold in tried)]
@@ -164,9 +170,9 @@ def train_on_ranks(
         cache_bytes=int(config.cache_gib * GIB),
         folder=str(checkpoint_folder(config, version, words_id, backbone.identity())),
         checkpoint_steps=config.checkpoint_steps,
-        threads=threads_a_rank(spark, config.ranks),
+        threads=threads_per_rank(spark, config.ranks),
         events=events_folder(config),
-        tracked=followed.features if followed else None,
+        tracked=tracked.features if tracked else None,
     )
     where = config.ranks, ranks_log(config), config.hosts
     outcome = run_ranks(spark, train_projections, plan, *where)[0]
@@ -183,13 +189,17 @@ def train_on_ranks(
         config.negatives,
         label_scores=label_scores(folds, outcome.score) if outcome.score else {},
     )
-    return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder), followed)
+    return DeviseTraining(outcome, bundle, folds, every.rows, Path(plan.folder), tracked)
 
 
 def readers_of(config: TrainDevise, files: int) -> int:
-    """As many as the configuration says, or two a rank where there are files for them.
+    """Return the number of readers of all ranks: as configured, else two per rank if files suffice.
 
-    The second reads while the first one's rows are mixed.
+    The second reader reads while the rows of the first are mixed.
+
+    Args:
+        config: of the job.
+        files: number of files to read.
     """
     two = 2 * config.ranks
     if config.readers:
@@ -198,16 +208,16 @@ def readers_of(config: TrainDevise, files: int) -> int:
 
 
 def softmax_of(backbone: Backbone, config: TrainDevise) -> SoftmaxLayer:
-    """The backbone's softmax on its features; of no class where it is not linear in them.
+    """Return the backbone's softmax on its features; without classes if it is not linear in them.
 
     Raises:
-        InputError: the configuration starts from it, and it is not.
+        InputError: training is to start from the softmax, and it is not linear.
     """
     layer = backbone.classifier()
     if "softmax" in config.start and not layer.classes:
         raise InputError(
             f"the backbone's softmax is not linear in its features ({backbone.feature_layer!r}), "
-            'so nothing can start from it: give train_devise.start = "random"'
+            'so training cannot start from it: give train_devise.start = "random"'
         )
     return layer
 
@@ -215,7 +225,7 @@ def softmax_of(backbone: Backbone, config: TrainDevise) -> SoftmaxLayer:
 def _trained(
     outcome: Outcome, plan: ProjectionPlan, folds: Sequence[int]
 ) -> list[TrainedProjection]:
-    """Every projection that evaluation looks at; the first is the model's own."""
+    """Return every projection that evaluation uses; the first is the model's own."""
     found = [
         TrainedProjection(each.method, each.seed, None, outcome.trained[each.name].projection)
         for each in plan.trainings
@@ -227,7 +237,13 @@ def _trained(
 
 
 def further_labels(labels: DataFrame, trained_on: Sequence[str], negatives: Negatives) -> list[str]:
-    """The wrong labels that no training photo has: with "seen" every seen one with a vector."""
+    """Return the wrong labels without a training photo: with "seen", all seen ones with a vector.
+
+    Args:
+        labels: LABELS.
+        trained_on: labels of the training photos.
+        negatives: "training": only labels of training photos; "seen": all seen labels.
+    """
     if negatives == "training":
         return []
     seen = labels.where(has_vector() & F.col("seen")).select("label").distinct().collect()
@@ -243,25 +259,29 @@ def _rows(
     layer: SoftmaxLayer,
     config: TrainDevise,
 ) -> DatasetSpec:
-    """What a training on these FEATURES reads; nothing in it knows the labels held out."""
+    """Return what a training on these FEATURES reads, without the labels held out."""
     labels = list(moments.labels)
     known = {label: vector for label, vector in vectors.items() if label not in held_out}
     targets = [*labels, *(label for label in wrong if label in known)]
     return DatasetSpec(
-        rows.inputFiles(),  # of that version, and of these partitions alone
+        rows.inputFiles(),  # of this version and these partitions only
         moments.rows,
         labels,
         np.stack([vectors[label] for label in targets]),
-        _as_softmax(moments, known, layer, config) if "softmax" in config.start else None,
+        _softmax_start(moments, known, layer, config) if "softmax" in config.start else None,
         moments.mean,
         moments.deviation,
     )
 
 
-def _as_softmax(
+def _softmax_start(
     moments: ClassMoments, known: Vectors, layer: SoftmaxLayer, config: TrainDevise
 ) -> NDArray[np.float32]:
-    """The linear map that sees labels as the backbone's softmax sees its classes."""
+    """Return the linear map that scores labels as the backbone's softmax scores its classes.
+
+    Raises:
+        InputError: no class of the softmax is a label with a vector.
+    """
     if known.keys().isdisjoint(layer.classes):
         raise InputError(
             "no class of the backbone's softmax is a label with a vector: give "

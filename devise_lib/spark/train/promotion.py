@@ -1,4 +1,4 @@
-"""Continuous training: a new model becomes the champion where it is clearly better, only there."""
+"""Continuous training: a new model becomes the champion only if it is clearly better."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ BY_HAND = "to take the new model all the same, give it the alias champion in MLf
 
 @dataclass(frozen=True)
 class PromotionDecision:
-    """A new model beside the champion.
+    """Whether a new model becomes the champion.
 
     Attributes:
-        wins: whether it is to be the champion.
-        why: in words.
+        wins: whether it does.
+        why: the reason, in words.
     """
 
     wins: bool
@@ -32,28 +32,28 @@ class PromotionDecision:
 
 
 def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> PromotionDecision:
-    """Whether the new model is clearly better than the registered champion.
+    """Decide whether the new model is clearly better than the registered champion.
 
     Both models are scored on labels that neither was trained with. The scores are paired by label.
-    The new model wins if its lead passes the test of `LabelComparison.is_clear`. If no label can be
-    compared, the champion stays.
+    The new model wins if its lead passes the test of `LabelComparison.is_clear`: a one-sided t test
+    at 5 %, over labels and over folds. If no label can be compared, the champion stays.
 
     | champion | its scores |
     |---|---|
-    | on the same backbone | of its folds' projections, asked now with the photos of today |
-    | on another backbone | by label, as registered: of the photos of that day |
-    | fine-tuned | by label, as registered: of the photos of that day, in the fold of its trial |
+    | on the same backbone | those of its folds' projections on today's photos |
+    | on another backbone | by label, as registered, on the photos of that day |
+    | fine-tuned | by label, as registered, on the photos of that day, in the fold of its trial |
     | trained without folds | It has none, so any new model replaces it. |
-    | of other word vectors | They answer another question, so it is replaced. |
+    | with other word vectors | They mean something else, so it is replaced. |
     | its files are gone, damaged, or of another form | No job can use it, so it is replaced. |
     | the store does not give its files now | It stays. |
 
-    A champion on another backbone is not asked again, because only the rows of FEATURES of the new
+    A champion on another backbone is not scored again, because only the rows of FEATURES of the new
     backbone are read here. If photos have come or gone since, they cause part of the difference.
 
     Args:
-        new: the new model's.
-        folds: that its scores are of.
+        new: the bundle of the new model.
+        folds: the folds that its scores are from.
         name: of the registered model.
     """
     champion = tracking.find_champion(name)
@@ -74,14 +74,14 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Promotio
         why = f"trained without folds, and {old_id} has a score: give validation_folds"
         return PromotionDecision(False, why)
     if old.folds_id != new.folds_id:
-        why = f"labels are held out as {new.folds_id!r}, and for {old_id} as {old.folds_id!r}"
+        why = f"labels are held out as {new.folds_id!r}, but for {old_id} as {old.folds_id!r}"
         return PromotionDecision(False, f"{why}: not compared; {BY_HAND}")
     theirs = old.label_scores
     if old.backbone_id == new.backbone_id:
-        theirs = _ask(old, folds) or theirs
+        theirs = _score_champion(old, folds) or theirs
     found = compare_labels(new.label_scores, theirs)
     if found is None:
-        why = f"no label is held out now that {old_id} was asked for among the same labels"
+        why = f"no label that is held out now has a score of {old_id} among the same labels"
         return PromotionDecision(False, f"{why}: not compared; {BY_HAND}")
     return PromotionDecision(found.is_clear, f"{found}, beside {old_id}")
 
@@ -89,14 +89,14 @@ def compare(new: ProjectionBundle, folds: Sequence[Fold], name: str) -> Promotio
 def register(
     bundle: ProjectionBundle, network: Any, name: str, version: int, decision: PromotionDecision
 ) -> tracking.RegisteredModel:
-    """The network in MLflow's registry, with what it was made from as tags.
+    """Register the network in MLflow, with tags that say what it was made from.
 
     Args:
         bundle: its first projection is the model's.
-        network: of Keras, from photos to unit embeddings.
+        network: a Keras model from photos to unit embeddings.
         name: of the registered model.
         version: of FEATURES.
-        decision: how it compares with the champion.
+        decision: of the comparison with the champion.
     """
     size = network.input_shape[1]
     return model_store.register_keras(
@@ -116,8 +116,8 @@ def register(
     )
 
 
-def _ask(bundle: ProjectionBundle, folds: Sequence[Fold]) -> LabelScores:
-    """Its scores by label in those of the folds that it has a projection for."""
+def _score_champion(bundle: ProjectionBundle, folds: Sequence[Fold]) -> LabelScores:
+    """Return the champion's scores by label, in the folds that it has a projection for."""
     trials = bundle.trials(METHOD)
     mine = [fold for fold in folds if fold.number in trials]
     if not mine:

@@ -1,4 +1,4 @@
-"""Trainings as runs of MLflow below the job's own."""
+"""Logs trainings as MLflow runs below the job's own run."""
 
 from dataclasses import asdict
 from statistics import fmean
@@ -9,7 +9,7 @@ from devise_lib.training.settings import Settings
 
 
 def log_outcome(outcome: Outcome) -> None:
-    """A run for each trial and each training, with its settings and its curves."""
+    """Log a run for each trial and for each training, with its settings and its curves."""
     tracking.log_params({f"chosen_{k}": v for k, v in _flat(outcome.settings).items()})
     for number, trial in enumerate(outcome.trials):
         with tracking.child_run(f"trial {number}"):

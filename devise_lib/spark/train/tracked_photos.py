@@ -1,4 +1,4 @@
-"""Test photos of a few labels, whose embeddings are kept while a projection is trained."""
+"""Test photos of a few labels, whose embeddings are recorded while a projection is trained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.numerics.vectors import stack_rows
-from devise_lib.spark.labels.sampling import choose_labels, spread
+from devise_lib.spark.labels.sampling import choose_labels, sample_evenly
 
-LABELS, PHOTOS_A_LABEL = 8, 40
+LABELS, PHOTOS_PER_LABEL = 8, 40
 
 
 @dataclass(frozen=True)
-class FollowedPhotos:
+class TrackedPhotos:
     """A bounded sample of FEATURES.
 
     Attributes:
@@ -27,17 +27,17 @@ class FollowedPhotos:
     features: NDArray[np.float32]
 
 
-def followed_photos(features: DataFrame, backbone_id: str) -> FollowedPhotos | None:
-    """Test photos of the labels that have most of them, half of these labels unseen.
+def tracked_photos(features: DataFrame, backbone_id: str) -> TrackedPhotos | None:
+    """Return test photos of the labels that have most of them, half of these labels unseen.
 
-    At most LABELS times PHOTOS_A_LABEL, always the same ones.
+    There are at most LABELS * PHOTOS_PER_LABEL, and always the same ones.
 
     Args:
         features: FEATURES.
-        backbone_id: whose features.
+        backbone_id: only features of this backbone.
 
     Returns:
-        None where no photo is kept for testing.
+        The photos; None if there are no test photos.
     """
     test = features.where((F.col("split") == "test") & (F.col("backbone_id") == backbone_id))
     counts = test.groupBy("label", "seen").count().collect()  # as many as labels
@@ -45,9 +45,9 @@ def followed_photos(features: DataFrame, backbone_id: str) -> FollowedPhotos | N
     unseen, seen = ([r["label"] for r in counts if r["seen"] is known] for known in (False, True))
     chosen = choose_labels(unseen, seen, LABELS)
     wanted = test.where(F.col("label").isin(chosen)).select("photo_id", "label", "feature")
-    rows = spread(wanted, "label", LABELS * PHOTOS_A_LABEL, PHOTOS_A_LABEL).collect()
+    rows = sample_evenly(wanted, "label", LABELS * PHOTOS_PER_LABEL, PHOTOS_PER_LABEL).collect()
     if not rows:
         return None
     rows.sort(key=lambda row: (chosen.index(row["label"]), row["photo_id"]))
     matrix = stack_rows([row["feature"] for row in rows], len(rows[0]["feature"]))
-    return FollowedPhotos([row["label"] for row in rows], matrix)
+    return TrackedPhotos([row["label"] for row in rows], matrix)

@@ -1,1 +1,1 @@
-"""From SENTENCES or a file to WORD_VECTORS, and what tells how good these are."""
+"""SENTENCES or a file into WORD_VECTORS, and the tests of how good these are."""

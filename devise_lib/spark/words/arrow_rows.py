@@ -9,7 +9,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from devise_lib.spark.tables.schemas import WORD_VECTORS
 
-ROWS = 1_000  # vectors a batch
+ROWS = 1_000  # vectors per batch
 ARROW_ROWS = pa.schema([(f.name, f.type) for f in to_arrow_schema(WORD_VECTORS)])
 
 
@@ -19,7 +19,7 @@ def word_batch(
     ranks: NDArray[np.int64],
     vectors: NDArray[np.float32],
 ) -> pa.RecordBatch:
-    """A batch of words with their counts, ranks (n,) and vectors (n, d)."""
+    """Return a batch of n words with counts and ranks (n,), and vectors (n, d)."""
     values = np.ascontiguousarray(vectors, dtype=np.float32)
     ends = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
     columns = [

@@ -1,4 +1,4 @@
-"""WORD_VECTORS to files that gensim's KeyedVectors and other tools load."""
+"""Exports WORD_VECTORS to files that gensim's KeyedVectors and other tools load."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,14 +17,14 @@ FORMATS: dict[str, tuple[str, Callable[..., None]]] = {
 
 
 def export_vectors(vectors: DataFrame, formats: tuple[str, ...], folder: Path) -> None:
-    """Write the vectors in each format, the commonest word first.
+    """Write the vectors in each format, the most frequent word first.
 
     One task streams them to `folder`, which all machines see.
 
     Args:
         vectors: rows of WORD_VECTORS; at least one.
-        formats: of `FORMATS`, which has the files' names.
-        folder: where the files go.
+        formats: keys of FORMATS, which has the names of the files.
+        folder: where the files are written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     count = vectors.count()
@@ -47,9 +47,9 @@ def export_vectors(vectors: DataFrame, formats: tuple[str, ...], folder: Path) -
 
 
 def publish_exports(drafts: Path, folder: Path) -> None:
-    """Put the files that `export_vectors` wrote to `drafts` in place of those in `folder`.
+    """Move the files that `export_vectors` has written to `drafts` into `folder`.
 
-    A file of an earlier run that has no successor goes: it holds other vectors.
+    Older files without a successor are deleted, because they hold other vectors.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, _ in FORMATS.values():

@@ -1,4 +1,4 @@
-"""A file of word vectors as rows of WORD_VECTORS: read by one task, never by the driver."""
+"""Reads a file of word vectors as rows of WORD_VECTORS, in one task and never on the driver."""
 
 import os
 from collections.abc import Iterator
@@ -17,49 +17,50 @@ from devise_lib.text.vectors.files import VectorFile, read_vectors
 
 @dataclass(frozen=True)
 class FileVectors:
-    """Word vectors that a file holds.
+    """The word vectors of a file.
 
     Attributes:
-        rows: WORD_VECTORS, without counts; the file is read when they are.
-        doubled: words left out since the same word had come before; known once the rows were
-            read, and counted again by each reading.
-        broken: likewise, words left out since they cannot be read.
+        rows: WORD_VECTORS, without counts; reading them reads the file.
+        duplicates: words left out because the same word came before. It is known once the rows were
+            read, and each reading counts again.
+        broken: words left out because they cannot be read; known in the same way.
     """
 
     rows: DataFrame
-    doubled: Accumulator[int]
+    duplicates: Accumulator[int]
     broken: Accumulator[int]
 
 
 def vectors_from_file(
     spark: SparkSession, path: str, format: str = "auto", max_words: int = 0
 ) -> FileVectors:
-    """The vectors of a file, `rank` by its order; its head is looked at here, for early errors.
+    """Return the vectors of a file, with `rank` in its order. Only its head is read here.
 
-    Words are lower-cased, as SENTENCES are, and those that cannot be read are left out. One task
-    reads the file, since packed and binary files have no place to cut; it holds the words that it
-    has seen and a batch of vectors.
+    Words are put into lower case, as in SENTENCES. Words that cannot be read are left out. One task
+    reads the file, because packed and binary files cannot be split. It holds the words that it has
+    seen and a batch of vectors.
 
     Args:
+        spark: the session.
         path: a file that the driver and every executor see.
-        format: as `vector_files.read_vectors` has it.
-        max_words: read the first so many words that are not left out; 0: all.
+        format: "word2vec", "word2vec_text" (fastText's .vec), "glove", or "auto" to detect it.
+        max_words: read only so many words that are not left out; 0: all.
 
     Raises:
-        InputError: here, if it is no file of word vectors; by the task, if it is damaged.
+        InputError: here, if it is no file of word vectors; in the task, if it is damaged.
     """
     file = read_vectors(
         os.path.abspath(path), format, max_words or None, lower=True, skip_broken_words=True
     )
-    doubled, broken = (spark.sparkContext.accumulator(0) for _ in range(2))
+    duplicates, broken = (spark.sparkContext.accumulator(0) for _ in range(2))
 
     def read(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from _batches(file)
-        doubled.add(file.doubled)
+        duplicates.add(file.doubled)
         broken.add(file.broken)
 
     rows = spark.range(1, numPartitions=1).mapInArrow(read, WORD_VECTORS)
-    return FileVectors(rows, doubled, broken)
+    return FileVectors(rows, duplicates, broken)
 
 
 def _batches(file: VectorFile) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""How good word vectors are, and the gate that bad ones do not pass."""
+"""Tests of word vectors, and the gate that bad vectors do not pass."""
 
 import json
 import os
@@ -20,7 +20,13 @@ from devise_lib.text.vectors.word_tests import analogies, check_tests, similarit
 
 @dataclass(frozen=True)
 class WordTests:
-    """Files of word tests; absolute paths that every executor sees."""
+    """Files of word tests, as absolute paths that every executor sees.
+
+    Attributes:
+        analogies: file of analogies; "" for none.
+        restrict_vocab: number of most frequent words among which answers are looked for.
+        similarities: files of word pairs with human scores.
+    """
 
     analogies: str
     restrict_vocab: int
@@ -28,10 +34,10 @@ class WordTests:
 
     @classmethod
     def of(cls, config: TrainWord2vec) -> "WordTests":
-        """The tests that a configuration names; their files are read here, for early errors.
+        """Return the tests of a configuration. Their files are read now, for early errors.
 
         Raises:
-            InputError: one of them is not as it must be.
+            InputError: a file is invalid.
         """
         asked = os.path.abspath(config.analogies) if config.analogies else ""
         pairs = [os.path.abspath(path) for path in config.similarities]
@@ -41,14 +47,15 @@ class WordTests:
 
 @dataclass(frozen=True)
 class WordScores:
-    """How good the vectors are.
+    """How good word vectors are.
 
     Attributes:
-        words: distinct words that have a vector.
-        analogies: share right in [0, 1] of the questions whose words are known; None: not asked.
-        questions: how many those are.
-        spearman: by the name of the test file, rank correlation with the human scores.
-        pairs: by the name of the test file, the pairs whose words are known.
+        words: number of distinct words with a vector.
+        analogies: share of right answers, in [0, 1], to questions whose words are known; None
+            without a test.
+        questions: number of these questions.
+        spearman: by test file, the rank correlation with the human scores.
+        pairs: by test file, the number of pairs whose words are known.
         coverage: by label set, the share of its labels that have a vector.
     """
 
@@ -60,7 +67,7 @@ class WordScores:
     coverage: Mapping[str, float]
 
     def flat(self) -> dict[str, float]:
-        """The scores by name, as MLflow wants them."""
+        """Return the scores by name, for MLflow."""
         return {
             "words": float(self.words),
             **({} if self.analogies is None else {"analogies": self.analogies}),
@@ -69,7 +76,7 @@ class WordScores:
         }
 
     def metrics(self) -> list[Metric]:
-        """The scores as rows of METRICS; embed_labels writes the coverage."""
+        """Return the scores as rows of METRICS, without the coverage, which embed_labels writes."""
 
         def row(test: str, metric: str, value: float) -> Metric:
             return Metric("word2vec", test, "", metric, None, value)
@@ -84,9 +91,9 @@ class WordScores:
 
 
 def measure(vectors: DataFrame, tests: WordTests, coverage: Mapping[str, float]) -> WordScores:
-    """The scores of the word tests that there are files for.
+    """Run the word tests that have files, and return their scores.
 
-    One task holds the vectors that the tests ask for: `restrict_vocab` of the commonest words, and
+    One task holds the vectors that the tests need: `restrict_vocab` of the most frequent words, and
     the words of the pairs.
 
     Args:
@@ -118,30 +125,30 @@ def measure(vectors: DataFrame, tests: WordTests, coverage: Mapping[str, float])
 
 
 def refuse_bad_vectors(scores: WordScores, config: TrainWord2vec) -> None:
-    """The quality gate.
+    """Raise InputError if word vectors do not pass the quality gate.
 
     Raises:
-        InputError: a score is below its floor; names all that are.
+        InputError: scores are below their floors; the message lists all of them.
     """
     faults = []
     if scores.analogies is not None and scores.analogies < config.min_analogies:
         faults.append(f"analogies {scores.analogies:.3f} < min_analogies {config.min_analogies}")
     floors = config.min_similarities or [-1.0] * len(scores.spearman)
     for (name, value), floor in zip(scores.spearman.items(), floors, strict=True):
-        if not value >= floor:  # nan is below every floor
+        if not value >= floor:  # NaN counts as below every floor.
             faults.append(f"Spearman of {name} {value:.3f} < {floor} of min_similarities")
     for name, value in scores.coverage.items():
         if value < config.min_coverage:
             faults.append(f"coverage of {name} {value:.3f} < min_coverage {config.min_coverage}")
     if faults:
         raise InputError(
-            f"word vectors below the quality gate ({'; '.join(faults)}); the old ones stay. "
+            f"word vectors below the quality gate ({'; '.join(faults)}); the old vectors stay. "
             "Train on more text or for more epochs, or lower the gate of train_word2vec"
         )
 
 
 def _keyed_vectors(batches: Iterator[pa.RecordBatch]) -> KeyedVectors:
-    """Word vectors in the order in which they come."""
+    """Return word vectors in the order in which they come."""
     words: list[str] = []
     blocks = []
     for batch in batches:

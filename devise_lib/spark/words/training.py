@@ -1,4 +1,4 @@
-"""SENTENCES to word vectors with gensim: in one task, or in several that merge as they go."""
+"""Trains word vectors on SENTENCES with gensim: in one task, or in several that merge regularly."""
 
 import os
 import secrets
@@ -26,14 +26,14 @@ from devise_lib.text.vectors.exchange import Exchange
 from devise_lib.text.vectors.word2vec import KeyedVectors, Word2VecParams, train
 from devise_lib.text.vectors.word2vec_workers import Learner, learn_together, write_pieces
 
-SENTENCES_A_BATCH = 5_000  # about a megabyte
+SENTENCES_PER_BATCH = 5_000  # about a megabyte
 Batches = Iterator[pa.RecordBatch]
 
-# Gensim's threads lower their rate by a thread's share of a pass only, and start the next pass
-# where it should be: with two threads a quarter above a straight fall. The distributed engine's
-# rate falls straight, so it starts higher for the same vectors.
+# Within a pass, gensim's threads lower their rate only by a thread's share of the pass. They start
+# the next pass at the right rate. With two threads the rate is a quarter above a linear fall. The
+# distributed engine's rate falls linearly, so it starts higher for the same vectors.
 ALPHA = {"one_machine": 0.025, "distributed": 0.03}
-MERGE_WORDS = 200_000  # by the number of partitions: the more there are, the sooner they overshoot
+MERGE_WORDS = 200_000  # divided by the number of partitions: more of them overshoot sooner
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class TrainingPlan:
     """How word vectors are trained.
 
     Attributes:
-        params: gensim's; `workers` is the threads of a task, 0: as many as it has cores.
-        partitions: tasks that train together.
+        params: gensim's; `workers` is the threads per task, 0: as many as it has cores.
+        partitions: number of tasks that train together.
         merge_words: words that they read together between two merges.
     """
 
@@ -52,7 +52,7 @@ class TrainingPlan:
 
     @classmethod
     def of(cls, config: TrainWord2vec) -> "TrainingPlan":
-        """What a configuration asks for."""
+        """Return the plan of a configuration."""
         names = Word2VecParams.__dataclass_fields__
         given = {name: getattr(config, name) for name in names}
         given["alpha"] = config.alpha or ALPHA[config.engine]
@@ -64,12 +64,17 @@ Engine = Callable[[DataFrame, Vocabulary, TrainingPlan], DataFrame]
 
 
 def train_vectors(sentences: DataFrame, config: TrainWord2vec, folder: Path) -> None:
-    """Count the words of SENTENCES, train, and write rows of WORD_VECTORS to folder/word_vectors.
+    """Count the words of SENTENCES, train, and write WORD_VECTORS to folder/word_vectors.
+
+    Args:
+        sentences: SENTENCES.
+        config: of the job.
+        folder: on a disk that all machines see.
 
     Raises:
         InputError: there is no word to train on, or the machines cannot hold the training.
     """
-    with arrow_rows(sentences.sparkSession, SENTENCES_A_BATCH):
+    with arrow_rows(sentences.sparkSession, SENTENCES_PER_BATCH):
         words = count_words(sentences, config.min_count, config.max_vocab, folder / "vocabulary")
         vectors = ENGINES[config.engine](sentences, words, TrainingPlan.of(config))
         vectors.write.parquet(str(folder / "word_vectors"))
@@ -78,9 +83,9 @@ def train_vectors(sentences: DataFrame, config: TrainWord2vec, folder: Path) -> 
 def train_in_one_task(
     sentences: DataFrame, vocabulary: Vocabulary, plan: TrainingPlan
 ) -> DataFrame:
-    """Word vectors as rows of WORD_VECTORS, trained when the result is read.
+    """Return word vectors as rows of WORD_VECTORS, trained when the result is read.
 
-    The task streams the sentences, in random order, to its own disk; its memory holds the weights
+    The task streams the sentences, in random order, to its own disk. Its memory holds the weights
     and the vocabulary (`Word2VecParams.memory_bytes`), never the corpus.
     """
 
@@ -101,11 +106,11 @@ def train_in_one_task(
 def train_in_many_tasks(
     sentences: DataFrame, vocabulary: Vocabulary, plan: TrainingPlan
 ) -> DataFrame:
-    """Word vectors as rows of WORD_VECTORS, trained when the result is read.
+    """Return word vectors as rows of WORD_VECTORS, trained when the result is read.
 
-    The tasks run at once (a barrier stage) and hold the weights each, twice. Sentences come to
-    them at random, in an order that the seed gives. The changes go from task to task, none of them
-    through the driver.
+    The tasks run at the same time (a barrier stage), and each holds the weights twice. They get the
+    sentences at random, in an order that the seed determines. Changes go from task to task, and
+    never through the driver.
 
     Raises:
         InputError: Spark has fewer task slots than partitions.
@@ -116,7 +121,7 @@ def train_in_many_tasks(
     if slots < plan.partitions:
         raise InputError(
             f"train_word2vec.partitions is {plan.partitions}, but Spark has {slots} task slots, "
-            "and all partitions must train at once: lower it, or give Spark more cores"
+            "but all partitions must train at once: lower it, or give Spark more cores"
         )
     key = secrets.token_bytes(32)
 
@@ -125,7 +130,7 @@ def train_in_many_tasks(
         rank, peers = context.partitionId(), [t.address for t in context.getTaskInfos()]
         host = peers[rank].rpartition(":")[0]
         here = sum(peer.rpartition(":")[0] == host for peer in peers)
-        params = replace(plan.params, workers=plan.params.workers or _cores_of_the_task())
+        params = replace(plan.params, workers=plan.params.workers or _task_cores())
         _require_memory(params.memory_bytes(vocabulary.words, 2), vocabulary.words, params, here)
         with _scratch(vocabulary.size.text_bytes * here // len(peers)) as scratch:
             words = max(1, plan.merge_words // len(peers))
@@ -147,16 +152,16 @@ ENGINES: dict[str, Engine] = {
 
 
 def _in_random_order(sentences: DataFrame, seed: int, partitions: int | None = None) -> DataFrame:
-    """The sentences as lines, dealt to partitions and ordered by a hash of their place.
+    """Return the sentences as lines, distributed to partitions and sorted by a hash of their place.
 
-    In the order of the articles the vectors drift with their topics: 4 points of the analogies.
+    In the order of articles the vectors drift with the topics, which costs 4 points of analogies.
     """
     place = F.xxhash64("page_id", "position", F.lit(seed)).alias("place")
     lines = sentences.where(F.size("tokens") > 0).select(
         F.concat_ws(" ", "tokens").alias("line"), place
     )
-    dealt = lines.repartition(partitions, "place") if partitions else lines.repartition("place")
-    return dealt.sortWithinPartitions("place").select("line")
+    mixed = lines.repartition(partitions, "place") if partitions else lines.repartition("place")
+    return mixed.sortWithinPartitions("place").select("line")
 
 
 def _lines(batches: Batches) -> Iterator[str]:
@@ -164,43 +169,43 @@ def _lines(batches: Batches) -> Iterator[str]:
         yield from batch.column(0).to_pylist()
 
 
-def _cores_of_the_task() -> int:
+def _task_cores() -> int:
     context = TaskContext.get()
     return context.cpus() if context else 1
 
 
 def _require_memory(needed: int, words: int, params: Word2VecParams, tasks: int) -> None:
-    """Refuse what this machine cannot hold, before it is asked for."""
+    """Raise InputError if this machine cannot hold the training, before memory is allocated."""
     free = memory_available_bytes()
     if needed * tasks > free:
         raise InputError(
             f"too little memory for word vectors: {words:,} words x {params.vector_size} numbers "
-            f"want {needed / GIB:.1f} GiB in each of {tasks} tasks on this machine, and "
+            f"need {needed / GIB:.1f} GiB in each of {tasks} tasks on this machine, but "
             f"{free / GIB:.1f} GiB are free: raise train_word2vec.min_count, lower max_vocab, "
-            "vector_size or partitions, or take machines with more memory"
+            "vector_size or partitions, or use machines with more memory"
         )
 
 
 @contextmanager
 def _scratch(wanted: int) -> Iterator[Path]:
-    """A folder for the corpus on this machine's disk, among Spark's own, which Spark clears away.
+    """Give a folder for the corpus on this machine's disk, among Spark's own, which Spark deletes.
 
     Raises:
-        InputError: the disk has less than `wanted` bytes.
+        InputError: the disk has less than `wanted` bytes free.
     """
     folder = os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0]
     free = shutil.disk_usage(folder).free
     if wanted > free:
         raise InputError(
-            f"too little disk: the text to train on takes {wanted / GIB:.1f} GiB in {folder}, and "
-            f"{free / GIB:.1f} GiB are free: free some, or let spark.local.dir name another disk"
+            f"too little disk: the text to train on needs {wanted / GIB:.1f} GiB in {folder}, but "
+            f"{free / GIB:.1f} GiB are free: free some, or set spark.local.dir to another disk"
         )
     with tempfile.TemporaryDirectory(prefix="devise-corpus-", dir=folder) as scratch:
         yield Path(scratch)
 
 
 def _rows(vectors: KeyedVectors, first: int, step: int) -> Batches:
-    """Every step-th word from the first as rows of WORD_VECTORS, the commonest first."""
+    """Give every step-th word from the first as rows of WORD_VECTORS, the most frequent first."""
     places = np.arange(first, len(vectors), step)
     counts = vectors.expandos["count"]
     for start in range(0, len(places), ROWS):

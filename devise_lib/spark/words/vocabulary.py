@@ -22,11 +22,11 @@ HELD_WORDS = 500_000  # distinct words that a task holds, about 100 MB
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words and their counts in a file that all machines see, the commonest first.
+    """Words and their counts, in a file that all machines see, the most frequent first.
 
     Attributes:
-        folder: the Parquet file's.
-        words: how many words there are.
+        folder: of the Parquet file.
+        words: number of words.
         size: of the corpus that they were counted in.
     """
 
@@ -35,19 +35,19 @@ class Vocabulary:
     size: CorpusSize
 
     def read(self) -> dict[str, int]:
-        """The counts by word, the commonest first."""
+        """Return the counts by word, the most frequent first."""
         [file] = Path(self.folder).glob("*.parquet")
         columns = pq.read_table(file).to_pydict()
         return dict(zip(columns["word"], columns["count"], strict=True))
 
 
 def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Path) -> Vocabulary:
-    """Choose the words that come `min_count` times or more, at most `max_vocab` (0: all).
+    """Choose the words that occur at least `min_count` times, at most `max_vocab` (0: all).
 
-    The words go from tasks to a file in `folder`, none of them through the driver.
+    Tasks write the words to a file in `folder`. None of them passes through the driver.
 
     Raises:
-        InputError: no word comes that often.
+        InputError: no word occurs that often.
     """
     counted = sentences.select("tokens").mapInArrow(_count, COUNTS).groupBy("word")
     counts = counted.agg(F.sum("count").alias("count")).persist(StorageLevel.DISK_ONLY)
@@ -64,15 +64,15 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
     size = CorpusSize(sentences.count(), total["words"] or 0, total["bytes"] or 0)
     if not number:
         raise InputError(
-            f"no word to train on: SENTENCES have {size.sentences} sentences and {size.words} "
-            f"words, none of which comes min_count = {min_count} times; give more text or set "
-            "train_word2vec.min_count lower"
+            f"no word to train on: SENTENCES has {size.sentences} sentences and {size.words} "
+            f"words, none of which occurs min_count = {min_count} times; give more text or lower "
+            "train_word2vec.min_count"
         )
     return Vocabulary(str(folder), number, size)
 
 
 def _count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Counts of words, added up here first: Spark alone takes three times as long."""
+    """Return counts of words, added up here first: Spark alone takes three times as long."""
     held: Counter[str] = Counter()
     for batch in batches:
         counts = pc.value_counts(batch.column(0).flatten())

@@ -6,7 +6,7 @@ from devise_lib.command_line import find_input_error
 from devise_lib.sample.dump import write_dump
 from devise_lib.spark.corpus.articles import (
     articles_of,
-    describe_doubled_page,
+    describe_duplicate_page,
     read_articles,
     refused_of,
 )
@@ -86,15 +86,15 @@ def test_pages_beyond_a_batch_and_of_great_length_all_arrive(spark, tmp_path):
 @pytest.mark.parametrize(
     ("revisions", "files", "says"),
     [
-        (1, ["/d/a.xml", "/d/b.xml"], "it is in /d/a.xml, /d/b.xml; leave one packing"),
+        (1, ["/d/a.xml", "/d/b.xml"], "it is in /d/a.xml, /d/b.xml; leave only one form"),
         (3, ["/d/a.xml"], "3 revisions of it as pages of their own.* to a pages-articles dump"),
         (1, ["/d/a.xml"], "holds the same page again; fetch the dump again"),
     ],
 )
 def test_a_doubled_page_is_told_with_the_kind_of_dump_that_has_it(revisions, files, says):
     """Kind of fault: a message supposes one cause where there are several."""
-    message = describe_doubled_page("1", 3, revisions, files)
-    assert re.search(rf"^page id 1 comes 3 times, want each page once: .*{says}", message)
+    message = describe_duplicate_page("1", 3, revisions, files)
+    assert re.search(rf"^page id 1 occurs 3 times, want each page once: .*{says}", message)
 
 
 @pytest.fixture

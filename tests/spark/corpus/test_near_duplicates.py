@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from devise_lib.spark.corpus.near_duplicates import find_repeats, name_the_kept, pairs_to_compare
+from devise_lib.spark.corpus.near_duplicates import find_repeats, pairs_to_compare, resolve_kept
 from devise_lib.spark.tables.conformity import conform
 from devise_lib.spark.tables.schemas import NEAR_DUPLICATES
 from devise_lib.text.near_duplicates import band_and_rows, band_hashes, signature
@@ -115,7 +115,7 @@ REPEATS = "page_id string, similar_page_id string, jaccard double"
 
 def kept_of(spark, links):
     rows = [(page, similar, 0.9) for page, similar in links.items()]
-    named = name_the_kept(spark.createDataFrame(rows, REPEATS))
+    named = resolve_kept(spark.createDataFrame(rows, REPEATS))
     conform(named, NEAR_DUPLICATES, "near_duplicates")
     table = named.collect()
     named.unpersist()

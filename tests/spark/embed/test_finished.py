@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from devise_lib.spark.embed.finished import (
-    FILE,
-    READ,
+    FILE_NAME,
+    INPUT_TABLES,
     Finished,
     counts_of_finished,
     remember,
@@ -22,7 +22,7 @@ SETTINGS = {"precision": "float32", "store_backbone_features": False, "catalog":
 @pytest.fixture
 def tables(tmp_path) -> Tables:
     tables = Tables(None, str(tmp_path), "", {})  # its logs are read without Spark
-    for name in READ:
+    for name in INPUT_TABLES:
         write_commit(tables.folder(name), 0, txnId=name)
     return tables
 
@@ -30,7 +30,7 @@ def tables(tmp_path) -> Tables:
 @pytest.fixture
 def folder(tables, tmp_path) -> Path:
     """A checkpoint folder as a run leaves it that has embedded 3 photos and refused 2."""
-    rows = tables.last_changes(*READ)
+    rows = tables.last_changes(*INPUT_TABLES)
     remember(tmp_path, Finished(SETTINGS, rows, 3, {"empty": 1, "truncated": 1}))
     return tmp_path
 
@@ -41,7 +41,7 @@ def test_without_a_change_the_counts_are_those_of_the_finished_run(tables, folde
     assert counts.rows() == {"embeddings": 3, "quarantined": 2}
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", INPUT_TABLES)
 def test_a_changed_row_of_any_table_has_all_photos_counted_again(tables, folder, name):
     write_commit(tables.folder(name), 1, "OPTIMIZE", txnId="later")
     assert counts_of_finished(tables, folder, SETTINGS) is not None  # no row changed
@@ -60,11 +60,11 @@ def test_without_a_finished_run_there_is_nothing_to_go_by(tables, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"embedded": 3}', '{"format": 7}'])
 def test_a_file_that_cannot_be_used_counts_as_none(tables, folder, text):
-    (folder / FILE).write_text(text)
+    (folder / FILE_NAME).write_text(text)
     assert counts_of_finished(tables, folder, SETTINGS) is None
 
 
 def test_the_newest_finished_run_counts(tables, folder):
     write_commit(tables.folder("photos"), 1, "WRITE", txnId="later")
-    remember(folder, Finished(SETTINGS, tables.last_changes(*READ), 4, {}))
+    remember(folder, Finished(SETTINGS, tables.last_changes(*INPUT_TABLES), 4, {}))
     assert counts_of_finished(tables, folder, SETTINGS) == Counts(4, Counter())

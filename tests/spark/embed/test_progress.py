@@ -23,7 +23,7 @@ def test_the_end_of_a_run_names_the_bottleneck_and_the_price():
         "100 (the bottleneck: infer)"
     )
     assert forecast(DONE, 36_000_000, 0.05) == (
-        "36,000,000 photos: 1,000.0 hours, 2,000 core-hours, 100.00 at 0.05 a core-hour"
+        "36,000,000 photos: 1,000.0 hours, 2,000 core-hours, 100.00 at 0.05 per core-hour"
     )
 
 

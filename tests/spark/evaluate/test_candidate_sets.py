@@ -78,7 +78,7 @@ def test_a_further_choice_of_a_set_that_is_not_there_is_told(labels):
         {"label_sets": ("s", "imagenet")},
         {"label_sets": ("s",), "valid_sets": ("imagenet",)},
     ):
-        with pytest.raises(InputError, match=r"'all' wants the label sets imagenet, but LABELS ha"):
+        with pytest.raises(InputError, match=r"'all' needs the label sets imagenet, but LABELS ha"):
             read_choices(labels, CONTROLS, [Candidates(name="all", **sets)])
 
 

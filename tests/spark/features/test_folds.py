@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.features.folds import ENOUGH, make_folds, new_labels
+from devise_lib.spark.features.folds import MIN_NEW_LABELS, make_folds, new_labels
 from devise_lib.spark.features.moments import feature_moments
 from devise_lib.spark.tables.schemas import FEATURES
 from tests.spark.evaluate.zero_shot_world import CONTROLS, VECTORS, D, feature_row
@@ -63,8 +63,8 @@ def test_labels_held_out_and_photos_that_are_kept_ask(found):
         np.testing.assert_array_equal(labels.vectors, [VECTORS[n] for n in labels.labels])
         np.testing.assert_array_equal(labels.control_vectors, [CONTROLS[n] for n in labels.labels])
         order = numbers(fold.validation.features)
-        asks = [i for i, name in enumerate(NAMES) if FOLD[name] == fold.number or KEPT[i]]
-        assert sorted(order) == asks
+        asking = [i for i, name in enumerate(NAMES) if FOLD[name] == fold.number or KEPT[i]]
+        assert sorted(order) == asking
         assert [labels.labels[place] for place in fold.validation.truth] == [
             NAMES[i] for i in order
         ]
@@ -104,7 +104,7 @@ def units(count):
 
 
 def test_only_labels_that_the_backbone_does_not_know_ask_where_there_are_enough():
-    names = [f"label {n:02}" for n in range(ENOUGH + 3)]
+    names = [f"label {n:02}" for n in range(MIN_NEW_LABELS + 3)]
     vectors = dict(zip(names, units(len(names)), strict=True))
     near = l2_normalize(vectors[names[1]] + 0.02 * units(1))[0]  # another word for the same
     vectors |= {"class a": near, "class b": vectors[names[2]]}

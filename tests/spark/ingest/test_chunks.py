@@ -16,7 +16,7 @@ def test_each_chunk_reads_its_own_items_alone(spark, tmp_path):
     """Of the kind: work that grows with the square of the number of chunks."""
     rows = [(hashlib.sha256(bytes([n])).hexdigest(), 1_000) for n in range(64)]
     items = spark.createDataFrame(rows, "digest string, size_bytes long")
-    a_chunk = chunking.FILES_A_SLOT * spark.sparkContext.defaultParallelism
+    a_chunk = chunking.FILES_PER_SLOT * spark.sparkContext.defaultParallelism
     file_bytes = 64 * (1_000 + chunking.ROW_BYTES) // (3 * a_chunk)
     with Scratch(str(tmp_path / "run [1:2]")) as scratch:
         chunks = list(cut_into_chunks(items, file_bytes, scratch))

@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_listed_is_told_and_one_that_is_gone_is_empty(
 @pytest.mark.parametrize("entries", [1, 20_000])
 def test_tasks_list_what_a_walk_does(spark, folder, monkeypatch, entries):
     monkeypatch.setattr(listing, "DRIVER_ENTRIES", entries)
-    monkeypatch.setattr(listing, "FOLDERS_A_SLOT", 2)
+    monkeypatch.setattr(listing, "FOLDERS_PER_SLOT", 2)
     (folder / "a/b/up").unlink()  # Hadoop follows links, and sees none
     (folder / "_d/out").unlink()
     (folder / "none.png").unlink()

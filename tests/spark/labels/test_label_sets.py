@@ -77,9 +77,9 @@ def test_too_little_coverage_names_up_to_ten_labels(spark, staged):
     with pytest.raises(InputError) as raised:
         require_coverage(embedded.where("label_set != 'a'"), 0.6)
     assert str(raised.value).startswith(
-        "label set b: 50% of its labels have no word vector (n07 'yeti', n08 '?!'), and min_cov"
+        "label set b: 50% of its labels have no word vector (n07 'yeti', n08 '?!'), but min_cov"
     )
-    with pytest.raises(InputError, match=r"c: 100% .*\(x03 'unknown3', .*, x12 'unknown12'\), and"):
+    with pytest.raises(InputError, match=r"c: 100% .*\(x03 'unknown3', .*, x12 'unknown12'\), but"):
         require_coverage(embedded, 0.5)
-    with pytest.raises(InputError, match=r"\(x01 'unknown1', .*, x10 'unknown10', \.\.\.\), and"):
+    with pytest.raises(InputError, match=r"\(x01 'unknown1', .*, x10 'unknown10', \.\.\.\), but"):
         require_coverage(embed(spark, lost, staged), 0.5)

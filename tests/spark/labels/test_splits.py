@@ -2,8 +2,8 @@ import pytest
 
 from devise_lib.numerics.splits import fold_of, is_test
 from devise_lib.spark.labels.splits import (
-    KEPT_SHARE,
-    count_of_no_set,
+    VALIDATION_SHARE,
+    count_without_label_set,
     has_vector,
     labelled_photos,
     with_fold,
@@ -55,8 +55,8 @@ def test_each_photo_of_a_known_label_comes_once_under_the_labels_own_name(spark,
 
 def test_photos_whose_label_is_in_no_set_are_counted(spark, labels):
     photos = make_photos(spark, [*NAMES, "unicorn", None, "CAT", "unicorn"])
-    assert count_of_no_set(photos, labels) == 3
-    assert count_of_no_set(make_photos(spark, NAMES), labels) == 0
+    assert count_without_label_set(photos, labels) == 3
+    assert count_without_label_set(make_photos(spark, NAMES), labels) == 0
 
 
 def test_photos_of_unseen_labels_are_for_testing_and_a_share_of_the_others(spark, labels):
@@ -86,7 +86,9 @@ def test_training_photos_have_the_fold_of_their_label_and_a_tenth_is_kept(spark)
         row = found[photo_id]
         train = split == "train"
         assert row["fold"] == (fold_of(label, 3, 5) if train else None)
-        assert row["is_validation_photo"] == (train and is_test(f"fold:{photo_id}", KEPT_SHARE, 5))
+        assert row["is_validation_photo"] == (
+            train and is_test(f"fold:{photo_id}", VALIDATION_SHARE, 5)
+        )
     assert {row["fold"] for row in found.values()} == {0, 1, 2, None}
     assert 10 < sum(row["is_validation_photo"] for row in found.values()) < 60
 

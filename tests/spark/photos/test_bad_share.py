@@ -25,7 +25,7 @@ def test_above_it_the_commonest_reason_and_the_key_to_change_are_told(bad):
         check_share(count_by(bad, "reason"), 19, 0.3, "ingest_photos")
     assert str(raised.value) == (
         "6 of 19 photos are refused, above max_bad_share = 0.3; most often truncated (3). "
-        "Mend the source and run it again with --retry truncated, or raise "
+        "Repair the source and run it again with --retry truncated, or raise "
         "ingest_photos.max_bad_share"
     )
 

@@ -33,14 +33,14 @@ def test_what_is_no_size_is_told(text):
 def test_the_driver_gets_a_quarter_of_what_is_free_from_1_to_8_gib(available, cores):
     fit = fit_local(f"local[{cores}]", available, 64)
     assert fit.driver_bytes == min(8 * GIB, max(GIB, int(available * 0.25)))
-    assert (fit.master, fit.told) == (f"local[{cores}]", "")
+    assert (fit.master, fit.message) == (f"local[{cores}]", "")
 
 
 def test_the_users_own_size_is_taken_where_the_machine_holds_it():
     assert fit_local("local[2]", 8 * GIB, 16, "6g").driver_bytes == 6 * GIB
     with pytest.raises(InputError) as raised:
         fit_local("local[2]", 8 * GIB, 16, "7g")
-    assert "8.0 GiB are free, and a local run wants 9.0 GiB (7.0 for Spark's driver" in str(
+    assert "8.0 GiB are free, and a local run needs 9.0 GiB (7.0 for Spark's driver" in str(
         raised.value
     )
 
@@ -54,7 +54,9 @@ def test_a_machine_of_many_cores_and_less_memory_uses_fewer_cores_and_says_so(fr
     fit = fit_local("local[*]", free * GIB, cores)
     assert fit.master == f"local[{used}]"
     assert fit.driver_bytes + used * GIB <= free * GIB
-    assert fit.told.startswith(f"{used} of {cores} cores are used: {free}.0 GiB of memory are free")
+    assert fit.message.startswith(
+        f"{used} of {cores} cores are used: {free}.0 GiB of memory are free"
+    )
     assert fit_local("local[*,4]", free * GIB, cores).master == f"local[{used},4]"
 
 
@@ -63,7 +65,7 @@ def test_all_cores_of_a_machine_never_want_more_than_it_has(available, cores):
     fit = fit_local("local[*]", available, cores)
     used = cores if fit.master == "local[*]" else int(fit.master[6:-1])
     assert 1 <= used <= cores
-    assert (fit.told == "") == (used == cores)
+    assert (fit.message == "") == (used == cores)
     assert fit.driver_bytes + used * GIB <= available
 
 
@@ -71,7 +73,7 @@ def test_as_many_cores_as_the_user_asked_for_are_never_fewer():
     assert fit_local("local[3]", 4 * GIB, 2).driver_bytes == GIB
     with pytest.raises(InputError, match=r"too little memory: .* each of 4 Python workers.*fewer"):
         fit_local("local[4]", 4 * GIB, 16)
-    with pytest.raises(InputError, match=r"wants 2\.0 GiB .* each of 1 Python workers"):
+    with pytest.raises(InputError, match=r"needs 2\.0 GiB .* each of 1 Python workers"):
         fit_local("local[*]", 1 * GIB, 16)  # not even one core
 
 

@@ -12,9 +12,9 @@ from devise_lib.spark.tables.delta_log import (
     TableSize,
     commits,
     last_change,
+    may_remove_rows,
     newest_version,
     size,
-    takes_rows,
 )
 
 
@@ -139,7 +139,7 @@ def test_a_commit_of_somebody_elses_that_may_take_rows_is_known(table):
     for version, (operation, more, _) in enumerate(told):
         write_commit(table, version, operation, **more)
     found = reversed(list(commits(table)))
-    assert [takes_rows(commit) for commit in found] == [takes for *_, takes in told]
+    assert [may_remove_rows(commit) for commit in found] == [takes for *_, takes in told]
 
 
 def test_the_size_is_that_of_the_newest_versions_checksum(table):

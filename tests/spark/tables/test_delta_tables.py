@@ -50,7 +50,8 @@ def test_a_table_that_is_not_there_is_told_with_its_place(tables, tmp_path):
     for ask in (tables.exists, tables.path, tables.folder):
         with pytest.raises(KeyError, match="no table 'word_vektors' in"):
             ask("word_vektors")
-    with pytest.raises(InputError, match=f"no table word_vectors at {tmp_path}/tables/word_ve"):
+    place = f"{tmp_path}/tables/word_vectors"
+    with pytest.raises(InputError, match=f"no table word_vectors at {place}: run train_word2vec"):
         tables.read(NAME)
 
 

@@ -245,5 +245,5 @@ def test_a_tuned_model_is_registered_behind_its_features_and_promoted_by_a_clear
     monkeypatch.setattr(fine_tuning.tracking, "find_champion", lambda _: base)
     monkeypatch.setattr(fine_tuning.tracking, "promote", note("promote", None))
     tables = SimpleNamespace(version=lambda _: 3)
-    assert fine_tuning.keep_tuned(FineTune(), tables, None, base, bundle, tuned) == rows
+    assert fine_tuning.register_tuned(FineTune(), tables, None, base, bundle, tuned) == rows
     assert steps == ["features", "register", *(["promote"] if promoted else [])]

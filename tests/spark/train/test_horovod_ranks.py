@@ -96,13 +96,13 @@ def test_more_ranks_than_slots_are_refused_before_any_is_started(spark, tmp_path
 
 def test_too_little_memory_is_refused_before_any_rank_is_started(spark, tmp_path, monkeypatch):
     monkeypatch.setattr(horovod_ranks, "memory_available_bytes", lambda: 3 * 2**29)
-    with pytest.raises(InputError, match=r"too little memory: 1\.5 GiB .* 2 ranks want 2\.0 GiB"):
+    with pytest.raises(InputError, match=r"too little memory: 1\.5 GiB .* 2 ranks need 2\.0 GiB"):
         run_ranks(spark, refuse, None, 2, tmp_path / "log")
 
 
 def test_fewer_files_than_ranks_are_refused():
     require_row_groups(["a", "b"], 2, "features", "do this")
     with pytest.raises(
-        InputError, match=r"features has 1 files .* 2 readers of all horovod_ranks.*: do this$"
+        InputError, match=r"features has 1 files .* 2 readers of all ranks.*: do this$"
     ):
         require_row_groups(["a"], 2, "features", "do this")

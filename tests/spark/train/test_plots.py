@@ -9,7 +9,7 @@ from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.spark.train.plots import training_plots
-from devise_lib.spark.train.tracked_photos import FollowedPhotos
+from devise_lib.spark.train.tracked_photos import TrackedPhotos
 from devise_lib.training.plan import Outcome, Trained, TrialResult
 from devise_lib.training.settings import Objective, Settings
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.spark
 RNG = np.random.default_rng(2)
 NAMES = ["ant", "bee", "cat", "dog"]
 VECTORS = l2_normalize(RNG.normal(size=(4, 5)).astype(np.float32))
-FOLLOWED = FollowedPhotos(["ant", "ant", "dog"], RNG.normal(size=(3, 7)).astype(np.float32))
+FOLLOWED = TrackedPhotos(["ant", "ant", "dog"], RNG.normal(size=(3, 7)).astype(np.float32))
 STEPS = {epoch: RNG.normal(size=(3, 5)).astype(np.float32) for epoch in (0, 1, 2)}
 SETTINGS = Settings(Objective(), learning_rate=0.1, epochs=2)
 NOTHING = Projection(())

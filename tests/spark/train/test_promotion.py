@@ -129,12 +129,12 @@ def test_a_champion_with_other_labels_held_out_stays(champion_is):
     champion_is(bundle(*MAPS[:2], folds_id="5 of seed 1", label_scores=behind, score=0.0))
     found = compare(new, FOLDS, "devise")
     assert not found.wins
-    assert "'5 of seed 0', and for devise-v7-012345 as '5 of seed 1': not compared; to" in found.why
+    assert "'5 of seed 0', but for devise-v7-012345 as '5 of seed 1': not compared; to" in found.why
     more = {fold: {**of, "gone": 0.0} for fold, of in behind.items()}
     champion_is(bundle(*MAPS[2:], backbone_id="another", label_scores=more, score=0.0))
     found = compare(new, FOLDS, "devise")
     assert not found.wins
-    assert "was asked for among the same labels: not compared; to take" in found.why
+    assert "score of devise-v7-012345 among the same labels: not compared; to take" in found.why
 
 
 def test_labels_that_have_come_since_make_the_task_of_the_new_model_harder(champion_is):

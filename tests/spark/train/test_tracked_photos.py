@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from devise_lib.spark.tables.schemas import FEATURES
-from devise_lib.spark.train.tracked_photos import LABELS, PHOTOS_A_LABEL, followed_photos
+from devise_lib.spark.train.tracked_photos import LABELS, PHOTOS_PER_LABEL, tracked_photos
 
 pytestmark = pytest.mark.spark
 
@@ -20,7 +20,7 @@ def make(spark, rows):
 def test_the_labels_with_most_test_photos_are_taken_half_of_them_unseen(spark):
     rows = [row(f"seen{i:02}", n) for i in range(10) for n in range(10 + i)]
     rows += [row(f"unseen{i}", n, seen=False) for i in range(6) for n in range(2 + i)]
-    found = followed_photos(make(spark, rows), "b")
+    found = tracked_photos(make(spark, rows), "b")
     assert list(dict.fromkeys(found.labels)) == [
         *("unseen5", "unseen4", "unseen3", "unseen2"),
         *("seen09", "seen08", "seen07", "seen06"),
@@ -30,17 +30,17 @@ def test_the_labels_with_most_test_photos_are_taken_half_of_them_unseen(spark):
 
 
 def test_of_a_label_a_bounded_number_is_taken_the_same_ones_each_time(spark):
-    rows = [row(label, n) for label in ("ant", "bee") for n in range(PHOTOS_A_LABEL + 25)]
-    one, two = (followed_photos(make(spark, order), "b") for order in (rows, rows[::-1]))
-    assert one.labels == two.labels == ["ant"] * PHOTOS_A_LABEL + ["bee"] * PHOTOS_A_LABEL
+    rows = [row(label, n) for label in ("ant", "bee") for n in range(PHOTOS_PER_LABEL + 25)]
+    one, two = (tracked_photos(make(spark, order), "b") for order in (rows, rows[::-1]))
+    assert one.labels == two.labels == ["ant"] * PHOTOS_PER_LABEL + ["bee"] * PHOTOS_PER_LABEL
     np.testing.assert_array_equal(one.features, two.features)
-    assert len(np.unique(one.features[:PHOTOS_A_LABEL, 0])) == PHOTOS_A_LABEL
-    assert len(one.labels) <= LABELS * PHOTOS_A_LABEL
+    assert len(np.unique(one.features[:PHOTOS_PER_LABEL, 0])) == PHOTOS_PER_LABEL
+    assert len(one.labels) <= LABELS * PHOTOS_PER_LABEL
 
 
 def test_training_photos_and_other_backbones_features_are_left_out(spark):
     rows = [row("ant", 1), row("ant", 2, "train"), row("bee", 3, backbone="older")]
-    found = followed_photos(make(spark, rows), "b")
+    found = tracked_photos(make(spark, rows), "b")
     assert found.labels == ["ant"]
     assert found.features.tolist() == [[1.0, 1.0, 1.0]]
-    assert followed_photos(make(spark, rows[1:]), "b") is None
+    assert tracked_photos(make(spark, rows[1:]), "b") is None

@@ -147,7 +147,9 @@ def test_the_softmaxs_start_is_its_ridge_on_the_labels_that_a_training_may_know(
 
 def test_features_of_another_backbone_are_refused(spark, tables):
     other = Backbone("small_cnn", make_network("small_cnn", 3, 32), ["a", "b", "c"], 32)
-    with pytest.raises(InputError, match=r"FEATURES are not of the backbone .*extract_features"):
+    with pytest.raises(
+        InputError, match=r"FEATURES has no rows of the backbone .*extract_features"
+    ):
         train_on_ranks(spark, TrainDevise(work_dir=tables.work_dir, **ONE), tables, 0, other)
 
 

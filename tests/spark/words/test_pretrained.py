@@ -34,7 +34,7 @@ def test_every_row_of_the_file_is_there_with_its_place_and_no_count(spark, tmp_p
     assert vectors.rows.rdd.getNumPartitions() == 1
     wanted = [(i + 1, word, MATRIX[i].tolist()) for i, word in enumerate(WORDS)]
     assert read(vectors) == wanted
-    assert (vectors.doubled.value, vectors.broken.value) == (0, 0)
+    assert (vectors.duplicates.value, vectors.broken.value) == (0, 0)
 
 
 def test_what_is_left_out_is_counted_and_ranks_have_no_gaps(spark, tmp_path):
@@ -42,7 +42,7 @@ def test_what_is_left_out_is_counted_and_ranks_have_no_gaps(spark, tmp_path):
     path.write_bytes(b"The 1\nthe 2\nsea 3\ncaf\xe9 4\nSEA 5\nsky 6\nland 7\n")
     vectors = vectors_from_file(spark, str(path), "glove", max_words=3)
     assert read(vectors) == [(1, "the", [1]), (2, "sea", [3]), (3, "sky", [6])]
-    assert (vectors.doubled.value, vectors.broken.value) == (2, 1)
+    assert (vectors.duplicates.value, vectors.broken.value) == (2, 1)
 
 
 def test_what_is_wrong_at_the_head_is_told_at_once_and_what_is_wrong_later_by_the_task(

@@ -108,7 +108,7 @@ def test_what_the_machine_cannot_hold_is_refused_with_the_figure(sentences, voca
     with pytest.raises(Exception, match="too little memory") as raised:
         ENGINES[engine](sentences, vocabulary, plan).collect()
     message = str(find_input_error(raised.value))
-    assert "12 words x 2000000000 numbers want " in message
+    assert "12 words x 2000000000 numbers need " in message
     assert "GiB in each of" in message
     assert "raise train_word2vec.min_count" in message
 
@@ -119,7 +119,7 @@ def test_a_disk_that_cannot_hold_the_text_is_refused_with_the_figure(sentences, 
     with pytest.raises(Exception, match="too little disk") as raised:
         ENGINES[engine](sentences, huge, PLAN).collect()
     assert re.search(
-        r"takes \d+\.\d GiB in /.*, and .* GiB are free", str(find_input_error(raised.value))
+        r"needs \d+\.\d GiB in /.*, but .* GiB are free", str(find_input_error(raised.value))
     )
 
 
@@ -163,7 +163,7 @@ def test_the_vocabulary_is_the_commonest_words_with_their_counts(sentences, rows
 
 def test_a_corpus_of_rare_words_is_refused(spark, tmp_path):
     said = spark.createDataFrame([("1", 0, ["a", "b", "c"]), ("1", 1, ["d", "e"])], SENTENCES)
-    message = "2 sentences and 5 words, none of which comes min_count = 2 times"
+    message = "2 sentences and 5 words, none of which occurs min_count = 2 times"
     with pytest.raises(InputError, match=message):
         count_words(said, 2, 0, tmp_path / "words")
 
