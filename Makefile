@@ -34,7 +34,7 @@ real: setup ## the whole pipeline on real data (DEVISE_DATA, default ../shared/d
 test: setup ## the tests, with the coverage, about 20 minutes; in three processes, with ARGS="-n 0" in one
 	@$(PYTEST) -m "not soak" --cov --cov-report=term $(ARGS)
 
-soak: setup ## the subjects of some tests at their full size, about a quarter of an hour; without coverage
+soak: setup ## the subjects of some tests at their full size, half an hour or more (DEVISE_FUZZ_SECONDS=30 shortens it); without coverage
 	@$(PYTEST) -m soak $(ARGS)
 
 check: setup ## format, lint, types and the tests without Spark; about two minutes

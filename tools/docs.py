@@ -136,7 +136,7 @@ def exit_codes_page() -> str:
         "prints the command that goes on there, once the fault is mended.",
         "## Signals",
         markdown_table(("what runs", "SIGINT (Ctrl-C)", "SIGTERM"), SIGNALS),
-        "A second signal of the same kind ends a job that is about to stop at once. Under "
+        "A second signal of the same kind ends at once a job that is already stopping. Under "
         "`spark-submit` the first signal does, because it ends the JVM.",
         "A killed job loses nothing that is committed. `ingest_photos`, `embed_photos` and the "
         "trainings of networks go on where they were. Every other job begins again.",

@@ -31,7 +31,9 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The hyper-parameters of a projection.
+    """The hyper-parameters of a projection. The defaults are those of the paper, for tests.
+
+    A job passes each value from its configuration, whose defaults are others.
 
     Attributes:
         objective: the loss and its parameters.

@@ -3,11 +3,12 @@
 Spark's stream over PHOTOS remembers what it has read. Each micro-batch is written to both tables
 under the stream's id and its number, and Delta accepts such a transaction once. Transaction ids
 alone do not guarantee exactly-once, because they are lost with the checkpoint. A batch is therefore
-also compared with the results by (photo_id, sha256) in three cases:
+also compared with the results by (photo_id, sha256) in four cases:
 
 1. It is the first of a process: the last one may have died between the two tables.
 2. Its stream began on tables with rows of the model, as after a lost checkpoint.
 3. It has photos that were ingested again.
+4. Somebody has removed rows from PHOTOS, as DELETE does.
 
 Photos without a result at the end are found by their ids, and embedded.
 """
