@@ -1,9 +1,8 @@
 """The stream from PHOTOS to EMBEDDINGS and QUARANTINE, with each photo once per model.
 
 Spark's stream over PHOTOS remembers what it has read. Each micro-batch is written to both tables
-under the stream's id and its number, and Delta accepts such a transaction once. Transaction ids
-alone do not guarantee exactly-once, because they are lost with the checkpoint. A batch is therefore
-also compared with the results by (photo_id, sha256) in four cases:
+under the stream's id and its number, which Delta accepts once. Such ids alone do not suffice,
+because they are lost with the checkpoint. So a batch is compared with the results in four cases:
 
 1. It is the first of a process: the last one may have died between the two tables.
 2. Its stream began on tables with rows of the model, as after a lost checkpoint.
