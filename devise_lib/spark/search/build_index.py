@@ -65,8 +65,7 @@ def measure(embeddings: DataFrame, model_id: str) -> Size:
     if found["nulls"] or found["least"] != found["most"]:
         raise InputError(
             f"the embeddings of model {model_id} have {found['least']} to {found['most']} numbers "
-            f"and {found['nulls']} are null, but all must have one length: they do not come from "
-            "embed_photos"
+            f"and {found['nulls']} are null, want one length: they do not come from embed_photos"
         )
     return Size(int(found["n"]), int(found["most"]))
 
