@@ -33,7 +33,8 @@ def training_plots(
     for trial in outcome.trials:
         same = not trial.diverged and trial.settings == outcome.settings
         if same and trial.score == outcome.score:
-            alone, harmonic = ([getattr(s, n) for s in trial.scores] for n in ("alone", "harmonic"))
+            alone = [score.unseen_accuracy for score in trial.scores]
+            harmonic = [score.harmonic_mean for score in trial.scores]
             plots["scores.svg"] = draw_scores(alone, harmonic, trial.settings.epochs)
     steps = _steps(outcome, tracked, labels) if tracked else {}
     if steps:

@@ -18,7 +18,7 @@ def log_outcome(outcome: Outcome) -> None:
             losses = [fold.losses for fold in trial.folds]
             means = [fmean(epoch) for epoch in zip(*losses, strict=True)]
             tracking.log_curve("loss", means, first=1)
-            for name in ("alone", "harmonic", "gamma"):
+            for name in ("unseen_accuracy", "harmonic_mean", "gamma"):
                 values = [getattr(score, name) for score in trial.scores]
                 tracking.log_curve(f"validation_{name}", values, first=0)
     for name, trained in outcome.trained.items():
