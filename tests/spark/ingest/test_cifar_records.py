@@ -193,7 +193,7 @@ def test_what_does_not_fit_is_refused_and_counted(spark, releases, tmp_path):
     [cut] = [row for row in refused if row["reason"] == "truncated"]
     assert cut["path"] == f"file:{folder}/train.bin!230"
     assert cut["message"] == "the file ends 1,000 bytes behind a record, and one has 3,074"
-    assert any(row["message"].endswith(", and there are 97 names") for row in refused)
+    assert any(row["message"].endswith(", but there are 97 names") for row in refused)
 
 
 def test_records_of_the_other_data_set_fail_the_job(spark, releases, tmp_path):

@@ -71,7 +71,13 @@ def test_workers_of_another_daemon_and_those_with_gpus_stay_as_they_are(settings
         assert context.environment == {}
 
 
-@pytest.mark.parametrize("module", ["evaluation", "inference", "decoding", "feature_rows", "lsh"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("evaluate.rank_photos", "photos.inference", "photos.decoding", "features.moments"),
+        "search.lsh",
+    ],
+)
 def test_what_tasks_import_leaves_out_what_takes_seconds(module):
     """A network's task imports TensorFlow when it computes; the others never do."""
     heavy = "{'tensorflow', 'keras', 'mlflow', 'matplotlib', 'horovod'}"
