@@ -41,7 +41,7 @@ check: setup ## format, lint, types and the tests without Spark; about two minut
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
-	$(PYTEST) -q -m "not spark and not slow" $(ARGS)
+	$(PYTEST) -q -m "not spark and not slow and not soak" $(ARGS)
 
 docs: setup ## the reference pages of docs/, written from the code; a moment
 	@$(RUN)/python -m tools.docs
