@@ -1,5 +1,6 @@
 """Operations on vectors that are the rows of a matrix (n, d)."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,3 +45,25 @@ def l2_normalize(vectors: FloatArray) -> FloatArray:
     scaled = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)  # (n, 1), at least 1 unless all zeros
     return np.divide(scaled, norms, out=np.zeros_like(vectors), where=norms > 0)
+
+
+def random_unit_vector(name: str, dimension: int, seed: int) -> NDArray[np.float32]:
+    """Returns a random vector (dimension,) of unit L2 norm, uniform on the sphere.
+
+    It is a control that knows nothing of what the name means.
+
+    The vector depends on the name, the dimension and the seed alone. Other names do not matter,
+    because a digest of name and seed seeds a separate generator. Independent normal numbers have no
+    preferred direction, so they are uniform on the sphere once scaled to unit norm.
+
+    Args:
+        name: any text.
+        dimension: at least 1.
+        seed: not negative.
+
+    Source: the control "random embedding" of Frome et al., DeViSE, NIPS 2013, section 4; M. E.
+    Muller, A note on a method for generating points uniformly on n-dimensional spheres, 1959.
+    """
+    digest = hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).digest()
+    vector = np.random.default_rng(int.from_bytes(digest, "big")).standard_normal(dimension)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)

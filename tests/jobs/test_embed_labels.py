@@ -7,7 +7,7 @@ import pytest
 from devise_lib.config.types import Awa2Labels, LabelTable
 from devise_lib.config.words import EmbedLabels
 from devise_lib.errors import InputError
-from devise_lib.numerics.random_vectors import random_unit_vector
+from devise_lib.numerics.vectors import random_unit_vector
 from devise_lib.spark.labels.label_sets import read_label_sets
 from devise_lib.spark.labels.word_space import has_words, id_of_labels, id_of_words
 from devise_lib.spark.tables.delta_tables import Tables

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devise_lib.numerics.random_vectors import random_unit_vector
+from devise_lib.numerics.vectors import random_unit_vector
 
 D = 40
 MANY = np.stack([random_unit_vector(f"label {i}", D, seed=3) for i in range(3_000)])

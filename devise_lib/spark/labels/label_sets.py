@@ -16,7 +16,7 @@ from devise_lib.config.types import (
     LabelSet,
 )
 from devise_lib.errors import InputError
-from devise_lib.numerics.random_vectors import random_unit_vector
+from devise_lib.numerics.vectors import random_unit_vector
 from devise_lib.spark.labels.word_space import id_of_attributes
 from devise_lib.spark.tables.schemas import LABELS
 from devise_lib.text.labels.awa2 import check_folders, read_attributes, read_awa2

@@ -11,7 +11,6 @@ was partitioned. A task holds the sample (step 1) or one shard (step 2), both bo
 configuration. The limit is step 3: its task holds the whole index in memory.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
+from devise_lib.folders import draft_of
 from devise_lib.index.building import (
     BuildPlan,
     BuildResult,
@@ -85,10 +85,8 @@ def build_bundle(
     """
     size = measure(embeddings, model_id)
     root = index_root(config.work_dir)
-    folder = root / f".building-{model_id}-v{table_version}"
-    shutil.rmtree(folder, ignore_errors=True)  # A killed run may have left it.
-    folder.mkdir(parents=True)
-    try:
+    with draft_of(root / f"{model_id}-v{table_version}") as folder:
+        folder.mkdir()
         plan = BuildPlan(
             folder=folder,
             dimension=size.dimension,
@@ -112,8 +110,6 @@ def build_bundle(
             **vars(merged),
         )
         return publish(plan.result, manifest, root)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_recall(tables: Tables, bundle: Bundle) -> None:

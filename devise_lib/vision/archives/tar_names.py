@@ -60,8 +60,7 @@ class Names:
     records: list[Records] = field(default_factory=lambda: [(0, {})])
     _folders: set[str] = field(default_factory=set)  # members that are folders
     _last: dict[str, int] = field(default_factory=dict)
-    _symbolic: dict[int, str] = field(default_factory=dict)  # targets of symbolic links, as stored
-    _paths: dict[int, str] = field(default_factory=dict)  # of symbolic links
+    _symbolic: dict[int, tuple[str, str]] = field(default_factory=dict)  # its folder, its target
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -85,11 +84,12 @@ class Names:
         if is_folder(header):
             return
         if header.issym():
-            self._symbolic[number], self._paths[number] = header.linkname, name
+            self._symbolic[number] = dirname(name), header.linkname
         elif header.islnk():  # to the target so far: a later file of that name is another file
             target = self._last.get(member_name(header.linkname), MISSING)
             if target in self._symbolic:
-                self._symbolic[number], self._paths[number] = self._symbolic[target], name
+                _, leads_to = self._symbolic[target]
+                self._symbolic[number] = dirname(name), leads_to
             else:
                 self.links[number] = self.links.get(target, target)
         if name in self._last:
@@ -122,9 +122,9 @@ class Names:
         if not self._symbolic:
             return
         names = sorted(self._last)
-        for number, target in self._symbolic.items():
+        for number, (folder, target) in self._symbolic.items():
             found = MISSING
-            path = self._followed(dirname(self._paths[number]), target)
+            path = self._followed(folder, target)
             if path is not None:
                 found = self._last.get(path, MISSING)
                 is_place = not path or path in self._folders or _has_files(names, path)
@@ -161,7 +161,7 @@ class Names:
                 path = inside
                 continue
             hops += 1
-            further = self._symbolic[link]
+            _, further = self._symbolic[link]
             if hops > MAX_HOPS or further.startswith("/") or len(further) > MAX_NAME:
                 return None
             left += reversed(further.split("/"))

@@ -88,7 +88,7 @@ def test_a_build_that_fails_leaves_the_bundle_that_was_there(embeddings, bundle,
 
 def test_what_a_killed_build_left_does_not_get_into_the_next(embeddings, tmp_path):
     root = index_root(str(tmp_path))
-    shards = root / f".building-{MODEL}-v7" / "shards"
+    shards = root / f".{MODEL}-v7.draft" / "shards"
     shards.mkdir(parents=True)
     (shards / "000009.faiss").write_text("half of a shard")
     verify(build(embeddings, config_in(tmp_path)))
