@@ -53,7 +53,11 @@ setup(
         "pydantic>=2",
         "pillow",
         "matplotlib",
+        "adjustText",  # places the names of the map
         "jinja2",
+        "filelock",  # one run of a job at a time
+        "tenacity",  # commits that another job's commit refused
+        "wcmatch",  # patterns of paths with {a,b} and **
     ],
     extras_require={
         "cpu": ["tensorflow-cpu==2.21.*", "faiss-cpu==1.15.1"],
