@@ -257,7 +257,7 @@ def test_tensorboard_has_the_curves_that_mlflow_has(small_run):
 def test_training_and_evaluation_keep_their_plots_and_the_report_shows_them(small_run):
     found = small_run.glob("mlartifacts/*/artifacts/plots/*")
     plots = {path.name: path.read_bytes() for path in found}
-    assert set(plots) == {"losses.svg", "scores.svg", "journey.svg", "hits.svg", "stacking.svg"}
+    assert set(plots) == {"losses.svg", "scores.svg", "snapshots.svg", "hits.svg", "stacking.svg"}
     page = (small_run / "report/index.html").read_text(encoding="utf-8")
     for svg in plots.values():
         assert base64.b64encode(svg).decode() in page

@@ -26,7 +26,7 @@ SECTIONS = (  # id and title, in the order of the page
     ("next", "How to go on"),
 )
 TRAINING_PLOTS = {  # by file name, in the order of the page: what the plot shows
-    "journey.svg": "Test photos on their way to their labels. Each panel is one epoch, in the "
+    "snapshots.svg": "Test photos on their way to their labels. Each panel is one epoch, in the "
     "plane of the label vectors' first two principal components. The label of each colour is a "
     "circle, hollow if the label is unseen. Grey points are the other labels.",
     "losses.svg": "Mean loss of each epoch, of the model and of its control. The control is "
@@ -68,7 +68,7 @@ def render(content: Content) -> str:
         stacking_svg=_svg(plots["stacking.svg"]) if "stacking.svg" in plots else "",
         headline=headline(tables),
         hits_svg=_svg(plots["hits.svg"]) if "hits.svg" in plots else "",
-        journey=TRAINING_PLOTS["journey.svg"],
+        snapshots=TRAINING_PLOTS["snapshots.svg"],
         training=[(_svg(training[n]), says) for n, says in TRAINING_PLOTS.items() if n in training],
         coverages=coverages(content.metrics),
         coverage_means=COVERAGE_MEANS,

@@ -14,7 +14,7 @@ SIDE = 3.4  # inches of a panel
 GREY = "#a3b0b8"  # of the labels whose photos are not shown
 
 
-def draw_journey(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
+def draw_snapshots(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
     """Draw one map per epoch, all in the same plane and at the same scale.
 
     Args:

@@ -22,7 +22,7 @@ from devise_lib.report.page import SECTIONS, count, duration, percent, render
 from devise_lib.report.papers import paper_tables
 from devise_lib.report.pca_plane import fit_plane
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
-from devise_lib.report.training_snapshots import draw_journey
+from devise_lib.report.training_snapshots import draw_snapshots
 from devise_lib.spark.report.galleries import (
     DEFAULT_QUERIES,
     MAP_LABELS,
@@ -168,7 +168,7 @@ def test_a_page_of_as_many_photos_as_the_defaults_allow_is_below_2_mb():
     followed = replace(
         points, photo_labels=points.photo_labels[:320], embeddings=points.embeddings[:320]
     )
-    journey = draw_journey(dict.fromkeys(range(6), followed), fit_plane(points.vectors))
+    snapshots = draw_snapshots(dict.fromkeys(range(6), followed), fit_plane(points.vectors))
     content = replace(
         full(),
         metrics=[*full().metrics, *MANY],
@@ -178,7 +178,7 @@ def test_a_page_of_as_many_photos_as_the_defaults_allow_is_below_2_mb():
             Neighbours(next(photos), "index", hits(NEIGHBOURS)) for _ in range(NEIGHBOUR_ROWS)
         ],
         map_points=points,
-        training_plots={"journey.svg": journey},
+        training_plots={"snapshots.svg": snapshots},
     )
     source = render(content)
     assert next(photos, None) is None

@@ -7,7 +7,7 @@ import pytest
 
 from devise_lib.report.content import MapPoints
 from devise_lib.report.pca_plane import fit_plane
-from devise_lib.report.training_snapshots import draw_journey
+from devise_lib.report.training_snapshots import draw_snapshots
 
 RNG = np.random.default_rng(0)
 POINTS = MapPoints(
@@ -26,7 +26,7 @@ def draw(steps: dict[int, float]) -> ET.Element:
         epoch: replace(POINTS, embeddings=POINTS.embeddings * np.float32(scale))
         for epoch, scale in steps.items()
     }
-    return ET.fromstring(draw_journey(points, PLANE))
+    return ET.fromstring(draw_snapshots(points, PLANE))
 
 
 def groups(svg: ET.Element, name: str) -> list[ET.Element]:
@@ -71,6 +71,6 @@ def test_many_labels_take_few_bytes():
     vectors = RNG.normal(size=(20_000, 6)).astype(np.float32)
     names, seen = [f"label {i}" for i in range(len(vectors))], [True] * len(vectors)
     many = replace(POINTS, names=names, seen=seen, vectors=vectors)
-    svg = draw_journey({0: many, 1: many}, PLANE)
+    svg = draw_snapshots({0: many, 1: many}, PLANE)
     assert svg.count(b"data:image/png") == 2
     assert len(svg) < 150_000

@@ -7,7 +7,7 @@ from devise_lib.numerics.vectors import stack_rows
 from devise_lib.report.content import MapPoints
 from devise_lib.report.curves import draw_losses, draw_scores
 from devise_lib.report.pca_plane import fit_plane
-from devise_lib.report.training_snapshots import draw_journey
+from devise_lib.report.training_snapshots import draw_snapshots
 from devise_lib.spark.labels.lookup import dedupe_labels
 from devise_lib.spark.train.tracked_photos import TrackedPhotos
 from devise_lib.training.plan import Outcome
@@ -40,7 +40,7 @@ def training_plots(
     if steps:
         vectors = next(iter(steps.values())).vectors
         if len(vectors) > 2:
-            plots["journey.svg"] = draw_journey(steps, fit_plane(vectors))
+            plots["snapshots.svg"] = draw_snapshots(steps, fit_plane(vectors))
     return plots
 
 

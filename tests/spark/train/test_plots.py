@@ -53,18 +53,18 @@ def make_outcome(trials=(), losses=(0.5, 0.25), snapshots=STEPS) -> Outcome:
 def test_there_is_a_plot_of_all_that_was_measured(labels):
     tried = [trial(replace(SETTINGS, epochs=1), 0.1, 0.5), trial(SETTINGS, 0.1, 0.2, 0.6)]
     plots = training_plots(make_outcome(tried), FOLLOWED, labels)
-    assert set(plots) == {"losses.svg", "scores.svg", "journey.svg"}
+    assert set(plots) == {"losses.svg", "scores.svg", "snapshots.svg"}
     assert {"devise-0", "random embeddings-0"} <= set(texts(plots["losses.svg"]))
     assert "chosen: 2" in texts(plots["scores.svg"]), "of the trial that was chosen"
-    found = texts(plots["journey.svg"])
+    found = texts(plots["snapshots.svg"])
     assert {"start", "epoch 1", "epoch 2", "ant term", "dog term"} <= set(found)
     assert "bee term" not in found, "no photo of it is followed"
 
 
-def test_the_journey_is_drawn_among_the_labels_that_have_a_vector(labels, monkeypatch):
+def test_the_snapshots_are_drawn_among_the_labels_that_have_a_vector(labels, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
-        "devise_lib.spark.train.plots.draw_journey",
+        "devise_lib.spark.train.plots.draw_snapshots",
         lambda steps, plane: drawn.update(steps=steps, plane=plane) or b"",
     )
     training_plots(make_outcome(), FOLLOWED, labels)
@@ -82,4 +82,4 @@ def test_what_there_is_nothing_of_is_left_out(labels):
     assert set(training_plots(make_outcome(), None, labels)) == {"losses.svg"}
     assert training_plots(make_outcome(losses=(), snapshots={}), FOLLOWED, labels) == {}
     two = labels.where("label IN ('ant', 'dog', 'xyzzy')")
-    assert "journey.svg" not in training_plots(make_outcome(), FOLLOWED, two), "no plane"
+    assert "snapshots.svg" not in training_plots(make_outcome(), FOLLOWED, two), "no plane"
