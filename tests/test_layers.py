@@ -70,6 +70,8 @@ HOMES = {
     "pyspark": {"spark", "jobs"},
     "delta": {"spark"},
     "pandas": {"spark"},
+    "filelock": {"spark"},
+    "tenacity": {"spark"},
     "gensim": {"text"},
     "datasketch": {"text"},
     "regex": {"text"},
