@@ -51,7 +51,10 @@ def _figures(values: Sequence[float]) -> tuple[Any, ...]:
 
 
 def _rows(table: Sequence[Sequence[Any]]) -> tuple[Published, ...]:
-    return tuple(Published(*about, _figures(values)) for *about, values in table)
+    return tuple(
+        Published(candidates, method, note, labels, _figures(values))
+        for candidates, method, note, labels, values in table
+    )
 
 
 _ALL = tomllib.loads(files("devise_lib.report").joinpath("published.toml").read_text("utf-8"))
