@@ -29,7 +29,7 @@ MAY_USE = {
     "index": {"folders", "numerics", "paths"},
     "search": {"numerics", "index"},
     "sample": {"numerics"},
-    "report": {"numerics"},
+    "report": {"console", "numerics"},
     "config": {"backbone_catalog", "paths", "reasons"},
     "run_record": {"config", "paths"},
     "command_line": {"config", "reasons"},
