@@ -27,7 +27,7 @@ setup(
     packages=find_namespace_packages(
         include=["devise_lib", "devise_lib.*"], exclude=["*.__pycache__"]
     ),
-    package_data={"": ["py.typed", "*.j2", "*.css"]},
+    package_data={"": ["py.typed", "*.j2", "*.css", "*.toml"]},
     install_requires=[
         # Spark 4.1 wants pyarrow >= 15, and the newest delta-spark pairs with it.
         "pyspark==4.0.5",
@@ -53,11 +53,9 @@ setup(
         "pydantic>=2",
         "pillow",
         "matplotlib",
-        "adjustText",  # places the names of the map
         "jinja2",
         "filelock",  # one run of a job at a time
         "tenacity",  # commits that another job's commit refused
-        "wcmatch",  # patterns of paths with {a,b} and **
     ],
     extras_require={
         "cpu": ["tensorflow-cpu==2.21.*", "faiss-cpu==1.15.1"],

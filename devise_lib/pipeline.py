@@ -23,7 +23,7 @@ from devise_lib.command_line import (
 from devise_lib.config.loader import Settings, load_settings
 from devise_lib.config.registry import JOBS
 from devise_lib.config.types import JobConfig
-from devise_lib.console import print_line
+from devise_lib.console import clock, print_line
 from devise_lib.errors import ConfigError, InputError
 from devise_lib.run_record import JobRecord, fingerprint, log_path, read_record
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ConfigError(f"{args.config} has no table [{args.only or args.from_job}]: add it")
         started = time.monotonic()
         _run_flow(settings, jobs, args)
-    print_line(f"done in {_clock(time.monotonic() - started)}")
+    print_line(f"done in {clock(time.monotonic() - started)}")
     if "report" in jobs:
         print_line(f"report: {settings.common.work_dir}/report/index.html")
 
@@ -188,10 +188,6 @@ def _is_interrupt(error: BaseException | None) -> bool:
 def _is_finished(config: JobConfig) -> bool:
     record = read_record(config.work_dir, config.name)
     return record is not None and record.fingerprint == fingerprint(config)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 if __name__ == "__main__":

@@ -63,25 +63,19 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
     tree = read_toml(path)
     faults: list[str] = []
     for override in overrides:
-        faults += _apply(tree, override)
+        _apply(tree, override, faults)
     if odd := find_oddities(tree):
         raise _cannot_be_used(path, [*faults, *odd])
-    spark, found = _spark_settings(tree.pop("spark", {}))
-    faults += found
-    tree, left, found = _fill_in(tree)
-    faults += found
+    spark = _spark_settings(tree.pop("spark", {}), faults)
+    tree, left = _fill_in(tree, faults)
     blank = {where.partition(".")[0] for where, _ in left}  # keys and tables: not checked further
-    faults += [
-        f"{where}: {fault}"
-        for where, fault in left
-        if where.partition(".")[0] not in JOB_TYPES.keys() - set(jobs)
-    ]
+    idle = JOB_TYPES.keys() - set(jobs)
+    faults += [f"{where}: {fault}" for where, fault in left if where.partition(".")[0] not in idle]
     common = {key: tree[key] for key in COMMON_KEYS if key in tree}
     faults += [_unknown([key], "") for key in sorted(tree.keys() - {*COMMON_KEYS, *JOB_TYPES})]
 
-    base, found = _validate(JobConfig, common, "")
-    faults += found
-    shared = {key: value for key, value in common.items() if base is not None}
+    base = _validate(JobConfig, common, "", faults)
+    shared = common if base else {}
     configs: dict[str, JobConfig] = {}
     for name, job_type in JOB_TYPES.items():
         if job_type.opt_in and name not in tree:
@@ -94,12 +88,11 @@ def load_settings(path: Path, overrides: Sequence[str], jobs: Sequence[str]) -> 
         if name in blank:
             continue
         own = {key: value for key, value in table.items() if key not in COMMON_KEYS}
-        config, found = _validate(job_type, {**shared, **own}, name, required=name in jobs)
-        faults += found
-        if config is not None and name in jobs:
+        config = _validate(job_type, {**shared, **own}, name, faults, required=name in jobs)
+        if config and name in jobs:
             configs[name] = config
             faults += _missing_files(config)
-    if faults or base is None:
+    if faults or not base:
         raise _cannot_be_used(path, faults)
     return Settings(path, base, spark, configs)
 
@@ -121,47 +114,46 @@ def _not_below(job: str, key: str) -> str:
     )
 
 
-def _fill_in(tree: Tree) -> tuple[Tree, list[tuple[str, str]], list[str]]:
-    """The tree, filled in; what is wrong with its variables; what is wrong with work_dir."""
+def _fill_in(tree: Tree, faults: list[str]) -> tuple[Tree, list[tuple[str, str]]]:
+    """The tree, filled in, and what is wrong with its variables."""
+    left: list[tuple[str, str]] = []
     default = JobConfig.model_fields["work_dir"].default
-    given, left = fill_in(tree.get("work_dir", default), "{work_dir}", "work_dir")
-    work_dir, faults = (given, []) if left else _shared_folder(given)
-    filled, more = fill_in({**tree, "work_dir": ""}, str(work_dir))
-    return {**filled, "work_dir": work_dir}, left + more, faults
+    work_dir = fill_in(tree.get("work_dir", default), "{work_dir}", left, "work_dir")
+    if not left:
+        work_dir = _shared_folder(work_dir, faults)
+    return {**fill_in({**tree, "work_dir": ""}, str(work_dir), left), "work_dir": work_dir}, left
 
 
-def _shared_folder(work_dir: Any) -> tuple[Any, list[str]]:
+def _shared_folder(work_dir: Any, faults: list[str]) -> str:
     """The work folder as an absolute path, since executors may have another current folder."""
     is_text = isinstance(work_dir, str) and "{work_dir}" not in work_dir  # it would name itself
     if is_text and work_dir.strip() and not is_remote(work_dir):
         printable = work_dir.encode("utf-8", "ignore").decode()  # less bytes that are not UTF-8
         if printable == work_dir and "\0" not in work_dir:
-            return str(local(work_dir).absolute()), []
-    fault = (
+            return str(local(work_dir).absolute())
+    faults.append(
         f"work_dir is {shown(work_dir)}: want a folder that the driver and every executor see "
         "(a local disk, NFS, or a mount such as /dbfs or /Volumes)"
     )
-    return "", [fault]
+    return ""
 
 
-def _apply(tree: Tree, override: str) -> list[str]:
-    """Set one "KEY=VALUE" in `tree`; returns what is wrong with it."""
+def _apply(tree: Tree, override: str, faults: list[str]) -> None:
+    """Set one "KEY=VALUE" in `tree`."""
     key, equals, text = override.partition("=")
     head, dot, rest = (part.strip() for part in key.partition("."))
     if not equals or not head or (dot and not rest):
-        return [f"--set {override!r}: want KEY=VALUE or JOB.KEY=VALUE"]
+        faults.append(f"--set {override!r}: want KEY=VALUE or JOB.KEY=VALUE")
+        return
+    if dot and head not in JOB_TYPES and head != "spark":
+        faults.append(f"--set {override!r}: there is no job {head!r}{_guess(head, JOB_TYPES)}")
+        return
     value = parse_value(text)
     if not isinstance(value, str) and _is_text(head, rest, isinstance(value, list | dict)):
         value = text.strip()  # of a folder that is called 1e3, which TOML takes for a number
-    if not dot:
-        tree[head] = value
-        return []
-    if head not in JOB_TYPES and head != "spark":
-        return [f"--set {override!r}: there is no job {head!r}{_guess(head, JOB_TYPES)}"]
-    table = tree.setdefault(head, {})
+    table = tree.setdefault(head, {}) if dot else tree
     if isinstance(table, dict):  # else it is a fault of the file
-        table[rest] = value
-    return []
+        table[rest or head] = value
 
 
 def _is_text(head: str, rest: str, has_parts: bool) -> bool:
@@ -180,29 +172,27 @@ def _is_text(head: str, rest: str, has_parts: bool) -> bool:
 
 
 def _validate(
-    model: type[JobConfig], values: Tree, table: str, required: bool = True
-) -> tuple[JobConfig | None, list[str]]:
+    model: type[JobConfig], values: Tree, table: str, faults: list[str], required: bool = True
+) -> JobConfig | None:
     """Build `model`, or list its faults; a missing key is one only where it is `required`."""
     try:
-        return model.model_validate(values), []
+        return model.model_validate(values)
     except ValidationError as error:
-        faults = []
         errors = error.errors(include_url=False)
-        for fault in errors:
-            if any(_is_below(other["loc"], fault["loc"]) for other in errors):
-                continue  # a list whose item has a fault counts as without it
-            path = _place(fault["loc"], values, fault["type"] == "extra_forbidden")
-            where = ".".join([table, *path] if table else path)
-            if fault["type"] == "extra_forbidden":
-                faults.append(_unknown(path, table, model))
-            elif fault["type"] == "missing":
-                if required:
-                    faults.append(f"{where} is missing: give [{table}] {path[-1]} = ...")
-            else:
-                value = fault["input"]
-                given = "" if isinstance(value, Mapping) else f" is {shown(value)}"
-                faults.append(f"{where}{given}: {fault['msg'].removeprefix('Value error, ')}")
-        return None, faults
+    for fault in errors:
+        loc, kind, value = fault["loc"], fault["type"], fault["input"]
+        if any(other["loc"][: len(loc)] == loc != other["loc"] for other in errors):
+            continue  # a list whose item has a fault counts as without it
+        path = _place(loc, values, kind == "extra_forbidden")
+        where = ".".join([table, *path] if table else path)
+        if kind == "extra_forbidden":
+            faults.append(_unknown(path, table, model))
+        elif kind != "missing":
+            given = "" if isinstance(value, Mapping) else f" is {shown(value)}"
+            faults.append(f"{where}{given}: {fault['msg'].removeprefix('Value error, ')}")
+        elif required:
+            faults.append(f"{where} is missing: give [{table}] {path[-1]} = ...")
+    return None
 
 
 def _place(loc: tuple[int | str, ...], values: Tree, is_key: bool) -> list[str]:
@@ -214,10 +204,6 @@ def _place(loc: tuple[int | str, ...], values: Tree, is_key: bool) -> list[str]:
         loc = tuple(part for part in loc if not isinstance(part, int))  # the model made it a list
     ends = (0, len(loc) - 1 if is_key else 0)
     return [str(part) for n, part in enumerate(loc) if n in ends or part not in ("str", "tuple")]
-
-
-def _is_below(loc: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
-    return len(loc) > len(other) and loc[: len(other)] == other
 
 
 def _unknown(path: list[str], table: str, model: type[BaseModel] | None = None) -> str:
@@ -241,11 +227,14 @@ def _guess(key: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
-def _spark_settings(table: Any) -> tuple[dict[str, str], list[str]]:
-    """Spark's settings of the table [spark] as text, and what is wrong with them."""
+def _spark_settings(table: Any, faults: list[str]) -> dict[str, str]:
+    """Spark's settings of the table [spark] as text."""
+    settings: dict[str, str] = {}
     if not isinstance(table, dict):
-        return {}, [f"spark is {shown(table)}, want a table [spark], as in 'driver.memory' = '2g'"]
-    settings, faults = {}, []
+        faults.append(
+            f"spark is {shown(table)}, want a table [spark], as in 'driver.memory' = '2g'"
+        )
+        return settings
     for key, value in _flatten(table):
         if isinstance(value, list):
             faults.append(f"spark.{key} is {shown(value)}: want text, such as 'a,b', or a number")
@@ -253,7 +242,7 @@ def _spark_settings(table: Any) -> tuple[dict[str, str], list[str]]:
             faults.append(f"spark.{key}: keys of [spark] go without their prefix: give {key}")
         else:
             settings[key] = str(value).lower() if isinstance(value, bool) else str(value)
-    return settings, faults
+    return settings
 
 
 def _flatten(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -65,44 +65,38 @@ def find_oddities(tree: Tree) -> list[str]:
     return faults
 
 
-def fill_in(value: Any, work_dir: str, where: str = "") -> tuple[Any, list[tuple[str, str]]]:
+def fill_in(value: Any, work_dir: str, left: list[tuple[str, str]], where: str = "") -> Any:
     """Replace ${NAME}, ${NAME:-default} and {work_dir} in every text of a value.
 
     Args:
         value: a tree, or a part of one.
         work_dir: what {work_dir} stands for.
+        left: gets (where, what is wrong) of each text that keeps a variable, since that is not set
+            or not written as above.
         where: the keys that lead to the value, joined by dots.
-
-    Returns:
-        The value, and (where, what is wrong) of each text that keeps a variable, since that is not
-        set or not written as above.
     """
-    left: list[tuple[str, str]] = []
+    if isinstance(value, dict):
+        return {
+            key: fill_in(each, work_dir, left, f"{where}.{key}".lstrip("."))
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [fill_in(each, work_dir, left, where) for each in value]
+    if not isinstance(value, str):
+        return value
 
-    def expand(value: Any, where: str) -> Any:
-        if isinstance(value, dict):
-            return {k: expand(v, f"{where}.{k}".lstrip(".")) for k, v in value.items()}
-        if isinstance(value, list):
-            return [expand(v, where) for v in value]
-        if not isinstance(value, str):
-            return value
+    def variable(match: re.Match[str]) -> str:
+        name, default = match.group(1), match.group(2)
+        found = os.environ.get(name) or default
+        if found is None:
+            left.append((where, f"the environment variable {name} is not set"))
+            return name
+        return found
 
-        def variable(match: re.Match[str]) -> str:
-            name, default = match.group(1), match.group(2)
-            found = os.environ.get(name) or default
-            if found is None:
-                left.append((where, f"the environment variable {name} is not set"))
-                return name
-            return found
-
-        filled = VARIABLE.sub(variable, value)
-        if "${" in filled:
-            left.append(
-                (where, f"{shown(value)} has a variable that is not ${{NAME}} or {DEFAULT}")
-            )
-        return filled.replace("{work_dir}", work_dir.rstrip("/"))
-
-    return expand(value, where), left
+    filled = VARIABLE.sub(variable, value)
+    if "${" in filled:
+        left.append((where, f"{shown(value)} has a variable that is not ${{NAME}} or {DEFAULT}"))
+    return filled.replace("{work_dir}", work_dir.rstrip("/"))
 
 
 def shown(value: Any) -> str:

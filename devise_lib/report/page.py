@@ -2,6 +2,7 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from devise_lib.console import clock
 from devise_lib.report.content import Content, Photo
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.figures import compare_methods, coverages, headline, hit_tables, of_words
@@ -97,10 +98,7 @@ def count(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """A time as seconds, as minutes and seconds, or as hours and minutes."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return f"{seconds:.1f} s" if seconds < 60 else clock(round(seconds))
 
 
 def _plane(content: Content) -> Plane | None:

@@ -6,11 +6,9 @@ from types import TracebackType
 
 from pyspark import SparkContext
 
-from devise_lib.console import print_line
+from devise_lib.console import clock, print_line
 from devise_lib.numerics.throughput import HOUR_S, StageTimes, Throughput
 from devise_lib.spark.photos.inference import TimesParam
-
-MINUTE_S = 60
 
 
 class Progress:
@@ -97,14 +95,6 @@ def count_cores(context: SparkContext) -> int:
     executors = context._jsc.sc().statusStore().executorList(True)  # what its web pages show
     cores = sum(executors.apply(i).totalCores() for i in range(executors.size()))
     return max(cores, 1)
-
-
-def clock(seconds: float) -> str:
-    """Return a duration in its two largest units, such as "2 h 5 min" or "3 min 20 s"."""
-    minutes, hours = int(seconds // MINUTE_S), int(seconds // HOUR_S)
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min {int(seconds % MINUTE_S)} s"
 
 
 def rates(done: Throughput) -> str:

@@ -1,7 +1,6 @@
 """One run at a time: a lock that the kernel releases when its process ends, however it ends."""
 
 import errno
-import fcntl
 import os
 import socket
 import sys
@@ -10,9 +9,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from devise_lib.errors import InputError
 
-# Errors of file systems that cannot lock, or cannot append to the lock file: some mounts of object
+# Errors of file systems that cannot lock, or cannot write to the lock file: some mounts of object
 # stores, and NFS without its lock service.
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM)
 
@@ -33,18 +34,20 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
         InputError: another process holds the lock; the message has its host, process and start.
     """
     path = Path(work_dir) / "checkpoints" / f"{what}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # The file is never deleted. Otherwise a process that has the old file open, and one that
+    # created it again, would both hold a lock. A soft lock would outlive a killed process.
+    lock = FileLock(path, blocking=False, fallback_to_soft=False, preserve_lock_file=True)
     with ExitStack() as stack:
         try:
-            # The file is never deleted. Otherwise a process that has the old file open, and one
-            # that created it again, would both hold a lock.
-            file = stack.enter_context(path.open("a+", encoding="utf-8"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
+            stack.enter_context(lock)
+            started = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            holder = f"on {socket.gethostname()}, process {os.getpid()}, since {started}"
+            path.write_text(holder, encoding="utf-8")
+        except Timeout:
             raise InputError(
-                f"{what} is running in this work folder already ({file.read().strip()}): wait for "
-                "its end or stop it, or take another work_dir"
+                f"{what} is running in this work folder already "
+                f"({path.read_text(encoding='utf-8').strip()}): wait for its end or stop it, or "
+                "take another work_dir"
             ) from None
         except OSError as error:
             if error.errno not in NO_LOCKS:
@@ -54,12 +57,7 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
                 "that no other run uses this work folder",
                 file=sys.stderr,
             )
-        else:
-            file.truncate(0)
-            started = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            file.write(f"on {socket.gethostname()}, process {os.getpid()}, since {started}")
-            file.flush()
-        yield  # Closing the file releases the lock.
+        yield
 
 
 def only_export(work_dir: str, model_id: str) -> AbstractContextManager[None]:

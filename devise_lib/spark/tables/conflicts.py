@@ -1,6 +1,5 @@
 """Commits that are repeated when Delta refuses them because another job has committed meanwhile."""
 
-import time
 from collections.abc import Callable
 
 from delta.exceptions.captured import (  # The import makes PySpark raise these for JVM errors.
@@ -10,6 +9,7 @@ from delta.exceptions.captured import (  # The import makes PySpark raise these 
     ConcurrentWriteException,
     MetadataChangedException,
 )
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed
 
 CONFLICTS = (
     ConcurrentAppendException,
@@ -27,10 +27,9 @@ def retry_on_conflict(commit: Callable[[], object]) -> None:
 
     The last of six tries raises the conflict. Any other error is raised at once.
     """
-    for pause_s in PAUSES_S:
-        try:
-            commit()
-            return
-        except CONFLICTS:
-            time.sleep(pause_s)
-    commit()
+    Retrying(
+        retry=retry_if_exception_type(CONFLICTS),
+        wait=wait_chain(*map(wait_fixed, PAUSES_S)),
+        stop=stop_after_attempt(len(PAUSES_S) + 1),
+        reraise=True,
+    )(commit)

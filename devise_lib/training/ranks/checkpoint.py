@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.paths import write_atomically
+
 Arrays = list[NDArray[np.generic]]
 
 
@@ -48,13 +50,15 @@ class Checkpoint:
         one.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_suffix(".part")
         about = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
-        with part.open("wb") as file:
-            np.savez(file, about, *variables)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._path)
+
+        def write(draft: Path) -> None:
+            with draft.open("wb") as file:
+                np.savez(file, about, *variables)
+                file.flush()
+                os.fsync(file.fileno())
+
+        write_atomically(self._path, write)
 
     def load(self) -> tuple[State, Arrays] | None:
         """Loads the saved state and variables, without pickles; None if there are none."""

@@ -3,18 +3,10 @@ import time
 import pytest
 
 from devise_lib.numerics.throughput import StageTimes, Throughput
-from devise_lib.spark.embed.progress import Progress, clock, count_cores, forecast, rates
+from devise_lib.spark.embed.progress import Progress, count_cores, forecast, rates
 from tests.conftest import SESSION, run_program
 
 DONE = Throughput(StageTimes(900, 20.0, 9.0, 45.0, 90.0, 18.0), 100.0, 2)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 min 0 s"), (59.9, "0 min 59 s"), (3_599, "59 min 59 s"), (90_061, "25 h 1 min")],
-)
-def test_a_length_of_time_is_told_in_its_two_greatest_units(seconds, text):
-    assert clock(seconds) == text
 
 
 def test_the_end_of_a_run_names_the_bottleneck_and_the_price():

@@ -53,7 +53,12 @@ def test_the_lock_is_free_after_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "code"), [(fcntl, "flock", errno.ENOLCK), (Path, "open", errno.ENOTSUP)]
+    ("owner", "name", "code"),
+    [
+        (fcntl, "flock", errno.ENOLCK),
+        (fcntl, "flock", errno.ENOSYS),  # filelock's own answer would be a lock that is only a file
+        (Path, "open", errno.ENOTSUP),
+    ],
 )
 def test_a_file_system_without_locks_is_told_once_and_does_no_harm(
     tmp_path, monkeypatch, capsys, owner, name, code
