@@ -12,7 +12,7 @@ from devise_lib.spark.ingest.rows import CHECKED, Found, Frames, Row, frames, re
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.vision.images.decode import Refusal
-from devise_lib.vision.prefetch import prefetch_map
+from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
 
 PREFETCH_BYTES = 64 << 20  # per task, of files that are read but not yet used
 ROW_BYTES = 10_000  # least weight of a file in work
@@ -56,6 +56,7 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
     """
     has_content = "content" in items.columns
     wanted = items.select(*Found._fields, "fault", *(["content"] if has_content else []))
+    threads = 1 if has_content else limits.read_threads
     from_table = place.source.kind == "table"
     stays_at_path = not from_table or bool(place.source.columns.path)
 
@@ -73,12 +74,10 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
         rows = prefetch_map(
             work,
             (item for batch in batches for item in batch.itertuples(index=False)),
-            threads=1 if has_content else limits.read_threads,
-            ahead=PREFETCH_BYTES,
+            PrefetchLimits(threads, PREFETCH_BYTES, limits.read_timeout_s),
             weigh=lambda item: (
                 ROW_BYTES + (0 if pd.isna(item.size_bytes) else int(item.size_bytes))
             ),
-            limit_s=limits.read_timeout_s,
             late=late,
         )
         kept = (row for row in rows if from_table or row[-2] != Reason.MISSING_FILE)

@@ -19,7 +19,7 @@ from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.platform.literal_paths import open_table
 from devise_lib.text.wikipedia.files import Files, FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
-from devise_lib.vision.prefetch import prefetch_map
+from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
 
 USABLE = {  # column -> the types that it may have, in Spark's words
     "path": ("string",),
@@ -138,9 +138,7 @@ def _with_status(files: Files, rows: Iterable[Any]) -> Iterator[tuple[Any, FileS
     return prefetch_map(
         lambda row: (row, look_at(files, row.path)),
         rows,
-        threads=LOOKS_AT_ONCE,
-        ahead=PREFETCH_ROWS,
-        limit_s=LOOK_S,
+        PrefetchLimits(LOOKS_AT_ONCE, PREFETCH_ROWS, LOOK_S),
         late=lambda row: (row, None),
     )
 
