@@ -7,6 +7,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from devise_lib.config.photos import IngestPhotos
+from devise_lib.photo_limits import PREFETCH_BYTES
 from devise_lib.reasons import Reason
 from devise_lib.spark.ingest.rows import CHECKED, Found, Frames, Row, frames, refuse
 from devise_lib.spark.ingest.sources import Place
@@ -14,7 +15,6 @@ from devise_lib.spark.photos.reading import make_reader
 from devise_lib.vision.images.decode import Refusal
 from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
 
-PREFETCH_BYTES = 64 << 20  # per task, of files that are read but not yet used
 ROW_BYTES = 10_000  # least weight of a file in work
 
 

@@ -12,6 +12,7 @@ from pyspark.sql.types import StructType
 from devise_lib.config.photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import REMOTE
+from devise_lib.photo_limits import READ_TIMEOUT_S
 from devise_lib.spark.ingest.rows import LISTED, Frames, make_photo_id, microseconds
 from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.spark.photos.reading import look_at
@@ -29,7 +30,7 @@ USABLE = {  # column -> the types that it may have, in Spark's words
     "owner": ("string", "bigint", "int", "smallint", "tinyint"),
     "modified": ("timestamp", "timestamp_ntz", "date"),
 }
-LOOKS_AT_ONCE, PREFETCH_ROWS, LOOK_S = 16, 1_000, 60.0  # per task, for the files at paths
+LOOKS_AT_ONCE, PREFETCH_ROWS = 16, 1_000  # per task, for the files at paths
 KEY = "photo_key"  # identifies a photo within its table
 
 
@@ -134,11 +135,11 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
 
 
 def _with_status(files: Files, rows: Iterable[Any]) -> Iterator[tuple[Any, FileStatus | None]]:
-    """Give rows with the status of the file at their path; None without one, or after LOOK_S."""
+    """Give rows with the status of the file at their path; None without one, or too late."""
     return prefetch_map(
         lambda row: (row, look_at(files, row.path)),
         rows,
-        PrefetchLimits(LOOKS_AT_ONCE, PREFETCH_ROWS, LOOK_S),
+        PrefetchLimits(LOOKS_AT_ONCE, PREFETCH_ROWS, READ_TIMEOUT_S),
         late=lambda row: (row, None),
     )
 

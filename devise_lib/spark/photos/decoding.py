@@ -13,6 +13,7 @@ from pyspark import TaskContext
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from devise_lib.photo_limits import PREFETCH_BYTES, READ_THREADS, READ_TIMEOUT_S
 from devise_lib.reasons import Reason
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
@@ -37,9 +38,9 @@ class Reading:
     """
 
     decode_threads: int = 0
-    read_threads: int = 8
-    prefetch_bytes: int = 64 << 20
-    limit_s: float = 60.0
+    read_threads: int = READ_THREADS
+    prefetch_bytes: int = PREFETCH_BYTES
+    limit_s: float = READ_TIMEOUT_S
     files: WorkerFiles = field(default_factory=WorkerFiles)
 
 
