@@ -17,7 +17,7 @@ from devise_lib.spark.ingest.rows import LISTED, Frames, make_photo_id, microsec
 from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.spark.photos.reading import look_at
 from devise_lib.spark.platform.hadoop_files import session_files
-from devise_lib.spark.platform.literal_paths import open_table
+from devise_lib.spark.tables.user_tables import open_user_table
 from devise_lib.text.wikipedia.files import Files, FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
 from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
@@ -149,17 +149,9 @@ def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:
 
     The table is found by its path or, if that has no slash, by its name.
     """
-    try:
-        if "/" in source.path:
-            table = open_table(spark, source.format, source.path)
-        else:
-            table = spark.read.table(source.path)
-        have = dict(table.dtypes)
-    except AnalysisException as error:
-        raise InputError(
-            f"ingest_photos.source: there is no {source.format} table {source.path!r} "
-            f"({error.getCondition()}); give a path or a name that exists"
-        ) from error
+    is_name, key = "/" not in source.path, "ingest_photos.source"
+    table = open_user_table(spark, source.path, key, is_name=is_name, kind=source.format)
+    have = dict(table.dtypes)
     wanted = {use: name for use, name in source.columns.model_dump().items() if name}
     found = {use: _find_column(table, name) for use, name in wanted.items()}
     faults = []
