@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from devise_lib import photo_limits
 from devise_lib.config.types import (
     Frozen,
     GivenPath,
@@ -149,18 +150,18 @@ class IngestPhotos(JobConfig):
     label_pattern: LabelPattern = PARENT_FOLDER
     """A regular expression for paths, whose first group is the label. "" gives no labels. It holds
     for sources that have none of their own. The default takes the name of the folder."""
-    max_pixels: PositiveInt = 64_000_000
+    max_pixels: PositiveInt = photo_limits.MAX_PIXELS
     """The most pixels of a photo, by its header. Larger photos are refused (`too_large`)."""
-    min_side: PositiveInt = 8
+    min_side: PositiveInt = photo_limits.MIN_SIDE
     """The least pixels of a photo's shorter side. Smaller photos are refused (`too_small`)."""
     max_content_bytes: Annotated[int, Field(ge=0)] = 16 << 20
     """The most bytes of a file that PHOTOS copies. Of larger files PHOTOS has only the paths. 0
     copies no file but members of archives."""
     file_bytes: PositiveInt = 256 << 20
     """The bytes of photos that a task reads and a file of PHOTOS holds, about."""
-    read_threads: PositiveInt = 8
+    read_threads: PositiveInt = photo_limits.READ_THREADS
     """The number of files that a task reads at once."""
-    read_timeout_s: Seconds = 60.0
+    read_timeout_s: Seconds = photo_limits.READ_TIMEOUT_S
     """The seconds that reading a file may take. A slower file is refused (`time_out`)."""
     max_bad_share: Share = 0.2
     """The share of photos that may be refused. Above it the job fails and says which reason
@@ -217,9 +218,9 @@ class EmbedPhotos(ModelJobConfig):
     """The number of photos per call of the network."""
     decode_threads: Annotated[int, Field(ge=0)] = 0
     """The number of threads of a task that decode. 0 means one more than the task has cores."""
-    read_threads: PositiveInt = 8
+    read_threads: PositiveInt = photo_limits.READ_THREADS
     """The number of threads, in place of these, for photos that are read from their paths."""
-    prefetch_bytes: PositiveInt = 64 << 20
+    prefetch_bytes: PositiveInt = photo_limits.PREFETCH_BYTES
     """The most bytes of photos that a task has read and decoded ahead of the network."""
     files_per_batch: PositiveInt = 100
     """The number of files of PHOTOS per micro-batch, which is a commit. Each file becomes two
@@ -230,7 +231,7 @@ class EmbedPhotos(ModelJobConfig):
     """Whether EMBEDDINGS keeps the backbone's feature as well."""
     precision: Literal["float32", "float16"] = "float32"
     """What the numbers of vectors are rounded to. With float16 files take about half the space."""
-    read_timeout_s: Seconds = 60.0
+    read_timeout_s: Seconds = photo_limits.READ_TIMEOUT_S
     """The seconds that reading and decoding a photo may take. A slower one is refused."""
     max_bad_share: Share = 0.2
     """The share of photos that may be refused. Above it the job fails and says which reason

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -16,26 +17,28 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _Slot(Generic[Item, Result]):
-    """An item on its way through a thread, and its result."""
+@dataclass(frozen=True)
+class PrefetchLimits:
+    """How much is done ahead of the caller.
 
-    def __init__(self, item: Item, weight: int) -> None:
-        self.item, self.weight = item, weight
-        self.begun, self.ended = threading.Event(), threading.Event()
-        self.began_s = 0.0
-        self.abandoned = False
-        self.result: Result | None = None
-        self.error: BaseException | None = None
+    Attributes:
+        threads: how many work at once.
+        ahead: the limit for the total weight of items in work and results not yet taken. One item
+            is always allowed, whatever its weight.
+        limit_s: seconds that the work may take per item.
+    """
+
+    threads: int
+    ahead: int
+    limit_s: float = float("inf")
 
 
 def prefetch_map(
     work: Callable[[Item], Result],
     items: Iterable[Item],
+    limits: PrefetchLimits,
     *,
-    threads: int,
-    ahead: int,
     weigh: Callable[[Item], int] = lambda _: 1,
-    limit_s: float = float("inf"),
     late: Callable[[Item], Result] | None = None,
 ) -> Iterator[Result]:
     """Yields the results of `work` in the order of the items, computed ahead of the caller.
@@ -46,83 +49,111 @@ def prefetch_map(
     Args:
         work: called in a thread. Its exception is raised to the caller at the item's turn.
         items: consumed in the caller's thread.
-        threads: how many work at once.
-        ahead: the limit for the total weight of items in work and results not yet taken. One item
-            is always allowed, whatever its weight.
+        limits: of threads, weight and time.
         weigh: returns an item's weight.
-        limit_s: seconds that `work` may take per item.
         late: returns the result for an item that exceeded the limit; required with a limit.
 
     Raises:
         InputError: more than MOST_ABANDONED threads hang, so their mount or store is dead.
         TimeoutError: an item exceeded the limit, and `late` is None.
     """
-    todo: SimpleQueue[_Slot[Item, Result] | None] = SimpleQueue()
     source, held, waiting = iter(items), 0, deque[_Slot[Item, Result]]()
-    more, abandoned = True, 0
-    for _ in range(threads):
-        _start(work, todo)
+    pool = _Pool(work, limits)
     try:
         while True:
-            while more and (held < ahead or not waiting):
+            while held < limits.ahead or not waiting:
                 try:
                     item = next(source)
                 except StopIteration:
-                    more = False
                     break
-                slot = _Slot[Item, Result](item, weigh(item))
-                held += slot.weight
-                waiting.append(slot)
-                todo.put(slot)
+                waiting.append(pool.begin(item, weigh(item)))
+                held += waiting[-1].weight
             if not waiting:
                 return
             slot = waiting.popleft()
-            if not _ends_in_time(slot, limit_s):
-                slot.abandoned = True
-                abandoned += 1
-                if abandoned > MOST_ABANDONED:
-                    raise InputError(
-                        f"{abandoned} files took longer than {limit_s:g} s each, the last one "
-                        f"{slot.item!r:.300}: check the mount or store that holds them, then run "
-                        "the job again"
-                    )
-                _start(work, todo)
-                if late is None:
-                    raise TimeoutError(f"{slot.item!r} took longer than {limit_s} s")
-                yield late(slot.item)
-            elif slot.error is not None:
-                raise slot.error
+            if slot.ends_within(limits.limit_s):
+                yield slot.outcome()
             else:
-                yield slot.result  # type: ignore[misc]  # Result may itself allow None
+                pool.abandon(slot)
+                if late is None:
+                    raise TimeoutError(f"{slot.item!r} took longer than {limits.limit_s} s")
+                yield late(slot.item)
             held -= slot.weight
     finally:
-        for _ in range(threads):
-            todo.put(None)
+        pool.close()
 
 
-def _ends_in_time(slot: _Slot[Item, Result], limit_s: float) -> bool:
-    """Waits for a slot. Slots begin in order, so the first one's thread has begun or will at
-    once.
-    """
-    if limit_s == float("inf"):
-        return slot.ended.wait()
-    slot.begun.wait()
-    left_s = limit_s - (time.monotonic() - slot.began_s)
-    return slot.ended.wait(max(left_s, 0.0))
+class _Slot(Generic[Item, Result]):
+    """An item on its way through a thread, and its result."""
 
+    def __init__(self, item: Item, weight: int) -> None:
+        self.item, self.weight = item, weight
+        self._begun, self._ended = threading.Event(), threading.Event()
+        self._began_s = 0.0
+        self.abandoned = False
+        self._result: Result | None = None
+        self._error: BaseException | None = None
 
-def _start(work: Callable[[Item], Result], todo: "SimpleQueue[_Slot[Item, Result] | None]") -> None:
-    threading.Thread(target=_run, args=(work, todo), daemon=True).start()
-
-
-def _run(work: Callable[[Item], Result], todo: "SimpleQueue[_Slot[Item, Result] | None]") -> None:
-    while (slot := todo.get()) is not None:
-        slot.began_s = time.monotonic()
-        slot.begun.set()
+    def run(self, work: Callable[[Item], Result]) -> None:
+        self._began_s = time.monotonic()
+        self._begun.set()
         try:
-            slot.result = work(slot.item)
+            self._result = work(self.item)
         except BaseException as error:  # the caller's thread raises it
-            slot.error = error
-        slot.ended.set()
-        if slot.abandoned:
-            return  # another thread has its place
+            self._error = error
+        self._ended.set()
+
+    def ends_within(self, limit_s: float) -> bool:
+        """Waits for it. Slots begin in order, so the first one's thread has begun or will at
+        once.
+        """
+        if limit_s == float("inf"):
+            return self._ended.wait()
+        self._begun.wait()
+        left_s = limit_s - (time.monotonic() - self._began_s)
+        return self._ended.wait(max(left_s, 0.0))
+
+    def outcome(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]  # Result may itself allow None
+
+
+class _Pool(Generic[Item, Result]):
+    """The threads, and the queue of slots that they take in order."""
+
+    def __init__(self, work: Callable[[Item], Result], limits: PrefetchLimits) -> None:
+        self._work, self._limits, self._abandoned = work, limits, 0
+        self._todo: SimpleQueue[_Slot[Item, Result] | None] = SimpleQueue()
+        for _ in range(limits.threads):
+            self._start()
+
+    def begin(self, item: Item, weight: int) -> _Slot[Item, Result]:
+        slot = _Slot[Item, Result](item, weight)
+        self._todo.put(slot)
+        return slot
+
+    def abandon(self, slot: _Slot[Item, Result]) -> None:
+        """Gives a slot up, and starts a thread in place of its own; InputError if many hang."""
+        slot.abandoned = True
+        self._abandoned += 1
+        if self._abandoned > MOST_ABANDONED:
+            raise InputError(
+                f"{self._abandoned} files took longer than {self._limits.limit_s:g} s each, the "
+                f"last one {slot.item!r:.300}: check the mount or store that holds them, then run "
+                "the job again"
+            )
+        self._start()
+
+    def close(self) -> None:
+        for _ in range(self._limits.threads):
+            self._todo.put(None)
+
+    def _start(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while (slot := self._todo.get()) is not None:
+            slot.run(self._work)
+            if slot.abandoned:
+                return  # another thread has its place

@@ -3,15 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from delta import DeltaTable
-from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
-from devise_lib.paths import absolute
-from devise_lib.spark.platform.hadoop_files import spark_path
-from devise_lib.spark.platform.literal_paths import open_table
+from devise_lib.spark.tables.user_tables import open_user_table
 
 
 def running_text(articles: DataFrame) -> DataFrame:
@@ -38,36 +34,12 @@ def _is_disambiguation() -> Column:
 
 
 def read_source(spark: SparkSession, source: str, is_table: bool) -> DataFrame:
-    """Return a user's table.
-
-    Args:
-        spark: the session.
-        source: the full name of a table of the catalog, or a folder of a Delta table or of Parquet
-            files.
-        is_table: whether it is a name.
+    """Return the table of `prepare_corpus.source`, which is a name or a path.
 
     Raises:
         InputError: there is no such table.
     """
-    if is_table:
-        if not spark.catalog.tableExists(source):
-            raise InputError(
-                f"there is no table {source!r}: give prepare_corpus.source as the full name of a "
-                'table, or as a path with a "/" in it'
-            )
-        return spark.table(source)
-    kind = (
-        "delta"
-        if DeltaTable.isDeltaTable(spark, spark_path(spark, absolute(source)))
-        else "parquet"
-    )
-    try:
-        return open_table(spark, kind, source)
-    except AnalysisException as error:
-        raise InputError(
-            f"{source} cannot be read as a Delta table or as Parquet files "
-            f"({str(error).splitlines()[0]}): give prepare_corpus.source the folder of one"
-        ) from None
+    return open_user_table(spark, source, "prepare_corpus.source", is_name=is_table)
 
 
 def read_texts(table: DataFrame, id_column: str, text_column: str) -> DataFrame:

@@ -17,13 +17,13 @@ from devise_lib.spark.embed.current_models import (
 )
 from devise_lib.spark.embed.finished import Finished, counts_of_finished, remember
 from devise_lib.spark.embed.model import broadcast_model, how_to_start_over
+from devise_lib.spark.embed.model_run import ModelRun
 from devise_lib.spark.embed.progress import Progress, forecast, rates
 from devise_lib.spark.embed.results import RESULT_TABLES, Counts, count_results, forget_refused
 from devise_lib.spark.embed.stream import Embedder, checkpoint
 from devise_lib.spark.job.graceful_stop import StopSignal
 from devise_lib.spark.job.locks import unless_running
 from devise_lib.spark.photos.bad_share import check_share
-from devise_lib.spark.photos.inference import Model
 from devise_lib.spark.photos.superseded import count_superseded, drop_superseded
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables
@@ -68,7 +68,8 @@ def embed(
     counts = counts_of_finished(tables, folder, settings)
     if counts is None or config.retry or config.poll_interval_s:
         model = broadcast_model(tables, config, registered, keras_file, made)
-        return embed_all(tables, config, model, registered.model_id, stop_signal, settings)
+        run = ModelRun(tables, config, model, registered.model_id, stop_signal)
+        return embed_all(run, settings)
     check_share(counts.refused, counts.total, config.max_bad_share, config.name)
     print_line(f"{config.name}  nothing new: {counts.total:,} photos had their result before")
     tracking.log_metrics({"new": 0.0, "new_refused": 0.0, **refused_metrics(counts.refused)})
@@ -77,25 +78,14 @@ def embed(
     return counts.rows()
 
 
-def embed_all(
-    tables: Tables,
-    config: EmbedPhotos,
-    model: Model,
-    model_id: str,
-    stop_signal: StopSignal,
-    settings: Mapping[str, object],
-) -> dict[str, int]:
+def embed_all(run: ModelRun, settings: Mapping[str, object]) -> dict[str, int]:
     """Embed every photo of PHOTOS that the model has neither embedded nor refused.
 
     Then readers see the model, and the run records that it has finished. With `poll_interval_s` it
     goes on to wait for new photos until it is stopped.
 
     Args:
-        tables: with PHOTOS and the tables of results.
-        config: of the job.
-        model: on its way to the workers.
-        model_id: for the rows.
-        stop_signal: ends a run that waits for new photos.
+        run: the model, and the tables.
         settings: a later run uses the counts of this one only if its settings are the same.
 
     Returns:
@@ -105,6 +95,7 @@ def embed_all(
         InputError: too many photos are refused, the results do not add up, or the run was stopped
             before every photo had a result.
     """
+    tables, config, model_id = run.tables, run.config, run.model_id
     _drop_superseded(tables)
     if config.retry:
         again = forget_refused(tables, model_id, config.retry)
@@ -121,17 +112,15 @@ def embed_all(
             context, config.name, config.progress_s, max(photos - before.total, 0)
         ) as progress,
     ):
-        embedder = Embedder(
-            tables, config, model, model_id, scratch, progress, stop_signal, before=before
-        )
+        embedder = Embedder(run, scratch, progress, before)
         embedder.embed_stream()
         rows |= tables.last_changes(*RESULT_TABLES)
         counts = count_results(tables, model_id)
         if counts.total != photos:
-            if not stop_signal.requested:
+            if not run.stop_signal.requested:
                 embedder.embed_missing(version)
                 rows |= tables.last_changes(*RESULT_TABLES)
-            if stop_signal.requested:
+            if run.stop_signal.requested:
                 raise InputError(
                     f"stopped with {counts.total} of {photos} photos done: run it again"
                 )
@@ -146,14 +135,21 @@ def embed_all(
             remember(folder, Finished(settings, rows, counts.embedded, dict(counts.refused)))
         if config.poll_interval_s:
             progress.total = 0
-            print_line(
-                f"{config.name}  all {photos:,} photos have their result; looking for new ones "
-                f"every {config.poll_interval_s:g} s until SIGTERM or Ctrl-C"
-            )
-            embedder.embed_live(partial(tidy, tables, config))
-            counts = count_results(tables, model_id)
-            check_share(counts.refused, counts.total, config.max_bad_share, config.name)
+            counts = _embed_live(run, embedder, photos)
     return counts.rows()
+
+
+def _embed_live(run: ModelRun, embedder: Embedder, photos: int) -> Counts:
+    """Embed new photos until the stop signal, after `photos` have their result; return counts."""
+    config = run.config
+    print_line(
+        f"{config.name}  all {photos:,} photos have their result; looking for new ones every "
+        f"{config.poll_interval_s:g} s until SIGTERM or Ctrl-C"
+    )
+    embedder.embed_live(partial(tidy, run.tables, config))
+    counts = count_results(run.tables, run.model_id)
+    check_share(counts.refused, counts.total, config.max_bad_share, config.name)
+    return counts
 
 
 def _drop_superseded(tables: Tables) -> None:

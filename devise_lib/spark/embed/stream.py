@@ -24,7 +24,6 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib.config.photos import EmbedPhotos
 from devise_lib.console import print_line
 from devise_lib.reasons import Reason
 from devise_lib.spark.embed.batches import (
@@ -36,15 +35,14 @@ from devise_lib.spark.embed.batches import (
     read_photos,
     refresh_rows,
 )
+from devise_lib.spark.embed.model_run import ModelRun
 from devise_lib.spark.embed.progress import Progress
 from devise_lib.spark.embed.results import Counts, delete_results, results_of, without_results
-from devise_lib.spark.job.graceful_stop import StopSignal
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.decoding import Reading
-from devise_lib.spark.photos.inference import Model, with_vectors
+from devise_lib.spark.photos.inference import with_vectors
 from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.tables.caching import Scratch
-from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.maintenance import SPARE_FILES
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
@@ -84,35 +82,21 @@ class Embedder:
         refused: photos that it has refused, by reason.
     """
 
-    def __init__(
-        self,
-        tables: Tables,
-        config: EmbedPhotos,
-        model: Model,
-        model_id: str,
-        scratch: Scratch,
-        progress: Progress,
-        stop_signal: StopSignal,
-        *,
-        before: Counts,
-    ) -> None:
+    def __init__(self, run: ModelRun, scratch: Scratch, progress: Progress, before: Counts) -> None:
         """Prepare to embed; nothing is read yet.
 
         Args:
-            tables: with PHOTOS; their provenance names the run.
-            config: of the job.
-            model: on its way to the workers.
-            model_id: for the rows.
+            run: the model, and the tables.
             scratch: holds rows that come from the tables that are written.
             progress: counts what is done.
-            stop_signal: ends a stream; checked every STOP_CHECK_S.
             before: results that the tables have of the model already.
         """
-        self._tables, self._config, self._model = tables, config, model
+        tables, config, model_id = run.tables, run.config, run.model_id
+        self._tables, self._config, self._model = tables, config, run.model
         self._model_id, self._progress = model_id, progress
         self._folder = checkpoint(tables.work_dir, model_id)
         self._compare_mark = self._folder / "compare"  # If it exists, every photo is looked up.
-        self._scratch, self._stop_signal = scratch, stop_signal
+        self._scratch, self._stop_signal = scratch, run.stop_signal
         self._reading = Reading(
             config.decode_threads,
             config.read_threads,

@@ -7,22 +7,14 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from devise_lib.config.photos import IngestPhotos
+from devise_lib.photo_limits import PREFETCH_BYTES
 from devise_lib.reasons import Reason
-from devise_lib.spark.ingest.rows import (
-    CHECKED,
-    Frames,
-    Row,
-    frames,
-    photo_row,
-    refuse,
-    refused_row,
-)
+from devise_lib.spark.ingest.rows import CHECKED, Found, Frames, Row, frames, refuse
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.vision.images.decode import Refusal
-from devise_lib.vision.prefetch import prefetch_map
+from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
 
-PREFETCH_BYTES = 64 << 20  # per task, of files that are read but not yet used
 ROW_BYTES = 10_000  # least weight of a file in work
 
 
@@ -63,8 +55,8 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
         limits: what is refused, and how files are read.
     """
     has_content = "content" in items.columns
-    columns = (*CHECKED.names[: CHECKED.names.index("sha256")], "fault")
-    wanted = items.select(*columns, *(["content"] if has_content else []))
+    wanted = items.select(*Found._fields, "fault", *(["content"] if has_content else []))
+    threads = 1 if has_content else limits.read_threads
     from_table = place.source.kind == "table"
     stays_at_path = not from_table or bool(place.source.columns.path)
 
@@ -82,29 +74,21 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
         rows = prefetch_map(
             work,
             (item for batch in batches for item in batch.itertuples(index=False)),
-            threads=1 if has_content else limits.read_threads,
-            ahead=PREFETCH_BYTES,
+            PrefetchLimits(threads, PREFETCH_BYTES, limits.read_timeout_s),
             weigh=lambda item: (
                 ROW_BYTES + (0 if pd.isna(item.size_bytes) else int(item.size_bytes))
             ),
-            limit_s=limits.read_timeout_s,
             late=late,
         )
         kept = (row for row in rows if from_table or row[-2] != Reason.MISSING_FILE)
-        yield from frames(kept, CHECKED.names, CHECKED.names.index("content"))
+        yield from frames(kept)
 
     return wanted.mapInPandas(check, CHECKED)
 
 
 def _row(item: Any, read: bytes | Refusal, limits: Limits, stays_at_path: bool) -> Row:
-    known = (item.photo_id, item.photo_set, item.path, item.label, item.owner, item.test_share)
+    found = Found(*item[: len(Found._fields)])
     if isinstance(read, Refusal):
-        stamps = (item.size_bytes, item.modified_us)
-        return refused_row(known, *stamps, read.reason.value, read.message)
-    return photo_row(
-        **dict(zip(CHECKED.names, known, strict=False)),
-        modified_us=item.modified_us,
-        content=read,
-        refusal=refuse(read, limits.max_pixels, limits.min_side, item.fault),
-        keep_content=not stays_at_path or len(read) <= limits.max_content_bytes,
-    )
+        return found.unread(read)
+    refusal = refuse(read, limits.max_pixels, limits.min_side, item.fault)
+    return found.read(read, refusal, not stays_at_path or len(read) <= limits.max_content_bytes)

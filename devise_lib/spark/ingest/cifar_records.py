@@ -14,11 +14,11 @@ from devise_lib.spark.ingest.checks import Limits
 from devise_lib.spark.ingest.cifar_files import BinFile, CifarFiles, read_pieces
 from devise_lib.spark.ingest.rows import (
     CHECKED,
+    Found,
     Frames,
     Row,
     make_photo_id,
     microseconds,
-    photo_row,
     refuse,
 )
 from devise_lib.spark.ingest.sources import shown_path
@@ -113,17 +113,17 @@ def _rows(
     own_share = 1.0 if is_for_testing(file.name) else 0.0
 
     def row(number: int, label: str | None, content: bytes, refusal: Refusal | None) -> Row:
-        return photo_row(
+        found = Found(
             photo_id=make_photo_id(source.name, f"{file.name}{MEMBER}{number}"),
             photo_set=source.name,
             path=f"{file.shown_path}{MEMBER}{number}",
             label=label,
             owner=None,
             test_share=own_share if source.test_share is None else source.test_share,
+            size_bytes=None,
             modified_us=microseconds(file.modified_s),
-            content=content,
-            refusal=refusal,
         )
+        return found.read(content, refusal)
 
     rest = len(piece) % record_bytes
     classes, pixels = decode_records(piece[: len(piece) - rest], found.layout)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import pandas as pd
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
@@ -14,7 +15,7 @@ from devise_lib.vision.archives.tar_photos import MEMBER
 from devise_lib.vision.images.decode import Refusal, inspect
 
 LEAST_TIME_S, GREATEST_TIME_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
-FRAME_FILES, FRAME_BYTES = 100, 16 << 20  # limits of a frame; one file may be larger
+FRAME_ROWS, FRAME_BYTES = 100, 16 << 20  # limits of a frame; one file may be larger
 
 # A listed file. Its time is in microseconds, because Python would convert a timestamp through the
 # session's time zone, in which one hour per year occurs twice.
@@ -37,76 +38,56 @@ CHECKED = StructType(
     ]
 )
 
+_CONTENT = CHECKED.names.index("content")
+
 Row = tuple[object, ...]
 Frames = Iterator[pd.DataFrame]
 
 
-def frames(rows: Iterable[Row], names: list[str], content_at: int) -> Frames:
-    """Give rows as frames of at most FRAME_FILES rows and FRAME_BYTES bytes, or one larger file.
+class Found(NamedTuple):
+    """A file of a source before it is read: the first columns of CHECKED.
 
-    Args:
-        rows: tuples.
-        names: of their columns.
-        content_at: index of the column that holds a file's bytes.
+    Its size and time, in bytes and microseconds, are None where they are not known.
     """
+
+    photo_id: str
+    photo_set: str
+    path: str
+    label: str | None
+    owner: str | None
+    test_share: float | None
+    size_bytes: int | None
+    modified_us: int | None
+
+    def read(self, content: bytes, refusal: Refusal | None, keep_content: bool = True) -> Row:
+        """Return the row of CHECKED of a file whose bytes are known.
+
+        The bytes are stored in the row if `keep_content` is set and the file is not refused.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        stored = content if keep_content and refusal is None else None
+        why = (refusal.reason.value, refusal.message) if refusal else (None, None)
+        return (*self._replace(size_bytes=len(content)), digest, stored, *why)
+
+    def unread(self, refusal: Refusal) -> Row:
+        """Return the row of CHECKED of a file whose bytes were not read."""
+        return (*self, None, None, refusal.reason.value, refusal.message)
+
+
+def frames(rows: Iterable[Row]) -> Frames:
+    """Give rows of CHECKED as frames of at most FRAME_ROWS rows and FRAME_BYTES, or one larger."""
     held: list[Row] = []
     held_bytes = 0
     for row in rows:
-        content = row[content_at]
+        content = row[_CONTENT]
         size = len(content) if isinstance(content, bytes) else 0
-        if held and (len(held) == FRAME_FILES or held_bytes + size > FRAME_BYTES):
-            yield pd.DataFrame(held, columns=names)
+        if held and (len(held) == FRAME_ROWS or held_bytes + size > FRAME_BYTES):
+            yield pd.DataFrame(held, columns=CHECKED.names)
             held, held_bytes = [], 0
         held.append(row)
         held_bytes += size
     if held:
-        yield pd.DataFrame(held, columns=names)
-
-
-def photo_row(
-    *,
-    photo_id: str,
-    photo_set: str,
-    path: str,
-    label: str | None,
-    owner: str | None,
-    test_share: float | None,
-    modified_us: int | None,
-    content: bytes,
-    refusal: Refusal | None,
-    keep_content: bool = True,
-) -> Row:
-    """Return the row of CHECKED of a file whose bytes are known.
-
-    The bytes are stored in the row if `keep_content` is set and the file is not refused.
-    """
-    return (
-        photo_id,
-        photo_set,
-        path,
-        label,
-        owner,
-        test_share,
-        len(content),
-        modified_us,
-        hashlib.sha256(content).hexdigest(),
-        content if keep_content and refusal is None else None,
-        refusal.reason.value if refusal else None,
-        refusal.message if refusal else None,
-    )
-
-
-def refused_row(
-    known: Row, size_bytes: int | None, modified_us: int | None, reason: str, message: str
-) -> Row:
-    """Return the row of CHECKED of a file whose bytes were not read.
-
-    Args:
-        known: photo_id, photo_set, path, label, owner, test_share.
-        size_bytes, modified_us: of the file, if known.
-        reason, message: why it was not read.
-    """
-    return (*known, size_bytes, modified_us, None, None, reason, message)
+        yield pd.DataFrame(held, columns=CHECKED.names)
 
 
 def refuse(

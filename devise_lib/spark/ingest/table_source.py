@@ -12,14 +12,15 @@ from pyspark.sql.types import StructType
 from devise_lib.config.photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import REMOTE
+from devise_lib.photo_limits import READ_TIMEOUT_S
 from devise_lib.spark.ingest.rows import LISTED, Frames, make_photo_id, microseconds
 from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.spark.photos.reading import look_at
 from devise_lib.spark.platform.hadoop_files import session_files
-from devise_lib.spark.platform.literal_paths import open_table
+from devise_lib.spark.tables.user_tables import open_user_table
 from devise_lib.text.wikipedia.files import Files, FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
-from devise_lib.vision.prefetch import prefetch_map
+from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
 
 USABLE = {  # column -> the types that it may have, in Spark's words
     "path": ("string",),
@@ -29,7 +30,7 @@ USABLE = {  # column -> the types that it may have, in Spark's words
     "owner": ("string", "bigint", "int", "smallint", "tinyint"),
     "modified": ("timestamp", "timestamp_ntz", "date"),
 }
-LOOKS_AT_ONCE, PREFETCH_ROWS, LOOK_S = 16, 1_000, 60.0  # per task, for the files at paths
+LOOKS_AT_ONCE, PREFETCH_ROWS = 16, 1_000  # per task, for the files at paths
 KEY = "photo_key"  # identifies a photo within its table
 
 
@@ -134,13 +135,11 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
 
 
 def _with_status(files: Files, rows: Iterable[Any]) -> Iterator[tuple[Any, FileStatus | None]]:
-    """Give rows with the status of the file at their path; None without one, or after LOOK_S."""
+    """Give rows with the status of the file at their path; None without one, or too late."""
     return prefetch_map(
         lambda row: (row, look_at(files, row.path)),
         rows,
-        threads=LOOKS_AT_ONCE,
-        ahead=PREFETCH_ROWS,
-        limit_s=LOOK_S,
+        PrefetchLimits(LOOKS_AT_ONCE, PREFETCH_ROWS, READ_TIMEOUT_S),
         late=lambda row: (row, None),
     )
 
@@ -150,17 +149,9 @@ def _open(spark: SparkSession, source: PhotoSource) -> DataFrame:
 
     The table is found by its path or, if that has no slash, by its name.
     """
-    try:
-        if "/" in source.path:
-            table = open_table(spark, source.format, source.path)
-        else:
-            table = spark.read.table(source.path)
-        have = dict(table.dtypes)
-    except AnalysisException as error:
-        raise InputError(
-            f"ingest_photos.source: there is no {source.format} table {source.path!r} "
-            f"({error.getCondition()}); give a path or a name that exists"
-        ) from error
+    is_name, key = "/" not in source.path, "ingest_photos.source"
+    table = open_user_table(spark, source.path, key, is_name=is_name, kind=source.format)
+    have = dict(table.dtypes)
     wanted = {use: name for use, name in source.columns.model_dump().items() if name}
     found = {use: _find_column(table, name) for use, name in wanted.items()}
     faults = []

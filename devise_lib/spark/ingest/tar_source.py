@@ -14,13 +14,12 @@ from devise_lib.paths import absolute
 from devise_lib.spark.ingest.checks import Limits
 from devise_lib.spark.ingest.rows import (
     CHECKED,
+    Found,
     Frames,
     Row,
     frames,
     microseconds,
-    photo_row,
     refuse,
-    refused_row,
 )
 from devise_lib.spark.ingest.sources import Place, make_describer
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
@@ -36,9 +35,6 @@ RANGES = (
     "records string, size_bytes long, is_mixed boolean"  # in JSON, because it may be no UTF-8
 )
 RANGE_NAMES = ["path", "start", "stop", "shadowed", "links", "records"]
-# A member with its content, or with the reason why it was not read.
-MEMBERS = "path string, modified_us long, content binary, reason string, message string"
-MEMBER_NAMES = ["path", "modified_us", "content", "reason", "message"]
 
 
 def plan_archives(archives: DataFrame, place: Place) -> DataFrame:
@@ -73,33 +69,31 @@ def check_ranges(ranges: DataFrame, place: Place, limits: Limits) -> DataFrame:
     Raises:
         InputError: in the task: a file cannot be read as a tar.
     """
-    wanted = ranges.select(*RANGE_NAMES)
-    files = wanted.mapInPandas(_reader(place.opener), MEMBERS)
-    source, describe = place.source, make_describer(place)
+    source, describe, opener = place.source, make_describer(place), place.opener
+
+    def rows(path: str, part: TarRange) -> Iterator[Row]:
+        for file in _files(opener.open(), path, part):
+            member = f"{path}{MEMBER}{file.name}"
+            if not place.takes(member):
+                continue
+            photo_id, label, owner, fault = describe(member)
+            own = (photo_id, source.name, member, label, owner, source.test_share)
+            found = Found(*own, size_bytes=None, modified_us=microseconds(file.modified_s))
+            if file.refusal:
+                yield found.unread(file.refusal)
+            else:
+                refusal = refuse(file.content, limits.max_pixels, limits.min_side, fault)
+                yield found.read(file.content, refusal)
 
     def check(batches: Frames) -> Frames:
         for batch in batches:
-            rows = []
-            for path, modified_us, content, reason, message in batch.itertuples(index=False):
-                if not place.takes(path):
-                    continue
-                photo_id, label, owner, fault = describe(path)
-                known = (photo_id, source.name, path, label, owner, source.test_share)
-                if reason:
-                    rows.append(refused_row(known, None, modified_us, reason, message))
-                else:
-                    refusal = refuse(content, limits.max_pixels, limits.min_side, fault)
-                    rows.append(
-                        photo_row(
-                            **dict(zip(CHECKED.names, known, strict=False)),
-                            modified_us=modified_us,
-                            content=content,
-                            refusal=refusal,
-                        )
-                    )
-            yield pd.DataFrame(rows, columns=CHECKED.names)
+            for path, start, stop, shadowed, links, records in batch.itertuples(index=False):
+                of_range = (tuple(shadowed), tuple(Link(*link) for link in links))
+                part = TarRange(start, stop, *of_range, tuple(map(tuple, json.loads(records))))
+                yield from frames(rows(path, part))
 
-    return files.mapInPandas(check, CHECKED)
+    # One function reads and checks, so that photos go from Python to Spark once.
+    return ranges.select(*RANGE_NAMES).mapInPandas(check, CHECKED)
 
 
 def _planner(opener: WorkerFiles) -> Callable[[Frames], Frames]:
@@ -125,33 +119,15 @@ def _range_row(path: str, part: TarRange) -> Row:
     return *of_range, json.dumps(part.records), part.weight, part.is_mixed
 
 
-def _reader(opener: WorkerFiles) -> Callable[[Frames], Frames]:
-    def read(batches: Frames) -> Frames:
-        for batch in batches:
-            for path, start, stop, shadowed, links, records in batch.itertuples(index=False):
-                of_range = (tuple(shadowed), tuple(Link(*link) for link in links))
-                part = TarRange(start, stop, *of_range, tuple(map(tuple, json.loads(records))))
-                yield from frames(_files(opener.open(), path, part), MEMBER_NAMES, content_at=2)
-
-    return read
-
-
-def _files(files: Files, path: str, part: TarRange) -> Iterator[Row]:
+def _files(files: Files, path: str, part: TarRange) -> Iterator[File]:
     def open_part(start: int, stop: int) -> IO[bytes]:
         return io.BufferedReader(files.open_range(absolute(path), start, stop))
 
     try:
         with open_part(part.start, part.stop) as opened:
-            for file in read_range(opened, part, open_part):
-                yield (f"{path}{MEMBER}{file.name}", *_as_row(file))
+            yield from read_range(opened, part, open_part)
     except ArchiveError as error:
         raise _unreadable(path, error) from error
-
-
-def _as_row(file: File) -> Row:
-    found = file.refusal
-    refused = (found.reason.value, found.message) if found else (None, None)
-    return microseconds(file.modified_s), file.content, *refused
 
 
 def _unreadable(path: str, error: ArchiveError) -> InputError:

@@ -13,12 +13,13 @@ from pyspark import TaskContext
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from devise_lib.photo_limits import PREFETCH_BYTES, READ_THREADS, READ_TIMEOUT_S
 from devise_lib.reasons import Reason
 from devise_lib.spark.photos.reading import make_reader
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.vision.images.decode import Refusal, decode_inspected
 from devise_lib.vision.networks.inference import Pixels
-from devise_lib.vision.prefetch import prefetch_map
+from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
 
 FILE = ("path", "size_bytes", "sha256", "content")  # columns of PHOTOS that a photo is read from
 Batches = Iterator[pa.RecordBatch]
@@ -37,9 +38,9 @@ class Reading:
     """
 
     decode_threads: int = 0
-    read_threads: int = 8
-    prefetch_bytes: int = 64 << 20
-    limit_s: float = 60.0
+    read_threads: int = READ_THREADS
+    prefetch_bytes: int = PREFETCH_BYTES
+    limit_s: float = READ_TIMEOUT_S
     files: WorkerFiles = field(default_factory=WorkerFiles)
 
 
@@ -76,10 +77,8 @@ class DecodedPhotos:
         done = prefetch_map(
             self._decode,
             chain([first], photos),
-            threads=threads,
-            ahead=self._reading.prefetch_bytes,
+            limits=PrefetchLimits(threads, self._reading.prefetch_bytes, self._reading.limit_s),
             weigh=lambda photo: (photo.size_bytes or 0) + self._image_size**2 * 3,
-            limit_s=self._reading.limit_s,
             late=self._late,
         )
         for photo, read_s, decode_s in done:

@@ -6,12 +6,12 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute, from_printable, is_remote
+from devise_lib.photo_limits import MAX_FILE_BYTES
 from devise_lib.reasons import Reason
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.vision.images.decode import Refusal
 
-MAX_FILE_BYTES = 1 << 30  # A task holds a whole file in memory.
 READ_ERRORS = (OSError, InputError, Py4JError)
 
 

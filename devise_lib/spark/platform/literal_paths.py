@@ -1,4 +1,4 @@
-"""Reads Parquet files and users' tables at paths that are names, not patterns.
+"""Reads Parquet files at paths that are names, not patterns.
 
 Spark takes `*?[]{}` in a path as a pattern. There are two ways around it, and each has a limit:
 
@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from devise_lib.paths import absolute, escape_glob
-from devise_lib.spark.platform.hadoop_files import session_files, spark_path
+from devise_lib.paths import escape_glob
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?")
 AS_WRITTEN = {"__globPaths__": "false"}  # an option of Spark's readers of files
@@ -58,24 +57,6 @@ def _union(frames: Sequence[DataFrame]) -> DataFrame:
         return frames[0]
     half = len(frames) // 2
     return _union(frames[:half]).unionAll(_union(frames[half:]))
-
-
-def open_table(spark: SparkSession, kind: str, path: str) -> DataFrame:
-    """Return a user's table: that at the path if it exists, else those that match it as a pattern.
-
-    Args:
-        spark: the session.
-        kind: "parquet", or "delta", which knows no patterns.
-        path: a path or URI.
-
-    Raises:
-        AnalysisException: there is no such table.
-    """
-    files, _ = session_files(spark, path)
-    whole = absolute(path)
-    is_there = files.status(whole) is not None
-    reader = spark.read.format(kind)
-    return (reader.options(**AS_WRITTEN) if is_there else reader).load(spark_path(spark, whole))
 
 
 def text_in_sql(text: str) -> str:

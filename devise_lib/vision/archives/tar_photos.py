@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from devise_lib.paths import printable
+from devise_lib.photo_limits import MAX_FILE_BYTES
 from devise_lib.reasons import Reason
 from devise_lib.vision.archives.tar_members import (
     BLOCK,
@@ -26,7 +27,6 @@ from devise_lib.vision.archives.tar_ranges import TAR, Link, TarRange, link_of
 from devise_lib.vision.images.decode import Refusal
 
 MEMBER = "!"  # separates an archive's path from the path of a member
-MAX_FILE_BYTES = 2**30  # a file is held in memory
 MAX_SPARSE_BYTES = 64 << 20  # a sparse file may claim a thousand times the bytes that it has
 _KINDS = {  # members that are no files
     tarfile.FIFOTYPE: "a named pipe",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from devise_lib.photo_limits import MAX_PIXELS, MIN_SIDE
 from devise_lib.reasons import Reason
 from devise_lib.vision.images import tiff_layouts
 from devise_lib.vision.images.colour_profiles import apply_profile, gamma_table, profile_transform
@@ -20,9 +21,6 @@ from devise_lib.vision.images.structure import has_bad_checksum, is_cut, kind_of
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False  # a photo without all its pixels is refused
 Image.MAX_IMAGE_PIXELS = None  # `_open` applies our own limit to the header, before decoding
-
-MAX_PIXELS = 64_000_000
-MIN_SIDE = 8
 
 # The formats that Pillow may try. Its other readers would run a program (EPS), or open a picture
 # within the file whose size the header does not state (ICO, ICNS).

@@ -4,6 +4,7 @@ import pytest
 from devise_lib.spark.photos import decoding
 from devise_lib.spark.photos.decoding import DecodedPhotos, Reading
 from devise_lib.spark.tables.schemas import PHOTOS
+from devise_lib.vision.prefetch import PrefetchLimits
 from tests.embedding import photo_row, picture
 
 READING = Reading(decode_threads=3, read_threads=5, prefetch_bytes=1 << 20, limit_s=7.0)
@@ -32,7 +33,7 @@ def test_photos_are_decoded_as_the_keys_say(tmp_path, monkeypatch, stays_at_path
     photos = batch((*row[:-1], None) if stays_at_path else row)
     [pixels] = DecodedPhotos(iter([photos]), 1, 16, READING).decoded()
     assert pixels.shape == (16, 16, 3)
-    assert (given["threads"], given["ahead"], given["limit_s"]) == (threads, 1 << 20, 7.0)
+    assert given["limits"] == PrefetchLimits(threads, ahead=1 << 20, limit_s=7.0)
 
 
 def test_results_go_with_the_rows_of_their_batch():

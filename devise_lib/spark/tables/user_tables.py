@@ -1,0 +1,53 @@
+"""Opens the tables that users name in a configuration."""
+
+from delta import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from devise_lib.errors import InputError
+from devise_lib.paths import absolute
+from devise_lib.spark.platform.hadoop_files import session_files, spark_path
+from devise_lib.spark.platform.literal_paths import AS_WRITTEN
+
+
+def open_user_table(
+    spark: SparkSession, source: str, key: str, *, is_name: bool, kind: str = ""
+) -> DataFrame:
+    """Return a user's table: that at the path if it exists, else those that match it as a pattern.
+
+    Args:
+        spark: the session.
+        source: the full name of a table of the catalog, or a path or URI.
+        key: of the configuration, for errors.
+        is_name: whether it is a name.
+        kind: "parquet", or "delta", which knows no patterns; "": the one that it is.
+
+    Raises:
+        InputError: there is no such table.
+    """
+    try:
+        if is_name:
+            return spark.table(source)
+        whole = absolute(source)
+        path = spark_path(spark, whole)
+        found = kind or ("delta" if DeltaTable.isDeltaTable(spark, path) else "parquet")
+        is_there = session_files(spark, source)[0].status(whole) is not None
+        reader = spark.read.format(found)
+        return (reader.options(**AS_WRITTEN) if is_there else reader).load(path)
+    except AnalysisException as error:
+        if kind:
+            message = (
+                f"{key}: there is no {kind} table {source!r} ({error.getCondition()}); give a path "
+                "or a name that exists"
+            )
+        elif is_name:
+            message = (
+                f"there is no table {source!r}: give {key} as the full name of a table, or as a "
+                'path with a "/" in it'
+            )
+        else:
+            message = (
+                f"{source} cannot be read as a Delta table or as Parquet files "
+                f"({str(error).splitlines()[0]}): give {key} the folder of one"
+            )
+        raise InputError(message) from error
