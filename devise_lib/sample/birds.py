@@ -1,5 +1,7 @@
 """Draws birds from their attributes: standing, swimming, soaring or upright."""
 
+from dataclasses import dataclass
+
 from devise_lib.sample.canvas import Canvas, Colour, Point, tone
 from devise_lib.sample.things import Thing
 
@@ -8,24 +10,27 @@ PALE: Colour = (250, 248, 240)
 BEAK: Colour = (240, 150, 40)
 
 
+@dataclass(frozen=True)
+class Bird:
+    """The lengths of neck and legs in units of the figure, and the kinds of the other parts."""
+
+    neck: float = 0.2
+    legs: float = 0.25
+    pose: str = "stand"
+    beak: str = "short"
+    head_colour: str = "main"
+
+
 def draw_bird(
-    canvas: Canvas,
-    thing: Thing,
-    main: Colour,
-    second: Colour,
-    vary: float,
-    neck: float = 0.2,
-    legs: float = 0.25,
-    pose: str = "stand",
-    beak: str = "short",
-    head_colour: str = "main",
+    canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float, body: Bird
 ) -> None:
     """Draws a bird that stands, swims, soars or walks upright."""
-    top_colour = {"main": main, "second": second, "pale": PALE}[head_colour]
+    top_colour = {"main": main, "second": second, "pale": PALE}[body.head_colour]
+    pose, neck = body.pose, body.neck
     if pose == "upright":
         _draw_upright_bird(canvas, main, second)
         return
-    y = 0.3 if pose == "swim" else 0.72 - legs
+    y = 0.3 if pose == "swim" else 0.72 - body.legs
     if pose == "stand":
         for x in (-0.08, 0.1):
             canvas.stroke([(x, y + 0.1), (x + 0.03, 0.8), (x + 0.13, 0.8)], 0.04, BEAK)
@@ -48,7 +53,7 @@ def draw_bird(
         canvas.stroke([base, top], 0.2, top_colour, 0.62)
     canvas.ellipse((-0.06, y), 0.48, 0.25, main, -0.12)
     canvas.ellipse((top[0], top[1]), 0.15, 0.14, top_colour)
-    _draw_beak(canvas, top, beak, second if thing.label == "swan" else BEAK)
+    _draw_beak(canvas, top, body.beak, second if thing.label == "swan" else BEAK)
     canvas.ellipse((top[0] + 0.05, top[1] - 0.03), 0.03, 0.035, DARK, outline=1)
     if pose == "soar":
         canvas.polygon(

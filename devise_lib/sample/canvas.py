@@ -128,14 +128,13 @@ class Canvas:
 def mark_ellipse(
     canvas: Canvas,
     centre: Point,
-    rx: float,
-    ry: float,
+    radii: Point,
     pattern: str,
     colour: Colour,
-    shift: float = 0.0,
+    shift: float,
 ) -> None:
     """Draws stripes, spots or patches inside an upright ellipse; `shift` in [0, 1) moves them."""
-    cx, cy = centre
+    (cx, cy), (rx, ry) = centre, radii
     if pattern == "stripes":
         for i in range(6):
             x = -0.78 + (i + 0.5 * shift) * 0.27

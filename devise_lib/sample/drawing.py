@@ -1,9 +1,11 @@
 """Chooses the figure and the proportions for each thing."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from devise_lib.sample.birds import draw_bird
+from devise_lib.sample.birds import Bird, draw_bird
 from devise_lib.sample.canvas import Canvas, Colour
 from devise_lib.sample.machines import (
     draw_airplane,
@@ -13,7 +15,7 @@ from devise_lib.sample.machines import (
     draw_heavy_vehicle,
     draw_helicopter,
 )
-from devise_lib.sample.quadrupeds import draw_quadruped
+from devise_lib.sample.quadrupeds import Quadruped, draw_quadruped
 from devise_lib.sample.still_life import (
     draw_building,
     draw_castle,
@@ -26,42 +28,42 @@ from devise_lib.sample.still_life import (
     draw_tower,
     draw_tree,
 )
-from devise_lib.sample.swimmers import draw_octopus, draw_swimmer
+from devise_lib.sample.swimmers import Swimmer, draw_octopus, draw_swimmer
 from devise_lib.sample.things import Thing
 
 Figure = Callable[..., None]
 
-_HOOFED = {"legs": 0.55, "tail": "hair", "ears": "pointed", "neck": 0.4, "snout": 0.17}
-_CAT = {"legs": 0.42, "length": 0.58, "height": 0.23, "neck": 0.16, "tail": "long"}
-_DOG = {"legs": 0.45, "height": 0.21, "neck": 0.24, "tail": "bushy", "snout": 0.17}
-_BEAR = {"legs": 0.36, "length": 0.62, "height": 0.36, "neck": 0.16, "head": 0.2, "tail": "stub"}
+_HOOFED = Quadruped(legs=0.55, tail="hair", ears="pointed", neck=0.4, snout=0.17)
+_CAT = Quadruped(legs=0.42, length=0.58, height=0.23, neck=0.16, tail="long")
+_DOG = Quadruped(legs=0.45, height=0.21, neck=0.24, tail="bushy", snout=0.17, ears="pointed")
+_BEAR = Quadruped(legs=0.36, length=0.62, height=0.36, neck=0.16, head=0.2, tail="stub")
 
 # The figure of a thing follows from its kind.
-_BY_KIND: dict[str, tuple[Figure, dict[str, Any]]] = {
+_BY_KIND: dict[str, tuple[Figure, Quadruped | Bird | Swimmer | None]] = {
     "grazer": (draw_quadruped, _HOOFED),
     "feline": (draw_quadruped, _CAT),
-    "canine": (draw_quadruped, _DOG | {"ears": "pointed"}),
+    "canine": (draw_quadruped, _DOG),
     "bear": (draw_quadruped, _BEAR),
-    "land bird": (draw_bird, {"beak": "hooked"}),
-    "water bird": (draw_bird, {"pose": "swim", "beak": "flat"}),
-    "fish": (draw_swimmer, {}),
-    "sea mammal": (draw_swimmer, {"arch": 0.12}),
-    "mollusc": (draw_octopus, {}),
-    "motorcar": (draw_car, {}),
-    "heavy vehicle": (draw_heavy_vehicle, {}),
-    "cycle": (draw_bicycle, {}),
-    "small boat": (draw_boat, {"long": 0.7}),
-    "ship": (draw_boat, {"long": 0.9}),
-    "aircraft": (draw_airplane, {}),
-    "building": (draw_building, {}),
-    "tower building": (draw_tower, {}),
-    "tree": (draw_tree, {}),
-    "flower": (draw_flower, {}),
-    "tool": (draw_tool, {}),
-    "seat": (draw_seat, {}),
-    "stand": (draw_table, {}),
-    "landform": (draw_mountain, {}),
-    "sky sight": (draw_rainbow, {}),
+    "land bird": (draw_bird, Bird(beak="hooked")),
+    "water bird": (draw_bird, Bird(pose="swim", beak="flat")),
+    "fish": (draw_swimmer, Swimmer()),
+    "sea mammal": (draw_swimmer, Swimmer(arch=0.12)),
+    "mollusc": (draw_octopus, None),
+    "motorcar": (draw_car, None),
+    "heavy vehicle": (draw_heavy_vehicle, None),
+    "cycle": (draw_bicycle, None),
+    "small boat": (partial(draw_boat, long=0.7), None),
+    "ship": (partial(draw_boat, long=0.9), None),
+    "aircraft": (draw_airplane, None),
+    "building": (draw_building, None),
+    "tower building": (draw_tower, None),
+    "tree": (draw_tree, None),
+    "flower": (draw_flower, None),
+    "tool": (draw_tool, None),
+    "seat": (draw_seat, None),
+    "stand": (draw_table, None),
+    "landform": (draw_mountain, None),
+    "sky sight": (draw_rainbow, None),
 }
 
 # These things differ from their kind in proportions or in the whole figure.
@@ -98,6 +100,7 @@ _FIGURES: dict[str, Figure] = {"helicopter": draw_helicopter, "castle": draw_cas
 
 def draw_thing(canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float) -> None:
     """Draws `thing` where the canvas is placed; `vary` in [0, 1) changes limbs and proportions."""
-    figure, proportions = _BY_KIND[thing.kind]
+    figure, traits = _BY_KIND[thing.kind]
     figure = _FIGURES.get(thing.label, figure)
-    figure(canvas, thing, main, second, vary, **(proportions | _PROPORTIONS.get(thing.label, {})))
+    own = () if traits is None else (replace(traits, **_PROPORTIONS.get(thing.label, {})),)
+    figure(canvas, thing, main, second, vary, *own)

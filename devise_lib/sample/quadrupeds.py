@@ -5,6 +5,7 @@ varies the drawing, and the proportions of that thing.
 """
 
 import math
+from dataclasses import dataclass
 
 from devise_lib.sample.canvas import Canvas, Colour, Point, mark_ellipse, tone
 from devise_lib.sample.things import Thing
@@ -14,35 +15,60 @@ PALE: Colour = (250, 248, 240)
 HORN: Colour = (196, 178, 140)
 
 
+@dataclass(frozen=True)
+class Quadruped:
+    """The sizes of an animal's parts in units of the figure, and the kinds of ears and tail."""
+
+    legs: float = 0.5
+    length: float = 0.55
+    height: float = 0.26
+    neck: float = 0.3
+    head: float = 0.16
+    snout: float = 0.12
+    ears: str = "round"
+    tail: str = "thin"
+
+
 def draw_quadruped(
-    canvas: Canvas,
-    thing: Thing,
-    main: Colour,
-    second: Colour,
-    vary: float,
-    legs: float = 0.5,
-    length: float = 0.55,
-    height: float = 0.26,
-    neck: float = 0.3,
-    head: float = 0.16,
-    snout: float = 0.12,
-    ears: str = "round",
-    tail: str = "thin",
+    canvas: Canvas, thing: Thing, main: Colour, second: Colour, vary: float, build: Quadruped
 ) -> None:
     """Draws a four-legged animal, with parts such as mane, horns, antlers, trunk and wool."""
-    parts = thing.parts
-    hip = 0.8 - legs
-    body = (-0.1, hip - 0.55 * height)
-    _draw_tail(canvas, (-0.1 - length, body[1] - 0.3 * height), tail, main, second)
+    length, height = build.length, build.height
+    body = (-0.1, 0.8 - build.legs - 0.55 * height)
+    _draw_tail(canvas, (-0.1 - length, body[1] - 0.3 * height), build.tail, main, second)
+    _draw_legs(canvas, thing, (main, second), vary, build)
+    if "wool" in thing.parts:
+        for i in range(9):
+            angle = 2 * math.pi * i / 9
+            x, y = length * 0.85 * math.cos(angle), height * 0.8 * math.sin(angle)
+            canvas.ellipse((body[0] + x, body[1] + y), 0.19, 0.17, main)
+        canvas.ellipse(body, length * 0.9, height * 0.95, main, outline=1)
+    else:
+        canvas.ellipse(body, length, height, main)
+    mark_ellipse(canvas, body, (length, height), thing.pattern, second, vary)
+    base = (body[0] + 0.75 * length, body[1] - 0.25 * height)
+    top = (base[0] + 0.16 + 0.25 * build.neck, base[1] - build.neck)
+    _draw_neck(canvas, thing, (base, top), build.head, main, second)
+    face = second if "wool" in thing.parts else main
+    _draw_headgear(canvas, thing, top, build.head)
+    _draw_ears(canvas, top, build, face, second)
+    _draw_face(canvas, thing, top, build, (face, second))
+
+
+def _draw_legs(
+    canvas: Canvas, thing: Thing, colours: tuple[Colour, Colour], vary: float, build: Quadruped
+) -> None:
+    main, second = colours
+    parts, length, hip = thing.parts, build.length, 0.8 - build.legs
     swing = 0.07 * math.sin(vary * 6.28)
-    thick = 0.11 + 0.22 * (height - 0.2)
+    thick = 0.11 + 0.22 * (build.height - 0.2)
     for x, move, shade in (
         (0.62, swing, 0.72),
         (-0.55, -swing, 0.72),
         (0.8, -swing, 1.0),
         (-0.78, swing, 1.0),
     ):
-        top, foot = (body[0] + x * length, hip - 0.1), (body[0] + x * length + move, 0.8)
+        top, foot = (-0.1 + x * length, hip - 0.1), (-0.1 + x * length + move, 0.8)
         canvas.limb(top, foot, thick, tone(main, shade), 0.8)
         if thing.pattern == "stripes":
             for step in (0.35, 0.55, 0.75):
@@ -60,27 +86,6 @@ def draw_quadruped(
             canvas.box(foot[0] - thick / 2, 0.75, foot[0] + thick / 2, 0.82, DARK, 1)
         elif "paws" in parts or "fur" in parts:
             canvas.ellipse((foot[0] + 0.03, 0.79), 0.08, 0.04, tone(main, shade))
-    if "wool" in parts:
-        for i in range(9):
-            angle = 2 * math.pi * i / 9
-            canvas.ellipse(
-                (
-                    body[0] + length * 0.85 * math.cos(angle),
-                    body[1] + height * 0.8 * math.sin(angle),
-                ),
-                0.19,
-                0.17,
-                main,
-            )
-        canvas.ellipse(body, length * 0.9, height * 0.95, main, outline=1)
-    else:
-        canvas.ellipse(body, length, height, main)
-    mark_ellipse(canvas, body, length, height, thing.pattern, second, vary)
-    base = (body[0] + 0.75 * length, body[1] - 0.25 * height)
-    top = (base[0] + 0.16 + 0.25 * neck, base[1] - neck)
-    _draw_neck(canvas, thing, base, top, head, main, second)
-    face = second if "wool" in parts else main
-    _draw_head(canvas, thing, top, head, snout, ears, face, second)
 
 
 def _draw_tail(canvas: Canvas, root: Point, tail: str, main: Colour, second: Colour) -> None:
@@ -109,12 +114,12 @@ def _draw_tail(canvas: Canvas, root: Point, tail: str, main: Colour, second: Col
 def _draw_neck(
     canvas: Canvas,
     thing: Thing,
-    base: Point,
-    top: Point,
+    ends: tuple[Point, Point],
     head: float,
     main: Colour,
     second: Colour,
 ) -> None:
+    base, top = ends
     if "mane" in thing.parts and thing.kind == "feline":
         for i in range(10):
             angle = 2 * math.pi * i / 10
@@ -144,19 +149,9 @@ def _draw_neck(
         )
 
 
-def _draw_head(
-    canvas: Canvas,
-    thing: Thing,
-    centre: Point,
-    head: float,
-    snout: float,
-    ears: str,
-    main: Colour,
-    second: Colour,
-) -> None:
+def _draw_headgear(canvas: Canvas, thing: Thing, centre: Point, head: float) -> None:
     x, y = centre
-    parts = thing.parts
-    if "antlers" in parts:
+    if "antlers" in thing.parts:
         for side in (-0.1, 0.08):
             root = (x + side, y - head * 0.6)
             tip = (root[0] + 2 * side, root[1] - 0.38)
@@ -164,11 +159,17 @@ def _draw_head(
             for share in (0.4, 0.7):
                 fork = (root[0] + 2 * side * share, root[1] - 0.38 * share)
                 canvas.stroke([fork, (fork[0] + 0.13, fork[1] - 0.12)], 0.045, HORN)
-    if "horns" in parts:
+    if "horns" in thing.parts:
         for side in (-0.07, 0.06):
             canvas.limb(
                 (x + side, y - head * 0.6), (x + 1.9 * side, y - head - 0.12), 0.06, HORN, 0.4
             )
+
+
+def _draw_ears(
+    canvas: Canvas, centre: Point, build: Quadruped, main: Colour, second: Colour
+) -> None:
+    (x, y), head, ears = centre, build.head, build.ears
     if ears == "big":
         canvas.ellipse((x - 0.1, y + 0.02), 0.2, 0.26, tone(main, 0.85))
     if ears == "pointed":
@@ -186,6 +187,13 @@ def _draw_head(
             canvas.ellipse((x + side, y - head * 0.9), 0.065, 0.065, tone(main, 0.85))
     elif ears == "flop":
         canvas.ellipse((x - 0.11, y + 0.0), 0.06, 0.16, tone(second, 0.9), 0.2)
+
+
+def _draw_face(
+    canvas: Canvas, thing: Thing, centre: Point, build: Quadruped, colours: tuple[Colour, Colour]
+) -> None:
+    (x, y), (main, second) = centre, colours
+    parts, head, snout = thing.parts, build.head, build.snout
     if snout:
         light = tone(main, 1.25) if "fur" in parts or thing.kind == "feline" else main
         canvas.ellipse((x + head * 0.75, y + head * 0.4), snout, head * 0.5, light, 0.35)
