@@ -1,13 +1,14 @@
 """DeViSE's first phase on one rank: trains a softmax network on pixels."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from devise_lib.training.ranks.checkpoint import checkpoint_in
-from devise_lib.training.ranks.feed import Feed, label_indexer, to_photos
+from devise_lib.training.ranks.feed import Epochs, Feed, to_photos
 
 SHIFT = 4  # the largest random shift of a photo, pixels
 
@@ -71,7 +72,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
 
     from devise_lib.training.ranks.events import EventFiles
-    from devise_lib.training.ranks.loop import start_rank, train
+    from devise_lib.training.ranks.loop import Trainable, start_rank, train
     from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
     rank, size = start_rank(plan.threads, plan.seed)
@@ -85,11 +86,8 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         warmup_steps=total // 8,
     )
     epochs = train(
-        model,
-        _cross_entropy,
+        Trainable(model, _cross_entropy, shifted_photos(plan, rank, size), steps),
         keras.optimizers.AdamW(schedule, weight_decay=1e-4),
-        make_feed(plan, rank, size),
-        steps,
         plan.epochs,
         checkpoint_in(plan.folder, "softmax", plan.checkpoint_steps),
     )
@@ -103,9 +101,7 @@ def _cross_entropy(probabilities: Any, truth: Any) -> Any:
     return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(truth, probabilities))
 
 
-def make_feed(
-    plan: SoftmaxPlan, rank: int, size: int
-) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
+def shifted_photos(plan: SoftmaxPlan, rank: int, size: int) -> Epochs:
     """Returns a function from an epoch's number to batches of photos and the numbers of their
     classes.
 
@@ -113,15 +109,16 @@ def make_feed(
     """
     columns, rows = ("pixels", "label"), plan.batch_size
     feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
-    place = label_indexer(plan.classes)
 
-    def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
-        rng = np.random.default_rng([plan.seed, rank, number])
-        for batch in feed.epoch(number):
-            photos = to_photos(batch["pixels"], plan.image_size)
+    def prepare(epoch: int) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        rng = np.random.default_rng([plan.seed, rank, epoch])
+
+        def change(pixels: NDArray[Any]) -> NDArray[np.float32]:
+            photos = to_photos(pixels, plan.image_size)
             mirrored = rng.random(len(photos)) < 0.5
             photos[mirrored] = photos[mirrored, :, ::-1]
-            photos = np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
-            yield photos, place(batch["label"])
+            return np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
 
-    return epoch
+        return change
+
+    return feed.labelled(plan.classes, prepare)
