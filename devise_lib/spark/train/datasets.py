@@ -16,7 +16,7 @@ from devise_lib.spark.features.folds import Fold, TrainingFeatures
 from devise_lib.spark.features.moments import feature_labels, feature_moments, label_vectors
 from devise_lib.spark.labels.splits import has_vector
 from devise_lib.training.plan import DatasetSpec, FoldSpec
-from devise_lib.training.settings import Negatives
+from devise_lib.training_choices import Negatives
 
 
 def read_training(
