@@ -31,7 +31,8 @@ class ClosedForms:
         moments: the sums over the training features.
         vectors: S, (c, m), in the order of the moments' classes.
 
-    Each method raises ValueError if there are no features, or if a strength is not positive.
+    The argument `strength` is l, but where a method says otherwise. Each method raises ValueError
+    if there are no features, or if a strength is not positive.
     """
 
     moments: ClassMoments
@@ -42,9 +43,6 @@ class ClosedForms:
 
         W = argmin ||T - Z W'||^2 + l ||W||^2, (m, d). Photos and labels are compared in the space
         of words.
-
-        Args:
-            strength: l.
         """
         t = self._rotated(strength)
         return _to_words(self.moments, t.over(t.b + strength))
@@ -54,9 +52,6 @@ class ClosedForms:
 
         A = argmin ||Z - T A'||^2 + l ||A||^2, (d, m). Photos and labels are compared among the
         standardised features. This direction makes fewer hubs than the map from features to labels.
-
-        Args:
-            strength: l.
 
         Source: Shigeto et al., "Ridge Regression, Hubness, and Zero-Shot Learning" (2015).
         """
@@ -86,9 +81,6 @@ class ClosedForms:
         W = argmin ||Z - T W||^2 + l ||Z W' - T||^2, (m, d). The condition
         T'T W + l W Z'Z = (1 + l) T'Z is a Sylvester equation with two symmetric matrices. Their
         eigenvectors therefore solve it.
-
-        Args:
-            strength: l.
 
         Source: Kodirov et al., "Semantic Autoencoder for Zero-Shot Learning" (2017), eq. 6.
         """

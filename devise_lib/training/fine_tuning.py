@@ -15,7 +15,7 @@ from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation, cross_fitted
 from devise_lib.paths import local
 from devise_lib.training.augmentation import Augmentation
-from devise_lib.training.plan import LabelledRows
+from devise_lib.training.plan import LabelledRows, RankPlan
 from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
 from devise_lib.training.ranks.feed import Epochs, Feed, to_photos
 from devise_lib.training.settings import Objective
@@ -47,8 +47,8 @@ class TuningFold:
     number: int
 
 
-@dataclass(frozen=True)
-class FineTuningPlan:
+@dataclass(frozen=True, kw_only=True)
+class FineTuningPlan(RankPlan):
     """The input of every rank.
 
     Attributes:
@@ -63,12 +63,6 @@ class FineTuningPlan:
         patience: the trial ends after so many epochs without a better score; 0 for no such end.
         batch_size: photos per step, of all ranks together; a multiple of `readers`.
         image_size: side of a photo, pixels.
-        seed: of the order, of augmentation and of the loss.
-        readers: of the feed, shared by the ranks.
-        folder: of checkpoints; "" for none.
-        checkpoint_steps: steps between two checkpoints.
-        threads: cores per rank.
-        events: the folder of TensorBoard's event files; "" for none.
     """
 
     fold: TuningFold
@@ -82,12 +76,6 @@ class FineTuningPlan:
     patience: int
     batch_size: int
     image_size: int
-    seed: int
-    readers: int
-    folder: str
-    checkpoint_steps: int
-    threads: int
-    events: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.training.plan import RankPlan
 from devise_lib.training.ranks.checkpoint import checkpoint_in
 from devise_lib.training.ranks.feed import Epochs, Feed, to_photos
 
 SHIFT = 4  # the largest random shift of a photo, pixels
 
 
-@dataclass(frozen=True)
-class SoftmaxPlan:
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxPlan(RankPlan):
     """The input of every rank.
 
     Attributes:
@@ -26,13 +27,7 @@ class SoftmaxPlan:
         image_size: side of a photo, pixels.
         epochs: passes over the photos.
         batch_size: photos per step, of all ranks together; a multiple of `readers`.
-        readers: of the feed, shared by the ranks.
         learning_rate: the greatest rate of the schedule.
-        seed: of the order and of the random changes of photos.
-        threads: cores per rank.
-        folder: of the checkpoints from which a killed training resumes; "" for none.
-        checkpoint_steps: steps between two checkpoints within an epoch.
-        events: the folder of TensorBoard's event files; "" for none.
     """
 
     file_urls: Sequence[str]
@@ -42,13 +37,7 @@ class SoftmaxPlan:
     image_size: int
     epochs: int
     batch_size: int
-    readers: int
     learning_rate: float
-    seed: int
-    threads: int
-    folder: str = ""
-    checkpoint_steps: int = 1_000
-    events: str = ""
 
 
 @dataclass(frozen=True)

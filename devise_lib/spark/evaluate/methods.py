@@ -31,12 +31,7 @@ from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose_by_one_standard_error
 from devise_lib.numerics.vectors import FloatArray
 from devise_lib.spark.features.folds import Fold, TrainingFeatures, make_folds
-from devise_lib.spark.features.moments import (
-    collect_features,
-    feature_labels,
-    feature_moments,
-    label_vectors,
-)
+from devise_lib.spark.features.moments import collect_features, label_vectors
 from devise_lib.training.bundle import ProjectionBundle
 
 BLOCK = 1_000  # photos of a bank that are scored at once
@@ -118,9 +113,7 @@ def select_methods(
         InputError: there are settings to choose, but no photos to choose by.
     """
     vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
-    feature_labels(features, vectors)
-    moments = feature_moments(features)
-    training = TrainingFeatures(features, moments, vectors, control, bundle.layer)
+    training = TrainingFeatures.of(features, vectors, control, bundle.layer)
     folds = make_folds(training, config.validation_photos, config.folds)
     selection = _ModelSelection(*_training_stats(training, folds, config.csls_bank_size), known)
     specs = _closed_forms(config)

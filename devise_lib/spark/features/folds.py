@@ -6,7 +6,6 @@ from functools import cached_property
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -15,7 +14,14 @@ from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation
-from devise_lib.spark.features.moments import Part, Vectors, collect_features, total_moments
+from devise_lib.spark.features.moments import (
+    Part,
+    Vectors,
+    collect_features,
+    feature_labels,
+    feature_moments,
+    total_moments,
+)
 
 # Two labels with this cosine name nearly the same thing: "crab", "Dungeness crab".
 SAME_LABEL_COSINE = 0.9
@@ -53,8 +59,21 @@ class TrainingFeatures:
     rows: DataFrame
     moments: Mapping[Part, ClassMoments]
     vectors: Vectors
-    control: Mapping[str, NDArray[np.float32]]
+    control: Vectors
     layer: SoftmaxLayer
+
+    @classmethod
+    def of(
+        cls, features: DataFrame, vectors: Vectors, control: Vectors, layer: SoftmaxLayer
+    ) -> "TrainingFeatures":
+        """Sum up the training split of `features`, whose labels must all have vectors.
+
+        Raises:
+            InputError: a label has no vector, or the split has no row.
+        """
+        feature_labels(features, vectors)
+        rows = features.where("split = 'train'")
+        return cls(rows, feature_moments(rows), vectors, control, layer)
 
     @cached_property
     def total(self) -> ClassMoments:

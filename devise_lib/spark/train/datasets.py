@@ -1,6 +1,6 @@
 """What the trainings of a projection read: rows of FEATURES, and the vectors of their labels."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,36 +13,10 @@ from devise_lib.numerics.candidates import CONTROL, METHOD, SoftmaxLayer
 from devise_lib.numerics.closed_form import classifier_weights
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.spark.features.folds import Fold, TrainingFeatures
-from devise_lib.spark.features.moments import feature_labels, feature_moments, label_vectors
+from devise_lib.spark.features.moments import Vectors
 from devise_lib.spark.labels.splits import has_vector
 from devise_lib.training.plan import DatasetSpec, FoldSpec
 from devise_lib.training_choices import Negatives
-
-
-def read_training(
-    labels: DataFrame, features: DataFrame, layer: SoftmaxLayer, backbone_id: str
-) -> TrainingFeatures:
-    """Return FEATURES of a backbone's training photos, with their sums and their labels' vectors.
-
-    Args:
-        labels: LABELS.
-        features: FEATURES.
-        layer: the backbone's softmax.
-        backbone_id: of the backbone.
-
-    Raises:
-        InputError: FEATURES belongs to another backbone or other LABELS.
-    """
-    of_backbone = features.where(F.col("backbone_id") == backbone_id)
-    rows = of_backbone.where("split = 'train'")
-    if rows.isEmpty():
-        raise InputError(
-            f"FEATURES has no rows of the backbone {backbone_id}, which has been trained "
-            "since: run extract_features again"
-        )
-    vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
-    feature_labels(of_backbone, vectors)  # Test photos are tracked.
-    return TrainingFeatures(rows, feature_moments(rows), vectors, control, layer)
 
 
 def make_datasets(
@@ -106,7 +80,7 @@ def further_labels(labels: DataFrame, trained_on: Sequence[str], negatives: Nega
 
 def _softmax_start(
     moments: ClassMoments,
-    known: Mapping[str, NDArray[np.float32]],
+    known: Vectors,
     layer: SoftmaxLayer,
     config: TrainDevise,
 ) -> NDArray[np.float32]:

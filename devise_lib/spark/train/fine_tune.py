@@ -16,12 +16,7 @@ from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.paired import compare_labels
 from devise_lib.spark.features.extract import read_features, write_features
 from devise_lib.spark.features.folds import Fold, TrainingFeatures, fits, folds_id, make_folds
-from devise_lib.spark.features.moments import (
-    Vectors,
-    feature_labels,
-    feature_moments,
-    label_vectors,
-)
+from devise_lib.spark.features.moments import Vectors, label_vectors
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.tables.delta_tables import Tables
@@ -145,11 +140,10 @@ def tune_on_ranks(
 def _read_training(tables: Tables, base: ModelToTune) -> TrainingFeatures:
     bundle, labels = base.bundle, tables.read("labels")
     rows = read_features(tables, base.registered, bundle.backbone_id).where("split = 'train'")
-    vectors = label_vectors(labels)
-    feature_labels(rows, vectors)
+    of_labels = label_vectors(labels), bundle.control_vectors
+    training = TrainingFeatures.of(rows, *of_labels, bundle.layer)
     require_same_words(labels, bundle.words_id, "the model")
-    moments = feature_moments(rows)
-    return TrainingFeatures(rows, moments, vectors, bundle.control_vectors, bundle.layer)
+    return training
 
 
 def _fold(config: FineTune, training: TrainingFeatures, bundle: ProjectionBundle) -> Fold:

@@ -5,16 +5,24 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from devise_lib.config.training import TrainDevise
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import CONTROL, METHOD, SoftmaxLayer
-from devise_lib.spark.features.folds import Fold, folds_id, label_scores, make_folds
+from devise_lib.spark.features.folds import (
+    Fold,
+    TrainingFeatures,
+    folds_id,
+    label_scores,
+    make_folds,
+)
+from devise_lib.spark.features.moments import label_vectors
 from devise_lib.spark.labels.word_space import id_of_labels
 from devise_lib.spark.platform.resources import GIB
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.train.datasets import make_datasets, read_training
+from devise_lib.spark.train.datasets import make_datasets
 from devise_lib.spark.train.horovod_ranks import (
     checkpoint_folder,
     events_folder,
@@ -102,7 +110,7 @@ def train_on_ranks(
     """
     layer, identity = softmax_of(backbone, config), backbone.identity()
     labels, features = tables.read("labels"), tables.read("features", version)
-    training = read_training(labels, features, layer, identity)
+    training = _read_training(labels, features, layer, identity)
     folds = make_folds(training, config.validation_photos, config.folds)
     settings = _settings(config, bool(folds))
     words_id, tracked = id_of_labels(labels), tracked_photos(features, identity)
@@ -140,6 +148,19 @@ def train_on_ranks(
         label_scores=label_scores(folds, outcome.score) if outcome.score else {},
     )
     return DeviseTraining(outcome, bundle, folds, training.total.rows, Path(plan.folder), tracked)
+
+
+def _read_training(
+    labels: DataFrame, features: DataFrame, layer: SoftmaxLayer, backbone_id: str
+) -> TrainingFeatures:
+    of_backbone = features.where(F.col("backbone_id") == backbone_id)
+    if of_backbone.where("split = 'train'").isEmpty():
+        raise InputError(
+            f"FEATURES has no rows of the backbone {backbone_id}, which has been trained "
+            "since: run extract_features again"
+        )
+    vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
+    return TrainingFeatures.of(of_backbone, vectors, control, layer)
 
 
 def _settings(config: TrainDevise, has_folds: bool) -> list[Settings]:
