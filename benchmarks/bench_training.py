@@ -14,7 +14,7 @@ from benchmarks.rate import Rate
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.train.horovod_ranks import run_ranks
-from devise_lib.training.projection import DatasetSpec, make_feed
+from devise_lib.training.plan import DatasetSpec
 from devise_lib.training.settings import Objective, Settings
 
 RANKS, READERS, BATCH, EPOCHS = 2, 4, 256, 3
@@ -60,8 +60,9 @@ def make_job() -> Any:
 
         from devise_lib.training.head import build_head
         from devise_lib.training.loss import make_loss
-        from devise_lib.training.ranks.feed import make_cache
-        from devise_lib.training.ranks.loop import make_optimizer, start_rank, train
+        from devise_lib.training.projection import COLUMNS, standardised
+        from devise_lib.training.ranks.feed import Feed, make_cache
+        from devise_lib.training.ranks.loop import Trainable, make_optimizer, start_rank, train
 
         rank, size = start_rank(1, 0)
         steps, share = rows.count // batch, batch // size
@@ -71,15 +72,20 @@ def make_job() -> Any:
             head = build_head(len(rows.mean), rows.targets.shape[1], settings, 0)
             draw = keras.random.SeedGenerator(0)
             loss = make_loss(settings.objective, rows.targets, draw)
-            training = train(head, loss, make_optimizer(settings, steps), feed, steps, epochs)
+            trainable = Trainable(head, loss, feed, steps)
+            training = train(trainable, make_optimizer(settings, steps), epochs)
             next(training)
             next(training)  # the first epoch
             started = time.perf_counter()
             *_, losses = training
             return (epochs - 1) * steps / (time.perf_counter() - started), losses[-1]
 
-        fed = make_feed(rows, batch, 0, rank, size, readers)
-        held = [part for _, part in zip(range(steps), fed(0), strict=False)]  # this rank's share
+        def fed(cache: Any = None) -> Any:
+            ranks = rank, size, readers
+            plain = Feed(rows.file_urls, COLUMNS, *ranks, batch, 8 * batch, 0, cache)
+            return standardised(plain, rows)
+
+        held = [part for _, part in zip(range(steps), fed()(0), strict=False)]  # this rank's share
         x, y = (np.concatenate([part[i] for part in held]) for i in (0, 1))
 
         def arrays(number: int) -> Any:
@@ -88,7 +94,6 @@ def make_job() -> Any:
                 yield x[order[start : start + share]], y[order[start : start + share]]
 
         with make_cache(cache_bytes, size) as cache:
-            cached = make_feed(rows, batch, 0, rank, size, readers, cache)
-            return [rate_and_loss(feed) for feed in (cached, fed, arrays)]
+            return [rate_and_loss(each) for each in (fed(cache), fed(), arrays)]
 
     return job

@@ -41,15 +41,14 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
     own_id, labels = backbone.identity(), tables.read("labels")
     photos = photos_with_targets(tables, config)
     kept = model_to_keep(config, labels, own_id)
-    how = config.batch_size, config.max_records_per_file
     others = f"backbone_id <> '{kept[1]}'" if kept else ""
     counts = {
-        "features": write_features(tables, photos, features_file(backbone), own_id, *how, others)
+        "features": write_features(tables, photos, features_file(backbone), own_id, config, others)
     }
     if kept:
         model, its_id = kept
         network, where = features_file_of(model), f"backbone_id = '{its_id}'"
-        rows = write_features(tables, photos, network, its_id, *how, where)
+        rows = write_features(tables, photos, network, its_id, config, where)
         counts[f"features of {model.model_id}"] = rows
     if without := photos.count() - counts["features"]:
         counts["photos without features"] = without

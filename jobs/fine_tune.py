@@ -13,19 +13,16 @@ from devise_lib.config.training import FineTune
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(FineTune)
 
-from pathlib import Path
 from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
-from devise_lib import model_store, tracking
+from devise_lib import tracking
 from devise_lib.spark.features.extract import photos_with_targets
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.train.fine_tune import register_tuned, require_backbone, tune_on_ranks
+from devise_lib.spark.train.fine_tune import ModelToTune, register_tuned, tune_on_ranks
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder
-from devise_lib.training.bundle import load_bundle
-from devise_lib.vision.networks.backbones import load_backbone
 
 
 def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
@@ -35,19 +32,17 @@ def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
         Epochs trained, and rows of FEATURES written (0 without an improvement).
     """
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    model = tracking.find_registered(config.model_name, config.model)
-    bundle = model_store.fetch_extras(model, load_bundle)
-    backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
-    require_backbone(bundle, backbone, model.model_id)
+    base = ModelToTune.load(config)
+    model_id = base.registered.model_id
     photos = photos_with_targets(tables, config)
     versions = map(tables.version, ("photos", "labels"))  # The model's id stands for FEATURES.
-    checkpoints = checkpoint_folder(config, model.model_id, *versions)
+    checkpoints = checkpoint_folder(config, model_id, *versions)
     train = photos.where("split = 'train'")
-    tuned = tune_on_ranks(config, tables, train, model, bundle, backbone, checkpoints)
-    tracking.log_params({"base_model": model.model_id, "horovod_size": tuned.size})
+    tuned = tune_on_ranks(config, tables, train, base, checkpoints)
+    tracking.log_params({"base_model": model_id, "horovod_size": tuned.size})
     tracking.log_curve("validation", [score.value for score in tuned.scores], first=0)
     tracking.log_curve("loss", tuned.losses, first=1)
-    rows = register_tuned(config, tables, photos, model, bundle, tuned) if tuned.keras_file else 0
+    rows = register_tuned(config, tables, photos, base, tuned) if tuned.keras_file else 0
     rmtree(checkpoints, ignore_errors=True)
     return {"epochs": len(tuned.losses), "features": rows}
 

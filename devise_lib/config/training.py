@@ -1,9 +1,10 @@
 """Training of the projection and of the end of the backbone."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from devise_lib import training_choices
 from devise_lib.config.types import (
     Hosts,
     JobConfig,
@@ -45,22 +46,22 @@ class TrainDevise(JobConfig):
     """The number of epochs without a better score after which a trial ends."""
     batch_size: PositiveInt = 256
     """The number of features per step, over all ranks together. A multiple of the readers."""
-    optimizer: Literal["adagrad", "adam"] = "adagrad"
+    optimizer: training_choices.Optimizer = "adagrad"
     """The optimizer. The paper has "adagrad"."""
-    schedule: Literal["constant", "one_cycle"] = "constant"
+    schedule: training_choices.Schedule = "constant"
     """How the learning rate changes. "one_cycle" rises from a 25th of it in the first three tenths
     of the steps, then falls to almost 0."""
     learning_rate: OneOrMore[Annotated[float, Field(ge=0.0)]] = (0.003,)
     """The greatest learning rate, or several to choose from. 0 finds it by a range test."""
-    loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
+    loss: training_choices.Loss = "rank"
     """The loss: "rank" is the paper's hinge rank loss, "cosine" is 1 less the cosine.
     "rank_and_euclidean" adds the distance to the right label to the rank loss."""
     margin: OneOrMore[Annotated[float, Field(gt=0.0)]] = (0.1,)
     """The margin by which the right label must lead, in the unit of a score. The paper has 0.1."""
-    negative_mining: Literal["all", "one", "hardest"] = "all"
+    negative_mining: training_choices.NegativeMining = "all"
     """The wrong labels that count: all within the margin, one of them drawn, or the hardest. The
     paper has "one"."""
-    negatives: Literal["seen", "training"] = "seen"
+    negatives: training_choices.Negatives = "seen"
     """Where wrong labels come from: all seen labels, or those with training photos."""
     normalize: bool = True
     """Whether the loss scales projected features to unit norm first. The paper does not."""
@@ -68,7 +69,7 @@ class TrainDevise(JobConfig):
     """The share of the features that a step leaves out at random."""
     hidden: Annotated[int, Field(ge=0)] = 0
     """The number of ReLU units between features and words. 0 gives a linear map, as the paper."""
-    start: OneOrMore[Literal["softmax", "random"]] = ("softmax", "random")
+    start: OneOrMore[training_choices.Start] = ("softmax", "random")
     """Where the linear map starts: where the backbone's softmax would put it, or at random."""
     start_strength: Annotated[float, Field(gt=0.0)] = 1.0
     """The regularization of the ridge regression that gives the start "softmax"."""

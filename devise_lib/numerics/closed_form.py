@@ -9,6 +9,9 @@ returns. Notation:
 - l, g: regularisation strengths, above 0.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from devise_lib.numerics.linear import Compatibility, Projection, fold_standardisation
@@ -16,115 +19,132 @@ from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
 
-def ridge(moments: ClassMoments, vectors: FloatArray, strength: float) -> Compatibility:
-    """Maps features to label vectors by ridge regression.
+@dataclass(frozen=True)
+class ClosedForms:
+    """The methods on one training, of which each can be had with many strengths.
 
-    W = argmin ||T - Z W'||^2 + l ||W||^2, (m, d). Photos and labels are compared in the space of
-    words.
+    With the eigenvectors of Z'Z = V diag(b) V' and T'T = U diag(a) U', each method divides U' T'Z V
+    by sums of eigenvalues and strengths. The eigenvectors are computed once, when first needed.
+    Another strength then costs two products of matrices.
 
-    Args:
+    Attributes:
         moments: the sums over the training features.
         vectors: S, (c, m), in the order of the moments' classes.
-        strength: l, above 0.
 
-    Raises:
-        ValueError: there are no features, or the strength is not positive.
+    The argument `strength` is l, but where a method says otherwise. Each method raises ValueError
+    if there are no features, or if a strength is not positive.
     """
-    z = _standardised(moments, strength)
-    weights = _solve(z.xx, z.sums.T @ vectors, strength).T
-    return _to_words(moments, weights)
+
+    moments: ClassMoments
+    vectors: FloatArray
+
+    def ridge(self, strength: float) -> Compatibility:
+        """Maps features to label vectors by ridge regression.
+
+        W = argmin ||T - Z W'||^2 + l ||W||^2, (m, d). Photos and labels are compared in the space
+        of words.
+        """
+        t = self._rotated(strength)
+        return _to_words(self.moments, t.over(t.b + strength))
+
+    def ridge_reversed(self, strength: float) -> Compatibility:
+        """Maps label vectors to features by ridge regression.
+
+        A = argmin ||Z - T A'||^2 + l ||A||^2, (d, m). Photos and labels are compared among the
+        standardised features. This direction makes fewer hubs than the map from features to labels.
+
+        Source: Shigeto et al., "Ridge Regression, Hubness, and Zero-Shot Learning" (2015).
+        """
+        t = self._rotated(strength)
+        return _to_features(self.moments, t.over(t.a + strength).T)
+
+    def eszsl(self, strength: float, label_strength: float) -> Compatibility:
+        """Returns the bilinear compatibility of ESZSL.
+
+        V = (Z'Z + g I)^-1 Z'Y S (S'S + l I)^-1, (d, m), with Y (n, c) of 1 and -1. The score of a
+        photo z and a label s is z'V s.
+
+        Args:
+            strength: g, of the features' side.
+            label_strength: l, of the labels' side.
+
+        Source: Romera-Paredes and Torr, "An embarrassingly simple approach to zero-shot learning"
+        (2015), eq. 5.
+        """
+        s = self._rotated(min(strength, label_strength), by_class=True)
+        divisors = (s.a + label_strength) * (s.b + strength)
+        return _to_words(self.moments, s.over(divisors / 2.0))  # Z sums to 0, so Z'Y S = 2 Z'T
+
+    def sae_weights(self, strength: float) -> FloatArray:
+        """Returns the weights of the semantic autoencoder; the decoder is the transposed encoder.
+
+        W = argmin ||Z - T W||^2 + l ||Z W' - T||^2, (m, d). The condition
+        T'T W + l W Z'Z = (1 + l) T'Z is a Sylvester equation with two symmetric matrices. Their
+        eigenvectors therefore solve it.
+
+        Source: Kodirov et al., "Semantic Autoencoder for Zero-Shot Learning" (2017), eq. 6.
+        """
+        t = self._rotated(strength)
+        sums = t.a + strength * t.b
+        # Directions in which neither features nor label vectors vary stay at 0.
+        sums[sums <= 1e-9 * sums.max()] = np.inf
+        return t.over(sums / (1.0 + strength))
+
+    def sae(self, strength: float) -> Compatibility:
+        """Maps features to label vectors by the `sae_weights`; compares in the space of words."""
+        return _to_words(self.moments, self.sae_weights(strength))
+
+    def sae_reversed(self, strength: float) -> Compatibility:
+        """Maps label vectors to features by the `sae_weights`; compares among the features."""
+        return _to_features(self.moments, self.sae_weights(strength).T)
+
+    def _rotated(self, strength: float, by_class: bool = False) -> "_Rotated":
+        if self.moments.rows == 0 or strength <= 0:
+            got = f"{self.moments.rows}, {strength}"
+            raise ValueError(f"want rows and a positive strength; got {got}")
+        return self._by_class if by_class else self._by_photo
+
+    @cached_property
+    def _by_photo(self) -> "_Rotated":
+        return self._rotate((self.vectors * self.moments.counts[:, None]).T @ self.vectors)  # T'T
+
+    @cached_property
+    def _by_class(self) -> "_Rotated":
+        return self._rotate(self.vectors.T @ self.vectors)
+
+    def _rotate(self, gram: FloatArray) -> "_Rotated":
+        tz, b, v = self._features
+        a, u = _eigen(gram)
+        return _Rotated(a[:, None], b, u, v, u.T @ tz @ v)
+
+    @cached_property
+    def _features(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """T'Z (m, d), the eigenvalues (d,) of Z'Z, and its eigenvectors (d, d)."""
+        z = self.moments.standardised()
+        return self.vectors.T @ z.sums, *_eigen(z.xx)
 
 
-def ridge_reversed(moments: ClassMoments, vectors: FloatArray, strength: float) -> Compatibility:
-    """Maps label vectors to features by ridge regression.
+@dataclass(frozen=True)
+class _Rotated:
+    """U' T'Z V, `inner` (m, d), and the eigenvalues of both sides.
 
-    A = argmin ||Z - T A'||^2 + l ||A||^2, (d, m). Photos and labels are compared among the
-    standardised features. This direction makes fewer hubs than the map from features to labels.
-
-    Args:
-        moments: the sums over the training features.
-        vectors: S, (c, m), in the order of the moments' classes.
-        strength: l, above 0.
-
-    Raises:
-        ValueError: there are no features, or the strength is not positive.
-
-    Source: Shigeto et al., "Ridge Regression, Hubness, and Zero-Shot Learning" (2015).
+    Those of T'T, or of S'S, are `a` (m, 1); those of Z'Z are `b` (d,).
     """
-    z = _standardised(moments, strength)
-    weights = _solve(_gram(moments, vectors), vectors.T @ z.sums, strength).T
-    return _to_features(moments, weights)
+
+    a: FloatArray
+    b: FloatArray
+    u: FloatArray
+    v: FloatArray
+    inner: FloatArray
+
+    def over(self, divisors: FloatArray) -> FloatArray:
+        """Divides by `divisors`, which broadcast to (m, d), and rotates back."""
+        return np.asarray(self.u @ (self.inner / divisors) @ self.v.T)
 
 
-def eszsl(
-    moments: ClassMoments, vectors: FloatArray, strength: float, label_strength: float
-) -> Compatibility:
-    """Returns the bilinear compatibility of ESZSL.
-
-    V = (Z'Z + g I)^-1 Z'Y S (S'S + l I)^-1, (d, m), with Y (n, c) of 1 and -1. The score of a photo
-    z and a label s is z'V s.
-
-    Args:
-        moments: the sums over the training features.
-        vectors: S, (c, m), in the order of the moments' classes.
-        strength: g, of the features' side, above 0.
-        label_strength: l, of the labels' side, above 0.
-
-    Raises:
-        ValueError: there are no features, or a strength is not positive.
-
-    Source: Romera-Paredes and Torr, "An embarrassingly simple approach to zero-shot learning"
-    (2015), eq. 5.
-    """
-    z = _standardised(moments, min(strength, label_strength))
-    zy = 2.0 * z.sums.T - z.sums.sum(0)[:, None]  # (d, c): sum of a class's rows less the others'
-    left = _solve(z.xx, zy @ vectors, strength)
-    weights = _solve(vectors.T @ vectors, left.T, label_strength)  # (m, d)
-    return _to_words(moments, weights)
-
-
-def sae_weights(moments: ClassMoments, vectors: FloatArray, strength: float) -> FloatArray:
-    """Returns the weights of the semantic autoencoder, whose decoder is the transposed encoder.
-
-    W = argmin ||Z - T W||^2 + l ||Z W' - T||^2, (m, d). The condition T'T W + l W Z'Z = (1 + l) T'Z
-    is a Sylvester equation with two symmetric matrices. Their eigenvectors therefore solve it.
-
-    Args:
-        moments: the sums over the training features.
-        vectors: S, (c, m), in the order of the moments' classes.
-        strength: l, above 0.
-
-    Raises:
-        ValueError: there are no features, or the strength is not positive.
-
-    Source: Kodirov et al., "Semantic Autoencoder for Zero-Shot Learning" (2017), eq. 6.
-    """
-    z = _standardised(moments, strength)
-    a, u = np.linalg.eigh(_gram(moments, vectors))
-    b, v = np.linalg.eigh(strength * z.xx)
-    right = (1.0 + strength) * (vectors.T @ z.sums)  # (m, d)
-    sums = a[:, None] + b[None, :]
-    # Directions in which neither features nor label vectors vary stay at 0.
-    inner = np.divide(
-        u.T @ right @ v, sums, out=np.zeros_like(right), where=sums > 1e-9 * sums.max()
-    )
-    return np.asarray(u @ inner @ v.T)
-
-
-def sae(moments: ClassMoments, vectors: FloatArray, strength: float) -> Compatibility:
-    """Maps features to label vectors, W z, and compares in the space of words.
-
-    W are the `sae_weights` of these arguments, with the same errors and the same source.
-    """
-    return _to_words(moments, sae_weights(moments, vectors, strength))
-
-
-def sae_reversed(moments: ClassMoments, vectors: FloatArray, strength: float) -> Compatibility:
-    """Maps label vectors to features, W's, and compares among the standardised features.
-
-    W are the `sae_weights` of these arguments, with the same errors and the same source.
-    """
-    return _to_features(moments, sae_weights(moments, vectors, strength).T)
+def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
+    values, vectors = np.linalg.eigh(gram)
+    return np.maximum(values, 0.0), vectors  # rounding makes some that are 0 negative
 
 
 def classifier_weights(
@@ -147,27 +167,13 @@ def classifier_weights(
     classifiers are combinations of phantom ones; these come from ridge regression.
     """
     weights = l2_normalize((kernel * deviation[:, None]).T) * np.sqrt(len(kernel))  # K, (c, d)
-    return _solve(vectors.T @ vectors, vectors.T @ weights, strength)
+    gram = vectors.T @ vectors + strength * np.eye(vectors.shape[1])
+    return np.linalg.solve(gram, vectors.T @ weights)
 
 
 def by_classifier(moments: ClassMoments, weights: FloatArray) -> Compatibility:
     """Compares photos with the weight vector that `classifier_weights` (m, d) gives each label."""
     return _to_features(moments, weights.T)
-
-
-def _standardised(moments: ClassMoments, strength: float) -> ClassMoments:
-    if moments.rows == 0 or strength <= 0:
-        raise ValueError(f"want rows and a positive strength; got {moments.rows}, {strength}")
-    return moments.standardised()
-
-
-def _gram(moments: ClassMoments, vectors: FloatArray) -> FloatArray:
-    """T'T, (m, m)."""
-    return np.asarray((vectors * moments.counts[:, None]).T @ vectors)
-
-
-def _solve(gram: FloatArray, right: FloatArray, strength: float) -> FloatArray:
-    return np.linalg.solve(gram + strength * np.eye(len(gram)), right)
 
 
 def _to_words(moments: ClassMoments, weights: FloatArray) -> Compatibility:

@@ -6,6 +6,7 @@ Source: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Em
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.numerics.retrieval import best_columns
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
 
@@ -35,9 +36,7 @@ def conse(probabilities: FloatArray, class_vectors: FloatArray, t: int) -> NDArr
     """
     usable = np.linalg.norm(class_vectors, axis=1) > 0
     p = np.where(usable, probabilities, 0.0)
-    if t < p.shape[1]:
-        cut = np.argpartition(-p, t - 1, axis=1)[:, :t]  # (n, t)
-        kept = np.zeros_like(p)
-        np.put_along_axis(kept, cut, np.take_along_axis(p, cut, axis=1), axis=1)
-        p = kept
-    return l2_normalize((p @ class_vectors).astype(np.float32))
+    likeliest = best_columns(p, t)
+    kept = np.zeros_like(p)
+    np.put_along_axis(kept, likeliest, np.take_along_axis(p, likeliest, axis=1), axis=1)
+    return l2_normalize((kept @ class_vectors).astype(np.float32))

@@ -80,22 +80,6 @@ def merge_top_k(parts: Iterable[tuple[Ids, FloatArray]], k: int) -> tuple[Ids, F
     return np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
-def recall_at_k(found: Ids, exact: Ids) -> float:
-    """Returns the mean share of each query's exact results that were found, in [0, 1].
-
-    Args:
-        found: (q, any), ids; -1 marks a missing result.
-        exact: (q, k), ids of the exact search, k >= 1.
-
-    Raises:
-        ValueError: the numbers of queries differ, or `exact` is empty.
-    """
-    if len(found) != len(exact) or not exact.size:
-        raise ValueError(f"want found (q, any), exact (q, k); got {found.shape}, {exact.shape}")
-    hits = [np.isin(wanted, got).mean() for got, wanted in zip(found, exact, strict=True)]
-    return float(np.mean(hits))
-
-
 def recall_by_score(found: FloatArray, exact: FloatArray, tolerance: float = 1e-5) -> float:
     """Returns the recall, where results of equal score may replace one another.
 
@@ -161,31 +145,15 @@ def rank_of_truth(scores: FloatArray, truth: NDArray[np.integer[Any]]) -> NDArra
     return np.count_nonzero(~(scores < right), axis=1).astype(np.int64)  # counts itself
 
 
-def flat_hit_at_k(ranks: NDArray[np.integer[Any]], k: int) -> float:
-    """Returns the share of photos whose right label is among the first k, in [0, 1].
-
-    Do not compare results for different numbers of candidates m: chance alone reaches k / m.
-
-    Args:
-        ranks: (n,), rank of the right label, 1 for the best.
-        k: length of the list.
-
-    Raises:
-        ValueError: there are no ranks, or k is below 1.
-    """
-    if k < 1 or not ranks.size:
-        raise ValueError(f"want k >= 1 and at least one rank; got k {k}, {ranks.size} ranks")
-    return float(np.mean(ranks <= k))
-
-
 def _best_of_block(scores: FloatArray, ids: Ids, k: int) -> tuple[Ids, FloatArray]:
-    """Returns the best k columns of scores (q, b), and sorts only about k of them where k << b."""
-    q, b = scores.shape
-    if k < b:
-        bound = np.partition(scores, b - k, axis=1)[:, b - k]  # (q,) the k-th best
-        width = int(np.count_nonzero(scores >= bound[:, None], axis=1).max(initial=k))
-        if width < b:  # wider than k if scores tie at the k-th place: all of these compete
-            columns = np.argpartition(scores, b - width, axis=1)[:, b - width :]
-            kept = np.take_along_axis(scores, columns, axis=1)
-            return merge_top_k([(ids[columns], kept)], k)
-    return merge_top_k([(np.broadcast_to(ids, (q, b)), scores)], k)
+    """Returns the best k columns of scores (q, b), b >= 1; sorts only those that may be among them.
+
+    A row may hold scores that are not a number.
+    """
+    k = min(k, scores.shape[1])
+    bound = np.partition(scores, -k, axis=1)[:, -k, None]  # (q, 1) the k-th best
+    rows, columns = np.nonzero(~(scores < bound))  # all that tie at the k-th place compete
+    order = np.lexsort((ids[columns], -scores[rows, columns], rows))
+    firsts = np.searchsorted(rows, np.arange(len(scores)))  # lexsort keeps rows together
+    best = columns[order[firsts[:, None] + np.arange(k)]]
+    return ids[best], np.take_along_axis(scores, best, axis=1)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.numerics.retrieval import best_columns
 from devise_lib.numerics.vectors import FloatArray
 
 SCORES_AT_ONCE = 4_000_000  # 32 MB of float64, for any number of labels
@@ -53,17 +54,7 @@ def best_labels(
     for start in range(0, n, step):
         block = embeddings[start : start + step].astype(np.float64)
         found = (block @ columns).astype(np.float32)  # (step, m)
-        best = _best_columns(found, width)
+        best = best_columns(found, width)
         indices[start : start + step] = best
         scores[start : start + step] = np.take_along_axis(found, best, axis=1)
     return indices, scores
-
-
-def _best_columns(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Returns the k greatest of each row, equal ones by column; sorts only the possible ones."""
-    m = scores.shape[1]
-    bound = np.partition(scores, m - k, axis=1)[:, m - k, None]  # the k-th best of each row
-    rows, columns = np.nonzero(scores >= bound)
-    order = np.lexsort((columns, -scores[rows, columns], rows))
-    firsts = np.searchsorted(rows, np.arange(len(scores)))  # lexsort keeps rows together
-    return columns[order[firsts[:, None] + np.arange(k)]]

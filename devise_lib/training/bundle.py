@@ -18,7 +18,8 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.linear import Affine, Projection
 from devise_lib.numerics.paired import LabelScores
-from devise_lib.training.settings import Negatives, Objective
+from devise_lib.training.settings import Objective
+from devise_lib.training_choices import Negatives
 
 ARRAYS = "projection.npz"
 ABOUT = "projection.json"

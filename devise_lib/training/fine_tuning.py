@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from devise_lib.errors import DivergedError
 from devise_lib.numerics.candidates import CandidateSet
@@ -14,9 +15,9 @@ from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation, cross_fitted
 from devise_lib.paths import local
 from devise_lib.training.augmentation import Augmentation
-from devise_lib.training.plan import LabelledRows
+from devise_lib.training.plan import LabelledRows, RankPlan
 from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
-from devise_lib.training.ranks.feed import Feed, label_indexer, to_photos
+from devise_lib.training.ranks.feed import Epochs, Feed, to_photos
 from devise_lib.training.settings import Objective
 
 
@@ -46,8 +47,8 @@ class TuningFold:
     number: int
 
 
-@dataclass(frozen=True)
-class FineTuningPlan:
+@dataclass(frozen=True, kw_only=True)
+class FineTuningPlan(RankPlan):
     """The input of every rank.
 
     Attributes:
@@ -62,12 +63,6 @@ class FineTuningPlan:
         patience: the trial ends after so many epochs without a better score; 0 for no such end.
         batch_size: photos per step, of all ranks together; a multiple of `readers`.
         image_size: side of a photo, pixels.
-        seed: of the order, of augmentation and of the loss.
-        readers: of the feed, shared by the ranks.
-        folder: of checkpoints; "" for none.
-        checkpoint_steps: steps between two checkpoints.
-        threads: cores per rank.
-        events: the folder of TensorBoard's event files; "" for none.
     """
 
     fold: TuningFold
@@ -81,12 +76,6 @@ class FineTuningPlan:
     patience: int
     batch_size: int
     image_size: int
-    seed: int
-    readers: int
-    folder: str
-    checkpoint_steps: int
-    threads: int
-    events: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,20 +187,18 @@ class _Training:
         import keras
 
         from devise_lib.training.loss import make_loss
-        from devise_lib.training.ranks.loop import train
+        from devise_lib.training.ranks.loop import Trainable, train
 
         plan, rows = self._plan, self._rows
         draw = keras.random.SeedGenerator(plan.seed + self._ranks[0])
-        yield from train(
+        trainable = Trainable(
             keras.Model(self.model.input, self.model.layers[-1].input),  # not normalised
             make_loss(plan.objective, rows.targets, draw),
-            keras.optimizers.Adam(plan.learning_rate),
-            make_feed(plan, rows, *self._ranks),
+            augmented_photos(plan, rows, *self._ranks),
             max(1, rows.count // plan.batch_size),
-            epochs,
-            checkpoint,
             draw,
         )
+        yield from train(trainable, keras.optimizers.Adam(plan.learning_rate), epochs, checkpoint)
 
 
 def freeze(model: Any, layers: int) -> None:
@@ -223,25 +210,20 @@ def freeze(model: Any, layers: int) -> None:
     train_last(body, layers)
 
 
-def make_feed(
-    plan: FineTuningPlan, rows: LabelledRows, rank: int, size: int
-) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
+def augmented_photos(plan: FineTuningPlan, rows: LabelledRows, rank: int, size: int) -> Epochs:
     """Returns a function from an epoch's number to batches of augmented photos and label rows."""
     from devise_lib.training.augmentation import make_augmentation
 
     batch = plan.batch_size
     columns = ("pixels", "label")
     feed = Feed(rows.file_urls, columns, rank, size, plan.readers, batch, 4 * batch, plan.seed)
-    place = label_indexer(rows.labels)
 
-    def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
-        seed = plan.seed + 1_000 * (number * size + rank)  # unique per epoch and rank
+    def prepare(epoch: int) -> Callable[[NDArray[Any]], Any]:
+        seed = plan.seed + 1_000 * (epoch * size + rank)  # unique per epoch and rank
         augment = make_augmentation(plan.augmentation, plan.image_size, seed)
-        for part in feed.epoch(number):
-            photos = augment(to_photos(part["pixels"], plan.image_size), training=True)
-            yield photos, place(part["label"])
+        return lambda pixels: augment(to_photos(pixels, plan.image_size), training=True)
 
-    return epoch
+    return feed.labelled(rows.labels, prepare)
 
 
 def _make_scorer(fold: TuningFold, image_size: int) -> Callable[[Any], Score]:

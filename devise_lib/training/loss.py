@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from devise_lib.training.settings import NegativeMining, Objective
+from devise_lib.training.settings import Objective
+from devise_lib.training_choices import NegativeMining
 
 Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -11,6 +11,27 @@ from devise_lib.numerics.validation import Score, Validation
 from devise_lib.training.settings import Settings
 
 
+@dataclass(frozen=True, kw_only=True)
+class RankPlan:
+    """What every training tells its ranks.
+
+    Attributes:
+        seed: of the weights, the order of rows and the random changes.
+        readers: of the feed, shared by the ranks.
+        threads: cores per rank.
+        folder: of the checkpoints from which a killed training resumes; "" for none.
+        checkpoint_steps: steps between two checkpoints within an epoch.
+        events: the folder of TensorBoard's event files; "" for none.
+    """
+
+    seed: int
+    readers: int
+    threads: int
+    folder: str = ""
+    checkpoint_steps: int = 1_000
+    events: str = ""
+
+
 @dataclass(frozen=True)
 class LabelledRows:
     """The rows that a training reads, and the vectors of their labels.
@@ -77,22 +98,16 @@ class TrainingSpec:
     seed: int
 
 
-@dataclass(frozen=True)
-class ProjectionPlan:
+@dataclass(frozen=True, kw_only=True)
+class ProjectionPlan(RankPlan):
     """The input of every rank.
 
     Attributes:
         settings: the candidates; one if there are no folds.
         folds: the data to choose settings on; may be empty.
         trainings: those whose projections are kept, with the chosen settings.
-        seed: of the trials.
         patience: a trial ends after so many epochs without a better score; 0 for no such end.
-        readers: of the feed, shared by the ranks.
         cache_bytes: local disk in which a rank keeps decoded features; 0 for none.
-        folder: of checkpoints; "" for none.
-        checkpoint_steps: steps between two checkpoints.
-        threads: cores per rank.
-        events: the folder of TensorBoard's event files; "" for none.
         tracked: (n, d_visual), features of photos whose embeddings are kept at a few epochs of the
             first training; None for none.
     """
@@ -100,14 +115,8 @@ class ProjectionPlan:
     settings: Sequence[Settings]
     folds: Sequence[FoldSpec]
     trainings: Sequence[TrainingSpec]
-    seed: int
     patience: int
-    readers: int
     cache_bytes: int
-    folder: str
-    checkpoint_steps: int
-    threads: int
-    events: str = ""
     tracked: NDArray[np.float32] | None = None
 
 

@@ -1,9 +1,9 @@
 """DeViSE's second phase on one rank: trains the projection from features to the space of words."""
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,13 @@ from devise_lib.training.plan import (
     TrialResult,
 )
 from devise_lib.training.ranks.checkpoint import Checkpoint, checkpoint_in
-from devise_lib.training.ranks.feed import Cache, Feed, label_indexer, make_cache
+from devise_lib.training.ranks.feed import Cache, Epochs, Feed, make_cache
 from devise_lib.training.settings import Settings
 
+if TYPE_CHECKING:  # TensorFlow belongs to the ranks
+    from devise_lib.training.ranks.loop import Trainable
+
+COLUMNS = ("feature", "label")
 SNAPSHOTS = 6  # of the tracked photos, at most
 
 
@@ -74,15 +78,13 @@ class _Trainer:
             return settings
         from devise_lib.training.ranks.loop import find_rate, make_optimizer
 
-        parts = self._build(dataset, settings, self._plan.seed)
+        trainable = self._build(dataset, settings, self._plan.seed)
 
         def optimizer(rate: Any) -> Any:
             constant = replace(settings, learning_rate=rate, schedule="constant")
             return make_optimizer(constant, 0)
 
-        return replace(
-            settings, learning_rate=find_rate(parts.head, parts.loss, optimizer, parts.feed)
-        )
+        return replace(settings, learning_rate=find_rate(trainable, optimizer))
 
     def train_to_keep(self, spec: TrainingSpec, settings: Settings) -> Trained:
         """Trains for all epochs of the settings; resumes a killed training at its checkpoint."""
@@ -153,26 +155,18 @@ class _Trainer:
         from devise_lib.training.head import to_projection
         from devise_lib.training.ranks.loop import make_optimizer, train
 
-        parts = self._build(dataset, settings, seed)
-        steps = max(1, dataset.count // settings.batch_size)
-        optimizer = make_optimizer(settings, steps)
-        epochs = train(
-            parts.head,
-            parts.loss,
-            optimizer,
-            parts.feed,
-            steps,
-            settings.epochs,
-            checkpoint,
-            parts.draw,
-        )
-        return _Training(lambda: to_projection(parts.head, dataset.mean, dataset.deviation), epochs)
+        trainable = self._build(dataset, settings, seed)
+        optimizer = make_optimizer(settings, trainable.steps)
+        epochs = train(trainable, optimizer, settings.epochs, checkpoint)
+        head, mean, deviation = trainable.model, dataset.mean, dataset.deviation
+        return _Training(lambda: to_projection(head, mean, deviation), epochs)
 
-    def _build(self, dataset: DatasetSpec, settings: Settings, seed: int) -> "_Parts":
+    def _build(self, dataset: DatasetSpec, settings: Settings, seed: int) -> "Trainable":
         import keras
 
         from devise_lib.training.head import build_head
         from devise_lib.training.loss import make_loss, with_l2_sp
+        from devise_lib.training.ranks.loop import Trainable
 
         keras.utils.set_random_seed(seed)
         width = dataset.targets.shape[1]
@@ -184,19 +178,11 @@ class _Trainer:
             kernel.assign(_scaled_like(dataset.softmax.T, kernel.numpy()))
             if settings.l2_sp:
                 loss = with_l2_sp(loss, kernel, settings.l2_sp)
-        batch, readers = settings.batch_size, self._plan.readers
-        feed = make_feed(dataset, batch, seed, self._rank, self.size, readers, self._cache)
-        return _Parts(head, loss, draw, feed)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """A Keras head, the loss of its output, the generator that draws violators, and the batches."""
-
-    head: Any
-    loss: Callable[[Any, Any], Any]
-    draw: Any
-    feed: Callable[[int], Generator[tuple[Any, Any], None, None]]
+        batch = settings.batch_size
+        ranks = self._rank, self.size, self._plan.readers
+        feed = Feed(dataset.file_urls, COLUMNS, *ranks, batch, 8 * batch, seed, self._cache)
+        steps = max(1, dataset.count // batch)
+        return Trainable(head, loss, standardised(feed, dataset), steps, draw)
 
 
 @dataclass(frozen=True)
@@ -214,42 +200,25 @@ def snapshot_epochs(epochs: int) -> set[int]:
     return {0, *np.linspace(min(1, epochs), epochs, SNAPSHOTS - 1).round().astype(int).tolist()}
 
 
-def make_feed(
-    dataset: DatasetSpec,
-    batch: int,
-    seed: int,
-    rank: int,
-    size: int,
-    readers: int,
-    cache: Cache | None = None,
-) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
+def standardised(feed: Feed, dataset: DatasetSpec) -> Epochs:
     """Returns a function from an epoch's number to batches of inputs and targets.
 
     A batch holds standardised features (n, d_visual) and the rows of their labels in the targets
     (n,).
 
     Args:
-        dataset: what to read.
-        batch: rows per batch of all ranks together.
-        seed: of the order.
-        rank, size: this rank, and the number of ranks.
-        readers: of all ranks together.
-        cache: of decoded row groups; None for none.
+        feed: of the data set's files, with COLUMNS.
+        dataset: gives the labels, the mean and the deviation.
     """
-    columns = ("feature", "label")
-    feed = Feed(dataset.file_urls, columns, rank, size, readers, batch, 8 * batch, seed, cache)
-    place = label_indexer(dataset.labels)
     mean = dataset.mean.astype(np.float32)
     scale = (1.0 / dataset.deviation).astype(np.float32)
 
-    def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
-        for part in feed.epoch(number):
-            features = part["feature"]  # a fresh array; changing it in place is twice as fast
-            features -= mean
-            features *= scale
-            yield features, place(part["label"])
+    def standardise(features: NDArray[np.float32]) -> NDArray[np.float32]:
+        features -= mean  # a fresh array; changing it in place is twice as fast
+        features *= scale
+        return features
 
-    return epoch
+    return feed.labelled(dataset.labels, lambda _: standardise)
 
 
 def _point(score: Score, losses: Sequence[Sequence[float]]) -> dict[str, float]:

@@ -1,11 +1,8 @@
 """The hyper-parameters of a projection's training."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-NegativeMining = Literal["all", "one", "hardest"]
-# The wrong labels in training: all seen labels with a vector, or those with training photos.
-Negatives = Literal["seen", "training"]
+from devise_lib.training_choices import Loss, NegativeMining, Optimizer, Schedule, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,7 @@ class Objective:
         normalize: scale each projected image to unit norm first, so that scores are cosines.
     """
 
-    loss: Literal["rank", "cosine", "rank_and_euclidean"] = "rank"
+    loss: Loss = "rank"
     margin: float = 0.1
     negative_mining: NegativeMining = "one"
     normalize: bool = False
@@ -54,10 +51,10 @@ class Settings:
     objective: Objective
     hidden: int = 0
     dropout: float = 0.0
-    optimizer: Literal["adagrad", "adam"] = "adagrad"
-    schedule: Literal["constant", "one_cycle"] = "constant"
+    optimizer: Optimizer = "adagrad"
+    schedule: Schedule = "constant"
     learning_rate: float = 0.01
-    start: Literal["random", "softmax"] = "random"
+    start: Start = "random"
     l2_sp: float = 0.0
     epochs: int = 20
     batch_size: int = 256

@@ -1,19 +1,21 @@
 """DeViSE's first phase on one rank: trains a softmax network on pixels."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from devise_lib.training.plan import RankPlan
 from devise_lib.training.ranks.checkpoint import checkpoint_in
-from devise_lib.training.ranks.feed import Feed, label_indexer, to_photos
+from devise_lib.training.ranks.feed import Epochs, Feed, to_photos
 
 SHIFT = 4  # the largest random shift of a photo, pixels
 
 
-@dataclass(frozen=True)
-class SoftmaxPlan:
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxPlan(RankPlan):
     """The input of every rank.
 
     Attributes:
@@ -25,13 +27,7 @@ class SoftmaxPlan:
         image_size: side of a photo, pixels.
         epochs: passes over the photos.
         batch_size: photos per step, of all ranks together; a multiple of `readers`.
-        readers: of the feed, shared by the ranks.
         learning_rate: the greatest rate of the schedule.
-        seed: of the order and of the random changes of photos.
-        threads: cores per rank.
-        folder: of the checkpoints from which a killed training resumes; "" for none.
-        checkpoint_steps: steps between two checkpoints within an epoch.
-        events: the folder of TensorBoard's event files; "" for none.
     """
 
     file_urls: Sequence[str]
@@ -41,13 +37,7 @@ class SoftmaxPlan:
     image_size: int
     epochs: int
     batch_size: int
-    readers: int
     learning_rate: float
-    seed: int
-    threads: int
-    folder: str = ""
-    checkpoint_steps: int = 1_000
-    events: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
     import keras  # TensorFlow belongs to the ranks, and takes 10 s to import
 
     from devise_lib.training.ranks.events import EventFiles
-    from devise_lib.training.ranks.loop import start_rank, train
+    from devise_lib.training.ranks.loop import Trainable, start_rank, train
     from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
     rank, size = start_rank(plan.threads, plan.seed)
@@ -85,11 +75,8 @@ def train_softmax(plan: SoftmaxPlan) -> TrainedSoftmax | None:
         warmup_steps=total // 8,
     )
     epochs = train(
-        model,
-        _cross_entropy,
+        Trainable(model, _cross_entropy, shifted_photos(plan, rank, size), steps),
         keras.optimizers.AdamW(schedule, weight_decay=1e-4),
-        make_feed(plan, rank, size),
-        steps,
         plan.epochs,
         checkpoint_in(plan.folder, "softmax", plan.checkpoint_steps),
     )
@@ -103,9 +90,7 @@ def _cross_entropy(probabilities: Any, truth: Any) -> Any:
     return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(truth, probabilities))
 
 
-def make_feed(
-    plan: SoftmaxPlan, rank: int, size: int
-) -> Callable[[int], Generator[tuple[Any, Any], None, None]]:
+def shifted_photos(plan: SoftmaxPlan, rank: int, size: int) -> Epochs:
     """Returns a function from an epoch's number to batches of photos and the numbers of their
     classes.
 
@@ -113,15 +98,16 @@ def make_feed(
     """
     columns, rows = ("pixels", "label"), plan.batch_size
     feed = Feed(plan.file_urls, columns, rank, size, plan.readers, rows, 8 * rows, plan.seed)
-    place = label_indexer(plan.classes)
 
-    def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
-        rng = np.random.default_rng([plan.seed, rank, number])
-        for batch in feed.epoch(number):
-            photos = to_photos(batch["pixels"], plan.image_size)
+    def prepare(epoch: int) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        rng = np.random.default_rng([plan.seed, rank, epoch])
+
+        def change(pixels: NDArray[Any]) -> NDArray[np.float32]:
+            photos = to_photos(pixels, plan.image_size)
             mirrored = rng.random(len(photos)) < 0.5
             photos[mirrored] = photos[mirrored, :, ::-1]
-            photos = np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
-            yield photos, place(batch["label"])
+            return np.roll(photos, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
 
-    return epoch
+        return change
+
+    return feed.labelled(plan.classes, prepare)

@@ -4,14 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.numerics.closed_form import (
+    ClosedForms,
     by_classifier,
     classifier_weights,
-    eszsl,
-    ridge,
-    ridge_reversed,
-    sae,
-    sae_reversed,
-    sae_weights,
 )
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.vectors import l2_normalize
@@ -25,6 +20,7 @@ Z = standardised(FEATURES)  # (n, d)
 T = np.stack([VECTORS[label] for label in LABELS]).astype(np.float64)  # (n, m)
 MOMENTS = ClassMoments.of(FEATURES, LABELS)
 S = MOMENTS.matrix_of(VECTORS)  # (c, m)
+FORMS = ClosedForms(MOMENTS, S)
 
 
 def least_squares(x, y, strength):
@@ -40,7 +36,8 @@ def test_ridge_predicts_as_least_squares_on_stacked_data(table, strength):
     features, labels, vectors = table
     targets = np.stack([vectors[label] for label in labels]).astype(np.float64)
     moments = ClassMoments.of(features, labels)
-    [image] = ridge(moments, moments.matrix_of(vectors), strength).image.layers
+    training = ClosedForms(moments, moments.matrix_of(vectors))
+    [image] = training.ridge(strength).image.layers
     assert image.matrix.dtype == image.offset.dtype == np.float32
     z = standardised(features)
     scale = 1 + np.abs(image.matrix).max() + np.abs(targets).max()
@@ -52,14 +49,14 @@ def test_ridge_predicts_as_least_squares_on_stacked_data(table, strength):
 
 
 def test_ridge_reversed_is_least_squares_the_other_way():
-    found = ridge_reversed(MOMENTS, S, 3.0)
+    found = FORMS.ridge_reversed(3.0)
     np.testing.assert_allclose(found.label, least_squares(T, Z, 3.0).T, rtol=1e-4, atol=1e-5)
     [image] = found.image.layers
     np.testing.assert_allclose(FEATURES @ image.matrix.T + image.offset, Z, rtol=1e-4, atol=1e-4)
 
 
 def test_a_larger_strength_gives_a_smaller_map():
-    sizes = [np.abs(weights_of(ridge(MOMENTS, S, s))).sum() for s in (0.1, 10, 1000)]
+    sizes = [np.abs(weights_of(FORMS.ridge(s))).sum() for s in (0.1, 10, 1000)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[2] < 0.2 * sizes[0]
 
@@ -73,7 +70,7 @@ def weights_of(found):
 def test_eszsl_is_where_the_gradient_of_its_loss_is_zero():
     """||Z V S' - Y||^2 + g ||V S'||^2 + l ||Z V||^2 + g l ||V||^2, eq. 3 and 4 of the paper."""
     g, l = 2.0, 0.7  # noqa: E741 - the paper's letters
-    v = weights_of(eszsl(MOMENTS, S, g, l)).T  # (d, m)
+    v = weights_of(FORMS.eszsl(g, l)).T  # (d, m)
     y = np.where(np.array(LABELS)[:, None] == np.array(MOMENTS.labels), 1.0, -1.0)
     gradient = Z.T @ (Z @ v @ S.T - y) @ S + g * v @ S.T @ S + l * Z.T @ Z @ v + g * l * v
     assert np.abs(gradient).max() < 1e-3 * np.abs(Z.T @ y @ S).max()
@@ -82,16 +79,16 @@ def test_eszsl_is_where_the_gradient_of_its_loss_is_zero():
 def test_sae_is_where_the_gradient_of_its_loss_is_zero():
     """||Z - T W||^2 + l ||Z W' - T||^2, eq. 4 of the paper."""
     strength = 0.5
-    w = sae_weights(MOMENTS, S, strength)
+    w = FORMS.sae_weights(strength)
     gradient = T.T @ (T @ w - Z) + strength * (w @ Z.T - T.T) @ Z
     assert np.abs(gradient).max() < 1e-8 * np.abs(T.T @ Z).max()
-    np.testing.assert_allclose(weights_of(sae(MOMENTS, S, strength)), w, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(sae_reversed(MOMENTS, S, strength).label, w.T, rtol=1e-6)
+    np.testing.assert_allclose(weights_of(FORMS.sae(strength)), w, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(FORMS.sae_reversed(strength).label, w.T, rtol=1e-6)
 
 
 def test_sae_of_features_without_any_spread_is_finite():
     flat = ClassMoments.of(np.ones((4, 3)), ["a", "a", "b", "b"])
-    assert np.isfinite(sae_weights(flat, np.eye(2), 1.0)).all()
+    assert np.isfinite(ClosedForms(flat, np.eye(2)).sae_weights(1.0)).all()
 
 
 def test_classifier_weights_are_least_squares_from_vectors_to_the_kernel():
@@ -104,11 +101,11 @@ def test_classifier_weights_are_least_squares_from_vectors_to_the_kernel():
     np.testing.assert_allclose(scores, l2_normalize(Z) @ l2_normalize(S @ found).T, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", [ridge, ridge_reversed])
+@pytest.mark.parametrize("method", [ClosedForms.ridge, ClosedForms.ridge_reversed])
 def test_scores_are_cosines_in_the_space_where_they_are_compared(method):
-    found = method(MOMENTS, S, 1.0)
+    found = method(FORMS, 1.0)
     scores = found.scores(FEATURES, S)
-    if method is ridge:
+    if method is ClosedForms.ridge:
         images, labels = Z @ weights_of(found).T, S
     else:
         images, labels = Z, S @ found.label.T
@@ -117,11 +114,14 @@ def test_scores_are_cosines_in_the_space_where_they_are_compared(method):
     assert (scores.argmax(1) == right).mean() > 0.25  # of five labels
 
 
-@pytest.mark.parametrize("method", [ridge, ridge_reversed, sae, lambda m, v, s: eszsl(m, v, s, s)])
+@pytest.mark.parametrize(
+    "method",
+    [ClosedForms.ridge, ClosedForms.ridge_reversed, ClosedForms.sae, lambda t, s: t.eszsl(s, s)],
+)
 def test_no_rows_or_no_strength_is_refused(method):
     none = ClassMoments.of(np.ones((0, 2)), [])
     for moments, strength in ((none, 1.0), (MOMENTS, 0.0), (MOMENTS, -1.0)):
         with pytest.raises(
             ValueError, match=f"want rows and a positive strength; got {moments.rows}"
         ):
-            method(moments, moments.sums, strength)
+            method(ClosedForms(moments, moments.sums), strength)

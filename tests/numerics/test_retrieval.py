@@ -6,13 +6,12 @@ from hypothesis.extra.numpy import arrays
 
 from devise_lib.numerics.retrieval import (
     drop_self_matches,
-    flat_hit_at_k,
     merge_top_k,
     rank_of_truth,
-    recall_at_k,
     recall_by_score,
     top_k,
 )
+from tests.numerics.measures import flat_hit_at_k, recall_at_k
 
 whole = st.integers(-2, 2).map(float)  # few values: exact products, many ties
 

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.training.plan import DatasetSpec
-from devise_lib.training.projection import SNAPSHOTS, make_feed, snapshot_epochs
+from devise_lib.training.projection import COLUMNS, SNAPSHOTS, snapshot_epochs, standardised
+from devise_lib.training.ranks.feed import Feed
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
 
@@ -55,12 +56,13 @@ def rows(tmp_path_factory) -> DatasetSpec:
 
 
 def test_the_network_gets_standardised_features_and_the_row_of_each_label(rows):
-    batches = list(islice(make_feed(rows, 8, 0, 0, 1, 1)(0), 20))
+    feed = Feed(rows.file_urls, COLUMNS, 0, 1, 1, 8, 64, 0)
+    batches = list(islice(standardised(feed, rows)(0), 20))
     inputs = np.concatenate([x for x, _ in batches])
     truth = np.concatenate([y for _, y in batches])
     assert (inputs.dtype, truth.dtype) == (np.float32, np.int32)
-    standardised = (FEATURES - FEATURES.mean(0)) / FEATURES.std(0)
-    distances = np.linalg.norm(inputs[:, None] - standardised, axis=2)
+    wanted = (FEATURES - FEATURES.mean(0)) / FEATURES.std(0)
+    distances = np.linalg.norm(inputs[:, None] - wanted, axis=2)
     assert distances.min(axis=1).max() < 1e-4
     assert (truth == distances.argmin(axis=1) % 3).all()
     assert {len(x) for x, _ in batches} == {8}

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from devise_lib.training.softmax import SHIFT, SoftmaxPlan, make_feed
+from devise_lib.training.softmax import SHIFT, SoftmaxPlan, shifted_photos
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:petastorm.arrow_reader_worker")
 
@@ -36,7 +36,7 @@ def plan(tmp_path_factory) -> SoftmaxPlan:
 def test_photos_come_with_their_class_shifted_by_the_batch_and_half_of_them_mirrored(plan):
     places = np.arange(-SHIFT, SHIFT + 1)
     shifts, mirrored = set(), 0
-    for photos, classes in islice(make_feed(plan, 0, 1)(0), 60):
+    for photos, classes in islice(shifted_photos(plan, 0, 1)(0), 60):
         assert (photos.shape, photos.dtype) == ((10, 16, 16, 3), np.float32)
         assert classes.dtype == np.int32
         originals = PHOTOS[29 - classes]

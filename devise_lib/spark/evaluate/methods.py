@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.reporting import Evaluate
 from devise_lib.errors import InputError
-from devise_lib.numerics import closed_form
 from devise_lib.numerics.candidates import (
     CONTROL,
     METHOD,
@@ -25,20 +24,14 @@ from devise_lib.numerics.candidates import (
     Method,
     SoftmaxLayer,
 )
+from devise_lib.numerics.closed_form import ClosedForms, by_classifier, classifier_weights
 from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility, Projection
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.validation import Score, choose_by_one_standard_error
 from devise_lib.numerics.vectors import FloatArray
-from devise_lib.spark.features.folds import Fold, make_folds
-from devise_lib.spark.features.moments import (
-    Vectors,
-    collect_features,
-    feature_labels,
-    feature_moments,
-    label_vectors,
-    total_moments,
-)
+from devise_lib.spark.features.folds import Fold, TrainingFeatures, make_folds
+from devise_lib.spark.features.moments import collect_features, label_vectors
 from devise_lib.training.bundle import ProjectionBundle
 
 BLOCK = 1_000  # photos of a bank that are scored at once
@@ -54,16 +47,14 @@ class TrainingStats:
     """What a method may know: the whole training, or the training without labels held out.
 
     Attributes:
-        moments: of the features.
-        vectors: (c, d_word), of the classes of the moments.
+        forms: the closed forms of the features' sums.
         layer: the backbone's softmax.
         class_vectors: (classes, d_word), of the softmax's classes; zeros for those that have no
             vector or are held out.
         bank: (b, d_visual), a bounded sample of the features, for CSLS.
     """
 
-    moments: ClassMoments
-    vectors: FloatArray
+    forms: ClosedForms
     layer: SoftmaxLayer
     class_vectors: NDArray[np.float32]
     bank: NDArray[np.float32]
@@ -122,40 +113,30 @@ def select_methods(
         InputError: there are settings to choose, but no photos to choose by.
     """
     vectors, control = label_vectors(labels), label_vectors(labels, "random_vector")
-    feature_labels(features, vectors)
-    moments = feature_moments(features)
-    layer, photos = bundle.layer, config.validation_photos
-    folds = make_folds(features, moments, vectors, control, layer, photos, config.folds)
-    sample = features.orderBy(F.xxhash64("photo_id")).limit(config.csls_bank_size)
-    bank, part = collect_features(sample, ("fold", "is_validation_photo"))
-    tries = []
-    for fold in folds:
-        fit_vectors = {k: v for k, v in vectors.items() if k not in fold.validation.held_out}
-        fit_bank = bank[[where != fold.number and not kept for where, kept in part]]
-        tries.append((fold, _training_stats(layer, fit_bank, fold.moments, fit_vectors)))
-    selection = _ModelSelection(
-        _training_stats(layer, bank, total_moments(moments.values()), vectors), tries, known
-    )
-    gammas: dict[str, Mapping[str, float]] = {}  # for all seeds, because trials have one seed
+    training = TrainingFeatures.of(features, vectors, control, bundle.layer)
+    folds = make_folds(training, config.validation_photos, config.folds)
+    selection = _ModelSelection(*_training_stats(training, folds, config.csls_bank_size), known)
+    specs = _closed_forms(config)
+    if bundle.layer.classes:
+        specs += _by_the_softmax(config)
+    found = [*_trained(bundle, selection), *(selection.choose(*spec) for spec in specs)]
+    if bundle.layer.classes:
+        found.append(FittedMethod("softmax", None, BySoftmax(bundle.layer)))
+    return found
+
+
+def _trained(bundle: ProjectionBundle, selection: "_ModelSelection") -> Iterator[FittedMethod]:
+    """Yield the model and its control by seed. Their trials have one seed, so the penalties too."""
+    gammas: dict[str, Mapping[str, float]] = {}
     for name in (METHOD, CONTROL):
         trials = {fold: _by_words(one, name) for fold, one in bundle.trials(name).items()}
         gammas[name] = selection.gammas(trials)
     if bundle.penalty is not None:
         gammas[METHOD] = {"": bundle.penalty}
-    found = [
-        selection.fitted(
-            one.method, one.seed, _by_words(one.projection, one.method), gammas[one.method]
-        )
-        for one in bundle.trained
-        if one.fold is None
-    ]
-    for name, make, choices in _closed_forms(config):
-        found.append(selection.choose(name, make, choices))
-    if bundle.layer.classes:
-        for name, make, choices in _by_the_softmax(config):
-            found.append(selection.choose(name, make, choices))
-        found.append(FittedMethod("softmax", None, BySoftmax(bundle.layer)))
-    return found
+    for one in bundle.trained:
+        if one.fold is None:
+            method = _by_words(one.projection, one.method)
+            yield selection.fitted(one.method, one.seed, method, gammas[one.method])
 
 
 def chosen_settings(methods: Sequence[FittedMethod]) -> dict[str, list[float]]:
@@ -180,20 +161,17 @@ def _by_words(projection: Projection, method: str) -> Method:
 
 def _closed_forms(config: Evaluate) -> list[MethodSpec]:
     one: list[tuple[float, ...]] = [(s,) for s in config.regularization]
+    two: list[tuple[float, ...]] = list(product(config.regularization, config.regularization))
 
     def simple(solve: Callable[..., Compatibility]) -> MakeMethod:
-        return lambda stats, s: ByWords(solve(stats.moments, stats.vectors, *s))
+        return lambda stats, s: ByWords(solve(stats.forms, *s))
 
     return [
-        ("ridge", simple(closed_form.ridge), one),
-        ("ridge_reversed", simple(closed_form.ridge_reversed), one),
-        (
-            "eszsl",
-            simple(closed_form.eszsl),
-            list(product(config.regularization, config.regularization)),
-        ),
-        ("sae", simple(closed_form.sae), one),
-        ("sae_reversed", simple(closed_form.sae_reversed), one),
+        ("ridge", simple(ClosedForms.ridge), one),
+        ("ridge_reversed", simple(ClosedForms.ridge_reversed), one),
+        ("eszsl", simple(ClosedForms.eszsl), two),
+        ("sae", simple(ClosedForms.sae), one),
+        ("sae_reversed", simple(ClosedForms.sae_reversed), one),
     ]
 
 
@@ -205,10 +183,11 @@ def _by_the_softmax(config: Evaluate) -> list[MethodSpec]:
 
 
 def _by_classifier(stats: TrainingStats, settings: tuple[float, ...]) -> Method:
-    weights = closed_form.classifier_weights(
-        stats.layer.kernel, stats.moments.deviation, stats.class_vectors, *settings
+    moments = stats.forms.moments
+    weights = classifier_weights(
+        stats.layer.kernel, moments.deviation, stats.class_vectors, *settings
     )
-    return ByWords(closed_form.by_classifier(stats.moments, weights))
+    return ByWords(by_classifier(moments, weights))
 
 
 def _conse(stats: TrainingStats, settings: tuple[float, ...]) -> Method:
@@ -216,15 +195,25 @@ def _conse(stats: TrainingStats, settings: tuple[float, ...]) -> Method:
 
 
 def _training_stats(
-    layer: SoftmaxLayer, bank: NDArray[np.float32], moments: ClassMoments, vectors: Vectors
-) -> TrainingStats:
-    return TrainingStats(
-        moments,
-        moments.matrix_of(vectors),
-        layer,
-        layer.class_vectors(vectors),
-        bank,
-    )
+    training: TrainingFeatures, folds: Sequence[Fold], bank_size: int
+) -> tuple[TrainingStats, list[tuple[Fold, TrainingStats]]]:
+    """Return what a method may know in the end, and in each fold."""
+    layer = training.layer
+    sample = training.rows.orderBy(F.xxhash64("photo_id")).limit(bank_size)
+    bank, parts = collect_features(sample, ("fold", "is_validation_photo"))
+
+    def stats(
+        moments: ClassMoments, bank: NDArray[np.float32], held_out: set[str]
+    ) -> TrainingStats:
+        known = {k: v for k, v in training.vectors.items() if k not in held_out}
+        forms = ClosedForms(moments, moments.matrix_of(known))
+        return TrainingStats(forms, layer, layer.class_vectors(known), bank)
+
+    tried = []
+    for fold in folds:
+        fit = bank[[number != fold.number and not kept for number, kept in parts]]
+        tried.append((fold, stats(fold.moments, fit, fold.validation.held_out)))
+    return stats(training.total, bank, set()), tried
 
 
 class _ModelSelection:

@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from devise_lib import model_store, tracking
 from devise_lib.config.backbone import ExtractFeatures
+from devise_lib.config.training import FineTune
 from devise_lib.config.types import JobConfig
 from devise_lib.console import print_line
 from devise_lib.errors import InputError
@@ -46,8 +47,7 @@ def write_features(
     photos: DataFrame,
     keras_file: bytes,
     backbone_id: str,
-    batch_size: int,
-    max_records_per_file: int,
+    config: ExtractFeatures | FineTune,
     where: str = "",
 ) -> int:
     """Run photos through a network, write FEATURES, and return the number of rows.
@@ -57,13 +57,13 @@ def write_features(
         photos: labelled, with split, fold and is_validation_photo.
         keras_file: of the network, from pixels to features.
         backbone_id: id of the network.
-        batch_size: photos per call of the network.
-        max_records_per_file: rows per row group, which Petastorm distributes to ranks.
+        config: gives batch_size, and max_records_per_file, the rows per row group, which Petastorm
+            distributes to ranks.
         where: replace only the rows that fulfil this condition; "": the whole table.
     """
     network = tables.spark.sparkContext.broadcast(keras_file)
     features = (
-        with_vectors(photos, Model(network, batch_size), KEEP)
+        with_vectors(photos, Model(network, config.batch_size), KEEP)
         .where("vector IS NOT NULL")  # embed_photos puts the others into QUARANTINE.
         .withColumnRenamed("vector", "feature")
         .withColumn("backbone_id", F.lit(backbone_id))
@@ -74,7 +74,7 @@ def write_features(
         where,
         partition_by=DESCRIPTIONS["features"].partitioned_by,
         compression="uncompressed",  # for fast reading
-        maxRecordsPerFile=max_records_per_file,
+        maxRecordsPerFile=config.max_records_per_file,
     )
 
 

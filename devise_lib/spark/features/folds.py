@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -13,7 +14,14 @@ from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.paired import LabelScores
 from devise_lib.numerics.validation import Score, Validation
-from devise_lib.spark.features.moments import Part, Vectors, collect_features, total_moments
+from devise_lib.spark.features.moments import (
+    Part,
+    Vectors,
+    collect_features,
+    feature_labels,
+    feature_moments,
+    total_moments,
+)
 
 # Two labels with this cosine name nearly the same thing: "crab", "Dungeness crab".
 SAME_LABEL_COSINE = 0.9
@@ -37,15 +45,43 @@ class Fold:
     validation: Validation
 
 
-def make_folds(
-    rows: DataFrame,
-    moments: Mapping[Part, ClassMoments],
-    vectors: Vectors,
-    control: Mapping[str, NDArray[np.float32]],
-    layer: SoftmaxLayer,
-    photos: int,
-    wanted: int = 0,
-) -> list[Fold]:
+@dataclass(frozen=True)
+class TrainingFeatures:
+    """FEATURES of the training split, and what is known of their labels.
+
+    Attributes:
+        rows: FEATURES of the training split.
+        moments: their sums by part.
+        vectors, control: by label, (d_word,); the control's are random.
+        layer: the backbone's softmax.
+    """
+
+    rows: DataFrame
+    moments: Mapping[Part, ClassMoments]
+    vectors: Vectors
+    control: Vectors
+    layer: SoftmaxLayer
+
+    @classmethod
+    def of(
+        cls, features: DataFrame, vectors: Vectors, control: Vectors, layer: SoftmaxLayer
+    ) -> "TrainingFeatures":
+        """Sum up the training split of `features`, whose labels must all have vectors.
+
+        Raises:
+            InputError: a label has no vector, or the split has no row.
+        """
+        feature_labels(features, vectors)
+        rows = features.where("split = 'train'")
+        return cls(rows, feature_moments(rows), vectors, control, layer)
+
+    @cached_property
+    def total(self) -> ClassMoments:
+        """The sums over all parts."""
+        return total_moments(self.moments.values())
+
+
+def make_folds(training: TrainingFeatures, photos: int, wanted: int = 0) -> list[Fold]:
     """Return the folds that have labels to fit on and photos of both kinds to validate with.
 
     Labels held out stand for labels that nobody has seen. But a backbone was trained on classes of
@@ -54,41 +90,38 @@ def make_folds(
     validate, if there are enough such labels. The other labels held out are only candidates.
 
     Args:
-        rows: FEATURES of the training split.
-        moments: their sums by part.
-        vectors, control: by label, (d,); the control's are random.
-        layer: the backbone's softmax.
+        training: what is divided.
         photos: the most validation photos per fold, the same ones at each call.
         wanted: the most folds, the first ones; 0: all.
 
     Returns:
         The folds; perhaps none.
     """
-    every = {label for part in moments.values() for label in part.labels}
-    asking = new_labels(every, vectors, layer)
-    found = []
-    for number in sorted({fold for fold, _ in moments if fold is not None}):
-        fitted = [part for (fold, kept), part in moments.items() if fold != number and not kept]
-        held_out = {
-            label for (fold, _), part in moments.items() if fold == number for label in part.labels
-        }
-        if not fitted or not held_out & asking:
-            continue
-        total = total_moments(fitted)
-        labels = sorted({*total.labels, *held_out})
-        candidates = CandidateSet(
-            labels,
-            np.array([label not in held_out for label in labels]),
-            np.stack([vectors[label] for label in labels]),
-            np.stack([control[label] for label in labels]),
-        )
-        asked = (held_out & asking) | set(total.labels)
-        validation = _read(rows, number, asked, candidates, photos)
-        if validation is not None:
-            found.append(Fold(number, rows.where(fits(number)), total, validation))
-        if wanted and len(found) == wanted:
-            break
-    return found
+    new = new_labels(training.total.labels, training.vectors, training.layer)
+    numbers = sorted({fold for fold, _ in training.moments if fold is not None})
+    folds = (_make_fold(training, number, new, photos) for number in numbers)
+    return list(islice((fold for fold in folds if fold is not None), wanted or None))
+
+
+def _make_fold(training: TrainingFeatures, number: int, new: set[str], photos: int) -> Fold | None:
+    parts = training.moments.items()
+    fitted = [part for (fold, kept), part in parts if fold != number and not kept]
+    held_out = {label for (fold, _), part in parts if fold == number for label in part.labels}
+    if not fitted or not held_out & new:
+        return None
+    total = total_moments(fitted)
+    labels = sorted({*total.labels, *held_out})
+    candidates = CandidateSet(
+        labels,
+        np.array([label not in held_out for label in labels]),
+        np.stack([training.vectors[label] for label in labels]),
+        np.stack([training.control[label] for label in labels]),
+    )
+    asked = (held_out & new) | set(total.labels)
+    validation = _read(training.rows, number, asked, candidates, photos)
+    if validation is None:
+        return None
+    return Fold(number, training.rows.where(fits(number)), total, validation)
 
 
 def label_scores(folds: Sequence[Fold], score: Score) -> LabelScores:

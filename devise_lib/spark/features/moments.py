@@ -1,6 +1,6 @@
 """FEATURES for training: sums over the features of each part, and the vectors of their labels."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import Any
 
@@ -20,7 +20,7 @@ MOMENTS = (
 )
 BAND = 2**20  # about so many numbers of a part's sums travel as one row: 8 MB
 Part = tuple[int | None, bool]  # columns fold and is_validation_photo
-Vectors = dict[str, NDArray[np.float32]]
+Vectors = Mapping[str, NDArray[np.float32]]
 
 
 def label_vectors(labels: DataFrame, column: str = "vector") -> Vectors:

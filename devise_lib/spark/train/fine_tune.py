@@ -1,30 +1,26 @@
 """DeViSE's last phase: trains a registered model and the end of its backbone on photos."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config.training import FineTune
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import METHOD, SoftmaxLayer
 from devise_lib.numerics.linear import Projection
 from devise_lib.numerics.paired import compare_labels
 from devise_lib.spark.features.extract import read_features, write_features
-from devise_lib.spark.features.folds import Fold, fits, folds_id, make_folds
-from devise_lib.spark.features.moments import (
-    Vectors,
-    feature_labels,
-    feature_moments,
-    label_vectors,
-)
+from devise_lib.spark.features.folds import Fold, TrainingFeatures, fits, folds_id, make_folds
+from devise_lib.spark.features.moments import Vectors, label_vectors
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.datasets import further_labels
 from devise_lib.spark.train.horovod_ranks import (
     events_folder,
     ranks_log,
@@ -32,10 +28,9 @@ from devise_lib.spark.train.horovod_ranks import (
     run_ranks,
     threads_per_rank,
 )
-from devise_lib.spark.train.projection import further_labels
 from devise_lib.spark.train.promotion import PromotionDecision, register
 from devise_lib.training.augmentation import Augmentation
-from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
+from devise_lib.training.bundle import ProjectionBundle, TrainedProjection, load_bundle
 from devise_lib.training.fine_tuning import (
     FineTuningPlan,
     Tuned,
@@ -44,66 +39,74 @@ from devise_lib.training.fine_tuning import (
 )
 from devise_lib.training.model import assemble, features_of, identity_of, projection_of
 from devise_lib.training.plan import LabelledRows
-from devise_lib.vision.networks.backbones import Backbone
+from devise_lib.vision.networks.backbones import Backbone, load_backbone
 from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
 
+@dataclass(frozen=True)
+class ModelToTune:
+    """A registered model, its bundle, and its backbone with the softmax."""
+
+    registered: tracking.RegisteredModel
+    bundle: ProjectionBundle
+    backbone: Backbone
+
+    @classmethod
+    def load(cls, config: FineTune) -> "ModelToTune":
+        """Return the model that the configuration names.
+
+        Raises:
+            InputError: there is no such model, it was trained on another backbone than that of
+                train_backbone, or it has been fine-tuned already.
+        """
+        registered = tracking.find_registered(config.model_name, config.model)
+        bundle = model_store.fetch_extras(registered, load_bundle)
+        backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
+        if bundle.base_model:
+            raise InputError(
+                f"{registered.model_id} was fine-tuned already: name the model that it was made "
+                f"from, {bundle.base_model}, by --set fine_tune.model=VERSION (the number after "
+                "its v)"
+            )
+        if bundle.backbone_id != backbone.identity():
+            raise InputError(
+                f"{registered.model_id} belongs to the backbone {bundle.backbone_id}, but "
+                f"train_backbone has made {backbone.identity()}: run extract_features and "
+                "train_devise, and name the version that train_devise registers by --set "
+                "fine_tune.model=VERSION"
+            )
+        return cls(registered, bundle, backbone)
+
+
 def tune_on_ranks(
-    config: FineTune,
-    tables: Tables,
-    photos: DataFrame,
-    base: tracking.RegisteredModel,
-    bundle: ProjectionBundle,
-    backbone: Backbone,
-    checkpoints: Path,
+    config: FineTune, tables: Tables, photos: DataFrame, base: ModelToTune, checkpoints: Path
 ) -> Tuned:
-    """Fine-tune the model of the bundle, for as many epochs as improve it.
+    """Fine-tune the model, for as many epochs as improve it.
 
     Args:
         config: of the job.
         tables: with LABELS, and FEATURES of the backbone; PIXELS is written.
         photos: of the training split, with label, fold and is_validation_photo.
         base: the model.
-        bundle: of the model.
-        backbone: of the model.
         checkpoints: the folder of the states from which a killed training continues.
 
     Raises:
         InputError: FEATURES has no rows of the backbone, or belongs to other LABELS; there is no
             fold to choose by, or the folds are others.
     """
-    features = read_features(tables, base, bundle.backbone_id).where("split = 'train'")
-    labels = tables.read("labels")
-    vectors = label_vectors(labels)
-    feature_labels(features, vectors)
-    moments = feature_moments(features)
-    of_labels = vectors, bundle.control_vectors, bundle.layer
-    folds = make_folds(features, moments, *of_labels, config.validation_photos, wanted=1)
-    trials = bundle.trials(METHOD)
-    require_same_words(labels, bundle.words_id, "the model")
-    if not folds or folds[0].number not in trials:
-        raise InputError(
-            "the model was trained without labels held out, but fine-tuning needs them to know "
-            "when to stop: give validation_folds and run extract_features and train_devise again"
-        )
-    if bundle.folds_id != (today := folds_id(config)):
-        raise InputError(
-            f"the model's labels were divided into folds as {bundle.folds_id!r}, but are now as "
-            f"{today!r} (validation_folds, seed): fine-tune with the configuration of its training"
-        )
-    [fold] = folds
-    size = backbone.image_size
+    training = _read_training(tables, base)
+    fold = _fold(config, training, base.bundle)
+    size = base.backbone.image_size
     write_pixels(photos, photos.count(), size, config.ranks, tables)
     pixels = tables.read("pixels")
-    trained_on = {label for part in moments.values() for label in part.labels}
-    wrong = further_labels(labels, sorted(trained_on), bundle.negatives)
-    fit = pixels.where(fits(fold.number))
-    held_out = fold.validation.held_out
+    trained_on, negatives = training.total.labels, base.bundle.negatives
+    wrong = further_labels(tables.read("labels"), trained_on, negatives)
+    known = [label for label in wrong if label not in fold.validation.held_out]
     of_fold = F.col("fold") == fold.number
     plan = FineTuningPlan(
         fold=TuningFold(
-            network=_network(backbone, trials[fold.number]),
-            rows=_rows(fit, [x for x in wrong if x not in held_out], vectors),
+            network=_network(base.backbone, base.bundle.trials(METHOD)[fold.number]),
+            rows=_rows(pixels.where(fits(fold.number)), known, training.vectors),
             held_out_urls=pixels.where(of_fold).inputFiles(),
             validation_urls=pixels.where(~of_fold & F.col("is_validation_photo")).inputFiles(),
             tested_labels=validation_labels(fold),
@@ -111,9 +114,9 @@ def tune_on_ranks(
             photos=config.validation_photos,
             number=fold.number,
         ),
-        network=_network(backbone, bundle.trained[0].projection),
-        rows=_rows(pixels, wrong, vectors),
-        objective=bundle.objective,
+        network=_network(base.backbone, base.bundle.trained[0].projection),
+        rows=_rows(pixels, wrong, training.vectors),
+        objective=base.bundle.objective,
         augmentation=Augmentation(config.flip, config.translate, config.crop, config.colour),
         layers=config.layers,
         learning_rate=config.learning_rate,
@@ -134,31 +137,36 @@ def tune_on_ranks(
     return run_ranks(tables.spark, fine_tune, plan, *where)[0]
 
 
-def require_backbone(bundle: ProjectionBundle, backbone: Backbone, model_id: str) -> None:
-    """Raise InputError if a model does not belong to this backbone.
+def _read_training(tables: Tables, base: ModelToTune) -> TrainingFeatures:
+    bundle, labels = base.bundle, tables.read("labels")
+    rows = read_features(tables, base.registered, bundle.backbone_id).where("split = 'train'")
+    of_labels = label_vectors(labels), bundle.control_vectors
+    training = TrainingFeatures.of(rows, *of_labels, bundle.layer)
+    require_same_words(labels, bundle.words_id, "the model")
+    return training
 
-    Raises:
-        InputError: it was trained on another backbone, or has been fine-tuned already.
-    """
-    if bundle.base_model:
+
+def _fold(config: FineTune, training: TrainingFeatures, bundle: ProjectionBundle) -> Fold:
+    """Return the fold to choose by, which the model must have been tried on."""
+    folds = make_folds(training, config.validation_photos, wanted=1)
+    if not folds or folds[0].number not in bundle.trials(METHOD):
         raise InputError(
-            f"{model_id} was fine-tuned already: name the model that it was made from, "
-            f"{bundle.base_model}, by --set fine_tune.model=VERSION (the number after its v)"
+            "the model was trained without labels held out, but fine-tuning needs them to know "
+            "when to stop: give validation_folds and run extract_features and train_devise again"
         )
-    if bundle.backbone_id != backbone.identity():
+    if bundle.folds_id != (today := folds_id(config)):
         raise InputError(
-            f"{model_id} belongs to the backbone {bundle.backbone_id}, but train_backbone has "
-            f"made {backbone.identity()}: run extract_features and train_devise, and name the "
-            "version that train_devise registers by --set fine_tune.model=VERSION"
+            f"the model's labels were divided into folds as {bundle.folds_id!r}, but are now as "
+            f"{today!r} (validation_folds, seed): fine-tune with the configuration of its training"
         )
+    return folds[0]
 
 
 def register_tuned(
     config: FineTune,
     tables: Tables,
     photos: DataFrame,
-    base: tracking.RegisteredModel,
-    bundle: ProjectionBundle,
+    base: ModelToTune,
     tuned: Tuned,
 ) -> int:
     """Write the FEATURES of the fine-tuned model, register it, and return the number of rows.
@@ -170,25 +178,19 @@ def register_tuned(
     """
     model = model_of_bytes(tuned.keras_file)
     network = features_of(model)
-    backbone_id = identity_of(network, f"{bundle.backbone_id}-tuned")
-    mine = tuned_bundle(bundle, projection_of(model), backbone_id, tuned, base.model_id)
+    backbone_id = identity_of(network, f"{base.bundle.backbone_id}-tuned")
+    base_id = base.registered.model_id
+    mine = tuned_bundle(base.bundle, projection_of(model), backbone_id, tuned, base_id)
     found = compare_labels(mine.label_scores, tuned.before)
     if found is None:
         raise RuntimeError("the fold of fine-tuning has no label with validation photos")
-    why = f"{found}: {mine.score:.4f}, {base.model_id} {tuned.scores[0].value:.4f}"
+    why = f"{found}: {mine.score:.4f}, {base_id} {tuned.scores[0].value:.4f}"
     decision = PromotionDecision(found.is_clear, why)
-    rows = write_features(
-        tables,
-        photos,
-        bytes_of_model(network),
-        backbone_id,
-        config.batch_size,
-        config.max_records_per_file,
-        f"backbone_id = '{backbone_id}'",
-    )
+    where = f"backbone_id = '{backbone_id}'"
+    rows = write_features(tables, photos, bytes_of_model(network), backbone_id, config, where)
     champion = tracking.find_champion(config.model_name)
     registered = register(mine, model, config.model_name, tables.version("features"), decision)
-    if champion == base and decision.wins:
+    if champion == base.registered and decision.wins:
         tracking.promote(registered)
     return rows
 

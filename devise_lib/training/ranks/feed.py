@@ -19,6 +19,7 @@ warnings.filterwarnings("ignore", module="petastorm")  # it calls deprecated par
 logging.getLogger("petastorm").setLevel(logging.ERROR)
 
 Batch = dict[str, NDArray[Any]]
+Epochs = Callable[[int], Generator[tuple[Any, Any], None, None]]
 LINKED = re.compile(r"file:(?://(?=/))?(?P<folder>/.*[?#][^/]*)(?P<below>/.*)")
 
 
@@ -100,6 +101,26 @@ class Feed:
                 yield {
                     name: np.concatenate([part[name] for part in parts]) for name in self.columns
                 }
+
+    def labelled(
+        self, labels: Sequence[str], prepare: Callable[[int], Callable[[NDArray[Any]], Any]]
+    ) -> Epochs:
+        """Returns a function from an epoch's number to batches of a network's inputs and targets.
+
+        Args:
+            labels: the targets are each row's index among them, (n,).
+            prepare: maps an epoch's number to a function from the values of the first column to
+                inputs.
+        """
+        place = {label: row for row, label in enumerate(labels)}
+
+        def epoch(number: int) -> Generator[tuple[Any, Any], None, None]:
+            inputs_of = prepare(number)
+            for batch in self.epoch(number):
+                targets = np.array([place[label] for label in batch["label"]], dtype=np.int32)
+                yield inputs_of(batch[self.columns[0]]), targets
+
+        return epoch
 
     def _rows(self, reader_number: int, epoch: int) -> Generator[list[Batch], None, None]:
         """Yields one reader's share of every batch, in parts."""
@@ -196,12 +217,6 @@ def make_cache(limit_bytes: int, ranks: int) -> Iterator[Cache | None]:
     with TemporaryDirectory(prefix="row-groups-") as folder:
         free = disk_usage(folder).free // (2 * ranks)
         yield Cache(folder, min(limit_bytes, free))
-
-
-def label_indexer(labels: Sequence[str]) -> Callable[[Iterable[str]], NDArray[np.int32]]:
-    """Returns a function from a batch's labels to the index of each among `labels`, (n,)."""
-    place = {label: row for row, label in enumerate(labels)}
-    return lambda batch: np.array([place[label] for label in batch], dtype=np.int32)
 
 
 def to_photos(pixels: Iterable[bytes], image_size: int) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """The training loop of every rank; it depends on the rank and on the number of ranks only."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 from typing import Any
@@ -14,12 +15,31 @@ from horovod.spark.task import get_available_devices
 from devise_lib.errors import DivergedError
 from devise_lib.training.ranks.checkpoint import Checkpoint, State
 from devise_lib.training.ranks.devices import choose_gpu
+from devise_lib.training.ranks.feed import Epochs
 from devise_lib.training.ranks.schedule import LinearRamp, OneCycle, choose_rate, rates_to_try
 from devise_lib.training.settings import Settings
 
-Batches = Generator[tuple[Any, Any], None, None]
-Feed = Callable[[int], Batches]
 Loss = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A model with all that a step of its training needs, save the optimizer.
+
+    Attributes:
+        model: takes the first part of a batch.
+        loss: a scalar function of the model's output and the second part of a batch.
+        feed: maps an epoch's number, from 0, to this rank's batches (inputs, targets), at least
+            `steps` of them. It must yield the same batches each time.
+        steps: per epoch, the same on every rank.
+        draw: the random generator of the loss, if it has one, with a different seed on each rank.
+    """
+
+    model: keras.Model
+    loss: Loss
+    feed: Epochs
+    steps: int
+    draw: keras.random.SeedGenerator | None = None
 
 
 def start_rank(threads: int, seed: int) -> tuple[int, int]:
@@ -48,31 +68,22 @@ def start_rank(threads: int, seed: int) -> tuple[int, int]:
 
 
 def train(
-    model: keras.Model,
-    loss: Loss,
+    trainable: Trainable,
     optimizer: keras.optimizers.Optimizer,
-    feed: Feed,
-    steps_per_epoch: int,
     epochs: int,
     checkpoint: Checkpoint | None = None,
-    draw: keras.random.SeedGenerator | None = None,
 ) -> Iterator[list[float]]:
     """Trains with gradients averaged over all ranks; runs one epoch per requested value.
 
-    Every rank takes `steps_per_epoch` steps per epoch, so none waits for another at the end. All
+    Every rank takes the same number of steps per epoch, so none waits for another at the end. All
     ranks must request the same number of values.
 
     Args:
-        model: takes the first part of a batch.
-        loss: a scalar function of the model's output and the second part of a batch.
-        optimizer: a new one for this model.
-        feed: maps an epoch's number, from 0, to this rank's batches (inputs, targets), at least
-            `steps_per_epoch` of them. It must yield the same batches each time.
-        steps_per_epoch: the same on every rank.
+        trainable: what is trained.
+        optimizer: a new one for its model.
         epochs: passes over the data, of all ranks together.
         checkpoint: where the first rank saves the state. Training resumes from the state found
             there, also in the middle of an epoch.
-        draw: the random generator of the loss, if it has one, with a different seed on each rank.
 
     Yields:
         The mean loss of each epoch so far over all ranks, at the start and after each epoch.
@@ -81,27 +92,28 @@ def train(
         DivergedError: a loss or a weight is not finite; raised on all ranks in the same epoch. Such
             a state is not saved.
     """
+    model, steps = trainable.model, trainable.steps
     optimizer.build(model.trainable_variables)
     variables = [v.value for v in [*model.weights, *optimizer.variables]]  # TensorFlow's variables
-    draws = _draws(model, draw)
+    draws = _draws(model, trainable.draw)
     state = _start(variables, draws, checkpoint)
-    step = _make_step(model, loss, optimizer)
+    step = _make_step(trainable, optimizer)
     curve = state.losses
     yield curve
     for epoch in range(len(curve), epochs):
         total = tf.constant(state.total)
-        with closing(feed(epoch)) as batches:  # ends its readers with the epoch
+        with closing(trainable.feed(epoch)) as batches:  # ends its readers with the epoch
             for _ in range(state.steps):
                 next(batches)  # these steps precede the checkpoint
-            for number in range(state.steps + 1, steps_per_epoch + 1):
+            for number in range(state.steps + 1, steps + 1):
                 inputs, targets = next(batches)
                 total += step(tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets))
-                if checkpoint and number % checkpoint.every == 0 and number < steps_per_epoch:
+                if checkpoint and number % checkpoint.every == 0 and number < steps:
                     middle = State(curve, number, _mean_of_ranks(total))
                     _require_finite(middle.total / number, variables, epoch)
                     _keep(checkpoint, [*variables, *draws], middle)
         state = State(curve, 0, 0.0)
-        curve.append(_mean_of_ranks(total) / steps_per_epoch)
+        curve.append(_mean_of_ranks(total) / steps)
         average_statistics(model)
         _require_finite(curve[-1], variables, epoch)
         if checkpoint:
@@ -110,10 +122,8 @@ def train(
 
 
 def find_rate(
-    model: keras.Model,
-    loss: Loss,
+    trainable: Trainable,
     make: Callable[[Any], keras.optimizers.Optimizer],
-    feed: Feed,
     lowest: float = 1e-6,
     highest: float = 1.0,
     steps: int = 100,
@@ -121,7 +131,7 @@ def find_rate(
     """Finds a learning rate by a range test, the same on every rank; the model is left unchanged.
 
     Args:
-        model, loss, feed: as in `train`.
+        trainable: what is trained.
         make: builds an optimizer with a given schedule.
         lowest, highest: the range of the tried rates, which rise by a constant factor per step.
         steps: the number of tried rates.
@@ -129,13 +139,14 @@ def find_rate(
     Raises:
         InputError: the loss falls at none of the rates.
     """
+    model = trainable.model
     hvd.broadcast_variables([v.value for v in model.weights], root_rank=0)
     before = model.get_weights()
     rates = rates_to_try(lowest, highest, steps)
     optimizer = make(LinearRamp(lowest, highest, steps))
     optimizer.build(model.trainable_variables)
-    step = _make_step(model, loss, optimizer)
-    with closing(feed(0)) as batches:
+    step = _make_step(trainable, optimizer)
+    with closing(trainable.feed(0)) as batches:
         losses = [
             _mean_of_ranks(step(tf.convert_to_tensor(x), tf.convert_to_tensor(y)))
             for x, y in islice(batches, steps)
@@ -214,8 +225,9 @@ def make_optimizer(settings: Settings, steps_per_epoch: int) -> keras.optimizers
 
 
 def _make_step(
-    model: keras.Model, loss: Loss, optimizer: keras.optimizers.Optimizer
+    trainable: Trainable, optimizer: keras.optimizers.Optimizer
 ) -> Callable[[Any, Any], Any]:
+    model, loss = trainable.model, trainable.loss
     sources = [variable.value for variable in model.trainable_variables]
 
     @tf.function(reduce_retracing=True, autograph=False)

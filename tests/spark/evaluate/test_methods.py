@@ -5,8 +5,8 @@ import pytest
 
 from devise_lib.config.reporting import Evaluate
 from devise_lib.errors import InputError
-from devise_lib.numerics import closed_form
 from devise_lib.numerics.candidates import ByConse, BySoftmax, ByWords, SoftmaxLayer
+from devise_lib.numerics.closed_form import ClosedForms, by_classifier, classifier_weights
 from devise_lib.numerics.hubness import csls, mean_of_nearest
 from devise_lib.numerics.linear import Compatibility
 from devise_lib.numerics.moments import ClassMoments
@@ -18,7 +18,7 @@ from devise_lib.spark.evaluate.methods import (
     chosen_settings,
     select_methods,
 )
-from devise_lib.spark.features.folds import make_folds
+from devise_lib.spark.features.folds import TrainingFeatures, make_folds
 from devise_lib.spark.features.moments import feature_moments
 from devise_lib.spark.tables.schemas import FEATURES, LABELS
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
@@ -117,8 +117,8 @@ def test_methods_of_the_softmax_stay_out_where_it_is_not_linear_in_the_features(
 
 @pytest.fixture(scope="module")
 def folds(features):
-    photos = CONFIG.validation_photos
-    return make_folds(features, feature_moments(features), VECTORS, CONTROLS, LAYER, photos)
+    training = TrainingFeatures(features, feature_moments(features), VECTORS, CONTROLS, LAYER)
+    return make_folds(training, CONFIG.validation_photos)
 
 
 def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(methods, folds):
@@ -128,14 +128,14 @@ def test_the_strength_is_the_one_that_does_best_on_the_labels_held_out(methods, 
     for strength in CONFIG.regularization:
         ranks = []
         for fold in folds:
-            vectors = fold.moments.matrix_of(VECTORS)
-            trial = ByWords(closed_form.ridge(fold.moments, vectors, strength))
+            forms = ClosedForms(fold.moments, fold.moments.matrix_of(VECTORS))
+            trial = ByWords(forms.ridge(strength))
             ranks.append(fold.validation.evaluate(trial))
         scores.append(Score.over(ranks))
     chosen = CONFIG.regularization[choose_by_one_standard_error(scores)]
     entry = next(c for c in methods if c.name == "ridge")
     assert entry.settings == (chosen,)
-    wanted = closed_form.ridge(every, every.matrix_of(VECTORS), chosen)
+    wanted = ClosedForms(every, every.matrix_of(VECTORS)).ridge(chosen)
     np.testing.assert_allclose(
         entry.method.scores(VALUES, KNOWN), wanted.scores(VALUES, KNOWN.vectors), atol=1e-5
     )
@@ -213,10 +213,8 @@ def test_classes_without_a_vector_are_left_out_of_conse_and_of_classifier_weight
     every = ClassMoments.of(VALUES, NAMES)
     kept = np.stack([VECTORS[n] for n in ("cat", "bee", "ant")])
     strength = by_name["classifier_ridge"].settings[0]
-    weights = closed_form.classifier_weights(
-        LAYER.kernel[:, [0, 1, 3]], every.deviation, kept, strength
-    )
-    wanted = closed_form.by_classifier(every, weights).scores(VALUES, KNOWN.vectors)
+    weights = classifier_weights(LAYER.kernel[:, [0, 1, 3]], every.deviation, kept, strength)
+    wanted = by_classifier(every, weights).scores(VALUES, KNOWN.vectors)
     found = by_name["classifier_ridge"].method.scores(VALUES, KNOWN)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 

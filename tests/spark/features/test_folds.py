@@ -5,7 +5,12 @@ from pyspark.sql import functions as F
 from devise_lib.numerics.candidates import SoftmaxLayer
 from devise_lib.numerics.moments import ClassMoments
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.features.folds import MIN_NEW_LABELS, make_folds, new_labels
+from devise_lib.spark.features.folds import (
+    MIN_NEW_LABELS,
+    TrainingFeatures,
+    make_folds,
+    new_labels,
+)
 from devise_lib.spark.features.moments import feature_moments
 from devise_lib.spark.tables.schemas import FEATURES
 from tests.spark.evaluate.zero_shot_world import CONTROLS, VECTORS, D, feature_row
@@ -30,8 +35,8 @@ def rows(spark):
 
 
 def folds_of(rows, photos=100, **options):
-    moments = feature_moments(rows)
-    return make_folds(rows, moments, VECTORS, CONTROLS, LAYER, photos, **options)
+    training = TrainingFeatures(rows, feature_moments(rows), VECTORS, CONTROLS, LAYER)
+    return make_folds(training, photos, **options)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from devise_lib.numerics.candidates import CandidateSet, SoftmaxLayer
 from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.train import fine_tune as fine_tuning
-from devise_lib.spark.train.fine_tune import tuned_bundle
+from devise_lib.spark.train.fine_tune import ModelToTune, tuned_bundle
 from devise_lib.spark.train.horovod_ranks import run_ranks
 from devise_lib.tracking import RegisteredModel
 from devise_lib.training.augmentation import Augmentation
@@ -245,5 +245,6 @@ def test_a_tuned_model_is_registered_behind_its_features_and_promoted_by_a_clear
     monkeypatch.setattr(fine_tuning.tracking, "find_champion", lambda _: base)
     monkeypatch.setattr(fine_tuning.tracking, "promote", note("promote", None))
     tables = SimpleNamespace(version=lambda _: 3)
-    assert fine_tuning.register_tuned(FineTune(), tables, None, base, bundle, tuned) == rows
+    model = ModelToTune(base, bundle, None)
+    assert fine_tuning.register_tuned(FineTune(), tables, None, model, tuned) == rows
     assert steps == ["features", "register", *(["promote"] if promoted else [])]

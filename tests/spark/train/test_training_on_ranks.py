@@ -137,7 +137,7 @@ def make_job():
 
         from devise_lib.errors import DivergedError
         from devise_lib.training.ranks.checkpoint import Checkpoint
-        from devise_lib.training.ranks.loop import _require_finite, find_rate, train
+        from devise_lib.training.ranks.loop import Trainable, _require_finite, find_rate, train
 
         projections, trials, photos, folder = plans
         trained = train_projections(projections)
@@ -156,7 +156,7 @@ def make_job():
             def loss(outputs, targets):
                 return keras.ops.mean(keras.ops.square(outputs - targets))
 
-            *_, curve = train(model, loss, optimizer, feed, steps, epochs)
+            *_, curve = train(Trainable(model, loss, feed, steps), optimizer, epochs)
             return first, model.get_weights(), curve
 
         keras.utils.set_random_seed(50 + rank)  # ranks start apart, unless they are told
@@ -186,11 +186,8 @@ def make_job():
                 kept = Checkpoint(Path(folder) / f"{last_rate}-{rank}.npz", 1)
                 count = steps if last_rate == 1e30 else 1
                 try:
-                    list(
-                        train(
-                            model, squares, keras.optimizers.SGD(last_rate), endless, count, 1, kept
-                        )
-                    )
+                    trainable = Trainable(model, squares, endless, count)
+                    list(train(trainable, keras.optimizers.SGD(last_rate), 1, kept))
                 except DivergedError as error:
                     yield str(error), kept.load()
 
@@ -201,7 +198,8 @@ def make_job():
             except DivergedError as error:
                 return str(error)
 
-        found = find_rate(ranged, squares, keras.optimizers.SGD, endless, 1e-5, 1e3, 80)
+        trainable = Trainable(ranged, squares, endless, steps)
+        found = find_rate(trainable, keras.optimizers.SGD, 1e-5, 1e3, 80)
         same = [bool((a == b).all()) for a, b in zip(first, ranged.get_weights(), strict=True)]
         return {
             "rate": found,
