@@ -54,7 +54,7 @@ setup(
         "pillow",
         "matplotlib",
         "jinja2",
-        "filelock",  # one run of a job at a time
+        "filelock>=4.3",  # one run of a job at a time
         "tenacity",  # commits that another job's commit refused
     ],
     extras_require={

@@ -55,7 +55,7 @@ def best_columns(scores: FloatArray, k: int) -> NDArray[np.int64]:
     Equal scores are ordered by column.
 
     Args:
-        scores: (q, m).
+        scores: (q, m), m >= 1.
         k: the number of columns per row.
 
     Returns:

@@ -123,7 +123,7 @@ class _Pool(Generic[Item, Result]):
     """The threads, and the queue of slots that they take in order."""
 
     def __init__(self, work: Callable[[Item], Result], limits: PrefetchLimits) -> None:
-        self._work, self._limits, self._abandoned = work, limits, 0
+        self._work, self._limits, self._abandoned, self._started = work, limits, 0, 0
         self._todo: SimpleQueue[_Slot[Item, Result] | None] = SimpleQueue()
         for _ in range(limits.threads):
             self._start()
@@ -146,10 +146,11 @@ class _Pool(Generic[Item, Result]):
         self._start()
 
     def close(self) -> None:
-        for _ in range(self._limits.threads):
+        for _ in range(self._started):  # an abandoned one may have ended its item after all
             self._todo.put(None)
 
     def _start(self) -> None:
+        self._started += 1
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:

@@ -42,8 +42,8 @@ def open_user_table(
             )
         elif is_name:
             message = (
-                f"there is no table {source!r}: give {key} as the full name of a table, or as a "
-                'path with a "/" in it'
+                f"there is no table {source!r} ({error.getCondition()}): give {key} as the full "
+                'name of a table, or as a path with a "/" in it'
             )
         else:
             message = (
