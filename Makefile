@@ -50,7 +50,7 @@ bench: setup ## the benchmarks
 	@$(RUN)/python benchmarks/run.py $(ARGS)
 
 lock: $(RUN)/uv ## requirements.lock anew from setup.py; ARGS="--upgrade" for the newest versions
-	@$(RUN)/uv pip compile setup.py --extra cpu --extra dev --python-version 3.11 --quiet \
+	@$(RUN)/uv pip compile setup.py --extra cpu --extra s3 --extra dev --python-version 3.11 --quiet \
 	--custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
 
 $(RUN)/uv:

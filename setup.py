@@ -56,10 +56,14 @@ setup(
         "jinja2",
         "filelock>=4.3",  # one run of a job at a time
         "tenacity",  # commits that another job's commit refused
+        "fsspec",  # files of object stores
     ],
     extras_require={
         "cpu": ["tensorflow-cpu==2.21.*", "faiss-cpu==1.15.1"],
         "gpu": ["tensorflow[and-cuda]==2.21.*", "faiss-gpu==1.15.1"],
+        "s3": ["s3fs"],
+        "gs": ["gcsfs"],
+        "azure": ["adlfs"],
         "dev": [
             "pytest",
             "pytest-cov",
@@ -72,6 +76,10 @@ setup(
             # Readers of the tables, as users have them.
             "deltalake",
             "duckdb<2",  # 2.0 filters datasets by what pyarrow 14 has not
+            # An S3 server on this machine. Its extra "server" is for all services of AWS.
+            "moto[s3]",
+            "flask",
+            "flask-cors",
             "tensorboard",  # shows the curves; TensorFlow 2.21 no longer brings it
             # What building Horovod without isolation takes.
             "cmake<4",

@@ -15,8 +15,8 @@ from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.ingest.sources import shown_path
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
+from devise_lib.storage.files import Files, FileStatus
 from devise_lib.text.labels.class_names import parse_class_names
-from devise_lib.text.wikipedia.files import Files, FileStatus
 from devise_lib.vision.archives.cifar import FORMATS, CifarFormat
 from devise_lib.vision.archives.tar_photos import MEMBER, is_hidden
 

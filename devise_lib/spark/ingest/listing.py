@@ -15,7 +15,7 @@ from devise_lib.spark.ingest.rows import Frames, microseconds
 from devise_lib.spark.ingest.sources import Place
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.caching import Persist
-from devise_lib.text.wikipedia.files import Files, FileStatus
+from devise_lib.storage.files import Files, FileStatus
 
 FOUND = "path string, size_bytes long, modified_us long, is_folder boolean"
 NAMES = ["path", "size_bytes", "modified_us", "is_folder"]

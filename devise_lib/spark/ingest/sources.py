@@ -14,8 +14,8 @@ from devise_lib.errors import InputError
 from devise_lib.paths import glob_expression, is_remote, local, split_glob
 from devise_lib.spark.ingest.rows import make_photo_id, relative_path
 from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
+from devise_lib.storage.files import FileStatus
 from devise_lib.text.labels.photo_labels import read_photo_labels
-from devise_lib.text.wikipedia.files import FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
 
 Description = tuple[str, str | None, str | None, str]  # photo_id, label, owner, fault

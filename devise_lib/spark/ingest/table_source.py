@@ -18,7 +18,7 @@ from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.spark.photos.reading import look_at
 from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.user_tables import open_user_table
-from devise_lib.text.wikipedia.files import Files, FileStatus
+from devise_lib.storage.files import Files, FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
 from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
 

@@ -23,7 +23,7 @@ from devise_lib.spark.ingest.rows import (
 )
 from devise_lib.spark.ingest.sources import Place, make_describer
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
-from devise_lib.text.wikipedia.files import Files, SeekableFile
+from devise_lib.storage.files import Files, SeekableFile
 from devise_lib.vision.archives.tar_members import ArchiveError
 from devise_lib.vision.archives.tar_photos import MEMBER, File, read_range
 from devise_lib.vision.archives.tar_ranges import Link, TarRange, plan_ranges

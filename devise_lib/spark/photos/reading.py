@@ -9,7 +9,7 @@ from devise_lib.paths import absolute, from_printable, is_remote
 from devise_lib.photo_limits import MAX_FILE_BYTES
 from devise_lib.reasons import Reason
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
-from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
+from devise_lib.storage.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.vision.images.decode import Refusal
 
 READ_ERRORS = (OSError, InputError, Py4JError)

@@ -30,7 +30,7 @@ from pyspark.sql import SparkSession
 from devise_lib.errors import InputError
 from devise_lib.paths import is_remote
 from devise_lib.spark.platform.find_java import find_java
-from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
+from devise_lib.storage.files import LOCAL_FILES, Files, FileStatus
 
 PIECE_BYTES = 64 << 20  # fetched at once, so a task needs this much of the local disk
 _OPENING = threading.Lock()

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from devise_lib.errors import InputError
+from devise_lib.storage.files import LOCAL_FILES, Files
 from devise_lib.text.wikipedia.damage import Damage, DumpDamagedError, PageName, with_pages_lost
 from devise_lib.text.wikipedia.dump_plan import ByteRange, plan_ranges
 from devise_lib.text.wikipedia.dump_xml import BrokenXmlError, Page, PageParser, RefusedXmlError
-from devise_lib.text.wikipedia.files import LOCAL_FILES, Files
 from devise_lib.text.wikipedia.site import UNKNOWN_SITE, WikiSite
 from devise_lib.text.wikipedia.streams import Chunk, Gap, Reason, bz2_chunks, plain_chunks
 

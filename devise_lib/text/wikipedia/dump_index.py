@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from devise_lib.errors import InputError
-from devise_lib.text.wikipedia.files import Files, FileStatus
+from devise_lib.storage.files import Files, FileStatus
 
 _BUFFER_BYTES = 1 << 20
 _LINE = re.compile(rb"(\d+):(\d+):")

@@ -7,9 +7,9 @@ from typing import Literal
 
 from devise_lib.archive_kinds import HEAD_BYTES
 from devise_lib.errors import InputError
+from devise_lib.storage.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.text.other_files import other_file
 from devise_lib.text.wikipedia.dump_index import find_index, indexed_streams
-from devise_lib.text.wikipedia.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.text.wikipedia.streams import first_bytes, next_stream
 
 RANGE_BYTES = 32_000_000  # of a compressed dump: about 15 s of one core

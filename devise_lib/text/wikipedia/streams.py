@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from devise_lib.text.wikipedia.files import Files
+from devise_lib.storage.files import Files
 
 Reason = Literal["truncated", "corrupt", "not_well_formed", "count_differs"]
 

@@ -13,7 +13,7 @@ from devise_lib.spark.ingest import listing
 from devise_lib.spark.ingest.listing import list_files, plan_folders, visible, walk
 from devise_lib.spark.ingest.sources import find_place
 from devise_lib.spark.tables.caching import PersistScope
-from devise_lib.text.wikipedia.files import LOCAL_FILES, FileStatus
+from devise_lib.storage.files import LOCAL_FILES, FileStatus
 
 
 class Tree:

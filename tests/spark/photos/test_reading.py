@@ -7,7 +7,7 @@ from devise_lib.reasons import Reason
 from devise_lib.spark.photos import reading
 from devise_lib.spark.photos.reading import make_reader, read_photo
 from devise_lib.spark.platform.hadoop_files import WorkerFiles
-from devise_lib.text.wikipedia.files import LOCAL_FILES, LocalFiles
+from devise_lib.storage.files import LOCAL_FILES, LocalFiles
 
 
 class Broken(LocalFiles):

@@ -3,8 +3,8 @@ import bz2
 import pytest
 
 from devise_lib.errors import InputError
+from devise_lib.storage.files import LOCAL_FILES
 from devise_lib.text.wikipedia.dump_index import indexed_streams
-from devise_lib.text.wikipedia.files import LOCAL_FILES
 
 
 def streams(path) -> list[tuple[int, int]]:

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devise_lib.errors import InputError
+from devise_lib.storage.files import LocalFiles
 from devise_lib.text.wikipedia.dump import ByteRange, Page, plan_ranges, read_pages
 from devise_lib.text.wikipedia.dump_plan import RANGE_BYTES
-from devise_lib.text.wikipedia.files import LocalFiles
 from tests.text.wikipedia.dumps import (
     HEAD,
     TAIL,

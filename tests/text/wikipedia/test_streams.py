@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devise_lib.text.wikipedia.files import LOCAL_FILES
+from devise_lib.storage.files import LOCAL_FILES
 from devise_lib.text.wikipedia.streams import (
     Chunk,
     Gap,

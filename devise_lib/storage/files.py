@@ -1,16 +1,19 @@
-"""The file system interface for reading dumps and archives, and its implementation for local files.
+"""The interface of a file system, and its implementation for local files.
 
-Paths are strings, because remote files have URIs instead of paths
-(devise_lib/spark/platform/hadoop_files.py).
+Paths are strings, because files of stores have URIs instead of paths (see `remote` for those, and
+`stores` for what opens both).
 """
 
 import errno
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from devise_lib.paths import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class FileStatus:
         name: the last part of the path.
         size: in bytes.
         is_folder: whether it is a folder.
-        modified_s: the time of its last change, seconds since 1970.
+        modified_s: the time of its last change, seconds since 1970; 0 if the store has none.
+        etag: what a store says of the content; it changes with it. "" where there is none.
     """
 
     path: str
@@ -30,10 +34,15 @@ class FileStatus:
     size: int
     is_folder: bool
     modified_s: float
+    etag: str = ""
 
 
 class Files(Protocol):
-    """A file system whose files are read by byte ranges."""
+    """A file system. A file is read by byte ranges and replaced as a whole.
+
+    Where a store refuses or does not answer, every method raises InputError. Local files raise
+    OSError.
+    """
 
     def status(self, path: str) -> FileStatus | None:
         """Returns the status of `path`; None if it does not exist."""
@@ -56,6 +65,25 @@ class Files(Protocol):
         """Opens the file's bytes from `start` on; the caller must not read beyond `stop`.
 
         A read may return fewer bytes than requested, and returns none only at the file's end.
+        """
+
+    def read(self, path: str) -> bytes | None:
+        """Returns the content of a small file; None if it does not exist."""
+
+    def write(self, path: str, content: bytes) -> None:
+        """Writes a file atomically: readers find the old content or the new one, never a part."""
+
+    def remove(self, path: str) -> None:
+        """Removes a file, or a folder with all that is in it; does nothing if neither exists."""
+
+    def upload(self, source: Path, path: str) -> None:
+        """Copies a local file to `path`, atomically."""
+
+    def download(self, path: str, target: Path) -> None:
+        """Copies a file to a local path, whose folder must exist.
+
+        Raises:
+            FileNotFoundError: the file does not exist.
         """
 
 
@@ -92,6 +120,29 @@ class LocalFiles:
         file = io.FileIO(path)
         file.seek(start)
         return file
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: str, content: bytes) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(Path(path), lambda draft: draft.write_bytes(content))
+
+    def remove(self, path: str) -> None:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            Path(path).unlink(missing_ok=True)
+
+    def upload(self, source: Path, path: str) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(Path(path), lambda draft: shutil.copyfile(source, draft))
+
+    def download(self, path: str, target: Path) -> None:
+        shutil.copyfile(path, target)
 
 
 class SeekableFile(io.RawIOBase):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devise_lib.text.wikipedia.files import LOCAL_FILES, SeekableFile
+from devise_lib.storage.files import LOCAL_FILES, SeekableFile
 
 DATA = bytes(range(251)) * 40
 

@@ -1,0 +1,311 @@
+"""Files of object stores and of HDFS, through fsspec."""
+
+import io
+import posixpath
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from devise_lib.errors import InputError
+from devise_lib.storage.faults import StoreError, fault_of, store_errors
+from devise_lib.storage.files import FileStatus
+from devise_lib.storage.settings import ATTEMPTS, PROTOCOLS, Settings, fsspec_options
+
+PIECE_BYTES = 8 << 20  # of a range, per request; a stream holds two pieces
+PAGE_KEYS = 1_000  # names per request, the limit of S3
+NO_REASON = ("400", "403", "301")  # codes of answers without a body, as those to HEAD
+# How a store is told to write a file only if there is none. HDFS cannot be told so.
+ONLY_NEW: dict[str, dict[str, Any]] = {
+    "s3": {"mode": "create"},
+    "gs": {"mode": "create"},
+    "abfs": {"overwrite": False},
+}
+
+
+class RemoteFiles:
+    """The files of one store: of one bucket, container or name node.
+
+    A process needs one object per store, because each has connections of its own. Nothing is
+    cached, so that a long run sees the store as it is and does not grow.
+
+    Args:
+        scheme: of the store's URIs, one of `settings.PROTOCOLS`.
+        authority: the part of its URIs behind `//`, such as a bucket.
+        settings: Hadoop's settings by name.
+        piece_bytes: how much of a range is fetched at once.
+
+    Raises:
+        InputError: the package that speaks to such a store is not installed.
+    """
+
+    def __init__(
+        self, scheme: str, authority: str, settings: Settings, piece_bytes: int = PIECE_BYTES
+    ) -> None:
+        self._root = f"{scheme}://{authority}"
+        self._protocol, self._piece_bytes = PROTOCOLS[scheme.lower()], piece_bytes
+        # How fsspec's paths begin: with a bucket, or with a slash on HDFS.
+        self._top = "/" if self._protocol == "hdfs" else authority.partition("@")[0]
+        self._is_s3 = self._protocol == "s3"
+        self._fs = _open_store(scheme, authority, settings)
+
+    def status(self, path: str) -> FileStatus | None:
+        """Returns the status of a file, or of a folder that has files; None if there is neither.
+
+        Raises:
+            StoreError: the store refuses or does not answer, or there is no such bucket.
+        """
+        try:
+            with self._errors(path):
+                return self._status(self._fs.info(self._key(path)))
+        except FileNotFoundError:
+            self._require_bucket(path)
+            return None
+
+    def children(self, folder: str) -> list[FileStatus]:
+        """Returns the status of everything directly in a folder, sorted by name.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
+            StoreError: the store refuses or does not answer.
+        """
+        return sorted(self._list(folder), key=lambda status: status.name)
+
+    def entries(self, folder: str) -> Iterator[FileStatus]:
+        """Yields what is directly in a folder, page by page, without names that begin with a dot.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
+            StoreError: the store refuses or does not answer.
+        """
+        return (status for status in self._list(folder) if not status.name.startswith("."))
+
+    def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
+        """Returns a stream of the bytes from `start` up to `stop`; it fetches one piece ahead.
+
+        Raises:
+            StoreError: while reading: the file is gone, or the store does not answer.
+        """
+
+        def fetch(first: int, last: int) -> bytes:
+            return self._fetch(path, first, last)
+
+        return _Range(fetch, start, stop, self._piece_bytes)
+
+    def read(self, path: str) -> bytes | None:
+        """Returns the content of a file; None if it does not exist."""
+        in_one_request = {"max_concurrency": 1} if self._is_s3 else {}
+        try:
+            with self._errors(path):
+                return bytes(self._fs.cat_file(self._key(path), **in_one_request))
+        except FileNotFoundError:
+            self._require_bucket(path)
+            return None
+
+    def write(self, path: str, content: bytes) -> None:
+        """Writes a file so that readers find the old content or the new one."""
+        with self._errors(path):
+            self._fs.pipe_file(self._key(path), content)
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Writes a file unless it exists; returns whether it did. Of several callers one wins.
+
+        Raises:
+            StoreError: the store refuses, does not answer, or knows no such condition.
+        """
+        if self._protocol not in ONLY_NEW:
+            raise StoreError(f"{path}: {self._protocol} cannot write a file only if there is none")
+        try:
+            with self._errors(path):
+                self._fs.pipe_file(self._key(path), content, **ONLY_NEW[self._protocol])
+        except FileExistsError:
+            return False
+        return True
+
+    def remove(self, path: str) -> None:
+        """Removes a file, or a folder with all that is in it; does nothing if neither exists."""
+        key = self._key(path)
+        with self._errors(path):
+            try:
+                is_folder = self._fs.info(key)["type"] == "directory"
+            except FileNotFoundError:
+                return
+            names = self._fs.find(key) if is_folder else [key]
+            if not self._is_s3:
+                for name in names:
+                    self._fs.rm_file(name)
+                return
+            for start in range(0, len(names), PAGE_KEYS):
+                some = [
+                    {"Key": name.partition("/")[2]} for name in names[start : start + PAGE_KEYS]
+                ]
+                self._fs.call_s3("delete_objects", Bucket=self._top, Delete={"Objects": some})
+
+    def upload(self, source: Path, path: str) -> None:
+        """Copies a local file to the store, in parts if it is large; the whole appears at once."""
+        with self._errors(path):
+            self._fs.put_file(str(source), self._key(path))
+
+    def download(self, path: str, target: Path) -> None:
+        """Copies a file of the store to a local path.
+
+        Raises:
+            FileNotFoundError: the file does not exist.
+            StoreError: the store refuses or does not answer.
+        """
+        with self._errors(path):
+            self._fs.get_file(self._key(path), str(target))
+
+    def copy(self, source: str, path: str) -> None:
+        """Copies a file within the store, so that its bytes do not pass through this process."""
+        with self._errors(source):
+            self._fs.cp_file(self._key(source), self._key(path))
+
+    def _fetch(self, path: str, first: int, last: int) -> bytes:
+        try:
+            with self._errors(path):
+                return bytes(self._fs.cat_file(self._key(path), start=first, end=last))
+        except FileNotFoundError:
+            raise StoreError(f"{path} is gone: it was there when it was listed") from None
+        except StoreError as error:
+            if fault_of(error) in ("InvalidRange", "416"):  # It begins behind the end of the file.
+                return b""
+            raise
+
+    def _list(self, folder: str) -> Iterator[FileStatus]:
+        key, is_there = self._key(folder), False
+        for info in self._pages(folder) if self._is_s3 else self._listing(folder):
+            is_there = True
+            if info["name"].rstrip("/") != key:  # Some tools write an empty file for a folder.
+                yield self._status(info)
+        if not is_there and key != self._top:
+            raise FileNotFoundError(folder)
+
+    def _listing(self, folder: str) -> Iterator[dict[str, Any]]:
+        with self._errors(folder):
+            found = self._fs.ls(self._key(folder), detail=True)
+        yield from found
+
+    def _pages(self, folder: str) -> Iterator[dict[str, Any]]:
+        """Yields what is in a folder of S3; `ls` would hold the list of all."""
+        prefix = self._key(folder).partition("/")[2]
+        asked = {"Bucket": self._top, "Prefix": f"{prefix}/" if prefix else "", "Delimiter": "/"}
+        while True:
+            with self._errors(folder):
+                page = self._fs.call_s3("list_objects_v2", MaxKeys=PAGE_KEYS, **asked)
+            for each in page.get("CommonPrefixes", ()):
+                yield {"name": f"{self._top}/{each['Prefix']}", "type": "directory"}
+            for each in page.get("Contents", ()):
+                yield {**each, "name": f"{self._top}/{each['Key']}", "size": each["Size"]}
+            if not page.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _require_bucket(self, path: str) -> None:
+        """Raises StoreError if the bucket is missing: S3 answers HEAD as for a missing file."""
+        if self._is_s3:
+            with store_errors(path):
+                self._fs.call_s3("list_objects_v2", Bucket=self._top, MaxKeys=1)
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        try:
+            with store_errors(path):
+                yield
+        except StoreError as error:
+            if fault_of(error) in NO_REASON:
+                self._require_bucket(path)  # Its answer has a body, so its error says more.
+            raise
+
+    def _key(self, path: str) -> str:
+        """Returns a path as fsspec wants it: BUCKET/KEY, or the path on the name node."""
+        below = path.removeprefix(self._root).strip("/")
+        return posixpath.join(self._top, below) if below else self._top
+
+    def _status(self, info: dict[str, Any]) -> FileStatus:
+        is_folder = info.get("type") == "directory"
+        name = info["name"].rstrip("/")
+        below = name.removeprefix(self._top).strip("/")
+        return FileStatus(
+            f"{self._root}/{below}".rstrip("/"),
+            posixpath.basename(name),
+            0 if is_folder else int(info.get("size") or 0),
+            is_folder,
+            _modified_s(info),
+            str(info.get("ETag") or info.get("etag") or "").strip('"'),
+        )
+
+
+class _Range(io.RawIOBase):
+    """A range of a file, fetched piece by piece. A thread fetches the piece after the current."""
+
+    def __init__(
+        self, fetch: Callable[[int, int], bytes], start: int, stop: int, piece_bytes: int
+    ) -> None:
+        self._fetch, self._at, self._stop, self._piece_bytes = fetch, start, stop, piece_bytes
+        self._piece = memoryview(b"")
+        self._thread: ThreadPoolExecutor | None = None
+        self._next: Future[bytes] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._piece:
+            self._piece = memoryview(self._take())
+        size = min(len(buffer), len(self._piece))
+        buffer[:size] = self._piece[:size]
+        self._piece = self._piece[size:]
+        return size
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+        super().close()
+
+    def _take(self) -> bytes:
+        """Returns the next piece, and begins to fetch the one after it; b"" at the end."""
+        first, last = self._at, min(self._at + self._piece_bytes, self._stop)
+        if first >= last:
+            return b""
+        piece = self._next.result() if self._next else self._fetch(first, last)
+        if len(piece) < last - first:  # the end of the file
+            self._stop = first + len(piece)
+        self._at, self._next = first + len(piece), None
+        if self._at < self._stop:
+            self._thread = self._thread or ThreadPoolExecutor(1, "read-ahead")
+            more = min(self._at + self._piece_bytes, self._stop)
+            self._next = self._thread.submit(self._fetch, self._at, more)
+        return piece
+
+
+def _open_store(scheme: str, authority: str, settings: Settings) -> Any:
+    import fsspec  # with the store's package it takes half a second
+
+    options = fsspec_options(scheme, authority, settings)
+    # fsspec's own cache has an object per thread, with connections that nobody closes.
+    uncached = {"skip_instance_cache": True, "use_listings_cache": False}
+    try:
+        found = fsspec.filesystem(PROTOCOLS[scheme.lower()], **uncached, **options)
+    except (ImportError, OSError) as error:
+        raise InputError(
+            f"{scheme}://{authority} cannot be opened on this machine ({error}): install "
+            f"devise-spark with the extra that its store needs, such as devise-spark[s3]"
+        ) from error
+    found.retries = ATTEMPTS  # of s3fs, around those of botocore
+    return found
+
+
+def _modified_s(info: dict[str, Any]) -> float:
+    """Returns the time of the last change, seconds since 1970; 0 for a folder of a store."""
+    for name in ("LastModified", "last_modified", "mtime", "updated"):
+        value = info.get(name)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, str) and value:
+            return datetime.fromisoformat(value).timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return 0.0

@@ -1,0 +1,131 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from devise_lib.storage import leases
+from devise_lib.storage.leases import LeaseHeldError, NoConditionError, Times, hold_lease
+
+QUICK = Times(beat_s=0.2, stale_s=1.5)
+HOLD = """
+import sys, time
+from devise_lib.storage.leases import Times, hold_lease
+from devise_lib.storage.remote import RemoteFiles
+bucket, endpoint, on_loss = sys.argv[1], sys.argv[2], lambda said: print("LOST", said, flush=True)
+files = RemoteFiles("s3a", bucket, {
+    "fs.s3a.endpoint": endpoint, "fs.s3a.path.style.access": "true",
+    "fs.s3a.access.key": "key-of-tests", "fs.s3a.secret.key": "secret-of-tests",
+})
+with hold_lease(files, f"s3a://{bucket}/locks", "job", on_loss, Times(0.2, 1.5)):
+    print("HELD", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def folder(bucket) -> str:
+    return f"s3a://{bucket}/locks"
+
+
+@pytest.fixture
+def holder(bucket, s3_server):
+    """Another process that holds the lease."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, bucket, s3_server], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "HELD\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def lost(said: str) -> None:
+    raise AssertionError(said)
+
+
+def test_a_lease_that_is_released_can_be_taken_at_once_and_leaves_nothing(store, folder):
+    for _ in range(2):
+        started = time.monotonic()
+        with hold_lease(store, folder, "job", lost, QUICK):
+            time.sleep(0.5)  # some beats
+        assert time.monotonic() - started < QUICK.stale_s
+    with pytest.raises(FileNotFoundError):
+        store.children(folder)
+
+
+def test_another_process_is_refused_and_told_who_holds_it(store, folder, holder):
+    with (
+        pytest.raises(LeaseHeldError, match=rf"process {holder.pid}, since 2"),
+        hold_lease(store, folder, "job", lost, QUICK),
+    ):
+        pass
+    with hold_lease(store, folder, "job-2", lost, QUICK):  # one of another name is free
+        pass
+
+
+def test_a_killed_holder_loses_its_lease_after_a_while(store, folder, holder):
+    holder.kill()
+    started = time.monotonic()
+    with hold_lease(store, folder, "job", lost, QUICK):
+        assert time.monotonic() - started > 1.0
+        names = [status.name for status in store.children(folder)]
+        assert sum(name.endswith(".lease") for name in names) == 1
+        assert sum(name.endswith(".beat") for name in names) == 1
+
+
+def test_a_suspended_holder_learns_that_it_has_lost_its_lease(store, folder, holder):
+    os.kill(holder.pid, signal.SIGSTOP)
+    with hold_lease(store, folder, "job", lost, QUICK):
+        os.kill(holder.pid, signal.SIGCONT)
+        said = holder.stdout.readline()
+        assert said.startswith(f"LOST job: another process took over, on {os.uname().nodename}")
+        assert str(os.getpid()) in said
+        time.sleep(0.5)  # and the new holder keeps it
+
+
+def test_of_many_askers_one_takes_a_stale_lease(store, folder, holder):
+    holder.kill()
+    inside, most, refused = 0, 0, 0
+    lock = threading.Lock()
+
+    def ask():
+        nonlocal inside, most, refused
+        try:
+            with hold_lease(store, folder, "job", lost, QUICK):
+                with lock:
+                    inside += 1
+                    most = max(most, inside)
+                time.sleep(2.5)
+                with lock:
+                    inside -= 1
+        except LeaseHeldError:
+            with lock:
+                refused += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, refused) == (1, 3)
+
+
+def test_a_store_that_overwrites_is_refused(store, folder, monkeypatch):
+    def overwrite(path, content):
+        store.write(path, content)
+        return True
+
+    monkeypatch.setattr(store, "create", overwrite)
+    with (
+        pytest.raises(NoConditionError, match="should only create"),
+        hold_lease(store, folder, "job", lost, QUICK),
+    ):
+        pass
+
+
+def test_the_times_leave_room_for_beats_that_fail():
+    assert leases.STALE_S >= 4 * leases.BEAT_S
