@@ -28,8 +28,8 @@ from devise_lib.spark.corpus.articles import (
     refused_of,
 )
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.storage.stores import store_files
 from devise_lib.text.wikipedia.dump import plan_ranges
 
 
@@ -37,13 +37,12 @@ def run(spark: SparkSession, config: ParseWikipedia) -> dict[str, int]:
     """Write ARTICLES and REFUSED_RANGES; returns articles, byte ranges and refused ranges."""
     dump = absolute(config.dump)
     index = absolute(config.index) if config.index else None
-    files, worker_files = session_files(spark, dump, index or "")
     parallelism = spark.sparkContext.defaultParallelism
-    ranges = plan_ranges(dump, index, config.tasks, files, parallelism)
+    ranges = plan_ranges(dump, index, config.tasks, store_files(), parallelism)
     run_id = tracking.current_run_id()
     tables = Tables.of(spark, config, dump=dump, run_id=run_id)
     templates = config.disambiguation_templates
-    read = read_articles(spark, ranges, config.namespaces, config.damaged, worker_files, templates)
+    read = read_articles(spark, ranges, config.namespaces, config.damaged, templates)
     read.persist(StorageLevel.DISK_ONLY)  # Both tables come from one reading.
     try:
         articles = articles_of(read)

@@ -17,7 +17,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 ROOT = Path(__file__).parents[1]
-pytest_plugins = ["tests.budget"]  # what the tests cost, and their order
+# What the tests cost, and their order; a server that plays S3.
+pytest_plugins = ["tests.budget", "tests.s3_server"]
 
 # The default deadline of 0.2 s an example fails tests on a machine that is busy, for no fault.
 settings.register_profile("no_deadline", deadline=None)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from devise_lib.errors import InputError
 
@@ -30,6 +31,7 @@ _NO_ANSWER = (
     *("ResponseStreamingError", "IncompleteRead", "ClientPayloadError", "ServiceRequestError"),
 )
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
+_OUTAGES = (_EXPIRED, _UNKNOWN, _BUSY, _NO_ANSWER, _NO_CREDENTIALS)
 
 REMEDIES = {  # names of codes and of exceptions -> what is wrong, and what to do
     _NO_BUCKET: "there is no such bucket: create it, or correct the path",
@@ -46,16 +48,20 @@ REMEDIES = {  # names of codes and of exceptions -> what is wrong, and what to d
 }
 
 
+Kind = Literal["denied", "gone", "outage", "other"]
+
+
 class StoreError(InputError):
     """An object store refused a request, or did not answer.
 
     Attributes:
-        is_denied: whether it lacks the permission, so that other files may be readable.
+        kind: "denied" and "gone" concern one file, so others may be readable. In an "outage" the
+            store serves nothing to this process: it does not answer, or credentials are at fault.
     """
 
-    def __init__(self, message: str, is_denied: bool = False) -> None:
+    def __init__(self, message: str, kind: Kind = "other") -> None:
         super().__init__(message)
-        self.is_denied = is_denied
+        self.kind = kind
 
 
 @contextmanager
@@ -107,11 +113,11 @@ def describe(path: str, name: str, error: BaseException) -> StoreError:
         name: of `fault_of`.
         error: as the library raised it.
     """
-    is_denied = name in _DENIED
+    kind: Kind = "denied" if name in _DENIED or isinstance(error, PermissionError) else "other"
+    if any(name in group for group in _OUTAGES):
+        kind = "outage"
     for group, remedy in REMEDIES.items():
         if name in group:
-            return StoreError(f"{path}: {remedy} ({name})", is_denied)
+            return StoreError(f"{path}: {remedy} ({name})", kind)
     said = str(error).partition("\n")[0]
-    return StoreError(
-        f"{path}: the store answers {name}: {said}", isinstance(error, PermissionError)
-    )
+    return StoreError(f"{path}: the store answers {name}: {said}", kind)

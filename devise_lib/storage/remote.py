@@ -12,7 +12,7 @@ from typing import Any
 from devise_lib.errors import InputError
 from devise_lib.storage.faults import StoreError, fault_of, store_errors
 from devise_lib.storage.files import FileStatus
-from devise_lib.storage.settings import ATTEMPTS, PROTOCOLS, Settings, fsspec_options
+from devise_lib.storage.settings import PROTOCOLS, ROUNDS, Settings, fsspec_options
 
 PIECE_BYTES = 8 << 20  # of a range, per request; a stream holds two pieces
 PAGE_KEYS = 1_000  # names per request, the limit of S3
@@ -168,7 +168,7 @@ class RemoteFiles:
             with self._errors(path):
                 return bytes(self._fs.cat_file(self._key(path), start=first, end=last))
         except FileNotFoundError:
-            raise StoreError(f"{path} is gone: it was there when it was listed") from None
+            raise StoreError(f"{path} is gone: it was there when it was listed", "gone") from None
         except StoreError as error:
             if fault_of(error) in ("InvalidRange", "416"):  # It begins behind the end of the file.
                 return b""
@@ -294,7 +294,7 @@ def _open_store(scheme: str, authority: str, settings: Settings) -> Any:
             f"{scheme}://{authority} cannot be opened on this machine ({error}): install "
             f"devise-spark with the extra that its store needs, such as devise-spark[s3]"
         ) from error
-    found.retries = ATTEMPTS  # of s3fs, around those of botocore
+    found.retries = ROUNDS
     return found
 
 

@@ -34,9 +34,10 @@ S3_NAMES = (
     *("attempts.maximum", "connection.timeout", "connection.establish.timeout"),
 )
 AZURE_NAMES = ("key", "oauth2.client.id", "oauth2.client.secret", "oauth2.client.endpoint")
-# Tries of a request, by botocore and again by s3fs, and seconds until a try counts as failed. A
-# store that does not answer is given up after some three minutes, one that refuses after seconds.
-ATTEMPTS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 5.0, 20.0
+# A request is tried so often by botocore, which waits longer each time, in so many rounds by s3fs,
+# which also repeats answers that break off. A try fails after so many seconds. So a store that
+# cannot be reached is given up after a minute, and one that never answers after three.
+ATTEMPTS, ROUNDS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 2, 5.0, 20.0
 _UNITS_S = {"": 1e-3, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}  # without one: milliseconds
 
 
@@ -78,10 +79,11 @@ def _s3_options(bucket: str, settings: Settings) -> dict[str, Any]:
     def get(name: str) -> str:
         return s3_setting(bucket, settings, name)
 
+    attempts = int(get("attempts.maximum") or ATTEMPTS)
     config: dict[str, Any] = {
         "connect_timeout": seconds(get("connection.establish.timeout")) or CONNECT_TIMEOUT_S,
         "read_timeout": seconds(get("connection.timeout")) or READ_TIMEOUT_S,
-        "retries": {"mode": "standard", "max_attempts": int(get("attempts.maximum") or ATTEMPTS)},
+        "retries": {"mode": "standard", "total_max_attempts": attempts},
     }
     if get("path.style.access").lower() == "true":
         config["s3"] = {"addressing_style": "path"}

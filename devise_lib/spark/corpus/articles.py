@@ -10,8 +10,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
 from devise_lib.errors import InputError
-from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.spark.tables.schemas import ARTICLES, REFUSED_RANGES
+from devise_lib.storage.stores import this_access
 from devise_lib.text.wikipedia.dump import ByteRange, Damage, Page, read_pages, read_whole_pages
 from devise_lib.text.wikipedia.page_kinds import is_disambiguation
 from devise_lib.text.wikipedia.wikitext import clean
@@ -35,7 +35,6 @@ def read_articles(
     ranges: list[ByteRange],
     namespaces: tuple[int, ...],
     damaged: Literal["fail", "refuse"] = "fail",
-    files: WorkerFiles | None = None,
     disambiguation_templates: tuple[str, ...] = (),
 ) -> DataFrame:
     """Return the pages of some namespaces, and the refused ranges, with one task per range.
@@ -45,7 +44,6 @@ def read_articles(
         ranges: the byte ranges of the dump.
         namespaces: numbers of the namespaces to read.
         damaged: "fail" raises at the first damage; "refuse" gives a row for each.
-        files: opens the dump on workers.
         disambiguation_templates: names of templates that mark disambiguation pages in this wiki,
             beside the known ones.
 
@@ -55,13 +53,13 @@ def read_articles(
     plan = spark.createDataFrame(
         [(r.path, r.start, r.stop, r.is_last, r.kind, r.pages) for r in ranges], RANGES
     )
-    opener = files or WorkerFiles()
+    access = this_access()
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         read_range = read_pages if damaged == "fail" else read_whole_pages
         for batch in batches:
             for row in batch.to_pylist():
-                found = read_range(ByteRange(**row), opener.open())
+                found = read_range(ByteRange(**row), access.open())
                 source = f"{row['path']}:{row['start']}-{row['stop']}"
                 yield from _batches(_rows(found, namespaces, disambiguation_templates, source))
 

@@ -41,7 +41,6 @@ from devise_lib.spark.embed.results import Counts, delete_results, results_of, w
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.decoding import Reading
 from devise_lib.spark.photos.inference import with_vectors
-from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.maintenance import SPARE_FILES
 
@@ -102,7 +101,6 @@ class Embedder:
             config.read_threads,
             config.prefetch_bytes,
             config.read_timeout_s,
-            worker_files(tables.spark),
         )
         self._before = before
         self._compare = before.total > 0  # for the next batch

@@ -61,7 +61,7 @@ def check_files(items: DataFrame, place: Place, limits: Limits) -> DataFrame:
     stays_at_path = not from_table or bool(place.source.columns.path)
 
     def check(batches: Frames) -> Frames:
-        read = make_reader(place.opener)
+        read = make_reader(place.access)
 
         def work(item: Any) -> Row:
             content = bytes(item.content) if has_content else read(item.path)

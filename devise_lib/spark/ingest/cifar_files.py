@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.ingest.sources import shown_path
-from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
 from devise_lib.storage.files import Files, FileStatus
+from devise_lib.storage.stores import StoreAccess, store_files, this_access
 from devise_lib.text.labels.class_names import parse_class_names
 from devise_lib.vision.archives.cifar import FORMATS, CifarFormat
 from devise_lib.vision.archives.tar_photos import MEMBER, is_hidden
@@ -74,18 +74,17 @@ def list_cifar(spark: SparkSession, source: str) -> list[BinFile]:
     Raises:
         InputError: there is nothing at the path, no .bin file, or no class names.
     """
-    status, _, _ = _look(spark, source)
+    status = _look(source)
     if status.name.endswith(ARCHIVES):
         return [BinFile(status.path, "", status.size, status.modified_s)]
     return list(find_cifar(spark, source).bins)
 
 
-def _look(spark: SparkSession, source: str) -> tuple[FileStatus, Files, WorkerFiles]:
-    files, opener = session_files(spark, source)
-    status = files.status(absolute(source.rstrip("/")))
+def _look(source: str) -> FileStatus:
+    status = store_files().status(absolute(source.rstrip("/")))
     if status is None:
         raise InputError(f"ingest_photos.source: there is no {source!r}; give a path that exists")
-    return status, files, opener
+    return status
 
 
 def find_cifar(spark: SparkSession, source: str) -> CifarFiles:
@@ -94,11 +93,11 @@ def find_cifar(spark: SparkSession, source: str) -> CifarFiles:
     Raises:
         InputError: there is no .bin file, or not the class names of exactly one data set.
     """
-    status, files, opener = _look(spark, source)
+    status = _look(source)
     if status.name.endswith(ARCHIVES):
-        bins, texts = _look_into_archive(spark, status, opener)
+        bins, texts = _look_into_archive(spark, status)
     else:
-        bins, texts = _look_into_folder(status, files)
+        bins, texts = _look_into_folder(status)
     if not bins:
         raise InputError(f"ingest_photos.source: {source!r} has no .bin file in it; {WANTED}")
     found = [layout for layout in FORMATS if layout.names_file in texts]
@@ -112,7 +111,7 @@ def find_cifar(spark: SparkSession, source: str) -> CifarFiles:
 
 
 def read_pieces(
-    opener: WorkerFiles, file: BinFile, start: int, stop: int, piece_bytes: int
+    access: StoreAccess, file: BinFile, start: int, stop: int, piece_bytes: int
 ) -> Iterator[bytes]:
     """Read the bytes of a file of records from `start` to `stop`, in pieces, on a worker.
 
@@ -123,12 +122,12 @@ def read_pieces(
     if file.member and start:
         raise ValueError(f"{file.shown_path} is read from its beginning, not from byte {start}")
     if file.member:
-        for name, _, content in _stream(opener.open(), file.path):
+        for name, _, content in _stream(access.open(), file.path):
             if name == file.member:
                 yield from _pieces(content, stop, piece_bytes)
                 return
     else:
-        with io.BufferedReader(opener.open().open_range(file.path, start, stop)) as content:
+        with io.BufferedReader(access.open().open_range(file.path, start, stop)) as content:
             yield from _pieces(content, stop - start, piece_bytes)
 
 
@@ -156,8 +155,9 @@ def _stream(files: Files, path: str) -> Iterator[tuple[str, tarfile.TarInfo, IO[
         ) from error
 
 
-def _look_into_folder(status: FileStatus, files: Files) -> tuple[list[BinFile], dict[str, bytes]]:
+def _look_into_folder(status: FileStatus) -> tuple[list[BinFile], dict[str, bytes]]:
     """Return the files of records of a folder, or a single one, and the class names beside them."""
+    files = store_files()
     folder = status.path if status.is_folder else os.path.dirname(status.path)
     beside = {each.name: each for each in files.children(folder)}
     bins = [
@@ -174,16 +174,17 @@ def _look_into_folder(status: FileStatus, files: Files) -> tuple[list[BinFile], 
 
 
 def _look_into_archive(
-    spark: SparkSession, status: FileStatus, opener: WorkerFiles
+    spark: SparkSession, status: FileStatus
 ) -> tuple[list[BinFile], dict[str, bytes]]:
     """Return the files of records and the class names of an archive.
 
     A task does it, because the whole archive must be unpacked to see its content.
     """
     path, text_names = status.path, tuple(layout.names_file for layout in FORMATS)
+    access = this_access()
 
     def look(_: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for name, member, content in _stream(opener.open(), path):
+        for name, member, content in _stream(access.open(), path):
             is_text = os.path.basename(name) in text_names
             row = (name, member.size, member.mtime, content.read(TEXT_BYTES) if is_text else None)
             yield pd.DataFrame([row], columns=["name", "size", "modified_s", "text"])

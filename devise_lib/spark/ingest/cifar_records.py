@@ -22,7 +22,7 @@ from devise_lib.spark.ingest.rows import (
     refuse,
 )
 from devise_lib.spark.ingest.sources import shown_path
-from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
+from devise_lib.storage.stores import StoreAccess, this_access
 from devise_lib.vision.archives.cifar import decode_records, encode_png, is_for_testing
 from devise_lib.vision.archives.tar_photos import MEMBER
 from devise_lib.vision.images.decode import Refusal
@@ -75,14 +75,13 @@ def check_cifar(
         found: what the source holds.
         limits: of a photo's size.
     """
-    _, opener = session_files(ranges.sparkSession, source.path)
-    read = _reader(opener, found, source, (limits.max_pixels, limits.min_side))
+    read = _reader(this_access(), found, source, (limits.max_pixels, limits.min_side))
     wanted = ranges.select("path", "member", "size", "modified_s", "start", "stop")
     return wanted.mapInPandas(read, CHECKED)
 
 
 def _reader(
-    opener: WorkerFiles, found: CifarFiles, source: PhotoSource, limits: tuple[int, int]
+    access: StoreAccess, found: CifarFiles, source: PhotoSource, limits: tuple[int, int]
 ) -> Callable[[Frames], Frames]:
     record_bytes = found.layout.record_bytes
 
@@ -91,7 +90,7 @@ def _reader(
             for path, member, size, modified_s, start, stop in batch.itertuples(index=False):
                 file = BinFile(path, member, size, modified_s)
                 number = start // record_bytes
-                pieces = read_pieces(opener, file, start, stop, BATCH_RECORDS * record_bytes)
+                pieces = read_pieces(access, file, start, stop, BATCH_RECORDS * record_bytes)
                 for piece in pieces if size else [b""]:
                     rows = list(_rows(piece, number, file, found, source, limits))
                     number += len(rows)

@@ -9,8 +9,8 @@ from devise_lib.errors import InputError
 from devise_lib.spark.ingest.listing import list_files, walk
 from devise_lib.spark.ingest.rows import LISTED, Frames
 from devise_lib.spark.ingest.sources import Description, Place, make_describer
-from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.caching import Persist
+from devise_lib.storage.stores import store_files
 
 TAR = ".tar"
 
@@ -49,7 +49,7 @@ def _described(
     return (None, None, None, "", path) if path.endswith(TAR) else (*describe(path), path)
 
 
-def refuse_empty(spark: SparkSession, place: Place) -> None:
+def refuse_empty(place: Place) -> None:
     """Raise InputError if a source of which nothing was listed is empty: a disk may not be mounted.
 
     Raises:
@@ -58,7 +58,8 @@ def refuse_empty(spark: SparkSession, place: Place) -> None:
     path = place.source.path
     if place.glob:
         raise InputError(f"ingest_photos.source: {path!r} matches no file: check the pattern")
-    if place.start is not None and place.start.is_folder:
-        files, _ = session_files(spark, path)
-        if next(walk(files, place.start.path, place.start.path), None) is None:
-            raise InputError(f"ingest_photos.source: {path!r} has no file in it")
+    start = place.start
+    if start is not None and start.is_folder:
+        if next(walk(store_files(), start.path, start.path), None) is not None:
+            return
+        raise InputError(f"ingest_photos.source: {path!r} has no file in it")

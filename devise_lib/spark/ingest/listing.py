@@ -13,9 +13,9 @@ from devise_lib.errors import InputError
 from devise_lib.paths import printable
 from devise_lib.spark.ingest.rows import Frames, microseconds
 from devise_lib.spark.ingest.sources import Place
-from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.caching import Persist
 from devise_lib.storage.files import Files, FileStatus
+from devise_lib.storage.stores import store_files
 
 FOUND = "path string, size_bytes long, modified_us long, is_folder boolean"
 NAMES = ["path", "size_bytes", "modified_us", "is_folder"]
@@ -43,21 +43,21 @@ def list_files(spark: SparkSession, place: Place, persist: Persist) -> DataFrame
     if start is None or not start.is_folder:
         row = (place.root, start.size, microseconds(start.modified_s)) if start else ()
         return spark.createDataFrame([row], "path string, size_bytes long, modified_us long")
-    files, _ = session_files(spark, place.source.path)
+    files, access = store_files(), place.access
     slots = spark.sparkContext.defaultParallelism
     plan = plan_folders(files, start.path, min(FOLDERS_PER_SLOT * slots, MOST_FOLDERS))
-    top, opener = start.path, place.opener
+    top = start.path
 
     def list_level(batches: Frames) -> Frames:
         for batch in batches:
             for folder, deep in batch.itertuples(index=False):
-                found = visible(opener.open(), folder, top)
+                found = visible(access.open(), folder, top)
                 yield from _frames(each for each in found if deep or not each.is_folder)
 
     def list_below(batches: Frames) -> Frames:
         for batch in batches:
             for folder in batch["path"]:
-                yield from _frames(walk(opener.open(), folder, top))
+                yield from _frames(walk(access.open(), folder, top))
 
     tasks = min(len(plan), 4 * slots)
     level = spark.createDataFrame(plan, "path string, deep boolean").repartition(tasks)

@@ -7,19 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyspark.sql import SparkSession
-
 from devise_lib.config.photos import PhotoSource
 from devise_lib.errors import InputError
 from devise_lib.paths import glob_expression, is_remote, local, split_glob
 from devise_lib.spark.ingest.rows import make_photo_id, relative_path
-from devise_lib.spark.platform.hadoop_files import WorkerFiles, session_files
 from devise_lib.storage.files import FileStatus
+from devise_lib.storage.stores import StoreAccess, store_files, this_access
 from devise_lib.text.labels.photo_labels import read_photo_labels
 from devise_lib.vision.archives.tar_photos import MEMBER
 
 Description = tuple[str, str | None, str | None, str]  # photo_id, label, owner, fault
-STORE_ROOT = re.compile(r"[^/]+://[^/]+")
 
 
 @dataclass(frozen=True)
@@ -31,14 +28,14 @@ class Place:
         root: how the paths of its photos begin in PHOTOS: file:/photos, s3a://b/x; "" for a table.
         start: what lies there: a folder or a single file; None for a table.
         glob: a regular expression that paths below the root must match as a whole; "" for all.
-        opener: opens its files.
+        access: opens its files in tasks.
     """
 
     source: PhotoSource
     root: str = ""
     start: FileStatus | None = None
     glob: str = ""
-    opener: WorkerFiles = field(default_factory=WorkerFiles)
+    access: StoreAccess = field(default_factory=this_access)
 
     def takes(self, path: str) -> bool:
         """Return whether a photo's path in PHOTOS belongs to the source as it is configured now."""
@@ -55,18 +52,17 @@ class Place:
         return not self.glob or bool(re.fullmatch(self.glob, below.lstrip("/"), re.DOTALL))
 
 
-def find_place(spark: SparkSession, source: PhotoSource) -> Place:
+def find_place(source: PhotoSource) -> Place:
     """Find a source of files.
 
     Raises:
         InputError: there is nothing at its path, or its pattern is invalid.
     """
-    _, opener = session_files(spark, source.path)
-    found = _status(spark, source.path)
+    found = _status(source.path)
     glob = ""
     if found is None:
         folder, pattern = split_glob(source.path)
-        found = _status(spark, folder) if pattern else None
+        found = _status(folder) if pattern else None
         if found is None:
             raise InputError(
                 f"ingest_photos.source: there is no {source.path!r}; give a path that exists"
@@ -76,7 +72,7 @@ def find_place(spark: SparkSession, source: PhotoSource) -> Place:
             glob = f"(?:{glob_expression(pattern.rstrip('/'))})(?:[/!].*)?"
         except ValueError as error:
             raise InputError(f"ingest_photos.source: {error}") from None
-    return Place(source, shown_path(found.path).rstrip("/"), found, glob, opener)
+    return Place(source, shown_path(found.path).rstrip("/"), found, glob)
 
 
 def shown_path(path: str) -> str:
@@ -84,11 +80,9 @@ def shown_path(path: str) -> str:
     return path if is_remote(path) else f"file:{os.path.abspath(local(path))}"
 
 
-def _status(spark: SparkSession, path: str) -> FileStatus | None:
+def _status(path: str) -> FileStatus | None:
     if is_remote(path):
-        files, _ = session_files(spark, path)
-        bare = STORE_ROOT.fullmatch(path.rstrip("/"))
-        return files.status(f"{path.rstrip('/')}/" if bare else path.rstrip("/"))
+        return store_files().status(path.rstrip("/"))
     plain = Path(os.path.abspath(local(path)))
     if not plain.exists():
         return None

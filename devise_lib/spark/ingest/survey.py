@@ -28,8 +28,6 @@ from devise_lib.spark.ingest.table_source import duplicate_rows_error, find_tabl
 from devise_lib.spark.tables.caching import Persist, Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 
-FIND = {"files": find_place, "cifar": find_place, "table": find_table}
-
 
 @dataclass(frozen=True)
 class Survey:
@@ -79,7 +77,10 @@ def survey(tables: Tables, config: IngestPhotos, scratch: Scratch, persist: Pers
         InputError: a source is missing, empty or cannot be listed; or a file has the id of another
             file, or of a photo in another folder.
     """
-    places = [FIND[source.kind](tables.spark, source) for source in config.sources()]
+    places = [
+        find_table(tables.spark, source) if source.kind == "table" else find_place(source)
+        for source in config.sources()
+    ]
     names = [place.source.name for place in places]
     parts = [_list(tables, place, persist) for place in places]
     listed = reduce(DataFrame.unionByName, parts)
@@ -136,7 +137,7 @@ def _check(tables: Tables, seen: Survey) -> None:
     for place in seen.places:
         name = place.source.name
         if place.source.kind == "files" and not any(of == name for of, _ in seen.states):
-            refuse_empty(tables.spark, place)
+            refuse_empty(place)
     if not seen.states and not tables.exists("photos"):
         raise InputError("ingest_photos.source has no file to take: check its `include`")
     if not seen.count("read"):

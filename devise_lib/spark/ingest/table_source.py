@@ -11,12 +11,10 @@ from pyspark.sql.types import StructType
 
 from devise_lib.config.photos import PhotoSource
 from devise_lib.errors import InputError
-from devise_lib.paths import REMOTE
 from devise_lib.photo_limits import READ_TIMEOUT_S
 from devise_lib.spark.ingest.rows import LISTED, Frames, make_photo_id, microseconds
 from devise_lib.spark.ingest.sources import Place, as_label, make_describer
 from devise_lib.spark.photos.reading import look_at
-from devise_lib.spark.platform.hadoop_files import session_files
 from devise_lib.spark.tables.user_tables import open_user_table
 from devise_lib.storage.files import Files, FileStatus
 from devise_lib.vision.archives.tar_photos import MEMBER
@@ -40,12 +38,8 @@ def find_table(spark: SparkSession, source: PhotoSource) -> Place:
     Raises:
         InputError: the table or a column is missing or cannot be used.
     """
-    table = _open(spark, source)
-    if not source.columns.path or source.columns.content:
-        return Place(source)
-    remote = table.where(F.col("path").rlike(REMOTE))
-    some = [row[0] for row in remote.select("path").limit(1).collect()]
-    return Place(source, opener=session_files(spark, *some)[1])
+    _open(spark, source)
+    return Place(source)
 
 
 def list_table(spark: SparkSession, place: Place) -> DataFrame:
@@ -112,7 +106,7 @@ def _describer(place: Place, look: bool) -> Callable[[Frames], Frames]:
     source, describe = place.source, make_describer(place)
 
     def rows(batches: Frames) -> Frames:
-        files = place.opener.open() if look else None
+        files = place.access.open() if look else None
         for batch in batches:
             found = []
             listed = batch.itertuples(index=False)

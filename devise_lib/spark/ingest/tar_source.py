@@ -22,8 +22,8 @@ from devise_lib.spark.ingest.rows import (
     refuse,
 )
 from devise_lib.spark.ingest.sources import Place, make_describer
-from devise_lib.spark.platform.hadoop_files import WorkerFiles
 from devise_lib.storage.files import Files, SeekableFile
+from devise_lib.storage.stores import StoreAccess
 from devise_lib.vision.archives.tar_members import ArchiveError
 from devise_lib.vision.archives.tar_photos import MEMBER, File, read_range
 from devise_lib.vision.archives.tar_ranges import Link, TarRange, plan_ranges
@@ -52,7 +52,7 @@ def plan_archives(archives: DataFrame, place: Place) -> DataFrame:
     """
     slots = archives.sparkSession.sparkContext.defaultParallelism
     some = archives.select("path", "size_bytes").repartition(4 * slots)
-    ranges = some.mapInPandas(_planner(place.opener), RANGES)
+    ranges = some.mapInPandas(_planner(place.access), RANGES)
     return ranges.withColumn("digest", F.sha2(F.concat_ws("!", "path", "start"), 256))
 
 
@@ -69,10 +69,10 @@ def check_ranges(ranges: DataFrame, place: Place, limits: Limits) -> DataFrame:
     Raises:
         InputError: in the task: a file cannot be read as a tar.
     """
-    source, describe, opener = place.source, make_describer(place), place.opener
+    source, describe, access = place.source, make_describer(place), place.access
 
     def rows(path: str, part: TarRange) -> Iterator[Row]:
-        for file in _files(opener.open(), path, part):
+        for file in _files(access.open(), path, part):
             member = f"{path}{MEMBER}{file.name}"
             if not place.takes(member):
                 continue
@@ -96,13 +96,13 @@ def check_ranges(ranges: DataFrame, place: Place, limits: Limits) -> DataFrame:
     return ranges.select(*RANGE_NAMES).mapInPandas(check, CHECKED)
 
 
-def _planner(opener: WorkerFiles) -> Callable[[Frames], Frames]:
+def _planner(access: StoreAccess) -> Callable[[Frames], Frames]:
     range_bytes = RANGE_BYTES
 
     def plan(batches: Frames) -> Frames:
         for batch in batches:
             for path, length in batch.itertuples(index=False):
-                file = SeekableFile(opener.open(), absolute(path), length)
+                file = SeekableFile(access.open(), absolute(path), length)
                 try:
                     ranges = plan_ranges(io.BufferedReader(file, HEADER_BYTES), range_bytes)
                 except ArchiveError as error:

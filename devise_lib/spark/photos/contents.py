@@ -7,8 +7,8 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from devise_lib.spark.photos.reading import make_reader
-from devise_lib.spark.platform.hadoop_files import WorkerFiles, worker_files
 from devise_lib.spark.platform.session import arrow_rows
+from devise_lib.storage.stores import StoreAccess, this_access
 from devise_lib.vision.images.decode import Refusal
 
 CONTENTS_AT_ONCE = 8  # photos per Arrow batch, each as large as its file
@@ -73,12 +73,12 @@ def with_contents(photos: DataFrame) -> DataFrame:
         photos: with path, content.
     """
     at_path = F.when(F.col("content").isNull(), F.col("path"))  # Stored contents stay in the JVM.
-    read = _make_read(worker_files(photos.sparkSession))
+    read = _make_read(this_access())
     return photos.withColumn("content", F.coalesce("content", read(at_path)))
 
 
-def _make_read(opener: WorkerFiles) -> Callable[[Column], Column]:
-    read_file = make_reader(opener)
+def _make_read(access: StoreAccess) -> Callable[[Column], Column]:
+    read_file = make_reader(access)
 
     def read_or_none(path: str | None) -> bytes | None:
         found = None if path is None else read_file(path)

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from devise_lib.photo_limits import PREFETCH_BYTES, READ_THREADS, READ_TIMEOUT_S
 from devise_lib.reasons import Reason
 from devise_lib.spark.photos.reading import make_reader
-from devise_lib.spark.platform.hadoop_files import WorkerFiles
+from devise_lib.storage.stores import StoreAccess, this_access
 from devise_lib.vision.images.decode import Refusal, decode_inspected
 from devise_lib.vision.networks.inference import Pixels
 from devise_lib.vision.prefetch import PrefetchLimits, prefetch_map
@@ -34,14 +34,14 @@ class Reading:
         read_threads: threads that do so where photos are read from their paths.
         prefetch_bytes: upper limit of files and pixels that wait for the network.
         limit_s: seconds after which a photo is refused.
-        files: opens the paths of photos whose bytes are not in the table.
+        access: opens the paths of photos whose bytes are not in the table.
     """
 
     decode_threads: int = 0
     read_threads: int = READ_THREADS
     prefetch_bytes: int = PREFETCH_BYTES
     limit_s: float = READ_TIMEOUT_S
-    files: WorkerFiles = field(default_factory=WorkerFiles)
+    access: StoreAccess = field(default_factory=this_access)
 
 
 def file_columns() -> list[Column]:
@@ -61,7 +61,7 @@ class DecodedPhotos:
 
     def __init__(self, batches: Batches, kept: int, image_size: int, reading: Reading) -> None:
         self._batches, self._kept, self._image_size = batches, kept, image_size
-        self._reading, self._read = reading, make_reader(reading.files)
+        self._reading, self._read = reading, make_reader(reading.access)
         self._open: deque[pa.RecordBatch] = deque()  # kept columns of photos that are in work
         self.photos, self.read_s, self.decode_s = 0, 0.0, 0.0
 

@@ -18,7 +18,6 @@ from pyspark.sql.types import BinaryType, StringType, StructField, StructType
 from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import StageTimes
 from devise_lib.spark.photos.decoding import Batches, DecodedPhotos, Reading, file_columns
-from devise_lib.spark.platform.hadoop_files import worker_files
 from devise_lib.spark.platform.worker_daemon import forked_with
 from devise_lib.spark.tables.schemas import VECTOR
 from devise_lib.training.ranks.devices import choose_gpu
@@ -83,7 +82,7 @@ def with_vectors(
         reading: how photos are read and decoded; None: with the defaults of Reading.
         times: adds up the times of tasks as they end.
     """
-    reading = reading or Reading(files=worker_files(photos.sparkSession))
+    reading = reading or Reading()
     fields = [photos.schema[name] for name in keep]
     vectors = [StructField(name, VECTOR) for name in model.outputs]
     schema = StructType([*fields, *vectors, *REFUSED])
@@ -106,7 +105,7 @@ def with_pixels(
         image_size: side of a photo in pixels; `pixels` holds its RGB bytes, row by row.
         reading: how photos are read and decoded; None: with the defaults of Reading.
     """
-    reading = reading or Reading(files=worker_files(photos.sparkSession))
+    reading = reading or Reading()
 
     def to_pixels(batches: Batches) -> Batches:
         source = DecodedPhotos(batches, len(keep), image_size, reading)

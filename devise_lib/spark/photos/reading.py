@@ -2,24 +2,23 @@
 
 from collections.abc import Callable
 
-from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute, from_printable, is_remote
 from devise_lib.photo_limits import MAX_FILE_BYTES
 from devise_lib.reasons import Reason
-from devise_lib.spark.platform.hadoop_files import WorkerFiles
+from devise_lib.storage.faults import StoreError
 from devise_lib.storage.files import LOCAL_FILES, Files, FileStatus
+from devise_lib.storage.stores import StoreAccess
 from devise_lib.vision.images.decode import Refusal
 
-READ_ERRORS = (OSError, InputError, Py4JError)
+READ_ERRORS = (OSError, InputError)
 
 
-def make_reader(opener: WorkerFiles) -> Callable[[str], bytes | Refusal]:
-    """Return what reads a photo on a worker. It starts a JVM only for a path that needs one."""
+def make_reader(access: StoreAccess) -> Callable[[str], bytes | Refusal]:
+    """Return what reads a photo on a worker."""
 
     def read(path: str) -> bytes | Refusal:
-        return read_photo(opener.open() if is_remote(path) else LOCAL_FILES, path)
+        return read_photo(access.open() if is_remote(path) else LOCAL_FILES, path)
 
     return read
 
@@ -28,15 +27,24 @@ def look_at(files: Files, path: str) -> FileStatus | None:
     """Return the status of the file at a path; None if there is none or it cannot be asked for.
 
     Reading the file then tells what is wrong.
+
+    Raises:
+        StoreError: the store serves no file now.
     """
     try:
         return _status(files, path)
-    except READ_ERRORS:
+    except READ_ERRORS as error:
+        if isinstance(error, StoreError) and error.kind == "outage":
+            raise
         return None
 
 
 def read_photo(files: Files, path: str) -> bytes | Refusal:
-    """Return the file's bytes, or why it is refused: a file that cannot be read costs a row."""
+    """Return the file's bytes, or why it is refused: a file that cannot be read costs a row.
+
+    Raises:
+        StoreError: the store serves no file now, which is no fault of the file.
+    """
     try:
         status = _status(files, path)
         if status is None:
@@ -49,9 +57,15 @@ def read_photo(files: Files, path: str) -> bytes | Refusal:
             return _read_all(opened.read, status.size)
     except FileNotFoundError:
         return Refusal(Reason.MISSING_FILE, f"there is no {path}")
+    except StoreError as error:
+        if error.kind == "outage":
+            raise
+        reasons = {"denied": Reason.PERMISSION, "gone": Reason.MISSING_FILE}
+        return Refusal(reasons.get(error.kind, Reason.READ_ERROR), str(error))
+    except PermissionError as error:
+        return Refusal(Reason.PERMISSION, f"{path}: {error}")
     except READ_ERRORS as error:
-        denied = isinstance(error, PermissionError) or "AccessControlException" in str(error)
-        return Refusal(Reason.PERMISSION if denied else Reason.READ_ERROR, f"{path}: {error}")
+        return Refusal(Reason.READ_ERROR, f"{path}: {error}")
 
 
 def _status(files: Files, path: str) -> FileStatus | None:

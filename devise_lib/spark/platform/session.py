@@ -17,6 +17,7 @@ from devise_lib.spark.platform import worker_daemon
 from devise_lib.spark.platform.fast_start import FastStart, read_settings, variables
 from devise_lib.spark.platform.find_java import find_java
 from devise_lib.spark.platform.resources import cores_available, fit_local, memory_available_bytes
+from devise_lib.spark.platform.stores import connect_stores
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_PACKAGE = "io.delta:delta-spark"
@@ -79,6 +80,7 @@ def start_session(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     for key, value in {**EVERY_SESSION, **(LOCAL_SETTINGS if local else {})}.items():
         if key not in present:
             spark.conf.set(key, value)
+    connect_stores(spark)
     return spark
 
 

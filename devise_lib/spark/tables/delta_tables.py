@@ -16,9 +16,9 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
-from devise_lib.spark.platform.hadoop_files import spark_path
 from devise_lib.spark.platform.literal_paths import text_in_sql
 from devise_lib.spark.platform.session import session_settings
+from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.tables import delta_log
 from devise_lib.spark.tables.conflicts import retry_on_conflict
 from devise_lib.spark.tables.conformity import conform

@@ -6,8 +6,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
-from devise_lib.spark.platform.hadoop_files import session_files, spark_path
 from devise_lib.spark.platform.literal_paths import AS_WRITTEN
+from devise_lib.spark.platform.stores import spark_path
+from devise_lib.storage.stores import store_files
 
 
 def open_user_table(
@@ -31,7 +32,7 @@ def open_user_table(
         whole = absolute(source)
         path = spark_path(spark, whole)
         found = kind or ("delta" if DeltaTable.isDeltaTable(spark, path) else "parquet")
-        is_there = session_files(spark, source)[0].status(whole) is not None
+        is_there = store_files().status(whole) is not None
         reader = spark.read.format(found)
         return (reader.options(**AS_WRITTEN) if is_there else reader).load(path)
     except AnalysisException as error:

@@ -119,23 +119,18 @@ def test_a_folder_that_cannot_be_listed_is_told_and_one_that_is_gone_is_empty(
 
 @pytest.mark.spark
 @pytest.mark.parametrize("entries", [1, 20_000])
-def test_tasks_list_what_a_walk_does(spark, folder, monkeypatch, entries):
+def test_tasks_list_what_a_walk_does(spark, folder, monkeypatch, entries, s3_files, bucket):
     monkeypatch.setattr(listing, "DRIVER_ENTRIES", entries)
     monkeypatch.setattr(listing, "FOLDERS_PER_SLOT", 2)
-    (folder / "a/b/up").unlink()  # Hadoop follows links, and sees none
-    (folder / "_d/out").unlink()
     (folder / "none.png").unlink()
     (folder / "self.png").unlink()
-    key = "fs.viewfs.mounttable.listing.link./data"
-    spark.conf.set(key, f"file://{folder}")
-    store = "viewfs://listing/data"
-    try:
-        places = [find_place(spark, PhotoSource(path=path)) for path in (str(folder), store)]
-        with PersistScope() as persist:  # together, since each Spark job takes its time
-            listed = [list_files(spark, place, persist) for place in places]
-            found = reduce(DataFrame.unionByName, listed).collect()
-    finally:
-        spark.conf.unset(key)
+    store = f"s3a://{bucket}/data"
+    for path in sorted(WANTED | LINKED):  # a store has no links
+        s3_files.upload(folder / path, f"{store}/{path}")
+    places = [find_place(PhotoSource(path=path)) for path in (str(folder), store)]
+    with PersistScope() as persist:  # together, since each Spark job takes its time
+        listed = [list_files(spark, place, persist) for place in places]
+        found = reduce(DataFrame.unionByName, listed).collect()
     wanted = sorted(WANTED | LINKED)
     assert len(found) == 2 * len(wanted)
     for root in (f"file:{folder}/", f"{store}/"):
@@ -143,5 +138,7 @@ def test_tasks_list_what_a_walk_does(spark, folder, monkeypatch, entries):
         assert sorted(row["path"].removeprefix(root) for row in rows) == wanted
         assert {row["size_bytes"] for row in rows} == {7}
         for row in rows:
-            changed = (folder / row["path"].removeprefix(root)).stat().st_mtime
-            assert abs(row["modified_us"] / 1e6 - changed) < 0.002  # Hadoop has milliseconds
+            below = row["path"].removeprefix(root)
+            status = s3_files.status if root == f"{store}/" else LOCAL_FILES.status
+            changed = status(f"{root.removeprefix('file:')}{below}").modified_s
+            assert row["modified_us"] == pytest.approx(changed * 1e6, abs=1)

@@ -14,12 +14,12 @@ from devise_lib.spark.ingest import archive_members, run, tar_source
 from devise_lib.spark.ingest.rows import make_photo_id
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.rows import of_set, read_rows
+from tests.s3_server import connected
 
 pytestmark = pytest.mark.spark
 
 WNIDS = ("n01440764", "n01443537", "n02119789")
 PHOTOS_A_CLASS = 4
-STORE = "viewfs://photos/data/train"
 FIRST_ONES = r"_0\.JPEG$"  # of each class one
 
 
@@ -81,20 +81,25 @@ def ingest(spark, work: Path, source: dict) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def taken(spark, layouts, tmp_path_factory) -> Path:
+def store(layouts, make_bucket, s3_settings) -> str:
+    """The URI of the folder of tars in a store."""
+    folder = f"s3a://{make_bucket()}/train"
+    with connected(s3_settings) as files:
+        for path in layouts["tars"].iterdir():
+            files.upload(path, f"{folder}/{path.name}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def taken(spark, layouts, store, tmp_path_factory, s3_settings) -> Path:
     """The work folder of one run over all layouts, each of which is a source, by its name."""
     work = tmp_path_factory.mktemp("taken")
     nested = of(layouts["tar of tars"], "first ones", include=FIRST_ONES)
     sources = [of(path, name) for name, path in layouts.items()]
-    config = configure(work, *sources, of(STORE, "store"), nested)
-    key = "fs.viewfs.mounttable.photos.link./data"
-    spark.conf.set(key, f"file://{layouts['tars'].parent}")
-    with pytest.MonkeyPatch.context() as patch:
+    config = configure(work, *sources, of(store, "store"), nested)
+    with pytest.MonkeyPatch.context() as patch, connected(s3_settings):
         patch.setattr(tar_source, "RANGE_BYTES", 2_000)  # several ranges a tar
-        try:
-            counts = run.ingest(Tables.of(spark, config), config)
-        finally:
-            spark.conf.unset(key)
+        counts = run.ingest(Tables.of(spark, config), config)
     all_photos = len(WNIDS) * PHOTOS_A_CLASS
     assert counts == {"photos": 4 * all_photos + len(WNIDS), "quarantined": 0}
     return work
@@ -163,11 +168,11 @@ def test_a_damaged_tar_among_good_ones_is_named(spark, layouts, tmp_path):
     assert f"{WNIDS[1]}.tar cannot be read as a tar" in str(own)
 
 
-def test_tars_in_a_store_are_read_by_ranges_as_local_ones(taken):
+def test_tars_in_a_store_are_read_by_ranges_as_local_ones(taken, store):
     rows = rows_of(taken, "store")
     assert {row["photo_id"] for row in rows} == set(wanted("store"))
     assert {row["label"] for row in rows} == set(WNIDS)
-    assert all(row["path"].startswith(f"{STORE}/n") for row in rows)
+    assert all(row["path"].startswith(f"{store}/n") for row in rows)
 
 
 def test_a_tar_is_opened_again_where_it_changed_alone(
