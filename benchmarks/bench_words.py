@@ -125,7 +125,7 @@ def _ours(engine: str, sentences: DataFrame, params: Word2VecParams, folder: Pat
     config = TrainWord2vec(**given, min_count=MIN_COUNT, engine=engine, partitions=2)
     out = folder / f"{engine}-{params.hs}"
     started = time.perf_counter()
-    train_vectors(sentences, config, out)
+    train_vectors(sentences, config, str(out))
     seconds = time.perf_counter() - started
     written = sentences.sparkSession.read.parquet(str(out / "word_vectors"))
     return Trained(seconds, quality(_keyed(written.orderBy("rank"))))

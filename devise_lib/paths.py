@@ -2,9 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 REMOTE = r"(?i)^(?!file:)[a-z][a-z0-9+.-]+:/"  # also for Java; a single letter is a drive
 _GLOB = re.compile(r"[*?\[{]")
@@ -113,25 +111,3 @@ def glob_expression(pattern: str) -> str:
     except (re.error, RecursionError) as error:
         raise ValueError(f"the pattern {pattern!r} cannot be used: {error}") from None
     return expression
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file atomically: readers find the old file or the new one, never a part.
-
-    Args:
-        path: of the file; its folder must exist.
-        write: writes to the path that it is given; that file then replaces `path`. Two processes
-            may do so at once; the last one's file remains.
-    """
-    draft = path.with_name(f".{path.name}-{uuid4().hex}")  # machines may share process numbers
-    try:
-        write(draft)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8, atomically."""
-    write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))

@@ -10,6 +10,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,14 @@ from devise_lib.config.registry import JOBS
 from devise_lib.config.types import JobConfig
 from devise_lib.console import clock, print_line
 from devise_lib.errors import ConfigError, InputError
-from devise_lib.run_record import JobRecord, fingerprint, log_path, read_record
+from devise_lib.run_record import (
+    InputState,
+    JobRecord,
+    fingerprint,
+    log_path,
+    read_inputs,
+    read_record,
+)
 
 EXIT_INTERRUPTED = 130  # as in shells
 NAMES = [job.name for job in JOBS]
@@ -55,6 +63,7 @@ def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
     from devise_lib import tracking  # these imports take seconds, so errors are found before
     from devise_lib.spark.job.entry import execute
     from devise_lib.spark.platform.session import log_to, start_session
+    from devise_lib.spark.tables.user_tables import table_state
 
     folder = find_jobs_folder()
     log = log_path(settings.common)
@@ -70,7 +79,10 @@ def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
 
                 return execute(spark, run, settings.jobs[name], parent)  # includes the imports
 
-            _run_all(run_one, settings, jobs, args)
+            def is_finished(name: str) -> bool:
+                return _is_finished(settings.jobs[name], partial(table_state, spark))
+
+            _run_all(run_one, is_finished, jobs, args)
 
 
 def choose_jobs(first: str | None, last: str | None, only: str | None) -> list[str]:
@@ -151,11 +163,14 @@ def _parser_args(argv: Sequence[str] | None) -> Namespace:
 
 
 def _run_all(
-    run_one: Callable[[str], JobRecord], settings: Settings, jobs: Sequence[str], args: Namespace
+    run_one: Callable[[str], JobRecord],
+    is_finished: Callable[[str], bool],
+    jobs: Sequence[str],
+    args: Namespace,
 ) -> None:
     for number, name in enumerate(jobs, start=1):
         head = f"[{number:2}/{len(jobs)}] {name:<17}"
-        if args.resume and _is_finished(settings.jobs[name]):
+        if args.resume and is_finished(name):
             print_line(f"{head} done before, unchanged")
             continue
         print_line(f"{head} ...", end="")
@@ -185,9 +200,16 @@ def _is_interrupt(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _is_finished(config: JobConfig) -> bool:
+def _is_finished(config: JobConfig, table_state: Callable[[str], InputState]) -> bool:
+    """Returns whether a job's result would be the same; prints a line for what it cannot know."""
     record = read_record(config.work_dir, config.name)
-    return record is not None and record.fingerprint == fingerprint(config)
+    if record is None:
+        return False
+    inputs = read_inputs(config, table_state)
+    for state in inputs:
+        if state.unknown:
+            print_line(f"{config.name}  {state.path} counts as changed: {state.unknown}")
+    return record.fingerprint == fingerprint(config, inputs)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
-import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
 from devise_lib import __version__
 from devise_lib.config.types import JobConfig
-from devise_lib.paths import is_remote, local, split_glob, write_text_atomically
+from devise_lib.errors import InputError
+from devise_lib.paths import is_remote, local, split_glob
+from devise_lib.storage.copies import state_folder
+from devise_lib.storage.files import files_below
+from devise_lib.storage.stores import store_files
 
 MOST_FILES = 100_000  # per input that are checked for changes
 
@@ -44,21 +48,42 @@ class JobRecord:
         return ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
 
 
+@dataclass(frozen=True)
+class InputState:
+    """What shows whether an input has changed.
+
+    Attributes:
+        path: of the input, or the name of a table, as the configuration has it.
+        files, size: the number and the bytes of its files.
+        newest: the time of the newest change, seconds since 1970.
+        etags: a digest of the paths and etags of files of a store; "" for local files.
+        version: of a table of the catalog, and its id; "" for files.
+        unknown: why the input counts as changed; "" where it can be compared.
+    """
+
+    path: str
+    files: int = 0
+    size: int = 0
+    newest: float = 0.0
+    etags: str = ""
+    version: str = ""
+    unknown: str = ""
+
+
 def write_record(work_dir: str, record: JobRecord) -> None:
     """Writes the record for `read_record`."""
-    path = _record_path(work_dir, record.job)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(path, json.dumps(asdict(record), indent=1))
+    text = json.dumps(asdict(record), indent=1)
+    store_files().write(_record_path(work_dir, record.job), text.encode())
 
 
 def forget_record(work_dir: str, job: str) -> None:
     """Deletes the record of an earlier run, so that a run that fails leaves none."""
-    _record_path(work_dir, job).unlink(missing_ok=True)
+    store_files().remove(_record_path(work_dir, job))
 
 
 def log_path(config: JobConfig) -> Path:
-    """Returns the path of the log of a run in this work folder."""
-    return Path(config.work_dir) / "logs" / "spark.log"
+    """Returns the local path of the log of a run in this work folder."""
+    return state_folder(config.work_dir) / "logs" / "spark.log"
 
 
 def read_record(work_dir: str, job: str) -> JobRecord | None:
@@ -67,47 +92,76 @@ def read_record(work_dir: str, job: str) -> JobRecord | None:
     A record that is damaged, or of a version with other fields, counts as none, so the job runs
     again.
     """
+    content = store_files().read(_record_path(work_dir, job))
+    if content is None:
+        return None
     try:
-        found = json.loads(_record_path(work_dir, job).read_text(encoding="utf-8"))
+        found = json.loads(content)
         return JobRecord(**{"result_of": found["run_id"], **found})  # an older one has no such key
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None
 
 
-def fingerprint(config: JobConfig) -> str:
-    """Returns a digest of all that a job's result depends on: configuration, input files, earlier
-    jobs.
+def read_inputs(config: JobConfig, table_state: Callable[[str], InputState]) -> list[InputState]:
+    """Returns the state of every input of a job.
+
+    Args:
+        config: of the job.
+        table_state: returns that of a table of the catalog, by its name.
+    """
+    files = [path for paths in config.input_files().values() for path in paths]
+    return [*map(file_state, files), *map(table_state, config.input_tables())]
+
+
+def file_state(path: str) -> InputState:
+    """Returns the state of a file, of all files below a folder, or of those that match a pattern.
+
+    More than MOST_FILES are not compared: to ask for all of them would take the driver longer than
+    the job that compares them with its tables.
+    """
+    here = path if is_remote(path) else str(local(path))
+    files = store_files()
+    try:
+        found = files.status(here)
+        if found is None and split_glob(here)[1]:
+            found = files.status(split_glob(here)[0])
+        if found is None:
+            return InputState(path)
+        below = files_below(files, found.path) if found.is_folder else iter([found])
+        statuses = list(islice(below, MOST_FILES + 1))
+    except InputError as error:
+        return InputState(path, unknown=str(error))
+    if len(statuses) > MOST_FILES:
+        return InputState(path, unknown=f"it has more than {MOST_FILES:,} files")
+    tags = sorted(f"{status.path} {status.etag}" for status in statuses if status.etag)
+    return InputState(
+        path,
+        len(statuses),
+        sum(status.size for status in statuses),
+        max((status.modified_s for status in statuses), default=0.0),
+        hashlib.sha256("\n".join(tags).encode()).hexdigest() if tags else "",
+    )
+
+
+def fingerprint(config: JobConfig, inputs: Sequence[InputState]) -> str:
+    """Returns a digest of all that a job's result depends on: configuration, inputs, earlier jobs.
+
+    It differs each time if an input cannot be compared.
+
+    Args:
+        config: of the job.
+        inputs: of `read_inputs`.
     """
     upstream = {job: read_record(config.work_dir, job) for job in config.needs}
     parts = {
         "version": __version__,
         "config": config.model_dump(mode="json", exclude={"work_dir", "tracking_uri"}),
-        "inputs": [_stat(path) for paths in config.input_files().values() for path in paths],
+        "inputs": [asdict(state) for state in inputs],
+        "unknown": time.time() if any(state.unknown for state in inputs) else 0.0,
         "upstream": {job: record and record.result_of for job, record in upstream.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _record_path(work_dir: str, job: str) -> Path:
-    return Path(work_dir) / "runs" / f"{job}.json"
-
-
-def _stat(path: str) -> tuple[str, int, int, float]:
-    """Returns a path with the number, bytes and newest change of its files, or of all below a
-    folder.
-
-    A folder of more than MOST_FILES counts as changed each time. To check all of its files would
-    take the driver longer than the job that compares them with its tables. Files on a remote file
-    system count as changed, too, because only Spark can read it.
-    """
-    if is_remote(path):
-        return path, 0, 0, time.time()
-    here = str(local(path))
-    root = Path(here if os.path.exists(here) else split_glob(here)[0])
-    below = (p for p in root.rglob("*") if p.is_file()) if root.is_dir() else iter([root])
-    files = list(islice(below, MOST_FILES + 1))
-    if len(files) > MOST_FILES:
-        return path, len(files), 0, time.time()
-    found = [p.stat() for p in files if p.exists()]
-    newest = max((status.st_mtime for status in found), default=0.0)
-    return path, len(found), sum(status.st_size for status in found), newest
+def _record_path(work_dir: str, job: str) -> str:
+    return f"{work_dir.rstrip('/')}/runs/{job}.json"

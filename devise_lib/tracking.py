@@ -2,12 +2,13 @@
 
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # jobs send no telemetry
 
@@ -18,6 +19,10 @@ from mlflow.tracking import MlflowClient
 
 from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
+from devise_lib.paths import absolute, is_remote
+from devise_lib.storage.copies import state_folder
+from devise_lib.storage.settings import s3_endpoint, s3_setting
+from devise_lib.storage.stores import store_files
 
 EXPERIMENT = "devise"
 PLOTS_FOLDER = "plots"
@@ -51,7 +56,9 @@ class RegisteredModel:
 
 
 def connect(config: JobConfig) -> None:
-    """Connects MLflow to the configured store, by default an SQLite file in the work folder.
+    """Connects MLflow to the configured store, by default an SQLite file (`store_in`).
+
+    Beside such a file the artifacts lie in the work folder.
 
     Raises:
         InputError: the store does not answer.
@@ -59,13 +66,14 @@ def connect(config: JobConfig) -> None:
     for name in ("mlflow", "alembic"):  # they log every table of a new store
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = config.tracking_uri or store_in(config.work_dir)
-    Path(config.work_dir).mkdir(parents=True, exist_ok=True)
+    state_folder(config.work_dir).mkdir(parents=True, exist_ok=True)
+    _reach_store(config.work_dir)
     mlflow.set_tracking_uri(uri)
     try:
         client = MlflowClient()
         if client.get_experiment_by_name(EXPERIMENT) is None:
-            root = (Path(config.work_dir).absolute() / "mlartifacts").as_uri()
-            client.create_experiment(EXPERIMENT, None if config.tracking_uri else root)
+            root = None if config.tracking_uri else _artifacts_in(config.work_dir)
+            client.create_experiment(EXPERIMENT, root)
         mlflow.set_experiment(EXPERIMENT)
     except Exception as error:  # any error of the store: a missing driver, an unknown host
         place = config.tracking_uri.split("@")[-1] or uri  # a password may precede it
@@ -74,16 +82,53 @@ def connect(config: JobConfig) -> None:
 
 
 def store_in(work_dir: str) -> str:
-    """Returns the address of the SQLite file in a work folder, which is MLflow's default store.
+    """Returns the address of the SQLite file of a work folder, which is MLflow's default store.
+
+    It lies in the work folder or, because SQLite needs a disk, in the `state_folder` of one on a
+    store.
 
     In an address a `?` begins options and a `%` begins a code, so these characters are encoded.
     Such an address must name the driver, too, because without it MLflow makes a folder with the
     encoded name.
     """
-    path = str(Path(work_dir).absolute() / "mlflow.db")
+    path = str(state_folder(work_dir).absolute() / "mlflow.db")
     if "?" in path or "%" in path:
         return f"sqlite+pysqlite:///{quote(path)}"
     return f"sqlite:///{path}"
+
+
+def _artifacts_in(work_dir: str) -> str:
+    """Returns the address of the artifacts in a work folder, in the scheme that MLflow knows."""
+    folder = f"{absolute(work_dir)}/mlartifacts"
+    return re.sub("^s3[an]:", "s3:", folder) if is_remote(folder) else Path(folder).as_uri()
+
+
+def _reach_store(work_dir: str) -> None:
+    """Lets MLflow reach the artifacts on S3 with the session's settings, unless others are given.
+
+    MLflow takes the environment variables of AWS's tools, and two of its own.
+    """
+    place = urlsplit(work_dir)
+    if not place.scheme.startswith("s3"):
+        return
+    settings = store_files().settings
+    values = {
+        "MLFLOW_S3_ENDPOINT_URL": s3_endpoint(place.netloc, settings),
+        **{
+            variable: s3_setting(place.netloc, settings, name)
+            for variable, name in {
+                "AWS_DEFAULT_REGION": "endpoint.region",
+                "AWS_ACCESS_KEY_ID": "access.key",
+                "AWS_SECRET_ACCESS_KEY": "secret.key",
+                "AWS_SESSION_TOKEN": "session.token",
+            }.items()
+        },
+    }
+    if s3_setting(place.netloc, settings, "path.style.access").lower() == "true":
+        values["MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"] = "path"
+    for variable, value in values.items():
+        if value:
+            os.environ.setdefault(variable, value)
 
 
 @contextmanager
@@ -155,9 +200,9 @@ def log_curve(name: str, values: Sequence[float], first: int) -> None:
         MlflowClient().log_batch(run.info.run_id, metrics=batch)
 
 
-def log_file(path: Path) -> None:
-    """Stores a file with the open run."""
-    mlflow.log_artifact(str(path))
+def log_page(html: str) -> None:
+    """Stores the page of a report with the open run."""
+    mlflow.log_text(html, "index.html")
 
 
 def log_table(name: str, columns: Mapping[str, Sequence[object]]) -> None:

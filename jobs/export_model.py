@@ -13,17 +13,16 @@ if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExportModel)
 
 import json
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
-from devise_lib.folders import draft_of, replace_folder
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.photos.contents import some_contents
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.storage.folders import draft_of, replace_folder
 from devise_lib.training.export import check, describe, export
 from devise_lib.vision.networks.keras_file import model_of_bytes
 
@@ -42,7 +41,7 @@ def _export(
     contents = some_contents(Tables.of(spark, config).read("photos"), config.photos)
     if not contents:
         raise InputError("PHOTOS has no photo to check the export with: run ingest_photos")
-    folder = Path(config.work_dir) / "export" / registered.model_id
+    folder = f"{config.work_dir}/export/{registered.model_id}"
     with draft_of(folder) as draft:
         export(model, draft)
         checks = check(model, draft, contents)
@@ -50,8 +49,9 @@ def _export(
             raise RuntimeError(f"an exported form gives other embeddings than the model: {failed}")
         about = describe(draft, registered.model_id, model, checks)
         (draft / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        replace_folder(draft, folder, keep=["projector", "projector.old"])  # of another job
-    tracking.log_params({"model_id": registered.model_id, "folder": str(folder)})
+        others = ["projector", "projector.old"]  # of export_projector
+        replace_folder(draft, folder, keep=others, last="manifest.json")
+    tracking.log_params({"model_id": registered.model_id, "folder": folder})
     for each in checks:
         name = each.form.replace(", ", "_").replace(".", "_")
         tracking.log_metrics({f"least_cosine_{name}": each.least_cosine})

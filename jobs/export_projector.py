@@ -12,13 +12,10 @@ from devise_lib.config.reporting import ExportProjector
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExportProjector)
 
-from pathlib import Path
-
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
-from devise_lib.folders import draft_of, replace_folder
 from devise_lib.report.projector import write_projector
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
@@ -26,6 +23,7 @@ from devise_lib.spark.job.locks import only_export
 from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.report.projector_points import label_points, sample_photos
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.storage.folders import draft_of, replace_folder
 from devise_lib.training.bundle import load_bundle
 
 
@@ -50,11 +48,11 @@ def _export(
     warn_if_incomplete(tables, model.model_id, config.name)
     photos = sample_photos(embeddings, labels, tables.read("photos"), config.photos)
     named = label_points(labels)
-    folder = Path(config.work_dir) / "export" / model.model_id / "projector"
+    folder = f"{config.work_dir}/export/{model.model_id}/projector"
     with draft_of(folder) as draft:
         write_projector(draft, [photos, named])
         replace_folder(draft, folder)
-    tracking.log_params({"model_id": model.model_id, "folder": str(folder)})
+    tracking.log_params({"model_id": model.model_id, "folder": folder})
     return {"photos": len(photos.rows), "labels": len(named.rows)}
 
 

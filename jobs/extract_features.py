@@ -13,7 +13,6 @@ from devise_lib.config.backbone import ExtractFeatures
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(ExtractFeatures)
 
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -27,7 +26,7 @@ from devise_lib.spark.features.extract import (
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.splits import count_without_label_set
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.vision.networks.backbones import features_file, load_backbone
+from devise_lib.vision.networks.backbones import backbone_folder, features_file, load_backbone
 
 
 def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
@@ -37,7 +36,7 @@ def run(spark: SparkSession, config: ExtractFeatures) -> dict[str, int]:
         Features by network and, unless 0, photos without features and photos of no label set.
     """
     tables = Tables.of(spark, config, run_id=tracking.current_run_id())
-    backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
+    backbone = load_backbone(backbone_folder(config.work_dir))
     own_id, labels = backbone.identity(), tables.read("labels")
     photos = photos_with_targets(tables, config)
     kept = model_to_keep(config, labels, own_id)

@@ -14,7 +14,6 @@ if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(TrainBackbone)
 
 from pathlib import Path
-from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
@@ -23,7 +22,8 @@ from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.train.backbone import fit_softmax
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder
-from devise_lib.vision.networks.backbones import Backbone, read_classes
+from devise_lib.storage.stores import store_files
+from devise_lib.vision.networks.backbones import Backbone, backbone_folder, read_classes
 from devise_lib.vision.networks.build import read_network
 
 
@@ -33,8 +33,7 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
     Returns:
         Training photos (0 for an imported network) and classes.
     """
-    folder = Path(config.work_dir) / "checkpoints" / config.name
-    checkpoints: Path | None = None
+    checkpoints = ""
     if config.classes:
         classes, size = read_classes(Path(config.classes)), config.input_size
         model = read_network(config.backbone, config.weights, len(classes), size)
@@ -44,9 +43,9 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
         tables = Tables.of(spark, config, run_id=tracking.current_run_id())
         checkpoints = checkpoint_folder(config, *map(tables.version, ("photos", "labels")))
         backbone, photos = fit_softmax(spark, config, tables, checkpoints)
-    backbone.save(folder)
+    backbone.save(backbone_folder(config.work_dir))
     if checkpoints:  # Only now, because a run that is killed before saving continues from there.
-        rmtree(checkpoints, ignore_errors=True)
+        store_files().remove(checkpoints)
     tracking.log_params(
         {"classes_count": len(backbone.classes), "backbone_id": backbone.identity()}
     )

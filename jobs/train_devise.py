@@ -14,8 +14,6 @@ from devise_lib.config.training import TrainDevise
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(TrainDevise)
 
-from pathlib import Path
-from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
@@ -26,8 +24,9 @@ from devise_lib.spark.train.plots import training_plots
 from devise_lib.spark.train.projection import train_on_ranks
 from devise_lib.spark.train.promotion import compare, register
 from devise_lib.spark.train.runs import log_outcome
+from devise_lib.storage.stores import store_files
 from devise_lib.training.model import assemble
-from devise_lib.vision.networks.backbones import load_backbone
+from devise_lib.vision.networks.backbones import backbone_folder, load_backbone
 
 
 def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
@@ -37,7 +36,7 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
         Training features, ranks, epochs, and 1 for a new champion.
     """
     tables = Tables.of(spark, config)
-    backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
+    backbone = load_backbone(backbone_folder(config.work_dir))
     version = tables.version("features")
     training = train_on_ranks(spark, config, tables, version, backbone)
     outcome = training.outcome
@@ -49,7 +48,7 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     model = register(training.bundle, network, config.model_name, version, decision)
     if decision.wins:
         tracking.promote(model)
-    rmtree(training.checkpoints, ignore_errors=True)
+    store_files().remove(training.checkpoints)
     return {
         "features": training.rows,
         "ranks": outcome.size,

@@ -191,9 +191,12 @@ class IngestPhotos(JobConfig):
 
     def input_files(self) -> dict[str, list[str]]:
         """The files and folders that `source` names, less the names of tables of a catalog."""
-        tables = {s.path for s in self.source if s.kind == "table" and "/" not in s.path}
-        files = super().input_files()
+        tables, files = self.input_tables(), super().input_files()
         return {key: [path for path in paths if path not in tables] for key, paths in files.items()}
+
+    def input_tables(self) -> list[str]:
+        """The sources that are names of tables of a catalog."""
+        return [s.path for s in self.source if s.kind == "table" and "/" not in s.path]
 
     def sources(self) -> list[PhotoSource]:
         """Every source with its name and its label pattern filled in."""

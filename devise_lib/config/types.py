@@ -214,6 +214,10 @@ class JobConfig(Frozen):
         """The files and folders that each of `file_keys` names."""
         return {key: list(_paths(getattr(self, key))) for key in self.file_keys}
 
+    def input_tables(self) -> list[str]:
+        """The tables of the catalog that the job reads, by name, beside those of the flow."""
+        return []
+
 
 class ModelJobConfig(JobConfig):
     """The keys of the jobs that use a registered model."""

@@ -134,6 +134,10 @@ class PrepareCorpus(JobConfig):
             files.pop("source")
         return files
 
+    def input_tables(self) -> list[str]:
+        """The source where it is the name of a table of the catalog."""
+        return [self.source] if self.source and self.source_is_table else []
+
     @property
     def source_is_table(self) -> bool:
         """Whether the source is a table of the catalog and not a path."""

@@ -19,12 +19,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, file_sha256
+from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, check_files, file_sha256
 from devise_lib.index.faiss_index import IvfIndex, set_threads
 from devise_lib.index.size import choose_nlist
 from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
 from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k, top_k
-from devise_lib.paths import write_atomically
+from devise_lib.storage.copies import fetched, write_file
+from devise_lib.storage.folders import draft_of, replace_folder
+from devise_lib.storage.stores import store_files
 
 IDS_GROUP_ROWS = 100_000
 IDS_SCHEMA = pa.schema([("row", pa.int64()), ("photo_id", pa.string())])
@@ -35,7 +37,7 @@ class BuildPlan:
     """The parameters of an index to build.
 
     Attributes:
-        folder: of its files; every task must see it.
+        folder: of its files, on a disk or a store that every task sees.
         n, dimension: of all vectors.
         nlist: the number of lists; 0 to choose it from n and the size of the sample.
         k: the number of results with which recall is measured.
@@ -43,7 +45,7 @@ class BuildPlan:
         seed: of the centroids.
     """
 
-    folder: Path
+    folder: str
     n: int
     dimension: int
     nlist: int
@@ -52,24 +54,24 @@ class BuildPlan:
     seed: int
 
     @property
-    def trained_path(self) -> Path:
+    def trained_path(self) -> str:
         """The file of the empty, trained index."""
-        return self.folder / "trained.faiss"
+        return f"{self.folder}/trained.faiss"
 
     @property
-    def queries_path(self) -> Path:
+    def queries_path(self) -> str:
         """The file of the vectors with which recall is measured."""
-        return self.folder / "queries.npz"
+        return f"{self.folder}/queries.npz"
 
     @property
-    def shards(self) -> Path:
+    def shards(self) -> str:
         """The folder of the shards."""
-        return self.folder / "shards"
+        return f"{self.folder}/shards"
 
     @property
-    def result(self) -> Path:
+    def result(self) -> str:
         """The folder of the files to publish."""
-        return self.folder / "bundle"
+        return f"{self.folder}/bundle"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def train_index(plan: BuildPlan, batches: Iterable[SampleBatch]) -> int:
     set_threads(len(os.sched_getaffinity(0)))  # this task runs alone
     training = vectors if is_query.all() else vectors[~is_query]
     nlist = plan.nlist or choose_nlist(plan.n, len(training))
-    _save(IvfIndex.train(training, nlist, plan.seed), plan.trained_path)
+    write_file(plan.trained_path, IvfIndex.train(training, nlist, plan.seed).save)
     arrays = {"photo_ids": photo_ids[is_query], "vectors": vectors[is_query]}
     _save_arrays(plan.queries_path, **arrays)
     return nlist
@@ -140,8 +142,8 @@ def write_shard(
         number: of the shard; the rows of shard 0 come first in the whole index.
         batches: photo_ids (b,) and vectors (b, d), in the order of their rows in the index.
     """
-    index = IvfIndex.load(plan.trained_path)
-    with np.load(plan.queries_path) as queries:
+    index = _load(plan.trained_path)
+    with fetched(plan.queries_path) as path, np.load(path) as queries:
         query_ids, query_vectors = queries["photo_ids"], queries["vectors"]
     ids: list[pa.StringArray] = []
 
@@ -154,47 +156,53 @@ def write_shard(
 
     rows, scores = top_k(query_vectors, add_each(), plan.k + 1)
     if index.n:
-        plan.shards.mkdir(exist_ok=True)
         table = pa.table({"photo_id": pa.chunked_array(ids, pa.string())})
         found = pc.index_in(pa.array(query_ids.tolist(), pa.string()), table["photo_id"])
         own = found.fill_null(-1).to_numpy().astype(np.int64)
-        stem = plan.shards / f"{number:06d}"
-        _save_arrays(stem.with_suffix(".npz"), rows=rows, scores=scores, own=own)
-        write_atomically(stem.with_suffix(".parquet"), lambda path: pq.write_table(table, path))
-        _save(index, stem.with_suffix(".faiss"))
+        stem = f"{plan.shards}/{number:06d}"
+        _save_arrays(f"{stem}.npz", rows=rows, scores=scores, own=own)
+        write_file(f"{stem}.parquet", lambda path: pq.write_table(table, path))
+        write_file(f"{stem}.faiss", index.save)
     return index.n
 
 
 def merge_shards(plan: BuildPlan) -> BuildResult:
-    """Merges all shards into one index, with the nprobe that reaches the recall. It is held in
-    memory.
+    """Merges all shards into one index, with the nprobe that reaches the recall.
+
+    The index is held in memory, and the shards are fetched one by one.
     """
     set_threads(len(os.sched_getaffinity(0)))  # this task runs alone
-    plan.result.mkdir(exist_ok=True)
-    index = IvfIndex.load(plan.trained_path)
-    with np.load(plan.queries_path) as saved:
+    index = _load(plan.trained_path)
+    with fetched(plan.queries_path) as path, np.load(path) as saved:
         queries = saved["vectors"]
     own = np.full(len(queries), -1, dtype=np.int64)
     exact: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
-    paths = sorted(plan.shards.glob("*.faiss"))
-    for path in paths:
+    names = [status.path for status in store_files().children(plan.shards)]
+    stems = [name.removesuffix(".faiss") for name in names if name.endswith(".faiss")]
+    for stem in stems:
         offset = index.n
-        index.merge(IvfIndex.load(path), offset)
-        with np.load(path.with_suffix(".npz")) as found:
+        index.merge(_load(f"{stem}.faiss"), offset)
+        with fetched(f"{stem}.npz") as path, np.load(path) as found:
             exact = [merge_top_k([*exact, (found["rows"] + offset, found["scores"])], plan.k + 1)]
             own = np.where(found["own"] >= 0, found["own"] + offset, own)
-    _write_ids([path.with_suffix(".parquet") for path in paths], plan.result / IDS_FILE)
     _, scores = drop_self_matches(*exact[0], own)
-    return _tune(plan, index, queries, own, scores)
+    with draft_of(plan.result) as draft:
+        draft.mkdir()
+        _write_ids([f"{stem}.parquet" for stem in stems], draft / IDS_FILE)
+        result = _tune(plan, draft, index, queries, own, scores)
+        check_files(draft, result.n, plan.dimension)
+        replace_folder(draft, plan.result)
+    return result
 
 
-def _write_ids(shards: Iterable[Path], path: Path) -> None:
+def _write_ids(shards: Iterable[str], path: Path) -> None:
     """Writes the ids of all shards as one table, in row groups of one size."""
     row = 0
     waiting = IDS_SCHEMA.empty_table()
     with pq.ParquetWriter(path, IDS_SCHEMA) as writer:
         for shard in shards:
-            table = pq.read_table(shard)
+            with fetched(shard) as local:
+                table = pq.read_table(local)
             rows = pa.array(np.arange(row, row + len(table)))
             row += len(table)
             waiting = pa.concat_tables([waiting, table.add_column(0, "row", rows).cast(IDS_SCHEMA)])
@@ -207,18 +215,19 @@ def _write_ids(shards: Iterable[Path], path: Path) -> None:
 
 def _tune(
     plan: BuildPlan,
+    folder: Path,
     index: IvfIndex,
     queries: NDArray[np.float32],
     own: NDArray[np.int64],
     exact: NDArray[np.float32],
 ) -> BuildResult:
-    """Chooses nprobe, writes the index, and returns its description."""
+    """Chooses nprobe, writes the index to `folder`, and returns its description."""
     curve = [RecallPoint(1, 1.0)]  # a single photo has no neighbour to miss
     if exact.size:
         curve = measure_recall(index, queries, own, exact)
     point = choose_point(curve, plan.recall_target)
     index.set_nprobe(point.nprobe)
-    index.save(plan.result / INDEX_FILE)
+    index.save(folder / INDEX_FILE)
     return BuildResult(
         n=index.n,
         nlist=index.nlist,
@@ -228,17 +237,18 @@ def _tune(
         queries=len(queries),
         recall=point.recall,
         curve=tuple(curve),
-        sha256={name: file_sha256(plan.result / name) for name in (INDEX_FILE, IDS_FILE)},
+        sha256={name: file_sha256(folder / name) for name in (INDEX_FILE, IDS_FILE)},
     )
 
 
-def _save(index: IvfIndex, path: Path) -> None:
-    write_atomically(path, index.save)
+def _load(path: str) -> IvfIndex:
+    with fetched(path) as local:
+        return IvfIndex.load(local)
 
 
-def _save_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
+def _save_arrays(path: str, **arrays: NDArray[np.generic]) -> None:
     def write(waiting: Path) -> None:
         with waiting.open("wb") as file:
             np.savez(file, **arrays)
 
-    write_atomically(path, write)
+    write_file(path, write)

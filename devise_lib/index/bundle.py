@@ -3,10 +3,10 @@
     {work_dir}/index/CURRENT          the name of the published bundle
     {work_dir}/index/<bundle>/        index.faiss, ids.parquet, manifest.json, README.md
 
-A bundle is built under another name and renamed when it is complete. CURRENT is replaced by a
-rename, too. A reader therefore finds the old bundle or the new one, never half of one. If an index
-that already has a bundle is built again, the old bundle is moved away first; for a moment a reader
-finds none.
+A bundle is built under another name and moved when it is complete. On a store, which knows no
+rename, the manifest is copied last. CURRENT is replaced at once. A reader therefore finds the old
+bundle or the new one, never half of one. If an index that already has a bundle is built again, the
+old bundle is moved away first; for a moment a reader finds none.
 """
 
 import hashlib
@@ -21,17 +21,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from devise_lib.errors import InputError
-from devise_lib.folders import replace_folder
 from devise_lib.index.faiss_index import IvfIndex
 from devise_lib.index.readme import how_to_query, readme
 from devise_lib.index.tuning import RecallPoint
-from devise_lib.paths import write_text_atomically
+from devise_lib.paths import absolute, is_remote
+from devise_lib.storage.copies import cached, fetched_folder
+from devise_lib.storage.folders import move_folder
+from devise_lib.storage.stores import store_files
 
 FORMAT = 1  # raised when a reader of the old manifest could misread the new one
 INDEX_FILE = "index.faiss"
 IDS_FILE = "ids.parquet"
 MANIFEST_FILE = "manifest.json"
 CURRENT_FILE = "CURRENT"
+AGAIN = "run build_index again"
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,15 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk."""
+    """A bundle on a disk or a store."""
 
-    folder: Path
+    folder: str
     manifest: Manifest
 
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return self.folder.name
+        return self.folder.rpartition("/")[2]
 
     def require_model(self, model_id: str) -> None:
         """Checks that the bundle is of the model `model_id`, so that vectors of two models are not
@@ -115,15 +118,13 @@ class Bundle:
             )
 
     def open_index(self) -> IvfIndex:
-        """Returns the index, memory-mapped; a process opens it once."""
-        return _open_once(self.folder / INDEX_FILE, self.manifest.sha256[INDEX_FILE])
+        """Returns the index, memory-mapped; a process opens it once, and copies it from a store."""
+        return _open_once(f"{self.folder}/{INDEX_FILE}", self.manifest.sha256[INDEX_FILE])
 
 
-def index_root(work_dir: str) -> Path:
-    """Returns the folder of the bundles as an absolute path, because workers have other current
-    folders.
-    """
-    return Path(work_dir).absolute() / "index"
+def index_root(work_dir: str) -> str:
+    """Returns the folder of the bundles, absolute because workers have other current folders."""
+    return f"{absolute(work_dir)}/index"
 
 
 def file_sha256(path: Path) -> str:
@@ -132,13 +133,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def publish(building: Path, manifest: Manifest, root: Path) -> Bundle:
+def publish(building: str, manifest: Manifest, root: str) -> Bundle:
     """Makes a folder with an index and its ids a bundle, and points CURRENT to it.
 
     Args:
-        building: a folder on the file system of `root`; it is renamed.
+        building: a folder on the disk or store of `root`; it is moved.
         manifest: of the bundle. It holds the files' digests, which are not computed again here
-            because reading takes seconds per GiB. The rows are counted.
+            because reading takes seconds per GiB. The rows are counted on a disk. On a store only
+            the task that made the files has counted them (`check_files`).
         root: the folder of the bundles.
 
     Raises:
@@ -146,18 +148,21 @@ def publish(building: Path, manifest: Manifest, root: Path) -> Bundle:
     """
     values = asdict(manifest)
     described = {**values, "how_to_query": how_to_query(values).splitlines()}
-    (building / MANIFEST_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-    (building / "README.md").write_text(readme(values), encoding="utf-8")
-    check_rows(Bundle(building, manifest))
-    folder = root / manifest.bundle_name()
-    replace_folder(building, folder)  # also one of the same name, which may be damaged by now
-    point_to(root, folder.name)
-    return Bundle(folder, manifest)
+    files = store_files()
+    files.write(f"{building}/{MANIFEST_FILE}", (json.dumps(described, indent=1) + "\n").encode())
+    files.write(f"{building}/README.md", readme(values).encode())
+    if not is_remote(building):
+        check_files(Path(building), manifest.n, manifest.dimension)
+    made = Bundle(f"{root}/{manifest.bundle_name()}", manifest)
+    # also one of the same name, which may be damaged by now
+    move_folder(building, made.folder, MANIFEST_FILE)
+    point_to(root, made.name)
+    return made
 
 
-def point_to(root: Path, name: str) -> None:
+def point_to(root: str, name: str) -> None:
     """Points CURRENT to a bundle, atomically."""
-    write_text_atomically(root / CURRENT_FILE, f"{name}\n")
+    store_files().write(f"{root}/{CURRENT_FILE}", f"{name}\n".encode())
 
 
 def read_current(work_dir: str) -> Bundle:
@@ -167,35 +172,34 @@ def read_current(work_dir: str) -> Bundle:
         InputError: there is none yet, or CURRENT does not name a bundle.
     """
     root = index_root(work_dir)
-    current = root / CURRENT_FILE
-    if not current.exists():
+    content = store_files().read(f"{root}/{CURRENT_FILE}")
+    if content is None:
         raise InputError(f"no index at {root}: run build_index first, or give another work_dir")
-    name = current.read_text(encoding="utf-8").strip()
+    name = content.decode().strip()
     if not name or name != Path(name).name:
-        raise InputError(f"{current} holds {name!r}, want the name of a folder beside it")
-    return read_bundle(root / name)
+        raise InputError(f"{root}/{CURRENT_FILE} holds {name!r}, want a folder beside it")
+    return read_bundle(f"{root}/{name}")
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: str) -> Bundle:
     """Returns the bundle of a folder.
 
     Raises:
         InputError: the folder is no bundle, or one of another format.
     """
-    path = folder / MANIFEST_FILE
+    path = f"{folder}/{MANIFEST_FILE}"
+    content = store_files().read(path)
+    if content is None:
+        raise InputError(f"{folder} is not an index bundle, it has no {MANIFEST_FILE}: {AGAIN}")
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(content)
         if values.get("format") != FORMAT:
-            raise InputError(
-                f"{path} has format {values.get('format')!r}, want {FORMAT}: run build_index again"
-            )
+            raise InputError(f"{path} has format {values.get('format')!r}, want {FORMAT}: {AGAIN}")
         del values["how_to_query"]
         values["curve"] = tuple(RecallPoint(**point) for point in values["curve"])
         return Bundle(folder, Manifest(**values))
-    except (OSError, TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{folder} is not an index bundle ({error}): run build_index again"
-        ) from error
+    except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        raise InputError(f"{folder} is not an index bundle ({error}): {AGAIN}") from error
 
 
 def verify(bundle: Bundle) -> None:
@@ -204,41 +208,45 @@ def verify(bundle: Bundle) -> None:
     Raises:
         InputError: a file is missing or was changed, or the numbers of rows differ.
     """
-    for name, wanted in bundle.manifest.sha256.items():
-        path = bundle.folder / name
-        if not path.exists():
-            raise InputError(f"{path} is missing: run build_index again")
-        if (got := file_sha256(path)) != wanted:
-            raise InputError(
-                f"{path} was changed: its SHA-256 is {got}, the manifest has {wanted}; "
-                "run build_index again"
-            )
-    check_rows(bundle)
+    manifest = bundle.manifest
+    with fetched_folder(bundle.folder) as folder:
+        for name, wanted in manifest.sha256.items():
+            if not (folder / name).exists():
+                raise InputError(f"{bundle.folder}/{name} is missing: {AGAIN}")
+            if (got := file_sha256(folder / name)) != wanted:
+                raise InputError(
+                    f"{bundle.folder}/{name} was changed: its SHA-256 is {got}, the manifest has "
+                    f"{wanted}; {AGAIN}"
+                )
+        check_files(folder, manifest.n, manifest.dimension)
 
 
-def check_rows(bundle: Bundle) -> None:
-    """Compares the numbers of rows and dimensions with the manifest; reads only headers and
-    footers.
+def check_files(folder: Path, n: int, dimension: int) -> None:
+    """Compares rows and dimensions of a local bundle's files; reads only headers and footers.
+
+    Args:
+        folder: of the files.
+        n: the number of vectors, and of ids.
+        dimension: of a vector.
 
     Raises:
         InputError: a file is missing or cut off, or a number differs.
     """
     for name in (INDEX_FILE, IDS_FILE):
-        if not (bundle.folder / name).exists():
-            raise InputError(f"{bundle.folder / name} is missing: run build_index again")
-    index = IvfIndex.load(bundle.folder / INDEX_FILE, memory_map=True)
+        if not (folder / name).exists():
+            raise InputError(f"{folder / name} is missing: {AGAIN}")
+    index = IvfIndex.load(folder / INDEX_FILE, memory_map=True)
     try:
-        rows = pq.read_metadata(bundle.folder / IDS_FILE).num_rows
+        rows = pq.read_metadata(folder / IDS_FILE).num_rows
     except pa.ArrowException as error:
-        raise InputError(f"{bundle.folder / IDS_FILE} is cut off: run build_index again") from error
-    have, want = (index.n, rows, index.dimension), bundle.manifest
-    if have != (want.n, want.n, want.dimension):
+        raise InputError(f"{folder / IDS_FILE} is cut off: {AGAIN}") from error
+    if (index.n, rows, index.dimension) != (n, n, dimension):
         raise InputError(
-            f"{bundle.folder} has {index.n} vectors of {index.dimension} dimensions and {rows} "
-            f"ids, the manifest says {want.n} of {want.dimension}: run build_index again"
+            f"{folder} has {index.n} vectors of {index.dimension} dimensions and {rows} ids, the "
+            f"manifest says {n} of {dimension}: {AGAIN}"
         )
 
 
 @lru_cache(maxsize=1)
-def _open_once(path: Path, sha256: str) -> IvfIndex:  # noqa: ARG001 - part of the cache's key
-    return IvfIndex.load(path, memory_map=True)
+def _open_once(path: str, sha256: str) -> IvfIndex:
+    return IvfIndex.load(cached(path, sha256), memory_map=True)

@@ -64,6 +64,10 @@ class StoreError(InputError):
         self.kind = kind
 
 
+class NoConditionError(StoreError):
+    """The store does not write a file only if there is none, so it can hold no lease."""
+
+
 @contextmanager
 def store_errors(path: str) -> Iterator[None]:
     """Turns the errors of a request about `path` into StoreError.

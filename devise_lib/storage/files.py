@@ -8,12 +8,11 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-
-from devise_lib.paths import write_atomically
+from uuid import uuid4
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +142,36 @@ class LocalFiles:
 
     def download(self, path: str, target: Path) -> None:
         shutil.copyfile(path, target)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file atomically: readers find the old file or the new one, never a part.
+
+    Args:
+        path: of the file; its folder must exist.
+        write: writes to the path that it is given; that file then replaces `path`. Two processes
+            may do so at once; the last one's file remains.
+    """
+    draft = path.with_name(f".{path.name}-{uuid4().hex}")  # machines may share process numbers
+    try:
+        write(draft)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def files_below(files: Files, folder: str) -> Iterator[FileStatus]:
+    """Yields every file in a folder and below it; nothing if there is no such folder."""
+    try:
+        found = files.children(folder)
+    except FileNotFoundError:
+        return
+    for status in found:
+        if status.is_folder:
+            yield from files_below(files, status.path)
+        else:
+            yield status
 
 
 class SeekableFile(io.RawIOBase):

@@ -27,16 +27,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from devise_lib.storage.faults import StoreError
+from devise_lib.storage.faults import NoConditionError, StoreError
 from devise_lib.storage.remote import RemoteFiles
 
 BEAT_S = 5.0
 STALE_S = 30.0  # six beats, so that a store that is slow for a moment costs no lease
 POLL_S = 0.5
-
-
-class NoConditionError(StoreError):
-    """The store does not write a file only if there is none, so it can hold no lease."""
 
 
 class LeaseHeldError(Exception):

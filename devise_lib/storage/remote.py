@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from devise_lib.errors import InputError
-from devise_lib.storage.faults import StoreError, fault_of, store_errors
+from devise_lib.storage.faults import NoConditionError, StoreError, fault_of, store_errors
 from devise_lib.storage.files import FileStatus
 from devise_lib.storage.settings import PROTOCOLS, ROUNDS, Settings, fsspec_options
 
@@ -113,10 +113,13 @@ class RemoteFiles:
         """Writes a file unless it exists; returns whether it did. Of several callers one wins.
 
         Raises:
-            StoreError: the store refuses, does not answer, or knows no such condition.
+            NoConditionError: the store knows no such condition.
+        StoreError: the store refuses or does not answer.
         """
         if self._protocol not in ONLY_NEW:
-            raise StoreError(f"{path}: {self._protocol} cannot write a file only if there is none")
+            raise NoConditionError(
+                f"{path}: {self._protocol} overwrites what should only be created"
+            )
         try:
             with self._errors(path):
                 self._fs.pipe_file(self._key(path), content, **ONLY_NEW[self._protocol])

@@ -180,8 +180,8 @@ def both_exports(spark, tmp_path_factory):
     rows = [("b", 2, 1, [0.25, 1.0]), ("a", 1, 2, [-1.0, 3.5])]
     vectors = spark.createDataFrame(rows, WORD_VECTORS)
     folder = tmp_path_factory.mktemp("exports")
-    export_vectors(vectors, ("binary", "text"), folder / "drafts")
-    publish_exports(folder / "drafts", folder / "export")
+    export_vectors(vectors, ("binary", "text"), f"{folder}/drafts")
+    publish_exports(f"{folder}/drafts", f"{folder}/export")
     return vectors, folder
 
 
@@ -193,10 +193,10 @@ def test_only_the_formats_that_are_asked_for_are_left(both_exports, tmp_path, ex
     shutil.copytree(both, tmp_path, dirs_exist_ok=True)
     drafts, folder = tmp_path / "drafts", tmp_path / "export"
     assert len(list(folder.iterdir())) == 4
-    export_vectors(vectors, exports, drafts)
-    publish_exports(drafts, folder)
+    export_vectors(vectors, exports, str(drafts))
+    publish_exports(str(drafts), str(folder))
     assert {path.name for path in folder.iterdir()} == left
-    assert list(drafts.iterdir()) == []
+    assert [path for path in drafts.rglob("*") if path.is_file()] == []
 
 
 SCORES = {"words": 10, "questions": 5, "pairs": {"a": 3, "b": 3}, "coverage": {"set": 0.8}}

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from devise_lib.storage import leases
-from devise_lib.storage.leases import LeaseHeldError, NoConditionError, Times, hold_lease
+from devise_lib.storage.faults import NoConditionError
+from devise_lib.storage.leases import LeaseHeldError, Times, hold_lease
 
 QUICK = Times(beat_s=0.2, stale_s=1.5)
 HOLD = """

@@ -8,11 +8,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from devise_lib.paths import write_text_atomically
 from devise_lib.spark.embed.results import RESULT_TABLES, Counts
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.storage.stores import store_files
 
 FILE_NAME = "finished.json"
 INPUT_TABLES = ("photos", *RESULT_TABLES, "current_models")  # decide whether there is work to do
@@ -35,13 +34,13 @@ class Finished:
     refused: Mapping[str, int]
 
 
-def remember(folder: Path, finished: Finished) -> None:
+def remember(folder: str, finished: Finished) -> None:
     """Store the counts of a finished run in a checkpoint folder."""
-    write_text_atomically(folder / FILE_NAME, json.dumps(asdict(finished)))
+    store_files().write(f"{folder}/{FILE_NAME}", json.dumps(asdict(finished)).encode())
 
 
 def counts_of_finished(
-    tables: Tables, folder: Path, settings: Mapping[str, object]
+    tables: Tables, folder: str, settings: Mapping[str, object]
 ) -> Counts | None:
     """Return the model's counts if a run with the same settings finished and no row changed since.
 
@@ -53,11 +52,11 @@ def counts_of_finished(
     Returns:
         The counts; None if they must be counted again.
     """
-    path = folder / FILE_NAME
-    if not path.exists():
+    content = store_files().read(f"{folder}/{FILE_NAME}")
+    if content is None:
         return None
     try:
-        found = Finished(**json.loads(path.read_text(encoding="utf-8")))
+        found = Finished(**json.loads(content))
     except (ValueError, TypeError):  # written in part when a machine failed, or by another version
         return None
     if found.settings != settings or found.rows != tables.last_changes(*INPUT_TABLES):

@@ -8,11 +8,11 @@ from pyspark.sql import functions as F
 from devise_lib import model_store, tracking
 from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
-from devise_lib.paths import write_text_atomically
 from devise_lib.spark.embed.results import RESULT_TABLES
 from devise_lib.spark.embed.stream import checkpoint
 from devise_lib.spark.photos.inference import Model
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.storage.stores import store_files
 
 
 def broadcast_model(
@@ -67,8 +67,9 @@ def _refuse_other_settings(
     differs.
     """
     folder = checkpoint(tables.work_dir, model_id)
-    path = folder / "made.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
+    path = f"{folder}/made.json"
+    content = store_files().read(path)
+    before = {} if content is None else json.loads(content)
     if before == made:
         return
     rows = tables.of_model("embeddings", model_id).select(F.col("feature").isNotNull().alias("has"))
@@ -86,5 +87,4 @@ def _refuse_other_settings(
                 f"{made[key]}: run it as before, register the other one as another model, or "
                 + how_to_start_over(tables, model_id)
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(path, json.dumps(made))
+    store_files().write(path, json.dumps(made).encode())

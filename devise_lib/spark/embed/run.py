@@ -107,7 +107,7 @@ def embed_all(run: ModelRun, settings: Mapping[str, object]) -> dict[str, int]:
     context = tables.spark.sparkContext
     folder = checkpoint(tables.work_dir, model_id)
     with (
-        Scratch(str(folder / "scratch")) as scratch,
+        Scratch(f"{folder}/scratch") as scratch,
         Progress(
             context, config.name, config.progress_s, max(photos - before.total, 0)
         ) as progress,

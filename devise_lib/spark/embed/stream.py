@@ -14,11 +14,9 @@ Photos without a result at the end are found by their ids, and embedded.
 
 import logging
 import math
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
@@ -41,8 +39,10 @@ from devise_lib.spark.embed.results import Counts, delete_results, results_of, w
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.decoding import Reading
 from devise_lib.spark.photos.inference import with_vectors
+from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.maintenance import SPARE_FILES
+from devise_lib.storage.stores import store_files
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
 JOB_NAME = "embed_photos"
@@ -63,9 +63,9 @@ WriteOnce = dict[str, str | int]  # options with which Delta writes a micro-batc
 MIN_TRIED = 1_000  # photos after which the share of refused ones may end a run
 
 
-def checkpoint(work_dir: str, model_id: str) -> Path:
+def checkpoint(work_dir: str, model_id: str) -> str:
     """Return the folder in which the embedding of a model stores its state between runs."""
-    return Path(work_dir) / "checkpoints" / JOB_NAME / model_id
+    return f"{work_dir}/checkpoints/{JOB_NAME}/{model_id}"
 
 
 def lock_name(model_id: str) -> str:
@@ -94,7 +94,7 @@ class Embedder:
         self._tables, self._config, self._model = tables, config, run.model
         self._model_id, self._progress = model_id, progress
         self._folder = checkpoint(tables.work_dir, model_id)
-        self._compare_mark = self._folder / "compare"  # If it exists, every photo is looked up.
+        self._compare_mark = f"{self._folder}/compare"  # If it exists, every photo is looked up.
         self._scratch, self._stop_signal = scratch, run.stop_signal
         self._reading = Reading(
             config.decode_threads,
@@ -120,7 +120,7 @@ class Embedder:
             self._restart_stream(error)
             self._read(availableNow=True)
         if not self._stop_signal.requested:  # By now every photo has been compared.
-            self._compare_mark.unlink(missing_ok=True)
+            store_files().remove(self._compare_mark)
 
     def embed_live(self, tidy: Callable[[], None]) -> None:
         """Embed new photos every `poll_interval_s` seconds, until the stop signal.
@@ -135,7 +135,7 @@ class Embedder:
             try:
                 self._read(tidy, processingTime=f"{self._config.poll_interval_s} seconds")
             except StreamingQueryException as error:
-                if self._compare_mark.exists() and self._batches == before:
+                if self._is_marked() and self._batches == before:
                     raise  # It has started over already, and that did not help.
                 self._restart_stream(error)
 
@@ -159,20 +159,24 @@ class Embedder:
         if not any(condition in str(error) for condition in RESTART_ERRORS):
             raise error
         print_line(f"{JOB_NAME}  PHOTOS is not what the last stream read: looking at all photos")
-        self._compare_mark.touch()  # First, because a kill may leave a part of the folder.
-        shutil.rmtree(self._folder / "stream")
+        self._mark()  # First, because a kill may leave a part of the folder.
+        store_files().remove(f"{self._folder}/stream")
         self._compare = True
 
+    def _mark(self) -> None:
+        store_files().write(self._compare_mark, b"")
+
+    def _is_marked(self) -> bool:
+        return store_files().status(self._compare_mark) is not None
+
     def _read(self, tidy: Callable[[], None] | None = None, **trigger: object) -> None:
-        if not (self._folder / "stream" / "offsets").exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if self._compare:
-                self._compare_mark.touch()
+        if self._compare and store_files().status(f"{self._folder}/stream/offsets") is None:
+            self._mark()
 
         def write_batch(batch: DataFrame, number: int) -> None:
             stream_id = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
             once: WriteOnce = {"txnAppId": f"{JOB_NAME}:{stream_id}", "txnVersion": number}
-            compare = self._compare or self._compare_mark.exists()
+            compare = self._compare or self._is_marked()
             if self._before.total or self.tried:  # Photos may be deleted and ingested again.
                 compare = compare or self._losses.happened()
             self._embed(batch, compare, once)
@@ -190,7 +194,7 @@ class Embedder:
         query = (
             identify(source)
             .writeStream.foreachBatch(write_batch)
-            .option("checkpointLocation", str(self._folder / "stream"))
+            .option("checkpointLocation", spark_path(self._tables.spark, f"{self._folder}/stream"))
             .trigger(**trigger)
             .start()
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -15,12 +16,14 @@ from devise_lib.run_record import (
     fingerprint,
     forget_record,
     log_path,
+    read_inputs,
     read_record,
     write_record,
 )
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.platform.session import is_managed, log_to, start_session
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.user_tables import table_state
 
 Run = Callable[[SparkSession, Any], dict[str, int]]
 
@@ -72,7 +75,9 @@ def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str
 
 def _execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str) -> JobRecord:
     started = time.monotonic()
-    read_from = fingerprint(config)  # Taken before the run, because it does not read later changes.
+    # Taken before the run, because it does not read later changes.
+    inputs = read_inputs(config, partial(table_state, spark))
+    read_from = fingerprint(config, inputs)
     earlier = read_record(config.work_dir, config.name)
     forget_record(config.work_dir, config.name)
     tables = Tables.of(spark, config)

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from pyspark.sql import functions as F
 
@@ -14,6 +13,7 @@ from devise_lib.config.registry import JOBS
 from devise_lib.config.reporting import Report
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
+from devise_lib.paths import absolute
 from devise_lib.report.content import (
     Content,
     Header,
@@ -66,7 +66,7 @@ def collect(
             report_run_id=report_run_id,
             made=datetime.now(UTC),
             seed=config.seed,
-            work_dir=str(Path(config.work_dir).absolute()),
+            work_dir=absolute(config.work_dir),
             photos=tables.read("photos").count(),
             embedded=shown.embedded,
             labels=shown.labels,

@@ -21,7 +21,6 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
-from devise_lib.folders import draft_of
 from devise_lib.index.building import (
     BuildPlan,
     BuildResult,
@@ -35,6 +34,7 @@ from devise_lib.index.faiss_index import METRIC, VERSION
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import METRICS
 from devise_lib.spark.tables.vector_columns import to_matrix
+from devise_lib.storage.stores import StoreAccess, store_files, this_access
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -85,10 +85,12 @@ def build_bundle(
     """
     size = measure(embeddings, model_id)
     root = index_root(config.work_dir)
-    with draft_of(root / f"{model_id}-v{table_version}") as folder:
-        folder.mkdir()
+    building = f"{root}/.{model_id}-v{table_version}.draft"
+    files = store_files()
+    files.remove(building)  # of a run that was killed
+    try:
         plan = BuildPlan(
-            folder=folder,
+            folder=building,
             dimension=size.dimension,
             n=size.n,
             nlist=config.nlist,
@@ -110,6 +112,8 @@ def build_bundle(
             **vars(merged),
         )
         return publish(plan.result, manifest, root)
+    finally:
+        files.remove(building)
 
 
 def write_recall(tables: Tables, bundle: Bundle) -> None:
@@ -131,17 +135,18 @@ def write_recall(tables: Tables, bundle: Bundle) -> None:
 
 
 def _run_steps(embeddings: DataFrame, config: BuildIndex, plan: BuildPlan) -> BuildResult:
+    access = this_access()
     sample = sample_photos(embeddings, plan.n, config.queries, config.train_size, config.seed)
     in_order = sample.repartition(1).sortWithinPartitions("hash", "photo_id")
-    in_order.mapInArrow(_make_train(plan), "nlist long").collect()
+    in_order.mapInArrow(_make_train(plan, access), "nlist long").collect()
     ranges = (
         embeddings.select("photo_id", "embedding")
         .repartitionByRange(-(-plan.n // config.shard_rows), "photo_id")
         .sortWithinPartitions("photo_id")
     )
-    shards = ranges.mapInArrow(_make_shard(plan), "n long").collect()
+    shards = ranges.mapInArrow(_make_shard(plan, access), "n long").collect()
     one_task = embeddings.sparkSession.range(1, numPartitions=1)
-    [row] = one_task.mapInArrow(_make_merge(plan), "merged string").collect()
+    [row] = one_task.mapInArrow(_make_merge(plan, access), "merged string").collect()
     merged = BuildResult.from_json(row["merged"])
     if not plan.n == merged.n == sum(shard["n"] for shard in shards):
         raise RuntimeError(f"{plan.n} embeddings were counted, but the index holds {merged.n}")
@@ -179,7 +184,7 @@ def _smallest(hashed: DataFrame, count: int) -> Column:
     return F.lit(row[0])
 
 
-def _make_train(plan: BuildPlan) -> Callable[[Batches], Batches]:
+def _make_train(plan: BuildPlan, access: StoreAccess) -> Callable[[Batches], Batches]:
     def read(batches: Batches) -> Iterator[SampleBatch]:
         for batch in batches:
             yield SampleBatch(
@@ -189,13 +194,15 @@ def _make_train(plan: BuildPlan) -> Callable[[Batches], Batches]:
             )
 
     def train(batches: Batches) -> Batches:
+        access.open()
         yield _one_row(nlist=train_index(plan, read(batches)))
 
     return train
 
 
-def _make_shard(plan: BuildPlan) -> Callable[[Batches], Batches]:
+def _make_shard(plan: BuildPlan, access: StoreAccess) -> Callable[[Batches], Batches]:
     def shard(batches: Batches) -> Batches:
+        access.open()
         vectors = ((b["photo_id"], to_matrix(b["embedding"], plan.dimension)) for b in batches)
         number = TaskContext.get().partitionId()  # in the order of photo_id
         yield _one_row(n=write_shard(plan, number, vectors))
@@ -203,8 +210,9 @@ def _make_shard(plan: BuildPlan) -> Callable[[Batches], Batches]:
     return shard
 
 
-def _make_merge(plan: BuildPlan) -> Callable[[Batches], Batches]:
+def _make_merge(plan: BuildPlan, access: StoreAccess) -> Callable[[Batches], Batches]:
     def merge(batches: Batches) -> Batches:
+        access.open()
         for _ in batches:
             yield _one_row(merged=merge_shards(plan).to_json())
 

@@ -10,9 +10,11 @@ from pyspark.sql import functions as F
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import IDS_FILE, Bundle
 from devise_lib.spark.platform.literal_paths import read_parquet
+from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.lsh import nearest_in_buckets
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.vector_columns import to_matrix
+from devise_lib.storage.stores import StoreAccess, this_access
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -34,7 +36,7 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
     """
     bundle.require_model(model_id)
     found = embeddings.select("photo_id", "embedding").mapInArrow(
-        _make_search(bundle, k), "photo_id string, row long, score float"
+        _make_search(bundle, k, this_access()), "photo_id string, row long, score float"
     )
     ids = read_ids(embeddings.sparkSession, bundle).withColumnRenamed("photo_id", "neighbour_id")
     named = found.join(ids, "row")
@@ -43,7 +45,7 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
 
 def read_ids(spark: SparkSession, bundle: Bundle) -> DataFrame:
     """Return the photos of an index: row, photo_id."""
-    return read_parquet(spark, f"file:{bundle.folder / IDS_FILE}")
+    return read_parquet(spark, spark_path(spark, f"{bundle.folder}/{IDS_FILE}"))
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:
@@ -95,7 +97,7 @@ def rank(pairs: DataFrame, k: int, model_id: str, source: str) -> DataFrame:
     )
 
 
-def _make_search(bundle: Bundle, k: int) -> Callable[[Batches], Batches]:
+def _make_search(bundle: Bundle, k: int, access: StoreAccess) -> Callable[[Batches], Batches]:
     """Return the function over batches of photos; each worker process maps the index once."""
     nprobe, nlist, dimension = (
         bundle.manifest.nprobe,
@@ -105,6 +107,7 @@ def _make_search(bundle: Bundle, k: int) -> Callable[[Batches], Batches]:
     wanted = min(k + 1, bundle.manifest.n)  # one more, because the photo finds itself
 
     def search(batches: Batches) -> Batches:
+        access.open()
         index = bundle.open_index()
         for batch in batches:
             queries = to_matrix(batch["embedding"], dimension)

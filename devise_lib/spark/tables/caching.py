@@ -9,15 +9,15 @@
 A commit to a Delta table makes Spark forget all persisted rows that come from the table.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from devise_lib.spark.platform.literal_paths import read_parquet
+from devise_lib.spark.platform.stores import spark_path
+from devise_lib.storage.stores import store_files
 
 Persist = Callable[[DataFrame], DataFrame]  # persists until the caller's scope ends
 
@@ -53,7 +53,7 @@ class Scratch:
 
     def save(self, df: DataFrame, name: str, more: bool = False) -> DataFrame:
         """Write the rows as they are now, and return the copy; `more` adds to an older copy."""
-        path = f"{self._folder}/{name}"
+        path = spark_path(df.sparkSession, f"{self._folder}/{name}")
         df.write.mode("append" if more else "overwrite").parquet(path)
         return read_parquet(df.sparkSession, path, schema=df.schema)
 
@@ -66,21 +66,21 @@ class Scratch:
             A function that reads the rows of one number, without that column; None where there are
             none.
         """
-        folder = f"{self._folder}/{name}"
+        folder = spark_path(df.sparkSession, f"{self._folder}/{name}")
         df.repartition(column).write.mode("overwrite").partitionBy(column).parquet(folder)
         schema = df.drop(column).schema
 
         def read(number: int) -> DataFrame | None:
-            part = f"{folder}/{column}={number}"
-            if not Path(part).exists():
+            part = f"{column}={number}"
+            if store_files().status(f"{self._folder}/{name}/{part}") is None:
                 return None
-            return read_parquet(df.sparkSession, part, schema=schema)
+            return read_parquet(df.sparkSession, f"{folder}/{part}", schema=schema)
 
         return read
 
     def __enter__(self) -> "Scratch":
-        shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed
+        store_files().remove(self._folder)  # of a run that was killed
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        store_files().remove(self._folder)

@@ -7,12 +7,15 @@ size may lie beside it. Rows and the list of a table's files are read by Spark.
 """
 
 import contextlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
+
+from devise_lib.storage.files import FileStatus
+from devise_lib.storage.stores import store_files
 
 # Operations that leave every row as it was.
 SAME_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CREATE TABLE")
@@ -49,22 +52,22 @@ class TableSize:
     size_bytes: int
 
 
-def newest_version(table: Path) -> int | None:
+def newest_version(table: str) -> int | None:
     """Return the version of the table in a folder, or None where there is no table."""
     versions = _versions(table)
     return max(versions) if versions else None
 
 
-def commits(table: Path, after: int = -1) -> Iterator[Commit]:
+def commits(table: str, after: int = -1) -> Iterator[Commit]:
     """Give the commits of higher versions than `after` that the log still has, newest first."""
-    for version in sorted(_versions(table), reverse=True):
+    for version, status in sorted(_versions(table).items(), reverse=True):
         if version <= after:
             return
         with contextlib.suppress(FileNotFoundError):  # Delta may have just cleaned this one up.
-            yield _read_commit(table, version)
+            yield _read_commit(version, status)
 
 
-def metrics_of(table: Path, commit_id: str, after: int | None) -> Mapping[str, int]:
+def metrics_of(table: str, commit_id: str, after: int | None) -> Mapping[str, int]:
     """Return what the commit did whose user metadata contains an id, as numbers by name.
 
     Args:
@@ -94,7 +97,7 @@ def may_remove_rows(commit: Commit) -> bool:
     return commit.operation not in ADDS_ROWS or commit.metrics.get("numRemovedFiles", 0) > 0
 
 
-def last_change(table: Path) -> str:
+def last_change(table: str) -> str:
     """Return a name for the table's rows, which changes with every commit that changes a row.
 
     It is "" without a table. If no commit that the log still has changed a row, it names the oldest
@@ -108,29 +111,32 @@ def last_change(table: Path) -> str:
     return name
 
 
-def size(table: Path) -> TableSize | None:
+def size(table: str) -> TableSize | None:
     """Return the size by the newest version's checksum file; None where Delta wrote none."""
     version = newest_version(table)
-    path = table / "_delta_log" / f"{version or 0:020}.crc"
-    if version is None or not path.exists():
+    content = store_files().read(f"{table}/_delta_log/{version or 0:020}.crc")
+    if version is None or content is None:
         return None
-    checksum = json.loads(path.read_text(encoding="utf-8"))
+    checksum = json.loads(content)
     return TableSize(int(checksum["numFiles"]), int(checksum["tableSizeBytes"]))
 
 
-def _versions(table: Path) -> list[int]:
+def _versions(table: str) -> dict[int, FileStatus]:
+    """Return the file of each version that the log still has."""
+    found = {}
     try:
-        names = [path.name for path in (table / "_delta_log").iterdir()]
+        for status in store_files().entries(f"{table}/_delta_log"):
+            stem = status.name.removesuffix(".json")
+            if stem.isdigit() and stem != status.name:
+                found[int(stem)] = status
     except FileNotFoundError:
-        return []
-    stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-    return [int(stem) for stem in stems if stem.isdigit()]
+        return {}
+    return found
 
 
-def _read_commit(table: Path, version: int) -> Commit:
+def _read_commit(version: int, status: FileStatus) -> Commit:
     info: dict[str, Any] = {}
-    path = table / "_delta_log" / f"{version:020}.json"
-    with path.open(encoding="utf-8") as lines:
+    with io.BufferedReader(store_files().open_range(status.path, 0, status.size)) as lines:
         for line in lines:  # Spark writes it first. Very many lines may follow.
             if "commitInfo" in (action := json.loads(line)):
                 info = action["commitInfo"]
@@ -138,7 +144,7 @@ def _read_commit(table: Path, version: int) -> Commit:
     metrics = info.get("operationMetrics") or {}
     return Commit(
         version,
-        datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        datetime.fromtimestamp(status.modified_s, UTC),
         info.get("operation") or "",
         # Spark writes them as text, other writers as numbers.
         {name: int(value) for name, value in metrics.items() if str(value).isdigit()},

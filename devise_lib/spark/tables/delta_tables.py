@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -58,13 +57,13 @@ class Tables:
 
     def path(self, name: str) -> str:
         """Return the table's location in the form that Spark takes."""
-        return spark_path(self.spark, str(self.folder(name)))
+        return spark_path(self.spark, self.folder(name))
 
-    def folder(self, name: str) -> Path:
-        """Return the table's folder. KeyError: no schema has this name."""
+    def folder(self, name: str) -> str:
+        """Return the path or URI of the table's folder. KeyError: no schema has this name."""
         if name not in SCHEMAS:
             raise KeyError(f"no table {name!r} in devise_lib.spark.tables.schemas")
-        return Path(self.work_dir, "tables", name)
+        return f"{self.work_dir}/tables/{name}"
 
     def exists(self, name: str) -> bool:
         """Return whether the table has been written yet."""

@@ -6,9 +6,26 @@ from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute
+from devise_lib.run_record import InputState
 from devise_lib.spark.platform.literal_paths import AS_WRITTEN
 from devise_lib.spark.platform.stores import spark_path
 from devise_lib.storage.stores import store_files
+
+
+def table_state(spark: SparkSession, name: str) -> InputState:
+    """Return what shows whether a table of the catalog has changed: the version that Delta counts.
+
+    Args:
+        spark: the session.
+        name: the full name of the table.
+    """
+    try:
+        about = DeltaTable.forName(spark, name)
+        table_id = about.detail().select("id").first()[0]
+        version = about.history(1).select("version").first()[0]
+    except AnalysisException as error:
+        return InputState(name, unknown=f"it is no Delta table ({error.getCondition()})")
+    return InputState(name, version=f"{table_id} {version}")
 
 
 def open_user_table(

@@ -1,7 +1,6 @@
 """Trains a softmax network on PIXELS, on Horovod's ranks: DeViSE's first phase."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -12,8 +11,8 @@ from devise_lib.spark.labels.splits import labelled_photos, with_fold
 from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 from devise_lib.spark.train.horovod_ranks import (
+    RanksLogs,
     events_folder,
-    ranks_log,
     require_row_groups,
     run_ranks,
     threads_per_rank,
@@ -25,7 +24,7 @@ from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
 
 def fit_softmax(
-    spark: SparkSession, config: TrainBackbone, tables: Tables, checkpoints: Path
+    spark: SparkSession, config: TrainBackbone, tables: Tables, checkpoints: str
 ) -> tuple[Backbone, int]:
     """Train the network on the training photos of PHOTOS.
 
@@ -72,11 +71,11 @@ def fit_softmax(
         learning_rate=config.learning_rate,
         seed=config.seed,
         threads=threads_per_rank(spark, config.ranks),
-        folder=str(checkpoints),
+        folder=checkpoints,
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
     )
-    where = config.ranks, ranks_log(config), config.hosts
+    where = config.ranks, RanksLogs.of(config), config.hosts
     trained = run_ranks(spark, train_softmax, plan, *where)[0]
     if trained is None:
         raise RuntimeError("the first rank gave no network")

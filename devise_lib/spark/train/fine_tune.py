@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -22,8 +21,8 @@ from devise_lib.spark.photos.pixel_table import write_pixels
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.train.datasets import further_labels
 from devise_lib.spark.train.horovod_ranks import (
+    RanksLogs,
     events_folder,
-    ranks_log,
     require_row_groups,
     run_ranks,
     threads_per_rank,
@@ -39,7 +38,7 @@ from devise_lib.training.fine_tuning import (
 )
 from devise_lib.training.model import assemble, features_of, identity_of, projection_of
 from devise_lib.training.plan import LabelledRows
-from devise_lib.vision.networks.backbones import Backbone, load_backbone
+from devise_lib.vision.networks.backbones import Backbone, backbone_folder, load_backbone
 from devise_lib.vision.networks.keras_file import bytes_of_model, model_of_bytes
 
 
@@ -61,7 +60,7 @@ class ModelToTune:
         """
         registered = tracking.find_registered(config.model_name, config.model)
         bundle = model_store.fetch_extras(registered, load_bundle)
-        backbone = load_backbone(Path(config.work_dir) / "checkpoints" / "train_backbone")
+        backbone = load_backbone(backbone_folder(config.work_dir))
         if bundle.base_model:
             raise InputError(
                 f"{registered.model_id} was fine-tuned already: name the model that it was made "
@@ -79,7 +78,7 @@ class ModelToTune:
 
 
 def tune_on_ranks(
-    config: FineTune, tables: Tables, photos: DataFrame, base: ModelToTune, checkpoints: Path
+    config: FineTune, tables: Tables, photos: DataFrame, base: ModelToTune, checkpoints: str
 ) -> Tuned:
     """Fine-tune the model, for as many epochs as improve it.
 
@@ -126,14 +125,14 @@ def tune_on_ranks(
         image_size=size,
         seed=config.seed,
         readers=config.ranks,
-        folder=str(checkpoints),
+        folder=checkpoints,
         checkpoint_steps=config.checkpoint_steps,
         events=events_folder(config),
         threads=threads_per_rank(tables.spark, config.ranks),
     )
     for rows in (plan.rows, plan.fold.rows):
         require_row_groups(list(rows.file_urls), config.ranks, "pixels", "lower fine_tune.ranks")
-    where = config.ranks, ranks_log(config), config.hosts
+    where = config.ranks, RanksLogs.of(config), config.hosts
     return run_ranks(tables.spark, fine_tune, plan, *where)[0]
 
 

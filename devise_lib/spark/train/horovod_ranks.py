@@ -5,17 +5,21 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
+from uuid import uuid4
 
 import horovod.spark
 from pyspark.sql import SparkSession
 
 from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
+from devise_lib.paths import absolute
 from devise_lib.spark.platform.resources import GIB, WORKER_BYTES, memory_available_bytes
+from devise_lib.storage.copies import state_folder
+from devise_lib.storage.stores import store_files, this_access
 from devise_lib.training.ranks.hosts import ENVIRONMENT, require_slots, run_on_hosts
 from devise_lib.training.ranks.rank_status import first_cause, record_outcome
 
@@ -23,12 +27,31 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
+class RanksLogs:
+    """Where the ranks of a job leave what they say.
+
+    Attributes:
+        output: a local file for their output.
+        status: a folder that the driver and all ranks see, for how each of them ended.
+    """
+
+    output: Path
+    status: str
+
+    @classmethod
+    def of(cls, config: JobConfig) -> "RanksLogs":
+        """Return those of a job; two calls have different folders."""
+        output = state_folder(config.work_dir) / "logs" / f"{config.name}.log"
+        return cls(output, f"{absolute(config.work_dir)}/logs/ranks-{uuid4().hex}")
+
+
 def run_ranks(
     spark: SparkSession,
     function: Callable[[P], R],
     plan: P,
     ranks: int,
-    log_path: Path,
+    logs: RanksLogs,
     hosts: str = "",
 ) -> list[R]:
     """Call `function(plan)` on `ranks` processes that Horovod has joined.
@@ -38,7 +61,7 @@ def run_ranks(
         function: of devise_lib, so that ranks can import it; Horovod tells it its rank.
         plan: its argument, sent to each rank by pickle.
         ranks: number of ranks.
-        log_path: file for the output of the ranks, in a folder that they see.
+        logs: where they leave what they say.
         hosts: machines to start the ranks on as `horovodrun` does, with the slots of each:
             "gpu1:4,gpu2:4"; "": each rank is a Spark task.
 
@@ -54,19 +77,18 @@ def run_ranks(
         require_slots(hosts, ranks)
     else:
         _require_room(spark, ranks)
-    log_path.parent.mkdir(parents=True, exist_ok=True)
+    logs.output.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("horovod").setLevel(logging.ERROR)
-    with (
-        log_path.open("a", encoding="utf-8") as log,
-        tempfile.TemporaryDirectory(prefix="ranks-", dir=log_path.parent) as status_folder,
-    ):
-        call = record_outcome, (function, plan, str(Path(status_folder).absolute()))
+    with logs.output.open("a", encoding="utf-8") as log:
+        call = record_outcome, (function, plan, logs.status, this_access())
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
                 return run_on_hosts(*call, ranks, hosts) if hosts else _on_spark(*call, ranks, log)
         except Exception as error:
-            cause = first_cause(Path(status_folder), ranks)
-            raise type(cause)(f"{cause}; the output of the ranks is in {log_path}") from error
+            cause = first_cause(logs.status, ranks)
+            raise type(cause)(f"{cause}; the output of the ranks is in {logs.output}") from error
+        finally:
+            store_files().remove(logs.status)
 
 
 def _on_spark(
@@ -94,10 +116,10 @@ def _require_room(spark: SparkSession, ranks: int) -> None:
 
 def events_folder(config: JobConfig) -> str:
     """Return the folder for TensorBoard's event files of a job, with one folder per training."""
-    return str(Path(config.work_dir).absolute() / "logs" / "tensorboard" / config.name)
+    return f"{absolute(config.work_dir)}/logs/tensorboard/{config.name}"
 
 
-def checkpoint_folder(config: JobConfig, *inputs: int | str) -> Path:
+def checkpoint_folder(config: JobConfig, *inputs: int | str) -> str:
     """Return the folder from which a killed training continues, if its inputs are the same.
 
     Args:
@@ -106,12 +128,7 @@ def checkpoint_folder(config: JobConfig, *inputs: int | str) -> Path:
     """
     read = json.dumps([config.model_dump(mode="json"), *inputs], sort_keys=True)
     digest = hashlib.sha256(read.encode()).hexdigest()[:16]
-    return Path(config.work_dir).absolute() / "checkpoints" / config.name / digest
-
-
-def ranks_log(config: JobConfig) -> Path:
-    """Return the file for the output of a job's ranks."""
-    return Path(config.work_dir) / "logs" / f"{config.name}.log"
+    return f"{absolute(config.work_dir)}/checkpoints/{config.name}/{digest}"
 
 
 def threads_per_rank(spark: SparkSession, ranks: int) -> int:

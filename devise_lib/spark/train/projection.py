@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -24,9 +23,9 @@ from devise_lib.spark.platform.resources import GIB
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.train.datasets import make_datasets
 from devise_lib.spark.train.horovod_ranks import (
+    RanksLogs,
     checkpoint_folder,
     events_folder,
-    ranks_log,
     require_row_groups,
     run_ranks,
     threads_per_rank,
@@ -56,7 +55,7 @@ class DeviseTraining:
     bundle: ProjectionBundle
     folds: Sequence[Fold]
     rows: int
-    checkpoints: Path
+    checkpoints: str
     tracked: TrackedPhotos | None
 
 
@@ -127,13 +126,13 @@ def train_on_ranks(
         patience=config.patience,
         readers=_readers([full[METHOD], *(fold.dataset for fold in tried)], config),
         cache_bytes=int(config.cache_gib * GIB),
-        folder=str(checkpoint_folder(config, version, words_id, identity)),
+        folder=checkpoint_folder(config, version, words_id, identity),
         checkpoint_steps=config.checkpoint_steps,
         threads=threads_per_rank(spark, config.ranks),
         events=events_folder(config),
         tracked=tracked.features if tracked else None,
     )
-    where = config.ranks, ranks_log(config), config.hosts
+    where = config.ranks, RanksLogs.of(config), config.hosts
     outcome = run_ranks(spark, train_projections, plan, *where)[0]
     bundle = ProjectionBundle(
         _trained(outcome, plan, [fold.number for fold in folds]),
@@ -147,7 +146,7 @@ def train_on_ranks(
         config.negatives,
         label_scores=label_scores(folds, outcome.score) if outcome.score else {},
     )
-    return DeviseTraining(outcome, bundle, folds, training.total.rows, Path(plan.folder), tracked)
+    return DeviseTraining(outcome, bundle, folds, training.total.rows, plan.folder, tracked)
 
 
 def _read_training(

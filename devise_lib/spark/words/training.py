@@ -19,6 +19,7 @@ from devise_lib.config.words import TrainWord2vec
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.resources import GIB, memory_available_bytes
 from devise_lib.spark.platform.session import arrow_rows
+from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.tables.schemas import WORD_VECTORS
 from devise_lib.spark.words.arrow_rows import ROWS, word_batch
 from devise_lib.spark.words.vocabulary import Vocabulary, count_words
@@ -63,21 +64,21 @@ class TrainingPlan:
 Engine = Callable[[DataFrame, Vocabulary, TrainingPlan], DataFrame]
 
 
-def train_vectors(sentences: DataFrame, config: TrainWord2vec, folder: Path) -> None:
+def train_vectors(sentences: DataFrame, config: TrainWord2vec, folder: str) -> None:
     """Count the words of SENTENCES, train, and write WORD_VECTORS to folder/word_vectors.
 
     Args:
         sentences: SENTENCES.
         config: of the job.
-        folder: on a disk that all machines see.
+        folder: on a disk or a store that all machines see.
 
     Raises:
         InputError: there is no word to train on, or the machines cannot hold the training.
     """
     with arrow_rows(sentences.sparkSession, SENTENCES_PER_BATCH):
-        words = count_words(sentences, config.min_count, config.max_vocab, folder / "vocabulary")
+        words = count_words(sentences, config.min_count, config.max_vocab, f"{folder}/vocabulary")
         vectors = ENGINES[config.engine](sentences, words, TrainingPlan.of(config))
-        vectors.write.parquet(str(folder / "word_vectors"))
+        vectors.write.parquet(spark_path(sentences.sparkSession, f"{folder}/word_vectors"))
 
 
 def train_in_one_task(

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +13,9 @@ from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.spark.platform.literal_paths import read_parquet
+from devise_lib.spark.platform.stores import spark_path
+from devise_lib.storage.copies import fetched
+from devise_lib.storage.stores import StoreAccess, this_access
 from devise_lib.text.vectors.word2vec import CorpusSize
 
 COUNTS = "word string, count long"
@@ -28,20 +30,24 @@ class Vocabulary:
         folder: of the Parquet file.
         words: number of words.
         size: of the corpus that they were counted in.
+        access: opens the file in tasks.
     """
 
     folder: str
     words: int
     size: CorpusSize
+    access: StoreAccess = field(default_factory=this_access)
 
     def read(self) -> dict[str, int]:
         """Return the counts by word, the most frequent first."""
-        [file] = Path(self.folder).glob("*.parquet")
-        columns = pq.read_table(file).to_pydict()
+        inside = self.access.open().children(self.folder)
+        [file] = [status.path for status in inside if status.name.endswith(".parquet")]
+        with fetched(file) as path:
+            columns = pq.read_table(path).to_pydict()
         return dict(zip(columns["word"], columns["count"], strict=True))
 
 
-def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Path) -> Vocabulary:
+def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: str) -> Vocabulary:
     """Choose the words that occur at least `min_count` times, at most `max_vocab` (0: all).
 
     Tasks write the words to a file in `folder`. None of them passes through the driver.
@@ -56,8 +62,9 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
     if max_vocab:
         chosen = chosen.orderBy(*order).limit(max_vocab)
     in_order = chosen.coalesce(1).sortWithinPartitions(*order)
-    in_order.write.mode("overwrite").parquet(str(folder))
-    number = read_parquet(sentences.sparkSession, str(folder)).count()
+    path = spark_path(sentences.sparkSession, folder)
+    in_order.write.mode("overwrite").parquet(path)
+    number = read_parquet(sentences.sparkSession, path).count()
     length = F.col("count") * (F.octet_length("word") + 1)
     total = counts.agg(F.sum("count").alias("words"), F.sum(length).alias("bytes")).collect()[0]
     counts.unpersist()
@@ -68,7 +75,7 @@ def count_words(sentences: DataFrame, min_count: int, max_vocab: int, folder: Pa
             f"words, none of which occurs min_count = {min_count} times; give more text or lower "
             "train_word2vec.min_count"
         )
-    return Vocabulary(str(folder), number, size)
+    return Vocabulary(folder, number, size)
 
 
 def _count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.paths import write_atomically
+from devise_lib.storage.copies import fetched, write_file
 
 Arrays = list[NDArray[np.generic]]
 
@@ -31,25 +31,24 @@ class State:
 
 def checkpoint_in(folder: str, name: str, every: int) -> "Checkpoint | None":
     """Returns the checkpoint of a training in its plan's folder; None if the folder is ""."""
-    return Checkpoint(Path(folder) / f"{name}.npz", every) if folder else None
+    return Checkpoint(f"{folder}/{name}.npz", every) if folder else None
 
 
 class Checkpoint:
     """A file with a training's state and variables, which is replaced atomically.
 
     Args:
-        path: of the file; its folder is created.
+        path: of the file, on a disk or a store; its folder is created.
         every: steps between two checkpoints within an epoch.
     """
 
-    def __init__(self, path: Path, every: int) -> None:
+    def __init__(self, path: str, every: int) -> None:
         self._path, self.every = path, every
 
     def save(self, state: State, variables: Sequence[NDArray[np.generic]]) -> None:
         """Replaces the file. If the process is killed, the file holds the old state or the new
         one.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         about = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
 
         def write(draft: Path) -> None:
@@ -58,12 +57,13 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())
 
-        write_atomically(self._path, write)
+        write_file(self._path, write)
 
     def load(self) -> tuple[State, Arrays] | None:
         """Loads the saved state and variables, without pickles; None if there are none."""
-        if not self._path.exists():
+        try:
+            with fetched(self._path) as path, np.load(path, allow_pickle=False) as kept:
+                about, *variables = (kept[f"arr_{i}"] for i in range(len(kept.files)))
+        except FileNotFoundError:
             return None
-        with np.load(self._path, allow_pickle=False) as kept:
-            about, *variables = (kept[f"arr_{i}"] for i in range(len(kept.files)))
         return State(**json.loads(about.tobytes())), variables

@@ -1,10 +1,14 @@
 """Training curves as TensorBoard event files, written during training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 import tensorflow as tf
+
+from devise_lib.paths import is_remote
+from devise_lib.storage.stores import store_files
 
 # The format of `tf.summary.scalar`. That function itself is in TensorBoard's package, which reads
 # these files and need not be installed where they are written.
@@ -17,26 +21,45 @@ class EventFiles:
 
     Args:
         folder: of the job. It is emptied first, because TensorBoard draws all files of a folder as
-            one curve. With "" nothing is written, as on all ranks but the first.
+            one curve. With "" nothing is written, as on all ranks but the first. TensorFlow writes
+            to disks only: the files of a folder on a store are written to this machine's disk, and
+            copied after each epoch.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         if folder:
-            rmtree(folder, ignore_errors=True)
+            store_files().remove(folder)
+        self._scratch = TemporaryDirectory(prefix="events-") if is_remote(folder) else None
 
     def curves(self, name: str) -> "Curves":
         """Returns the curves of the training of that name."""
         if not self._folder:
-            return Curves(tf.summary.create_noop_writer())
-        return Curves(tf.summary.create_file_writer(str(Path(self._folder) / name)))
+            return Curves(tf.summary.create_noop_writer(), lambda: None)
+        target = f"{self._folder}/{name}"
+        if self._scratch is None:
+            return Curves(tf.summary.create_file_writer(target), lambda: None)
+        written = Path(self._scratch.name) / name
+        return Curves(
+            tf.summary.create_file_writer(str(written)), partial(_copy_files, written, target)
+        )
+
+
+def _copy_files(folder: Path, target: str) -> None:
+    for path in folder.iterdir():
+        store_files().upload(path, f"{target}/{path.name}")
 
 
 class Curves:
-    """The curves of one training, by epoch."""
+    """The curves of one training, by epoch.
 
-    def __init__(self, writer: tf.summary.SummaryWriter) -> None:
-        self._writer = writer
+    Args:
+        writer: of TensorFlow.
+        publish: called after each epoch.
+    """
+
+    def __init__(self, writer: tf.summary.SummaryWriter, publish: Callable[[], None]) -> None:
+        self._writer, self._publish = writer, publish
 
     def add(self, epoch: int, values: Mapping[str, float]) -> None:
         """Writes a point of each curve and flushes the file.
@@ -48,6 +71,7 @@ class Curves:
         with self._writer.as_default():  # flushes at its end
             for name, value in values.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), epoch, _SCALAR)
+        self._publish()
 
     def follow(self, epochs: Iterator[list[float]]) -> Iterator[list[float]]:
         """Yields a training's losses so far as they come, and writes each new one to the curve

@@ -4,10 +4,11 @@ import json
 import os
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from devise_lib.errors import InputError
+from devise_lib.storage.files import files_below
+from devise_lib.storage.stores import StoreAccess, store_files
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -22,9 +23,17 @@ SECONDARY_ERRORS = (
 )
 
 
-def record_outcome(function: Callable[[P], R], plan: P, folder: str) -> R:
-    """Calls `function(plan)` on a rank, and leaves `<rank>.done` or `<rank>.error` in `folder`."""
-    mine = Path(folder) / os.environ["HOROVOD_RANK"]
+def record_outcome(function: Callable[[P], R], plan: P, folder: str, access: StoreAccess) -> R:
+    """Calls `function(plan)` on a rank, and leaves `<rank>.done` or `<rank>.error` in `folder`.
+
+    Args:
+        function: what the rank does.
+        plan: its argument.
+        folder: on a disk or a store that the driver and all ranks see.
+        access: opens stores on the rank.
+    """
+    files = access.open()
+    mine = f"{folder}/{os.environ['HOROVOD_RANK']}"
     try:
         result = function(plan)
     except BaseException as error:
@@ -32,13 +41,13 @@ def record_outcome(function: Callable[[P], R], plan: P, folder: str) -> R:
         lines = traceback.format_exception_only(error)
         message = str(error) if is_input else lines[-1].strip()
         outcome = json.dumps({"message": message, "is_input": is_input})
-        mine.with_suffix(".error").write_text(outcome, encoding="utf-8")
+        files.write(f"{mine}.error", outcome.encode())
         raise
-    mine.with_suffix(".done").touch()
+    files.write(f"{mine}.done", b"")
     return result
 
 
-def first_cause(folder: Path, ranks: int) -> InputError | RuntimeError:
+def first_cause(folder: str, ranks: int) -> InputError | RuntimeError:
     """Returns the error of the rank that failed first, on which the failures of the others depend.
 
     Args:
@@ -48,15 +57,21 @@ def first_cause(folder: Path, ranks: int) -> InputError | RuntimeError:
     Returns:
         An InputError if that rank raised one, else a RuntimeError.
     """
-    paths = sorted(folder.glob("*.error"), key=lambda path: path.stat().st_mtime)
-    errors = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    files = store_files()
+    found = sorted(files_below(files, folder), key=lambda status: status.modified_s)
+    left = {status.name: files.read(status.path) or b"{}" for status in found}
+    errors = {
+        name.removesuffix(".error"): json.loads(content)
+        for name, content in left.items()
+        if name.endswith(".error")
+    }
     for rank, error in errors.items():
         if error["is_input"]:
             return InputError(f"rank {rank} failed: {error['message']}")
         if not any(mark in error["message"] for mark in SECONDARY_ERRORS):
             return RuntimeError(f"rank {rank} failed: {error['message']}")
     for number in range(ranks):
-        if not any((folder / f"{number}.{end}").exists() for end in ("done", "error")):
+        if not {f"{number}.done", f"{number}.error"} & set(left):
             return RuntimeError(
                 f"rank {number} died without an error: it was killed, perhaps for lack of memory"
             )

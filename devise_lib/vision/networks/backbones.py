@@ -11,11 +11,12 @@ import numpy as np
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
-from devise_lib.paths import write_atomically, write_text_atomically
+from devise_lib.storage.stores import store_files
 from devise_lib.vision.networks.build import POOLED
 from devise_lib.vision.networks.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
 
 MAP = "map"
+NETWORK_FILE, ABOUT_FILE = "backbone.keras", "backbone.json"
 DIGEST = "sha256"  # of the Keras file, in the JSON beside it
 # Training and evaluation sum d x d numbers for features of dimension d: 0.5 GB per task here.
 MAX_DIMENSION = 8_192
@@ -98,13 +99,12 @@ class Backbone:
         made_of = json.dumps([self.image_size, self.feature_layer])
         return f"{self.name}-{digest_of_weights(self.model, made_of)}"
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str) -> None:
         """Writes `backbone.keras` and `backbone.json`, each atomically.
 
         The JSON file holds a digest of the Keras file. A run that is killed between the two leaves
         files that do not match, and `load_backbone` refuses them.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         keras_file = bytes_of_model(self.model)
         about = {
             "name": self.name,
@@ -113,26 +113,32 @@ class Backbone:
             "feature_layer": self.feature_layer,
             DIGEST: hashlib.sha256(keras_file).hexdigest(),
         }
-        write_atomically(folder / "backbone.keras", lambda draft: draft.write_bytes(keras_file))
-        write_text_atomically(folder / "backbone.json", json.dumps(about))
+        files = store_files()
+        files.write(f"{folder}/{NETWORK_FILE}", keras_file)
+        files.write(f"{folder}/{ABOUT_FILE}", json.dumps(about).encode())
 
 
-def load_backbone(folder: Path) -> Backbone:
+def backbone_folder(work_dir: str) -> str:
+    """Returns the folder of the backbone that train_backbone has made or imported last."""
+    return f"{work_dir}/checkpoints/train_backbone"
+
+
+def load_backbone(folder: str) -> Backbone:
     """Loads a backbone that `Backbone.save` wrote; runs no code from the file.
 
     Raises:
         InputError: there is no backbone, its files do not match, or it is of an older version.
     """
-    about_file, model_file = folder / "backbone.json", folder / "backbone.keras"
-    if not about_file.exists():
+    content = store_files().read(f"{folder}/{ABOUT_FILE}")
+    if content is None:
         raise InputError(f"no backbone in {folder}: run train_backbone first")
-    about = json.loads(about_file.read_text(encoding="utf-8"))
+    about = json.loads(content)
     if DIGEST not in about:
         raise InputError(f"{folder} is of another version of train_backbone: run it again")
-    keras_file = model_file.read_bytes() if model_file.exists() else b""
+    keras_file = store_files().read(f"{folder}/{NETWORK_FILE}") or b""
     if hashlib.sha256(keras_file).hexdigest() != about[DIGEST]:
         raise InputError(
-            f"{model_file} is not the network that {about_file.name} beside it describes: a run of "
+            f"{folder}/{NETWORK_FILE} is not the network that {ABOUT_FILE} describes: a run of "
             "train_backbone was killed while it wrote them, or one was exchanged; run "
             "train_backbone again"
         )

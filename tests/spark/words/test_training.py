@@ -48,7 +48,7 @@ def sentences(spark, rows):
 
 @pytest.fixture(scope="module")
 def vocabulary(sentences, tmp_path_factory):
-    return count_words(sentences, 5, 0, tmp_path_factory.mktemp("vocabulary") / "run [10:30]")
+    return count_words(sentences, 5, 0, str(tmp_path_factory.mktemp("vocabulary") / "run [10:30]"))
 
 
 @pytest.fixture(scope="module")
@@ -151,13 +151,13 @@ def test_a_task_that_is_killed_while_it_merges_leaves_nobody_waiting(
 def test_the_vocabulary_is_the_commonest_words_with_their_counts(sentences, rows, tmp_path):
     counted = Counter(token for _, _, tokens in rows for token in tokens)
     in_order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    few = count_words(sentences, 1, 5, tmp_path / "few")
+    few = count_words(sentences, 1, 5, str(tmp_path / "few"))
     assert list(few.read().items()) == in_order[:5]
     assert few.words == 5
     assert (few.size.sentences, few.size.words) == (len(rows), sum(counted.values()))
     text = "".join(" ".join(tokens) + "\n" for _, _, tokens in rows if tokens)
     assert few.size.text_bytes == len(text)
-    every = count_words(sentences, 1, 0, tmp_path / "every")
+    every = count_words(sentences, 1, 0, str(tmp_path / "every"))
     assert list(every.read().items()) == in_order
 
 
@@ -165,7 +165,7 @@ def test_a_corpus_of_rare_words_is_refused(spark, tmp_path):
     said = spark.createDataFrame([("1", 0, ["a", "b", "c"]), ("1", 1, ["d", "e"])], SENTENCES)
     message = "2 sentences and 5 words, none of which occurs min_count = 2 times"
     with pytest.raises(InputError, match=message):
-        count_words(said, 2, 0, tmp_path / "words")
+        count_words(said, 2, 0, str(tmp_path / "words"))
 
 
 def test_sentences_come_to_the_trainers_in_another_order_than_that_of_their_pages(sentences):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.folders import draft_of, replace_folder
+from devise_lib.storage.folders import draft_of, replace_folder
 
 NAMES = ("a", "b", "c")
 
@@ -58,7 +58,7 @@ def test_a_killed_replacement_leaves_a_whole_folder_or_none_and_the_next_one_men
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", die)
         if renames == 3:  # the last one is done
-            patch.setattr("devise_lib.folders.rmtree", die_removing)
+            patch.setattr("devise_lib.storage.folders.rmtree", die_removing)
         with pytest.raises(KeyboardInterrupt):
             replace_folder(make(tmp_path / "fresh", "new"), place, keep=["others"])
     if place.exists():
