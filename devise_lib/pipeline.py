@@ -30,7 +30,6 @@ from devise_lib.run_record import (
     InputState,
     JobRecord,
     fingerprint,
-    log_path,
     read_inputs,
     read_record,
 )
@@ -62,13 +61,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run_flow(settings: Settings, jobs: Sequence[str], args: Namespace) -> None:
     from devise_lib import tracking  # these imports take seconds, so errors are found before
     from devise_lib.spark.job.entry import execute
-    from devise_lib.spark.platform.session import log_to, start_session
+    from devise_lib.spark.job.log import job_log, where_to_look
+    from devise_lib.spark.platform.session import start_session
     from devise_lib.spark.tables.user_tables import table_state
 
     folder = find_jobs_folder()
-    log = log_path(settings.common)
-    print_line(f"{len(jobs)} jobs, work folder {settings.common.work_dir}, log {log}")
-    with log_to(log):
+    common = settings.common
+    print_line(f"{len(jobs)} jobs, work folder {common.work_dir}{where_to_look(common)}")
+    with job_log(common):
         spark = start_session("devise", settings.spark)
         tracking.connect(settings.common)
         with tracking.pipeline_run(args.config) as parent:

@@ -12,21 +12,21 @@ from devise_lib.config.sample import MakeSample
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(MakeSample)
 
-from pathlib import Path
-
 from pyspark.sql import SparkSession
 
+from devise_lib.paths import absolute
 from devise_lib.sample.files import write_broken, write_world_files
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.sample import write_in_tasks
+from devise_lib.storage.folders import written_to
 
 
 def run(spark: SparkSession, config: MakeSample) -> dict[str, int]:
     """Write the files of the sample; returns articles and photos."""
-    folder = Path(config.folder).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_world_files(folder, config.seed)
-    write_broken(folder, config.seed)
+    folder = absolute(config.folder)
+    with written_to(folder) as local:
+        write_world_files(local, config.seed)
+        write_broken(local, config.seed)
     photos = write_in_tasks(spark, folder, config.articles, config.photos, config.seed)
     return {"articles": config.articles, "photos": photos}
 

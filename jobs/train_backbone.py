@@ -13,7 +13,6 @@ from devise_lib.config.backbone import TrainBackbone
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(TrainBackbone)
 
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -35,7 +34,7 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
     """
     checkpoints = ""
     if config.classes:
-        classes, size = read_classes(Path(config.classes)), config.input_size
+        classes, size = read_classes(config.classes), config.input_size
         model = read_network(config.backbone, config.weights, len(classes), size)
         backbone = Backbone(config.backbone, model, classes, size, config.feature_layer)
         photos = 0

@@ -15,6 +15,7 @@ from devise_lib.config.tree import Tree, fill_in, find_oddities, parse_value, re
 from devise_lib.config.types import JobConfig
 from devise_lib.errors import ConfigError
 from devise_lib.paths import is_remote, local, split_glob
+from devise_lib.storage.settings import is_store
 
 COMMON_KEYS = tuple(JobConfig.model_fields)
 JOB_TYPES = {job.name: job for job in JOBS}
@@ -125,15 +126,18 @@ def _fill_in(tree: Tree, faults: list[str]) -> tuple[Tree, list[tuple[str, str]]
 
 
 def _shared_folder(work_dir: Any, faults: list[str]) -> str:
-    """The work folder as an absolute path, since executors may have another current folder."""
+    """The work folder as an absolute path or a URI, since executors have other current folders."""
     is_text = isinstance(work_dir, str) and "{work_dir}" not in work_dir  # it would name itself
-    if is_text and work_dir.strip() and not is_remote(work_dir):
+    if is_text and work_dir.strip():
         printable = work_dir.encode("utf-8", "ignore").decode()  # less bytes that are not UTF-8
         if printable == work_dir and "\0" not in work_dir:
-            return str(local(work_dir).absolute())
+            if not is_remote(work_dir):
+                return str(local(work_dir).absolute())
+            if is_store(work_dir):
+                return work_dir.rstrip("/")
     faults.append(
-        f"work_dir is {shown(work_dir)}: want a folder that the driver and every executor see "
-        "(a local disk, NFS, or a mount such as /dbfs or /Volumes)"
+        f"work_dir is {shown(work_dir)}: want a folder that the driver and every executor see: a "
+        "local disk, NFS, a mount such as /dbfs or /Volumes, or a URI such as s3://bucket/devise"
     )
     return ""
 
@@ -263,8 +267,8 @@ def _missing_files(config: JobConfig) -> list[str]:
         f"{config.name}.{key}: there is no {path!r}; give a path that exists"
         for key, paths in config.input_files().items()
         for path in paths
-        if not (key in config.store_keys and is_remote(path))
-        and not (key in config.store_keys and split_glob(path)[1])
+        if not is_remote(path)
+        and not (key in config.pattern_keys and split_glob(path)[1])
         and not path.startswith(made_here)
         and not os.path.exists(local(path))  # False where the path is too long, or not to be read
     ]

@@ -144,7 +144,7 @@ class IngestPhotos(JobConfig):
     name = "ingest_photos"
     needs = ("make_sample",)
     adds_to = ("photos", "quarantine", "ingested_archives")
-    file_keys = store_keys = ("source",)
+    file_keys = pattern_keys = ("source",)
     source: Annotated[tuple[PhotoSource, ...], Field(min_length=1)]
     """Where photos come from: a path, a table of keys as below, or a list of these."""
     label_pattern: LabelPattern = PARENT_FOLDER

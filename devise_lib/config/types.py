@@ -185,7 +185,7 @@ class JobConfig(Frozen):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()  # the jobs whose results this one reads
     file_keys: ClassVar[tuple[str, ...]] = ()  # the keys that name files that must be there
-    store_keys: ClassVar[tuple[str, ...]] = ()  # those of them whose files Spark reads, wherever
+    pattern_keys: ClassVar[tuple[str, ...]] = ()  # those of them that may be patterns
     adds_to: ClassVar[tuple[str, ...]] = ()  # the tables that stay as they are if nothing is new
     # Whether several runs may go on at once in a work folder, each with locks of its own.
     beside_itself: ClassVar[bool] = False

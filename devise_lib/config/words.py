@@ -22,7 +22,7 @@ class ParseWikipedia(JobConfig):
 
     name = "parse_wikipedia"
     needs = ("make_sample",)
-    file_keys = store_keys = ("dump", "index")
+    file_keys = pattern_keys = ("dump", "index")
     dump: GivenPath
     """The dump: a file or a folder of its parts, by a path or a URI that Spark's Hadoop opens."""
     index: OptionalPath = ""
@@ -58,7 +58,7 @@ class PrepareCorpus(JobConfig):
     name = "prepare_corpus"
     needs = ("parse_wikipedia",)
     file_keys = ("label_sets", "source")
-    store_keys = ("source",)
+    pattern_keys = ("source",)
     kind: Literal["articles", "text", "tags"] = "articles"
     """What the job reads: ARTICLES, a table of texts, or a table of the tags of photos."""
     source: OptionalPath = ""

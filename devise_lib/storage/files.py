@@ -174,6 +174,14 @@ def files_below(files: Files, folder: str) -> Iterator[FileStatus]:
             yield status
 
 
+def folders_in(files: Files, folder: str) -> list[str] | None:
+    """Returns the names of the folders in a folder; None if there is no such folder."""
+    status = files.status(folder)
+    if status is None or not status.is_folder:
+        return None
+    return [each.name for each in files.children(folder) if each.is_folder]
+
+
 class SeekableFile(io.RawIOBase):
     """A seekable file; each read opens a byte range.
 

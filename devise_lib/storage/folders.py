@@ -41,6 +41,19 @@ def draft_of(folder: str) -> Iterator[Path]:
         rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def written_to(folder: str) -> Iterator[Path]:
+    """Yields a local folder; what the body writes into it lies in `folder` afterwards."""
+    if not is_remote(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        yield Path(folder)
+        return
+    with TemporaryDirectory(prefix="devise-draft-") as scratch:
+        yield Path(scratch)
+        for name in _names_below(Path(scratch)):
+            store_files().upload(Path(scratch) / name, f"{folder}/{name}")
+
+
 def replace_folder(fresh: Path, folder: str, keep: Sequence[str] = (), last: str = "") -> None:
     """Replaces a folder by another, or puts it where there was none.
 
@@ -108,7 +121,7 @@ def move_folder(fresh: str, folder: str, last: str) -> None:
 
 def _upload(fresh: Path, folder: str, keep: Sequence[str], last: str) -> None:
     files = store_files()
-    names = [str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file()]
+    names = _names_below(fresh)
     before = [status.path.removeprefix(f"{folder}/") for status in files_below(files, folder)]
     if last:
         files.remove(f"{folder}/{last}")
@@ -120,6 +133,10 @@ def _upload(fresh: Path, folder: str, keep: Sequence[str], last: str) -> None:
             files.remove(f"{folder}/{name}")
     if last:
         files.upload(fresh / last, f"{folder}/{last}")
+
+
+def _names_below(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
 def _rename(fresh: Path, folder: Path, keep: Sequence[str]) -> None:

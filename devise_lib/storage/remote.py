@@ -51,6 +51,11 @@ class RemoteFiles:
         self._is_s3 = self._protocol == "s3"
         self._fs = _open_store(scheme, authority, settings)
 
+    @property
+    def filesystem(self) -> Any:
+        """The file system of fsspec, for libraries that take one."""
+        return self._fs
+
     def status(self, path: str) -> FileStatus | None:
         """Returns the status of a file, or of a folder that has files; None if there is neither.
 

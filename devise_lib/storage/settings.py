@@ -41,6 +41,16 @@ ATTEMPTS, ROUNDS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 2, 5.0, 20.0
 _UNITS_S = {"": 1e-3, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}  # without one: milliseconds
 
 
+def is_store(uri: str) -> bool:
+    """Returns whether a URI names a store, its bucket included, and no place of another kind.
+
+    >>> is_store("s3a://bucket/folder"), is_store("s3:/bucket"), is_store("dbfs:/folder")
+    (True, False, False)
+    """
+    place = urlsplit(uri)
+    return place.scheme in PROTOCOLS and bool(place.netloc) and "://" in uri
+
+
 def fsspec_options(scheme: str, authority: str, settings: Settings) -> dict[str, Any]:
     """Returns the options with which fsspec opens a store.
 

@@ -15,13 +15,13 @@ from devise_lib.run_record import (
     JobRecord,
     fingerprint,
     forget_record,
-    log_path,
     read_inputs,
     read_record,
     write_record,
 )
 from devise_lib.spark.job.locks import only_run
-from devise_lib.spark.platform.session import is_managed, log_to, start_session
+from devise_lib.spark.job.log import job_log, where_to_look
+from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.user_tables import table_state
 
@@ -42,9 +42,8 @@ def run_job(run: Run, config_type: type[JobConfig], argv: Sequence[str] | None =
     settings = check_command_line(config_type, argv)
     config = settings.jobs[config_type.name]
     with exit_on_input_error(config.name):
-        where = "" if is_managed() else f", log {log_path(config)}"
-        print(f"{config.name}  started{where}", flush=True)  # noqa: T201
-        with log_to(log_path(config)):
+        print(f"{config.name}  started{where_to_look(config)}", flush=True)  # noqa: T201
+        with job_log(config):
             spark = start_session(config.name, settings.spark)
             tracking.connect(config)
             record = execute(spark, run, config)

@@ -38,6 +38,7 @@ def export_vectors(vectors: DataFrame, formats: tuple[str, ...], folder: str) ->
         def write(
             batches: Iterator[pa.RecordBatch],
             save: Callable[..., None] = save,
+            form: str = form,
             name: str = name,
         ) -> Iterator[pa.RecordBatch]:
             access.open()

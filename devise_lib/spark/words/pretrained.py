@@ -1,6 +1,5 @@
 """Reads a file of word vectors as rows of WORD_VECTORS, in one task and never on the driver."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -10,8 +9,10 @@ import pyarrow as pa
 from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
+from devise_lib.paths import absolute
 from devise_lib.spark.tables.schemas import WORD_VECTORS
 from devise_lib.spark.words.arrow_rows import ROWS, word_batch
+from devise_lib.storage.stores import this_access
 from devise_lib.text.vectors.files import VectorFile, read_vectors
 
 
@@ -50,11 +51,14 @@ def vectors_from_file(
         InputError: here, if it is no file of word vectors; in the task, if it is damaged.
     """
     file = read_vectors(
-        os.path.abspath(path), format, max_words or None, lower=True, skip_broken_words=True
+        absolute(path), format, max_words or None, lower=True, skip_broken_words=True
     )
     duplicates, broken = (spark.sparkContext.accumulator(0) for _ in range(2))
 
+    access = this_access()
+
     def read(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        access.open()
         yield from _batches(file)
         duplicates.add(file.doubled)
         broken.add(file.broken)

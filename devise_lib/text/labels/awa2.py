@@ -10,13 +10,14 @@ the Bad and the Ugly, TPAMI 2018.
 
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
+from devise_lib.storage.files import folders_in
+from devise_lib.storage.stores import store_files
 from devise_lib.text.labels.class_names import read_class_names
 from devise_lib.text.labels.label_files import Label, to_term
 from devise_lib.text.lines import numbered_lines
@@ -101,11 +102,11 @@ def check_folders(folder: str) -> FolderCheck:
     Raises:
         InputError: no class has a folder.
     """
-    photos = Path(folder) / PHOTOS
-    if not photos.is_dir():
+    photos = f"{folder}/{PHOTOS}"
+    folders = folders_in(store_files(), photos)
+    if folders is None:
         return FolderCheck((), ())
     names = read_class_names(f"{folder}/{CLASSES}")
-    folders = (path.name for path in photos.iterdir() if path.is_dir())
     found = {unicodedata.normalize("NFC", name) for name in folders}
     if found.isdisjoint(names):
         raise InputError(

@@ -11,10 +11,11 @@ All keys of the split are optional:
 import json
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from devise_lib.errors import InputError
+from devise_lib.storage.files import folders_in
+from devise_lib.storage.stores import store_files
 from devise_lib.text.labels.class_names import read_class_names
 from devise_lib.text.labels.label_files import Label, require_unique, to_term
 from devise_lib.text.lines import numbered_lines
@@ -34,9 +35,9 @@ def read_folder_split(split_path: str, folder: str, label_set: str) -> list[Labe
         InputError: a file is missing or of another form, or names a label that has no folder.
     """
     split = _read_split(split_path)
-    if not Path(folder).is_dir():
+    folders = folders_in(store_files(), folder)
+    if folders is None:
         raise InputError(f"no folder {folder}; want one with a folder of photos for each label")
-    folders = [path.name for path in Path(folder).iterdir() if path.is_dir()]
     names = sorted(unicodedata.normalize("NFC", name) for name in folders)
     return _labels_of(names, split, split_path, f"folders of {folder}", label_set)
 

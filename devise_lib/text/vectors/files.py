@@ -7,7 +7,10 @@ Files may be compressed with gzip or bzip2. devise_lib.text.vectors.formats desc
 """
 
 import bz2
+import errno
 import gzip
+import io
+import os
 import unicodedata
 import zlib
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.storage.stores import store_files
 from devise_lib.text.tokens import lower_case
 from devise_lib.text.vectors.formats import (
     FORMATS,
@@ -122,7 +126,8 @@ def read_vectors(
     ordered by frequency.
 
     Args:
-        path: of the file, plain or compressed with gzip or bzip2, recognised by its first bytes.
+        path: of the file, on a disk or a store, plain or compressed with gzip or bzip2; its first
+            bytes show which.
         format: word2vec, word2vec_text (fastText's .vec) or glove; "auto" recognises it.
         max_words: read so many words, besides those that are left out; None for all.
         lower: lower-case the words; of those that become equal the first is kept.
@@ -144,19 +149,27 @@ def read_vectors(
     )
 
 
+def _whole(path: str) -> io.BufferedReader:
+    """Opens a file of a disk or a store, to be read once from its beginning to its end."""
+    files = store_files()
+    status = files.status(path)
+    if status is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    return io.BufferedReader(files.open_range(path, 0, status.size))
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
     """Opens a file and decompresses it; converts errors to InputError."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(10)
-            file.seek(0)
+        with _whole(path) as file:
+            head = file.peek(10)
             if head.startswith(b"\x1f\x8b"):
                 yield cast(BinaryIO, gzip.GzipFile(fileobj=file))
             elif head.startswith(b"BZh") and head[4:] == b"1AY&SY":
                 yield cast(BinaryIO, bz2.BZ2File(file))
             else:
-                yield file
+                yield cast(BinaryIO, file)
     except (EOFError, OSError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(

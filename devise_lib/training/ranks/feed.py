@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.paths import is_remote
+from devise_lib.storage.stores import store_files
+
 warnings.filterwarnings("ignore", module="petastorm")  # it calls deprecated parts of pyarrow
 logging.getLogger("petastorm").setLevel(logging.ERROR)
 
@@ -142,6 +145,7 @@ class Feed:
                     shuffle_row_groups=True,
                     seed=int(rng.integers(2**31)),
                     workers_count=1,  # more would change the order from run to run
+                    filesystem=_filesystem_of(urls[0]),
                     **(self.cache.options() if self.cache else {}),
                 )
             with reader:
@@ -153,6 +157,11 @@ class Feed:
                         held = yield from _mix(held, share, rng)
 
 
+def _filesystem_of(url: str) -> Any:
+    """Returns the fsspec file system of a store; None for local files, which Petastorm opens."""
+    return store_files().remote(url).filesystem if is_remote(url) else None
+
+
 @contextmanager
 def _reachable(urls: Sequence[str], folder: str | None) -> Iterator[list[str]]:
     """Yields the URLs, with a link in place of each folder that Petastorm would not find.
@@ -162,7 +171,7 @@ def _reachable(urls: Sequence[str], folder: str | None) -> Iterator[list[str]]:
     names.
 
     Args:
-        urls: of local files, as Spark gives them, without percent-codes.
+        urls: of files, as Spark gives them, without percent-codes.
         folder: of the cache; None if there is none, so a temporary folder holds the links.
     """
     with ExitStack() as stack:

@@ -4,13 +4,13 @@ import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.candidates import SoftmaxLayer
+from devise_lib.storage.copies import fetched
 from devise_lib.storage.stores import store_files
 from devise_lib.vision.networks.build import POOLED
 from devise_lib.vision.networks.keras_file import bytes_of_model, digest_of_weights, model_of_bytes
@@ -156,7 +156,7 @@ def features_file(backbone: Backbone) -> bytes:
     return bytes_of_model(backbone.features())
 
 
-def read_classes(path: Path) -> list[str]:
+def read_classes(path: str) -> list[str]:
     """Reads the label of each output from JSON {"0": [label, name], "1": ...}, or a backbone.json.
 
     Labels are normalised to Unicode NFC.
@@ -165,7 +165,8 @@ def read_classes(path: Path) -> list[str]:
         InputError: the file is of another form.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        with fetched(path) as local:
+            table = json.loads(local.read_text(encoding="utf-8"))
         if "classes" in table:  # of Backbone.save
             labels = table["classes"]
         else:

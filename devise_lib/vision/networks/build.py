@@ -6,12 +6,12 @@ is the softmax.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 
 from devise_lib.backbone_catalog import IMAGENET, NetworkType, network_type
 from devise_lib.errors import InputError
+from devise_lib.storage.copies import fetched
 from devise_lib.vision.networks.applications import (
     application_map,
     correct_normalization,
@@ -168,7 +168,7 @@ def _load_body(
     if weights == IMAGENET:
         rest = load(download_imagenet(network, with_classifier))
     else:
-        with open_weights(Path(weights)) as stored:
+        with fetched(weights) as path, open_weights(path) as stored:
             rest = load(stored)
     correct_normalization(model)
     return rest
