@@ -1,7 +1,6 @@
 """Tests of word vectors, and the gate that bad vectors do not pass."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.words import TrainWord2vec
 from devise_lib.errors import InputError
+from devise_lib.paths import absolute
 from devise_lib.spark.tables.metrics_table import Metric
+from devise_lib.storage.stores import this_access
 from devise_lib.text.vectors.word2vec import KeyedVectors
 from devise_lib.text.vectors.word_tests import analogies, check_tests, similarity, words_of_pairs
 
@@ -39,8 +40,8 @@ class WordTests:
         Raises:
             InputError: a file is invalid.
         """
-        asked = os.path.abspath(config.analogies) if config.analogies else ""
-        pairs = [os.path.abspath(path) for path in config.similarities]
+        asked = absolute(config.analogies) if config.analogies else ""
+        pairs = [absolute(path) for path in config.similarities]
         check_tests(asked, pairs)
         return cls(asked, config.restrict_vocab, pairs)
 
@@ -106,7 +107,10 @@ def measure(vectors: DataFrame, tests: WordTests, coverage: Mapping[str, float])
         F.translate("word", "\u0130", "i")
     ).isin(pairs)
 
+    access = this_access()
+
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        access.open()
         known = _keyed_vectors(batches)
         found = analogies(known, tests.analogies, tests.restrict_vocab) if tests.analogies else None
         similar = {Path(path).name: similarity(known, path) for path in tests.similarities}

@@ -30,23 +30,21 @@ class EventFiles:
         self._folder = folder
         if folder:
             store_files().remove(folder)
-        self._scratch = TemporaryDirectory(prefix="events-") if is_remote(folder) else None
 
     def curves(self, name: str) -> "Curves":
         """Returns the curves of the training of that name."""
         if not self._folder:
             return Curves(tf.summary.create_noop_writer(), lambda: None)
         target = f"{self._folder}/{name}"
-        if self._scratch is None:
+        if not is_remote(target):
             return Curves(tf.summary.create_file_writer(target), lambda: None)
-        written = Path(self._scratch.name) / name
-        return Curves(
-            tf.summary.create_file_writer(str(written)), partial(_copy_files, written, target)
-        )
+        scratch = TemporaryDirectory(prefix="events-")  # removed with the curves, which hold it
+        writer = tf.summary.create_file_writer(scratch.name)
+        return Curves(writer, partial(_copy_files, scratch, target))
 
 
-def _copy_files(folder: Path, target: str) -> None:
-    for path in folder.iterdir():
+def _copy_files(scratch: TemporaryDirectory[str], target: str) -> None:
+    for path in Path(scratch.name).iterdir():
         store_files().upload(path, f"{target}/{path.name}")
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from devise_lib.paths import is_remote
 from devise_lib.storage.stores import store_files
+from devise_lib.training.ranks.legacy_filesystem import StoreFileSystem
 
 warnings.filterwarnings("ignore", module="petastorm")  # it calls deprecated parts of pyarrow
 logging.getLogger("petastorm").setLevel(logging.ERROR)
@@ -158,8 +159,8 @@ class Feed:
 
 
 def _filesystem_of(url: str) -> Any:
-    """Returns the fsspec file system of a store; None for local files, which Petastorm opens."""
-    return store_files().remote(url).filesystem if is_remote(url) else None
+    """Returns what opens files of a store; None for local files, which Petastorm opens itself."""
+    return StoreFileSystem(store_files().remote(url).filesystem) if is_remote(url) else None
 
 
 @contextmanager
