@@ -85,7 +85,7 @@ def test_labels_of_photos(write):
 
 def test_classes_of_a_softmax(tmp_path, write):
     write(json.dumps({"0": [TWO, "x"]}), "index.json")
-    assert read_classes(tmp_path / "index.json") == [ONE]
+    assert read_classes(str(tmp_path / "index.json")) == [ONE]
 
 
 def test_words_of_vector_files_find_their_labels(write):

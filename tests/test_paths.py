@@ -11,7 +11,6 @@ from devise_lib.paths import (
     glob_expression,
     is_remote,
     split_glob,
-    write_text_atomically,
 )
 
 
@@ -112,11 +111,3 @@ def test_a_pattern_begins_at_a_folder(path, parts):
 def test_a_path_that_looks_like_a_pattern_names_itself_alone():
     assert escape_glob("/a [1]/{b}*?.x") == "/a \\[1\\]/\\{b\\}\\*\\?.x"
     assert escape_glob("/plain/path%20x") == "/plain/path%20x"
-
-
-def test_a_file_is_replaced_as_a_whole_and_nothing_else_is_left(tmp_path):
-    path = tmp_path / "made.json"
-    for text in ("{}", "ä" * 10_000):
-        write_text_atomically(path, text)
-        assert path.read_text(encoding="utf-8") == text
-        assert list(tmp_path.iterdir()) == [path]

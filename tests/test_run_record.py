@@ -3,11 +3,15 @@ from pathlib import Path
 
 import pytest
 
+from devise_lib.config.photos import IngestPhotos
 from devise_lib.config.words import ParseWikipedia
 from devise_lib.run_record import (
+    InputState,
     JobRecord,
+    file_state,
     fingerprint,
     forget_record,
+    read_inputs,
     read_record,
     write_record,
 )
@@ -21,6 +25,15 @@ def dump(tmp_path) -> Path:
     return path
 
 
+def unknown(name: str) -> InputState:
+    """The state of a table of a catalog that cannot be asked."""
+    return InputState(name, unknown="there is no catalog")
+
+
+def print_of(config) -> str:
+    return fingerprint(config, read_inputs(config, unknown))
+
+
 def leave_record(work: Path, job: str, run_id: str, result_of: str) -> None:
     write_record(str(work), JobRecord(job, run_id, "f", 1.0, {"rows": 3}, 5.0, result_of))
 
@@ -28,10 +41,10 @@ def leave_record(work: Path, job: str, run_id: str, result_of: str) -> None:
 def test_a_fingerprint_changes_with_all_that_a_result_depends_on(tmp_path, dump):
     work = tmp_path / "w"
     config = ParseWikipedia(work_dir=str(work), dump=str(dump))
-    seen = [fingerprint(config)]
+    seen = [print_of(config)]
 
     def changed() -> bool:
-        seen.append(fingerprint(config))
+        seen.append(print_of(config))
         return seen[-1] not in seen[:-1]
 
     assert not changed()
@@ -54,29 +67,66 @@ def test_a_fingerprint_changes_with_all_that_a_result_depends_on(tmp_path, dump)
 def test_a_fingerprint_sees_a_new_file_deep_in_an_input_folder(tmp_path, dump):
     config = ParseWikipedia(work_dir=str(tmp_path / "w"), dump=str(dump.parent))
     (dump.parent / "deep").mkdir()
-    before = fingerprint(config)
+    before = print_of(config)
     (dump.parent / "deep" / "more.xml").write_text("x")
-    assert fingerprint(config) != before
+    assert print_of(config) != before
 
 
 @pytest.mark.parametrize("prefix", ["", "file:", "file://"])
 def test_a_fingerprint_sees_a_changed_file_however_its_path_is_written(tmp_path, dump, prefix):
     """Kind of fault: a path of another form is never found, and so never changes."""
     config = ParseWikipedia(work_dir=str(tmp_path / "w"), dump=f"{prefix}{dump}")
-    before = fingerprint(config)
-    assert fingerprint(config) == before
+    before = print_of(config)
+    assert print_of(config) == before
     dump.write_text("<mediawiki><page/></mediawiki>")
-    assert fingerprint(config) != before
+    assert print_of(config) != before
 
 
-def test_what_lies_on_another_file_system_counts_as_changed(tmp_path):
-    config = ParseWikipedia(work_dir=str(tmp_path), dump="s3a://bucket/dump.xml.bz2")
-    assert fingerprint(config) != fingerprint(config)
+def test_an_input_in_a_store_is_compared_by_its_files_and_their_etags(bucket, s3_files):
+    """Kind of fault: an input that is out of reach counts as unchanged, or as changed for ever."""
+    folder = f"s3a://{bucket}/in"
+    for name in ("a.xml", "below/b.xml"):
+        s3_files.write(f"{folder}/{name}", b"first")
+    config = ParseWikipedia(dump=folder)
+    before = print_of(config)
+    assert print_of(config) == before
+    [state] = read_inputs(config, unknown)
+    assert (state.files, state.size, state.unknown) == (2, 10, "")
+    same_size = s3_files.status(f"{folder}/a.xml")
+    s3_files.write(f"{folder}/a.xml", b"other")
+    assert s3_files.status(f"{folder}/a.xml").size == same_size.size
+    assert print_of(config) != before
+    one = file_state(f"{folder}/a.xml")
+    assert (one.files, one.size) == (1, 5)
+    assert file_state(f"{folder}/*.xml").files == 2  # all that a pattern may match
+    assert file_state(f"{folder}/none") == InputState(f"{folder}/none")
+
+
+@pytest.mark.parametrize("path", ["s3a://no-such-bucket/in", "dbfs:/in"])
+def test_what_cannot_be_compared_counts_as_changed_and_says_why(s3_files, path):  # noqa: ARG001
+    config = ParseWikipedia(dump=path)
+    [state] = read_inputs(config, unknown)
+    assert path in state.unknown
+    assert print_of(config) != print_of(config)
+
+
+def test_tables_of_a_catalog_are_compared_by_their_version(tmp_path):
+    columns = {"content": "jpg", "path": "file"}
+    source = [{"path": "main.db.photos", "kind": "table", "name": "t", "columns": columns}]
+    config = IngestPhotos(work_dir=str(tmp_path), source=source)
+    states = {
+        version: read_inputs(config, lambda name, v=version: InputState(name, version=v))
+        for version in ("id 1", "id 2")
+    }
+    assert [state.path for state in states["id 1"]] == ["main.db.photos"]
+    assert len({fingerprint(config, state) for state in states.values()}) == 2
+    assert fingerprint(config, states["id 1"]) == fingerprint(config, states["id 1"])
+    assert print_of(config) != print_of(config)  # no version is known
 
 
 def test_a_fingerprint_does_not_change_with_where_the_results_lie(tmp_path, dump):
     prints = {
-        fingerprint(ParseWikipedia(work_dir=str(tmp_path / w), dump=str(dump), tracking_uri=uri))
+        print_of(ParseWikipedia(work_dir=str(tmp_path / w), dump=str(dump), tracking_uri=uri))
         for w in ("one", "two")
         for uri in ("", "sqlite:///x")
     }

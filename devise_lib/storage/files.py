@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 
@@ -180,45 +180,6 @@ def folders_in(files: Files, folder: str) -> list[str] | None:
     if status is None or not status.is_folder:
         return None
     return [each.name for each in files.children(folder) if each.is_folder]
-
-
-class SeekableFile(io.RawIOBase):
-    """A seekable file; each read opens a byte range.
-
-    To read at many offsets, wrap it in an io.BufferedReader with a small buffer.
-
-    Args:
-        files: the file system.
-        path: of the file.
-        size: of the file in bytes.
-    """
-
-    def __init__(self, files: Files, path: str, size: int) -> None:
-        self._files, self._path, self._size, self._at = files, path, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = base + offset
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), self._size - self._at)
-        if count <= 0:
-            return 0
-        with self._files.open_range(self._path, self._at, self._at + count) as part:
-            data = part.read(count) or b""
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 LOCAL_FILES = LocalFiles()

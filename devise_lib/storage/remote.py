@@ -2,8 +2,7 @@
 
 import io
 import posixpath
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from devise_lib.errors import InputError
 from devise_lib.storage.faults import NoConditionError, StoreError, fault_of, store_errors
 from devise_lib.storage.files import FileStatus
+from devise_lib.storage.ranges import ReadAhead
 from devise_lib.storage.settings import PROTOCOLS, ROUNDS, Settings, fsspec_options
 
 PIECE_BYTES = 8 << 20  # of a range, per request; a stream holds two pieces
@@ -97,7 +97,7 @@ class RemoteFiles:
         def fetch(first: int, last: int) -> bytes:
             return self._fetch(path, first, last)
 
-        return _Range(fetch, start, stop, self._piece_bytes)
+        return ReadAhead(fetch, start, stop, self._piece_bytes)
 
     def read(self, path: str) -> bytes | None:
         """Returns the content of a file; None if it does not exist."""
@@ -244,49 +244,6 @@ class RemoteFiles:
             _modified_s(info),
             str(info.get("ETag") or info.get("etag") or "").strip('"'),
         )
-
-
-class _Range(io.RawIOBase):
-    """A range of a file, fetched piece by piece. A thread fetches the piece after the current."""
-
-    def __init__(
-        self, fetch: Callable[[int, int], bytes], start: int, stop: int, piece_bytes: int
-    ) -> None:
-        self._fetch, self._at, self._stop, self._piece_bytes = fetch, start, stop, piece_bytes
-        self._piece = memoryview(b"")
-        self._thread: ThreadPoolExecutor | None = None
-        self._next: Future[bytes] | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if not self._piece:
-            self._piece = memoryview(self._take())
-        size = min(len(buffer), len(self._piece))
-        buffer[:size] = self._piece[:size]
-        self._piece = self._piece[size:]
-        return size
-
-    def close(self) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
-        super().close()
-
-    def _take(self) -> bytes:
-        """Returns the next piece, and begins to fetch the one after it; b"" at the end."""
-        first, last = self._at, min(self._at + self._piece_bytes, self._stop)
-        if first >= last:
-            return b""
-        piece = self._next.result() if self._next else self._fetch(first, last)
-        if len(piece) < last - first:  # the end of the file
-            self._stop = first + len(piece)
-        self._at, self._next = first + len(piece), None
-        if self._at < self._stop:
-            self._thread = self._thread or ThreadPoolExecutor(1, "read-ahead")
-            more = min(self._at + self._piece_bytes, self._stop)
-            self._next = self._thread.submit(self._fetch, self._at, more)
-        return piece
 
 
 def _open_store(scheme: str, authority: str, settings: Settings) -> Any:

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,7 @@ IDS = [f"p{i:04d}" for i in range(N)]
 def plan_for(folder, **changes):
     values = {"n": N, "dimension": 16, "nlist": 0, "k": 5, "recall_target": 0.9, "seed": 0}
     folder.mkdir(exist_ok=True)
-    return BuildPlan(folder=folder, **{**values, **changes})
+    return BuildPlan(folder=str(folder), **{**values, **changes})
 
 
 def train(plan, n_queries=20, n=N):
@@ -51,10 +52,10 @@ def build_in(plan, cuts, n=N, n_queries=20):
 def test_the_index_has_every_vector_under_its_row(tmp_path):
     plan = plan_for(tmp_path / "a")
     merged = build_in(plan, [100, 100, 250])  # one shard is empty
-    index = IvfIndex.load(plan.result / "index.faiss")
+    index = IvfIndex.load(Path(plan.result) / "index.faiss")
     rows, _ = index.search(VECTORS, 1, index.nlist)
     assert rows[:, 0].tolist() == list(range(N))
-    ids = pq.read_table(plan.result / "ids.parquet").to_pydict()
+    ids = pq.read_table(Path(plan.result) / "ids.parquet").to_pydict()
     assert ids == {"row": list(range(N)), "photo_id": IDS}
     assert (merged.n, merged.nlist, merged.index_key) == (N, 9, "IVF9,Flat")
     assert (merged.k, merged.queries) == (5, 20)
@@ -74,7 +75,7 @@ def test_the_result_does_not_depend_on_the_shards(tmp_path, monkeypatch):
 def test_recall_is_that_of_exact_search(tmp_path):
     plan = plan_for(tmp_path / "a", recall_target=1.0, nlist=40)
     merged = build_in(plan, [10])  # queries are in both shards
-    index = IvfIndex.load(plan.result / "index.faiss")
+    index = IvfIndex.load(Path(plan.result) / "index.faiss")
     exact, _ = top_k(VECTORS[:20], VECTORS, 6)
     for point in merged.curve:
         found, _ = index.search(VECTORS[:20], 6, point.nprobe)
@@ -106,7 +107,7 @@ def test_a_task_that_is_tried_again_changes_nothing(tmp_path):
     first = build_in(plan, [200])
     write_shard(plan, 1, [(pa.array(IDS[200:]), VECTORS[200:])])
     assert merge_shards(plan) == first
-    assert not list(plan.folder.rglob(".*"))
+    assert not list(Path(plan.folder).rglob(".*"))
 
 
 def test_the_result_travels_as_text(tmp_path):

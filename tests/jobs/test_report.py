@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
@@ -84,7 +85,7 @@ def write_index(work_dir):
         MODEL, "embeddings", 0, "r", 16, 6, "inner_product", "IVF2,Flat", 2, 1, 3, 8, 0.9, 0.925,
         (RecallPoint(1, 0.925), RecallPoint(2, 1.0)), 0, "1", {},
     )  # fmt: skip
-    folder = index_root(work_dir) / manifest.bundle_name()
+    folder = Path(index_root(work_dir)) / manifest.bundle_name()
     folder.mkdir(parents=True)
     values = {**vars(manifest), "curve": [vars(p) for p in manifest.curve], "how_to_query": []}
     (folder / MANIFEST_FILE).write_text(json.dumps(values), encoding="utf-8")

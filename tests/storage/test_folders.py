@@ -24,11 +24,11 @@ def texts(folder: Path) -> set[str]:
 def test_a_folder_takes_the_place_of_another_and_keeps_what_others_have_put_there(tmp_path):
     place = tmp_path / "place"
     for text in ("first", "second"):
-        replace_folder(make(tmp_path / "fresh", text), place, keep=["others"])
+        replace_folder(make(tmp_path / "fresh", text), str(place), keep=["others"])
         assert texts(place) == {text}
         (place / "others").mkdir(exist_ok=True)
         (place / "others" / "x").write_text("theirs")
-    replace_folder(make(tmp_path / "fresh", "third"), place, keep=["others"])
+    replace_folder(make(tmp_path / "fresh", "third"), str(place), keep=["others"])
     assert texts(place) == {"third"}
     assert (place / "others" / "x").read_text() == "theirs"
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
@@ -60,12 +60,12 @@ def test_a_killed_replacement_leaves_a_whole_folder_or_none_and_the_next_one_men
         if renames == 3:  # the last one is done
             patch.setattr("devise_lib.storage.folders.rmtree", die_removing)
         with pytest.raises(KeyboardInterrupt):
-            replace_folder(make(tmp_path / "fresh", "new"), place, keep=["others"])
+            replace_folder(make(tmp_path / "fresh", "new"), str(place), keep=["others"])
     if place.exists():
         assert texts(place) in ({"old"}, {"new"})
     else:
         assert renames == 1
-    replace_folder(make(tmp_path / "again", "newest"), place, keep=["others"])
+    replace_folder(make(tmp_path / "again", "newest"), str(place), keep=["others"])
     assert texts(place) == {"newest"}
     assert (place / "others" / "x").read_text() == "old"
     assert not (tmp_path / "place.old").exists()
@@ -79,7 +79,7 @@ def test_what_lies_in_the_way_and_cannot_be_removed_is_told_before_anything_chan
     place, others = make(tmp_path / "place", "old"), make(tmp_path / "others", "theirs")
     (tmp_path / "place.old").symlink_to(others)
     with pytest.raises(InputError, match=r"place\.old is in the way of a new place and cannot be"):
-        replace_folder(make(tmp_path / "fresh", "new"), place)
+        replace_folder(make(tmp_path / "fresh", "new"), str(place))
     assert texts(place) == {"old"}
     assert texts(tmp_path / "fresh") == {"new"}
     assert texts(others) == {"theirs"}
@@ -93,7 +93,7 @@ def test_a_link_or_a_file_is_not_replaced(tmp_path, leads_to):
     (tmp_path / "file").touch()
     for name in ("place", "file"):
         with pytest.raises(InputError, match=f"{name} is a link or a file where a folder is to be"):
-            replace_folder(make(tmp_path / "fresh", "new"), tmp_path / name)
+            replace_folder(make(tmp_path / "fresh", "new"), str(tmp_path / name))
     assert texts(others) == {"theirs"}
     assert {path.name for path in tmp_path.iterdir()} == {"place", "file", "others", "fresh"}
 
@@ -101,11 +101,11 @@ def test_a_link_or_a_file_is_not_replaced(tmp_path, leads_to):
 def test_a_draft_begins_with_nothing_and_leaves_nothing(tmp_path):
     """The kind of fault: a killed run leaves files under a name that nobody looks for again."""
     place = tmp_path / "some" / "place"
-    with draft_of(place) as draft:
+    with draft_of(str(place)) as draft:
         make(draft, "draft")
-        replace_folder(draft, place)
+        replace_folder(draft, str(place))
     make(draft, "of a killed run")
-    with draft_of(place) as draft:
+    with draft_of(str(place)) as draft:
         assert not draft.exists()
         make(draft, "refused")
     assert texts(place) == {"draft"}

@@ -6,7 +6,7 @@ import pytest
 
 from devise_lib.errors import InputError
 from devise_lib.storage.faults import StoreError
-from devise_lib.storage.files import SeekableFile
+from devise_lib.storage.ranges import SeekableFile
 from devise_lib.storage.remote import PAGE_KEYS, RemoteFiles
 from devise_lib.storage.stores import StoreAccess, StoreFiles, store_files
 

@@ -22,7 +22,8 @@ from devise_lib.spark.ingest.rows import (
     refuse,
 )
 from devise_lib.spark.ingest.sources import Place, make_describer
-from devise_lib.storage.files import Files, SeekableFile
+from devise_lib.storage.files import Files
+from devise_lib.storage.ranges import SeekableFile
 from devise_lib.storage.stores import StoreAccess
 from devise_lib.vision.archives.tar_members import ArchiveError
 from devise_lib.vision.archives.tar_photos import MEMBER, File, read_range

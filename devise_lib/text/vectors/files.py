@@ -163,7 +163,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
     """Opens a file and decompresses it; converts errors to InputError."""
     try:
         with _whole(path) as file:
-            head = file.peek(10)
+            head = file.peek(10)[:10]
             if head.startswith(b"\x1f\x8b"):
                 yield cast(BinaryIO, gzip.GzipFile(fileobj=file))
             elif head.startswith(b"BZh") and head[4:] == b"1AY&SY":

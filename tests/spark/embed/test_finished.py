@@ -23,7 +23,7 @@ SETTINGS = {"precision": "float32", "store_backbone_features": False, "catalog":
 def tables(tmp_path) -> Tables:
     tables = Tables(None, str(tmp_path), "", {})  # its logs are read without Spark
     for name in INPUT_TABLES:
-        write_commit(tables.folder(name), 0, txnId=name)
+        write_commit(Path(tables.folder(name)), 0, txnId=name)
     return tables
 
 
@@ -43,9 +43,9 @@ def test_without_a_change_the_counts_are_those_of_the_finished_run(tables, folde
 
 @pytest.mark.parametrize("name", INPUT_TABLES)
 def test_a_changed_row_of_any_table_has_all_photos_counted_again(tables, folder, name):
-    write_commit(tables.folder(name), 1, "OPTIMIZE", txnId="later")
+    write_commit(Path(tables.folder(name)), 1, "OPTIMIZE", txnId="later")
     assert counts_of_finished(tables, folder, SETTINGS) is not None  # no row changed
-    write_commit(tables.folder(name), 2, "DELETE", txnId="later still")
+    write_commit(Path(tables.folder(name)), 2, "DELETE", txnId="later still")
     assert counts_of_finished(tables, folder, SETTINGS) is None
 
 

@@ -12,7 +12,7 @@ from devise_lib.config.registry import JOBS
 from devise_lib.config.reporting import Evaluate
 from devise_lib.config.search import BuildSignatures
 from devise_lib.errors import InputError
-from devise_lib.run_record import JobRecord, fingerprint, read_record, write_record
+from devise_lib.run_record import JobRecord, fingerprint, read_inputs, read_record, write_record
 from devise_lib.spark.job import entry
 from devise_lib.spark.job.entry import execute, run_job
 from devise_lib.spark.job.locks import only_run
@@ -47,7 +47,7 @@ def test_a_job_that_finishes_leaves_a_record_and_its_run(config):
     record = execute(None, lambda _, c: {"rows": len(c.k), "left out": 12345}, config, "parent")
     assert read_record(config.work_dir, "evaluate") == record
     assert record.rows == {"rows": 5, "left out": 12345}
-    assert record.fingerprint == fingerprint(config)
+    assert record.fingerprint == fingerprint(config, read_inputs(config, None))
     run = mlflow.get_run(record.run_id)
     assert run.data.metrics["rows_left_out"] == 12345
     assert run.data.metrics["seconds"] == pytest.approx(record.seconds, abs=0.01)
@@ -87,15 +87,15 @@ def test_a_run_that_changes_no_row_leaves_the_result_of_the_run_before(tmp_path,
 
     first = execute(None, add, config)
     assert first.result_of == first.run_id
-    before = fingerprint(behind)
+    before = fingerprint(behind, read_inputs(behind, None))
     second, third = (execute(None, nothing_new, config) for _ in range(2))
     assert second.run_id != third.run_id
     assert second.result_of == third.result_of == first.run_id
-    assert fingerprint(behind) == before
+    assert fingerprint(behind, read_inputs(behind, None)) == before
 
     more = execute(None, add, config)
     assert more.result_of == more.run_id
-    assert fingerprint(behind) != before
+    assert fingerprint(behind, read_inputs(behind, None)) != before
 
     with pytest.raises(InputError):
         execute(None, fail, config)

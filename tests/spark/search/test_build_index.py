@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -44,7 +46,7 @@ def bundle(embeddings, work):
 
 def test_the_bundle_holds_every_photo_in_the_order_of_its_id(bundle):
     verify(bundle)
-    ids = pq.read_table(bundle.folder / "ids.parquet").to_pydict()
+    ids = pq.read_table(Path(bundle.folder) / "ids.parquet").to_pydict()
     assert ids == {"row": list(range(N)), "photo_id": sorted(names(N))}
     vector_of = dict(zip(names(N), VECTORS, strict=True))
     in_order = np.stack([vector_of[name] for name in sorted(names(N))])
@@ -72,7 +74,7 @@ def test_partitions_and_shards_do_not_change_the_bundle(embeddings, bundle, tmp_
 
 
 def test_nothing_but_the_bundle_and_current_is_left(bundle, work):
-    root = index_root(str(work))
+    root = Path(index_root(str(work)))
     assert sorted(path.name for path in root.iterdir()) == sorted(["CURRENT", bundle.name])
 
 
@@ -82,12 +84,12 @@ def test_a_build_that_fails_leaves_the_bundle_that_was_there(embeddings, bundle,
     message = str(find_input_error(failure.value))
     assert message.startswith("nlist is 281, but there are only 280 vectors to train")
     assert read_current(str(work)) == bundle
-    root = index_root(str(work))
+    root = Path(index_root(str(work)))
     assert sorted(path.name for path in root.iterdir()) == sorted(["CURRENT", bundle.name])
 
 
 def test_what_a_killed_build_left_does_not_get_into_the_next(embeddings, tmp_path):
-    root = index_root(str(tmp_path))
+    root = Path(index_root(str(tmp_path)))
     shards = root / f".{MODEL}-v7.draft" / "shards"
     shards.mkdir(parents=True)
     (shards / "000009.faiss").write_text("half of a shard")
@@ -105,7 +107,7 @@ def test_few_photos_make_an_index_too(spark, tmp_path, n):
 def test_no_photo_is_refused_with_the_job_to_run(embeddings, tmp_path):
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v1: run embed"):
         build(embeddings.where("false"), config_in(tmp_path))
-    assert not index_root(str(tmp_path)).exists()
+    assert not Path(index_root(str(tmp_path))).exists()
 
 
 @pytest.mark.parametrize("wrong", [np.ones(15), None])

@@ -14,7 +14,7 @@ STATE = State([0.5, 0.25], 3, 1.125)
 
 
 def test_what_was_kept_comes_back(tmp_path):
-    checkpoint = Checkpoint(tmp_path / "run" / "checkpoint.npz", every=10)
+    checkpoint = Checkpoint(f"{tmp_path}/run/checkpoint.npz", every=10)
     assert checkpoint.load() is None
     checkpoint.save(State([], 1, 0.0), [np.zeros(2)])
     checkpoint.save(STATE, VARIABLES)
@@ -28,10 +28,9 @@ def test_what_was_kept_comes_back(tmp_path):
 
 SAVES = """
 import sys
-from pathlib import Path
 import numpy as np
 from devise_lib.training.ranks.checkpoint import Checkpoint, State
-checkpoint = Checkpoint(Path(sys.argv[1]), 1)
+checkpoint = Checkpoint(sys.argv[1], 1)
 print("ready", flush=True)
 for step in range(10**9):
     checkpoint.save(State([], step, float(step)), [np.full(200_000, step)])
@@ -50,7 +49,7 @@ def test_a_kill_while_it_is_written_leaves_a_whole_one(tmp_path):
                 time.sleep(0.01)
             time.sleep(delay)
             os.kill(process.pid, signal.SIGKILL)
-        state, [values] = Checkpoint(path, 1).load()
+        state, [values] = Checkpoint(str(path), 1).load()
         assert (values == state.steps).all()
         steps.append(state.steps)
     assert max(steps) > 0

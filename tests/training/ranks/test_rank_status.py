@@ -3,6 +3,7 @@ import os
 import pytest
 
 from devise_lib.errors import DivergedError, InputError
+from devise_lib.storage.stores import StoreAccess
 from devise_lib.training.ranks.rank_status import first_cause, record_outcome
 
 
@@ -18,7 +19,7 @@ def play(tmp_path, monkeypatch):
                 raise outcome
             return plan + 1
 
-        return record_outcome(function, 4, str(tmp_path))
+        return record_outcome(function, 4, str(tmp_path), StoreAccess())
 
     return run
 
@@ -39,14 +40,14 @@ def test_the_cause_is_the_error_that_is_no_echo_of_another(play, tmp_path):
         with pytest.raises(type(error)):
             play(rank, error)
         os.utime(tmp_path / f"{rank}.error", (rank, rank))
-    assert str(first_cause(tmp_path, 3)) == "rank 1 failed: ValueError: no data"
+    assert str(first_cause(str(tmp_path), 3)) == "rank 1 failed: ValueError: no data"
 
 
 def test_what_the_user_can_mend_stays_so_behind_the_ranks(play, tmp_path):
     """The kind of fault: the user's own mistake that is shown as a fault of the program."""
     with pytest.raises(DivergedError):
         play(0, DivergedError("the training diverged;\nlower learning_rate"))
-    found = first_cause(tmp_path, 1)
+    found = first_cause(str(tmp_path), 1)
     assert type(found) is InputError
     assert str(found) == "rank 0 failed: the training diverged;\nlower learning_rate"
 
@@ -55,7 +56,9 @@ def test_a_rank_that_left_no_file_died_without_a_word(play, tmp_path):
     play(2)
     with pytest.raises(RuntimeError):
         play(0, RuntimeError("Horovod has been shut down"))
-    assert str(first_cause(tmp_path, 3)).startswith("rank 1 died without an error: it was killed")
+    assert str(first_cause(str(tmp_path), 3)).startswith(
+        "rank 1 died without an error: it was killed"
+    )
 
 
 def test_where_all_speak_of_the_connection_the_first_is_told(play, tmp_path):
@@ -64,6 +67,7 @@ def test_where_all_speak_of_the_connection_the_first_is_told(play, tmp_path):
             play(rank, RuntimeError("Horovod has been shut down"))
         os.utime(tmp_path / f"{rank}.error", (9 - rank, 9 - rank))
     assert (
-        str(first_cause(tmp_path, 2)) == "rank 1 failed: RuntimeError: Horovod has been shut down"
+        str(first_cause(str(tmp_path), 2))
+        == "rank 1 failed: RuntimeError: Horovod has been shut down"
     )
-    assert str(first_cause(tmp_path / "none", 0)) == "a rank failed"
+    assert str(first_cause(f"{tmp_path}/none", 0)) == "a rank failed"

@@ -172,12 +172,12 @@ def test_code_in_a_keras_file_is_not_run(tmp_path):
 def test_classes_are_read_in_the_order_of_the_softmax(tmp_path):
     path = tmp_path / "classes.json"
     path.write_text(json.dumps({"1": ["n02", "dog"], "0": ["n01", "cat"], "2": ["n03", "owl"]}))
-    assert read_classes(path) == ["n01", "n02", "n03"]
+    assert read_classes(str(path)) == ["n01", "n02", "n03"]
 
 
 def test_a_backbone_that_was_kept_is_weights_and_classes_to_take_as_they_are(backbone, tmp_path):
     backbone.save(tmp_path)
-    classes = read_classes(tmp_path / "backbone.json")
+    classes = read_classes(str(tmp_path / "backbone.json"))
     assert classes == CLASSES
     model = read_network("small_cnn", str(tmp_path / "backbone.keras"), len(classes), 32)
     np.testing.assert_array_equal(np.asarray(model(PHOTOS)), np.asarray(backbone.model(PHOTOS)))
@@ -218,4 +218,4 @@ def test_classes_of_another_form_are_refused(tmp_path, text):
     path = tmp_path / "classes.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r'classes.json: want JSON \{"0": \[label, name\]'):
-        read_classes(path)
+        read_classes(str(path))
