@@ -1,7 +1,13 @@
 """An S3 server of this machine, for tests of what lies on an object store."""
 
-from collections.abc import Callable, Iterator
+import fcntl
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -10,6 +16,8 @@ from devise_lib.storage.remote import RemoteFiles
 from devise_lib.storage.stores import StoreFiles, set_store_settings, store_files
 
 REGION = "eu-central-1"
+KEY, SECRET = "key-of-tests", "secret-of-tests"
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +39,8 @@ def s3_settings(s3_server) -> dict[str, str]:
         "fs.s3a.endpoint": s3_server,
         "fs.s3a.endpoint.region": REGION,
         "fs.s3a.path.style.access": "true",
-        "fs.s3a.access.key": "key-of-tests",
-        "fs.s3a.secret.key": "secret-of-tests",
+        "fs.s3a.access.key": KEY,
+        "fs.s3a.secret.key": SECRET,
     }
 
 
@@ -45,8 +53,8 @@ def s3_client(s3_server):
         "s3",
         endpoint_url=s3_server,
         region_name=REGION,
-        aws_access_key_id="key-of-tests",
-        aws_secret_access_key="secret-of-tests",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
     )
 
 
@@ -90,3 +98,58 @@ def s3_files(s3_settings) -> Iterator[StoreFiles]:
     """What opens files in this process and in tasks, set to find the server."""
     with connected(s3_settings) as files:
         yield files
+
+
+@pytest.fixture(scope="session")
+def s3_jars(tmp_path_factory) -> str:
+    """The jars of Hadoop's connector that conf/s3.toml names, as the setting `spark.jars`.
+
+    Spark resolves them, once for all processes of a run. Sessions then need no network.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / "s3_jars.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = shared / "s3_jars.txt"
+        if not found.exists():
+            found.write_text(resolve_jars())
+        return found.read_text()
+
+
+def resolve_jars() -> str:
+    """Ask Spark for the packages of conf/s3.toml; skips the test where they cannot be had."""
+    from tools.java_trust import java_options
+
+    settings = tomllib.loads((ROOT / "conf" / "s3.toml").read_text())["spark"]
+    venv = Path(sys.prefix)
+    options = java_options(os.environ, venv / "java-trust.jks")
+    done = subprocess.run(
+        [
+            *(venv / "bin" / "spark-submit", "--master", "local[1]"),
+            *("--packages", settings["jars.packages"]),
+            *("--exclude-packages", settings["jars.excludes"]),
+            ROOT / "tools" / "fetch_delta.py",
+        ],
+        env={**os.environ, "SPARK_SUBMIT_OPTS": " ".join(options)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    if done.returncode:
+        pytest.skip(f"Hadoop's connector for S3 cannot be had: {done.stderr[-500:]}")
+    jars = [line.removeprefix("jar ") for line in done.stdout.splitlines() if "jar " in line]
+    return ",".join(jars)
+
+
+def spark_on_s3(jars: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings of a session that finds the server, for a configuration's table [spark]."""
+    return {
+        "jars": jars,
+        "jars.packages": "",
+        **{f"hadoop.{key}": value for key, value in settings.items()},
+        # A store that fails is given up after seconds.
+        "hadoop.fs.s3a.attempts.maximum": "2",
+        "hadoop.fs.s3a.retry.limit": "2",
+    }

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from devise_lib.index.building import (
 )
 from devise_lib.index.faiss_index import IvfIndex
 from devise_lib.numerics.retrieval import top_k
+from devise_lib.storage.copies import cached
 from tests.embedded import clustered
 
 N = 400
@@ -114,3 +116,20 @@ def test_the_result_travels_as_text(tmp_path):
     merged = build_in(plan_for(tmp_path / "a"), [])
     assert BuildResult.from_json(merged.to_json()) == merged
     assert json.loads(merged.to_json())["n"] == N
+
+
+def test_an_index_is_built_on_a_store_as_on_a_disk(tmp_path, bucket, s3_files, monkeypatch):
+    monkeypatch.setattr("devise_lib.storage.copies.cache_folder", lambda: tmp_path)
+    here = build_in(plan_for(tmp_path / "here"), [150])
+    there = replace(plan_for(tmp_path / "unused"), folder=f"s3a://{bucket}/index/draft")
+    assert build_in(there, [150]) == here
+    index = cached(f"{there.result}/index.faiss", here.sha256["index.faiss"])
+    assert IvfIndex.load(index, memory_map=True).n == N
+    assert cached(f"{there.result}/index.faiss", here.sha256["index.faiss"]) == index
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()) == [
+        ".faiss",
+        ".lock",
+    ]
+    s3_files.write(f"{there.result}/ids.parquet", b"changed")
+    with pytest.raises(InputError, match=r"ids\.parquet was changed: its SHA-256 is"):
+        cached(f"{there.result}/ids.parquet", here.sha256["ids.parquet"])

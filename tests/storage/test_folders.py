@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.storage.folders import draft_of, replace_folder
+from devise_lib.storage.files import files_below
+from devise_lib.storage.folders import (
+    draft_of,
+    move_file,
+    move_folder,
+    replace_folder,
+    written_to,
+)
+from devise_lib.storage.remote import RemoteFiles
 
 NAMES = ("a", "b", "c")
 
@@ -110,3 +118,80 @@ def test_a_draft_begins_with_nothing_and_leaves_nothing(tmp_path):
         make(draft, "refused")
     assert texts(place) == {"draft"}
     assert [path.name for path in place.parent.iterdir()] == ["place"]
+
+
+def stored(files, folder: str) -> dict[str, bytes]:
+    """The content of every file of a store's folder, by its name below it."""
+    return {
+        s.path.removeprefix(f"{folder}/"): files.read(s.path) for s in files_below(files, folder)
+    }
+
+
+def test_a_folder_of_a_store_is_replaced_and_its_mark_is_written_last(
+    tmp_path, bucket, s3_files, monkeypatch
+):
+    """The kind of fault: a killed run that leaves half of a result, which a reader takes for whole.
+
+    The upload ends before each of its files. A folder with its mark is then of one version.
+    """
+    place = f"s3a://{bucket}/export"
+    replace_folder(make(tmp_path / "old", "old", "below/x"), place, last="c")
+    s3_files.write(f"{place}/others/x", b"theirs")
+    fresh = make(tmp_path / "fresh", "new")
+    upload = RemoteFiles.upload
+    for left in range(4):
+        count = [left]
+
+        def die(self, source, path, count=count):
+            if not count[0]:
+                raise KeyboardInterrupt
+            count[0] -= 1
+            upload(self, source, path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RemoteFiles, "upload", die)
+            if left < 3:
+                with pytest.raises(KeyboardInterrupt):
+                    replace_folder(fresh, place, keep=["others"], last="c")
+                assert "c" not in stored(s3_files, place)
+            else:
+                replace_folder(fresh, place, keep=["others"], last="c")
+    wanted = {name: b"new" for name in NAMES}
+    assert stored(s3_files, place) == {**wanted, "others/x": b"theirs"}
+
+
+def test_a_draft_for_a_store_lies_on_this_disk_and_leaves_nothing(bucket, s3_files):
+    place = f"s3a://{bucket}/export"
+    with draft_of(place) as draft:
+        assert not draft.exists()
+        replace_folder(make(draft, "draft"), place)
+    assert not draft.parent.exists()
+    with written_to(f"{place}/more") as local:
+        (local / "below").mkdir()
+        (local / "below" / "x").write_text("x")
+    assert set(stored(s3_files, place)) == {*NAMES, "more/below/x"}
+
+
+def test_files_and_folders_of_a_store_move_within_it(bucket, s3_files, monkeypatch):
+    root = f"s3a://{bucket}"
+    for name, content in {"new/a": b"1", "new/mark": b"2", "old/a": b"0", "old/b": b"0"}.items():
+        s3_files.write(f"{root}/{name}", content)
+    monkeypatch.setattr(RemoteFiles, "download", None)  # a call would fail
+    monkeypatch.setattr(RemoteFiles, "upload", None)
+    move_folder(f"{root}/new", f"{root}/old", last="mark")
+    assert stored(s3_files, root) == {"old/a": b"1", "old/mark": b"2"}
+    move_file(f"{root}/old/a", f"{root}/a")
+    assert stored(s3_files, root) == {"a": b"1", "old/mark": b"2"}
+    move_file(f"{root}/none", f"{root}/a")  # it has no successor
+    assert stored(s3_files, root) == {"old/mark": b"2"}
+
+
+def test_local_files_and_folders_move(tmp_path):
+    make(tmp_path / "new", "new")
+    make(tmp_path / "old", "old")
+    move_folder(f"{tmp_path}/new", f"{tmp_path}/old", last="c")
+    assert texts(tmp_path / "old") == {"new"}
+    move_file(f"{tmp_path}/old/a", f"{tmp_path}/below/a")
+    assert (tmp_path / "below" / "a").read_text() == "new"
+    move_file(f"{tmp_path}/none", f"{tmp_path}/below/a")
+    assert not (tmp_path / "below" / "a").exists()

@@ -53,3 +53,13 @@ def test_a_kill_while_it_is_written_leaves_a_whole_one(tmp_path):
         assert (values == state.steps).all()
         steps.append(state.steps)
     assert max(steps) > 0
+
+
+def test_a_checkpoint_on_a_store_comes_back(bucket, s3_files):  # noqa: ARG001
+    checkpoint = Checkpoint(f"s3a://{bucket}/run/checkpoint.npz", every=10)
+    assert checkpoint.load() is None
+    checkpoint.save(State([], 1, 0.0), [np.zeros(2)])
+    checkpoint.save(STATE, VARIABLES)
+    state, variables = checkpoint.load()
+    assert state == STATE
+    assert variables[0].tolist() == VARIABLES[0].tolist()

@@ -1,5 +1,6 @@
 import pytest
 
+from devise_lib.storage.files import files_below
 from devise_lib.training.ranks.events import EventFiles
 from tests.training.event_files import read_scalars
 
@@ -53,3 +54,16 @@ def test_without_a_folder_nothing_is_written_and_losses_pass_all_the_same(tmp_pa
     curves = EventFiles("").curves("devise-0")
     assert list(curves.follow(growing(0.5)))[-1] == [0.5]
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_curves_of_a_store_can_be_followed_while_the_training_runs(tmp_path, bucket, s3_files):
+    folder = f"s3a://{bucket}/logs/job"
+    s3_files.write(f"{folder}/devise-0/of an earlier run", b"x")
+    epochs = EventFiles(folder).curves("devise-0").follow(growing(0.5, 0.25))
+    assert next(epochs) == []
+    for number, _ in enumerate(epochs, start=1):
+        copy = tmp_path / str(number)
+        copy.mkdir()
+        for status in files_below(s3_files, folder):
+            s3_files.download(status.path, copy / status.name)
+        assert read_scalars(copy).get("loss", []) == [(1, 0.5), (2, 0.25)][:number]

@@ -205,3 +205,14 @@ def test_a_cache_has_half_of_the_free_disk_at_the_most_and_leaves_nothing(monkey
         assert not list(tmp_path.iterdir())
     with make_cache(0, 1) as cache:
         assert cache is None
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3a"])
+def test_files_of_a_store_give_the_batches_of_local_ones(files, scheme, bucket, s3_files):
+    stored = [f"{scheme}://{bucket}/features/{Path(url).name}" for url in files]
+    for url, copy in zip(files, stored, strict=True):
+        s3_files.upload(Path(url.removeprefix("file://")), copy)
+    here, there = (take(make_feed(urls), 12) for urls in (files, stored))
+    assert numbers_of(here) == numbers_of(there)
+    for one, other in zip(here, there, strict=True):
+        np.testing.assert_array_equal(np.stack(one["feature"]), np.stack(other["feature"]))

@@ -71,3 +71,20 @@ def test_where_all_speak_of_the_connection_the_first_is_told(play, tmp_path):
         == "rank 1 failed: RuntimeError: Horovod has been shut down"
     )
     assert str(first_cause(f"{tmp_path}/none", 0)) == "a rank failed"
+
+
+def test_ranks_that_share_a_store_alone_are_told_apart(monkeypatch, bucket, s3_files):
+    folder = f"s3a://{bucket}/logs/ranks"
+
+    def fail(_):
+        raise ValueError("no data")
+
+    for rank, function in ((0, str), (1, fail)):
+        monkeypatch.setenv("HOROVOD_RANK", str(rank))
+        if function is fail:
+            with pytest.raises(ValueError, match="no data"):
+                record_outcome(function, 4, folder, StoreAccess(s3_files.settings))
+        else:
+            record_outcome(function, 4, folder, StoreAccess(s3_files.settings))
+    assert str(first_cause(folder, 2)) == "rank 1 failed: ValueError: no data"
+    assert str(first_cause(folder, 3)) == "rank 1 failed: ValueError: no data"

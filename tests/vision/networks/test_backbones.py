@@ -219,3 +219,15 @@ def test_classes_of_another_form_are_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match=r'classes.json: want JSON \{"0": \[label, name\]'):
         read_classes(str(path))
+
+
+def test_a_backbone_on_a_store_comes_back(bucket, s3_files):
+    folder = f"s3a://{bucket}/checkpoints/train_backbone"
+    with pytest.raises(InputError, match="no backbone in s3a://"):
+        load_backbone(folder)
+    backbone = make_backbone(2)
+    backbone.save(folder)
+    assert load_backbone(folder).identity() == backbone.identity()
+    s3_files.write(f"{folder}/backbone.keras", b"another")
+    with pytest.raises(InputError, match="is not the network that"):
+        load_backbone(folder)

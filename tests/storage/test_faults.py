@@ -1,0 +1,173 @@
+"""What a store's faults become, with a server that really fails between the project and S3."""
+
+import logging
+import time
+
+import pytest
+
+from devise_lib.storage import faults
+from devise_lib.storage.faults import StoreError, fault_of
+from devise_lib.storage.remote import RemoteFiles
+from tests.flaky_server import FlakyServer
+
+DATA = bytes(range(251)) * 400
+
+
+@pytest.fixture(scope="module")
+def flaky(s3_server) -> FlakyServer:
+    server = FlakyServer(s3_server)
+    yield server
+    server.refuse()
+
+
+@pytest.fixture
+def path(bucket, store) -> str:
+    """A file that is in the store."""
+    store.write(f"s3a://{bucket}/folder/data.bin", DATA)
+    return f"s3a://{bucket}/folder/data.bin"
+
+
+@pytest.fixture
+def files(flaky, bucket, s3_settings) -> RemoteFiles:
+    """The files of the store through the server that fails; they give up after seconds."""
+    quick = {
+        "fs.s3a.endpoint": flaky.url,
+        "fs.s3a.attempts.maximum": "2",
+        "fs.s3a.connection.timeout": "500ms",
+    }
+    return RemoteFiles("s3a", bucket, {**s3_settings, **quick}, piece_bytes=20_000)
+
+
+def read_all(files: RemoteFiles, path: str) -> bytes:
+    with files.open_range(path, 0, len(DATA)) as opened:
+        return b"".join(iter(lambda: opened.read(1 << 20), b""))
+
+
+REQUESTS = {
+    "status": lambda files, path: files.status(path),
+    "read": lambda files, path: files.read(path),
+    "ranges": read_all,
+    "list": lambda files, path: files.children(path.rpartition("/")[0]),
+    "write": lambda files, path: files.write(f"{path}.new", b"x"),
+    "create": lambda files, path: files.create(f"{path}.created", b"x"),
+    "remove": lambda files, path: files.remove(path),
+}
+
+
+@pytest.mark.parametrize("request_of", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kind"),
+    [
+        (403, "AccessDenied", "the store denies access: allow the role", "denied"),
+        (400, "ExpiredToken", "the credentials have expired: renew them", "outage"),
+        (403, "InvalidAccessKeyId", "does not know these credentials: correct them", "outage"),
+        (404, "NoSuchBucket", "there is no such bucket: create it", "other"),
+        (301, "PermanentRedirect", "in another region.*fs.s3a.endpoint.region", "other"),
+    ],
+)
+def test_a_refusal_is_one_line_with_the_path_and_what_to_do(
+    files, flaky, path, request_of, status, code, message, kind
+):
+    with (
+        flaky.failing(status=status, code=code),
+        pytest.raises(StoreError, match=message) as raised,
+    ):
+        request_of(files, path)
+    said = str(raised.value)
+    assert said.startswith(path.rpartition("/")[0])
+    assert said.endswith(f"({code})")
+    assert "\n" not in said
+    assert raised.value.kind == kind
+
+
+@pytest.mark.parametrize("request_of", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 500, "code": "InternalError"},
+        {"status": 503, "code": "SlowDown"},
+        {"delay_s": 1.0},
+    ],
+    ids=["500", "busy", "slow"],
+)
+def test_a_fault_that_passes_costs_a_retry(files, flaky, path, request_of, fault):
+    before = flaky.requests
+    with flaky.failing(times=1, **fault):
+        request_of(files, path)
+    assert flaky.requests > before + 1
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(files, flaky, path):
+    with flaky.failing(times=2, cut=True):
+        assert read_all(files, path) == DATA
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"status": 500, "code": "InternalError"}, r"failed or was too busy.*\(InternalError\)"),
+        ({"status": 503, "code": "SlowDown"}, r"failed or was too busy.*\(SlowDown\)"),
+        ({"delay_s": 2.0}, "the store does not answer, also when asked again"),
+    ],
+    ids=["500", "busy", "slow"],
+)
+def test_a_fault_that_stays_is_told_after_a_bounded_time(files, flaky, path, fault, message):
+    before = flaky.requests
+    with flaky.failing(**fault), pytest.raises(StoreError, match=message) as raised:
+        files.read(path)
+    assert raised.value.kind == "outage"
+    assert flaky.requests - before <= 2 * 2  # tries, in each of two rounds
+
+
+def test_a_store_that_refuses_connections_is_told_and_found_again(files, flaky, path):
+    flaky.refuse()
+    try:
+        with pytest.raises(StoreError, match="the store does not answer.*check the network"):
+            files.status(path)
+    finally:
+        flaky.listen()
+    assert files.status(path).size == len(DATA)
+
+
+def test_what_fails_while_it_is_written_leaves_the_old_content(files, flaky, path, store, tmp_path):
+    (tmp_path / "new").write_bytes(b"x" * 100)
+    with flaky.failing(status=500, code="InternalError", only=lambda method, _: method == "PUT"):
+        for write in (files.write, lambda path, _: files.upload(tmp_path / "new", path)):
+            with pytest.raises(StoreError):
+                write(path, b"new")
+    assert store.read(path) == DATA
+
+
+def test_without_credentials_the_ways_to_give_some_are_named(
+    bucket, s3_server, monkeypatch, tmp_path
+):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    settings = {"fs.s3a.endpoint": s3_server, "fs.s3a.path.style.access": "true"}
+    with pytest.raises(StoreError, match="there are no credentials: give this machine a role"):
+        RemoteFiles("s3a", bucket, settings).status(f"s3a://{bucket}/x")
+
+
+def test_a_slow_store_is_logged(files, flaky, path, monkeypatch, caplog):
+    monkeypatch.setattr(faults, "SLOW_S", 0.2)
+    with flaky.failing(times=1, delay_s=0.3), caplog.at_level(logging.WARNING, faults.__name__):
+        started = time.monotonic()
+        files.read(path)
+    assert time.monotonic() - started > 0.2
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: the store took 0 s, with its retries"
+    ]
+
+
+def test_the_first_cause_that_is_known_is_named():
+    try:
+        try:
+            raise TimeoutError("no answer")
+        except TimeoutError as error:
+            raise RuntimeError("a library's own") from error
+    except RuntimeError as error:
+        assert fault_of(error) == "TimeoutError"
+    assert fault_of(KeyError("x")) == "KeyError"

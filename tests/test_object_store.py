@@ -1,0 +1,167 @@
+"""The flow with its dump, its photos and its work folder on an S3 server of this machine.
+
+What does not train runs there from the dump to the report. The model and the tables that training
+needs are those of the local run that other tests share, so that every vector can be compared to the
+bit. `make soak` runs the whole flow there, from the sample on.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deltalake import DeltaTable
+
+from devise_lib.config.loader import load_settings
+from devise_lib.index.bundle import read_current, verify
+from devise_lib.run_record import fingerprint, read_inputs, read_record
+from devise_lib.storage.files import files_below
+from tests.conftest import CODE, LOCAL, ROOT, SMALL, run_program, set_options, spark_keys
+from tests.s3_server import KEY, REGION, SECRET, connected, spark_on_s3
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+JOBS = (  # those that train neither words nor networks, and what the report wants
+    *("parse_wikipedia", "prepare_corpus", "ingest_photos", "extract_features", "embed_photos"),
+    *("export_projector", "build_index", "build_signatures", "find_neighbours"),
+    *("predict_labels", "evaluate", "report"),
+)
+TAKEN_OVER = ("word_vectors", "labels")  # tables of the local run that other jobs have made
+RUN_JOBS = """
+import sys
+from devise_lib import pipeline
+pipeline.choose_jobs = lambda *_: sys.argv[1].split(",")
+pipeline.main(sys.argv[2:])
+"""
+
+
+def options_of(server: str) -> dict[str, str]:
+    """How deltalake, a reader that is not the project's, finds the server."""
+    return {
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+    }
+
+
+@pytest.fixture(scope="module")
+def on_s3(small_run, s3_settings, s3_jars, make_bucket, tmp_path_factory) -> str:
+    """The URI of a work folder in which the flow has run."""
+    bucket = make_bucket()
+    work, local = f"s3a://{bucket}/lake/devise", tmp_path_factory.mktemp("local")
+    with connected(s3_settings) as files:
+        for name in ("sample", "checkpoints/train_backbone", *(f"tables/{t}" for t in TAKEN_OVER)):
+            for path in (small_run / name).rglob("*"):
+                if path.is_file():
+                    files.upload(path, f"{work}/{path.relative_to(small_run)}")
+    shutil.copy(small_run / "mlflow.db", local)
+    settings = (
+        f"work_dir={work}",
+        f"tracking_uri=sqlite:///{local}/mlflow.db",
+        *(each for each in SMALL if each.partition(".")[0] in JOBS),
+        *spark_keys(spark_on_s3(s3_jars, s3_settings)),
+        *(*LOCAL, *CODE),
+    )
+    config = ("--config", "conf/s3.toml")
+    done = run_program("-c", RUN_JOBS, ",".join(JOBS), *config, *set_options(settings))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return work
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "columns"),
+    [
+        ("articles", "page_id", ["title", "text", "redirect"]),
+        ("sentences", "page_id", ["position", "tokens"]),
+        ("photos", "photo_id", ["label", "sha256", "size_bytes", "split"]),
+        ("features", "photo_id", ["feature", "backbone_id", "label", "fold"]),
+        ("embeddings", "photo_id", ["embedding", "model_id", "label"]),
+        ("quarantine", "photo_id", ["stage", "reason"]),
+        ("signatures", "photo_id", ["hash_id", "buckets"]),
+        ("neighbours", "photo_id", ["neighbour_id", "rank", "score"]),
+        ("predictions", "photo_id", ["rank", "label", "score"]),
+    ],
+)
+def test_tables_have_the_rows_of_a_local_run(on_s3, small_run, s3_server, name, key, columns):
+    """Read by a program that is not Spark, as analysts do."""
+
+    def rows(table: DeltaTable) -> list[str]:
+        have = [column for column in columns if column in table.schema().to_arrow().names]
+        found = table.to_pyarrow_table(columns=[key, *have]).to_pylist()
+        return sorted(json.dumps(row, default=str, sort_keys=True) for row in found)
+
+    uri = f"{on_s3.replace('s3a:', 's3:')}/tables/{name}"
+    found = rows(DeltaTable(uri, storage_options=options_of(s3_server)))
+    wanted = rows(DeltaTable(small_run / "tables" / name))
+    assert len(found) == len(wanted) > 0
+    assert found == wanted
+
+
+def test_the_bundle_is_that_of_a_local_run(on_s3, small_run, s3_settings):
+    with connected(s3_settings):
+        found, wanted = read_current(on_s3), read_current(str(small_run))
+        verify(found)  # of copies on this disk
+        assert found.manifest.sha256 == wanted.manifest.sha256
+        assert found.manifest.curve == wanted.manifest.curve
+        queries = np.eye(found.manifest.dimension, dtype=np.float32)[:5]
+        places = [bundle.open_index().search(queries, 3, 2)[0] for bundle in (found, wanted)]
+    assert (places[0] == places[1]).all()
+
+
+def test_the_work_folder_has_all_that_a_local_one_has_and_nothing_is_left_over(
+    on_s3, small_run, s3_settings
+):
+    with connected(s3_settings) as files:
+        there = {status.path.removeprefix(f"{on_s3}/") for status in files_below(files, on_s3)}
+        assert "report/index.html" in there
+        assert all(read_record(on_s3, job) for job in JOBS)
+        page = files.read(f"{on_s3}/report/index.html").decode()
+    assert on_s3 in page
+    assert page.count("<img") == (small_run / "report/index.html").read_text().count("<img")
+    assert not [name for name in there if ".lease" in name or ".beat" in name]
+    assert not [name for name in there if "/scratch/" in name or ".draft" in name]
+    assert any(name.startswith("logs/") and name.endswith("/spark.log") for name in there)
+    exported = {name for name in there if "/projector/" in name}
+    local = {str(p.relative_to(small_run)) for p in small_run.glob("export/*/projector/*")}
+    assert exported == local
+
+
+def test_a_resumed_run_finds_all_of_it_unchanged(on_s3, s3_settings, monkeypatch):
+    """Its inputs are in a store, too: they count as unchanged by their etags."""
+    monkeypatch.chdir(ROOT)
+    settings = (f"work_dir={on_s3}", *(s for s in SMALL if s.partition(".")[0] in JOBS))
+    loaded = load_settings(ROOT / "conf" / "s3.toml", list(settings), list(JOBS))
+    with connected(s3_settings):
+        for name in ("parse_wikipedia", "ingest_photos"):
+            config = loaded.jobs[name]
+            inputs = read_inputs(config, lambda _: None)
+            assert sum(state.files for state in inputs) > 0
+            assert read_record(on_s3, name).fingerprint == fingerprint(config, inputs)
+
+
+@pytest.mark.soak
+def test_the_whole_flow_runs_there_from_the_sample_on(
+    s3_settings, s3_jars, make_bucket, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))  # MLflow's file lies below it
+    work = f"s3a://{make_bucket()}/devise"
+    settings = (
+        f"work_dir={work}",
+        *SMALL,
+        *spark_keys(spark_on_s3(s3_jars, s3_settings)),
+        *(*LOCAL, *CODE),
+    )
+    words = ("-m", "devise_lib.pipeline", "--config", "conf/s3.toml", *set_options(settings))
+    done = run_program(*words, timeout_s=1_200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [state] = Path(tmp_path, ".devise").iterdir()
+    assert f"MLflow sqlite:///{state}/mlflow.db" in done.stdout.splitlines()[0]
+    with connected(s3_settings) as files:
+        there = {status.path.removeprefix(f"{work}/") for status in files_below(files, work)}
+    for part in ("mlartifacts/", "logs/tensorboard/train_devise/", "export/word_vectors.bin"):
+        assert any(name.startswith(part) for name in there), part
+    assert any(name.endswith("saved_model/1/saved_model.pb") for name in there)
+    assert not [name for name in there if name.endswith(".npz") and "checkpoints" in name]
