@@ -40,6 +40,11 @@ EXIT_CODES = (
         "An input cannot be used, or another process runs the same job in the work folder.",
         "a message without a stack trace",
     ),
+    (
+        f"{EXIT_FAILED}",
+        "The process was suspended, and another one took over its lease on an object store.",
+        "a line that says so",
+    ),
     (f"{EXIT_FAILED}", "Any other error.", "a stack trace"),
     (
         f"{EXIT_USAGE}",

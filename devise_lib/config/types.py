@@ -193,11 +193,13 @@ class JobConfig(Frozen):
 
     work_dir: WorkDir = "work"
     """The work folder, which holds tables, index, models and report. The driver and every executor
-    must see it: a local disk, NFS, or a mounted store."""
+    must see it: a local disk, NFS, a mounted store, or the URI of an object store (s3://, s3a://,
+    gs://, abfss://, hdfs://). dbfs:/ is refused."""
     seed: Seed = 0
     """The seed of everything that the jobs draw at random."""
     tracking_uri: OptionalPath = ""
-    """The address of MLflow's store. "" means an SQLite file in the work folder."""
+    """The address of MLflow's store. "" means an SQLite file in the work folder. For a work folder
+    on an object store the file lies below ~/.devise on the driver, and is lost with it."""
     catalog: OptionalPath = ""
     """A prefix for table names in Spark's catalog, such as `main.devise`. With "" the tables are
     known by their paths alone."""

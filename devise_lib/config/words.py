@@ -24,7 +24,7 @@ class ParseWikipedia(JobConfig):
     needs = ("make_sample",)
     file_keys = pattern_keys = ("dump", "index")
     dump: GivenPath
-    """The dump: a file or a folder of its parts, by a path or a URI that Spark's Hadoop opens."""
+    """The dump: a file or a folder of its parts, by a path or a URI of an object store."""
     index: OptionalPath = ""
     """The index of a multistream dump. "" takes the file beside it that Wikipedia's naming gives.
     The job counts the pages that it reads against the index. A dump needs none."""
