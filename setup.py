@@ -61,7 +61,7 @@ setup(
     extras_require={
         "cpu": ["tensorflow-cpu==2.21.*", "faiss-cpu==1.15.1"],
         "gpu": ["tensorflow[and-cuda]==2.21.*", "faiss-gpu==1.15.1"],
-        "s3": ["s3fs"],
+        "s3": ["s3fs", "boto3"],
         "gs": ["gcsfs"],
         "azure": ["adlfs"],
         "dev": [

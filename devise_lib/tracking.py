@@ -104,31 +104,32 @@ def _artifacts_in(work_dir: str) -> str:
 
 
 def _reach_store(work_dir: str) -> None:
-    """Lets MLflow reach the artifacts on S3 with the session's settings, unless others are given.
+    """Lets MLflow reach artifacts on S3 with the session's settings, unless others are given.
 
-    MLflow takes the environment variables of AWS's tools, and two of its own.
+    Keys go to boto3 itself and into no variable, because the environment is passed on to ranks.
     """
     place = urlsplit(work_dir)
     if not place.scheme.startswith("s3"):
         return
+    import boto3  # of the extra s3
+
     settings = store_files().settings
-    values = {
-        "MLFLOW_S3_ENDPOINT_URL": s3_endpoint(place.netloc, settings),
-        **{
-            variable: s3_setting(place.netloc, settings, name)
-            for variable, name in {
-                "AWS_DEFAULT_REGION": "endpoint.region",
-                "AWS_ACCESS_KEY_ID": "access.key",
-                "AWS_SECRET_ACCESS_KEY": "secret.key",
-                "AWS_SESSION_TOKEN": "session.token",
-            }.items()
-        },
-    }
-    if s3_setting(place.netloc, settings, "path.style.access").lower() == "true":
-        values["MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"] = "path"
-    for variable, value in values.items():
-        if value:
-            os.environ.setdefault(variable, value)
+
+    def setting(name: str) -> str:
+        return s3_setting(place.netloc, settings, name)
+
+    if endpoint := s3_endpoint(place.netloc, settings):
+        os.environ.setdefault("MLFLOW_S3_ENDPOINT_URL", endpoint)
+    if setting("path.style.access").lower() == "true":
+        os.environ.setdefault("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "path")
+    session = {"region_name": setting("endpoint.region")}
+    if "AWS_ACCESS_KEY_ID" not in os.environ:
+        session |= {
+            "aws_access_key_id": setting("access.key"),
+            "aws_secret_access_key": setting("secret.key"),
+            "aws_session_token": setting("session.token"),
+        }
+    boto3.setup_default_session(**{name: value for name, value in session.items() if value})
 
 
 @contextmanager

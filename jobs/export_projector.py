@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
 from devise_lib.errors import InputError
-from devise_lib.report.projector import write_projector
+from devise_lib.report.projector import CONFIG, write_projector
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.job.locks import only_export
@@ -51,7 +51,7 @@ def _export(
     folder = f"{config.work_dir}/export/{model.model_id}/projector"
     with draft_of(folder) as draft:
         write_projector(draft, [photos, named])
-        replace_folder(draft, folder)
+        replace_folder(draft, folder, last=CONFIG)
     tracking.log_params({"model_id": model.model_id, "folder": folder})
     return {"photos": len(photos.rows), "labels": len(named.rows)}
 

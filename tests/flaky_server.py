@@ -1,6 +1,7 @@
 """A server between the project and an S3 server, which fails as it is told to."""
 
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -123,7 +124,7 @@ class FlakyServer:
                 if fault and fault.cut and content:
                     self.wfile.write(content[: len(content) // 2])
                     self.wfile.flush()
-                    self.connection.close()
+                    self.connection.shutdown(socket.SHUT_RDWR)
                     return
                 self.wfile.write(content)
 

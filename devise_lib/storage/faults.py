@@ -20,6 +20,10 @@ _REGION = (
     *("IncorrectEndpoint", "301"),
 )
 _BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "500", "502", "503")
+_BROKEN_OFF = (
+    *("ResponseStreamingError", "IncompleteRead", "ClientPayloadError"),
+    *("SocketTimeoutError", "FSTimeoutError"),  # while the body is read
+)
 _NO_ANSWER = (
     *(
         "EndpointConnectionError",
@@ -28,7 +32,7 @@ _NO_ANSWER = (
         "ConnectionClosedError",
     ),
     *("HTTPClientError", "FSTimeoutError", "TimeoutError", "ClientConnectorError"),
-    *("ResponseStreamingError", "IncompleteRead", "ClientPayloadError", "ServiceRequestError"),
+    *("ServiceRequestError", *_BROKEN_OFF),
 )
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
 _OUTAGES = (_EXPIRED, _UNKNOWN, _BUSY, _NO_ANSWER, _NO_CREDENTIALS)
@@ -109,6 +113,11 @@ def fault_of(error: BaseException) -> str:
     return next(known, names[0])
 
 
+def breaks_off(error: BaseException) -> bool:
+    """Returns whether an answer of a store began and did not end."""
+    return fault_of(error) in _BROKEN_OFF
+
+
 def describe(path: str, name: str, error: BaseException) -> StoreError:
     """Returns the error to raise for a fault.
 
@@ -117,11 +126,10 @@ def describe(path: str, name: str, error: BaseException) -> StoreError:
         name: of `fault_of`.
         error: as the library raised it.
     """
-    kind: Kind = "denied" if name in _DENIED or isinstance(error, PermissionError) else "other"
-    if any(name in group for group in _OUTAGES):
-        kind = "outage"
     for group, remedy in REMEDIES.items():
         if name in group:
-            return StoreError(f"{path}: {remedy} ({name})", kind)
+            kind: Kind = "denied" if group is _DENIED else "other"
+            return StoreError(f"{path}: {remedy} ({name})", "outage" if group in _OUTAGES else kind)
     said = str(error).partition("\n")[0]
+    kind = "denied" if isinstance(error, PermissionError) else "other"
     return StoreError(f"{path}: the store answers {name}: {said}", kind)

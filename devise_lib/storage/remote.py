@@ -8,11 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tenacity import retry, retry_if_exception, stop_after_attempt
+
 from devise_lib.errors import InputError
-from devise_lib.storage.faults import NoConditionError, StoreError, fault_of, store_errors
+from devise_lib.storage.faults import (
+    NoConditionError,
+    StoreError,
+    breaks_off,
+    fault_of,
+    store_errors,
+)
 from devise_lib.storage.files import FileStatus
 from devise_lib.storage.ranges import ReadAhead
-from devise_lib.storage.settings import PROTOCOLS, ROUNDS, Settings, fsspec_options
+from devise_lib.storage.settings import ATTEMPTS, PROTOCOLS, Settings, fsspec_options
 
 PIECE_BYTES = 8 << 20  # of a range, per request; a stream holds two pieces
 PAGE_KEYS = 1_000  # names per request, the limit of S3
@@ -23,6 +31,12 @@ ONLY_NEW: dict[str, dict[str, Any]] = {
     "gs": {"mode": "create"},
     "abfs": {"overwrite": False},
 }
+
+
+# Asks again where an answer breaks off, because botocore does not.
+_until_whole = retry(
+    retry=retry_if_exception(breaks_off), stop=stop_after_attempt(ATTEMPTS), reraise=True
+)
 
 
 class RemoteFiles:
@@ -104,7 +118,7 @@ class RemoteFiles:
         in_one_request = {"max_concurrency": 1} if self._is_s3 else {}
         try:
             with self._errors(path):
-                return bytes(self._fs.cat_file(self._key(path), **in_one_request))
+                return self._content(path, **in_one_request)
         except FileNotFoundError:
             self._require_bucket(path)
             return None
@@ -139,6 +153,7 @@ class RemoteFiles:
             try:
                 is_folder = self._fs.info(key)["type"] == "directory"
             except FileNotFoundError:
+                self._require_bucket(path)
                 return
             names = self._fs.find(key) if is_folder else [key]
             if not self._is_s3:
@@ -164,7 +179,7 @@ class RemoteFiles:
             StoreError: the store refuses or does not answer.
         """
         with self._errors(path):
-            self._fs.get_file(self._key(path), str(target))
+            self._save(path, target)
 
     def copy(self, source: str, path: str) -> None:
         """Copies a file within the store, so that its bytes do not pass through this process."""
@@ -174,13 +189,21 @@ class RemoteFiles:
     def _fetch(self, path: str, first: int, last: int) -> bytes:
         try:
             with self._errors(path):
-                return bytes(self._fs.cat_file(self._key(path), start=first, end=last))
+                return self._content(path, start=first, end=last)
         except FileNotFoundError:
             raise StoreError(f"{path} is gone: it was there when it was listed", "gone") from None
         except StoreError as error:
             if fault_of(error) in ("InvalidRange", "416"):  # It begins behind the end of the file.
                 return b""
             raise
+
+    @_until_whole
+    def _content(self, path: str, **options: Any) -> bytes:
+        return bytes(self._fs.cat_file(self._key(path), **options))
+
+    @_until_whole
+    def _save(self, path: str, target: Path) -> None:
+        self._fs.get_file(self._key(path), str(target))
 
     def _list(self, folder: str) -> Iterator[FileStatus]:
         key, is_there = self._key(folder), False
@@ -259,7 +282,7 @@ def _open_store(scheme: str, authority: str, settings: Settings) -> Any:
             f"{scheme}://{authority} cannot be opened on this machine ({error}): install "
             f"devise-spark with the extra that its store needs, such as devise-spark[s3]"
         ) from error
-    found.retries = ROUNDS
+    found.retries = 1  # because botocore tries again
     return found
 
 

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from devise_lib.errors import InputError
+
 Settings = Mapping[str, str]
 
 PREFIXES = ("fs.s3a.", "fs.azure.", "fs.gs.")  # of the settings that a process needs
@@ -32,23 +34,28 @@ S3_NAMES = (
     *("access.key", "secret.key", "session.token"),
     "aws.credentials.provider",  # whether it is the anonymous one
     *("attempts.maximum", "connection.timeout", "connection.establish.timeout"),
+    *("encryption.algorithm", "encryption.key"),  # SSE-S3 and SSE-KMS
 )
 AZURE_NAMES = ("key", "oauth2.client.id", "oauth2.client.secret", "oauth2.client.endpoint")
-# A request is tried so often by botocore, which waits longer each time, in so many rounds by s3fs,
-# which also repeats answers that break off. A try fails after so many seconds. So a store that
-# cannot be reached is given up after a minute, and one that never answers after three.
-ATTEMPTS, ROUNDS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 2, 5.0, 20.0
+# Tries of a request, before each of which botocore waits longer, and seconds after which a try has
+# failed. A store that never answers is given up after some 45 s, before READ_TIMEOUT_S of
+# photo_limits would refuse a photo.
+ATTEMPTS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 4, 5.0, 10.0
+ENCRYPTIONS = {"SSE-S3": "AES256", "AES256": "AES256", "SSE-KMS": "aws:kms"}  # Hadoop's -> S3's
 _UNITS_S = {"": 1e-3, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}  # without one: milliseconds
 
 
 def is_store(uri: str) -> bool:
-    """Returns whether a URI names a store, its bucket included, and no place of another kind.
+    """Returns whether a URI names a store and its bucket; HDFS has a default host.
 
-    >>> is_store("s3a://bucket/folder"), is_store("s3:/bucket"), is_store("dbfs:/folder")
+    >>> is_store("s3a://bucket/folder"), is_store("s3:///folder"), is_store("dbfs:/folder")
     (True, False, False)
     """
-    place = urlsplit(uri)
-    return place.scheme in PROTOCOLS and bool(place.netloc) and "://" in uri
+    scheme, slashes, rest = uri.partition("://")
+    protocol = PROTOCOLS.get(scheme.lower())
+    return bool(
+        slashes and protocol and (protocol == "hdfs" or (not rest.startswith("/") and rest))
+    )
 
 
 def fsspec_options(scheme: str, authority: str, settings: Settings) -> dict[str, Any]:
@@ -104,7 +111,12 @@ def _s3_options(bucket: str, settings: Settings) -> dict[str, Any]:
         "token": get("session.token"),
         "anon": "Anonymous" in get("aws.credentials.provider"),
     }
+    of_writes = {
+        "ServerSideEncryption": ENCRYPTIONS.get(get("encryption.algorithm").upper(), ""),
+        "SSEKMSKeyId": get("encryption.key"),
+    }
     return {
+        "s3_additional_kwargs": {name: value for name, value in of_writes.items() if value},
         "client_kwargs": {name: value for name, value in client.items() if value},
         "config_kwargs": config,
         **{name: value for name, value in keys.items() if value},
@@ -145,11 +157,11 @@ def seconds(text: str) -> float:
     """Returns a time as Hadoop writes it, such as "200s" or "5000" (milliseconds); 0 for "".
 
     Raises:
-        ValueError: the text is no time.
+        InputError: the text is no time.
     """
     if not text.strip():
         return 0.0
     found = re.fullmatch(r"(\d+)\s*(ms|s|m|h)?", text.strip().lower())
     if found is None:
-        raise ValueError(f"{text!r} is no time: want a number with ms, s, m or h")
+        raise InputError(f"a time-out of fs.s3a is {text!r}: want a number with ms, s, m or h")
     return int(found[1]) * _UNITS_S[found[2] or ""]

@@ -12,9 +12,9 @@ from devise_lib.errors import InputError
 from devise_lib.paths import is_remote
 from devise_lib.storage.files import LOCAL_FILES, Files, FileStatus
 from devise_lib.storage.remote import RemoteFiles
-from devise_lib.storage.settings import PROTOCOLS, Settings
+from devise_lib.storage.settings import PROTOCOLS, Settings, is_store
 
-_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<authority>[^/]*)")
+_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?P<authority>[^/]*)")
 _OPENING = threading.Lock()
 
 
@@ -63,7 +63,7 @@ class StoreFiles:
             InputError: no package speaks to such a store, or it is not installed.
         """
         found = _URI.match(path)
-        if found is None or found["scheme"].lower() not in PROTOCOLS:
+        if found is None or not is_store(path):
             raise InputError(
                 f"{path}: there is no such store, want a path or a URI that begins with "
                 + ", ".join(f"{name}://" for name in PROTOCOLS)
