@@ -153,3 +153,14 @@ def spark_on_s3(jars: str, settings: Mapping[str, str]) -> dict[str, str]:
         "hadoop.fs.s3a.attempts.maximum": "2",
         "hadoop.fs.s3a.retry.limit": "2",
     }
+
+
+def deltalake_options(server: str) -> dict[str, str]:
+    """How deltalake, a reader that is not the project's, finds the server."""
+    return {
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+    }

@@ -18,7 +18,7 @@ from devise_lib.index.bundle import read_current, verify
 from devise_lib.run_record import fingerprint, read_inputs, read_record
 from devise_lib.storage.files import files_below
 from tests.conftest import CODE, LOCAL, ROOT, SMALL, run_program, set_options, spark_keys
-from tests.s3_server import KEY, REGION, SECRET, connected, spark_on_s3
+from tests.s3_server import connected, deltalake_options, spark_on_s3
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -34,17 +34,6 @@ from devise_lib import pipeline
 pipeline.choose_jobs = lambda *_: sys.argv[1].split(",")
 pipeline.main(sys.argv[2:])
 """
-
-
-def options_of(server: str) -> dict[str, str]:
-    """How deltalake, a reader that is not the project's, finds the server."""
-    return {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +83,7 @@ def test_tables_have_the_rows_of_a_local_run(on_s3, small_run, s3_server, name, 
         return sorted(json.dumps(row, default=str, sort_keys=True) for row in found)
 
     uri = f"{on_s3.replace('s3a:', 's3:')}/tables/{name}"
-    found = rows(DeltaTable(uri, storage_options=options_of(s3_server)))
+    found = rows(DeltaTable(uri, storage_options=deltalake_options(s3_server)))
     wanted = rows(DeltaTable(small_run / "tables" / name))
     assert len(found) == len(wanted) > 0
     assert found == wanted

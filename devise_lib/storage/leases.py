@@ -22,7 +22,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -155,6 +155,11 @@ class _Lease:
                 return
 
     def release(self) -> None:
+        """Removes the files; where the store is out of reach, the lease becomes stale by itself."""
+        with suppress(StoreError):
+            self._remove_mine()
+
+    def _remove_mine(self) -> None:
         number, holder = self._current()
         if holder is not None and holder.owner == self._me.owner:
             self._files.remove(self._lease_path(number))

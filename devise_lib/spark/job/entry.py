@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
-from devise_lib.command_line import check_command_line, exit_on_input_error
+from devise_lib.command_line import check_command_line, exit_on_input_error, find_input_error
 from devise_lib.config.types import JobConfig
 from devise_lib.run_record import (
     JobRecord,
@@ -22,6 +22,7 @@ from devise_lib.run_record import (
 from devise_lib.spark.job.locks import only_run
 from devise_lib.spark.job.log import job_log, where_to_look
 from devise_lib.spark.platform.session import start_session
+from devise_lib.spark.platform.stores import store_error_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.user_tables import table_state
 
@@ -67,9 +68,16 @@ def execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str
 
     Raises:
         InputError: the job is running in this work folder already. Its record stays as it is.
+        StoreError: Spark or Python met a fault of the store.
     """
-    with nullcontext() if config.beside_itself else only_run(config.work_dir, config.name):
-        return _execute(spark, run, config, parent_run_id)
+    try:
+        with nullcontext() if config.beside_itself else only_run(config.work_dir, config.name):
+            return _execute(spark, run, config, parent_run_id)
+    except Exception as error:
+        fault = store_error_of(error)
+        if fault is None or find_input_error(error):
+            raise
+        raise fault from error
 
 
 def _execute(spark: SparkSession, run: Run, config: JobConfig, parent_run_id: str) -> JobRecord:

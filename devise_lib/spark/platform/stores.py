@@ -13,12 +13,29 @@ from xml.etree import ElementTree
 from pyspark.sql import SparkSession
 
 from devise_lib.paths import is_remote
+from devise_lib.storage.faults import REMEDIES, StoreError, describe
 from devise_lib.storage.settings import PREFIXES
 from devise_lib.storage.stores import set_store_settings
 
 SECRETS = ("fs.s3a.access.key", "fs.s3a.secret.key", "fs.s3a.session.token")
 VAULTS = ("hadoop.security.credential.provider.path", "fs.s3a.security.credential.provider.path")
 DEFAULTS = ("core-default.xml", "hdfs-default.xml")  # of Hadoop, where a user has set nothing
+# Codes of S3 that Hadoop passes on, and what Hadoop itself calls the faults without a code.
+CODES = [name for group in REMEDIES for name in group if not name.isdigit()]
+HADOOP_SIGNS = {
+    "UnknownStoreException": "NoSuchBucket",
+    "AWSRedirectException": "PermanentRedirect",
+    "AWSServiceThrottledException": "SlowDown",
+    "AWSStatus500Exception": "InternalError",
+    "NoAuthWithAWSException": "NoCredentialsError",
+    "AccessDeniedException": "AccessDenied",
+    "AWSNoResponseException": "EndpointConnectionError",
+    "AWSApiCallTimeoutException": "ReadTimeoutError",
+    "ConnectTimeoutException": "ConnectTimeoutError",
+    "SocketTimeoutException": "ReadTimeoutError",
+    "ConnectException": "EndpointConnectionError",
+    "Unable to execute HTTP request": "EndpointConnectionError",
+}
 _S3 = re.compile(r"^s3n?://", re.IGNORECASE)
 
 
@@ -65,3 +82,18 @@ def store_settings(spark: SparkSession) -> dict[str, str]:
             if characters := configuration.getPassword(name):
                 found[name] = jvm.java.lang.String(characters)
     return found
+
+
+def store_error_of(error: BaseException) -> StoreError | None:
+    """Return the one line for a store's fault that Spark met; None if it was another fault.
+
+    Spark raises what Hadoop says as the text of an exception.
+    """
+    text = str(error)
+    if "fs.s3a" not in text:
+        return None
+    name = next((name for name in CODES if re.search(rf"\b{name}\b", text)), "")
+    if not name:
+        name = next((code for sign, code in HADOOP_SIGNS.items() if sign in text), "")
+    path = re.search(r"s3a://[^\s:,;)\"']+", text)
+    return describe(path[0] if path else "the store", name, error) if name else None
