@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import socket
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,14 +24,26 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """The URL of a server, which keeps its buckets in memory."""
-    from moto.server import ThreadedMotoServer  # here, because it takes a second to import
+    """The URL of a server, which keeps its buckets in memory.
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    It is a process of its own, because some readers hold Python's lock while they wait for it.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(words, stdout=quiet, stderr=quiet) as server:
+        deadline = time.monotonic() + 60
+        while True:
+            with socket.socket() as asked:
+                if not asked.connect_ex(("127.0.0.1", port)):
+                    break
+            assert server.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,6 @@ def on_s3(small_run, s3_settings, s3_jars, make_bucket, tmp_path_factory) -> str
         ("articles", "page_id", ["title", "text", "redirect"]),
         ("sentences", "page_id", ["position", "tokens"]),
         ("photos", "photo_id", ["label", "sha256", "size_bytes", "split"]),
-        ("features", "photo_id", ["feature", "backbone_id", "label", "fold"]),
         ("embeddings", "photo_id", ["embedding", "model_id", "label"]),
         ("quarantine", "photo_id", ["stage", "reason"]),
         ("signatures", "photo_id", ["hash_id", "buckets"]),
