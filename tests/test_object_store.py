@@ -55,7 +55,9 @@ def on_s3(small_run, s3_settings, s3_jars, make_bucket, tmp_path_factory) -> str
         *(*LOCAL, *CODE),
     )
     config = ("--config", "conf/s3.toml")
-    done = run_program("-c", RUN_JOBS, ",".join(JOBS), *config, *set_options(settings))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(local))  # where logs lie until they are copied
+        done = run_program("-c", RUN_JOBS, ",".join(JOBS), *config, *set_options(settings))
     assert done.returncode == 0, done.stdout + done.stderr
     return work
 
