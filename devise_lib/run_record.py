@@ -13,7 +13,6 @@ from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.paths import is_remote, local, split_glob
 from devise_lib.storage.copies import state_folder
-from devise_lib.storage.files import files_below
 from devise_lib.storage.stores import store_files
 
 MOST_FILES = 100_000  # per input that are checked for changes
@@ -127,9 +126,9 @@ def file_state(path: str) -> InputState:
             found = files.status(split_glob(here)[0])
         if found is None:
             return InputState(path)
-        below = files_below(files, found.path) if found.is_folder else iter([found])
+        below = files.below(found.path) if found.is_folder else iter([found])
         statuses = list(islice(below, MOST_FILES + 1))
-    except InputError as error:
+    except (InputError, OSError) as error:
         return InputState(path, unknown=str(error))
     if len(statuses) > MOST_FILES:
         return InputState(path, unknown=f"it has more than {MOST_FILES:,} files")

@@ -67,7 +67,8 @@ def connect(config: JobConfig) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = config.tracking_uri or store_in(config.work_dir)
     state_folder(config.work_dir).mkdir(parents=True, exist_ok=True)
-    _reach_store(config.work_dir)
+    if not config.tracking_uri:
+        _reach_store(config.work_dir)
     mlflow.set_tracking_uri(uri)
     try:
         client = MlflowClient()
@@ -111,8 +112,12 @@ def _reach_store(work_dir: str) -> None:
     place = urlsplit(work_dir)
     if not place.scheme.startswith("s3"):
         return
-    import boto3  # of the extra s3
-
+    try:
+        import boto3
+    except ImportError as error:
+        raise InputError(
+            f"MLflow cannot store artifacts in {work_dir} ({error}): install devise-spark[s3]"
+        ) from error
     settings = store_files().settings
 
     def setting(name: str) -> str:

@@ -22,7 +22,7 @@ from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.train.fine_tune import ModelToTune, register_tuned, tune_on_ranks
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder
-from devise_lib.storage.stores import store_files
+from devise_lib.storage.stores import clean_up
 
 
 def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
@@ -43,7 +43,7 @@ def run(spark: SparkSession, config: FineTune) -> dict[str, int]:
     tracking.log_curve("validation", [score.value for score in tuned.scores], first=0)
     tracking.log_curve("loss", tuned.losses, first=1)
     rows = register_tuned(config, tables, photos, base, tuned) if tuned.keras_file else 0
-    store_files().remove(checkpoints)
+    clean_up(checkpoints)
     return {"epochs": len(tuned.losses), "features": rows}
 
 

@@ -21,7 +21,7 @@ from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.train.backbone import fit_softmax
 from devise_lib.spark.train.horovod_ranks import checkpoint_folder
-from devise_lib.storage.stores import store_files
+from devise_lib.storage.stores import clean_up
 from devise_lib.vision.networks.backbones import Backbone, backbone_folder, read_classes
 from devise_lib.vision.networks.build import read_network
 
@@ -44,7 +44,7 @@ def run(spark: SparkSession, config: TrainBackbone) -> dict[str, int]:
         backbone, photos = fit_softmax(spark, config, tables, checkpoints)
     backbone.save(backbone_folder(config.work_dir))
     if checkpoints:  # Only now, because a run that is killed before saving continues from there.
-        store_files().remove(checkpoints)
+        clean_up(checkpoints)
     tracking.log_params(
         {"classes_count": len(backbone.classes), "backbone_id": backbone.identity()}
     )

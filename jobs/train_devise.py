@@ -24,7 +24,7 @@ from devise_lib.spark.train.plots import training_plots
 from devise_lib.spark.train.projection import train_on_ranks
 from devise_lib.spark.train.promotion import compare, register
 from devise_lib.spark.train.runs import log_outcome
-from devise_lib.storage.stores import store_files
+from devise_lib.storage.stores import clean_up
 from devise_lib.training.model import assemble
 from devise_lib.vision.networks.backbones import backbone_folder, load_backbone
 
@@ -48,7 +48,7 @@ def run(spark: SparkSession, config: TrainDevise) -> dict[str, int]:
     model = register(training.bundle, network, config.model_name, version, decision)
     if decision.wins:
         tracking.promote(model)
-    store_files().remove(training.checkpoints)
+    clean_up(training.checkpoints)
     return {
         "features": training.rows,
         "ranks": outcome.size,

@@ -16,7 +16,6 @@ from deltalake import DeltaTable
 from devise_lib.config.loader import load_settings
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.run_record import fingerprint, read_inputs, read_record
-from devise_lib.storage.files import files_below
 from tests.conftest import CODE, LOCAL, ROOT, SMALL, run_program, set_options, spark_keys
 from tests.s3_server import connected, deltalake_options, spark_on_s3
 
@@ -105,13 +104,13 @@ def test_the_work_folder_has_all_that_a_local_one_has_and_nothing_is_left_over(
     on_s3, small_run, s3_settings
 ):
     with connected(s3_settings) as files:
-        there = {status.path.removeprefix(f"{on_s3}/") for status in files_below(files, on_s3)}
+        there = {status.path.removeprefix(f"{on_s3}/") for status in files.below(on_s3)}
         assert "report/index.html" in there
         assert all(read_record(on_s3, job) for job in JOBS)
         page = files.read(f"{on_s3}/report/index.html").decode()
     assert on_s3 in page
     assert page.count("<img") == (small_run / "report/index.html").read_text().count("<img")
-    assert not [name for name in there if ".lease" in name or ".beat" in name]
+    assert not [name for name in there if name.endswith(".beat")]
     assert not [name for name in there if "/scratch/" in name or ".draft" in name]
     assert any(name.startswith("logs/") and name.endswith("/spark.log") for name in there)
     exported = {name for name in there if "/projector/" in name}
@@ -150,7 +149,7 @@ def test_the_whole_flow_runs_there_from_the_sample_on(
     [state] = Path(tmp_path, ".devise").iterdir()
     assert f"MLflow sqlite:///{state}/mlflow.db" in done.stdout.splitlines()[0]
     with connected(s3_settings) as files:
-        there = {status.path.removeprefix(f"{work}/") for status in files_below(files, work)}
+        there = {status.path.removeprefix(f"{work}/") for status in files.below(work)}
     for part in ("mlartifacts/", "logs/tensorboard/train_devise/", "export/word_vectors.bin"):
         assert any(name.startswith(part) for name in there), part
     assert any(name.endswith("saved_model/1/saved_model.pb") for name in there)

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from filelock import FileLock
 
 from devise_lib.errors import InputError
 from devise_lib.paths import is_remote, last_part
-from devise_lib.storage.files import files_below, write_atomically
+from devise_lib.storage.files import write_atomically
 from devise_lib.storage.stores import store_files
 
 CACHE_S = 7 * 24 * 3600.0  # A copy that nobody has asked for in this time is removed.
@@ -60,7 +62,7 @@ def fetched_folder(folder: str) -> Iterator[Path]:
         return
     files = store_files()
     with tempfile.TemporaryDirectory(prefix="devise-folder-") as scratch:
-        for status in files_below(files, folder):
+        for status in files.below(folder):
             copy = Path(scratch) / status.path.removeprefix(f"{folder}/")
             copy.parent.mkdir(parents=True, exist_ok=True)
             files.download(status.path, copy)
@@ -98,7 +100,8 @@ def state_folder(work_dir: str) -> Path:
     """
     if not is_remote(work_dir):
         return Path(work_dir)
-    digest = hashlib.sha256(work_dir.encode()).hexdigest()
+    one_name = re.sub("^s3[an]:", "s3:", work_dir)  # all name the same
+    digest = hashlib.sha256(one_name.encode()).hexdigest()
     return Path.home() / ".devise" / f"{last_part(work_dir)}-{digest[:8]}"
 
 
@@ -106,7 +109,8 @@ def cache_folder() -> Path:
     """Returns the folder of this user's copies, below TMPDIR."""
     folder = Path(tempfile.gettempdir()) / f"devise-cache-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    about = folder.lstat()  # of the folder itself, because others may put a link there
+    if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode):
         raise InputError(f"{folder} belongs to another user: set TMPDIR to a folder of your own")
     return folder
 

@@ -13,13 +13,17 @@ SLOW_S = 10.0  # a request that takes longer, with its retries, is logged
 
 _NO_BUCKET = ("NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "FilesystemNotFound")
 _DENIED = ("AccessDenied", "AllAccessDisabled", "AuthorizationFailure", "403", "Forbidden")
+_CLOCK = ("RequestTimeTooSkewed",)
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 _UNKNOWN = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthenticationFailed")
 _REGION = (
     *("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
     *("IncorrectEndpoint", "301"),
 )
-_BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "500", "502", "503")
+_BUSY = (
+    *("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "TooManyRequests"),
+    *("429", "500", "502", "503", "504"),
+)
 _BROKEN_OFF = (
     *("ResponseStreamingError", "IncompleteRead", "ClientPayloadError"),
     *("SocketTimeoutError", "FSTimeoutError"),  # while the body is read
@@ -31,11 +35,11 @@ _NO_ANSWER = (
         "ReadTimeoutError",
         "ConnectionClosedError",
     ),
-    *("HTTPClientError", "FSTimeoutError", "TimeoutError", "ClientConnectorError"),
+    *("HTTPClientError", "TimeoutError", "ClientConnectorError"),
     *("ServiceRequestError", *_BROKEN_OFF),
 )
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
-_OUTAGES = (_EXPIRED, _UNKNOWN, _BUSY, _NO_ANSWER, _NO_CREDENTIALS)
+_OUTAGES = (*(_NO_BUCKET, _EXPIRED, _UNKNOWN, _CLOCK, _REGION, _BUSY, _NO_ANSWER, _NO_CREDENTIALS),)
 
 REMEDIES = {  # names of codes and of exceptions -> what is wrong, and what to do
     _NO_BUCKET: "there is no such bucket: create it, or correct the path",
@@ -44,6 +48,7 @@ REMEDIES = {  # names of codes and of exceptions -> what is wrong, and what to d
     _UNKNOWN: "the store does not know these credentials: correct them",
     _REGION: "the bucket is in another region, or the endpoint is another store's: set "
     "fs.s3a.endpoint.region, and fs.s3a.endpoint where the store is not AWS",
+    _CLOCK: "this machine's clock differs too much from the store's: set it",
     _BUSY: "the store failed or was too busy, also when asked again: run the job again later",
     _NO_ANSWER: "the store does not answer, also when asked again: check the network, and "
     "fs.s3a.endpoint where the store is not AWS",
@@ -118,18 +123,18 @@ def breaks_off(error: BaseException) -> bool:
     return fault_of(error) in _BROKEN_OFF
 
 
-def describe(path: str, name: str, error: BaseException) -> StoreError:
+def describe(path: str, name: str, error: BaseException | None = None) -> StoreError:
     """Returns the error to raise for a fault.
 
     Args:
         path: that the request was about.
         name: of `fault_of`.
-        error: as the library raised it.
+        error: as the library raised it; None if the store answered in another way.
     """
     for group, remedy in REMEDIES.items():
         if name in group:
             kind: Kind = "denied" if group is _DENIED else "other"
             return StoreError(f"{path}: {remedy} ({name})", "outage" if group in _OUTAGES else kind)
-    said = str(error).partition("\n")[0]
+    said = str(error or "no reason").partition("\n")[0]
     kind = "denied" if isinstance(error, PermissionError) else "other"
     return StoreError(f"{path}: the store answers {name}: {said}", kind)

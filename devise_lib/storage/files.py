@@ -60,6 +60,12 @@ class Files(Protocol):
             InputError, OSError: it cannot be listed.
         """
 
+    def below(self, folder: str) -> Iterator[FileStatus]:
+        """Yields every file in a folder and below it; nothing if there is no such folder.
+
+        Links to local folders are not followed, because they may lead back.
+        """
+
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
         """Opens the file's bytes from `start` on; the caller must not read beyond `stop`.
 
@@ -115,6 +121,13 @@ class LocalFiles:
                     raise
                 yield FileStatus(entry.path, entry.name, status.st_size, is_folder, status.st_mtime)
 
+    def below(self, folder: str) -> Iterator[FileStatus]:
+        for root, _, names in os.walk(folder):
+            for name in names:
+                status = self.status(os.path.join(root, name))
+                if status is not None and not status.is_folder:
+                    yield status
+
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:  # noqa: ARG002
         file = io.FileIO(path)
         file.seek(start)
@@ -132,7 +145,7 @@ class LocalFiles:
 
     def remove(self, path: str) -> None:
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path)
         else:
             Path(path).unlink(missing_ok=True)
 
@@ -159,19 +172,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-
-
-def files_below(files: Files, folder: str) -> Iterator[FileStatus]:
-    """Yields every file in a folder and below it; nothing if there is no such folder."""
-    try:
-        found = files.children(folder)
-    except FileNotFoundError:
-        return
-    for status in found:
-        if status.is_folder:
-            yield from files_below(files, status.path)
-        else:
-            yield status
 
 
 def folders_in(files: Files, folder: str) -> list[str] | None:

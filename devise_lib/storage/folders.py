@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 from devise_lib.errors import InputError
 from devise_lib.paths import is_remote
-from devise_lib.storage.files import files_below
 from devise_lib.storage.stores import store_files
 
 
@@ -112,17 +111,22 @@ def move_folder(fresh: str, folder: str, last: str) -> None:
         _rename(Path(fresh), Path(folder), ())
         return
     files, store = store_files(), store_files().remote(folder)
-    files.remove(folder)
-    names = [status.path.removeprefix(f"{fresh}/") for status in files_below(files, fresh)]
+    names, before = (
+        [status.path.removeprefix(f"{place}/") for status in files.below(place)]
+        for place in (fresh, folder)
+    )
+    files.remove(f"{folder}/{last}")
     for name in sorted(names, key=lambda name: name == last):
         store.copy(f"{fresh}/{name}", f"{folder}/{name}")
+    for name in set(before) - set(names):
+        files.remove(f"{folder}/{name}")
     files.remove(fresh)
 
 
 def _upload(fresh: Path, folder: str, keep: Sequence[str], last: str) -> None:
     files = store_files()
     names = _names_below(fresh)
-    before = [status.path.removeprefix(f"{folder}/") for status in files_below(files, folder)]
+    before = [status.path.removeprefix(f"{folder}/") for status in files.below(folder)]
     if last:
         files.remove(f"{folder}/{last}")
     for name in names:

@@ -1,18 +1,20 @@
 """Leases: one run at a time on a store that has no locks, but writes a file only if there is none.
 
 A lease is a file `NAME.NUMBER.lease` that its holder creates, and a file `NAME.OWNER.beat` that the
-holder writes every BEAT_S seconds with a growing number. Whoever asks watches the holder's beat by
-its own clock, because clocks of machines differ:
+holder writes every BEAT_S seconds with a growing number. Numbers only grow: a holder that has ended
+leaves its file with a mark, and whoever is next creates the next number and removes lower ones.
+Whoever asks watches the holder's beat by its own clock, because clocks of machines differ:
 
 | the asker sees | and then |
 |---|---|
-| no lease | creates number 1 |
+| no lease, or one with the mark | creates the next number |
 | a beat within STALE_S seconds | is refused |
-| no beat for STALE_S seconds | creates the next number, and removes the lower ones |
+| no beat for STALE_S seconds | creates the next number |
 
-Of several askers one creates a number. A holder that was suspended meanwhile finds the greater
-number, or no lease of its own, at its next beat: it has lost the lease. Until then it may write, so
-a lease keeps out a second run, but it is no fence: what it protects must be safe without it.
+Of several askers one creates a number. One that finds a greater number afterwards asks again. A
+holder has lost the lease if there is a greater number, or if it could write no beat for STALE_S
+seconds. It notices at its next beat, and until then it may write. So a lease keeps out a second run
+and is no fence: what it protects must be safe without it.
 """
 
 import json
@@ -33,6 +35,7 @@ from devise_lib.storage.remote import RemoteFiles
 BEAT_S = 5.0
 STALE_S = 30.0  # six beats, so that a store that is slow for a moment costs no lease
 POLL_S = 0.5
+RELEASED = b"released"
 
 
 class LeaseHeldError(Exception):
@@ -66,6 +69,19 @@ class Holder:
         """Returns a new holder in this process."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return cls(uuid4().hex, socket.gethostname(), os.getpid(), now)
+
+    @classmethod
+    def read(cls, content: bytes) -> "Holder | None":
+        """Returns the holder that a lease names; None if it has ended.
+
+        A file of another form, as of another version, counts as one of an unknown holder.
+        """
+        if content == RELEASED:
+            return None
+        try:
+            return cls(**json.loads(content))
+        except (ValueError, TypeError):
+            return cls("unknown", "an unknown host", 0, "an unknown time")
 
     def __str__(self) -> str:
         return f"on {self.host}, process {self.pid}, since {self.since}"
@@ -101,11 +117,11 @@ def hold_lease(
         NoConditionError: the store cannot hold a lease.
         StoreError: the store refuses or does not answer.
     """
-    lease = _Lease(files, folder, name)
-    lease.take(times)
+    lease = _Lease(files, folder, name, times)
+    lease.take()
     ended = threading.Event()
     beats = threading.Thread(
-        target=lease.beat_until, args=(ended, on_loss, times.beat_s), name="lease", daemon=True
+        target=lease.beat_until, args=(ended, on_loss), name="lease", daemon=True
     )
     beats.start()
     try:
@@ -119,71 +135,88 @@ def hold_lease(
 class _Lease:
     """The files of a lease, as one process sees them."""
 
-    def __init__(self, files: RemoteFiles, folder: str, name: str) -> None:
-        self._files, self._folder, self._name = files, folder, name
+    def __init__(self, files: RemoteFiles, folder: str, name: str, times: Times) -> None:
+        self._files, self._folder, self._name, self._times = files, folder, name, times
         self._me, self._number, self._beats = Holder.here(), 0, 0
 
-    def take(self, times: Times) -> None:
-        while True:
-            number, holder = self._current()
-            if holder is not None:
-                self._watch(holder, number, times)
-            self._beat()
-            if self._create(number + 1):
-                self._number = number + 1
-                break
-        if self._create(self._number):
+    def take(self) -> None:
+        try:
+            while not self._number:
+                number, holder = self._current()
+                if holder is not None:
+                    self._watch(holder, number)
+                self._beat()
+                if self._create(number + 1):
+                    self._number = number + 1
+                    self._require_condition()
+                    if self._current()[0] > self._number:  # It was taken and left meanwhile.
+                        self._files.remove(self._path(self._number))
+                        self._number = 0
+        except BaseException:
             self._files.remove(self._beat_path(self._me))
-            raise NoConditionError(
-                f"{self._folder}: the store overwrites a file that it should only create"
-            )
+            raise
         for lower, path in self._numbers():
             if lower < self._number:
                 self._remove(path)
 
-    def beat_until(
-        self, ended: threading.Event, on_loss: Callable[[str], None], beat_s: float
-    ) -> None:
-        while not ended.wait(beat_s):
+    def beat_until(self, ended: threading.Event, on_loss: Callable[[str], None]) -> None:
+        last = time.monotonic()
+        while not ended.wait(self._times.beat_s):
             try:
                 self._beat()
                 number, holder = self._current()
-            except StoreError:
-                continue  # While the store is out of reach, no other process can take the lease.
-            if number != self._number or holder is None or holder.owner != self._me.owner:
-                on_loss(f"{self._name}: another process took over, {holder or 'which has ended'}")
+            except StoreError as error:
+                if time.monotonic() - last > self._times.stale_s:
+                    on_loss(f"{self._name}: it holds its lease no longer: {error}")
+                    return
+                continue
+            last = time.monotonic()
+            if number != self._number:
+                with suppress(StoreError):
+                    self._files.remove(self._beat_path(self._me))
+                on_loss(f"{self._name}: another process took over, {holder or 'and has ended'}")
                 return
 
     def release(self) -> None:
-        """Removes the files; where the store is out of reach, the lease becomes stale by itself."""
+        """Marks the lease; where the store is out of reach, it becomes stale by itself."""
         with suppress(StoreError):
-            self._remove_mine()
+            if self._current()[0] == self._number:
+                self._files.write(self._path(self._number), RELEASED)
+            self._files.remove(self._beat_path(self._me))
 
-    def _remove_mine(self) -> None:
-        number, holder = self._current()
-        if holder is not None and holder.owner == self._me.owner:
-            self._files.remove(self._lease_path(number))
-        self._files.remove(self._beat_path(self._me))
+    def _watch(self, holder: Holder, number: int) -> None:
+        """Returns once the holder has not beaten for long, or has ended.
 
-    def _watch(self, holder: Holder, number: int, times: Times) -> None:
-        """Returns once the holder has not beaten for long; raises LeaseHeldError if it beats."""
+        Raises:
+            LeaseHeldError: the holder beats.
+        """
         first = self._files.read(self._beat_path(holder))
-        end = time.monotonic() + times.stale_s
-        while time.monotonic() < end:
-            time.sleep(min(POLL_S, times.beat_s))
-            if self._files.read(self._beat_path(holder)) == first:
-                continue
-            if self._current() == (number, holder):
-                raise LeaseHeldError(str(holder))
-            return  # It has just ended.
+        end = time.monotonic() + self._times.stale_s
+        while True:
+            time.sleep(min(POLL_S, self._times.beat_s))
+            is_over = time.monotonic() >= end  # before the look, which may take long
+            if self._files.read(self._beat_path(holder)) != first:
+                if self._current() == (number, holder):
+                    raise LeaseHeldError(str(holder))
+                return
+            if is_over:
+                return
+
+    def _require_condition(self) -> None:
+        """Raises NoConditionError if the store creates a file that there is already."""
+        if self._create(self._number, own=False):
+            self._files.remove(self._path(self._number))
+            raise NoConditionError(
+                f"{self._folder}: the store overwrites a file that it should only create"
+            )
 
     def _current(self) -> tuple[int, Holder | None]:
-        """Returns the greatest number and its holder; 0 and None if there is no lease."""
+        """Returns the greatest number and its holder; None for one that has ended."""
         while numbers := self._numbers():
             number, path = numbers[-1]
             content = self._files.read(path)
-            if content is not None:  # else its holder has just released it
-                return number, Holder(**json.loads(content))
+            if content is not None:  # else the next holder has just removed it
+                return number, Holder.read(content)
         return 0, None
 
     def _numbers(self) -> list[tuple[int, str]]:
@@ -195,20 +228,24 @@ class _Lease:
         matches = ((pattern.fullmatch(status.name), status.path) for status in found)
         return sorted((int(match[1]), path) for match, path in matches if match)
 
-    def _create(self, number: int) -> bool:
+    def _create(self, number: int, own: bool = True) -> bool:
+        """Creates a number; with `own`, also returns True if a lost answer hid that it was done."""
         content = json.dumps(asdict(self._me)).encode()
-        return self._files.create(self._lease_path(number), content)
+        if self._files.create(self._path(number), content):
+            return True
+        return own and self._files.read(self._path(number)) == content
 
     def _beat(self) -> None:
         self._beats += 1
         self._files.write(self._beat_path(self._me), str(self._beats).encode())
 
     def _remove(self, path: str) -> None:
-        if content := self._files.read(path):
-            self._files.remove(self._beat_path(Holder(**json.loads(content))))
+        content = self._files.read(path)
+        if content and (holder := Holder.read(content)):
+            self._files.remove(self._beat_path(holder))
         self._files.remove(path)
 
-    def _lease_path(self, number: int) -> str:
+    def _path(self, number: int) -> str:
         return f"{self._folder}/{self._name}.{number:04}.lease"
 
     def _beat_path(self, holder: Holder) -> str:

@@ -4,26 +4,26 @@ import io
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tenacity import retry, retry_if_exception, stop_after_attempt
 
-from devise_lib.errors import InputError
+from devise_lib.storage import s3
 from devise_lib.storage.faults import (
     NoConditionError,
     StoreError,
     breaks_off,
+    describe,
     fault_of,
     store_errors,
 )
 from devise_lib.storage.files import FileStatus
+from devise_lib.storage.opening import modified_s, open_store
 from devise_lib.storage.ranges import ReadAhead
-from devise_lib.storage.settings import ATTEMPTS, PROTOCOLS, Settings, fsspec_options
+from devise_lib.storage.settings import ATTEMPTS, PROTOCOLS, Settings
 
 PIECE_BYTES = 8 << 20  # of a range, per request; a stream holds two pieces
-PAGE_KEYS = 1_000  # names per request, the limit of S3
 NO_REASON = ("400", "403", "301")  # codes of answers without a body, as those to HEAD
 # How a store is told to write a file only if there is none. HDFS cannot be told so.
 ONLY_NEW: dict[str, dict[str, Any]] = {
@@ -63,7 +63,7 @@ class RemoteFiles:
         # How fsspec's paths begin: with a bucket, or with a slash on HDFS.
         self._top = "/" if self._protocol == "hdfs" else authority.partition("@")[0]
         self._is_s3 = self._protocol == "s3"
-        self._fs = _open_store(scheme, authority, settings)
+        self._fs = open_store(scheme, authority, settings)
 
     @property
     def filesystem(self) -> Any:
@@ -101,6 +101,22 @@ class RemoteFiles:
         """
         return (status for status in self._list(folder) if not status.name.startswith("."))
 
+    def below(self, folder: str) -> Iterator[FileStatus]:
+        """Yields every file in a folder and below it; nothing if there is no such folder.
+
+        S3 lists them page by page, whatever the folders.
+        """
+        if self._is_s3:
+            for info in self._pages(folder, delimiter=""):
+                if not info["name"].endswith("/"):
+                    yield self._status(info)
+            return
+        try:
+            for status in self._list(folder):
+                yield from self.below(status.path) if status.is_folder else iter([status])
+        except FileNotFoundError:
+            return
+
     def open_range(self, path: str, start: int, stop: int) -> io.RawIOBase:
         """Returns a stream of the bytes from `start` up to `stop`; it fetches one piece ahead.
 
@@ -120,8 +136,7 @@ class RemoteFiles:
             with self._errors(path):
                 return self._content(path, **in_one_request)
         except FileNotFoundError:
-            self._require_bucket(path)
-            return None
+            return None  # A missing bucket has a code of its own here.
 
     def write(self, path: str, content: bytes) -> None:
         """Writes a file so that readers find the old content or the new one."""
@@ -139,12 +154,22 @@ class RemoteFiles:
             raise NoConditionError(
                 f"{path}: {self._protocol} overwrites what should only be created"
             )
-        try:
-            with self._errors(path):
-                self._fs.pipe_file(self._key(path), content, **ONLY_NEW[self._protocol])
-        except FileExistsError:
-            return False
-        return True
+        for _ in range(ATTEMPTS):
+            try:
+                with self._errors(path):
+                    self._fs.pipe_file(self._key(path), content, **ONLY_NEW[self._protocol])
+                return True
+            except FileExistsError:
+                return False
+            except StoreError as error:
+                name = fault_of(error)
+                if name in s3.CONDITION_FAILED:
+                    return False
+                if name in s3.NO_CONDITION:
+                    raise NoConditionError(f"{path}: the store knows no conditions") from error
+                if name not in s3.CONFLICT:
+                    raise
+        return False  # because others create it again and again
 
     def remove(self, path: str) -> None:
         """Removes a file, or a folder with all that is in it; does nothing if neither exists."""
@@ -160,11 +185,8 @@ class RemoteFiles:
                 for name in names:
                     self._fs.rm_file(name)
                 return
-            for start in range(0, len(names), PAGE_KEYS):
-                some = [
-                    {"Key": name.partition("/")[2]} for name in names[start : start + PAGE_KEYS]
-                ]
-                self._fs.call_s3("delete_objects", Bucket=self._top, Delete={"Objects": some})
+            for key, code in s3.delete_keys(self._fs, self._top, names):
+                raise describe(f"{self._root}/{key}", code)
 
     def upload(self, source: Path, path: str) -> None:
         """Copies a local file to the store, in parts if it is large; the whole appears at once."""
@@ -219,26 +241,25 @@ class RemoteFiles:
             found = self._fs.ls(self._key(folder), detail=True)
         yield from found
 
-    def _pages(self, folder: str) -> Iterator[dict[str, Any]]:
-        """Yields what is in a folder of S3; `ls` would hold the list of all."""
-        prefix = self._key(folder).partition("/")[2]
-        asked = {"Bucket": self._top, "Prefix": f"{prefix}/" if prefix else "", "Delimiter": "/"}
+    def _pages(self, folder: str, delimiter: str = "/") -> Iterator[dict[str, Any]]:
+        below = self._key(folder).partition("/")[2]
+        pages = s3.list_pages(self._fs, self._top, f"{below}/" if below else "", delimiter)
         while True:
             with self._errors(folder):
-                page = self._fs.call_s3("list_objects_v2", MaxKeys=PAGE_KEYS, **asked)
-            for each in page.get("CommonPrefixes", ()):
-                yield {"name": f"{self._top}/{each['Prefix']}", "type": "directory"}
-            for each in page.get("Contents", ()):
-                yield {**each, "name": f"{self._top}/{each['Key']}", "size": each["Size"]}
-            if not page.get("IsTruncated"):
+                page = next(pages, None)
+            if page is None:
                 return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+            yield from page
 
     def _require_bucket(self, path: str) -> None:
-        """Raises StoreError if the bucket is missing: S3 answers HEAD as for a missing file."""
+        """Raises StoreError if the bucket is missing: S3 answers HEAD as for a missing file.
+
+        The list is of the path alone, because a role may have no right to another.
+        """
         if self._is_s3:
+            below = self._key(path).partition("/")[2]
             with store_errors(path):
-                self._fs.call_s3("list_objects_v2", Bucket=self._top, MaxKeys=1)
+                self._fs.call_s3("list_objects_v2", Bucket=self._top, Prefix=below, MaxKeys=1)
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
@@ -264,36 +285,6 @@ class RemoteFiles:
             posixpath.basename(name),
             0 if is_folder else int(info.get("size") or 0),
             is_folder,
-            _modified_s(info),
+            modified_s(info),
             str(info.get("ETag") or info.get("etag") or "").strip('"'),
         )
-
-
-def _open_store(scheme: str, authority: str, settings: Settings) -> Any:
-    import fsspec  # with the store's package it takes half a second
-
-    options = fsspec_options(scheme, authority, settings)
-    # fsspec's own cache has an object per thread, with connections that nobody closes.
-    uncached = {"skip_instance_cache": True, "use_listings_cache": False}
-    try:
-        found = fsspec.filesystem(PROTOCOLS[scheme.lower()], **uncached, **options)
-    except (ImportError, OSError) as error:
-        raise InputError(
-            f"{scheme}://{authority} cannot be opened on this machine ({error}): install "
-            f"devise-spark with the extra that its store needs, such as devise-spark[s3]"
-        ) from error
-    found.retries = 1  # because botocore tries again
-    return found
-
-
-def _modified_s(info: dict[str, Any]) -> float:
-    """Returns the time of the last change, seconds since 1970; 0 for a folder of a store."""
-    for name in ("LastModified", "last_modified", "mtime", "updated"):
-        value = info.get(name)
-        if isinstance(value, datetime):
-            return value.timestamp()
-        if isinstance(value, str) and value:
-            return datetime.fromisoformat(value).timestamp()
-        if isinstance(value, int | float):
-            return float(value)
-    return 0.0

@@ -96,11 +96,13 @@ def _s3_options(bucket: str, settings: Settings) -> dict[str, Any]:
     def get(name: str) -> str:
         return s3_setting(bucket, settings, name)
 
-    attempts = int(get("attempts.maximum") or ATTEMPTS)
+    attempts = get("attempts.maximum") or str(ATTEMPTS)
+    if not attempts.isdigit() or not int(attempts):
+        raise InputError(f"fs.s3a.attempts.maximum is {attempts!r}: want a whole number from 1 on")
     config: dict[str, Any] = {
         "connect_timeout": seconds(get("connection.establish.timeout")) or CONNECT_TIMEOUT_S,
         "read_timeout": seconds(get("connection.timeout")) or READ_TIMEOUT_S,
-        "retries": {"mode": "standard", "total_max_attempts": attempts},
+        "retries": {"mode": "standard", "total_max_attempts": int(attempts)},
     }
     if get("path.style.access").lower() == "true":
         config["s3"] = {"addressing_style": "path"}
@@ -111,10 +113,15 @@ def _s3_options(bucket: str, settings: Settings) -> dict[str, Any]:
         "token": get("session.token"),
         "anon": "Anonymous" in get("aws.credentials.provider"),
     }
-    of_writes = {
-        "ServerSideEncryption": ENCRYPTIONS.get(get("encryption.algorithm").upper(), ""),
-        "SSEKMSKeyId": get("encryption.key"),
-    }
+    algorithm = get("encryption.algorithm").upper()
+    if algorithm and algorithm not in ENCRYPTIONS:
+        raise InputError(
+            f"fs.s3a.encryption.algorithm is {algorithm}: Python can write with "
+            + " or ".join(ENCRYPTIONS)
+        )
+    encryption = ENCRYPTIONS.get(algorithm, "")
+    key = get("encryption.key") if encryption == "aws:kms" else ""
+    of_writes = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
     return {
         "s3_additional_kwargs": {name: value for name, value in of_writes.items() if value},
         "client_kwargs": {name: value for name, value in client.items() if value},

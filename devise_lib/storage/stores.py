@@ -1,5 +1,6 @@
 """Opens files of any kind in one process, and takes the stores' settings along to others."""
 
+import logging
 import os
 import re
 import threading
@@ -16,6 +17,7 @@ from devise_lib.storage.settings import PROTOCOLS, Settings, is_store
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?P<authority>[^/]*)")
 _OPENING = threading.Lock()
+LOG = logging.getLogger(__name__)
 
 
 class StoreFiles:
@@ -37,6 +39,9 @@ class StoreFiles:
 
     def entries(self, folder: str) -> Iterator[FileStatus]:
         return self._of(folder).entries(folder)
+
+    def below(self, folder: str) -> Iterator[FileStatus]:
+        return self._of(folder).below(folder)
 
     def open_range(self, path: str, start: int, stop: int) -> RawIOBase:
         return self._of(path).open_range(path, start, stop)
@@ -96,6 +101,17 @@ def store_files() -> StoreFiles:
     if owner != os.getpid():
         _process = os.getpid(), StoreFiles(files.settings)
     return _process[1]
+
+
+def clean_up(path: str) -> None:
+    """Removes a file or folder that a later run would remove; an error is logged.
+
+    It must not hide the error because of which the caller ends.
+    """
+    try:
+        store_files().remove(path)
+    except (InputError, OSError) as error:
+        LOG.warning("%s was not removed: %s", path, error)
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,12 @@ EXPIRED = {"status": 400, "code": "ExpiredToken"}
     ("break_it", "mend", "message"),
     [
         (lambda f: setattr(f, "fault", Fault(**EXPIRED)), None, "the credentials have expired"),
-        (lambda f: f.refuse(), lambda f: f.listen(), "the store does not answer"),
+        pytest.param(
+            lambda f: f.refuse(),
+            lambda f: f.listen(),
+            "the store does not answer",
+            marks=pytest.mark.soak,
+        ),
     ],
     ids=["expired", "refused"],
 )

@@ -85,7 +85,7 @@ def spans(config, name: str) -> list[tuple[str, str]]:
 
 def test_the_keys_of_reading_reach_the_tasks(done):
     assert done.counts["embeddings"] == len(CONTENTS)
-    assert done.reading == Reading(**READING, limit_s=7.0, files=done.reading.files)
+    assert done.reading == Reading(**READING, limit_s=7.0, access=done.reading.access)
 
 
 @pytest.mark.parametrize("optimize", [True, False])

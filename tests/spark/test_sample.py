@@ -19,7 +19,7 @@ def files(folder):
 def test_the_files_are_the_same_whatever_the_number_of_tasks(spark, tmp_path, monkeypatch):
     for name, photos_a_task in (("one", 250), ("many", 5)):
         monkeypatch.setattr(sample, "PHOTOS_PER_TASK", photos_a_task)
-        assert write_in_tasks(spark, tmp_path / name, 3, 23, seed=8) == 23
+        assert write_in_tasks(spark, str(tmp_path / name), 3, 23, seed=8) == 23
     one, many = files(tmp_path / "one"), files(tmp_path / "many")
     assert one == many
     assert len(one) == 23 + 2  # with the dump and its index

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import time
 
 import pytest
 
@@ -148,6 +147,33 @@ def test_what_fails_while_it_is_written_leaves_the_old_content(files, flaky, pat
     assert store.read(path) == DATA
 
 
+def test_a_refused_deletion_is_no_success(files, path, monkeypatch):
+    """S3 answers that all went well, and names the files that it kept."""
+    kept = {"Errors": [{"Key": "folder/data.bin", "Code": "AccessDenied"}]}
+    call = type(files.filesystem).call_s3
+    monkeypatch.setattr(
+        type(files.filesystem),
+        "call_s3",
+        lambda self, name, **asked: kept if name == "delete_objects" else call(self, name, **asked),
+    )
+    with pytest.raises(StoreError, match=rf"{path}: the store denies access"):
+        files.remove(path)
+
+
+def test_a_missing_file_is_asked_for_without_the_right_to_list_the_bucket(files, flaky, path):
+    """Roles are often limited to a prefix: to list more than that is denied."""
+    other = path.replace("data.bin", "none.bin")
+    deny = {"status": 403, "code": "AccessDenied"}
+
+    def lists_the_bucket(_, asked):
+        return "list-type=2" in asked and "prefix=folder" not in asked
+
+    with flaky.failing(**deny, only=lists_the_bucket):
+        assert files.status(other) is None
+        assert files.read(other) is None
+        files.remove(other)
+
+
 def test_without_credentials_the_ways_to_give_some_are_named(
     bucket, s3_server, monkeypatch, tmp_path
 ):
@@ -164,9 +190,7 @@ def test_without_credentials_the_ways_to_give_some_are_named(
 def test_a_slow_store_is_logged(files, flaky, path, monkeypatch, caplog):
     monkeypatch.setattr(faults, "SLOW_S", 0.2)
     with flaky.failing(times=1, delay_s=0.3), caplog.at_level(logging.WARNING, faults.__name__):
-        started = time.monotonic()
         files.read(path)
-    assert time.monotonic() - started > 0.2
     [record] = caplog.records
     assert re.fullmatch(rf"{path}: the store took \d+ s, with its retries", record.getMessage())
 

@@ -1,6 +1,6 @@
 import pytest
 
-from devise_lib.storage.files import LOCAL_FILES, files_below, folders_in
+from devise_lib.storage.files import LOCAL_FILES, folders_in
 
 DATA = bytes(range(251)) * 40
 
@@ -44,8 +44,8 @@ def test_files_and_folders_are_removed_and_what_a_link_leads_to_is_not(tmp_path)
 def test_all_files_below_a_folder_are_found(tmp_path):
     for name in ("a", "b/c", "b/d/e"):
         LOCAL_FILES.write(f"{tmp_path}/{name}", b"x")
-    found = [status.path for status in files_below(LOCAL_FILES, str(tmp_path))]
+    found = [status.path for status in LOCAL_FILES.below(str(tmp_path))]
     assert found == [f"{tmp_path}/{name}" for name in ("a", "b/c", "b/d/e")]
-    assert list(files_below(LOCAL_FILES, f"{tmp_path}/none")) == []
+    assert list(LOCAL_FILES.below(f"{tmp_path}/none")) == []
     assert folders_in(LOCAL_FILES, str(tmp_path)) == ["b"]
     assert folders_in(LOCAL_FILES, f"{tmp_path}/a") is None

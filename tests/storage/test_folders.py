@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.storage.files import files_below
 from devise_lib.storage.folders import (
     draft_of,
     move_file,
@@ -122,9 +121,7 @@ def test_a_draft_begins_with_nothing_and_leaves_nothing(tmp_path):
 
 def stored(files, folder: str) -> dict[str, bytes]:
     """The content of every file of a store's folder, by its name below it."""
-    return {
-        s.path.removeprefix(f"{folder}/"): files.read(s.path) for s in files_below(files, folder)
-    }
+    return {s.path.removeprefix(f"{folder}/"): files.read(s.path) for s in files.below(folder)}
 
 
 def test_a_folder_of_a_store_is_replaced_and_its_mark_is_written_last(

@@ -4,12 +4,14 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 
 import pytest
 
-from devise_lib.storage import leases
-from devise_lib.storage.faults import NoConditionError
+from devise_lib.storage.faults import NoConditionError, StoreError
 from devise_lib.storage.leases import LeaseHeldError, Times, hold_lease
+from devise_lib.storage.remote import RemoteFiles
+from tests.flaky_server import FlakyServer
 
 QUICK = Times(beat_s=0.2, stale_s=1.5)
 HOLD = """
@@ -48,15 +50,15 @@ def lost(said: str) -> None:
     raise AssertionError(said)
 
 
-def test_a_lease_that_is_released_can_be_taken_at_once_and_leaves_nothing(store, folder):
+def test_a_lease_that_is_released_can_be_taken_at_once_and_leaves_its_mark(store, folder):
     slow = Times(beat_s=0.2, stale_s=60.0)
     started = time.monotonic()
     for _ in range(2):
         with hold_lease(store, folder, "job", lost, slow):
             time.sleep(0.5)  # some beats
     assert time.monotonic() - started < slow.stale_s  # it did not wait for a beat
-    with pytest.raises(FileNotFoundError):
-        store.children(folder)
+    [mark] = store.children(folder)
+    assert (mark.name, store.read(mark.path)) == ("job.0002.lease", b"released")
 
 
 def test_another_process_is_refused_and_told_who_holds_it(store, folder, holder):
@@ -127,7 +129,88 @@ def test_a_store_that_overwrites_is_refused(store, folder, monkeypatch):
         hold_lease(store, folder, "job", lost, QUICK),
     ):
         pass
+    with pytest.raises(FileNotFoundError):
+        store.children(folder)
 
 
-def test_the_times_leave_room_for_beats_that_fail():
-    assert leases.STALE_S >= 4 * leases.BEAT_S
+def test_askers_that_come_again_and_again_hold_a_lease_one_after_the_other(store, folder):
+    """The kind of fault: numbers that begin anew after a release, so that two hold one lease."""
+    inside, most, held = 0, 0, 0
+    lock = threading.Lock()
+
+    def ask():
+        nonlocal inside, most, held
+        mine = 0
+        while mine < 3:
+            try:
+                with hold_lease(store, folder, "job", lost, Times(beat_s=0.1, stale_s=20.0)):
+                    with lock:
+                        inside, most = inside + 1, max(most, inside + 1)
+                    time.sleep(0.25)
+                    with lock:
+                        inside, held = inside - 1, held + 1
+                    mine += 1
+            except LeaseHeldError:
+                time.sleep(0.05)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, held, inside) == (1, 9, 0)
+
+
+def test_an_asker_that_is_suspended_takes_no_lease_that_beats(store, folder, holder, monkeypatch):
+    """What it read before its pause says nothing about the time of the pause."""
+    read, reads = store.read, count()
+
+    def read_and_pause(path):
+        content = read(path)
+        if path.endswith(".beat") and next(reads) == 1:  # the first look after the one to compare
+            time.sleep(QUICK.stale_s + 0.5)
+        return content
+
+    monkeypatch.setattr(store, "read", read_and_pause)
+    with pytest.raises(LeaseHeldError), hold_lease(store, folder, "job", lost, QUICK):
+        pass
+    assert holder.poll() is None
+
+
+def test_a_holder_that_cannot_beat_for_long_has_lost_its_lease(store, folder, monkeypatch):
+    """It may be cut off alone, and another process may have taken over."""
+    told = threading.Event()
+    with hold_lease(store, folder, "job", lambda said: told.set(), QUICK):  # noqa: ARG005
+
+        def fail(*_):
+            raise StoreError("the store does not answer", "outage")
+
+        monkeypatch.setattr(store, "write", fail)
+        assert told.wait(30)
+
+
+def test_a_lease_of_another_form_is_that_of_an_unknown_holder(store, folder):
+    store.write(f"{folder}/job.0007.lease", b"{}")
+    with hold_lease(store, folder, "job", lost, QUICK):
+        assert "job.0008.lease" in [status.name for status in store.children(folder)]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "created"),
+    [(412, "PreconditionFailed", False), (409, "ConditionalRequestConflict", True)],
+)
+def test_a_refused_condition_is_understood_however_a_store_puts_it(
+    s3_server, s3_settings, bucket, status, code, created
+):
+    flaky = FlakyServer(s3_server)
+    try:
+        files = RemoteFiles("s3a", bucket, {**s3_settings, "fs.s3a.endpoint": flaky.url})
+        with flaky.failing(times=1, status=status, code=code):
+            assert files.create(f"s3a://{bucket}/x", b"1") is created
+        with (
+            flaky.failing(status=501, code="NotImplemented"),
+            pytest.raises(NoConditionError, match="knows no conditions"),
+        ):
+            files.create(f"s3a://{bucket}/y", b"1")
+    finally:
+        flaky.refuse()

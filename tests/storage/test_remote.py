@@ -7,7 +7,8 @@ import pytest
 from devise_lib.errors import InputError
 from devise_lib.storage.faults import StoreError
 from devise_lib.storage.ranges import SeekableFile
-from devise_lib.storage.remote import PAGE_KEYS, RemoteFiles
+from devise_lib.storage.remote import RemoteFiles
+from devise_lib.storage.s3 import PAGE_KEYS
 from devise_lib.storage.stores import StoreAccess, StoreFiles, store_files
 
 DATA = bytes(range(251)) * 60

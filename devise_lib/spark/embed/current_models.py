@@ -12,7 +12,7 @@ from devise_lib.spark.embed.stream import checkpoint, lock_name
 from devise_lib.spark.job.locks import unless_running
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import CURRENT_MODELS
-from devise_lib.storage.stores import store_files
+from devise_lib.storage.stores import clean_up
 
 VIEW = "embeddings_current"
 
@@ -79,7 +79,7 @@ def drop_old_models(tables: Tables, keep: int, but: str) -> None:
 def _drop(tables: Tables, model_id: str) -> None:
     for name in RESULT_TABLES:
         tables.delete(name, F.col("model_id") == model_id)
-    store_files().remove(checkpoint(tables.work_dir, model_id))
+    clean_up(checkpoint(tables.work_dir, model_id))
 
 
 def _newest_first(tables: Tables) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from devise_lib.command_line import EXIT_FAILED
+from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.paths import is_remote
 from devise_lib.storage.faults import NoConditionError
@@ -65,7 +66,7 @@ def _hold_lock(stack: ExitStack, work_dir: str, what: str) -> None:
 
 def _hold_lease(stack: ExitStack, work_dir: str, what: str) -> None:
     def end(message: str) -> None:
-        print(f"{message}; this process ends", file=sys.stderr, flush=True)  # noqa: T201
+        print_line(f"{message}; this process ends")  # Standard error is the log.
         os._exit(EXIT_FAILED)
 
     folder = f"{work_dir}/checkpoints"
@@ -77,8 +78,12 @@ def _hold_lease(stack: ExitStack, work_dir: str, what: str) -> None:
         _warn(what, str(error))
 
 
-def _is_running(what: str, holder: str) -> InputError:
-    return InputError(
+class IsRunningError(InputError):
+    """Another process holds the lock."""
+
+
+def _is_running(what: str, holder: str) -> IsRunningError:
+    return IsRunningError(
         f"{what} is running in this work folder already ({holder}): wait for its end or stop it, "
         "or take another work_dir"
     )
@@ -114,6 +119,6 @@ def unless_running(work_dir: str, what: str) -> Iterator[bool]:
         held = True
         try:
             stack.enter_context(only_run(work_dir, what))
-        except InputError:
+        except IsRunningError:
             held = False
         yield held

@@ -4,6 +4,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pyspark.sql import SparkSession
+
 from devise_lib import tracking
 from devise_lib.config.types import JobConfig
 from devise_lib.console import print_line
@@ -25,7 +27,8 @@ def job_log(config: JobConfig) -> Iterator[None]:
         with log_to(log_path(config)):
             yield
     finally:
-        if is_remote(config.work_dir):
+        # Without a session the settings of the store are unknown.
+        if is_remote(config.work_dir) and SparkSession.getActiveSession() is not None:
             _copy_logs(config)
 
 

@@ -76,7 +76,8 @@ def store_settings(spark: SparkSession) -> dict[str, str]:
             continue
         has_vault = has_vault or (name in VAULTS and bool(value))
         if name.startswith(PREFIXES):
-            found[name] = value
+            # The text has variables as they were written.
+            found[name] = configuration.get(name) if "${" in value else value
     if has_vault:
         for name in SECRETS:
             if characters := configuration.getPassword(name):
@@ -87,10 +88,11 @@ def store_settings(spark: SparkSession) -> dict[str, str]:
 def store_error_of(error: BaseException) -> StoreError | None:
     """Return the one line for a store's fault that Spark met; None if it was another fault.
 
-    Spark raises what Hadoop says as the text of an exception.
+    Spark raises what Hadoop says as the text of an exception. Its causes count, its frames do not.
     """
-    text = str(error)
-    if "fs.s3a" not in text:
+    lines = str(error).splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith(("at ", "... ")))
+    if "fs.s3a" not in text and "s3a://" not in text:
         return None
     name = next((name for name in CODES if re.search(rf"\b{name}\b", text)), "")
     if not name:

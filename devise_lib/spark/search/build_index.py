@@ -34,7 +34,7 @@ from devise_lib.index.faiss_index import METRIC, VERSION
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import METRICS
 from devise_lib.spark.tables.vector_columns import to_matrix
-from devise_lib.storage.stores import StoreAccess, store_files, this_access
+from devise_lib.storage.stores import StoreAccess, clean_up, store_files, this_access
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -86,8 +86,7 @@ def build_bundle(
     size = measure(embeddings, model_id)
     root = index_root(config.work_dir)
     building = f"{root}/.{model_id}-v{table_version}.draft"
-    files = store_files()
-    files.remove(building)  # of a run that was killed
+    store_files().remove(building)  # of a run that was killed
     try:
         plan = BuildPlan(
             folder=building,
@@ -113,7 +112,7 @@ def build_bundle(
         )
         return publish(plan.result, manifest, root)
     finally:
-        files.remove(building)
+        clean_up(building)
 
 
 def write_recall(tables: Tables, bundle: Bundle) -> None:

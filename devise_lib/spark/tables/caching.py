@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
-from devise_lib.storage.stores import store_files
+from devise_lib.storage.stores import clean_up, store_files
 
 Persist = Callable[[DataFrame], DataFrame]  # persists until the caller's scope ends
 
@@ -83,4 +83,4 @@ class Scratch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        store_files().remove(self._folder)
+        clean_up(self._folder)

@@ -6,7 +6,6 @@ JSON file, in which the action `commitInfo` describes the commit. A checksum fil
 size may lie beside it. Rows and the list of a table's files are read by Spark.
 """
 
-import contextlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from devise_lib.storage.faults import StoreError
 from devise_lib.storage.files import FileStatus
 from devise_lib.storage.stores import store_files
 
@@ -63,8 +63,8 @@ def commits(table: str, after: int = -1) -> Iterator[Commit]:
     for version, status in sorted(_versions(table).items(), reverse=True):
         if version <= after:
             return
-        with contextlib.suppress(FileNotFoundError):  # Delta may have just cleaned this one up.
-            yield _read_commit(version, status)
+        if found := _read_commit(version, status):
+            yield found
 
 
 def metrics_of(table: str, commit_id: str, after: int | None) -> Mapping[str, int]:
@@ -134,13 +134,21 @@ def _versions(table: str) -> dict[int, FileStatus]:
     return found
 
 
-def _read_commit(version: int, status: FileStatus) -> Commit:
+def _read_commit(version: int, status: FileStatus) -> Commit | None:
+    """Return a commit; None if Delta has just cleaned it up."""
     info: dict[str, Any] = {}
-    with io.BufferedReader(store_files().open_range(status.path, 0, status.size)) as lines:
-        for line in lines:  # Spark writes it first. Very many lines may follow.
-            if "commitInfo" in (action := json.loads(line)):
-                info = action["commitInfo"]
-                break
+    try:
+        with io.BufferedReader(store_files().open_range(status.path, 0, status.size)) as lines:
+            for line in lines:  # Spark writes it first. Very many lines may follow.
+                if "commitInfo" in (action := json.loads(line)):
+                    info = action["commitInfo"]
+                    break
+    except FileNotFoundError:
+        return None
+    except StoreError as error:
+        if error.kind != "gone":
+            raise
+        return None
     metrics = info.get("operationMetrics") or {}
     return Commit(
         version,

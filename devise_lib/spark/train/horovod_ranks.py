@@ -19,7 +19,7 @@ from devise_lib.errors import InputError
 from devise_lib.paths import absolute
 from devise_lib.spark.platform.resources import GIB, WORKER_BYTES, memory_available_bytes
 from devise_lib.storage.copies import state_folder
-from devise_lib.storage.stores import store_files, this_access
+from devise_lib.storage.stores import clean_up, this_access
 from devise_lib.training.ranks.hosts import ENVIRONMENT, require_slots, run_on_hosts
 from devise_lib.training.ranks.rank_status import first_cause, record_outcome
 
@@ -88,7 +88,7 @@ def run_ranks(
             cause = first_cause(logs.status, ranks)
             raise type(cause)(f"{cause}; the output of the ranks is in {logs.output}") from error
         finally:
-            store_files().remove(logs.status)
+            clean_up(logs.status)
 
 
 def _on_spark(

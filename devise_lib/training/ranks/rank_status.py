@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from devise_lib.errors import InputError
-from devise_lib.storage.files import files_below
 from devise_lib.storage.stores import StoreAccess, store_files
 
 P = TypeVar("P")
@@ -58,7 +57,7 @@ def first_cause(folder: str, ranks: int) -> InputError | RuntimeError:
         An InputError if that rank raised one, else a RuntimeError.
     """
     files = store_files()
-    found = sorted(files_below(files, folder), key=lambda status: status.modified_s)
+    found = sorted(files.below(folder), key=lambda status: status.modified_s)
     left = {status.name: files.read(status.path) or b"{}" for status in found}
     errors = {
         name.removesuffix(".error"): json.loads(content)

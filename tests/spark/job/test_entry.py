@@ -13,7 +13,7 @@ from devise_lib.config.reporting import Evaluate
 from devise_lib.config.search import BuildSignatures
 from devise_lib.errors import InputError
 from devise_lib.run_record import JobRecord, fingerprint, read_inputs, read_record, write_record
-from devise_lib.spark.job import entry
+from devise_lib.spark.job import entry, log
 from devise_lib.spark.job.entry import execute, run_job
 from devise_lib.spark.job.locks import only_run
 
@@ -149,7 +149,7 @@ def test_a_configuration_that_cannot_be_used_ends_before_spark_starts(
 def test_a_program_says_where_its_log_is_and_what_it_did(
     tmp_path, store, capsys, monkeypatch, managed
 ):
-    monkeypatch.setattr(entry, "is_managed", lambda: managed)
+    monkeypatch.setattr(log, "is_managed", lambda: managed)
     path = tmp_path / "c.toml"
     path.write_text(f"work_dir = '{tmp_path}/w'\ntracking_uri = '{store}'\n")
 
@@ -158,7 +158,7 @@ def test_a_program_says_where_its_log_is_and_what_it_did(
 
     run_job(run, EmbedPhotos, ["--config", str(path), "--set", "embed_photos.batch_size=7"])
     first, last = capsys.readouterr().out.splitlines()
-    log = "" if managed else f", log {tmp_path}/w/logs/spark.log"
-    assert first == f"embed_photos  started{log}"
+    where = "" if managed else f", log {tmp_path}/w/logs/spark.log"
+    assert first == f"embed_photos  started{where}"
     assert re.fullmatch(r"embed_photos  \d+\.\d s  1,200 embeddings, 7 batches", last)
     assert read_record(f"{tmp_path}/w", "embed_photos").rows["batches"] == 7

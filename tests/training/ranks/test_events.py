@@ -1,6 +1,5 @@
 import pytest
 
-from devise_lib.storage.files import files_below
 from devise_lib.training.ranks.events import EventFiles
 from tests.training.event_files import read_scalars
 
@@ -64,6 +63,6 @@ def test_curves_of_a_store_can_be_followed_while_the_training_runs(tmp_path, buc
     for number, _ in enumerate(epochs, start=1):
         copy = tmp_path / str(number)
         copy.mkdir()
-        for status in files_below(s3_files, folder):
+        for status in s3_files.below(folder):
             s3_files.download(status.path, copy / status.name)
         assert read_scalars(copy).get("loss", []) == [(1, 0.5), (2, 0.25)][:number]
