@@ -39,7 +39,7 @@ _NO_ANSWER = (
     *("ServiceRequestError", *_BROKEN_OFF),
 )
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
-_OUTAGES = (*(_NO_BUCKET, _EXPIRED, _UNKNOWN, _CLOCK, _REGION, _BUSY, _NO_ANSWER, _NO_CREDENTIALS),)
+_OUTAGES = (_EXPIRED, _UNKNOWN, _CLOCK, _BUSY, _NO_ANSWER, _NO_CREDENTIALS)
 
 REMEDIES = {  # names of codes and of exceptions -> what is wrong, and what to do
     _NO_BUCKET: "there is no such bucket: create it, or correct the path",

@@ -23,7 +23,7 @@ from devise_lib.storage.opening import modified_s, open_store
 from devise_lib.storage.ranges import ReadAhead
 from devise_lib.storage.settings import ATTEMPTS, PROTOCOLS, Settings
 
-PIECE_BYTES = 8 << 20  # of a range, per request; a stream holds two pieces
+PIECE_BYTES = 16 << 20  # of a range, per request; a stream holds two pieces
 NO_REASON = ("400", "403", "301")  # codes of answers without a body, as those to HEAD
 # How a store is told to write a file only if there is none. HDFS cannot be told so.
 ONLY_NEW: dict[str, dict[str, Any]] = {
