@@ -1,4 +1,4 @@
-"""Paths of files: local ones, URIs that Spark's Hadoop opens, and glob patterns of either."""
+"""Paths of files: local ones, URIs of stores, and glob patterns of either."""
 
 import os
 import re

@@ -31,7 +31,8 @@ def open_store(scheme: str, authority: str, settings: Settings) -> Any:
             f"{scheme}://{authority} cannot be opened on this machine ({error}): install the "
             "package of its store, as with devise-spark[s3], or check its address"
         ) from error
-    found.retries = 1  # because botocore tries again
+    if PROTOCOLS[scheme.lower()] == "s3":
+        found.retries = 1  # s3fs would repeat the tries of botocore
     return found
 
 

@@ -138,15 +138,6 @@ def test_a_store_that_refuses_connections_is_told_and_found_again(files, flaky, 
     assert files.status(path).size == len(DATA)
 
 
-def test_what_fails_while_it_is_written_leaves_the_old_content(files, flaky, path, store, tmp_path):
-    (tmp_path / "new").write_bytes(b"x" * 100)
-    with flaky.failing(status=500, code="InternalError", only=lambda method, _: method == "PUT"):
-        for write in (files.write, lambda path, _: files.upload(tmp_path / "new", path)):
-            with pytest.raises(StoreError):
-                write(path, b"new")
-    assert store.read(path) == DATA
-
-
 def test_a_refused_deletion_is_no_success(files, path, monkeypatch):
     """S3 answers that all went well, and names the files that it kept."""
     kept = {"Errors": [{"Key": "folder/data.bin", "Code": "AccessDenied"}]}
