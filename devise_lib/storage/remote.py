@@ -148,7 +148,7 @@ class RemoteFiles:
 
         Raises:
             NoConditionError: the store knows no such condition.
-        StoreError: the store refuses or does not answer.
+            StoreError: the store refuses or does not answer.
         """
         if self._protocol not in ONLY_NEW:
             raise NoConditionError(

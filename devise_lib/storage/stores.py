@@ -95,7 +95,10 @@ def set_store_settings(settings: Settings) -> None:
 
 
 def store_files() -> StoreFiles:
-    """Returns what opens files in this process, with its settings. Connections survive no fork."""
+    """Returns the files of this process: disks and stores, with the process's settings.
+
+    A forked process opens stores again, because connections survive no fork.
+    """
     global _process
     owner, files = _process
     if owner != os.getpid():
