@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -132,7 +133,8 @@ def file_state(path: str) -> InputState:
         return InputState(path, unknown=str(error))
     if len(statuses) > MOST_FILES:
         return InputState(path, unknown=f"it has more than {MOST_FILES:,} files")
-    tags = sorted(f"{status.path} {status.etag}" for status in statuses if status.etag)
+    below = len(found.path)  # because s3: and s3a: name the same
+    tags = sorted(f"{status.path[below:]} {status.etag}" for status in statuses if status.etag)
     return InputState(
         path,
         len(statuses),
@@ -159,7 +161,8 @@ def fingerprint(config: JobConfig, inputs: Sequence[InputState]) -> str:
         "unknown": time.time() if any(state.unknown for state in inputs) else 0.0,
         "upstream": {job: record and record.result_of for job, record in upstream.items()},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    text = re.sub(r'"s3[an]://', '"s3://', json.dumps(parts, sort_keys=True))  # They name the same.
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _record_path(work_dir: str, job: str) -> str:

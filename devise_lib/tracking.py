@@ -1,5 +1,6 @@
 """MLflow: one run per job, registered models by name and version, and the champion."""
 
+import json
 import logging
 import os
 import re
@@ -21,7 +22,7 @@ from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute, is_remote
 from devise_lib.storage.copies import state_folder
-from devise_lib.storage.settings import s3_endpoint, s3_setting
+from devise_lib.storage.settings import s3_encryption, s3_endpoint, s3_setting
 from devise_lib.storage.stores import store_files
 
 EXPERIMENT = "devise"
@@ -127,13 +128,14 @@ def _reach_store(work_dir: str) -> None:
         os.environ.setdefault("MLFLOW_S3_ENDPOINT_URL", endpoint)
     if setting("path.style.access").lower() == "true":
         os.environ.setdefault("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "path")
-    session = {"region_name": setting("endpoint.region")}
-    if "AWS_ACCESS_KEY_ID" not in os.environ:
-        session |= {
-            "aws_access_key_id": setting("access.key"),
-            "aws_secret_access_key": setting("secret.key"),
-            "aws_session_token": setting("session.token"),
-        }
+    if encryption := s3_encryption(place.netloc, settings):
+        os.environ.setdefault("MLFLOW_S3_UPLOAD_EXTRA_ARGS", json.dumps(encryption))
+    session = {
+        "region_name": setting("endpoint.region"),
+        "aws_access_key_id": setting("access.key"),
+        "aws_secret_access_key": setting("secret.key"),
+        "aws_session_token": setting("session.token"),
+    }
     boto3.setup_default_session(**{name: value for name, value in session.items() if value})
 
 

@@ -96,6 +96,10 @@ def test_an_input_in_a_store_is_compared_by_its_files_and_their_etags(bucket, s3
     s3_files.write(f"{folder}/a.xml", b"other")
     assert s3_files.status(f"{folder}/a.xml").size == same_size.size
     assert print_of(config) != before
+    same = ParseWikipedia(dump=folder.replace("s3a:", "s3:"))
+    now, again = ([s.etags for s in read_inputs(c, unknown)] for c in (config, same))
+    assert len(now) == len(again) == 1
+    assert print_of(config) == print_of(same)  # both schemes name the same
     one = file_state(f"{folder}/a.xml")
     assert (one.files, one.size) == (1, 5)
     assert file_state(f"{folder}/*.xml").files == 2  # all that a pattern may match

@@ -39,7 +39,8 @@ _NO_ANSWER = (
     *("ServiceRequestError", *_BROKEN_OFF),
 )
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
-_OUTAGES = (_EXPIRED, _UNKNOWN, _CLOCK, _BUSY, _NO_ANSWER, _NO_CREDENTIALS)
+_CERTIFICATE = ("SSLError",)
+_OUTAGES = (_EXPIRED, _UNKNOWN, _CLOCK, _BUSY, _NO_ANSWER, _NO_CREDENTIALS, _CERTIFICATE)
 
 REMEDIES = {  # names of codes and of exceptions -> what is wrong, and what to do
     _NO_BUCKET: "there is no such bucket: create it, or correct the path",
@@ -52,8 +53,10 @@ REMEDIES = {  # names of codes and of exceptions -> what is wrong, and what to d
     _BUSY: "the store failed or was too busy, also when asked again: run the job again later",
     _NO_ANSWER: "the store does not answer, also when asked again: check the network, and "
     "fs.s3a.endpoint where the store is not AWS",
-    _NO_CREDENTIALS: "there are no credentials: give this machine a role, or set the variables or "
-    "the profile of the store, or fs.s3a.access.key and secret.key",
+    _NO_CREDENTIALS: "there are no credentials: give this machine a role, or set the store's "
+    "variables, or fs.s3a.access.key and secret.key",
+    _CERTIFICATE: "the store's certificate is not trusted: set AWS_CA_BUNDLE for Python, and a "
+    "trust store for Java",
 }
 
 

@@ -101,6 +101,7 @@ def hold_lease(
     folder: str,
     name: str,
     on_loss: Callable[[str], None],
+    on_wait: Callable[[str], None] = lambda holder: None,  # noqa: ARG005
     times: Times = Times(),
 ) -> Iterator[None]:
     """Holds a lease while the body runs.
@@ -110,6 +111,7 @@ def hold_lease(
         folder: of the leases, a URI of the store.
         name: of the lease.
         on_loss: called in another thread, with a message, if this process has lost the lease.
+        on_wait: called with the holder if it has not beaten for two beats.
         times: of beats.
 
     Raises:
@@ -118,7 +120,7 @@ def hold_lease(
         StoreError: the store refuses or does not answer.
     """
     lease = _Lease(files, folder, name, times)
-    lease.take()
+    lease.take(on_wait)
     ended = threading.Event()
     beats = threading.Thread(
         target=lease.beat_until, args=(ended, on_loss), name="lease", daemon=True
@@ -139,12 +141,12 @@ class _Lease:
         self._files, self._folder, self._name, self._times = files, folder, name, times
         self._me, self._number, self._beats = Holder.here(), 0, 0
 
-    def take(self) -> None:
+    def take(self, on_wait: Callable[[str], None]) -> None:
         try:
             while not self._number:
                 number, holder = self._current()
                 if holder is not None:
-                    self._watch(holder, number)
+                    self._watch(holder, number, on_wait)
                 self._beat()
                 if self._create(number + 1):
                     self._number = number + 1
@@ -184,14 +186,15 @@ class _Lease:
                 self._files.write(self._path(self._number), RELEASED)
             self._files.remove(self._beat_path(self._me))
 
-    def _watch(self, holder: Holder, number: int) -> None:
+    def _watch(self, holder: Holder, number: int, on_wait: Callable[[str], None]) -> None:
         """Returns once the holder has not beaten for long, or has ended.
 
         Raises:
             LeaseHeldError: the holder beats.
         """
         first = self._files.read(self._beat_path(holder))
-        end = time.monotonic() + self._times.stale_s
+        begun, told = time.monotonic(), False
+        end = begun + self._times.stale_s
         while True:
             time.sleep(min(POLL_S, self._times.beat_s))
             is_over = time.monotonic() >= end  # before the look, which may take long
@@ -201,6 +204,9 @@ class _Lease:
                 return
             if is_over:
                 return
+            if not told and time.monotonic() - begun > 2 * self._times.beat_s:
+                on_wait(str(holder))
+                told = True
 
     def _require_condition(self) -> None:
         """Raises NoConditionError if the store creates a file that there is already."""

@@ -92,6 +92,26 @@ def s3_endpoint(bucket: str, settings: Settings) -> str:
     return f"{'http' if is_plain else 'https'}://{endpoint}"
 
 
+def s3_encryption(bucket: str, settings: Settings) -> dict[str, str]:
+    """Returns how a bucket encrypts what is written, as arguments of S3; {} for its own way.
+
+    Raises:
+        InputError: Python cannot write with the algorithm.
+    """
+    algorithm = s3_setting(bucket, settings, "encryption.algorithm").upper()
+    if not algorithm:
+        return {}
+    if algorithm not in ENCRYPTIONS:
+        raise InputError(
+            f"fs.s3a.encryption.algorithm is {algorithm}: Python can write with "
+            + " or ".join(ENCRYPTIONS)
+        )
+    found = {"ServerSideEncryption": ENCRYPTIONS[algorithm]}
+    if key := s3_setting(bucket, settings, "encryption.key"):
+        found |= {"SSEKMSKeyId": key} if found["ServerSideEncryption"] == "aws:kms" else {}
+    return found
+
+
 def _s3_options(bucket: str, settings: Settings) -> dict[str, Any]:
     def get(name: str) -> str:
         return s3_setting(bucket, settings, name)
@@ -113,17 +133,8 @@ def _s3_options(bucket: str, settings: Settings) -> dict[str, Any]:
         "token": get("session.token"),
         "anon": "Anonymous" in get("aws.credentials.provider"),
     }
-    algorithm = get("encryption.algorithm").upper()
-    if algorithm and algorithm not in ENCRYPTIONS:
-        raise InputError(
-            f"fs.s3a.encryption.algorithm is {algorithm}: Python can write with "
-            + " or ".join(ENCRYPTIONS)
-        )
-    encryption = ENCRYPTIONS.get(algorithm, "")
-    key = get("encryption.key") if encryption == "aws:kms" else ""
-    of_writes = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
     return {
-        "s3_additional_kwargs": {name: value for name, value in of_writes.items() if value},
+        "s3_additional_kwargs": s3_encryption(bucket, settings),
         "client_kwargs": {name: value for name, value in client.items() if value},
         "config_kwargs": config,
         **{name: value for name, value in keys.items() if value},

@@ -23,7 +23,7 @@ files = RemoteFiles("s3a", bucket, {
     "fs.s3a.endpoint": endpoint, "fs.s3a.path.style.access": "true",
     "fs.s3a.access.key": "key-of-tests", "fs.s3a.secret.key": "secret-of-tests",
 })
-with hold_lease(files, f"s3a://{bucket}/locks", "job", on_loss, Times(0.2, 1.5)):
+with hold_lease(files, f"s3a://{bucket}/locks", "job", on_loss, times=Times(0.2, 1.5)):
     print("HELD", flush=True)
     time.sleep(60)
 """
@@ -54,7 +54,7 @@ def test_a_lease_that_is_released_can_be_taken_at_once_and_leaves_its_mark(store
     slow = Times(beat_s=0.2, stale_s=60.0)
     started = time.monotonic()
     for _ in range(2):
-        with hold_lease(store, folder, "job", lost, slow):
+        with hold_lease(store, folder, "job", lost, times=slow):
             time.sleep(0.5)  # some beats
     assert time.monotonic() - started < slow.stale_s  # it did not wait for a beat
     [mark] = store.children(folder)
@@ -64,17 +64,18 @@ def test_a_lease_that_is_released_can_be_taken_at_once_and_leaves_its_mark(store
 def test_another_process_is_refused_and_told_who_holds_it(store, folder, holder):
     with (
         pytest.raises(LeaseHeldError, match=rf"process {holder.pid}, since 2"),
-        hold_lease(store, folder, "job", lost, QUICK),
+        hold_lease(store, folder, "job", lost, times=QUICK),
     ):
         pass
-    with hold_lease(store, folder, "job-2", lost, QUICK):  # one of another name is free
+    with hold_lease(store, folder, "job-2", lost, times=QUICK):  # one of another name is free
         pass
 
 
 def test_a_killed_holder_loses_its_lease_after_a_while(store, folder, holder):
     holder.kill()
-    started = time.monotonic()
-    with hold_lease(store, folder, "job", lost, QUICK):
+    started, waited = time.monotonic(), []
+    with hold_lease(store, folder, "job", lost, waited.append, QUICK):
+        assert [f"process {holder.pid}," in said for said in waited] == [True]
         assert time.monotonic() - started > 1.0
         names = [status.name for status in store.children(folder)]
         assert sum(name.endswith(".lease") for name in names) == 1
@@ -83,7 +84,7 @@ def test_a_killed_holder_loses_its_lease_after_a_while(store, folder, holder):
 
 def test_a_suspended_holder_learns_that_it_has_lost_its_lease(store, folder, holder):
     os.kill(holder.pid, signal.SIGSTOP)
-    with hold_lease(store, folder, "job", lost, QUICK):
+    with hold_lease(store, folder, "job", lost, times=QUICK):
         os.kill(holder.pid, signal.SIGCONT)
         said = holder.stdout.readline()
         assert said.startswith(f"LOST job: another process took over, on {os.uname().nodename}")
@@ -99,7 +100,7 @@ def test_of_many_askers_one_takes_a_stale_lease(store, folder, holder):
     def ask():
         nonlocal inside, most, refused
         try:
-            with hold_lease(store, folder, "job", lost, QUICK):
+            with hold_lease(store, folder, "job", lost, times=QUICK):
                 with lock:
                     inside += 1
                     most = max(most, inside)
@@ -126,7 +127,7 @@ def test_a_store_that_overwrites_is_refused(store, folder, monkeypatch):
     monkeypatch.setattr(store, "create", overwrite)
     with (
         pytest.raises(NoConditionError, match="should only create"),
-        hold_lease(store, folder, "job", lost, QUICK),
+        hold_lease(store, folder, "job", lost, times=QUICK),
     ):
         pass
     with pytest.raises(FileNotFoundError):
@@ -143,7 +144,7 @@ def test_askers_that_come_again_and_again_hold_a_lease_one_after_the_other(store
         mine = 0
         while mine < 3:
             try:
-                with hold_lease(store, folder, "job", lost, Times(beat_s=0.1, stale_s=20.0)):
+                with hold_lease(store, folder, "job", lost, times=Times(beat_s=0.1, stale_s=20.0)):
                     with lock:
                         inside, most = inside + 1, max(most, inside + 1)
                     time.sleep(0.25)
@@ -172,7 +173,7 @@ def test_an_asker_that_is_suspended_takes_no_lease_that_beats(store, folder, hol
         return content
 
     monkeypatch.setattr(store, "read", read_and_pause)
-    with pytest.raises(LeaseHeldError), hold_lease(store, folder, "job", lost, QUICK):
+    with pytest.raises(LeaseHeldError), hold_lease(store, folder, "job", lost, times=QUICK):
         pass
     assert holder.poll() is None
 
@@ -180,7 +181,7 @@ def test_an_asker_that_is_suspended_takes_no_lease_that_beats(store, folder, hol
 def test_a_holder_that_cannot_beat_for_long_has_lost_its_lease(store, folder, monkeypatch):
     """It may be cut off alone, and another process may have taken over."""
     told = threading.Event()
-    with hold_lease(store, folder, "job", lambda said: told.set(), QUICK):  # noqa: ARG005
+    with hold_lease(store, folder, "job", lambda said: told.set(), times=QUICK):  # noqa: ARG005
 
         def fail(*_):
             raise StoreError("the store does not answer", "outage")
@@ -191,7 +192,7 @@ def test_a_holder_that_cannot_beat_for_long_has_lost_its_lease(store, folder, mo
 
 def test_a_lease_of_another_form_is_that_of_an_unknown_holder(store, folder):
     store.write(f"{folder}/job.0007.lease", b"{}")
-    with hold_lease(store, folder, "job", lost, QUICK):
+    with hold_lease(store, folder, "job", lost, times=QUICK):
         assert "job.0008.lease" in [status.name for status in store.children(folder)]
 
 

@@ -6,7 +6,6 @@ stale after STALE_S seconds, and is taken over.
 
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.paths import is_remote
 from devise_lib.storage.faults import NoConditionError
-from devise_lib.storage.leases import Holder, LeaseHeldError, hold_lease
+from devise_lib.storage.leases import STALE_S, Holder, LeaseHeldError, hold_lease
 from devise_lib.storage.stores import store_files
 
 # Errors of file systems that cannot lock, or cannot write to the lock file: some mounts of object
@@ -31,7 +30,7 @@ def only_run(work_dir: str, what: str) -> Iterator[None]:
     """Hold the lock of a job, or of a part of one, in a work folder while the body runs.
 
     On a file system without locks, and on a store without conditional writes, the body runs all the
-    same, after a warning on standard error. Some mounts of object stores have locks of one machine
+    same, after a warning. Some mounts of object stores have locks of one machine
     only. There two runs on two machines are not kept apart. A process that loses its lease, because
     it was suspended for longer than STALE_S, ends at once as if it was killed.
 
@@ -66,12 +65,15 @@ def _hold_lock(stack: ExitStack, work_dir: str, what: str) -> None:
 
 def _hold_lease(stack: ExitStack, work_dir: str, what: str) -> None:
     def end(message: str) -> None:
-        print_line(f"{message}; this process ends")  # Standard error is the log.
+        print_line(f"{message}; this process ends")
         os._exit(EXIT_FAILED)
 
-    folder = f"{work_dir}/checkpoints"
+    def wait(holder: str) -> None:
+        print_line(f"{what}  waits up to {STALE_S:g} s for a sign of the run {holder}")
+
+    folder, files = f"{work_dir}/checkpoints", store_files().remote(work_dir)
     try:
-        stack.enter_context(hold_lease(store_files().remote(work_dir), folder, what, end))
+        stack.enter_context(hold_lease(files, folder, what, end, wait))
     except LeaseHeldError as error:
         raise _is_running(what, error.holder) from None
     except NoConditionError as error:
@@ -90,9 +92,8 @@ def _is_running(what: str, holder: str) -> IsRunningError:
 
 
 def _warn(what: str, why: str) -> None:
-    print(  # noqa: T201
-        f"{what}: {why}: make sure that no other run uses this work folder", file=sys.stderr
-    )
+    # Standard error is the log.
+    print_line(f"{what}: {why}: make sure that no other run uses this work folder")
 
 
 def only_export(work_dir: str, model_id: str) -> AbstractContextManager[None]:

@@ -69,6 +69,6 @@ def test_a_file_system_without_locks_is_told_once_and_does_no_harm(
     monkeypatch.setattr(owner, name, refuse)
     with only_run(str(tmp_path), "some_job"):
         pass
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert "without locks" in said
