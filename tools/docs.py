@@ -42,7 +42,7 @@ EXIT_CODES = (
     ),
     (
         f"{EXIT_FAILED}",
-        "The process was suspended, and another one took over its lease on an object store.",
+        "The process lost its lease on an object store: it was suspended, or out of reach of it.",
         "a line that says so",
     ),
     (f"{EXIT_FAILED}", "Any other error.", "a stack trace"),
