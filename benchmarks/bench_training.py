@@ -13,7 +13,7 @@ from benchmarks.bench_feed import DIMENSION, FILES, ROWS, write_features
 from benchmarks.rate import Rate
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.platform.session import start_session
-from devise_lib.spark.train.horovod_ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import RanksLogs, run_ranks
 from devise_lib.training.plan import DatasetSpec
 from devise_lib.training.settings import Objective, Settings
 
@@ -39,7 +39,7 @@ def measure() -> list[Rate]:
         spark = start_session("bench_training", {"master": f"local[{RANKS}]"})
         try:
             log = Path(folder) / "ranks.log"
-            found = run_ranks(spark, make_job(), rows, RANKS, log)
+            found = run_ranks(spark, make_job(), rows, RANKS, RanksLogs.beside(log))
         finally:
             spark.stop()
     *feeds, (arrays, arrays_loss) = found[0]

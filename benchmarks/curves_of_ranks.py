@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.platform.session import start_session
-from devise_lib.spark.train.horovod_ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import RanksLogs, run_ranks
 from devise_lib.training.plan import DatasetSpec, ProjectionPlan, TrainingSpec
 from devise_lib.training.projection import train_projections
 from devise_lib.training.settings import Objective, Settings
@@ -49,7 +49,9 @@ def main() -> None:
         log = Path(folder) / "ranks.log"
         losses = {}
         for ranks in RANKS:
-            trained = run_ranks(spark, train_projections, plan, ranks, log)[0].trained
+            trained = run_ranks(spark, train_projections, plan, ranks, RanksLogs.beside(log))[
+                0
+            ].trained
             losses[ranks] = np.array(trained["devise-0"].losses)
         spark.stop()
     draw(losses, Path(sys.argv[1]))

@@ -44,6 +44,7 @@ def test_says_its_version_its_python_and_its_extras(wheel):
     assert metadata["Name"] == "devise-spark"
     assert metadata["Version"] == devise_lib.__version__
     assert set(metadata["Requires-Python"].split(",")) == {">=3.11", "<3.12"}
-    assert set(metadata.get_all("Provides-Extra")) == {"cpu", "gpu", "dev"}
+    extras = {"cpu", "gpu", "s3", "gs", "azure", "dev"}
+    assert set(metadata.get_all("Provides-Extra")) == extras
     wanted = metadata.get_all("Requires-Dist")
     assert "petastorm==0.13.1" in [line.replace(" ", "") for line in wanted]

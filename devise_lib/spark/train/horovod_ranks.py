@@ -40,6 +40,11 @@ class RanksLogs:
     status: str
 
     @classmethod
+    def beside(cls, output: Path) -> "RanksLogs":
+        """Return those of ranks that all see the disk of a local file."""
+        return cls(output, f"{output.parent.absolute()}/ranks-{uuid4().hex}")
+
+    @classmethod
     def of(cls, config: JobConfig) -> "RanksLogs":
         """Return those of a job; two calls have different folders."""
         output = state_folder(config.work_dir) / "logs" / f"{config.name}.log"

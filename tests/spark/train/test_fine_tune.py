@@ -15,7 +15,7 @@ from devise_lib.numerics.validation import Score
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.train import fine_tune as fine_tuning
 from devise_lib.spark.train.fine_tune import ModelToTune, tuned_bundle
-from devise_lib.spark.train.horovod_ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import RanksLogs, run_ranks
 from devise_lib.tracking import RegisteredModel
 from devise_lib.training.augmentation import Augmentation
 from devise_lib.training.bundle import ProjectionBundle, TrainedProjection
@@ -125,7 +125,7 @@ def outcomes(spark, plan, tmp_path_factory):
     """By rank what comes of the plan, and of the same with steps too small to learn anything."""
     log = tmp_path_factory.mktemp("logs") / "ranks.log"
     still = replace(plan, learning_rate=1e-12, epochs=2)
-    return run_ranks(spark, make_twice_job(), [plan, still], 2, log)
+    return run_ranks(spark, make_twice_job(), [plan, still], 2, RanksLogs.beside(log))
 
 
 @pytest.fixture(scope="module")

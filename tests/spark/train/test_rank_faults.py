@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devise_lib.spark.train.horovod_ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import RanksLogs, run_ranks
 from devise_lib.training.projection import train_projections
 from devise_lib.training.ranks.checkpoint import Checkpoint
 from tests.spark.train.test_training_on_ranks import SETTINGS, projection_plan
@@ -71,13 +71,13 @@ def test_after_a_rank_is_killed_training_goes_on_in_the_middle_of_the_epoch(spar
     log = tmp_path / "ranks.log"
     started = time.monotonic()
     with pytest.raises(RuntimeError, match=r"rank 1 died without an error: .* is in .*ranks\.log"):
-        run_ranks(spark, make_dying_job(), plan, 2, log)
+        run_ranks(spark, make_dying_job(), plan, 2, RanksLogs.beside(log))
     assert time.monotonic() - started < 150, "no time-out was waited for"
     [path] = Path(plan.folder).glob("*.npz")
     before = Checkpoint(path, 1).load()[0].losses
     assert 2 <= len(before) < EPOCHS
     plans = [plan, replace(plan, folder="")]
-    of_rank_0 = run_ranks(spark, make_twice_job(), plans, 2, log)[0]
+    of_rank_0 = run_ranks(spark, make_twice_job(), plans, 2, RanksLogs.beside(log))[0]
     again, undisturbed = (each.trained["devise"] for each in of_rank_0)
     np.testing.assert_array_equal(again.losses[: len(before)], before)
     np.testing.assert_allclose(again.losses, undisturbed.losses, rtol=1e-5)

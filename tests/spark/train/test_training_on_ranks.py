@@ -12,7 +12,7 @@ import pytest
 from devise_lib.numerics.candidates import CandidateSet
 from devise_lib.numerics.validation import Validation
 from devise_lib.numerics.vectors import l2_normalize
-from devise_lib.spark.train.horovod_ranks import run_ranks
+from devise_lib.spark.train.horovod_ranks import RanksLogs, run_ranks
 from devise_lib.training.plan import DatasetSpec, FoldSpec, ProjectionPlan, TrainingSpec
 from devise_lib.training.projection import snapshot_epochs, train_projections
 from devise_lib.training.settings import Objective, Settings
@@ -224,7 +224,7 @@ def results(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     plan = projection_plan(folder)
     plans = plan, trial_plan(plan, folder), softmax_plan(folder), str(folder / "states")
-    found = run_ranks(spark, make_job(), plans, 2, folder / "logs" / "ranks.log")
+    found = run_ranks(spark, make_job(), plans, 2, RanksLogs.beside(folder / "logs" / "ranks.log"))
     found[0]["events"] = folder / "tensorboard"
     return found
 
@@ -265,7 +265,7 @@ def test_one_rank_has_the_loss_curve_of_two(results, spark, tmp_path):
     Nor does it change anything that photos are followed.
     """
     plan = replace(projection_plan(tmp_path), tracked=None)
-    [alone] = run_ranks(spark, train_projections, plan, 1, tmp_path / "ranks.log")
+    [alone] = run_ranks(spark, train_projections, plan, 1, RanksLogs.beside(tmp_path / "ranks.log"))
     for method, trained in results[0]["projections"].trained.items():
         same = alone.trained[method]
         np.testing.assert_allclose(same.losses, trained.losses, rtol=1e-4)
