@@ -133,8 +133,8 @@ def file_state(path: str) -> InputState:
         return InputState(path, unknown=str(error))
     if len(statuses) > MOST_FILES:
         return InputState(path, unknown=f"it has more than {MOST_FILES:,} files")
-    below = len(found.path)  # because s3: and s3a: name the same
-    tags = sorted(f"{status.path[below:]} {status.etag}" for status in statuses if status.etag)
+    start = len(found.path)  # because s3: and s3a: name the same
+    tags = sorted(f"{status.path[start:]} {status.etag}" for status in statuses if status.etag)
     return InputState(
         path,
         len(statuses),
