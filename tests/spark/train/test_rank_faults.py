@@ -47,7 +47,7 @@ def make_dying_job():
                 return
             while True:
                 for path in Path(plan.folder).glob("*.npz"):
-                    state, _ = Checkpoint(path, 1).load()
+                    state, _ = Checkpoint(str(path), 1).load()
                     if len(state.losses) >= 2 and state.steps:
                         os.kill(os.getpid(), signal.SIGKILL)
                 time.sleep(0.002)
@@ -74,7 +74,7 @@ def test_after_a_rank_is_killed_training_goes_on_in_the_middle_of_the_epoch(spar
         run_ranks(spark, make_dying_job(), plan, 2, RanksLogs.beside(log))
     assert time.monotonic() - started < 150, "no time-out was waited for"
     [path] = Path(plan.folder).glob("*.npz")
-    before = Checkpoint(path, 1).load()[0].losses
+    before = Checkpoint(str(path), 1).load()[0].losses
     assert 2 <= len(before) < EPOCHS
     plans = [plan, replace(plan, folder="")]
     of_rank_0 = run_ranks(spark, make_twice_job(), plans, 2, RanksLogs.beside(log))[0]

@@ -129,7 +129,6 @@ def make_job():
     inputs, answers, steps, epochs, rate = INPUTS, ANSWERS, STEPS, EPOCHS, RATE
 
     def job(plans):
-        from pathlib import Path
 
         import horovod.tensorflow as hvd
         import keras
@@ -183,7 +182,7 @@ def make_job():
                 float("inf"),
             ):  # a loss that is not finite; weights alone, at the end
                 model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
-                kept = Checkpoint(Path(folder) / f"{last_rate}-{rank}.npz", 1)
+                kept = Checkpoint(f"{folder}/{last_rate}-{rank}.npz", 1)
                 count = steps if last_rate == 1e30 else 1
                 try:
                     trainable = Trainable(model, squares, endless, count)
