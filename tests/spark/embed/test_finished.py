@@ -65,6 +65,6 @@ def test_a_file_that_cannot_be_used_counts_as_none(tables, folder, text):
 
 
 def test_the_newest_finished_run_counts(tables, folder):
-    write_commit(tables.folder("photos"), 1, "WRITE", txnId="later")
+    write_commit(Path(tables.folder("photos")), 1, "WRITE", txnId="later")
     remember(folder, Finished(SETTINGS, tables.last_changes(*INPUT_TABLES), 4, {}))
     assert counts_of_finished(tables, folder, SETTINGS) == Counts(4, Counter())
