@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from devise_lib.config.types import JobConfig
 from devise_lib.errors import InputError
 from devise_lib.paths import absolute, is_remote
 from devise_lib.storage.copies import state_folder
-from devise_lib.storage.settings import s3_encryption, s3_endpoint, s3_setting
+from devise_lib.storage.settings import one_scheme, s3_encryption, s3_endpoint, s3_setting
 from devise_lib.storage.stores import store_files
 
 EXPERIMENT = "devise"
@@ -102,7 +101,7 @@ def store_in(work_dir: str) -> str:
 def _artifacts_in(work_dir: str) -> str:
     """Returns the address of the artifacts in a work folder, in the scheme that MLflow knows."""
     folder = f"{absolute(work_dir)}/mlartifacts"
-    return re.sub("^s3[an]:", "s3:", folder) if is_remote(folder) else Path(folder).as_uri()
+    return one_scheme(folder) if is_remote(folder) else Path(folder).as_uri()
 
 
 def _reach_store(work_dir: str) -> None:

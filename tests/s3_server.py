@@ -16,6 +16,7 @@ import pytest
 
 from devise_lib.storage.remote import RemoteFiles
 from devise_lib.storage.stores import StoreFiles, set_store_settings, store_files
+from tests.flaky_server import FlakyServer
 
 REGION = "eu-central-1"
 KEY, SECRET = "key-of-tests", "secret-of-tests"
@@ -44,6 +45,14 @@ def s3_server() -> Iterator[str]:
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def flaky(s3_server) -> Iterator[FlakyServer]:
+    """A server that passes requests on to the other one, and fails as it is told to."""
+    server = FlakyServer(s3_server)
+    yield server
+    server.refuse()
 
 
 @pytest.fixture(scope="session")

@@ -19,12 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, check_files, file_sha256
+from devise_lib.index.bundle import IDS_FILE, INDEX_FILE, check_files
 from devise_lib.index.faiss_index import IvfIndex, set_threads
 from devise_lib.index.size import choose_nlist
 from devise_lib.index.tuning import RecallPoint, choose_point, measure_recall
 from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k, top_k
 from devise_lib.storage.copies import fetched, write_file
+from devise_lib.storage.files import file_sha256
 from devise_lib.storage.folders import draft_of, replace_folder
 from devise_lib.storage.stores import store_files
 

@@ -26,6 +26,7 @@ from devise_lib.index.readme import how_to_query, readme
 from devise_lib.index.tuning import RecallPoint
 from devise_lib.paths import absolute, is_remote
 from devise_lib.storage.copies import cached, fetched_folder
+from devise_lib.storage.files import file_sha256
 from devise_lib.storage.folders import move_folder
 from devise_lib.storage.stores import store_files
 
@@ -125,12 +126,6 @@ class Bundle:
 def index_root(work_dir: str) -> str:
     """Returns the folder of the bundles, absolute because workers have other current folders."""
     return f"{absolute(work_dir)}/index"
-
-
-def file_sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def publish(building: str, manifest: Manifest, root: str) -> Bundle:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import stat
 import tempfile
 import time
@@ -14,7 +13,8 @@ from filelock import FileLock
 
 from devise_lib.errors import InputError
 from devise_lib.paths import is_remote, last_part
-from devise_lib.storage.files import write_atomically
+from devise_lib.storage.files import file_sha256, write_atomically
+from devise_lib.storage.settings import one_scheme
 from devise_lib.storage.stores import store_files
 
 CACHE_S = 7 * 24 * 3600.0  # A copy that nobody has asked for in this time is removed.
@@ -100,8 +100,7 @@ def state_folder(work_dir: str) -> Path:
     """
     if not is_remote(work_dir):
         return Path(work_dir)
-    one_name = re.sub("^s3[an]:", "s3:", work_dir)  # all name the same
-    digest = hashlib.sha256(one_name.encode()).hexdigest()
+    digest = hashlib.sha256(one_scheme(work_dir).encode()).hexdigest()
     return Path.home() / ".devise" / f"{last_part(work_dir)}-{digest[:8]}"
 
 
@@ -117,9 +116,7 @@ def cache_folder() -> Path:
 
 def _fetch(path: str, sha256: str, target: Path) -> None:
     store_files().download(path, target)
-    with target.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
-    if got != sha256:
+    if (got := file_sha256(target)) != sha256:
         raise InputError(f"{path} was changed: its SHA-256 is {got}, want {sha256}")
 
 

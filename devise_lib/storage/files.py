@@ -5,6 +5,7 @@ Paths are strings, because files of stores have URIs instead of paths (see `remo
 """
 
 import errno
+import hashlib
 import io
 import os
 import shutil
@@ -172,6 +173,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def file_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folders_in(files: Files, folder: str) -> list[str] | None:

@@ -58,6 +58,11 @@ def is_store(uri: str) -> bool:
     )
 
 
+def one_scheme(uri: str) -> str:
+    """Returns a URI of S3 in its first spelling, because s3:, s3a: and s3n: name the same."""
+    return re.sub("^s3[an]:", "s3:", uri)
+
+
 def fsspec_options(scheme: str, authority: str, settings: Settings) -> dict[str, Any]:
     """Returns the options with which fsspec opens a store.
 

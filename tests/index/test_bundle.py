@@ -15,7 +15,6 @@ from devise_lib.index import bundle
 from devise_lib.index.bundle import (
     Manifest,
     check_files,
-    file_sha256,
     index_root,
     point_to,
     publish,
@@ -26,6 +25,7 @@ from devise_lib.index.bundle import (
 from devise_lib.index.faiss_index import VERSION, IvfIndex
 from devise_lib.index.tuning import RecallPoint
 from devise_lib.numerics.retrieval import top_k
+from devise_lib.storage.files import file_sha256
 from tests.embedded import clustered
 
 VECTORS = clustered(200)

@@ -79,13 +79,6 @@ def rows_of(table: DeltaTable) -> list[tuple]:
 
 
 @pytest.fixture(scope="module")
-def flaky(s3_server) -> FlakyServer:
-    server = FlakyServer(s3_server)
-    yield server
-    server.refuse()
-
-
-@pytest.fixture(scope="module")
 def undisturbed(spark, tmp_path_factory) -> Path:
     """A local work folder with a model, PHOTOS, and the results of one run."""
     root = tmp_path_factory.mktemp("undisturbed")

@@ -8,16 +8,8 @@ import pytest
 from devise_lib.storage import faults
 from devise_lib.storage.faults import StoreError, fault_of
 from devise_lib.storage.remote import RemoteFiles
-from tests.flaky_server import FlakyServer
 
 DATA = bytes(range(251)) * 400
-
-
-@pytest.fixture(scope="module")
-def flaky(s3_server) -> FlakyServer:
-    server = FlakyServer(s3_server)
-    yield server
-    server.refuse()
 
 
 @pytest.fixture(scope="module")

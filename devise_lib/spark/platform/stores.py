@@ -2,7 +2,7 @@
 
 Spark opens stores by Hadoop, and Python by fsspec. Hadoop's settings are taken over from the
 session once per job, so that a user gives them once. They hold keys of stores: they travel with
-tasks, and are neither printed nor written anywhere.
+tasks, and are neither printed nor written to the work folder.
 """
 
 import re
