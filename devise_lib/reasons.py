@@ -24,6 +24,10 @@ class Reason(StrEnum):
     TIME_OUT = "time_out"
     CHANGED = "changed"
     REMOVED = "removed"
+    # Properties of an embedding, which is made again from its photo:
+    WRONG_LENGTH = "wrong_length"
+    ZERO_VECTOR = "zero_vector"
+    DUPLICATE_ID = "duplicate_id"
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Explanation:
     remedy: str
 
 
-_INGEST, _EMBED, _BOTH = ("ingest_photos",), ("embed_photos",), ("ingest_photos", "embed_photos")
+_INGEST, _EMBED, _INDEX = ("ingest_photos",), ("embed_photos",), ("build_index",)
+_BOTH = (*_INGEST, *_EMBED)
 
 EXPLANATIONS = {
     Reason.EMPTY: Explanation(
@@ -84,8 +89,8 @@ EXPLANATIONS = {
         "Replace the file.",
     ),
     Reason.NOT_FINITE: Explanation(
-        _EMBED,
-        "The network gives a number that is not finite for the photo.",
+        (*_EMBED, *_INDEX),
+        "The network gives a number that is not finite for the photo, or its embedding has one.",
         "Look at the photo. If many photos are refused so, look at the model.",
     ),
     Reason.NO_LABEL: Explanation(
@@ -125,5 +130,22 @@ EXPLANATIONS = {
         "The file was gone when its source was last ingested, and PHOTOS does not hold its bytes. "
         "This is no fault, so it does not count for `max_bad_share`.",
         "Nothing.",
+    ),
+    Reason.WRONG_LENGTH: Explanation(
+        _INDEX,
+        "The photo's embedding has another length than most of its model, or is null. "
+        "`embed_photos` writes no such rows.",
+        "Delete the rows from EMBEDDINGS and run embed_photos, then build_index.",
+    ),
+    Reason.ZERO_VECTOR: Explanation(
+        _INDEX,
+        "All numbers of the photo's embedding are 0, so it has no direction.",
+        "Look at the photo. If many photos are refused so, look at the model.",
+    ),
+    Reason.DUPLICATE_ID: Explanation(
+        _INDEX,
+        "EMBEDDINGS has several rows of the photo and the model. One of them is indexed. "
+        "`embed_photos` writes no such rows.",
+        "Delete all rows of the photo from EMBEDDINGS and run embed_photos, then build_index.",
     ),
 }

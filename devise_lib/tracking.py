@@ -212,6 +212,16 @@ def log_page(html: str) -> None:
     mlflow.log_text(html, "index.html")
 
 
+def log_text(name: str, text: str) -> None:
+    """Stores a text file with the open run.
+
+    Args:
+        name: of the file, with its folder.
+        text: its content.
+    """
+    mlflow.log_text(text, name)
+
+
 def log_table(name: str, columns: Mapping[str, Sequence[object]]) -> None:
     """Stores a table with the open run, which MLflow's pages show and compare."""
     mlflow.log_table(dict(columns), f"{TABLES_FOLDER}/{name}")

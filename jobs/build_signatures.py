@@ -18,8 +18,7 @@ from devise_lib import tracking
 from devise_lib.numerics.hashing import collision_probability
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.search.build_index import measure
-from devise_lib.spark.search.lsh import make_hash, sign
+from devise_lib.spark.search.lsh import make_hash, require_dimension, sign
 from devise_lib.spark.tables.delta_tables import Tables
 
 COSINES = (0.95, 0.9, 0.8, 0.7)
@@ -31,8 +30,8 @@ def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     warn_if_incomplete(tables, model_id, config.name)
     embeddings = tables.of_model("embeddings", model_id)
-    size = measure(embeddings, model_id)
-    hash_row = make_hash(embeddings, config, model_id, size.dimension)
+    dimension = require_dimension(embeddings, model_id)
+    hash_row = make_hash(embeddings, config, model_id, dimension)
     of_model = f"model_id = '{model_id}'"
     rows = tables.overwrite("signatures", sign(embeddings, hash_row), where=of_model)
     tables.overwrite("hashes", hash_row, where=of_model)

@@ -12,19 +12,38 @@ class BuildIndex(ModelJobConfig):
 
     name = "build_index"
     needs = ("embed_photos",)
-    nlist: Annotated[int, Field(ge=0)] = 0
-    """The number of inverted lists. 0 chooses it from the number of vectors."""
-    train_size: PositiveInt = 100_000
-    """The most vectors of the sample on which the centroids are trained."""
-    recall_target: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
-    """The recall@k against exact search that the index is tuned to, by `nprobe`."""
+    index_key: str = "auto"
+    """The index in FAISS's factory, such as "IVF4096,SQ8" or
+    "OPQ32_128,IVF65536_HNSW32,PQ32x4fsr,RFlat". It must be an inverted file. "auto" chooses it from
+    the number and length of the vectors, the budget and the recall."""
+    bytes_per_vector: Annotated[float, Field(ge=0)] = 0.0
+    """For "auto": the most bytes that a vector may take, its id of 8 bytes included. 0 is no
+    limit."""
+    max_index_gib: Annotated[float, Field(ge=0)] = 0.0
+    """For "auto": the most GiB that all vectors may take. 0 is no limit."""
+    recall_target: Annotated[float, Field(ge=0.0, le=1.0)] = 0.95
+    """The recall@k against exact search that is promised: the lower end of its 95 % confidence
+    interval reaches it. 0 promises none, and takes the most that `max_latency_ms` allows."""
+    max_latency_ms: Annotated[float, Field(ge=0)] = 0.0
+    """The longest time of one query on one thread, in milliseconds. 0 is no limit."""
     k: PositiveInt = 10
     """The number of neighbours per query with which recall is measured."""
-    queries: PositiveInt = 500
-    """The most photos that serve as queries when recall is measured."""
-    shard_rows: PositiveInt = 200_000
-    """The number of vectors, about, that a task adds to the index. The task holds them in
-    memory."""
+    queries: PositiveInt = 1_000
+    """The most photos that serve as queries when recall is measured. Half of them choose the search
+    settings, and half measure these."""
+    points_per_list: Annotated[int, Field(ge=1, le=256)] = 100
+    """The vectors of the sample for each inverted list, on which the centroids are trained. Below
+    39, FAISS warns of badly placed centroids."""
+    max_memory_gib: Annotated[float, Field(gt=0)] = 4.0
+    """The most memory that a process of a task takes. It decides the rows of a shard and the size
+    of what is merged at once."""
+    table_version: Annotated[int, Field(ge=0)] | None = None
+    """The version of EMBEDDINGS to index. Not given: the newest, or that of a build which was
+    killed and goes on."""
+    devices: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where centroids are trained and searched. "auto" takes GPUs where FAISS sees some."""
+    keep_bundles: PositiveInt = 2
+    """This many bundles stay, the published one included. Older ones are removed."""
 
 
 class BuildSignatures(ModelJobConfig):

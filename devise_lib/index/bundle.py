@@ -1,95 +1,34 @@
-"""The index bundle: one folder that a search team uses as it is, with only faiss and pyarrow.
+"""Bundles on a disk or a store: publishing, finding and copying them.
 
     {work_dir}/index/CURRENT          the name of the published bundle
-    {work_dir}/index/<bundle>/        index.faiss, ids.parquet, manifest.json, README.md
+    {work_dir}/index/<bundle>/        see `manifest`
 
 A bundle is built under another name and moved when it is complete. On a store, which knows no
 rename, the manifest is copied last. CURRENT is replaced at once. A reader therefore finds the old
-bundle or the new one, never half of one. If an index that already has a bundle is built again, the
-old bundle is moved away first; for a moment a reader finds none.
+bundle or the new one, never half of one. A bundle does not change once it is published.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from devise_lib.errors import InputError
-from devise_lib.index.faiss_index import IvfIndex
+from devise_lib.index.manifest import (
+    AGAIN,
+    CURVE_FILE,
+    MANIFEST_FILE,
+    README_FILE,
+    Manifest,
+)
+from devise_lib.index.reader import SearchIndex
 from devise_lib.index.readme import how_to_query, readme
-from devise_lib.index.tuning import RecallPoint
-from devise_lib.paths import absolute, is_remote
-from devise_lib.storage.copies import cached, fetched_folder
-from devise_lib.storage.files import file_sha256
+from devise_lib.index.verify import verify_folder
+from devise_lib.paths import absolute
+from devise_lib.storage.copies import cached_folder, fetched_folder
 from devise_lib.storage.folders import move_folder
-from devise_lib.storage.stores import store_files
+from devise_lib.storage.stores import clean_up, store_files
 
-FORMAT = 1  # raised when a reader of the old manifest could misread the new one
-INDEX_FILE = "index.faiss"
-IDS_FILE = "ids.parquet"
-MANIFEST_FILE = "manifest.json"
 CURRENT_FILE = "CURRENT"
-AGAIN = "run build_index again"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """The contents of a bundle, and its quality.
-
-    Attributes:
-        model_id: the model of the embeddings; queries must be of the same model.
-        table, table_version: the indexed table and its version.
-        run_id: the MLflow run that built it.
-        n: the number of vectors, and of rows in ids.parquet.
-        dimension: the length of a vector.
-        metric: inner_product; vectors and queries have unit norm, so scores are cosines.
-        index_key: the name of the index in faiss's index_factory.
-        nlist: the number of inverted lists.
-        nprobe: the number of lists to search, the fewest that reach recall_target.
-        k, queries: the numbers of results and of queries with which recall was measured. A query is
-            a vector of the index and does not count as its own result.
-        recall_target: the wanted recall.
-        recall: the share of the exact k results that are found at nprobe, in [0, 1].
-        curve: the recall at other nprobe.
-        seed: of the sample and the centroids.
-        faiss_version: that wrote index.faiss.
-        sha256: of index.faiss and ids.parquet, hexadecimal.
-        format: the version of the bundle's layout.
-    """
-
-    model_id: str
-    table: str
-    table_version: int
-    run_id: str
-    n: int
-    dimension: int
-    metric: str
-    index_key: str
-    nlist: int
-    nprobe: int
-    k: int
-    queries: int
-    recall_target: float
-    recall: float
-    curve: tuple[RecallPoint, ...]
-    seed: int
-    faiss_version: str
-    sha256: Mapping[str, str]
-    format: int = FORMAT
-
-    def bundle_name(self) -> str:
-        """Returns model, table version and a digest of all else but the run, so equal builds share
-        a name.
-        """
-        content = {**asdict(self), "run_id": ""}
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        return f"{self.model_id}-v{self.table_version}-{digest[:8]}"
 
 
 @dataclass(frozen=True)
@@ -118,9 +57,11 @@ class Bundle:
                 f"{self.manifest.model_id}"
             )
 
-    def open_index(self) -> IvfIndex:
-        """Returns the index, memory-mapped; a process opens it once, and copies it from a store."""
-        return _open_once(f"{self.folder}/{INDEX_FILE}", self.manifest.sha256[INDEX_FILE])
+    def open(self) -> SearchIndex:
+        """Returns the bundle, open and memory-mapped; a process opens it once, and a machine copies
+        it once from a store.
+        """
+        return _open_once(self.folder)
 
 
 def index_root(work_dir: str) -> str:
@@ -128,31 +69,29 @@ def index_root(work_dir: str) -> str:
     return f"{absolute(work_dir)}/index"
 
 
-def publish(building: str, manifest: Manifest, root: str) -> Bundle:
-    """Makes a folder with an index and its ids a bundle, and points CURRENT to it.
+def publish(building: str, manifest: Manifest, curve: bytes, root: str, keep: int) -> Bundle:
+    """Makes a folder with the files of an index a bundle, and points CURRENT to it.
+
+    A bundle of the same name has the same files. It is left as it is, unless it is damaged.
 
     Args:
         building: a folder on the disk or store of `root`; it is moved.
-        manifest: of the bundle. It holds the files' digests, which are not computed again here
-            because reading takes seconds per GiB. The rows are counted on a disk. On a store only
-            the task that made the files has counted them (`check_files`).
+        manifest: of the bundle.
+        curve: the plot of recall and speed, as SVG.
         root: the folder of the bundles.
-
-    Raises:
-        InputError: a file is missing, or the numbers of rows differ from the manifest's.
+        keep: this many bundles stay; older ones are removed.
     """
-    values = asdict(manifest)
-    described = {**values, "how_to_query": how_to_query(values).splitlines()}
     files = store_files()
-    files.write(f"{building}/{MANIFEST_FILE}", (json.dumps(described, indent=1) + "\n").encode())
-    files.write(f"{building}/README.md", readme(values).encode())
-    if not is_remote(building):
-        check_files(Path(building), manifest.n, manifest.dimension)
+    program = how_to_query(manifest)
+    files.write(f"{building}/{CURVE_FILE}", curve)
+    files.write(f"{building}/{README_FILE}", readme(manifest, program).encode())
+    files.write(f"{building}/{MANIFEST_FILE}", manifest.to_json(program).encode())
     made = Bundle(f"{root}/{manifest.bundle_name()}", manifest)
-    # also one of the same name, which may be damaged by now
-    move_folder(building, made.folder, MANIFEST_FILE)
+    if not _is_whole(made.folder):
+        move_folder(building, made.folder, MANIFEST_FILE)
     point_to(root, made.name)
-    return made
+    _drop_old(root, made.name, keep)
+    return read_bundle(made.folder)
 
 
 def point_to(root: str, name: str) -> None:
@@ -177,7 +116,7 @@ def read_current(work_dir: str) -> Bundle:
 
 
 def read_bundle(folder: str) -> Bundle:
-    """Returns the bundle of a folder.
+    """Returns the bundle in a folder; reads its manifest alone.
 
     Raises:
         InputError: the folder is no bundle, or one of another format.
@@ -186,62 +125,49 @@ def read_bundle(folder: str) -> Bundle:
     content = store_files().read(path)
     if content is None:
         raise InputError(f"{folder} is not an index bundle, it has no {MANIFEST_FILE}: {AGAIN}")
-    try:
-        values: dict[str, Any] = json.loads(content)
-        if values.get("format") != FORMAT:
-            raise InputError(f"{path} has format {values.get('format')!r}, want {FORMAT}: {AGAIN}")
-        del values["how_to_query"]
-        values["curve"] = tuple(RecallPoint(**point) for point in values["curve"])
-        return Bundle(folder, Manifest(**values))
-    except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
-        raise InputError(f"{folder} is not an index bundle ({error}): {AGAIN}") from error
+    return Bundle(folder, Manifest.from_json(content, path))
 
 
 def verify(bundle: Bundle) -> None:
-    """Reads the files of a bundle and compares them with its manifest.
+    """Reads all files of a bundle and compares them with its manifest.
 
     Raises:
-        InputError: a file is missing or was changed, or the numbers of rows differ.
+        InputError: a file is missing or was changed, or what is in it differs from the manifest.
     """
-    manifest = bundle.manifest
     with fetched_folder(bundle.folder) as folder:
-        for name, wanted in manifest.sha256.items():
-            if not (folder / name).exists():
-                raise InputError(f"{bundle.folder}/{name} is missing: {AGAIN}")
-            if (got := file_sha256(folder / name)) != wanted:
-                raise InputError(
-                    f"{bundle.folder}/{name} was changed: its SHA-256 is {got}, the manifest has "
-                    f"{wanted}; {AGAIN}"
-                )
-        check_files(folder, manifest.n, manifest.dimension)
+        verify_folder(folder, bundle.folder)
 
 
-def check_files(folder: Path, n: int, dimension: int) -> None:
-    """Compares rows and dimensions of a local bundle's files; reads only headers and footers.
-
-    Args:
-        folder: of the files.
-        n: the number of vectors, and of ids.
-        dimension: of a vector.
+def fetch_bundle(folder: str) -> Path:
+    """Returns a local folder with the files of a bundle: its own, or a copy in this user's cache.
 
     Raises:
-        InputError: a file is missing or cut off, or a number differs.
+        InputError: the folder is no bundle, or its files are not those of the manifest.
     """
-    for name in (INDEX_FILE, IDS_FILE):
-        if not (folder / name).exists():
-            raise InputError(f"{folder / name} is missing: {AGAIN}")
-    index = IvfIndex.load(folder / INDEX_FILE, memory_map=True)
-    try:
-        rows = pq.read_metadata(folder / IDS_FILE).num_rows
-    except pa.ArrowException as error:
-        raise InputError(f"{folder / IDS_FILE} is cut off: {AGAIN}") from error
-    if (index.n, rows, index.dimension) != (n, n, dimension):
-        raise InputError(
-            f"{folder} has {index.n} vectors of {index.dimension} dimensions and {rows} ids, the "
-            f"manifest says {n} of {dimension}: {AGAIN}"
-        )
+    files = read_bundle(folder).manifest.files
+    digests = {path: about.sha256 for path, about in files.items()}
+    return cached_folder(folder, digests, MANIFEST_FILE)
 
 
 @lru_cache(maxsize=1)
-def _open_once(path: str, sha256: str) -> IvfIndex:
-    return IvfIndex.load(cached(path, sha256), memory_map=True)
+def _open_once(folder: str) -> SearchIndex:
+    return SearchIndex.open(fetch_bundle(folder))
+
+
+def _is_whole(folder: str) -> bool:
+    try:
+        verify(read_bundle(folder))
+    except (InputError, FileNotFoundError):
+        return False
+    return True
+
+
+def _drop_old(root: str, current: str, keep: int) -> None:
+    """Removes all bundles but the current one and the newest others."""
+    found = []
+    for child in store_files().children(root):
+        status = store_files().status(f"{root}/{child.name}/{MANIFEST_FILE}")
+        if status and child.name != current and not child.name.startswith("."):
+            found.append((status.modified_s, child.name))
+    for _, name in sorted(found, reverse=True)[max(keep - 1, 0) :]:
+        clean_up(f"{root}/{name}")

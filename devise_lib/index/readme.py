@@ -1,56 +1,128 @@
-"""The README.md of a bundle, for a search team that has faiss and pyarrow but not this package."""
+"""The README.md of a bundle, for a search team that has faiss and numpy but not this package."""
 
-from collections.abc import Mapping
-from typing import Any
+from devise_lib.index.factory import IndexKey
+from devise_lib.index.manifest import Manifest
 
 TEMPLATE = """\
 # {n:,} photos of model {model_id}
 
 A faiss index, `{index_key}`, over unit vectors of {dimension} numbers. Scores are cosines.
-Query it with vectors of the same model only: `{model_id}`.
+Query it with vectors of the same model only: `{model_id}`. It needs faiss {floor} or newer.
 
 | file | what it is |
 |---|---|
-| index.faiss | the index; its ids are row numbers, 0 to n - 1 |
-| ids.parquet | `row`, `photo_id`: whose vector a row is, in the order of the rows |
-| manifest.json | where the vectors came from, the parameters, recall, SHA-256 of the files |
+| base/index.faiss | the index; its ids are row numbers, from 0 on |
+| base/ids.npy | the photo_id of each row, as bytes |
+| base/lists.npy | the inverted list of each row, by which a row's vector is found |
+| base/digests.npy | the first 8 bytes of the SHA-256 of each photo's file |
+{more}| manifest.json | where the vectors came from, the parameters, recall, SHA-256 of the files |
+| curve.svg | recall and speed of other settings |
 
-With `nprobe` {nprobe} of {nlist} lists, {percent:.1f} % of the exact {k} nearest neighbours are
-found, measured on {queries} of its vectors. The curve in manifest.json has the recall of others:
-more lists find more, and take longer.
+With `{parameters}`, {percent:.1f} % of the exact {k} nearest neighbours are found
+({low:.1f} to {high:.1f} %, a 95 % confidence interval), measured on {queries} of its vectors that
+neither trained the index nor chose the settings. {threads} threads answer {queries_per_s:,.0f}
+queries per second, and one thread takes {latency_ms:.2f} ms for one.
 
 ## Query it
 
-    {how_to}
+    {program}
 
 Save the lines as `query.py` and run `python query.py QUERIES.npy` in this folder.
 """
 
-HOW_TO = """\
+MORE = """\
+| delta-*/ | the same for photos that came later; rows go on where the segment before ends |
+| removed.npy | the rows of the whole bundle that are not to be found |
+"""
+WORDS = """\
+| words.txt, words.npy | {words:,} labels and words, one per line, and a unit vector for each |
+"""
+
+ONE_SEGMENT = """\
 import sys
 
 import faiss
 import numpy as np
-import pyarrow.parquet as pq
 
 queries = np.load(sys.argv[1])  # (n, {dimension}) float32, each of unit L2 norm
-index = faiss.read_index("index.faiss")  # add faiss.IO_FLAG_MMAP to leave it on disk
-index.nprobe = {nprobe}
+index = faiss.read_index("base/index.faiss", faiss.IO_FLAG_MMAP_IFC)  # without it: in memory
+faiss.ParameterSpace().set_index_parameters(index, "{parameters}")
 cosines, rows = index.search(queries, {k})
-photo_ids = pq.read_table("ids.parquet").column("photo_id")
+photo_ids = np.load("base/ids.npy", mmap_mode="r")
 for found, scores in zip(rows, cosines):
-    print(*(f"{{photo_ids[int(r)]}} {{s:.4f}}" for r, s in zip(found, scores) if r >= 0))
+    print(*(f"{{photo_ids[r].decode()}} {{s:.4f}}" for r, s in zip(found, scores) if r >= 0))
+"""
+
+SEGMENTS = """\
+import json
+import sys
+
+import faiss
+import numpy as np
+
+queries = np.load(sys.argv[1])  # (n, {dimension}) float32, each of unit L2 norm
+removed = {removed}
+parts = []
+for segment in json.load(open("manifest.json"))["segments"]:
+    index = faiss.read_index(segment["name"] + "/index.faiss", faiss.IO_FLAG_MMAP_IFC)
+    gone = removed[(removed >= segment["first_row"])] - segment["first_row"]
+    selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(gone[gone < segment["rows"]]))
+    params = faiss.SearchParametersIVF(nprobe={nprobe}, sel=selector{graph})
+{wrapped}    cosines, rows = index.search(queries, {k}, params=params)
+    photo_ids = np.load(segment["name"] + "/ids.npy", mmap_mode="r")
+    parts.append((cosines, np.where(rows >= 0, photo_ids[rows], b"")))
+cosines, names = (np.hstack(each) for each in zip(*parts))
+for order, found, scores in zip(np.argsort(-cosines)[:, :{k}], names, cosines):
+    print(*(f"{{found[i].decode()}} {{scores[i]:.4f}}" for i in order if found[i]))
 """
 
 
-def how_to_query(manifest: Mapping[str, Any]) -> str:
-    """Returns a program with faiss, numpy and pyarrow that queries the bundle in the current
-    folder.
-    """
-    return HOW_TO.format(**manifest)
+def how_to_query(manifest: Manifest) -> str:
+    """Returns a program with faiss and numpy that queries the bundle in the current folder."""
+    values = {
+        "dimension": manifest.dimension,
+        "parameters": manifest.parameters,
+        "k": max(manifest.k, 1),
+    }
+    if len(manifest.segments) == 1 and not manifest.removed:
+        return ONE_SEGMENT.format(**values)
+    key, settings = IndexKey.parse(manifest.index_key), manifest.settings
+    graph = wrapped = ""
+    if settings.ef_search:
+        params = f"faiss.SearchParametersHNSW(efSearch={settings.ef_search})"
+        graph = f", quantizer_params={params}"
+    if key.transforms:
+        wrapped += "    params = faiss.SearchParametersPreTransform(index_params=params)\n"
+    if key.refine:
+        factor = max(settings.k_factor, 1)
+        made = f"faiss.IndexRefineSearchParameters(k_factor={factor}, base_index_params=params)"
+        wrapped += f"    params = {made}\n"
+    removed = 'np.load("removed.npy")' if manifest.removed else "np.empty(0, np.int64)"
+    return SEGMENTS.format(
+        **values, removed=removed, nprobe=settings.nprobe, graph=graph, wrapped=wrapped
+    )
 
 
-def readme(manifest: Mapping[str, Any]) -> str:
-    """Returns the text of README.md from the fields of a manifest."""
-    how_to = how_to_query(manifest).rstrip().replace("\n", "\n    ").replace("    \n", "\n")
-    return TEMPLATE.format(**manifest, percent=100 * manifest["recall"], how_to=how_to)
+def readme(manifest: Manifest, program: str) -> str:
+    """Returns the text of README.md."""
+    point = manifest.point
+    more = MORE if len(manifest.segments) > 1 or manifest.removed else ""
+    more += WORDS.format(words=manifest.words) if manifest.words else ""
+    return TEMPLATE.format(
+        n=manifest.n,
+        model_id=manifest.model_id,
+        index_key=manifest.index_key,
+        dimension=manifest.dimension,
+        floor=manifest.faiss_floor,
+        more=more,
+        parameters=manifest.parameters,
+        percent=100 * point.recall,
+        low=100 * point.low,
+        high=100 * point.high,
+        k=manifest.k,
+        queries=manifest.queries,
+        threads=manifest.threads,
+        queries_per_s=point.queries_per_s,
+        latency_ms=point.latency_ms,
+        program=program.rstrip().replace("\n", "\n    ").replace("    \n", "\n"),
+    )

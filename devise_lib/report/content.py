@@ -123,21 +123,26 @@ class IndexFigures:
         name: of the bundle.
         key: faiss's name for its kind, e.g. "IVF256,Flat".
         vectors: how many vectors it holds.
-        nprobe: how many inverted lists a query visits.
+        parameters: of the search, as faiss takes them.
         k: how many nearest photos a query asks for.
         recall: the share of the exact k nearest photos that the index finds.
-        curve: (nprobe, recall) pairs, by nprobe.
-        target: the recall that was asked for, or None.
+        low, high: the 95 % confidence interval of the recall.
+        queries_per_s: on all threads of the machine that built it.
+        curve: (queries per second, recall) of each measured setting.
+        target: the recall that was asked for; 0 for none.
     """
 
     name: str
     key: str
     vectors: int
-    nprobe: int
+    parameters: str
     k: int
     recall: float
-    curve: Sequence[tuple[int, float]]
-    target: float | None
+    low: float
+    high: float
+    queries_per_s: float
+    curve: Sequence[tuple[float, float]]
+    target: float
 
 
 @dataclass(frozen=True, slots=True)

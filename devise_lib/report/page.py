@@ -3,7 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from devise_lib.console import clock
-from devise_lib.report.content import Content, Photo
+from devise_lib.report.content import Content, IndexFigures, Photo
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.figures import compare_methods, coverages, headline, hit_tables, of_words
 from devise_lib.report.generalized import generalized_tables
@@ -77,13 +77,18 @@ def render(content: Content) -> str:
         map_svg=_svg(draw_map(content.map_points, plane)) if content.map_points and plane else "",
         map_share=plane.share if plane else 0.0,
         max_names=MAX_NAMES,
-        recall_svg=_svg(draw_recall(index)) if index and index.curve else "",
+        recall_svg=_recall(index) if index and index.k else "",
         refused=sum(row.count for row in content.quarantine),
         seconds=sum(job.seconds for job in content.jobs),
         slowest=max((job.seconds for job in content.jobs), default=0.0),
         thumbnail=_thumbnail,
         side=THUMBNAIL_SIDE,
     )
+
+
+def _recall(index: IndexFigures) -> str:
+    chosen = index.queries_per_s, index.recall
+    return _svg(draw_recall(index.curve, chosen, index.target, index.k))
 
 
 def percent(share: float) -> str:

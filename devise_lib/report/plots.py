@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from devise_lib.report.content import IndexFigures, MapPoints
+from devise_lib.report.content import MapPoints
 from devise_lib.report.drawing import (
     ACCENT,
     COLOURS,
@@ -50,43 +50,62 @@ def draw_map(points: MapPoints, plane: Plane) -> bytes:
         return to_svg(figure)
 
 
-def draw_recall(index: IndexFigures) -> bytes:
-    """Draw recall by the number of inverted lists visited, and mark the chosen number."""
+def draw_recall(
+    curve: Sequence[tuple[float, float]], chosen: tuple[float, float], target: float, k: int
+) -> bytes:
+    """Draw the recall of an index by its speed, and mark the chosen search settings.
+
+    Args:
+        curve: (queries per second, recall) of each measured point.
+        chosen: the same of the chosen settings.
+        target: the wanted recall; 0 for none.
+        k: the number of results that the recall counts.
+    """
     with style():
         figure = Figure(figsize=(6.4, 3.5), layout="constrained")
         axes = figure.add_subplot()
-        nprobe = [probes for probes, _ in index.curve]
-        axes.plot(nprobe, [r for _, r in index.curve], color=ACCENT, marker="o", ms=4, lw=2)
-        if index.target is not None:
-            axes.axhline(index.target, color=SOFT, lw=1, ls=(0, (4, 3)))
+        speeds, recalls = zip(*curve, strict=True)
+        axes.plot(speeds, recalls, color=SOFT, marker="o", ms=3, ls="")
+        best = _undominated(curve)
+        axes.plot([s for s, _ in best], [r for _, r in best], color=ACCENT, marker="o", ms=4, lw=2)
+        if target:
+            axes.axhline(target, color=SOFT, lw=1, ls=(0, (4, 3)))
             axes.annotate(
-                f"wanted: {index.target:.0%}",
-                (max(nprobe), index.target),
+                f"wanted: {target:.0%}",
+                (min(speeds), target),
                 xytext=(0, -5),
                 textcoords="offset points",
-                ha="right",
                 va="top",
                 color=SOFT,
             )
-        axes.plot([index.nprobe], [index.recall], color=WARM, marker="o", ms=9, ls="", zorder=3)
+        axes.plot(*([value] for value in chosen), color=WARM, marker="o", ms=9, ls="", zorder=3)
         axes.annotate(
-            f"chosen: {index.nprobe}",
-            (index.nprobe, index.recall),
-            xytext=(10, -12),
+            f"chosen: {chosen[1]:.1%}, {chosen[0]:,.0f} queries/s",
+            chosen,
+            xytext=(-8, -10),
             textcoords="offset points",
+            ha="right",
             va="top",
             color=WARM,
             weight="bold",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(nprobe, [str(probes) for probes in nprobe], minor=False)
-        axes.set_ylim(min([r for _, r in index.curve] + [0.9]) - 0.05, 1.01)
+        axes.set_xscale("log")
+        axes.set_ylim(min([*recalls, 0.9]) - 0.05, 1.01)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.set_xlabel("inverted lists visited by a query (nprobe)")
-        axes.set_ylabel(f"recall@{index.k}")
+        axes.set_xlabel("queries per second")
+        axes.set_ylabel(f"recall@{k}")
         bare(axes)
         return to_svg(figure)
+
+
+def _undominated(curve: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Returns the points than which none is both faster and of higher recall, by rising recall."""
+    best: list[tuple[float, float]] = []
+    for speed, recall in sorted(curve, reverse=True):
+        if not best or recall > best[-1][1]:
+            best.append((speed, recall))
+    return best
 
 
 def draw_photos(

@@ -1,13 +1,17 @@
 """Files that are made or read on this machine's disk, and lie on a store."""
 
 import hashlib
+import io
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
+from typing import Any, BinaryIO, cast
 
 from filelock import FileLock
 
@@ -36,6 +40,35 @@ def write_file(path: str, write: Callable[[Path], object]) -> None:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, write)
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """The size of a file in bytes, and its SHA-256, hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+def write_hashed(path: str, write: Callable[[BinaryIO], object]) -> WrittenFile:
+    """Writes a file of any size atomically, and returns its size and digest.
+
+    The digest is computed from what is written, so the file is not read again.
+
+    Args:
+        path: of the file.
+        write: writes to the open file that it is given; it must not seek.
+    """
+    found: list[WrittenFile] = []
+
+    def write_local(target: Path) -> None:
+        with target.open("wb") as file:
+            hashing = _HashingFile(file)
+            write(cast(BinaryIO, hashing))
+            found.append(WrittenFile(hashing.size, hashing.digest.hexdigest()))
+
+    write_file(path, write_local)
+    return found[0]
 
 
 @contextmanager
@@ -69,26 +102,33 @@ def fetched_folder(folder: str) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def cached(path: str, sha256: str) -> Path:
-    """Returns a local path of a file: its own, or that of a copy which processes share.
+def cached_folder(folder: str, files: Mapping[str, str], about: str) -> Path:
+    """Returns a local path of a folder: its own, or that of a copy which processes share.
 
     Args:
-        path: of the file.
-        sha256: of its content, hexadecimal; it names the copy.
+        folder: that never changes.
+        files: those to copy, by their paths in the folder, with their SHA-256, hexadecimal.
+        about: one more file to copy, which says what the others are.
 
     Raises:
         FileNotFoundError: there is no such file in the store.
-        InputError: the file in the store has another digest.
+        InputError: a file in the store has another digest.
     """
-    if not is_remote(path):
-        return Path(path)
+    if not is_remote(folder):
+        return Path(folder)
     root = cache_folder()
-    copy = root / f"{sha256}-{path.rpartition('/')[2]}"
+    content = repr((one_scheme(folder), sorted(files.items())))
+    copy = root / f"{hashlib.sha256(content.encode()).hexdigest()}-{last_part(folder)}"
     # One of several processes fetches it.
-    with FileLock(root / f"{sha256}.lock", preserve_lock_file=True):
+    with FileLock(root / f"{copy.name}.lock", preserve_lock_file=True):
         if not copy.exists():
             _remove_unused(root)
-            write_atomically(copy, lambda draft: _fetch(path, sha256, draft))
+            with tempfile.TemporaryDirectory(prefix=".draft-", dir=root) as scratch:
+                draft = Path(scratch) / "folder"
+                for path, sha256 in {**files, about: ""}.items():
+                    (draft / path).parent.mkdir(parents=True, exist_ok=True)
+                    _fetch(f"{folder}/{path}", sha256, draft / path)
+                draft.rename(copy)
         os.utime(copy)
     return copy
 
@@ -114,14 +154,31 @@ def cache_folder() -> Path:
     return folder
 
 
+class _HashingFile(io.RawIOBase):
+    """Passes what is written to a file on, and hashes it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.size += memoryview(data).nbytes
+        return self._file.write(data)
+
+
 def _fetch(path: str, sha256: str, target: Path) -> None:
     store_files().download(path, target)
-    if (got := file_sha256(target)) != sha256:
+    if sha256 and (got := file_sha256(target)) != sha256:
         raise InputError(f"{path} was changed: its SHA-256 is {got}, want {sha256}")
 
 
 def _remove_unused(root: Path) -> None:
-    for path in root.glob("*-*"):  # without the locks
+    for path in root.glob("*-*"):
         with suppress(FileNotFoundError):  # Another process removes it.
-            if time.time() - path.stat().st_mtime > CACHE_S:
-                path.unlink()
+            if path.is_dir() and time.time() - path.stat().st_mtime > CACHE_S:
+                rmtree(path)

@@ -13,14 +13,21 @@ from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 
 RESULT_TABLES = ("embeddings", "quarantine")
+STAGE = "embed_photos"  # of the rows in QUARANTINE
 
 
 def results_of(tables: Tables, model_id: str) -> DataFrame:
     """Return photo_id and sha256 of every photo that the model has embedded or refused."""
     first, second = (
-        tables.of_model(n, model_id).select("photo_id", "sha256") for n in RESULT_TABLES
+        _results_in(tables, name, model_id).select("photo_id", "sha256") for name in RESULT_TABLES
     )
     return first.union(second)
+
+
+def _results_in(tables: Tables, name: str, model_id: str) -> DataFrame:
+    """Return the model's results in a table, without what later jobs refuse (build_index)."""
+    rows = tables.of_model(name, model_id)
+    return rows.where(F.col("stage") == STAGE) if name == "quarantine" else rows
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def count_results(tables: Tables, model_id: str) -> Counts:
     """Count the photos that the model has embedded, and those that it has refused."""
     reasons = {"embeddings": F.lit("").alias("reason"), "quarantine": F.col("reason")}
     parts = [
-        tables.of_model(name, model_id).select(reason)
+        _results_in(tables, name, model_id).select(reason)
         for name, reason in reasons.items()
         if tables.size(name).files
     ]
@@ -120,7 +127,8 @@ def forget_refused(tables: Tables, model_id: str, reasons: Sequence[str]) -> int
         The number of deleted refusals.
     """
     wanted = F.col("reason").isin(*reasons)
-    count = tables.of_model("quarantine", model_id).where(wanted).count()
+    count = _results_in(tables, "quarantine", model_id).where(wanted).count()
     if count:
-        tables.delete("quarantine", (F.col("model_id") == model_id) & wanted)
+        of_stage = F.col("stage") == STAGE
+        tables.delete("quarantine", (F.col("model_id") == model_id) & of_stage & wanted)
     return count

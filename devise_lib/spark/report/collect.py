@@ -115,10 +115,13 @@ def _index(work_dir: str, model_id: str) -> IndexFigures | None:
         name=bundle.name,
         key=manifest.index_key,
         vectors=manifest.n,
-        nprobe=manifest.nprobe,
+        parameters=manifest.parameters,
         k=manifest.k,
-        recall=manifest.recall,
-        curve=[(point.nprobe, point.recall) for point in manifest.curve],
+        recall=manifest.point.recall,
+        low=manifest.point.low,
+        high=manifest.point.high,
+        queries_per_s=manifest.point.queries_per_s,
+        curve=[(point.queries_per_s, point.recall) for point in manifest.curve],
         target=manifest.recall_target,
     )
 

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, LongType
 
 from devise_lib.config.search import BuildSignatures
+from devise_lib.errors import InputError
 from devise_lib.numerics.hashing import buckets, hyperplanes
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.numerics.vectors import stack_rows
@@ -19,6 +20,29 @@ from devise_lib.spark.tables.schemas import HASHES
 from devise_lib.spark.tables.vector_columns import to_matrix
 
 PAIRS = "photo_id string, neighbour_id string, score float"
+
+
+def require_dimension(embeddings: DataFrame, model_id: str) -> int:
+    """Return the length of the embeddings of a model.
+
+    Raises:
+        InputError: there is none, their lengths differ, or one is null.
+    """
+    length = F.size("embedding")  # For a null it is null under ANSI rules, otherwise -1.
+    found = embeddings.agg(
+        F.count("*").alias("n"),
+        F.min(length).alias("least"),
+        F.max(length).alias("most"),
+        F.count_if(F.col("embedding").isNull() | F.col("photo_id").isNull()).alias("nulls"),
+    ).first()
+    if found is None or not found["n"]:
+        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
+    if found["nulls"] or found["least"] != found["most"]:
+        raise InputError(
+            f"the embeddings of model {model_id} have {found['least']} to {found['most']} numbers "
+            f"and {found['nulls']} are null, want one length: they do not come from embed_photos"
+        )
+    return int(found["most"])
 
 
 def make_hash(

@@ -4,26 +4,33 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
-from devise_lib.index.bundle import IDS_FILE, Bundle
-from devise_lib.spark.platform.literal_paths import read_parquet
-from devise_lib.spark.platform.stores import spark_path
+from devise_lib.index.building.arrays import StoredArray
+from devise_lib.index.building.intake import take_in
+from devise_lib.index.building.training import set_threads
+from devise_lib.index.bundle import Bundle
+from devise_lib.index.manifest import IDS_FILE
 from devise_lib.spark.search.lsh import nearest_in_buckets
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.tables.vector_columns import to_matrix
 from devise_lib.storage.stores import StoreAccess, this_access
 
 Batches = Iterator[pa.RecordBatch]
+
+PAIRS = "photo_id string, neighbour_id string, rank int, score float"
+IDS_AT_ONCE = 1_000_000
+QUERIES_AT_ONCE = 1_024
 
 
 def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> DataFrame:
     """Return NEIGHBOURS of every photo of `embeddings` among those of the index.
 
-    Photos that are newer than the index have neighbours, too. But they are nobody's neighbour until
-    the index is built again.
+    Each machine copies a bundle of a store once, and its processes map the copy. Photos that are
+    newer than the index have neighbours, too. But they are nobody's neighbour until they are in the
+    index.
 
     Args:
         embeddings: photo_id, embedding, of one model.
@@ -36,16 +43,32 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
     """
     bundle.require_model(model_id)
     found = embeddings.select("photo_id", "embedding").mapInArrow(
-        _make_search(bundle, k, this_access()), "photo_id string, row long, score float"
+        _make_search(bundle, k, this_access()), PAIRS
     )
-    ids = read_ids(embeddings.sparkSession, bundle).withColumnRenamed("photo_id", "neighbour_id")
-    named = found.join(ids, "row")
-    return rank(named, k, model_id, bundle.name)
+    return found.select("*", F.lit(model_id).alias("model_id"), F.lit(bundle.name).alias("source"))
 
 
 def read_ids(spark: SparkSession, bundle: Bundle) -> DataFrame:
     """Return the photos of an index: row, photo_id."""
-    return read_parquet(spark, spark_path(spark, f"{bundle.folder}/{IDS_FILE}"))
+    access, folder = this_access(), bundle.folder
+
+    def read(batches: Batches) -> Batches:
+        access.open()
+        for batch in batches:
+            for name, first, start, stop in zip(*batch.to_pydict().values(), strict=True):
+                ids = StoredArray.open(f"{folder}/{name}/{IDS_FILE}").rows(start, stop)
+                names = [photo_id.decode() for photo_id in ids.tolist()]
+                rows = pa.array(np.arange(first + start, first + stop))
+                yield pa.RecordBatch.from_pydict({"row": rows, "photo_id": pa.array(names)})
+
+    pieces = [
+        (each.name, each.first_row, start, min(start + IDS_AT_ONCE, each.rows))
+        for each in bundle.manifest.segments
+        for start in range(0, each.rows, IDS_AT_ONCE)
+    ]
+    columns = "name string, first long, start long, stop long"
+    frame = spark.createDataFrame(pieces, columns)
+    return frame.mapInArrow(read, "row long, photo_id string")
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:
@@ -98,31 +121,49 @@ def rank(pairs: DataFrame, k: int, model_id: str, source: str) -> DataFrame:
 
 
 def _make_search(bundle: Bundle, k: int, access: StoreAccess) -> Callable[[Batches], Batches]:
-    """Return the function over batches of photos; each worker process maps the index once."""
-    nprobe, nlist, dimension = (
-        bundle.manifest.nprobe,
-        bundle.manifest.nlist,
-        bundle.manifest.dimension,
-    )
-    wanted = min(k + 1, bundle.manifest.n)  # one more, because the photo finds itself
+    """Return the function over batches of photos; each worker process opens the bundle once."""
 
     def search(batches: Batches) -> Batches:
         access.open()
-        index = bundle.open_index()
+        set_threads(1)  # There is a process per core.
+        index = bundle.open()
+        wanted = min(k + 1, bundle.manifest.rows)  # one more, because the photo finds itself
         for batch in batches:
-            queries = to_matrix(batch["embedding"], dimension)
-            rows, scores = index.search(queries, wanted, nprobe)
-            short = (rows < 0).any(axis=1)  # If the probed lists hold fewer, search all.
-            if short.any():
-                rows[short], scores[short] = index.search(queries[short], wanted, nlist)
-            yield pa.RecordBatch.from_pydict(
-                {
-                    "photo_id": batch["photo_id"].take(
-                        pa.array(np.repeat(np.arange(len(rows)), wanted))
-                    ),
-                    "row": pa.array(rows.ravel()),
-                    "score": pa.array(scores.ravel()),
-                }
-            )
+            for start in range(0, len(batch), QUERIES_AT_ONCE):
+                part = batch.slice(start, QUERIES_AT_ONCE)
+                taken = take_in(part["photo_id"], part["embedding"], bundle.manifest.dimension)
+                if len(taken.kept):
+                    found = index.search(taken.vectors, wanted)
+                    own = part["photo_id"].take(pa.array(taken.kept))
+                    yield best_others(own, index.photo_ids(found.rows), found.scores, k)
 
     return search
+
+
+def best_others(
+    own: pa.StringArray, found: NDArray[np.str_], scores: NDArray[np.float32], k: int
+) -> pa.RecordBatch:
+    """Return photo_id, neighbour_id, rank and score of the best k other photos of each query.
+
+    Equal scores are ordered by neighbour_id. Rounding may lift a cosine above 1, which no reader
+    expects, so scores are limited to [-1, 1].
+
+    Args:
+        own: (q,), the photo_id of each query, which is not among its own neighbours.
+        found: (q, any), photo_ids; "" where none was found.
+        scores: of the same shape.
+        k: the most neighbours of a photo.
+    """
+    names = np.array(own.to_pylist(), dtype=object)
+    counts = (found != "") & (found != names[:, None])
+    order = np.lexsort((found.astype(np.str_), -scores, ~counts), axis=1)[:, :k]
+    rows, ranks = np.nonzero(np.take_along_axis(counts, order, axis=1))
+    columns = order[rows, ranks]
+    return pa.RecordBatch.from_pydict(
+        {
+            "photo_id": own.take(pa.array(rows)),
+            "neighbour_id": pa.array(found[rows, columns].tolist(), pa.string()),
+            "rank": pa.array(ranks + 1, pa.int32()),
+            "score": pa.array(np.clip(scores[rows, columns], -1, 1), pa.float32()),
+        }
+    )

@@ -142,10 +142,10 @@ QUARANTINE = _table(
     ("size_bytes", LONG, "Size of the file in bytes. Null where it is not known."),
     ("modification_time", TIMESTAMP, "Time of the file's last change, UTC."),
     ("sha256", STRING, "SHA-256 of the file, hexadecimal. Null where it could not be read."),
-    ("stage", STRING, "Job that refused the photo: ingest_photos or embed_photos."),
+    ("stage", STRING, "Job that refused the photo: ingest_photos, embed_photos or build_index."),
     ("reason", STRING, "Reason of the refusal, such as empty, truncated or not_an_image."),
     ("message", STRING, "What was wrong with the photo, in words."),
-    ("model_id", STRING, "Model that was to embed the photo. Null at ingest_photos."),
+    ("model_id", STRING, "Model of the embedding. Null at ingest_photos."),
     ("run_id", STRING, "MLflow run that wrote the row."),
 )
 

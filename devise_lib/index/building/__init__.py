@@ -1,0 +1,1 @@
+"""Building an index: training, shards, merging by ranges of lists, and the choice of settings."""

@@ -1,0 +1,296 @@
+"""Searching a bundle: by vectors, by a photo of it, or by words.
+
+It needs faiss and numpy alone for a bundle on a local disk.
+"""
+
+import bisect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.index.index_file import IndexFile
+from devise_lib.index.manifest import (
+    AGAIN,
+    IDS_FILE,
+    INDEX_FILE,
+    LISTS_FILE,
+    MANIFEST_FILE,
+    REMOVED_FILE,
+    WORD_VECTORS_FILE,
+    WORDS_FILE,
+    Manifest,
+)
+from devise_lib.index.places import place_of
+from devise_lib.index.settings import SearchSettings
+from devise_lib.numerics.retrieval import merge_top_k
+from devise_lib.numerics.vectors import FloatArray, l2_normalize
+
+NORM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Found:
+    """The results of queries, the best first.
+
+    Attributes:
+        rows: (q, k), of the bundle; -1 where fewer photos are found.
+        scores: (q, k), cosines; -inf where fewer photos are found.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+class SearchIndex:
+    """An open bundle. Threads may search it at once."""
+
+    def __init__(self, folder: Path, manifest: Manifest, memory_map: bool = True) -> None:
+        """Opens the files of a bundle on a local disk.
+
+        Args:
+            folder: of the bundle.
+            manifest: of the bundle.
+            memory_map: leave the index on the disk, and read what a search needs. Processes of a
+                machine then share the pages. Without it, the index is loaded.
+
+        Raises:
+            InputError: a file is missing or is no index.
+        """
+        self.folder, self.manifest = folder, manifest
+        self._indexes = [
+            IndexFile(folder / segment.name / INDEX_FILE, memory_map)
+            for segment in manifest.segments
+        ]
+        self._ids = [
+            _map(folder / segment.name / IDS_FILE, memory_map) for segment in manifest.segments
+        ]
+        self._removed = np.zeros(0, np.int64)
+        if manifest.removed:
+            self._removed = np.load(folder / REMOVED_FILE)
+        self._allowed = self._without_removed(None)
+
+    @classmethod
+    def open(cls, folder: str | Path, memory_map: bool = True) -> "SearchIndex":
+        """Opens a bundle.
+
+        Args:
+            folder: of the bundle: a local path, or a URI of a store, whose files are then copied
+                to a cache of this machine (this wants fsspec and the store's package).
+            memory_map: as in the constructor.
+
+        Raises:
+            InputError: it is no bundle, or a file is missing.
+        """
+        local = Path(folder)
+        if "://" in str(folder):
+            from devise_lib.index.bundle import fetch_bundle  # wants more packages
+
+            local = fetch_bundle(str(folder))
+        path = local / MANIFEST_FILE
+        if not path.exists():
+            raise InputError(f"{folder} is not an index bundle, it has no {MANIFEST_FILE}: {AGAIN}")
+        return cls(local, Manifest.from_json(path.read_bytes(), str(path)), memory_map)
+
+    def search(
+        self,
+        queries: FloatArray,
+        k: int,
+        settings: SearchSettings | None = None,
+        among: NDArray[np.int64] | None = None,
+    ) -> Found:
+        """Returns the k photos nearest to each query.
+
+        Args:
+            queries: (q, d), of unit L2 norm and of the bundle's model.
+            k: the number of results per query, at least 1.
+            settings: of the search; None for those that keep the promise.
+            among: rows of the bundle; only these are found. None for all. The fewer they are, the
+                more lists are searched, unless settings are given.
+
+        Raises:
+            InputError: queries are of another length or norm, or k or a row is out of range.
+        """
+        self._check(queries, k)
+        allowed = self._allowed if among is None else self._without_removed(among)
+        settings = settings or self._for_share(among)
+        found = self._search(queries, k, settings, allowed)
+        short = found.rows[:, -1] < 0
+        if short.any() and settings.nprobe < self.manifest.nlist:  # The lists hold too few.
+            every = replace(settings, nprobe=self.manifest.nlist)
+            rest = self._search(queries[short], k, every, allowed)
+            found.rows[short], found.scores[short] = rest.rows, rest.scores
+        return found
+
+    def _search(
+        self,
+        queries: FloatArray,
+        k: int,
+        settings: SearchSettings,
+        allowed: Sequence["_Selector | None"],
+    ) -> Found:
+        parts = []
+        for index, segment, selector in zip(
+            self._indexes, self.manifest.segments, allowed, strict=True
+        ):
+            rows, scores = index.search(queries, k, settings, selector.faiss if selector else None)
+            parts.append((np.where(rows >= 0, rows + segment.first_row, rows), scores))
+        if len(parts) == 1:
+            return Found(*parts[0])
+        return Found(*merge_top_k(parts, k))
+
+    def search_photo(self, photo_id: str, k: int, settings: SearchSettings | None = None) -> Found:
+        """Returns the k photos nearest to a photo of the bundle, without itself; arrays (1, k).
+
+        The photo's vector is decoded from its code, so it is as exact as the codes are.
+
+        Raises:
+            InputError: the photo is not in the bundle.
+        """
+        row = self.row_of(photo_id)
+        if row is None:
+            raise InputError(f"{photo_id!r} is not in the index {self.folder}")
+        found = self.search(self.vector_of(row)[None], k + 1, settings)
+        others = found.rows[0] != row
+        others[k:] &= not others.all()  # If it did not find itself, the last one goes.
+        return Found(found.rows[:, others], found.scores[:, others])
+
+    def search_words(
+        self, words: Sequence[str], k: int, settings: SearchSettings | None = None
+    ) -> Found:
+        """Returns the k photos nearest to the mean of the vectors of some words; arrays (1, k).
+
+        Args:
+            words: labels or words that the bundle carries, such as ["snow", "leopard"].
+            k: the number of results.
+            settings: as in `search`.
+
+        Raises:
+            InputError: the bundle carries no words, or lacks one of these.
+        """
+        return self.search(self.vector_of_words(words)[None], k, settings)
+
+    def vector_of_words(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Returns the unit mean (d,) of the vectors of some words.
+
+        Raises:
+            InputError: the bundle carries no words, or lacks one of these.
+        """
+        if not self.manifest.words:
+            raise InputError(f"{self.folder} carries no words: build it with carry_words = true")
+        known = (self.folder / WORDS_FILE).read_text(encoding="utf-8").splitlines()
+        places = {word: place for place, word in reversed(list(enumerate(known)))}
+        missing = [word for word in words if word not in places]
+        if missing or not words:
+            raise InputError(
+                f"{self.folder} has no vector of {', '.join(missing) or 'no word at all'}; "
+                f"want words of {WORDS_FILE}"
+            )
+        vectors = np.load(self.folder / WORD_VECTORS_FILE, mmap_mode="r")
+        rows = np.stack([vectors[places[word]] for word in words])
+        return l2_normalize(rows.mean(axis=0, keepdims=True))[0]
+
+    def photo_ids(self, rows: NDArray[np.int64]) -> NDArray[np.str_]:
+        """Returns the photo_id of each row, in the shape of `rows`; "" for -1."""
+        flat = rows.ravel()
+        found = np.full(len(flat), "", dtype=object)
+        for segment, ids in zip(self.manifest.segments, self._ids, strict=True):
+            here = (flat >= segment.first_row) & (flat < segment.first_row + segment.rows)
+            names = ids[flat[here] - segment.first_row]
+            found[here] = [name.decode() for name in names.tolist()]
+        return found.reshape(rows.shape)
+
+    def row_of(self, photo_id: str) -> int | None:
+        """Returns the row of a photo; None if the bundle lacks it, or it is removed."""
+        wanted = place_of(photo_id), photo_id.encode()
+        for segment, ids in zip(reversed(self.manifest.segments), reversed(self._ids), strict=True):
+            ends = (*segment.sections[1:], segment.rows)
+            for start, stop in zip(segment.sections, ends, strict=True):
+                at = bisect.bisect_left(ids, wanted, start, stop, key=_order)
+                if at < stop and ids[at] == wanted[1]:
+                    row = segment.first_row + at
+                    if not self._is_removed(row):
+                        return row
+        return None
+
+    def vector_of(self, row: int) -> NDArray[np.float32]:
+        """Returns the unit vector (d,) that the code of a row stands for.
+
+        Raises:
+            InputError: there is no such row.
+        """
+        for segment, index in zip(self.manifest.segments, self._indexes, strict=True):
+            if 0 <= row - segment.first_row < segment.rows:
+                lists = _map(self.folder / segment.name / LISTS_FILE, memory_map=True)
+                local = row - segment.first_row
+                return l2_normalize(index.decode(local, int(lists[local]))[None])[0]
+        raise InputError(f"{self.folder} has no row {row}: it has {self.manifest.rows}")
+
+    def _for_share(self, among: NDArray[np.int64] | None) -> SearchSettings:
+        """Returns the settings with which about as many photos are compared as without a filter."""
+        settings = self.manifest.settings
+        if among is None or not len(among):
+            return settings
+        nprobe = math.ceil(settings.nprobe * self.manifest.rows / len(among))
+        return replace(settings, nprobe=min(nprobe, self.manifest.nlist))
+
+    def _is_removed(self, row: int) -> bool:
+        at = int(np.searchsorted(self._removed, row))
+        return at < len(self._removed) and int(self._removed[at]) == row
+
+    def _without_removed(self, among: NDArray[np.int64] | None) -> list["_Selector | None"]:
+        """Returns what may be found in each segment; None for all of it."""
+        if among is None and not len(self._removed):
+            return [None] * len(self._indexes)
+        rows = self.manifest.rows
+        if among is not None and len(among) and not (0 <= among.min() <= among.max() < rows):
+            raise InputError(
+                f"want rows in [0, {rows}) to search among; got {among.min()} to {among.max()}"
+            )
+        allowed = np.zeros(rows, np.bool_) if among is not None else np.ones(rows, np.bool_)
+        if among is not None:
+            allowed[among] = True
+        allowed[self._removed] = False
+        return [
+            _Selector(allowed[segment.first_row : segment.first_row + segment.rows])
+            for segment in self.manifest.segments
+        ]
+
+    def _check(self, queries: FloatArray, k: int) -> None:
+        dimension = self.manifest.dimension
+        if queries.ndim != 2 or queries.shape[1] != dimension:
+            raise InputError(f"want queries (q, {dimension}), got {queries.shape}")
+        if not 1 <= k <= max(self.manifest.rows, 1):
+            raise InputError(f"want k from 1 to {self.manifest.rows}, the photos; got {k}")
+        norms = np.linalg.norm(queries, axis=1)
+        wrong = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE))
+        if len(wrong):
+            raise InputError(
+                f"want queries of unit L2 norm, but query {wrong[0]} has {norms[wrong[0]]:.4g}: "
+                "divide each by its norm"
+            )
+
+
+class _Selector:
+    """The rows of a segment that may be found; faiss keeps no copy of the bits."""
+
+    def __init__(self, allowed: NDArray[np.bool_]) -> None:
+        self._bits = np.packbits(allowed, bitorder="little")
+        self.faiss: Any = faiss.IDSelectorBitmap(self._bits)
+
+
+def _order(name: np.bytes_) -> tuple[int, bytes]:
+    return place_of(bytes(name).decode()), bytes(name)
+
+
+def _map(path: Path, memory_map: bool) -> NDArray[np.bytes_]:
+    try:
+        return np.load(path, mmap_mode="r" if memory_map else None)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is missing or no array ({error}): {AGAIN}") from error

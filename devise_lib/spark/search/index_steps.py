@@ -1,0 +1,233 @@
+"""The steps of an index build as Spark jobs, each on the workers.
+
+| step | tasks | what a task holds |
+|---|---|---|
+| seeds | one | a sample: that of all lists, or 256 vectors per part of the space |
+| centroids, from 4,096 lists on | one per part of the space | the part's share of the sample |
+| trained | one | all centroids, and a sample of 65,536 vectors and more |
+| shards | one per shard | the codes of a shard, and the centroids |
+| layout | one | a number per list, and one per shard and part |
+| parts | one per part of the file | the lists of the part |
+| assembled | one | 8 MiB of the file, and the centroids |
+| tuned | one | the pages of the index that queries read, up to a bound |
+
+The steps meet in a folder that all machines see (`index.building`). Each leaves a marker, and a
+build that was killed goes on after the last one. The sizes above follow from `max_memory_gib`. Only
+counts, the curve of recall and the ids of embeddings that cannot be indexed pass through the
+driver. A row's place depends on its photo_id alone, so the bundle does not depend on how the table
+was partitioned, or on the number of shards.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from devise_lib.console import print_line
+from devise_lib.index.building.intake import take_in
+from devise_lib.index.building.merging import assemble, write_layout, write_part
+from devise_lib.index.building.plan import BuildPlan, part_name, shard_name
+from devise_lib.index.building.products import Product
+from devise_lib.index.building.shards import Queries, write_shard
+from devise_lib.index.building.training_steps import (
+    SEEDS,
+    TRAINED,
+    read_seeds,
+    train_centroids,
+    train_empty,
+)
+from devise_lib.index.places import PLACE_BITS
+from devise_lib.spark.search.index_tasks import TASK, Batches, Cost, Costs, run_seeds, run_shards
+from devise_lib.storage.stores import store_files, this_access
+
+LAYOUT, ASSEMBLED = "layout", "assembled"
+
+
+class IndexBuild:
+    """The steps of a build. Those that have a marker are not run again."""
+
+    def __init__(self, embeddings: DataFrame, plan: BuildPlan) -> None:
+        self._plan, self._spark = plan, embeddings.sparkSession
+        self._access = this_access()
+        self.costs = Costs()
+        place = F.conv(F.substring(F.sha2("photo_id", 256), 1, PLACE_BITS // 4), 16, 10)
+        self._embeddings = embeddings.select(
+            "photo_id", "embedding", "sha256", place.cast("long").alias("place")
+        )
+
+    def run(self) -> list[Product]:
+        """Run all steps up to the index file; returns the shards."""
+        plan = self._plan
+        self._drop_damaged()
+        if plan.done(TRAINED) is None:
+            self._train()
+        numbers = range(plan.shards)
+        if missing := [n for n in numbers if plan.done(shard_name(n)) is None]:
+            self._write_shards(missing)
+        shards = [plan.done(shard_name(number)) for number in numbers]
+        self.one(LAYOUT, partial(write_layout, plan), plan.done(LAYOUT))
+        layout = plan.done(LAYOUT)
+        assert layout is not None
+        parts = range(layout.values["parts"])
+        missing = [n for n in parts if plan.done(part_name(n)) is None]
+        self._each("parts", missing, partial(write_part, plan))
+        self.one(ASSEMBLED, partial(assemble, plan), plan.done(ASSEMBLED))
+        return [shard for shard in shards if shard is not None]
+
+    def one(self, step: str, work: Callable[[], object], done: Product | None) -> str:
+        """Run a step of one task, which has all cores of its machine; returns its text."""
+        if done is not None:
+            return ""
+        [text] = self._each(step, [0], lambda _: work())
+        return text
+
+    def _each(self, step: str, numbers: Sequence[int], work: Callable[[int], object]) -> list[str]:
+        """Run a step with a task per number; returns their texts, "" for other results."""
+        if not numbers:
+            return []
+        access, threads = self._access, 0 if len(numbers) == 1 else 1
+
+        def run(batches: Batches) -> Batches:
+            access.open()
+            for batch in batches:
+                for number in batch["number"].to_pylist():
+                    with Cost(threads) as cost:
+                        made = work(number)
+                    yield cost.row(made if isinstance(made, str) else "")
+
+        frame = self._spark.createDataFrame([(n,) for n in numbers], "number int")
+        rows = frame.repartition(len(numbers), "number").mapInArrow(run, TASK).collect()
+        return self._add(step, rows)
+
+    def _add(self, step: str, rows: Sequence[Row]) -> list[str]:
+        for row in rows:
+            self.costs.add(step, row["seconds"], row["peak"])
+        return [row["text"] for row in rows]
+
+    def _drop_damaged(self) -> None:
+        """Removes the markers of steps whose files are not those that were written."""
+        plan = self._plan
+        names = [SEEDS, TRAINED, LAYOUT, ASSEMBLED]
+        names += [shard_name(number) for number in range(plan.shards)]
+        layout = plan.done(LAYOUT)
+        names += [part_name(number) for number in range(layout.values["parts"] if layout else 0)]
+        done = [name for name in names if plan.done(name) is not None]
+
+        def check(number: int) -> str:
+            product = plan.done(done[number])
+            return "" if product and product.is_whole() else done[number]
+
+        for name in self._each("checked", range(len(done)), check):
+            if name:
+                print_line(f"build_index  {plan.path(name)} is damaged: it is made again")
+                store_files().remove(plan.path(f"{name}.json"))
+
+    def _train(self) -> None:
+        plan = self._plan
+        if plan.done(SEEDS) is None:
+            rows = smallest_hashes(self._embeddings, plan, plan.queries + plan.seed_points)
+            in_order = rows.repartition(1).sortWithinPartitions("hash", "photo_id")
+            self._map(SEEDS, in_order, partial(run_seeds, plan))
+        if plan.space_parts > 1:
+            rows = smallest_hashes(self._embeddings, plan, plan.queries + plan.list_points)
+            self._train_parts(rows)
+        self.one(TRAINED, partial(train_empty, plan), None)
+
+    def _train_parts(self, sample: DataFrame) -> None:
+        """Train the centroids of each part of the space on the photos that lie there."""
+        plan, access = self._plan, self._access
+
+        def assign(batches: Batches) -> Batches:
+            access.open()
+            seeds = read_seeds(plan)
+            known = set(Queries.of(plan).photo_ids.tolist())
+            for batch in batches:
+                taken = take_in(batch["photo_id"], batch["embedding"], plan.dimension)
+                parts, points = seeds.part_of(taken.vectors)
+                names = batch["photo_id"].take(pa.array(taken.kept)).to_pylist()
+                trained = np.array([name not in known for name in names], np.bool_)
+                yield _points(parts[trained], points[trained])
+
+        def train(key: tuple[Any, ...], group: pa.Table) -> pa.Table:
+            access.open()
+            with Cost(1) as cost:
+                column = group["point"].combine_chunks()
+                width = len(column[0])
+                points = column.flatten().to_numpy().reshape(len(column), width)
+                train_centroids(plan, int(key[0].as_py()), points)
+            return pa.Table.from_batches([cost.row("")])
+
+        points = sample.mapInArrow(assign, "part int, point array<float>")
+        rows = points.groupBy("part").applyInArrow(train, TASK).collect()
+        self._add("centroids", rows)
+
+    def _write_shards(self, numbers: Sequence[int]) -> None:
+        plan = self._plan
+        shard = F.shiftright("place", PLACE_BITS - (plan.shards.bit_length() - 1)).cast("int")
+        rows = self._embeddings.withColumn("shard", shard)
+        if len(numbers) < plan.shards:
+            rows = rows.where(F.col("shard").isin(*numbers))
+        values = partition_values(self._spark, len(numbers))
+        target = dict(zip(numbers, values, strict=True))
+        places = F.lit([target.get(number, 0) for number in range(plan.shards)])
+        spread = rows.repartition(len(numbers), places[F.col("shard")])
+        in_order = spread.sortWithinPartitions("shard", "place", "photo_id", "sha256")
+        self._map("shards", in_order, partial(run_shards, plan))
+        self._each(  # shards without a photo, which no task has seen
+            "shards",
+            [n for n in numbers if plan.done(shard_name(n)) is None],
+            lambda number: write_shard(plan, number, []),
+        )
+
+    def _map(self, step: str, rows: DataFrame, work: Callable[[Batches], Iterator["Cost"]]) -> None:
+        access = self._access
+
+        def run(batches: Batches) -> Batches:
+            access.open()
+            for cost in work(batches):
+                yield cost.row("")
+
+        self._add(step, rows.mapInArrow(run, TASK).collect())
+
+
+def smallest_hashes(embeddings: DataFrame, plan: BuildPlan, count: int) -> DataFrame:
+    """Return a uniform sample: hash, photo_id, embedding.
+
+    It has the rows with the smallest hashes: `count` of them, and a few more. Larger samples hold
+    smaller ones. The choice depends on the photos' ids and the seed alone.
+    """
+    hashed = embeddings.select(
+        F.xxhash64(F.lit(plan.seed), "photo_id").alias("hash"), "photo_id", "embedding"
+    )
+    enough = count + 6 * math.sqrt(count) + 20  # Fewer would come once in a billion builds.
+    if enough >= plan.rows:
+        return hashed
+    return hashed.where(F.col("hash") < int(-(2**63) + 2**64 * enough / plan.rows))
+
+
+def partition_values(spark: SparkSession, count: int) -> list[int]:
+    """Return numbers that `repartition(count, ...)` sends to the partitions 0, 1, ..., one each.
+
+    Spark sends a row to the partition of its value's hash. Without care, of 100 shards some 37
+    partitions would get none, and others two or more.
+    """
+    tried = 32 * count
+    while True:
+        ids = spark.range(tried).select(F.col("id").cast("int"))
+        part = F.pmod(F.hash("id"), F.lit(count)).alias("part")
+        found = ids.groupBy(part).agg(F.min("id").alias("id")).orderBy("part").collect()
+        if len(found) == count:
+            return [int(row["id"]) for row in found]
+        tried *= 2
+
+
+def _points(parts: NDArray[np.int64], points: NDArray[np.float32]) -> pa.RecordBatch:
+    offsets = pa.array(np.arange(0, points.size + 1, points.shape[1]), pa.int32())
+    column = pa.ListArray.from_arrays(offsets, pa.array(points.ravel(), pa.float32()))
+    return pa.RecordBatch.from_pydict({"part": pa.array(parts, pa.int32()), "point": column})
