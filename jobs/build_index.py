@@ -20,6 +20,7 @@ from devise_lib.console import print_line
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import build_bundle, log_bundle, write_recall
+from devise_lib.spark.search.update_index import compact_bundle, update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
 
 
@@ -30,7 +31,8 @@ def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=run_id, model_id=model_id)
     tables.read("embeddings")  # The error for a missing table names the job that writes it.
     warn_if_incomplete(tables, model_id, config.name)
-    bundle = build_bundle(tables, config, model_id, run_id)
+    work = {"rebuild": build_bundle, "update": update_bundle, "compact": compact_bundle}
+    bundle = work[config.mode](tables, config, model_id, run_id)
     write_recall(tables, bundle)
     log_bundle(bundle)
     made = bundle.manifest

@@ -19,7 +19,8 @@ from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.search.neighbours import by_index, by_signatures, read_ids
+from devise_lib.spark.search.indexed_photos import read_ids
+from devise_lib.spark.search.neighbours import by_index, by_signatures
 from devise_lib.spark.tables.delta_tables import Tables
 
 

@@ -12,6 +12,10 @@ class BuildIndex(ModelJobConfig):
 
     name = "build_index"
     needs = ("embed_photos",)
+    mode: Literal["rebuild", "update", "compact"] = "rebuild"
+    """What is done: "rebuild" trains and builds an index. "update" adds new photos to the published
+    one and takes out removed ones, without training; it builds one if there is none. "compact"
+    folds what was added and removed into one segment."""
     index_key: str = "auto"
     """The index in FAISS's factory, such as "IVF4096,SQ8" or
     "OPQ32_128,IVF65536_HNSW32,PQ32x4fsr,RFlat". It must be an inverted file. "auto" chooses it from

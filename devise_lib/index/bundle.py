@@ -99,6 +99,11 @@ def point_to(root: str, name: str) -> None:
     store_files().write(f"{root}/{CURRENT_FILE}", f"{name}\n".encode())
 
 
+def is_published(work_dir: str) -> bool:
+    """Tells whether a work folder has an index."""
+    return store_files().status(f"{index_root(work_dir)}/{CURRENT_FILE}") is not None
+
+
 def read_current(work_dir: str) -> Bundle:
     """Returns the published bundle of a work folder.
 
@@ -138,20 +143,21 @@ def verify(bundle: Bundle) -> None:
         verify_folder(folder, bundle.folder)
 
 
-def fetch_bundle(folder: str) -> Path:
-    """Returns a local folder with the files of a bundle: its own, or a copy in this user's cache.
+def fetch_bundle(bundle: Bundle) -> Path:
+    """Returns a local folder with the files of a bundle, without its manifest: its own, or a copy
+    in this user's cache.
 
     Raises:
-        InputError: the folder is no bundle, or its files are not those of the manifest.
+        InputError: the files are not those of the manifest.
     """
-    files = read_bundle(folder).manifest.files
-    digests = {path: about.sha256 for path, about in files.items()}
-    return cached_folder(folder, digests, MANIFEST_FILE)
+    files = bundle.manifest.files
+    return cached_folder(bundle.folder, {path: about.sha256 for path, about in files.items()})
 
 
 @lru_cache(maxsize=1)
 def _open_once(folder: str) -> SearchIndex:
-    return SearchIndex.open(fetch_bundle(folder))
+    bundle = read_bundle(folder)
+    return SearchIndex(fetch_bundle(bundle), bundle.manifest)
 
 
 def _is_whole(folder: str) -> bool:

@@ -25,7 +25,7 @@ WANTED = (
     "kind that faiss keeps in inverted lists (Flat, SQ8, SQfp16, PQ32, PQ32x4fsr, RaBitQ, ...), "
     "and RFlat or Refine(Flat), Refine(SQ8), Refine(SQfp16) after it"
 )
-_LISTS = re.compile(r"IVF(?P<nlist>\d+)(?:_HNSW(?P<links>\d+))?")
+_LISTS = re.compile(r"IVF(?P<nlist>[1-9]\d*)(?:_HNSW(?P<links>[1-9]\d*))?")
 _FAST_SCAN = re.compile(r"(?P<codes>PQ\d+x4)fs(?P<residual>r?)")
 _REFINE = re.compile(r"RFlat|Refine\((?:Flat|SQ\w+)\)")
 

@@ -47,7 +47,7 @@ class IndexFile:
                 f"{self.path} is a {type(self._index).__name__}, want an inverted file of inner "
                 "products, as build_index writes it"
             )
-        self._ivf = ivf
+        self._ivf = faiss.downcast_index(ivf)
 
     @property
     def n(self) -> int:
@@ -106,6 +106,27 @@ class IndexFile:
         scores, rows = self._index.search(given, k, params=params)
         return rows, np.where(rows >= 0, scores, -np.inf).astype(np.float32)
 
+    def sizes(self) -> NDArray[np.int64]:
+        """Returns the number of vectors in each list (nlist,)."""
+        lists = self._ivf.invlists
+        return np.array([lists.list_size(each) for each in range(self.nlist)], np.int64)
+
+    def read_lists(self, first: int, stop: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Returns codes (n, code_size) and rows (n,) of the lists from first to stop - 1."""
+        lists, size = self._ivf.invlists, int(self._ivf.code_size)
+        packer = self._ivf.get_CodePacker() if _is_packed(self._ivf) else None
+        codes, rows = [np.empty((0, size), np.uint8)], [np.empty(0, np.int64)]
+        for each in range(first, stop):
+            if not (n := lists.list_size(each)):
+                continue
+            rows.append(faiss.rev_swig_ptr(lists.get_ids(each), n).copy())
+            if packer is None:
+                found = faiss.rev_swig_ptr(lists.get_codes(each), n * size)
+                codes.append(found.reshape(n, size))
+            else:
+                codes.append(_unpack(packer, lists.get_codes(each), n))
+        return np.concatenate(codes), np.concatenate(rows)
+
     def decode(self, row: int, list_number: int) -> NDArray[np.float32]:
         """Returns the vector (d,) that the code of a row stands for.
 
@@ -124,12 +145,29 @@ class IndexFile:
         places = np.flatnonzero(ids == row)
         if not len(places):
             raise ValueError(f"list {list_number} of {self.path} does not hold row {row}")
+        place = int(places[0])
         vector = np.empty((1, self._ivf.d), np.float32)
-        self._ivf.reconstruct_from_offset(list_number, int(places[0]), faiss.swig_ptr(vector))
+        if _is_packed(self._ivf):  # faiss 1.15 crashes in reconstruct_from_offset.
+            codes, _ = self.read_lists(list_number, list_number + 1)
+            vector = self._ivf.pq.decode(np.ascontiguousarray(codes[place : place + 1]))
+            if self._ivf.by_residual:
+                vector += self._ivf.quantizer.reconstruct(list_number)
+        else:
+            self._ivf.reconstruct_from_offset(list_number, place, faiss.swig_ptr(vector))
         if isinstance(self._index, faiss.IndexPreTransform):
             for place in reversed(range(self._index.chain.size())):
                 vector = self._index.chain.at(place).reverse_transform(vector)
         return vector[0]
+
+
+def imbalance_of(sizes: NDArray[np.int64]) -> float:
+    """Returns how unequal lists of these sizes (nlist,) are; 1 if all are equal or empty.
+
+    A search takes this many times as long as with equal lists: nlist times the sum of the squared
+    shares.
+    """
+    n = int(sizes.sum())
+    return float(len(sizes) * np.square(sizes / n).sum()) if n else 1.0
 
 
 def in_threads(count: int, work: Callable[[], Any]) -> Any:
@@ -140,6 +178,21 @@ def in_threads(count: int, work: Callable[[], Any]) -> Any:
         return work()
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def _is_packed(ivf: Any) -> bool:
+    """Tells whether codes lie in blocks, as for fast scans."""
+    return isinstance(faiss.downcast_InvertedLists(ivf.invlists), faiss.BlockInvertedLists)
+
+
+def _unpack(packer: Any, codes: Any, n: int) -> NDArray[np.uint8]:
+    """Returns n codes (n, code_size) one by one that lie in blocks."""
+    count = -(-n // packer.nvec)
+    blocks = faiss.rev_swig_ptr(codes, count * packer.block_size).reshape(count, -1)
+    plain = np.empty((count, packer.nvec, packer.code_size), np.uint8)
+    for block, unpacked in zip(blocks, plain, strict=True):
+        packer.unpack_all(faiss.swig_ptr(block), faiss.swig_ptr(unpacked))
+    return plain.reshape(-1, packer.code_size)[:n]
 
 
 def _base_of(index: Any) -> Any:

@@ -6,8 +6,9 @@ A bundle is one folder:
     base/index.faiss        the index; its ids are rows of the segment, 0 to n - 1
     base/ids.npy            the photo_id of each row
     base/lists.npy          the inverted list that holds each row
-    base/digests.npy        the first 8 bytes of the SHA-256 of each row's photo
-    delta-000001/...        the same for photos that came later
+    base/digests.npy        the first 60 bits of the SHA-256 of each row's photo
+    base/trained.npz        the empty index, with which later photos are encoded
+    delta-000001/...        the same, without trained.npz, for photos that came later
     removed.npy             the rows of the whole bundle that are no longer found
     words.npy, words.txt    vectors of labels and words, to search by
 """
@@ -24,7 +25,7 @@ from devise_lib.index.settings import Point, SearchSettings
 FORMAT = 2  # raised when a reader of the old manifest could misread the new one
 MANIFEST_FILE, README_FILE, CURVE_FILE = "manifest.json", "README.md", "curve.svg"
 INDEX_FILE, IDS_FILE = "index.faiss", "ids.npy"
-LISTS_FILE, DIGESTS_FILE = "lists.npy", "digests.npy"
+LISTS_FILE, DIGESTS_FILE, TRAINED_FILE = "lists.npy", "digests.npy", "trained.npz"
 REMOVED_FILE, WORDS_FILE, WORD_VECTORS_FILE = "removed.npy", "words.txt", "words.npy"
 BASE = "base"
 AGAIN = "run build_index again"
@@ -38,16 +39,21 @@ class Segment:
         name: of its folder: base, or delta- and a number.
         first_row: the row of the whole bundle that is row 0 of its index file.
         rows: the number of its rows, removed ones included.
+        listed: the number of rows in its lists; compaction leaves out removed ones.
         table_version: the version of the table that it was built from.
-        imbalance: how unequal its lists are; 1 if all are equal.
+        imbalance: how unequal its lists are; 1 if all are equal. A search takes so many times as
+            long.
+        residual: the mean of 1 - cosine of its vectors and the centroids of their lists.
         sections: the first row of each run of rows that is in the order of `places.place_of`.
     """
 
     name: str
     first_row: int
     rows: int
+    listed: int
     table_version: int
     imbalance: float
+    residual: float
     sections: tuple[int, ...] = (0,)
 
 
@@ -102,6 +108,8 @@ class Manifest:
         segments: the base, and what was added later.
         removed: the number of rows that are no longer found.
         rejected: embeddings that could not be indexed, by reason.
+        drift: how well photos that came later fit the index, by name (see `drift`); empty for a new
+            index.
         words: the number of words and labels that the bundle carries.
         costs: what the steps of the build took.
         faiss_version: that wrote the files.
@@ -134,6 +142,7 @@ class Manifest:
     segments: tuple[Segment, ...]
     removed: int
     rejected: Mapping[str, int]
+    drift: Mapping[str, float]
     words: int
     costs: Mapping[str, StepCost]
     faiss_version: str
@@ -185,9 +194,12 @@ class Manifest:
         """
         try:
             values: dict[str, Any] = json.loads(text)
-            if values.get("format") != FORMAT:
-                found = values.get("format")
-                raise InputError(f"{path} has format {found!r}, want {FORMAT}: {AGAIN}")
+            found = values.get("format")
+        except (ValueError, AttributeError) as error:
+            raise _no_manifest(path, error) from error
+        if found != FORMAT:
+            raise InputError(f"{path} has format {found!r}, want {FORMAT}: {AGAIN}")
+        try:
             del values["how_to_query"]
             values["settings"] = SearchSettings(**values["settings"])
             values["point"] = Point.from_dict(values["point"])
@@ -199,6 +211,9 @@ class Manifest:
             values["costs"] = {k: StepCost(**cost) for k, cost in values["costs"].items()}
             values["files"] = {k: FileAbout(**about) for k, about in values["files"].items()}
             return cls(**values)
-        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
-            message = f"{path} is not the manifest of a bundle ({error}): {AGAIN}"
-            raise InputError(message) from error
+        except (TypeError, KeyError, AttributeError) as error:
+            raise _no_manifest(path, error) from error
+
+
+def _no_manifest(path: str, error: Exception) -> InputError:
+    return InputError(f"{path} is not the manifest of a bundle ({error}): {AGAIN}")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.index.index_file import IndexFile
+from devise_lib.index.index_file import IndexFile, imbalance_of
 from devise_lib.index.manifest import (
     AGAIN,
     IDS_FILE,
@@ -29,7 +29,7 @@ from devise_lib.index.manifest import (
 )
 from devise_lib.index.places import place_of
 from devise_lib.index.settings import SearchSettings
-from devise_lib.numerics.retrieval import merge_top_k
+from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
 NORM_TOLERANCE = 1e-3
@@ -88,11 +88,12 @@ class SearchIndex:
         Raises:
             InputError: it is no bundle, or a file is missing.
         """
-        local = Path(folder)
         if "://" in str(folder):
-            from devise_lib.index.bundle import fetch_bundle  # wants more packages
+            from devise_lib.index.bundle import fetch_bundle, read_bundle  # want more packages
 
-            local = fetch_bundle(str(folder))
+            bundle = read_bundle(str(folder))
+            return cls(fetch_bundle(bundle), bundle.manifest, memory_map)
+        local = Path(folder)
         path = local / MANIFEST_FILE
         if not path.exists():
             raise InputError(f"{folder} is not an index bundle, it has no {MANIFEST_FILE}: {AGAIN}")
@@ -145,21 +146,38 @@ class SearchIndex:
             return Found(*parts[0])
         return Found(*merge_top_k(parts, k))
 
+    def search_all(self, queries: FloatArray, k: int) -> Found:
+        """Returns the k photos nearest to each query by their codes, among all lists.
+
+        Raises:
+            InputError: as in `search`.
+        """
+        every = self.manifest.nlist
+        settings = self.manifest.settings
+        factor = 4 * settings.k_factor  # ranks more of them anew
+        ef_search = 2 * every if settings.ef_search else 0
+        return self.search(queries, k, SearchSettings(every, ef_search, factor))
+
+    def imbalance(self) -> float:
+        """Returns how unequal the lists of all segments are together; 1 if all are equal."""
+        return imbalance_of(np.sum([index.sizes() for index in self._indexes], axis=0))
+
     def search_photo(self, photo_id: str, k: int, settings: SearchSettings | None = None) -> Found:
         """Returns the k photos nearest to a photo of the bundle, without itself; arrays (1, k).
 
         The photo's vector is decoded from its code, so it is as exact as the codes are.
 
         Raises:
-            InputError: the photo is not in the bundle.
+            InputError: the photo is not in the bundle, or it has fewer than k others.
         """
         row = self.row_of(photo_id)
         if row is None:
             raise InputError(f"{photo_id!r} is not in the index {self.folder}")
+        if not 1 <= k < self.manifest.n:
+            raise InputError(f"want k from 1 to {self.manifest.n - 1}, the other photos; got {k}")
         found = self.search(self.vector_of(row)[None], k + 1, settings)
-        others = found.rows[0] != row
-        others[k:] &= not others.all()  # If it did not find itself, the last one goes.
-        return Found(found.rows[:, others], found.scores[:, others])
+        rows, scores = drop_self_matches(found.rows, found.scores, np.array([row]))
+        return Found(rows, scores)
 
     def search_words(
         self, words: Sequence[str], k: int, settings: SearchSettings | None = None
@@ -246,7 +264,8 @@ class SearchIndex:
 
     def _without_removed(self, among: NDArray[np.int64] | None) -> list["_Selector | None"]:
         """Returns what may be found in each segment; None for all of it."""
-        if among is None and not len(self._removed):
+        listed = sum(segment.listed for segment in self.manifest.segments)
+        if among is None and listed == self.manifest.n:
             return [None] * len(self._indexes)
         rows = self.manifest.rows
         if among is not None and len(among) and not (0 <= among.min() <= among.max() < rows):
@@ -266,8 +285,8 @@ class SearchIndex:
         dimension = self.manifest.dimension
         if queries.ndim != 2 or queries.shape[1] != dimension:
             raise InputError(f"want queries (q, {dimension}), got {queries.shape}")
-        if not 1 <= k <= max(self.manifest.rows, 1):
-            raise InputError(f"want k from 1 to {self.manifest.rows}, the photos; got {k}")
+        if not 1 <= k <= self.manifest.n:
+            raise InputError(f"want k from 1 to {self.manifest.n}, the photos; got {k}")
         norms = np.linalg.norm(queries, axis=1)
         wrong = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE))
         if len(wrong):

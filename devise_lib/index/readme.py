@@ -14,7 +14,8 @@ Query it with vectors of the same model only: `{model_id}`. It needs faiss {floo
 | base/index.faiss | the index; its ids are row numbers, from 0 on |
 | base/ids.npy | the photo_id of each row, as bytes |
 | base/lists.npy | the inverted list of each row, by which a row's vector is found |
-| base/digests.npy | the first 8 bytes of the SHA-256 of each photo's file |
+| base/digests.npy | the first 60 bits of the SHA-256 of each photo's file |
+| base/trained.npz | the empty index, with which later photos are encoded |
 {more}| manifest.json | where the vectors came from, the parameters, recall, SHA-256 of the files |
 | curve.svg | recall and speed of other settings |
 

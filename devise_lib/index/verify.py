@@ -75,7 +75,8 @@ def _check_segment(folder: Path, name: str, segment: Segment, manifest: Manifest
     ids = np.load(folder / IDS_FILE, mmap_mode="r")
     lists = np.load(folder / LISTS_FILE, mmap_mode="r")
     found = (index.n, index.listed(), len(ids), len(lists), index.dimension, index.nlist)
-    wanted = (*(segment.rows,) * 4, manifest.dimension, manifest.nlist)
+    rows, listed = segment.rows, segment.listed
+    wanted = (rows, listed, rows, rows, manifest.dimension, manifest.nlist)
     if found != wanted:
         names = ("vectors", "vectors in lists", "ids", "lists of rows", "dimensions", "lists")
         said = ", ".join(f"{got} {word}" for got, word in zip(found, names, strict=True))

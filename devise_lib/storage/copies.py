@@ -7,8 +7,9 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, BinaryIO, cast
@@ -102,13 +103,14 @@ def fetched_folder(folder: str) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def cached_folder(folder: str, files: Mapping[str, str], about: str) -> Path:
+def cached_folder(folder: str, files: Mapping[str, str]) -> Path:
     """Returns a local path of a folder: its own, or that of a copy which processes share.
 
+    Folders that have a file in common share its copy.
+
     Args:
-        folder: that never changes.
-        files: those to copy, by their paths in the folder, with their SHA-256, hexadecimal.
-        about: one more file to copy, which says what the others are.
+        folder: of the files.
+        files: from their paths in the folder to their SHA-256, hexadecimal, which names the copies.
 
     Raises:
         FileNotFoundError: there is no such file in the store.
@@ -117,17 +119,19 @@ def cached_folder(folder: str, files: Mapping[str, str], about: str) -> Path:
     if not is_remote(folder):
         return Path(folder)
     root = cache_folder()
-    content = repr((one_scheme(folder), sorted(files.items())))
-    copy = root / f"{hashlib.sha256(content.encode()).hexdigest()}-{last_part(folder)}"
+    copy = root / f"folder-{hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()}"
     # One of several processes fetches it.
-    with FileLock(root / f"{copy.name}.lock", preserve_lock_file=True):
+    with FileLock(root / "lock", preserve_lock_file=True):
         if not copy.exists():
             _remove_unused(root)
             with tempfile.TemporaryDirectory(prefix=".draft-", dir=root) as scratch:
                 draft = Path(scratch) / "folder"
-                for path, sha256 in {**files, about: ""}.items():
+                for path, sha256 in files.items():
+                    content = root / f"file-{sha256}"
+                    if not content.exists():
+                        write_atomically(content, partial(_fetch, f"{folder}/{path}", sha256))
                     (draft / path).parent.mkdir(parents=True, exist_ok=True)
-                    _fetch(f"{folder}/{path}", sha256, draft / path)
+                    os.link(content, draft / path)
                 draft.rename(copy)
         os.utime(copy)
     return copy
@@ -173,12 +177,14 @@ class _HashingFile(io.RawIOBase):
 
 def _fetch(path: str, sha256: str, target: Path) -> None:
     store_files().download(path, target)
-    if sha256 and (got := file_sha256(target)) != sha256:
+    if (got := file_sha256(target)) != sha256:
         raise InputError(f"{path} was changed: its SHA-256 is {got}, want {sha256}")
 
 
 def _remove_unused(root: Path) -> None:
-    for path in root.glob("*-*"):
-        with suppress(FileNotFoundError):  # Another process removes it.
-            if path.is_dir() and time.time() - path.stat().st_mtime > CACHE_S:
-                rmtree(path)
+    for folder in root.glob("folder-*"):
+        if time.time() - folder.stat().st_mtime > CACHE_S:
+            rmtree(folder)
+    for file in root.glob("file-*"):
+        if file.stat().st_nlink == 1:  # no folder has it any more
+            file.unlink()

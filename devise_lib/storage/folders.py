@@ -7,6 +7,7 @@
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +76,24 @@ def replace_folder(fresh: Path, folder: str, keep: Sequence[str] = (), last: str
         _upload(fresh, folder, keep, last)
     else:
         _rename(fresh, Path(folder), keep)
+
+
+def share_file(source: str, path: str) -> None:
+    """Makes a file that never changes appear at another path of the same disk or store.
+
+    On a disk both are links to the same bytes, or the file is copied where the file system has no
+    links. A store copies it by itself, so the bytes do not pass through this process.
+    """
+    if is_remote(path):
+        store_files().remote(path).copy(source, path)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def move_file(fresh: str, path: str) -> None:

@@ -19,7 +19,7 @@ def save_array(path: str, array: NDArray[Any]) -> WrittenFile:
     """Writes an array to a file, and returns the file's size and digest."""
 
     def write(file: BinaryIO) -> None:
-        NPY.write_array(file, array, allow_pickle=False)
+        NPY.write_array(file, np.asarray(array, order="C"), allow_pickle=False)
 
     return write_hashed(path, write)
 

@@ -7,7 +7,7 @@ Source: the layout of FAISS's index files (index_write.cpp); the idea of merging
 is that of faiss/contrib/ondisk.py.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.index.building.arrays import StoredArray, array_header
-from devise_lib.index.building.plan import BuildPlan, finished_shards, part_name
+from devise_lib.index.building.plan import BuildPlan, Plan, finished_shards, part_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import (
     CODES,
@@ -34,13 +34,22 @@ from devise_lib.index.building.shards import (
 )
 from devise_lib.index.building.trained import TrainedIndex
 from devise_lib.index.factory import ID_BYTES
-from devise_lib.index.manifest import DIGESTS_FILE, IDS_FILE, INDEX_FILE, LISTS_FILE
+from devise_lib.index.index_file import imbalance_of
+from devise_lib.index.manifest import (
+    BASE,
+    DIGESTS_FILE,
+    IDS_FILE,
+    INDEX_FILE,
+    LISTS_FILE,
+    TRAINED_FILE,
+)
 from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k
-from devise_lib.storage.copies import fetched, write_hashed
+from devise_lib.storage.copies import WrittenFile, fetched, write_hashed
 from devise_lib.storage.stores import store_files
 
 COPY_BYTES = 8 * 2**20
 BUNDLE = "bundle"  # the folder of what is published
+ASSEMBLED = "assembled"
 
 
 @dataclass(frozen=True)
@@ -66,22 +75,11 @@ class Layout:
         """The number of parts."""
         return len(self.bounds) - 1
 
-    @property
-    def imbalance(self) -> float:
-        """How unequal the lists are: nlist times the sum of the squared shares; 1 if all are equal.
-
-        A search takes this many times as long as with equal lists.
-        """
-        if not self.n:
-            return 1.0
-        shares = self.sizes / self.n
-        return float(len(self.sizes) * np.square(shares).sum())
-
 
 def write_layout(plan: BuildPlan) -> Product:
     """Adds up the lists of all shards, and cuts them into parts of about `plan.part_bytes`."""
     shards = finished_shards(plan)
-    with fetched(plan.path("trained.npz")) as path:
+    with fetched(plan.path(TRAINED_FILE)) as path:
         code_size = TrainedIndex.load(path).code_size
     nlist = plan.index_key.nlist
     total = np.zeros(nlist, np.int64)
@@ -134,27 +132,58 @@ def cut_lists(sizes: NDArray[np.int64], part_bytes: int) -> NDArray[np.int64]:
 def write_part(plan: BuildPlan, number: int) -> Product:
     """Merges the lists of one part; holds that part in memory twice at most."""
     layout = read_layout(plan)
-    shards = finished_shards(plan)
-    with fetched(plan.path("trained.npz")) as path:
-        trained = TrainedIndex.load(path)
     first, stop = (int(bound) for bound in layout.bounds[number : number + 2])
-    sizes = layout.sizes[first:stop]
+
+    def runs() -> Iterator[Run]:
+        for shard, (start, end), offset in zip(
+            finished_shards(plan),
+            layout.starts[:, number : number + 2],
+            layout.offsets,
+            strict=True,
+        ):
+            if start < end:
+                sizes = StoredArray.open(shard.path(SIZES)).rows(first, stop)
+                codes = StoredArray.open(shard.path(CODES)).rows(int(start), int(end))
+                rows = StoredArray.open(shard.path(ROWS)).rows(int(start), int(end))
+                yield Run(sizes, codes, rows + offset)
+
+    return merge_runs(plan, number, layout.sizes[first:stop], runs())
+
+
+@dataclass(frozen=True)
+class Run:
+    """The vectors of one source in a range of m lists, list by list.
+
+    Attributes:
+        sizes: (m,), the vectors of each list.
+        codes: (n, code_size).
+        rows: (n,), in the whole index.
+    """
+
+    sizes: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+
+
+def merge_runs(plan: Plan, number: int, sizes: NDArray[np.int64], runs: Iterable[Run]) -> Product:
+    """Writes one part of the index file: each list has the vectors of all sources, in their order.
+
+    Args:
+        plan: whose folder has the trained index.
+        number: of the part.
+        sizes: (m,), the vectors of each list in all sources.
+        runs: of the sources.
+    """
+    with fetched(plan.path(TRAINED_FILE)) as path:
+        trained = TrainedIndex.load(path)
     count = int(sizes.sum())
     codes = np.empty((count, trained.code_size), np.uint8)
     rows = np.empty(count, np.int64)
-    # Where the next vector of each list goes: the lists of shard 0 come first.
-    place = np.cumsum(sizes) - sizes
-    for shard, (start, end), offset in zip(
-        shards, layout.starts[:, number : number + 2], layout.offsets, strict=True
-    ):
-        if start == end:
-            continue
-        lengths = StoredArray.open(shard.path(SIZES)).rows(first, stop)
-        target = _spread(place, lengths)
-        codes[target] = StoredArray.open(shard.path(CODES)).rows(int(start), int(end))
-        rows[target] = StoredArray.open(shard.path(ROWS)).rows(int(start), int(end))
-        rows[target] += offset
-        place += lengths
+    place = np.cumsum(sizes) - sizes  # where the next vector of each list goes
+    for run in runs:
+        target = _spread(place, run.sizes)
+        codes[target], rows[target] = run.codes, run.rows
+        place += run.sizes
 
     def write(file: BinaryIO) -> None:
         begin = 0
@@ -172,38 +201,78 @@ def assemble(plan: BuildPlan) -> Product:
     """Writes the index file and the ids from the parts and the shards, a few MiB at a time.
 
     Returns:
-        The files; its values are the number of vectors `n`, and the `imbalance` of the lists.
+        The files; its values are the number of vectors `n`, the `imbalance` of the lists and the
+        mean `residual`, 1 - cosine, of vectors and centroids.
     """
     layout = read_layout(plan)
     shards = finished_shards(plan)
-    with fetched(plan.path("trained.npz")) as path:
+    with fetched(plan.path(TRAINED_FILE)) as path:
         trained = TrainedIndex.load(path)
-    frame = trained.frame(layout.n)
 
-    def write_index(file: BinaryIO) -> None:
-        file.write(frame.head)
-        file.write(trained.lists_head(layout.sizes))
-        for number in range(layout.parts):
-            _copy_file(plan.path(f"{part_name(number)}.lists"), file)
-        file.write(frame.middle)
-        if trained.refine_size:
-            _copy_rows([shard.path(REFINE) for shard in shards], file)
-        file.write(frame.tail)
+    def write_refine(file: BinaryIO) -> None:
+        copy_rows([shard.path(REFINE) for shard in shards], file)
 
     def write_rows(end: str, dtype: np.dtype[np.generic], file: BinaryIO) -> None:
         file.write(array_header(dtype, (layout.n,)))
-        _copy_rows([shard.path(end) for shard in shards], file)
+        copy_rows([shard.path(end) for shard in shards], file)
 
     files: dict[str, Callable[[BinaryIO], object]] = {
-        INDEX_FILE: write_index,
+        INDEX_FILE: partial(
+            write_index, plan, trained, layout.sizes, layout.parts, layout.n, write_refine
+        ),
         IDS_FILE: partial(write_rows, IDS, np.dtype(f"S{plan.id_bytes}")),
         LISTS_FILE: partial(write_rows, LISTS, LIST),
         DIGESTS_FILE: partial(write_rows, DIGESTS, DIGEST),
     }
-    paths = {name: f"{BUNDLE}/{plan.segment}/{name}" for name in files}
-    written = {paths[name]: write_hashed(plan.path(paths[name]), files[name]) for name in files}
-    values = {"n": layout.n, "imbalance": layout.imbalance}
-    return plan.finish("assembled", written, values)
+    if plan.segment == BASE:
+        files[TRAINED_FILE] = partial(copy_file, plan.path(TRAINED_FILE))
+    written = write_files(plan, plan.segment, files)
+    residual = sum(shard.values["residual"] for shard in shards)
+    values = {
+        "n": layout.n,
+        "imbalance": imbalance_of(layout.sizes),
+        "residual": residual / max(layout.n, 1),
+    }
+    return plan.finish(ASSEMBLED, written, values)
+
+
+def write_index(
+    plan: Plan,
+    trained: TrainedIndex,
+    sizes: NDArray[np.int64],
+    parts: int,
+    rows: int,
+    write_refine: Callable[[BinaryIO], object],
+    file: BinaryIO,
+) -> None:
+    """Writes an index file from its parts, a few MiB at a time.
+
+    Args:
+        plan: whose folder has the parts.
+        trained: the empty index.
+        sizes: (nlist,), the vectors of each list.
+        parts: their number.
+        rows: the number of rows.
+        write_refine: writes the codes that rank anew, in the order of rows.
+        file: to write.
+    """
+    frame = trained.frame(rows)
+    file.write(frame.head)
+    file.write(trained.lists_head(sizes))
+    for number in range(parts):
+        copy_file(plan.path(f"{part_name(number)}.lists"), file)
+    file.write(frame.middle)
+    if trained.refine_size:
+        write_refine(file)
+    file.write(frame.tail)
+
+
+def write_files(
+    plan: Plan, segment: str, files: Mapping[str, Callable[[BinaryIO], object]]
+) -> dict[str, WrittenFile]:
+    """Writes the files of a segment of the bundle; returns them by their paths in the plan."""
+    paths = {name: f"{BUNDLE}/{segment}/{name}" for name in files}
+    return {paths[name]: write_hashed(plan.path(paths[name]), files[name]) for name in files}
 
 
 @dataclass(frozen=True)
@@ -224,13 +293,14 @@ class Truth:
 def read_truth(plan: BuildPlan) -> Truth:
     """Merges the exact results of all shards."""
     best: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
-    own: NDArray[Any] = np.array(-1)
+    owns = []
     offset = 0
     for shard in finished_shards(plan):
         found = {end: _whole(shard.path(end)) for end in (EXACT_ROWS, EXACT_SCORES, OWN)}
-        own = np.maximum(own, np.where(found[OWN] >= 0, found[OWN] + offset, -1))
+        owns.append(np.where(found[OWN] >= 0, found[OWN] + offset, -1))
         best = [merge_top_k([*best, (found[EXACT_ROWS] + offset, found[EXACT_SCORES])], plan.k + 1)]
         offset += int(shard.values["rows"])
+    own = np.max(owns, axis=0)  # Each query is in one shard.
     rows, scores = drop_self_matches(*best[0], own)
     return Truth(rows, scores, own)
 
@@ -238,8 +308,7 @@ def read_truth(plan: BuildPlan) -> Truth:
 def _spread(place: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns the targets of vectors that come list by list, `lengths` of each, from `place` on."""
     begins = np.cumsum(lengths) - lengths
-    targets: NDArray[np.int64] = np.repeat(place - begins, lengths) + np.arange(lengths.sum())
-    return targets
+    return np.repeat(place - begins, lengths) + np.arange(int(lengths.sum()))
 
 
 def _whole(path: str) -> NDArray[Any]:
@@ -247,15 +316,20 @@ def _whole(path: str) -> NDArray[Any]:
     return stored.rows(0, stored.shape[0])
 
 
-def _copy_file(path: str, target: BinaryIO, start: int = 0) -> None:
-    status = store_files().status(path)
-    if status is None:
-        raise FileNotFoundError(path)
-    with store_files().open_range(path, start, status.size) as file:
-        while chunk := file.read(COPY_BYTES):
+def copy_file(path: str, target: BinaryIO, start: int = 0, stop: int | None = None) -> None:
+    """Writes the bytes of a file from start up to stop, or up to its end, a few MiB at a time."""
+    if stop is None:
+        status = store_files().status(path)
+        if status is None:
+            raise FileNotFoundError(path)
+        stop = status.size
+    with store_files().open_range(path, start, stop) as file:
+        while start < stop and (chunk := file.read(min(COPY_BYTES, stop - start))):
             target.write(chunk)
+            start += len(chunk)
 
 
-def _copy_rows(paths: Iterable[str], target: BinaryIO) -> None:
+def copy_rows(paths: Iterable[str], target: BinaryIO) -> None:
+    """Writes the rows of arrays, one array after the other, without their headers."""
     for path in paths:
-        _copy_file(path, target, StoredArray.open(path).offset)
+        copy_file(path, target, StoredArray.open(path).offset)

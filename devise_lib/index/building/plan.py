@@ -38,7 +38,51 @@ PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True)
-class BuildPlan:
+class Plan:
+    """What decides the files that some steps make in a folder.
+
+    Attributes:
+        folder: of the files, on a disk or a store that every task sees.
+    """
+
+    folder: str
+
+    @property
+    def digest(self) -> str:
+        """A digest of all but the folder, by which steps know the files of their plan."""
+        content = {**asdict(self), "folder": ""}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def path(self, name: str) -> str:
+        """Returns the path of a file of the folder."""
+        return f"{self.folder}/{name}"
+
+    def finish(
+        self, name: str, files: Mapping[str, WrittenFile], values: Mapping[str, Any]
+    ) -> Product:
+        """Marks the step `name` as done, with its files by their paths below the folder."""
+        product = Product(self.folder, name, self.digest, files, values)
+        product.write()
+        return product
+
+    def done(self, name: str) -> Product | None:
+        """Returns what the step `name` has finished; None if it has not."""
+        return Product.read(self.folder, name, self.digest)
+
+    def require(self, name: str) -> Product:
+        """Returns what the step `name` has finished.
+
+        Raises:
+            RuntimeError: it has not.
+        """
+        found = self.done(name)
+        if found is None:
+            raise RuntimeError(f"{self.folder} lacks the step {name}")
+        return found
+
+
+@dataclass(frozen=True)
+class BuildPlan(Plan):
     """What decides the bytes of an index, but for the vectors themselves.
 
     Attributes:
@@ -59,9 +103,9 @@ class BuildPlan:
         gpu: whether GPUs train and assign.
         asked: the settings that the plan was made for; a build of the same settings may go on.
         segment: the name of the segment that is built; see `manifest`.
+        base: the bundle whose empty index is taken; "" to train one.
     """
 
-    folder: str
     model_id: str
     table_version: int
     key: str
@@ -78,17 +122,12 @@ class BuildPlan:
     gpu: bool
     asked: Mapping[str, Any]
     segment: str = BASE
+    base: str = ""
 
     @property
     def index_key(self) -> IndexKey:
         """The key in its parts."""
         return IndexKey.parse(self.key)
-
-    @property
-    def digest(self) -> str:
-        """A digest of all but the folder, by which steps know the files of their plan."""
-        content = {**asdict(self), "folder": ""}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def space_parts(self) -> int:
@@ -112,22 +151,6 @@ class BuildPlan:
     def list_points(self) -> int:
         """The vectors of the sample on which all centroids are trained."""
         return self.index_key.nlist * self.points_per_list
-
-    def path(self, name: str) -> str:
-        """Returns the path of a file of the build."""
-        return f"{self.folder}/{name}"
-
-    def finish(
-        self, name: str, files: Mapping[str, WrittenFile], values: Mapping[str, Any]
-    ) -> Product:
-        """Marks the step `name` as done, with its files by their paths below the folder."""
-        product = Product(self.folder, name, self.digest, files, values)
-        product.write()
-        return product
-
-    def done(self, name: str) -> Product | None:
-        """Returns what the step `name` has finished; None if it has not."""
-        return Product.read(self.folder, name, self.digest)
 
     def write(self) -> None:
         """Writes the plan into its folder."""
@@ -166,11 +189,7 @@ def finished_shards(plan: BuildPlan) -> list[Product]:
     Raises:
         RuntimeError: one is missing.
     """
-    shards = [plan.done(shard_name(number)) for number in range(plan.shards)]
-    missing = [number for number, shard in enumerate(shards) if shard is None]
-    if missing:
-        raise RuntimeError(f"{plan.folder} lacks the shards {missing[:5]} of {plan.shards}")
-    return [shard for shard in shards if shard is not None]
+    return [plan.require(shard_name(number)) for number in range(plan.shards)]
 
 
 @dataclass(frozen=True)

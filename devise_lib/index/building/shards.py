@@ -14,6 +14,7 @@ from devise_lib.index.building.intake import Rejected, take_in
 from devise_lib.index.building.plan import BuildPlan, shard_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.trained import Codes, TrainedIndex
+from devise_lib.index.manifest import TRAINED_FILE
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.reasons import Reason
 from devise_lib.storage.copies import fetched
@@ -21,7 +22,7 @@ from devise_lib.storage.copies import fetched
 CODES, ROWS, SIZES = ".codes.npy", ".rows.npy", ".sizes.npy"  # in the order of the lists
 IDS, LISTS, DIGESTS, REFINE = ".ids.npy", ".lists.npy", ".digests.npy", ".refine.npy"  # of rows
 EXACT_ROWS, EXACT_SCORES, OWN = ".exact_rows.npy", ".exact_scores.npy", ".own.npy"  # of queries
-DIGEST, LIST = np.dtype("<u8"), np.dtype("<i4")
+DIGEST, LIST = np.dtype("<i8"), np.dtype("<i4")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Batch:
     Attributes:
         photo_ids: of the photos.
         embeddings: lists of numbers.
-        digests: the first 8 bytes of the SHA-256 of the photos' files, hexadecimal or null.
+        digests: the SHA-256 of the photos' files, hexadecimal or null.
     """
 
     photo_ids: pa.StringArray
@@ -66,7 +67,7 @@ def write_shard(plan: BuildPlan, number: int, batches: Iterable[Batch]) -> Produ
         number: of the shard; the rows of shard 0 come first in the whole index.
         batches: all photos of the shard, in order.
     """
-    with fetched(plan.path("trained.npz")) as path:
+    with fetched(plan.path(TRAINED_FILE)) as path:
         trained = TrainedIndex.load(path)
     if plan.gpu:
         trained.use_gpu()
@@ -86,7 +87,8 @@ def write_shard(plan: BuildPlan, number: int, batches: Iterable[Batch]) -> Produ
         for end, array in arrays.items()
     }
     rejected = [asdict(each) for each in kept.rejected]
-    return plan.finish(name, files, {"rows": kept.n, "rejected": rejected})
+    values = {"rows": kept.n, "rejected": rejected, "residual": kept.residual}
+    return plan.finish(name, files, values)
 
 
 class _Kept:
@@ -96,8 +98,9 @@ class _Kept:
         self._plan, self._trained = plan, trained
         self._parts: list[Codes] = []
         self._ids: list[pa.StringArray] = []
-        self._digests: list[NDArray[np.uint64]] = []
+        self._digests: list[NDArray[np.int64]] = []
         self._last = ""
+        self._cosines = 0.0
         self.rejected: list[Rejected] = []
         self.n = 0
 
@@ -117,10 +120,17 @@ class _Kept:
                 vectors = vectors[fresh]
             self._ids.append(ids)
             self._digests.append(_as_numbers(digests))
-            self._parts.append(self._trained.encode(vectors))
+            encoded = self._trained.encode(vectors)
+            self._parts.append(encoded)
+            self._cosines += float(encoded.cosines.sum())
             rows = np.arange(self.n, self.n + len(ids))
             self.n += len(ids)
             yield rows, vectors
+
+    @property
+    def residual(self) -> float:
+        """The sum of 1 - cosine of each vector and its centroid."""
+        return self.n - self._cosines
 
     def photo_ids(self) -> pa.ChunkedArray:
         return pa.chunked_array(self._ids, pa.string())
@@ -169,9 +179,9 @@ class _Kept:
         return first
 
 
-def _as_numbers(digests: pa.StringArray) -> NDArray[np.uint64]:
-    """Returns 16 hexadecimal digits each as a number; 0 for null."""
-    return np.array([int(text[:16], 16) if text else 0 for text in digests.to_pylist()], DIGEST)
+def _as_numbers(digests: pa.StringArray) -> NDArray[np.int64]:
+    """Returns the first 60 bits of hexadecimal digests as numbers; 0 for null."""
+    return np.array([int(text[:15], 16) if text else 0 for text in digests.to_pylist()], DIGEST)
 
 
 def _joined(parts: Sequence[NDArray[Any]], none: NDArray[Any]) -> NDArray[Any]:

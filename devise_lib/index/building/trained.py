@@ -23,11 +23,13 @@ class Codes:
 
     Attributes:
         lists: (n,), the inverted list of each vector.
+        cosines: (n,), of each transformed vector and the centroid of its list.
         codes: (n, code_size), as they lie in the list.
         refine: (n, refine_size), for ranking anew; refine_size is 0 without refinement.
     """
 
     lists: NDArray[np.int64]
+    cosines: NDArray[np.float32]
     codes: NDArray[np.uint8]
     refine: NDArray[np.uint8]
 
@@ -109,14 +111,15 @@ class TrainedIndex:
         codes = np.empty((n, self.code_size), np.uint8)
         refine = np.empty((n, self.refine_size), np.uint8)
         if not n:
-            return Codes(np.empty(0, np.int64), codes, refine)
-        lists = self._coarse.search(rotated, 1)[1][:, 0]
+            return Codes(np.empty(0, np.int64), np.empty(0, np.float32), codes, refine)
+        cosines, lists = (found[:, 0] for found in self._coarse.search(rotated, 1))
+        lists = np.ascontiguousarray(lists)
         self._ivf.encode_vectors(
             n, faiss.swig_ptr(rotated), faiss.swig_ptr(lists), faiss.swig_ptr(codes)
         )
         if self._refiner:
             refine = self._refiner.sa_encode(given)
-        return Codes(lists, codes, refine)
+        return Codes(lists, cosines, codes, refine)
 
     def pack(self, sizes: NDArray[np.int64], codes: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         """Returns the codes of some lists as the index file has them, an array per list.

@@ -5,6 +5,7 @@ whose centroids are trained apart, by other tasks: points x (parts + lists / par
 task holds all points.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -78,7 +79,7 @@ class Seeds:
             for place in range(encoder.chain.size()):
                 step = encoder.chain.at(place)
                 if not step.is_trained:
-                    step.train(points)
+                    _train_or_say(step.train, points, key)
                 points = step.apply(points)
         centroids = _k_means(points, parts, seed, gpu)
         own = nearest(points, centroids)
@@ -122,7 +123,7 @@ def train_part(
         seed: of the first centroids.
         gpu: whether k-means runs on the GPUs.
     """
-    if len(points) <= nlist:
+    if not nlist or len(points) <= nlist:  # A part with few points may have no list at all.
         return np.resize(points, (nlist, points.shape[1]))
     return _k_means(points, nlist, seed, gpu)
 
@@ -149,16 +150,9 @@ def finish(
     ivf.quantizer.train(centroids)
     ivf.quantizer.add(np.ascontiguousarray(centroids))
     refiner = key.make_refiner(sample.shape[1])
-    try:
-        ivf.train(transform(encoder, given))
-        if refiner:
-            refiner.train(given)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(
-            f"the codes of {str(key)!r} cannot be trained on {len(sample)} vectors ({reason}): "
-            "give more photos, or codes that need fewer, such as SQ8"
-        ) from error
+    _train_or_say(ivf.train, transform(encoder, given), key)
+    if refiner:
+        _train_or_say(refiner.train, given, key)
     encoder.is_trained = True
     return TrainedIndex(key, encoder, refiner)
 
@@ -168,6 +162,20 @@ def nearest(points: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDAr
     flat = faiss.IndexFlatIP(centroids.shape[1])
     flat.add(np.ascontiguousarray(centroids))
     return flat.search(points, 1)[1][:, 0]
+
+
+def _train_or_say(
+    train: Callable[[NDArray[np.float32]], None], vectors: NDArray[np.float32], key: IndexKey
+) -> None:
+    """Trains codes or a transform; an error says for which key the vectors do not suffice."""
+    try:
+        train(vectors)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(
+            f"{str(key)!r} cannot be trained on {len(vectors)} vectors ({reason}): index more "
+            "photos, or give an index_key that needs fewer, such as IVF1,SQ8"
+        ) from error
 
 
 def _k_means(points: NDArray[np.float32], k: int, seed: int, gpu: bool) -> NDArray[np.float32]:

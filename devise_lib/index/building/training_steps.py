@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 
 from devise_lib.index.building.arrays import save_array
 from devise_lib.index.building.intake import take_in
+from devise_lib.index.building.merging import copy_file
 from devise_lib.index.building.plan import BuildPlan, centroids_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.training import Seeds, finish, train_part
+from devise_lib.index.manifest import BASE, TRAINED_FILE
 from devise_lib.storage.copies import fetched, write_hashed
 
 SEEDS, TRAINED = "seeds", "trained"
@@ -50,6 +53,26 @@ def train_seeds(plan: BuildPlan, batches: Iterable[SampleBatch]) -> Product:
     return plan.finish(SEEDS, files, values)
 
 
+def keep_queries(plan: BuildPlan, batches: Iterable[SampleBatch]) -> Product:
+    """Keeps queries for a segment of an index that is trained already.
+
+    Args:
+        plan: of the segment.
+        batches: of its photos; the first `plan.queries` vectors are the queries.
+    """
+    queries, _ = _split(plan, batches)
+    path = f"{SEEDS}.queries.npz"
+    written = write_hashed(plan.path(path), lambda file: np.savez(file, **queries))
+    return plan.finish(SEEDS, {path: written}, {"queries": len(queries["vectors"])})
+
+
+def take_trained(plan: BuildPlan) -> Product:
+    """Takes the empty index of the bundle `plan.base`."""
+    path = f"{BASE}/{TRAINED_FILE}"
+    written = write_hashed(plan.path(TRAINED_FILE), partial(copy_file, f"{plan.base}/{path}"))
+    return plan.finish(TRAINED, {TRAINED_FILE: written}, {})
+
+
 def read_seeds(plan: BuildPlan) -> Seeds:
     """Reads what `train_seeds` wrote."""
     with fetched(plan.path(f"{SEEDS}.npz")) as path:
@@ -81,8 +104,8 @@ def train_empty(plan: BuildPlan) -> Product:
     with fetched(plan.path(f"{SEEDS}.sample.npy")) as path:
         sample = np.load(path)
     trained = finish(plan.index_key, seeds, centroids, sample)
-    written = write_hashed(plan.path(f"{TRAINED}.npz"), trained.save)
-    return plan.finish(TRAINED, {f"{TRAINED}.npz": written}, {})
+    written = write_hashed(plan.path(TRAINED_FILE), trained.save)
+    return plan.finish(TRAINED, {TRAINED_FILE: written}, {})
 
 
 def _centroids(plan: BuildPlan, seeds: Seeds, part: int) -> NDArray[np.float32]:
@@ -98,7 +121,8 @@ def _split(
     plan: BuildPlan, batches: Iterable[SampleBatch]
 ) -> tuple[dict[str, NDArray[np.generic]], NDArray[np.float32]]:
     """Returns the queries, and the sample; a single photo is both."""
-    vectors = np.empty((plan.queries + plan.seed_points, plan.dimension), np.float32)
+    room = plan.queries + (0 if plan.base else plan.seed_points)
+    vectors = np.empty((room, plan.dimension), np.float32)
     names: list[str] = []
     n = 0
     for batch in batches:

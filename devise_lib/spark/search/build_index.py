@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config.search import BuildIndex
-from devise_lib.index.building.merging import BUNDLE
+from devise_lib.index.building.merging import ASSEMBLED, BUNDLE
 from devise_lib.index.building.plan import GIB, BuildPlan
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.tuning import Goal, Tuned
@@ -19,8 +19,9 @@ from devise_lib.index.index_file import VERSION
 from devise_lib.index.manifest import CURVE_FILE, MANIFEST_FILE, FileAbout, Manifest, Segment
 from devise_lib.report.plots import draw_recall
 from devise_lib.spark.search.index_plan import make_plan
-from devise_lib.spark.search.index_steps import ASSEMBLED, IndexBuild
-from devise_lib.spark.search.index_tasks import Costs, run_tuning
+from devise_lib.spark.search.index_steps import IndexBuild
+from devise_lib.spark.search.index_tasks import run_tuning
+from devise_lib.spark.search.step_runner import Costs
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import METRICS, QUARANTINE
 from devise_lib.storage.stores import clean_up, store_files
@@ -49,10 +50,8 @@ def build_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str)
     quarantine(tables, embeddings, model_id, run_id, rejected)
     goal = Goal(config.recall_target, config.max_latency_ms)
     max_mapped = int(config.max_memory_gib * GIB / 2)
-    tuned = Tuned.from_json(build.one("tuned", partial(run_tuning, plan, goal, max_mapped), None))
-    assembled = plan.done(ASSEMBLED)
-    assert assembled is not None
-    manifest = _manifest(plan, config, run_id, tuned, assembled, rejected, build.costs)
+    tuned = Tuned.from_json(build.runner.one("tuned", partial(run_tuning, plan, goal, max_mapped)))
+    manifest = _manifest(plan, config, run_id, tuned, rejected, build.runner.costs)
     speeds = [(point.queries_per_s, point.recall) for point in tuned.curve]
     chosen = tuned.point.queries_per_s, tuned.point.recall
     curve = draw_recall(speeds, chosen, config.recall_target, tuned.k)
@@ -63,20 +62,43 @@ def build_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str)
     return bundle
 
 
+def files_of(product: Product) -> dict[str, FileAbout]:
+    """Return the files that a step has put into the bundle, by their paths in it."""
+    return {
+        path.removeprefix(f"{BUNDLE}/"): FileAbout(about.size, about.sha256)
+        for path, about in product.files.items()
+    }
+
+
+def count_reasons(rejected: Sequence[dict[str, str]]) -> dict[str, int]:
+    """Return the number of rejected embeddings by reason."""
+    return dict(Counter(each["reason"] for each in rejected))
+
+
+def segment_of(plan: BuildPlan, assembled: Product, first_row: int) -> Segment:
+    """Return the segment that a plan has built."""
+    found = assembled.values
+    return Segment(
+        name=plan.segment,
+        first_row=first_row,
+        rows=found["n"],
+        listed=found["n"],
+        table_version=plan.table_version,
+        imbalance=found["imbalance"],
+        residual=found["residual"],
+    )
+
+
 def _manifest(
     plan: BuildPlan,
     config: BuildIndex,
     run_id: str,
     tuned: Tuned,
-    assembled: Product,
     rejected: Sequence[dict[str, str]],
     costs: Costs,
 ) -> Manifest:
-    key, n = plan.index_key, int(assembled.values["n"])
-    files = {
-        path.removeprefix(f"{BUNDLE}/"): FileAbout(about.size, about.sha256)
-        for path, about in assembled.files.items()
-    }
+    key, assembled = plan.index_key, plan.require(ASSEMBLED)
+    n = int(assembled.values["n"])
     return Manifest(
         model_id=plan.model_id,
         table="embeddings",
@@ -99,14 +121,15 @@ def _manifest(
         point=tuned.point,
         curve=tuned.curve,
         seed=plan.seed,
-        segments=(Segment(plan.segment, 0, n, plan.table_version, assembled.values["imbalance"]),),
+        segments=(segment_of(plan, assembled, first_row=0),),
         removed=0,
-        rejected=dict(Counter(each["reason"] for each in rejected)),
+        rejected=count_reasons(rejected),
+        drift={},
         words=0,
         costs=costs.of,
         faiss_version=VERSION,
         faiss_floor=FLOOR,
-        files=files,
+        files=files_of(assembled),
     )
 
 

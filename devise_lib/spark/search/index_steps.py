@@ -19,43 +19,44 @@ was partitioned, or on the number of shards.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from devise_lib.console import print_line
 from devise_lib.index.building.intake import take_in
-from devise_lib.index.building.merging import assemble, write_layout, write_part
-from devise_lib.index.building.plan import BuildPlan, part_name, shard_name
+from devise_lib.index.building.merging import ASSEMBLED, assemble, write_layout, write_part
+from devise_lib.index.building.plan import BuildPlan, Plan, part_name, shard_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Queries, write_shard
 from devise_lib.index.building.training_steps import (
     SEEDS,
     TRAINED,
     read_seeds,
+    take_trained,
     train_centroids,
     train_empty,
 )
 from devise_lib.index.places import PLACE_BITS
-from devise_lib.spark.search.index_tasks import TASK, Batches, Cost, Costs, run_seeds, run_shards
-from devise_lib.storage.stores import store_files, this_access
+from devise_lib.spark.search.index_tasks import run_seeds, run_shards
+from devise_lib.spark.search.step_runner import TASK, Batches, Cost, StepRunner
+from devise_lib.storage.stores import store_files
 
-LAYOUT, ASSEMBLED = "layout", "assembled"
+LAYOUT = "layout"
 
 
 class IndexBuild:
     """The steps of a build. Those that have a marker are not run again."""
 
     def __init__(self, embeddings: DataFrame, plan: BuildPlan) -> None:
-        self._plan, self._spark = plan, embeddings.sparkSession
-        self._access = this_access()
-        self.costs = Costs()
+        self._plan = plan
+        self.runner = StepRunner(embeddings.sparkSession)
         place = F.conv(F.substring(F.sha2("photo_id", 256), 1, PLACE_BITS // 4), 16, 10)
         self._embeddings = embeddings.select(
             "photo_id", "embedding", "sha256", place.cast("long").alias("place")
@@ -70,78 +71,44 @@ class IndexBuild:
         numbers = range(plan.shards)
         if missing := [n for n in numbers if plan.done(shard_name(n)) is None]:
             self._write_shards(missing)
-        shards = [plan.done(shard_name(number)) for number in numbers]
-        self.one(LAYOUT, partial(write_layout, plan), plan.done(LAYOUT))
-        layout = plan.done(LAYOUT)
-        assert layout is not None
-        parts = range(layout.values["parts"])
+        if plan.done(LAYOUT) is None:
+            self.runner.one(LAYOUT, partial(write_layout, plan))
+        parts = range(plan.require(LAYOUT).values["parts"])
         missing = [n for n in parts if plan.done(part_name(n)) is None]
-        self._each("parts", missing, partial(write_part, plan))
-        self.one(ASSEMBLED, partial(assemble, plan), plan.done(ASSEMBLED))
-        return [shard for shard in shards if shard is not None]
-
-    def one(self, step: str, work: Callable[[], object], done: Product | None) -> str:
-        """Run a step of one task, which has all cores of its machine; returns its text."""
-        if done is not None:
-            return ""
-        [text] = self._each(step, [0], lambda _: work())
-        return text
-
-    def _each(self, step: str, numbers: Sequence[int], work: Callable[[int], object]) -> list[str]:
-        """Run a step with a task per number; returns their texts, "" for other results."""
-        if not numbers:
-            return []
-        access, threads = self._access, 0 if len(numbers) == 1 else 1
-
-        def run(batches: Batches) -> Batches:
-            access.open()
-            for batch in batches:
-                for number in batch["number"].to_pylist():
-                    with Cost(threads) as cost:
-                        made = work(number)
-                    yield cost.row(made if isinstance(made, str) else "")
-
-        frame = self._spark.createDataFrame([(n,) for n in numbers], "number int")
-        rows = frame.repartition(len(numbers), "number").mapInArrow(run, TASK).collect()
-        return self._add(step, rows)
-
-    def _add(self, step: str, rows: Sequence[Row]) -> list[str]:
-        for row in rows:
-            self.costs.add(step, row["seconds"], row["peak"])
-        return [row["text"] for row in rows]
+        self.runner.each("parts", missing, partial(write_part, plan))
+        if plan.done(ASSEMBLED) is None:
+            self.runner.one(ASSEMBLED, partial(assemble, plan))
+        return [plan.require(shard_name(number)) for number in numbers]
 
     def _drop_damaged(self) -> None:
-        """Removes the markers of steps whose files are not those that were written."""
+        """Remove the markers of steps whose files are not those that were written."""
         plan = self._plan
         names = [SEEDS, TRAINED, LAYOUT, ASSEMBLED]
         names += [shard_name(number) for number in range(plan.shards)]
         layout = plan.done(LAYOUT)
         names += [part_name(number) for number in range(layout.values["parts"] if layout else 0)]
-        done = [name for name in names if plan.done(name) is not None]
-
-        def check(number: int) -> str:
-            product = plan.done(done[number])
-            return "" if product and product.is_whole() else done[number]
-
-        for name in self._each("checked", range(len(done)), check):
-            if name:
-                print_line(f"build_index  {plan.path(name)} is damaged: it is made again")
-                store_files().remove(plan.path(f"{name}.json"))
+        drop_damaged(self.runner, plan, names)
 
     def _train(self) -> None:
         plan = self._plan
+        if plan.base:
+            rows = smallest_hashes(self._embeddings, plan, plan.queries)
+            in_order = rows.repartition(1).sortWithinPartitions("hash", "photo_id")
+            self.runner.over(SEEDS, in_order, partial(run_seeds, plan))
+            self.runner.one(TRAINED, partial(take_trained, plan))
+            return
         if plan.done(SEEDS) is None:
             rows = smallest_hashes(self._embeddings, plan, plan.queries + plan.seed_points)
             in_order = rows.repartition(1).sortWithinPartitions("hash", "photo_id")
-            self._map(SEEDS, in_order, partial(run_seeds, plan))
+            self.runner.over(SEEDS, in_order, partial(run_seeds, plan))
         if plan.space_parts > 1:
             rows = smallest_hashes(self._embeddings, plan, plan.queries + plan.list_points)
             self._train_parts(rows)
-        self.one(TRAINED, partial(train_empty, plan), None)
+        self.runner.one(TRAINED, partial(train_empty, plan))
 
     def _train_parts(self, sample: DataFrame) -> None:
         """Train the centroids of each part of the space on the photos that lie there."""
-        plan, access = self._plan, self._access
+        plan, access = self._plan, self.runner.access
 
         def assign(batches: Batches) -> Batches:
             access.open()
@@ -165,7 +132,7 @@ class IndexBuild:
 
         points = sample.mapInArrow(assign, "part int, point array<float>")
         rows = points.groupBy("part").applyInArrow(train, TASK).collect()
-        self._add("centroids", rows)
+        self.runner.add("centroids", rows)
 
     def _write_shards(self, numbers: Sequence[int]) -> None:
         plan = self._plan
@@ -173,27 +140,34 @@ class IndexBuild:
         rows = self._embeddings.withColumn("shard", shard)
         if len(numbers) < plan.shards:
             rows = rows.where(F.col("shard").isin(*numbers))
-        values = partition_values(self._spark, len(numbers))
+        values = partition_values(self.runner.spark, len(numbers))
         target = dict(zip(numbers, values, strict=True))
         places = F.lit([target.get(number, 0) for number in range(plan.shards)])
         spread = rows.repartition(len(numbers), places[F.col("shard")])
         in_order = spread.sortWithinPartitions("shard", "place", "photo_id", "sha256")
-        self._map("shards", in_order, partial(run_shards, plan))
-        self._each(  # shards without a photo, which no task has seen
+        self.runner.over("shards", in_order, partial(run_shards, plan))
+        self.runner.each(  # shards without a photo, which no task has seen
             "shards",
             [n for n in numbers if plan.done(shard_name(n)) is None],
             lambda number: write_shard(plan, number, []),
         )
 
-    def _map(self, step: str, rows: DataFrame, work: Callable[[Batches], Iterator["Cost"]]) -> None:
-        access = self._access
 
-        def run(batches: Batches) -> Batches:
-            access.open()
-            for cost in work(batches):
-                yield cost.row("")
+def drop_damaged(runner: StepRunner, plan: Plan, names: Sequence[str]) -> None:
+    """Remove the markers of those steps whose files are not the ones that were written.
 
-        self._add(step, rows.mapInArrow(run, TASK).collect())
+    An earlier run has left them, and a disk or a person may have changed them since.
+    """
+    done = [name for name in names if plan.done(name) is not None]
+
+    def check(number: int) -> str:
+        product = plan.done(done[number])
+        return "" if product and product.is_whole() else done[number]
+
+    for name in runner.each("checked", range(len(done)), check):
+        if name:
+            print_line(f"build_index  {plan.path(name)} is damaged: it is made again")
+            store_files().remove(plan.path(f"{name}.json"))
 
 
 def smallest_hashes(embeddings: DataFrame, plan: BuildPlan, count: int) -> DataFrame:

@@ -1,6 +1,5 @@
-"""What a task of each step of an index build does, and how it is measured."""
+"""What a task of some steps of an index build does with the rows of its partition."""
 
-import time
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -9,58 +8,23 @@ import numpy as np
 import pyarrow as pa
 
 from devise_lib.errors import InputError
-from devise_lib.index.building.memory import peak_bytes, start_peak, threads_here
+from devise_lib.index.building.memory import threads_here
 from devise_lib.index.building.merging import BUNDLE, read_truth
 from devise_lib.index.building.plan import BuildPlan
 from devise_lib.index.building.shards import Batch, Queries, write_shard
-from devise_lib.index.building.training import set_threads
-from devise_lib.index.building.training_steps import SampleBatch, train_seeds
+from devise_lib.index.building.training_steps import SampleBatch, keep_queries, train_seeds
 from devise_lib.index.building.tuning import Asked, Goal, Meter, tune
 from devise_lib.index.index_file import IndexFile
-from devise_lib.index.manifest import INDEX_FILE, StepCost
+from devise_lib.index.manifest import INDEX_FILE
+from devise_lib.spark.search.step_runner import Batches, Cost
 from devise_lib.storage.copies import fetched
-
-Batches = Iterator[pa.RecordBatch]
-TASK = "seconds double, peak long, text string"  # the row that a task returns
-
-
-class Costs:
-    """Adds up what the tasks of each step took."""
-
-    def __init__(self) -> None:
-        self.of: dict[str, StepCost] = {}
-
-    def add(self, step: str, seconds: float, peak: int) -> None:
-        """Adds a task."""
-        before = self.of.get(step, StepCost(0, 0.0, 0))
-        self.of[step] = StepCost(
-            before.tasks + 1, before.seconds + seconds, max(before.peak_bytes, peak)
-        )
-
-
-class Cost:
-    """Measures a task: its time, and the most memory of its process."""
-
-    def __init__(self, threads: int) -> None:
-        set_threads(threads or threads_here())
-
-    def __enter__(self) -> "Cost":
-        start_peak()
-        self._start = time.monotonic()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds, self._peak = time.monotonic() - self._start, peak_bytes()
-
-    def row(self, text: str) -> pa.RecordBatch:
-        """Return the row of TASK for it."""
-        values = {"seconds": self._seconds, "peak": self._peak, "text": text}
-        return pa.RecordBatch.from_pylist([values])
 
 
 def run_seeds(plan: BuildPlan, batches: Batches) -> Iterator[Cost]:
+    """Train on the sample, or only keep its queries for an index that is trained already."""
     with Cost(0) as cost:
-        train_seeds(plan, (SampleBatch(b["photo_id"], b["embedding"]) for b in batches))
+        work = keep_queries if plan.base else train_seeds
+        work(plan, (SampleBatch(b["photo_id"], b["embedding"]) for b in batches))
     yield cost
 
 

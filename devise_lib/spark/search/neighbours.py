@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
-from devise_lib.index.building.arrays import StoredArray
 from devise_lib.index.building.intake import take_in
 from devise_lib.index.building.training import set_threads
 from devise_lib.index.bundle import Bundle
-from devise_lib.index.manifest import IDS_FILE
 from devise_lib.spark.search.lsh import nearest_in_buckets
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.stores import StoreAccess, this_access
@@ -21,7 +19,6 @@ from devise_lib.storage.stores import StoreAccess, this_access
 Batches = Iterator[pa.RecordBatch]
 
 PAIRS = "photo_id string, neighbour_id string, rank int, score float"
-IDS_AT_ONCE = 1_000_000
 QUERIES_AT_ONCE = 1_024
 
 
@@ -46,29 +43,6 @@ def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> Da
         _make_search(bundle, k, this_access()), PAIRS
     )
     return found.select("*", F.lit(model_id).alias("model_id"), F.lit(bundle.name).alias("source"))
-
-
-def read_ids(spark: SparkSession, bundle: Bundle) -> DataFrame:
-    """Return the photos of an index: row, photo_id."""
-    access, folder = this_access(), bundle.folder
-
-    def read(batches: Batches) -> Batches:
-        access.open()
-        for batch in batches:
-            for name, first, start, stop in zip(*batch.to_pydict().values(), strict=True):
-                ids = StoredArray.open(f"{folder}/{name}/{IDS_FILE}").rows(start, stop)
-                names = [photo_id.decode() for photo_id in ids.tolist()]
-                rows = pa.array(np.arange(first + start, first + stop))
-                yield pa.RecordBatch.from_pydict({"row": rows, "photo_id": pa.array(names)})
-
-    pieces = [
-        (each.name, each.first_row, start, min(start + IDS_AT_ONCE, each.rows))
-        for each in bundle.manifest.segments
-        for start in range(0, each.rows, IDS_AT_ONCE)
-    ]
-    columns = "name string, first long, start long, stop long"
-    frame = spark.createDataFrame(pieces, columns)
-    return frame.mapInArrow(read, "row long, photo_id string")
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:

@@ -1,0 +1,270 @@
+"""Keeps a published index up to date without training: adds, removes, and folds what was added.
+
+A bundle does not change. An update makes a new one, which shares the old one's files by links, or
+by copies within a store.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from pyspark.sql import functions as F
+
+from devise_lib.config.search import BuildIndex
+from devise_lib.console import print_line
+from devise_lib.index.building.arrays import StoredArray, save_array
+from devise_lib.index.building.compaction import (
+    CompactionPlan,
+    assemble_compact,
+    compact_segment,
+    write_compact_layout,
+    write_compact_part,
+)
+from devise_lib.index.building.merging import ASSEMBLED, BUNDLE
+from devise_lib.index.building.plan import (
+    GIB,
+    BuildPlan,
+    Memory,
+    Plan,
+    part_name,
+    shard_count,
+)
+from devise_lib.index.building.shards import Queries
+from devise_lib.index.bundle import (
+    Bundle,
+    fetch_bundle,
+    index_root,
+    is_published,
+    publish,
+    read_current,
+)
+from devise_lib.index.drift import advice, measure_drift
+from devise_lib.index.factory import IndexKey
+from devise_lib.index.index_file import VERSION
+from devise_lib.index.manifest import CURVE_FILE, REMOVED_FILE, Manifest
+from devise_lib.index.reader import SearchIndex
+from devise_lib.spark.search.build_index import (
+    build_bundle,
+    count_reasons,
+    files_of,
+    quarantine,
+    segment_of,
+)
+from devise_lib.spark.search.index_plan import TASKS_PER_CORE
+from devise_lib.spark.search.index_steps import LAYOUT, IndexBuild, drop_damaged
+from devise_lib.spark.search.indexed_photos import changes
+from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
+from devise_lib.spark.tables.caching import on_disk
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.storage.files import folders_in
+from devise_lib.storage.folders import share_file
+from devise_lib.storage.stores import clean_up, store_files
+
+DRAFT = ".update-"  # how the folder of an unfinished update begins
+
+
+def update_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str) -> Bundle:
+    """Add the photos that are new in EMBEDDINGS to the published index, and take out removed ones.
+
+    If there is no index yet, it is built. New photos become a delta segment, encoded with the
+    centroids and codes of the base. Publishes a new bundle, or returns the old one if nothing has
+    changed.
+
+    Args:
+        tables: with EMBEDDINGS.
+        config: of the job.
+        model_id: of the embeddings.
+        run_id: of MLflow, for the bundle's manifest.
+
+    Raises:
+        InputError: the published index is of another model.
+    """
+    if not is_published(config.work_dir):
+        return build_bundle(tables, config, model_id, run_id)
+    bundle = read_current(config.work_dir)
+    bundle.require_model(model_id)
+    version = config.table_version
+    if version is None:
+        version = tables.version("embeddings")
+    embeddings = tables.read("embeddings", version).where(F.col("model_id") == model_id)
+    with on_disk(changes(embeddings, bundle)) as changed:
+        found = changed.agg(
+            F.count_if("is_fresh").alias("fresh"),
+            F.count("row").alias("removed"),
+            F.max(F.when(F.col("is_fresh"), F.octet_length("photo_id"))).alias("id_bytes"),
+        ).first()
+        assert found is not None
+        plan = _plan_delta(tables, config, bundle, version, found["fresh"], found["id_bytes"] or 1)
+        ids = changed.where("is_fresh").select("photo_id")
+        fresh = embeddings.join(ids, "photo_id", "left_semi")
+        build = IndexBuild(fresh, plan)
+        shards = build.run() if found["fresh"] else []
+        rejected = [each for shard in shards for each in shard.values["rejected"]]
+        quarantine(tables, embeddings, model_id, run_id, rejected)
+        added = sum(shard.values["rows"] for shard in shards)
+        print_line(f"{config.name}  {added} photos to add, {found['removed']} to take out")
+        if not added and not found["removed"]:
+            clean_up(plan.folder)
+            return bundle
+        if found["removed"]:
+            gone = changed.where("row IS NOT NULL").select("row")
+            in_order = gone.repartition(1).sortWithinPartitions("row")
+            build.runner.over("removed", in_order, partial(_write_removed, plan, bundle))
+    manifest = _updated(plan, bundle, run_id, added, rejected, build.runner)
+    _share(bundle, plan, manifest)
+    if added:
+        measured = build.runner.one("drift", partial(_measure_drift, plan, manifest))
+        manifest = replace(manifest, drift=json.loads(measured))
+        if say := advice(manifest, manifest.drift):
+            print_line(f"{config.name}  {say}")
+    return _publish(plan, bundle, manifest, config)
+
+
+def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str) -> Bundle:
+    """Fold the segments of the published index into one, without the vectors that are removed.
+
+    Publishes a new bundle, or returns the old one if there is nothing to fold. The arguments and
+    errors are those of `update_bundle`.
+    """
+    bundle = read_current(config.work_dir)
+    bundle.require_model(model_id)
+    old = bundle.manifest
+    if len(old.segments) == 1 and old.segments[0].listed == old.n:
+        print_line(f"{config.name}  {bundle.name} has nothing to fold")
+        return bundle
+    memory = _memory(config, bundle)
+    folder = f"{index_root(config.work_dir)}/.compact-{bundle.name}"
+    plan = CompactionPlan(folder, bundle.folder, memory.part_bytes)
+    runner = StepRunner(tables.spark)
+    parts_before = plan.done(LAYOUT)
+    numbers = range(parts_before.values["parts"] if parts_before else 0)
+    drop_damaged(runner, plan, [LAYOUT, ASSEMBLED, *(part_name(number) for number in numbers)])
+    if plan.done(LAYOUT) is None:
+        runner.one(LAYOUT, partial(write_compact_layout, plan))
+    parts = range(plan.require(LAYOUT).values["parts"])
+    missing = [number for number in parts if plan.done(part_name(number)) is None]
+    runner.each("parts", missing, partial(write_compact_part, plan))
+    if plan.done(ASSEMBLED) is None:
+        runner.one(ASSEMBLED, partial(assemble_compact, plan))
+    assembled = plan.require(ASSEMBLED)
+    kept = {path: about for path, about in old.files.items() if "/" not in path}
+    manifest = replace(
+        old,
+        run_id=run_id,
+        segments=(compact_segment(bundle, assembled),),
+        costs=runner.costs.of,
+        faiss_version=VERSION,
+        files=kept | files_of(assembled),
+    )
+    for path in kept:
+        share_file(f"{bundle.folder}/{path}", plan.path(f"{BUNDLE}/{path}"))
+    return _publish(plan, bundle, manifest, config)
+
+
+def _plan_delta(
+    tables: Tables, config: BuildIndex, bundle: Bundle, version: int, rows: int, id_bytes: int
+) -> BuildPlan:
+    """Return the plan of a delta segment. Other unfinished updates are removed."""
+    old, memory = bundle.manifest, _memory(config, bundle)
+    root = index_root(config.work_dir)
+    plan = BuildPlan(
+        folder=f"{root}/{DRAFT}{bundle.name}-v{version}",
+        model_id=old.model_id,
+        table_version=version,
+        key=old.index_key,
+        rows=rows,
+        dimension=old.dimension,
+        id_bytes=id_bytes,
+        shards=shard_count(
+            rows, memory.shard_rows, tables.spark.sparkContext.defaultParallelism * TASKS_PER_CORE
+        ),
+        part_bytes=memory.part_bytes,
+        sample_rows=memory.sample_rows,
+        points_per_list=config.points_per_list,
+        queries=min(config.queries, max(1, rows // 10)),
+        k=config.k,
+        seed=config.seed,
+        gpu=False,
+        asked={"faiss": VERSION},
+        segment=f"delta-{len(old.segments):06d}",
+        base=bundle.folder,
+    )
+    for name in folders_in(store_files(), root) or []:
+        if name.startswith(DRAFT) and f"{root}/{name}" != plan.folder:
+            clean_up(f"{root}/{name}")
+    return plan
+
+
+def _memory(config: BuildIndex, bundle: Bundle) -> Memory:
+    key = IndexKey.parse(bundle.manifest.index_key)
+    return Memory.within(int(config.max_memory_gib * GIB), key, bundle.manifest.dimension)
+
+
+def _write_removed(plan: Plan, bundle: Bundle, batches: Batches) -> Iterator[Cost]:
+    """Write the rows that are no longer found: those of before, and the ones of the batches."""
+    with Cost(1) as cost:
+        rows = [batch["row"].to_numpy() for batch in batches]
+        if before := bundle.manifest.removed:
+            rows.append(StoredArray.open(f"{bundle.folder}/{REMOVED_FILE}").rows(0, before))
+        path = f"{BUNDLE}/{REMOVED_FILE}"
+        removed = np.unique(np.concatenate(rows))
+        written = save_array(plan.path(path), removed)
+        plan.finish("removed", {path: written}, {"removed": len(removed)})
+    yield cost
+
+
+def _updated(
+    plan: BuildPlan,
+    bundle: Bundle,
+    run_id: str,
+    added: int,
+    rejected: Sequence[dict[str, str]],
+    runner: StepRunner,
+) -> Manifest:
+    """Return the manifest of the new bundle, but for the drift."""
+    old, segments = bundle.manifest, bundle.manifest.segments
+    files = dict(old.files)
+    if added:
+        assembled = plan.require(ASSEMBLED)
+        segments = (*segments, segment_of(plan, assembled, first_row=old.rows))
+        files |= files_of(assembled)
+    count, removed = old.removed, plan.done("removed")
+    if removed is not None:
+        count = removed.values["removed"]
+        files |= files_of(removed)
+    return replace(
+        old,
+        table_version=plan.table_version,
+        run_id=run_id,
+        n=sum(segment.rows for segment in segments) - count,
+        segments=segments,
+        removed=count,
+        rejected=count_reasons(rejected),
+        costs=runner.costs.of,
+        faiss_version=VERSION,
+        files=files,
+    )
+
+
+def _share(bundle: Bundle, plan: Plan, manifest: Manifest) -> None:
+    """Put the files of the old bundle that stay into the new one's folder."""
+    for path, about in bundle.manifest.files.items():
+        if manifest.files[path] == about:
+            share_file(f"{bundle.folder}/{path}", plan.path(f"{BUNDLE}/{path}"))
+
+
+def _measure_drift(plan: BuildPlan, manifest: Manifest) -> str:
+    queries = Queries.of(plan)
+    index = SearchIndex(fetch_bundle(Bundle(plan.path(BUNDLE), manifest)), manifest)
+    k = max(manifest.k, 1)
+    return json.dumps(measure_drift(index, queries.photo_ids.tolist(), queries.vectors, k))
+
+
+def _publish(plan: Plan, old: Bundle, manifest: Manifest, config: BuildIndex) -> Bundle:
+    curve = store_files().read(f"{old.folder}/{CURVE_FILE}") or b""
+    root = index_root(config.work_dir)
+    made = publish(plan.path(BUNDLE), manifest, curve, root, config.keep_bundles)
+    clean_up(plan.folder)
+    return made
