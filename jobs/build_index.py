@@ -1,6 +1,6 @@
 """Builds an index of the embeddings of one model, as a bundle that plain faiss opens.
 
-in   EMBEDDINGS of the model, at one version of the table
+in   EMBEDDINGS of the model, at one version of the table; LABELS and WORD_VECTORS to carry along
 out  {work_dir}/index/<bundle>, named by {work_dir}/index/CURRENT; METRICS: recall of the index;
      QUARANTINE: embeddings that cannot be indexed
 
@@ -15,24 +15,30 @@ if __name__ == "__main__":  # before the imports that take seconds
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.console import print_line
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import build_bundle, log_bundle, write_recall
 from devise_lib.spark.search.update_index import compact_bundle, update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
-    """Build and publish the index; returns vectors, lists, lists probed, and rejected ones."""
-    model_id = tracking.find_registered(config.model_name, config.model).model_id
+    """Build, update or compact the index and publish it; returns vectors, lists, rejected ones."""
+    model = tracking.find_registered(config.model_name, config.model)
     run_id = tracking.current_run_id()
-    tables = Tables.of(spark, config, run_id=run_id, model_id=model_id)
+    tables = Tables.of(spark, config, run_id=run_id, model_id=model.model_id)
     tables.read("embeddings")  # The error for a missing table names the job that writes it.
-    warn_if_incomplete(tables, model_id, config.name)
-    work = {"rebuild": build_bundle, "update": update_bundle, "compact": compact_bundle}
-    bundle = work[config.mode](tables, config, model_id, run_id)
+    warn_if_incomplete(tables, model.model_id, config.name)
+    if config.mode == "compact":
+        bundle = compact_bundle(tables, config, model.model_id, run_id)
+    else:
+        carries = config.carry_words and tables.exists("labels")
+        words_id = model_store.fetch_extras(model, load_bundle).words_id if carries else ""
+        work = build_bundle if config.mode == "rebuild" else update_bundle
+        bundle = work(tables, config, model.model_id, run_id, words_id)
     write_recall(tables, bundle)
     log_bundle(bundle)
     made = bundle.manifest

@@ -46,6 +46,9 @@ class BuildIndex(ModelJobConfig):
     killed and goes on."""
     devices: Literal["auto", "cpu", "gpu"] = "auto"
     """Where centroids are trained and searched. "auto" takes GPUs where FAISS sees some."""
+    carry_words: Annotated[int, Field(ge=0)] = 50_000
+    """The words whose vectors the bundle carries, the commonest first, beside those of all labels:
+    a search team then searches by words without this package. 0 carries none, and no labels."""
     keep_bundles: PositiveInt = 2
     """This many bundles stay, the published one included. Older ones are removed."""
 
@@ -70,6 +73,15 @@ class FindNeighbours(ModelJobConfig):
     """How neighbours are found: by the index, or among photos that share a bucket in SIGNATURES."""
     k: PositiveInt = 10
     """The number of neighbours per photo."""
+    queries: str = ""
+    """A table of queries, via "index": a path or URI of a Delta table or Parquet files, with the
+    columns `query_id` and `embedding` (of the index's model, of any norm). "" searches for the
+    neighbours of all photos."""
+    among: str = ""
+    """A condition in SQL on the columns of PHOTOS, via "index": only photos that fulfil it are
+    neighbours, as with "owner = 'ann' AND label = 'wolf'". "" is all."""
+    task_rows: PositiveInt = 200_000
+    """Queries of a task, about. A run that was killed goes on with the tasks that are not done."""
     max_bucket: PositiveInt = 1_000
     """The most photos of one bucket with which a photo is compared, via "signatures"."""
 

@@ -61,7 +61,7 @@ class IndexKey:
             raise InputError(f"index_key is {text!r}: {WANTED}")
         transforms, rest = parts[: places[0]], parts[places[0] + 1 :]
         refine = rest.pop() if rest and _REFINE.fullmatch(rest[-1]) else ""
-        if len(rest) != 1 or not all(transforms):
+        if len(rest) != 1 or not all((*transforms, *rest)):
             raise InputError(f"index_key is {text!r}: {WANTED}")
         lists = _LISTS.fullmatch(parts[places[0]])
         assert lists is not None
@@ -108,7 +108,8 @@ class IndexKey:
 
     def bytes_per_vector(self, dimension: int) -> int:
         """Returns what a vector adds to the index: its codes and its id, in bytes."""
-        ivf = faiss.extract_index_ivf(self.make_encoder(dimension))
+        encoder = self.make_encoder(dimension)  # owns the index in it
+        ivf = faiss.extract_index_ivf(encoder)
         refiner = self.make_refiner(dimension)
         return int(ivf.code_size) + ID_BYTES + (int(refiner.code_size) if refiner else 0)
 

@@ -5,7 +5,7 @@ A bundle is one folder:
     manifest.json, README.md, curve.svg
     base/index.faiss        the index; its ids are rows of the segment, 0 to n - 1
     base/ids.npy            the photo_id of each row
-    base/lists.npy          the inverted list that holds each row
+    base/lists.npy          the inverted list that holds each row; -1 for a row that is folded out
     base/digests.npy        the first 60 bits of the SHA-256 of each row's photo
     base/trained.npz        the empty index, with which later photos are encoded
     delta-000001/...        the same, without trained.npz, for photos that came later

@@ -74,7 +74,11 @@ class SearchIndex:
         self._removed = np.zeros(0, np.int64)
         if manifest.removed:
             self._removed = np.load(folder / REMOVED_FILE)
-        self._allowed = self._without_removed(None)
+        self._allowed: Sequence[_Selector | None] = [None] * len(self._indexes)
+        if sum(segment.listed for segment in manifest.segments) != manifest.n:
+            found = np.ones(manifest.rows, np.bool_)
+            found[self._removed] = False
+            self._allowed = self._selectors(found)
 
     @classmethod
     def open(cls, folder: str | Path, memory_map: bool = True) -> "SearchIndex":
@@ -104,7 +108,7 @@ class SearchIndex:
         queries: FloatArray,
         k: int,
         settings: SearchSettings | None = None,
-        among: NDArray[np.int64] | None = None,
+        among: "Among | NDArray[Any] | None" = None,
     ) -> Found:
         """Returns the k photos nearest to each query.
 
@@ -112,15 +116,18 @@ class SearchIndex:
             queries: (q, d), of unit L2 norm and of the bundle's model.
             k: the number of results per query, at least 1.
             settings: of the search; None for those that keep the promise.
-            among: rows of the bundle; only these are found. None for all. The fewer they are, the
-                more lists are searched, unless settings are given.
+            among: what may be found: rows of the bundle, or a boolean per row, or what `only`
+                returned for them, which saves time where several searches have the same. None for
+                all. The fewer they are, the more lists are searched, unless settings are given.
 
         Raises:
             InputError: queries are of another length or norm, or k or a row is out of range.
         """
         self._check(queries, k)
-        allowed = self._allowed if among is None else self._without_removed(among)
-        settings = settings or self._for_share(among)
+        if isinstance(among, np.ndarray):
+            among = self.only(among)
+        settings = settings or self._for_share(among.share if among else 1.0)
+        allowed = among.selectors if among else self._allowed
         found = self._search(queries, k, settings, allowed)
         short = found.rows[:, -1] < 0
         if short.any() and settings.nprobe < self.manifest.nlist:  # The lists hold too few.
@@ -250,32 +257,46 @@ class SearchIndex:
                 return l2_normalize(index.decode(local, int(lists[local]))[None])[0]
         raise InputError(f"{self.folder} has no row {row}: it has {self.manifest.rows}")
 
-    def _for_share(self, among: NDArray[np.int64] | None) -> SearchSettings:
+    def only(self, among: NDArray[Any]) -> "Among":
+        """Returns a filter for searches that find some photos alone.
+
+        Args:
+            among: (m,), rows of the bundle; or (rows,), a boolean for each row.
+
+        Raises:
+            InputError: there is no such row, or another number of booleans.
+        """
+        rows = self.manifest.rows
+        if among.dtype == np.bool_:
+            if len(among) != rows:
+                raise InputError(f"want a boolean for each of {rows} rows; got {len(among)}")
+            allowed = among.copy()
+        else:
+            if len(among) and not (0 <= among.min() <= among.max() < rows):
+                raise InputError(
+                    f"want rows in [0, {rows}) to search among; got {among.min()} to {among.max()}"
+                )
+            allowed = np.zeros(rows, np.bool_)
+            allowed[among] = True
+        allowed[self._removed] = False
+        share = np.count_nonzero(allowed) / max(self.manifest.n, 1)
+        return Among(share, self._selectors(allowed))
+
+    def _for_share(self, share: float) -> SearchSettings:
         """Returns the settings with which about as many photos are compared as without a filter."""
         settings = self.manifest.settings
-        if among is None or not len(among):
+        if not 0 < share < 1:
             return settings
-        nprobe = math.ceil(settings.nprobe * self.manifest.rows / len(among))
-        return replace(settings, nprobe=min(nprobe, self.manifest.nlist))
+        return replace(
+            settings, nprobe=min(math.ceil(settings.nprobe / share), self.manifest.nlist)
+        )
 
     def _is_removed(self, row: int) -> bool:
         at = int(np.searchsorted(self._removed, row))
         return at < len(self._removed) and int(self._removed[at]) == row
 
-    def _without_removed(self, among: NDArray[np.int64] | None) -> list["_Selector | None"]:
-        """Returns what may be found in each segment; None for all of it."""
-        listed = sum(segment.listed for segment in self.manifest.segments)
-        if among is None and listed == self.manifest.n:
-            return [None] * len(self._indexes)
-        rows = self.manifest.rows
-        if among is not None and len(among) and not (0 <= among.min() <= among.max() < rows):
-            raise InputError(
-                f"want rows in [0, {rows}) to search among; got {among.min()} to {among.max()}"
-            )
-        allowed = np.zeros(rows, np.bool_) if among is not None else np.ones(rows, np.bool_)
-        if among is not None:
-            allowed[among] = True
-        allowed[self._removed] = False
+    def _selectors(self, allowed: NDArray[np.bool_]) -> list["_Selector | None"]:
+        """Returns what may be found in each segment."""
         return [
             _Selector(allowed[segment.first_row : segment.first_row + segment.rows])
             for segment in self.manifest.segments
@@ -296,6 +317,19 @@ class SearchIndex:
             )
 
 
+@dataclass(frozen=True)
+class Among:
+    """A filter of searches in one bundle.
+
+    Attributes:
+        share: of all photos, that may be found.
+        selectors: of each segment.
+    """
+
+    share: float
+    selectors: Sequence["_Selector | None"]
+
+
 class _Selector:
     """The rows of a segment that may be found; faiss keeps no copy of the bits."""
 
@@ -311,5 +345,5 @@ def _order(name: np.bytes_) -> tuple[int, bytes]:
 def _map(path: Path, memory_map: bool) -> NDArray[np.bytes_]:
     try:
         return np.load(path, mmap_mode="r" if memory_map else None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is missing or no array ({error}): {AGAIN}") from error

@@ -38,8 +38,14 @@ from devise_lib.storage.files import file_sha256
 from tests.embedded import clustered
 
 D = 16
-SAMPLE = clustered(300, D, seed=5)
+POOL = clustered(1_500, D, seed=5)  # one set of things, of which all photos here are
+SAMPLE = POOL[:300]
 POINT = Point(SearchSettings(8), 0.98, 0.97, 0.99, 1000.0, 0.5)
+
+
+def photos(n: int, start: int = 0) -> np.ndarray:
+    """n vectors (n, D) that are not in SAMPLE."""
+    return POOL[len(SAMPLE) + start :][:n]
 
 
 @cache
@@ -148,7 +154,7 @@ def build_bundle(
     """Builds a bundle of a segment per size; `changes` are of its manifest."""
     folder.mkdir(parents=True)
     total = sum(sizes)
-    vectors, ids = clustered(total, D, seed=7), []
+    vectors, ids = photos(total), []
     segments = []
     for number, size in enumerate(sizes):
         name = f"delta-{number:06d}" if number else BASE

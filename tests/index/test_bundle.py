@@ -1,163 +1,157 @@
-import json
+import os
 import re
-import subprocess
-import sys
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.errors import InputError
-from devise_lib.index import bundle
 from devise_lib.index.bundle import (
-    Manifest,
-    check_files,
+    Bundle,
+    fetch_bundle,
     index_root,
+    is_published,
     point_to,
     publish,
     read_bundle,
     read_current,
     verify,
 )
-from devise_lib.index.faiss_index import VERSION, IvfIndex
-from devise_lib.index.tuning import RecallPoint
-from devise_lib.numerics.retrieval import top_k
-from devise_lib.storage.files import file_sha256
-from tests.embedded import clustered
+from devise_lib.index.manifest import StepCost
+from devise_lib.index.reader import SearchIndex
+from tests.index.built import Built, best_rows, build_bundle, photos
 
-VECTORS = clustered(200)
-IDS = [f"photo {i}" for i in range(200)]
+QUERIES = photos(5, 1_000)
+CURVE = b"<svg/>"
 
 
-def make_bundle(work_dir, **changes):
-    """Publish an index of VECTORS; `changes` are of the manifest."""
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Built:
+    """The files of an index; tests publish copies of them."""
+    return build_bundle(tmp_path_factory.mktemp("built") / "bundle", "IVF8,SQfp16", (80, 20))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """The folder of copies, below a TMPDIR of the test's own."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return tmp_path / f"devise-cache-{os.getuid()}"
+
+
+def publish_copy(built: Built, work_dir, keep: int = 3, **changes) -> Bundle:
+    """Publishes a copy of the files on a disk; `changes` are of the manifest."""
     root = index_root(str(work_dir))
-    building = Path(root) / ".building"
-    building.mkdir(parents=True)
-    index = IvfIndex.train(VECTORS, nlist=4, seed=0)
-    index.add(VECTORS, np.arange(200))
-    index.save(building / "index.faiss")
-    pq.write_table(pa.table({"row": np.arange(200), "photo_id": IDS}), building / "ids.parquet")
-    values = {
-        "model_id": "devise-v1",
-        "table": "embeddings",
-        "table_version": 3,
-        "run_id": "abc",
-        "n": 200,
-        "dimension": 16,
-        "metric": "inner_product",
-        "index_key": index.key,
-        "nlist": 4,
-        "nprobe": 4,
-        "k": 5,
-        "queries": 20,
-        "recall_target": 0.9,
-        "recall": 1.0,
-        "curve": (RecallPoint(1, 0.5), RecallPoint(4, 1.0)),
-        "seed": 0,
-        "faiss_version": VERSION,
-        "sha256": {n: file_sha256(building / n) for n in ("index.faiss", "ids.parquet")},
-    }
-    return publish(str(building), Manifest(**{**values, **changes}), root)
+    building = f"{root}/.build-x/bundle"
+    shutil.copytree(built.folder, building)
+    made = publish(building, replace(built.manifest, **changes), CURVE, root, keep)
+    shutil.rmtree(f"{root}/.build-x")
+    return made
 
 
-def test_the_published_bundle_is_the_current_one(tmp_path):
-    made = make_bundle(tmp_path)
+def publish_on_store(built: Built, store, work_dir: str, keep: int = 3, **changes) -> Bundle:
+    """The same on a store."""
+    root = index_root(work_dir)
+    for path in built.folder.rglob("*"):
+        if path.is_file():
+            store.upload(path, f"{root}/.build-x/bundle/{path.relative_to(built.folder)}")
+    manifest = replace(built.manifest, **changes)
+    return publish(f"{root}/.build-x/bundle", manifest, CURVE, root, keep)
+
+
+def names_in(work_dir) -> set[str]:
+    return {path.name for path in Path(index_root(str(work_dir))).iterdir()}
+
+
+def test_the_published_bundle_is_the_current_one(built, tmp_path):
+    made = publish_copy(built, tmp_path)
     assert read_current(str(tmp_path)) == made
+    assert made.manifest == built.manifest
     assert re.fullmatch(r"devise-v1-v3-[0-9a-f]{8}", made.name)
-    assert sorted(path.name for path in Path(made.folder).iterdir()) == [
-        "README.md",
-        "ids.parquet",
-        "index.faiss",
-        "manifest.json",
-    ]
-    assert sorted(path.name for path in Path(made.folder).parent.iterdir()) == [
-        "CURRENT",
-        made.name,
-    ]
+    assert names_in(tmp_path) == {"CURRENT", made.name}
+    top = {path.name for path in Path(made.folder).iterdir()}
+    assert top == {"README.md", "base", "curve.svg", "delta-000001", "manifest.json"}
+    assert (Path(made.folder) / "curve.svg").read_bytes() == CURVE
+    verify(made)
 
 
-def test_a_newer_bundle_takes_over_and_the_older_stays(tmp_path):
-    old = make_bundle(tmp_path)
-    new = make_bundle(tmp_path, table_version=4)
+def test_without_an_index_the_job_that_builds_it_is_named(built, tmp_path):
+    assert not is_published(str(tmp_path))
+    with pytest.raises(InputError, match="run build_index first, or give another work_dir"):
+        read_current(str(tmp_path))
+    publish_copy(built, tmp_path)
+    assert is_published(str(tmp_path))
+
+
+def test_a_newer_bundle_takes_over_and_an_older_one_can_be_pointed_to(built, tmp_path):
+    old = publish_copy(built, tmp_path)
+    new = publish_copy(built, tmp_path, table_version=4)
     assert read_current(str(tmp_path)) == new
-    assert read_bundle(old.folder) == old
-    verify(old)
+    point_to(index_root(str(tmp_path)), old.name)
+    assert read_current(str(tmp_path)) == old
 
 
-def test_the_name_depends_on_all_but_the_run(tmp_path):
-    first = make_bundle(tmp_path)
-    (Path(first.folder) / "index.faiss").unlink()  # damaged since; the next build mends it
-    again = make_bundle(tmp_path, run_id="other")
-    assert again.name == first.name
+@pytest.mark.parametrize(
+    ("keep", "left"), [(1, [5]), (2, [4, 5]), (3, [3, 4, 5]), (9, [2, 3, 4, 5])]
+)
+def test_the_newest_bundles_are_kept_and_older_ones_removed(built, tmp_path, keep, left):
+    made = {}
+    for age, version in enumerate((2, 3, 4)):
+        made[version] = publish_copy(built, tmp_path, keep=9, table_version=version)
+        os.utime(Path(made[version].folder) / "manifest.json", (1_000 + age, 1_000 + age))
+    (Path(index_root(str(tmp_path))) / ".build-y").mkdir()
+    made[5] = publish_copy(built, tmp_path, keep=keep, table_version=5)
+    assert names_in(tmp_path) == {"CURRENT", ".build-y", *(made[version].name for version in left)}
+
+
+def test_the_current_bundle_is_kept_however_old_it_is(built, tmp_path):
+    old = publish_copy(built, tmp_path)
+    newer = publish_copy(built, tmp_path, table_version=4)
+    os.utime(Path(old.folder) / "manifest.json", (1_000, 1_000))
+    again = publish_copy(built, tmp_path, keep=1)
+    assert again == old
+    assert names_in(tmp_path) == {"CURRENT", old.name}
+    assert not Path(newer.folder).exists()
+
+
+def test_a_bundle_of_the_same_contents_is_left_as_it_is(built, tmp_path):
+    first = publish_copy(built, tmp_path)
+    path = Path(first.folder) / "base" / "index.faiss"
+    before = path.stat().st_ino, path.stat().st_mtime_ns
+    again = publish_copy(built, tmp_path, run_id="other", costs={"shards": StepCost(1, 2.0, 3)})
+    assert again == first
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize("name", ["base/index.faiss", "delta-000001/ids.npy", "manifest.json"])
+@pytest.mark.parametrize("content", [None, b"damaged"])
+def test_a_damaged_bundle_of_the_same_contents_is_replaced(built, tmp_path, name, content):
+    first = publish_copy(built, tmp_path)
+    path = Path(first.folder) / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    again = publish_copy(built, tmp_path, run_id="other")
+    assert again.folder == first.folder
     assert read_current(str(tmp_path)).manifest.run_id == "other"
     verify(again)
-    assert make_bundle(tmp_path, nprobe=2).name != first.name
 
 
-def test_a_build_that_fails_leaves_the_current_bundle(tmp_path):
-    made = make_bundle(tmp_path)
-    with pytest.raises(InputError, match="the manifest says 201 of 16"):
-        make_bundle(tmp_path, n=201)
-    assert read_current(str(tmp_path)) == made
-
-
-def test_publishing_reads_the_ends_of_files_alone_and_still_tells_one_that_is_cut_off(
-    tmp_path, monkeypatch
-):
-    """What a task has done on a worker, the driver does not do again on data of any size."""
-
-    def hash_again(_):
-        raise AssertionError("the driver reads the whole file")
-
-    monkeypatch.setattr(bundle, "file_sha256", hash_again)
-    made = make_bundle(tmp_path)
-    monkeypatch.undo()
-    verify(made)
-    for name in ("index.faiss", "ids.parquet"):
-        path = Path(made.folder) / name
-        whole = path.read_bytes()
-        path.write_bytes(whole[:-1])
-        with pytest.raises(InputError, match="run build_index again"):
-            check_files(Path(made.folder), made.manifest.n, made.manifest.dimension)
-        path.write_bytes(whole)
-
-
-def test_current_is_replaced_at_once(tmp_path, monkeypatch):
-    made = make_bundle(tmp_path)
+def test_current_is_replaced_at_once(built, tmp_path, monkeypatch):
+    made = publish_copy(built, tmp_path)
 
     def fail(*_):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(OSError, match="the disk is gone"):
-        point_to(index_root(str(tmp_path)), "another")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", fail)
+        with pytest.raises(OSError, match="the disk is gone"):
+            point_to(index_root(str(tmp_path)), "another")
     assert read_current(str(tmp_path)) == made
 
 
-def test_verify_tells_a_changed_file_and_a_missing_one(tmp_path):
-    made = make_bundle(tmp_path)
-    path = Path(made.folder) / "ids.parquet"
-    content = bytearray(path.read_bytes())
-    content[100] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"ids\.parquet was changed"):
-        verify(made)
-    path.unlink()
-    with pytest.raises(InputError, match=r"ids\.parquet is missing"):
-        verify(made)
-
-
-def test_without_an_index_the_job_that_builds_it_is_named(tmp_path):
-    with pytest.raises(InputError, match="run build_index first"):
-        read_current(str(tmp_path))
-
-
-@pytest.mark.parametrize("name", ["", "../elsewhere", "/etc", "a/b"])
+@pytest.mark.parametrize("name", ["", " ", ".", "../elsewhere", "/etc", "a/b", "a/"])
 def test_current_names_a_folder_beside_it_and_no_other(tmp_path, name):
     root = Path(index_root(str(tmp_path)))
     root.mkdir()
@@ -166,59 +160,98 @@ def test_current_names_a_folder_beside_it_and_no_other(tmp_path, name):
         read_current(str(tmp_path))
 
 
-@pytest.mark.parametrize(
-    "text", [None, "{", "[]", '{"format": 1}', '{"format": 2}', '{"format": 1, "curve": 3}']
-)
-def test_what_is_no_manifest_is_refused(tmp_path, text):
-    made = make_bundle(tmp_path)
-    path = Path(made.folder) / "manifest.json"
+def test_a_current_that_names_what_is_not_there_is_refused(built, tmp_path):
+    publish_copy(built, tmp_path)
+    point_to(index_root(str(tmp_path)), "devise-v1-v3-00000000")
+    with pytest.raises(InputError, match="v3-00000000 is not an index bundle, it has no manifest"):
+        read_current(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"format": 1}', '{"format": 2}'])
+def test_what_is_no_manifest_is_refused(built, tmp_path, text):
+    path = Path(publish_copy(built, tmp_path).folder) / "manifest.json"
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(InputError, match="run build_index again"):
         read_current(str(tmp_path))
 
 
-def test_a_bundle_of_another_model_is_refused(tmp_path):
-    made = make_bundle(tmp_path)
+def test_a_bundle_of_another_model_is_refused(built, tmp_path):
+    made = publish_copy(built, tmp_path)
     made.require_model("devise-v1")
     with pytest.raises(InputError, match="is of model devise-v1, and devise-v2 was asked for"):
         made.require_model("devise-v2")
 
 
-def test_a_process_opens_an_index_once_until_it_changes(tmp_path):
-    made = make_bundle(tmp_path)
-    assert made.open_index() is made.open_index()
-    changed = replace(made.manifest, sha256={**made.manifest.sha256, "index.faiss": "other"})
-    assert replace(made, manifest=changed).open_index() is not made.open_index()
+def test_a_process_opens_a_bundle_once(built, tmp_path):
+    made = publish_copy(built, tmp_path)
+    index = made.open()
+    assert read_current(str(tmp_path)).open() is index
+    rows = index.search(QUERIES, 4).rows
+    assert rows.tolist() == best_rows(built.vectors, QUERIES, 4).tolist()
+    other = publish_copy(built, tmp_path, table_version=4)
+    assert other.open() is not index
 
 
-def readme_program(made):
-    """The indented lines of README.md."""
-    lines = (Path(made.folder) / "README.md").read_text().splitlines()
-    return "\n".join(line[4:] for line in lines if line.startswith("    ") or not line) + "\n"
+def test_a_bundle_of_a_disk_is_not_copied(built, tmp_path, cache):
+    made = publish_copy(built, tmp_path / "work")
+    assert fetch_bundle(made) == Path(made.folder)
+    assert not cache.exists()
 
 
-@pytest.mark.parametrize("source", ["README.md", "manifest.json"])
-def test_its_own_lines_query_it_with_plain_faiss(tmp_path, source):
-    made = make_bundle(tmp_path)
-    program = readme_program(made)
-    if source == "manifest.json":
-        stored = json.loads((Path(made.folder) / "manifest.json").read_text())["how_to_query"]
-        program = "\n".join(stored)
-    program += "\nassert not any(name.startswith('devise_lib') for name in sys.modules)\n"
-    queries = clustered(3, seed=9)
-    (tmp_path / "query.py").write_text(program)
-    np.save(tmp_path / "queries.npy", queries)
-    done = subprocess.run(
-        [sys.executable, "-I", tmp_path / "query.py", tmp_path / "queries.npy"],
-        cwd=made.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    rows, scores = top_k(queries, VECTORS, 5)
-    wanted = [
-        " ".join(f"{IDS[r]} {s:.4f}" for r, s in zip(found, cosines, strict=True))
-        for found, cosines in zip(rows, scores, strict=True)
+def test_a_bundle_of_a_store_is_published_and_searched_by_a_copy(built, bucket, s3_files, cache):
+    work_dir = f"s3a://{bucket}/work"
+    made = publish_on_store(built, s3_files, work_dir)
+    assert read_current(work_dir) == made
+    assert not list(s3_files.below(f"{index_root(work_dir)}/.build-x"))
+    verify(made)
+    for index in (made.open(), SearchIndex.open(made.folder)):
+        rows = index.search(QUERIES, 4).rows
+        assert rows.tolist() == best_rows(built.vectors, QUERIES, 4).tolist()
+    copy = fetch_bundle(made)
+    assert copy.is_relative_to(cache)
+    before = {path: path.stat().st_ino for path in copy.rglob("*")}
+    s3_files.remove(f"{made.folder}/base/index.faiss")  # the copy does without it
+    assert fetch_bundle(made) == copy
+    assert {path: path.stat().st_ino for path in copy.rglob("*")} == before
+
+
+def test_bundles_of_a_store_share_the_copies_of_files_that_they_have_in_common(
+    built, bucket, s3_files, cache
+):
+    work_dir = f"s3a://{bucket}/work"
+    first = publish_on_store(built, s3_files, work_dir)
+    base = {n: about for n, about in built.manifest.files.items() if n.startswith("base/")}
+    second = publish_on_store(built, s3_files, work_dir, files=base, recall_target=0.5)
+    copies = [fetch_bundle(each) / "base" / "index.faiss" for each in (first, second)]
+    assert copies[0] != copies[1]
+    assert copies[0].samefile(copies[1])
+    assert copies[0].is_relative_to(cache)
+
+
+def test_a_bundle_of_a_store_that_was_changed_is_not_opened(built, bucket, s3_files, cache):
+    made = publish_on_store(built, s3_files, f"s3a://{bucket}/work")
+    s3_files.write(f"{made.folder}/delta-000001/ids.npy", b"changed")
+    with pytest.raises(InputError, match=r"ids\.npy was changed: its SHA-256 is"):
+        made.open()
+    with pytest.raises(InputError, match=r"ids\.npy was changed: its SHA-256 is"):
+        verify(made)
+    assert not list(cache.glob("folder-*"))
+
+
+def test_on_a_store_the_newest_bundles_are_kept_and_a_damaged_one_is_replaced(
+    built, bucket, s3_files
+):
+    work_dir = f"s3a://{bucket}/work"
+    made = [
+        publish_on_store(built, s3_files, work_dir, keep=2, table_version=version)
+        for version in (1, 2, 3)
     ]
-    assert done.stdout.splitlines() == wanted
+    assert read_current(work_dir) == made[2]
+    names = {child.name for child in s3_files.children(index_root(work_dir))}
+    assert made[2].name in names
+    assert len(names & {each.name for each in made}) == 2
+    s3_files.write(f"{made[2].folder}/base/lists.npy", b"damaged")
+    again = publish_on_store(built, s3_files, work_dir, keep=2, table_version=3, run_id="other")
+    assert again.folder == made[2].folder
+    assert read_bundle(again.folder).manifest.run_id == "other"
+    verify(again)

@@ -30,10 +30,14 @@ def test_a_key_is_read_as_it_is_written(key):
     ("text", "key"),
     [
         ("IVF64,Flat", IndexKey((), 64, 0, "Flat", "")),
-        ("OPQ32_128,IVF65536_HNSW32,PQ32x4fsr,RFlat",
-         IndexKey(("OPQ32_128",), 65_536, 32, "PQ32x4fsr", "RFlat")),
-        (" PCA64 , L2norm, IVF8 , SQ8 ,Refine(SQfp16)",
-         IndexKey(("PCA64", "L2norm"), 8, 0, "SQ8", "Refine(SQfp16)")),
+        (
+            "OPQ32_128,IVF65536_HNSW32,PQ32x4fsr,RFlat",
+            IndexKey(("OPQ32_128",), 65_536, 32, "PQ32x4fsr", "RFlat"),
+        ),
+        (
+            " PCA64 , L2norm, IVF8 , SQ8 ,Refine(SQfp16)",
+            IndexKey(("PCA64", "L2norm"), 8, 0, "SQ8", "Refine(SQfp16)"),
+        ),
     ],
 )
 def test_the_parts_of_a_key(text, key):
@@ -45,7 +49,14 @@ def test_the_parts_of_a_key(text, key):
     [
         *("", ",", "auto", "Flat", "HNSW32", "HNSW32,Flat", "LSH", "PQ8", "IVF64", "IVF64,"),
         *(",IVF64,SQ8", "IVF64,RFlat", "IVF64,SQ8,PQ8", "IVF64,IVF8,Flat", "IVF64,SQ8,RFlat,RFlat"),
-        *("IVF,Flat", "IVF-4,Flat", "IVF0,Flat", "IVF64_HNSW,Flat", "IMI2x8,Flat", "IVF64(PQ8),SQ8"),
+        *(
+            "IVF,Flat",
+            "IVF-4,Flat",
+            "IVF0,Flat",
+            "IVF64_HNSW,Flat",
+            "IMI2x8,Flat",
+            "IVF64(PQ8),SQ8",
+        ),
         *("ivf64,flat", "IDMap,Flat", "IVF64_NSG32,Flat", "RFlat,IVF64"),
     ],
 )
@@ -96,8 +107,8 @@ def test_the_bytes_of_a_vector_are_those_that_a_file_grows_by():
 
 
 @pytest.mark.parametrize(
-    ("codes", "is_fast", "residual"), [("PQ8x4", False, True), ("PQ8x4fs", True, False),
-                                       ("PQ8x4fsr", True, True)]
+    ("codes", "is_fast", "residual"),
+    [("PQ8x4", False, True), ("PQ8x4fs", True, False), ("PQ8x4fsr", True, True)],
 )
 def test_a_fast_scan_is_encoded_without_blocks(codes, is_fast, residual):
     key = IndexKey((), 8, 0, codes, "")

@@ -104,7 +104,17 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
             rng.normal(size=(2, 5)).astype(np.float32),
         ),
         index=IndexFigures(
-            "bundle-1", "IVF4,Flat", 80, 2, 10, 0.961, [(1, 0.7), (2, 0.961), (4, 1.0)], 0.95
+            name="bundle-1",
+            key="IVF4,Flat",
+            vectors=80,
+            parameters="nprobe=2",
+            k=10,
+            recall=0.961,
+            low=0.952,
+            high=0.97,
+            queries_per_s=12_345.6,
+            curve=[(40_000.0, 0.7), (12_345.6, 0.961), (2_000.0, 1.0)],
+            target=0.95,
         ),
         quarantine=[Refused("ingest_photos", "empty", 3, path, name)],
         jobs=[JobTime("embed_photos", 75.0, "80 embeddings", THEN, "run0")],

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from devise_lib.report.content import IndexFigures, MapPoints
+from devise_lib.report.content import MapPoints
 from devise_lib.report.pca_plane import fit_plane
 from devise_lib.report.plots import MAX_NAMES, draw_map, draw_recall
 
@@ -46,10 +46,18 @@ def test_names_from_outside_are_text_and_neither_markup_nor_formulas():
     assert max(map(len, found)) <= 28
 
 
-@pytest.mark.parametrize("target", [0.95, None])
-def test_the_recall_plot_marks_the_chosen_point_and_what_was_wanted(target):
-    curve = [(1, 0.6), (2, 0.96), (4, 1.0)]
-    found = texts(draw_recall(IndexFigures("b", "IVF4,Flat", 9, 2, 10, 0.96, curve, target)))
-    assert "chosen: 2" in found
-    assert ("wanted: 95%" in found) == (target is not None)
-    assert {"1", "2", "4"} <= set(found)
+CURVE = [(4_000.0, 0.6), (900.0, 0.96), (500.0, 0.7), (100.0, 1.0)]
+
+
+@pytest.mark.parametrize("target", [0.95, 0.0])
+def test_the_recall_plot_marks_the_chosen_settings_and_what_was_wanted(target):
+    svg = draw_recall(CURVE, (1_234.0, 0.957), target, 10)
+    found = texts(svg)
+    assert "chosen: 95.7%, 1,234 queries/s" in found
+    assert ("wanted: 95%" in found) == bool(target)
+    assert {"queries per second", "recall@10"} <= set(found)
+    assert svg == draw_recall(CURVE, (1_234.0, 0.957), target, 10)
+
+
+def test_the_recall_plot_draws_a_single_point():
+    assert "chosen: 100.0%, 7 queries/s" in texts(draw_recall([(7.0, 1.0)], (7.0, 1.0), 0.0, 1))

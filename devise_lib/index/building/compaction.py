@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.index.building.arrays import StoredArray, array_header
+from devise_lib.index.building.arrays import array_header
 from devise_lib.index.building.merging import (
     ASSEMBLED,
     Run,
@@ -26,6 +26,7 @@ from devise_lib.index.building.merging import (
 )
 from devise_lib.index.building.plan import Plan
 from devise_lib.index.building.products import Product
+from devise_lib.index.building.shards import DIGEST, LIST
 from devise_lib.index.building.trained import TrainedIndex
 from devise_lib.index.bundle import Bundle, fetch_bundle, read_bundle
 from devise_lib.index.factory import ID_BYTES
@@ -42,7 +43,7 @@ from devise_lib.index.manifest import (
 )
 from devise_lib.storage.copies import fetched, write_hashed
 
-IDS_AT_ONCE = 1_000_000
+ROWS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,8 @@ def write_compact_layout(plan: CompactionPlan) -> Product:
     for segment in bundle.manifest.segments:
         sizes += IndexFile(folder / segment.name / INDEX_FILE).sizes()
         lists = np.load(folder / segment.name / LISTS_FILE, mmap_mode="r")
-        gone = removed[segment.first_row : segment.first_row + segment.rows]
-        if segment.listed == segment.rows:  # Otherwise, the removed ones are out already.
-            sizes -= np.bincount(lists[np.flatnonzero(gone)], minlength=len(sizes))
+        gone = lists[removed[segment.first_row : segment.first_row + segment.rows]]
+        sizes -= np.bincount(gone[gone >= 0], minlength=len(sizes))  # -1: is out already
     bounds = cut_lists(sizes * (code_size + ID_BYTES), plan.part_bytes)
     arrays = {"sizes": sizes, "bounds": bounds}
     written = write_hashed(plan.path("layout.npz"), lambda file: np.savez(file, **arrays))
@@ -122,13 +122,22 @@ def assemble_compact(plan: CompactionPlan) -> Product:
         widest = np.dtype(f"S{max(each.dtype.itemsize for each in stored)}")
         file.write(array_header(widest, (rows,)))
         for each in stored:
-            for start in range(0, len(each), IDS_AT_ONCE):
-                file.write(each[start : start + IDS_AT_ONCE].astype(widest).tobytes())
+            for start in range(0, len(each), ROWS_AT_ONCE):
+                file.write(each[start : start + ROWS_AT_ONCE].astype(widest).tobytes())
 
-    def write_rows(name: str, file: BinaryIO) -> None:
-        paths = [str(folder / segment.name / name) for segment in segments]
-        file.write(array_header(StoredArray.open(paths[0]).dtype, (rows,)))
-        copy_rows(paths, file)
+    def write_lists(file: BinaryIO) -> None:
+        removed = _removed(bundle, folder)
+        file.write(array_header(LIST, (rows,)))
+        for segment in segments:
+            lists = np.load(folder / segment.name / LISTS_FILE, mmap_mode="r")
+            gone = removed[segment.first_row : segment.first_row + segment.rows]
+            for start in range(0, len(lists), ROWS_AT_ONCE):
+                piece = slice(start, start + ROWS_AT_ONCE)
+                file.write(np.where(gone[piece], -1, lists[piece]).astype(LIST).tobytes())
+
+    def write_digests(file: BinaryIO) -> None:
+        file.write(array_header(DIGEST, (rows,)))
+        copy_rows([str(folder / segment.name / DIGESTS_FILE) for segment in segments], file)
 
     written = write_files(
         plan,
@@ -138,8 +147,8 @@ def assemble_compact(plan: CompactionPlan) -> Product:
                 write_index, plan, trained, sizes, len(bounds) - 1, rows, write_refine
             ),
             IDS_FILE: write_ids,
-            LISTS_FILE: partial(write_rows, LISTS_FILE),
-            DIGESTS_FILE: partial(write_rows, DIGESTS_FILE),
+            LISTS_FILE: write_lists,
+            DIGESTS_FILE: write_digests,
             TRAINED_FILE: partial(copy_file, plan.path(TRAINED_FILE)),
         },
     )

@@ -99,7 +99,7 @@ class _Kept:
         self._parts: list[Codes] = []
         self._ids: list[pa.StringArray] = []
         self._digests: list[NDArray[np.int64]] = []
-        self._last = ""
+        self._last: str | None = None
         self._cosines = 0.0
         self.rejected: list[Rejected] = []
         self.n = 0
@@ -170,7 +170,7 @@ class _Kept:
         if not len(ids):
             return np.ones(0, np.bool_)
         before = pa.concat_arrays([pa.array([self._last], pa.string()), ids.slice(0, len(ids) - 1)])
-        first = pc.not_equal(ids, before).to_numpy(zero_copy_only=False)
+        first = pc.fill_null(pc.not_equal(ids, before), True).to_numpy(zero_copy_only=False)
         self._last = ids[len(ids) - 1].as_py()
         for place in np.flatnonzero(~first):
             name = ids[int(place)].as_py()

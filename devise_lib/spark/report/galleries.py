@@ -149,7 +149,8 @@ def _read_neighbours(space: _Space, n: int) -> dict[str, list[Row]]:
     if neighbours is None:
         return {}
     photo_ids = [row["photo_id"] for row in sample_evenly(space.embeddings, "truth", n).collect()]
-    chosen = neighbours.where(F.col("photo_id").isin(photo_ids) & (F.col("rank") <= NEIGHBOURS))
+    of_photos = neighbours.where("query_set IS NULL")
+    chosen = of_photos.where(F.col("photo_id").isin(photo_ids) & (F.col("rank") <= NEIGHBOURS))
     return _group(chosen.orderBy("rank").collect(), photo_ids)
 
 

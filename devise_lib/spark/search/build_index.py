@@ -18,6 +18,7 @@ from devise_lib.index.factory import METRIC
 from devise_lib.index.index_file import VERSION
 from devise_lib.index.manifest import CURVE_FILE, MANIFEST_FILE, FileAbout, Manifest, Segment
 from devise_lib.report.plots import draw_recall
+from devise_lib.spark.search.carried_words import WORDS, write_words
 from devise_lib.spark.search.index_plan import make_plan
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.index_tasks import run_tuning
@@ -30,14 +31,17 @@ FLOOR = "1.11.0"  # the first faiss that maps all kinds of files (IO_FLAG_MMAP_I
 STAGE = "build_index"  # of rows in QUARANTINE
 
 
-def build_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str) -> Bundle:
+def build_bundle(
+    tables: Tables, config: BuildIndex, model_id: str, run_id: str, words_id: str = ""
+) -> Bundle:
     """Index the embeddings of a model, publish the bundle, and return it.
 
     Args:
-        tables: with EMBEDDINGS.
+        tables: with EMBEDDINGS; LABELS and WORD_VECTORS for words.
         config: of the job.
         model_id: of the embeddings.
         run_id: of MLflow, for the bundle's manifest.
+        words_id: of the word vectors that the bundle carries; "" for none.
 
     Raises:
         InputError: there is nothing to index, the budget is too small, or no settings keep the
@@ -48,6 +52,8 @@ def build_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str)
     build = IndexBuild(embeddings, plan)
     rejected = [each for shard in build.run() for each in shard.values["rejected"]]
     quarantine(tables, embeddings, model_id, run_id, rejected)
+    if words_id and config.carry_words:
+        write_words(build.runner, tables, plan, words_id, config.carry_words)
     goal = Goal(config.recall_target, config.max_latency_ms)
     max_mapped = int(config.max_memory_gib * GIB / 2)
     tuned = Tuned.from_json(build.runner.one("tuned", partial(run_tuning, plan, goal, max_mapped)))
@@ -98,7 +104,7 @@ def _manifest(
     costs: Costs,
 ) -> Manifest:
     key, assembled = plan.index_key, plan.require(ASSEMBLED)
-    n = int(assembled.values["n"])
+    n, words = int(assembled.values["n"]), plan.done(WORDS)
     return Manifest(
         model_id=plan.model_id,
         table="embeddings",
@@ -125,11 +131,11 @@ def _manifest(
         removed=0,
         rejected=count_reasons(rejected),
         drift={},
-        words=0,
+        words=words.values["words"] if words else 0,
         costs=costs.of,
         faiss_version=VERSION,
         faiss_floor=FLOOR,
-        files=files_of(assembled),
+        files=files_of(assembled) | (files_of(words) if words else {}),
     )
 
 

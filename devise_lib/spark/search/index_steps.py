@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.console import print_line
@@ -43,8 +43,8 @@ from devise_lib.index.building.training_steps import (
     train_centroids,
     train_empty,
 )
-from devise_lib.index.places import PLACE_BITS
 from devise_lib.spark.search.index_tasks import run_seeds, run_shards
+from devise_lib.spark.search.spreading import place_of_column, spread
 from devise_lib.spark.search.step_runner import TASK, Batches, Cost, StepRunner
 from devise_lib.storage.stores import store_files
 
@@ -57,10 +57,8 @@ class IndexBuild:
     def __init__(self, embeddings: DataFrame, plan: BuildPlan) -> None:
         self._plan = plan
         self.runner = StepRunner(embeddings.sparkSession)
-        place = F.conv(F.substring(F.sha2("photo_id", 256), 1, PLACE_BITS // 4), 16, 10)
-        self._embeddings = embeddings.select(
-            "photo_id", "embedding", "sha256", place.cast("long").alias("place")
-        )
+        columns = embeddings.select("photo_id", "embedding", "sha256")
+        self._embeddings = columns.withColumn("place", place_of_column("photo_id"))
 
     def run(self) -> list[Product]:
         """Run all steps up to the index file; returns the shards."""
@@ -136,15 +134,8 @@ class IndexBuild:
 
     def _write_shards(self, numbers: Sequence[int]) -> None:
         plan = self._plan
-        shard = F.shiftright("place", PLACE_BITS - (plan.shards.bit_length() - 1)).cast("int")
-        rows = self._embeddings.withColumn("shard", shard)
-        if len(numbers) < plan.shards:
-            rows = rows.where(F.col("shard").isin(*numbers))
-        values = partition_values(self.runner.spark, len(numbers))
-        target = dict(zip(numbers, values, strict=True))
-        places = F.lit([target.get(number, 0) for number in range(plan.shards)])
-        spread = rows.repartition(len(numbers), places[F.col("shard")])
-        in_order = spread.sortWithinPartitions("shard", "place", "photo_id", "sha256")
+        rows = spread(self._embeddings, plan.shards, numbers)
+        in_order = rows.sortWithinPartitions("shard", "place", "photo_id", "sha256")
         self.runner.over("shards", in_order, partial(run_shards, plan))
         self.runner.each(  # shards without a photo, which no task has seen
             "shards",
@@ -183,22 +174,6 @@ def smallest_hashes(embeddings: DataFrame, plan: BuildPlan, count: int) -> DataF
     if enough >= plan.rows:
         return hashed
     return hashed.where(F.col("hash") < int(-(2**63) + 2**64 * enough / plan.rows))
-
-
-def partition_values(spark: SparkSession, count: int) -> list[int]:
-    """Return numbers that `repartition(count, ...)` sends to the partitions 0, 1, ..., one each.
-
-    Spark sends a row to the partition of its value's hash. Without care, of 100 shards some 37
-    partitions would get none, and others two or more.
-    """
-    tried = 32 * count
-    while True:
-        ids = spark.range(tried).select(F.col("id").cast("int"))
-        part = F.pmod(F.hash("id"), F.lit(count)).alias("part")
-        found = ids.groupBy(part).agg(F.min("id").alias("id")).orderBy("part").collect()
-        if len(found) == count:
-            return [int(row["id"]) for row in found]
-        tried *= 2
 
 
 def _points(parts: NDArray[np.int64], points: NDArray[np.float32]) -> pa.RecordBatch:

@@ -1,11 +1,8 @@
 """What a task of some steps of an index build does with the rows of its partition."""
 
 from collections.abc import Iterator
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
-
-import numpy as np
-import pyarrow as pa
 
 from devise_lib.errors import InputError
 from devise_lib.index.building.memory import threads_here
@@ -16,6 +13,7 @@ from devise_lib.index.building.training_steps import SampleBatch, keep_queries, 
 from devise_lib.index.building.tuning import Asked, Goal, Meter, tune
 from devise_lib.index.index_file import IndexFile
 from devise_lib.index.manifest import INDEX_FILE
+from devise_lib.spark.search.spreading import by_shard
 from devise_lib.spark.search.step_runner import Batches, Cost
 from devise_lib.storage.copies import fetched
 
@@ -32,22 +30,12 @@ def run_shards(plan: BuildPlan, batches: Batches) -> Iterator[Cost]:
     """Write the shards of a partition, one after the other."""
     each = (
         (number, Batch(rows["photo_id"], rows["embedding"], rows["sha256"]))
-        for number, rows in _by_shard(batches)
+        for number, rows in by_shard(batches)
     )
     for number, group in groupby(each, key=itemgetter(0)):
         with Cost(1) as cost:
             write_shard(plan, number, (batch for _, batch in group))
         yield cost
-
-
-def _by_shard(batches: Batches) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield pieces of batches that belong to one shard each."""
-    for batch in batches:
-        numbers = batch["shard"].to_numpy()
-        bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
-        for start, stop in pairwise(bounds):
-            if stop > start:
-                yield int(numbers[start]), batch.slice(start, stop - start)
 
 
 def run_tuning(plan: BuildPlan, goal: Goal, max_mapped: int) -> str:

@@ -1,48 +1,100 @@
-"""NEIGHBOURS: the k photos nearest to each photo, found by the index or by the signatures."""
+"""NEIGHBOURS: the k photos nearest to each photo or query, by the index or by the signatures."""
 
-from collections.abc import Callable, Iterator
-
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from devise_lib.config.search import FindNeighbours
 from devise_lib.errors import InputError
-from devise_lib.index.building.intake import take_in
-from devise_lib.index.building.training import set_threads
-from devise_lib.index.bundle import Bundle
+from devise_lib.index.bundle import Bundle, read_current
+from devise_lib.spark.platform.literal_paths import text_in_sql
+from devise_lib.spark.search.index_search import find_nearest
+from devise_lib.spark.search.indexed_photos import read_ids
 from devise_lib.spark.search.lsh import nearest_in_buckets
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.storage.stores import StoreAccess, this_access
-
-Batches = Iterator[pa.RecordBatch]
-
-PAIRS = "photo_id string, neighbour_id string, rank int, score float"
-QUERIES_AT_ONCE = 1_024
+from devise_lib.spark.tables.user_tables import open_user_table
+from devise_lib.storage.stores import clean_up
 
 
-def by_index(embeddings: DataFrame, bundle: Bundle, model_id: str, k: int) -> DataFrame:
-    """Return NEIGHBOURS of every photo of `embeddings` among those of the index.
+def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> dict[str, int]:
+    """Replace the rows of these queries in NEIGHBOURS, in one commit.
 
-    Each machine copies a bundle of a store once, and its processes map the copy. Photos that are
-    newer than the index have neighbours, too. But they are nobody's neighbour until they are in the
-    index.
-
-    Args:
-        embeddings: photo_id, embedding, of one model.
-        bundle: an index.
-        model_id: the model of the embeddings.
-        k: neighbours per photo.
+    Returns:
+        The rows, the queries that have neighbours, and what is left out.
 
     Raises:
-        InputError: the index is of another model.
+        InputError: there is no photo or query, the index is of another model, or the condition on
+            neighbours is no SQL.
     """
+    embeddings = tables.of_model("embeddings", model_id)
+    photos = embeddings.count()
+    if not photos:
+        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
+    if config.via == "signatures":
+        found = by_signatures(tables, model_id, config.k, config.max_bucket)
+        return _replace(tables, found, model_id, "", photos)
+    bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
-    found = embeddings.select("photo_id", "embedding").mapInArrow(
-        _make_search(bundle, k, this_access()), PAIRS
-    )
-    return found.select("*", F.lit(model_id).alias("model_id"), F.lit(bundle.name).alias("source"))
+    version = tables.version("embeddings")
+    if config.queries:
+        queries = _open_queries(tables, config, bundle)
+        content = F.sum(F.xxhash64("query_id", "embedding").cast("decimal(38,0)"))
+        row = queries.agg(F.count("*").alias("n"), content.alias("content")).first()
+        assert row is not None
+        if not row["n"]:
+            raise InputError(f"find_neighbours.queries: {config.queries} has no row")
+        asked, source = row["n"], f"{config.queries} {row['content']}"
+    else:
+        queries = embeddings.select(F.col("photo_id").alias("query_id"), "embedding")
+        asked, source = photos, f"embeddings {version}"
+    nearest, folder = find_nearest(tables, config, bundle, queries, source)
+    about = {"model_id": model_id, "source": bundle.name, "query_set": config.queries or None}
+    columns = {name: F.lit(value).cast("string") for name, value in about.items()}
+    rows = _replace(tables, nearest.withColumns(columns), model_id, config.queries, asked)
+    clean_up(folder)
+    if bundle.manifest.table_version != version:
+        ids = read_ids(tables.spark, bundle)
+        newer = embeddings.join(ids, "photo_id", "left_anti").count()
+        rows |= {"photos not in the index": newer} if newer else {}
+    return rows
+
+
+def _open_queries(tables: Tables, config: FindNeighbours, bundle: Bundle) -> DataFrame:
+    """Return query_id and embedding of a user's table.
+
+    Raises:
+        InputError: it lacks a column, or no embedding has the length of the index.
+    """
+    table = open_user_table(tables.spark, config.queries, "find_neighbours.queries", is_name=False)
+    missing = {"query_id", "embedding"} - set(table.columns)
+    if missing:
+        raise InputError(
+            f"find_neighbours.queries: {config.queries} lacks {', '.join(sorted(missing))}; it has "
+            f"{', '.join(table.columns)}"
+        )
+    dimension = bundle.manifest.dimension
+    queries = table.select(
+        F.col("query_id").cast("string"), F.col("embedding").cast("array<float>")
+    ).where("query_id IS NOT NULL")
+    if queries.where(F.size("embedding") == dimension).isEmpty() and not queries.isEmpty():
+        raise InputError(
+            f"find_neighbours.queries: no embedding of {config.queries} has the {dimension} "
+            f"numbers of the index {bundle.name}"
+        )
+    return queries
+
+
+def _replace(
+    tables: Tables, rows: DataFrame, model_id: str, query_set: str, asked: int
+) -> dict[str, int]:
+    of_set = F.col("query_set") == query_set if query_set else F.col("query_set").isNull()
+    quoted = text_in_sql(query_set) if query_set else ""
+    same = f"query_set = {quoted}" if query_set else "query_set IS NULL"
+    count = tables.overwrite("neighbours", rows, where=f"model_id = '{model_id}' AND {same}")
+    first = tables.of_model("neighbours", model_id).where(of_set).where("rank = 1")
+    with_some = first.count()
+    kind = "queries" if query_set else "photos"
+    found = {"neighbours": count, kind: with_some}
+    return found | ({f"{kind} without a neighbour": asked - with_some} if asked > with_some else {})
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:
@@ -90,54 +142,6 @@ def rank(pairs: DataFrame, k: int, model_id: str, source: str) -> DataFrame:
             F.greatest(F.least("score", F.lit(1.0)), F.lit(-1.0)).cast("float").alias("score"),
             F.lit(model_id).alias("model_id"),
             F.lit(source).alias("source"),
+            F.lit(None).cast("string").alias("query_set"),
         )
-    )
-
-
-def _make_search(bundle: Bundle, k: int, access: StoreAccess) -> Callable[[Batches], Batches]:
-    """Return the function over batches of photos; each worker process opens the bundle once."""
-
-    def search(batches: Batches) -> Batches:
-        access.open()
-        set_threads(1)  # There is a process per core.
-        index = bundle.open()
-        wanted = min(k + 1, bundle.manifest.rows)  # one more, because the photo finds itself
-        for batch in batches:
-            for start in range(0, len(batch), QUERIES_AT_ONCE):
-                part = batch.slice(start, QUERIES_AT_ONCE)
-                taken = take_in(part["photo_id"], part["embedding"], bundle.manifest.dimension)
-                if len(taken.kept):
-                    found = index.search(taken.vectors, wanted)
-                    own = part["photo_id"].take(pa.array(taken.kept))
-                    yield best_others(own, index.photo_ids(found.rows), found.scores, k)
-
-    return search
-
-
-def best_others(
-    own: pa.StringArray, found: NDArray[np.str_], scores: NDArray[np.float32], k: int
-) -> pa.RecordBatch:
-    """Return photo_id, neighbour_id, rank and score of the best k other photos of each query.
-
-    Equal scores are ordered by neighbour_id. Rounding may lift a cosine above 1, which no reader
-    expects, so scores are limited to [-1, 1].
-
-    Args:
-        own: (q,), the photo_id of each query, which is not among its own neighbours.
-        found: (q, any), photo_ids; "" where none was found.
-        scores: of the same shape.
-        k: the most neighbours of a photo.
-    """
-    names = np.array(own.to_pylist(), dtype=object)
-    counts = (found != "") & (found != names[:, None])
-    order = np.lexsort((found.astype(np.str_), -scores, ~counts), axis=1)[:, :k]
-    rows, ranks = np.nonzero(np.take_along_axis(counts, order, axis=1))
-    columns = order[rows, ranks]
-    return pa.RecordBatch.from_pydict(
-        {
-            "photo_id": own.take(pa.array(rows)),
-            "neighbour_id": pa.array(found[rows, columns].tolist(), pa.string()),
-            "rank": pa.array(ranks + 1, pa.int32()),
-            "score": pa.array(np.clip(scores[rows, columns], -1, 1), pa.float32()),
-        }
     )

@@ -65,7 +65,9 @@ from devise_lib.storage.stores import clean_up, store_files
 DRAFT = ".update-"  # how the folder of an unfinished update begins
 
 
-def update_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str) -> Bundle:
+def update_bundle(
+    tables: Tables, config: BuildIndex, model_id: str, run_id: str, words_id: str = ""
+) -> Bundle:
     """Add the photos that are new in EMBEDDINGS to the published index, and take out removed ones.
 
     If there is no index yet, it is built. New photos become a delta segment, encoded with the
@@ -77,12 +79,13 @@ def update_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str
         config: of the job.
         model_id: of the embeddings.
         run_id: of MLflow, for the bundle's manifest.
+        words_id: of the word vectors that a first bundle carries; "" for none.
 
     Raises:
         InputError: the published index is of another model.
     """
     if not is_published(config.work_dir):
-        return build_bundle(tables, config, model_id, run_id)
+        return build_bundle(tables, config, model_id, run_id, words_id)
     bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
     version = config.table_version

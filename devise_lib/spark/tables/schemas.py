@@ -216,12 +216,13 @@ HASHES = _table(
 )
 
 NEIGHBOURS = _table(
-    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id), or of the query in its query_set."),
     ("neighbour_id", STRING, "photo_id of the neighbour."),
     ("rank", INT, "Place of the neighbour. 1 is the nearest."),
     ("score", FloatType(), "Cosine of the two embeddings."),
     ("model_id", STRING, "Model of both embeddings."),
     ("source", STRING, "Index bundle, or hash_id, that found the neighbour."),
+    ("query_set", STRING, "Table of queries that photo_id is from. Null for photos."),
 )
 
 PREDICTIONS = _table(

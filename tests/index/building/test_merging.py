@@ -24,7 +24,7 @@ from devise_lib.index.factory import IndexKey
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.numerics.vectors import l2_normalize
 from tests.embedded import clustered
-from tests.index.built import D, batch_of, build_files, names, plan_in, put_trained, trained
+from tests.index.built import D, build_files, names, plan_in, put_trained, trained
 
 N = 150
 VECTORS = clustered(N, D, seed=1)

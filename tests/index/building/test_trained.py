@@ -112,8 +112,10 @@ def test_lists_are_packed_at_any_place_of_a_fast_scan():
     codes = index.encode(VECTORS).codes
     sizes = np.array([0, 40, 33, 1, 46])
     packed = index.pack(sizes, codes)
-    again = [index.pack(sizes[i : i + 1], codes[s : s + sizes[i]])[0] for i, s in
-             enumerate(np.cumsum(sizes) - sizes)]
+    again = [
+        index.pack(sizes[i : i + 1], codes[s : s + sizes[i]])[0]
+        for i, s in enumerate(np.cumsum(sizes) - sizes)
+    ]
     assert [each.tolist() for each in packed] == [each.tolist() for each in again]
     assert [each.size for each in packed] == [0, 64 * 4, 64 * 4, 32 * 4, 64 * 4]
 

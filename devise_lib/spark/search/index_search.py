@@ -1,0 +1,224 @@
+"""Searches a published index for all photos or for a table of queries, in tasks that may be killed.
+
+The queries are spread over tasks by their ids. Each task opens the index, memory-mapped (a machine
+copies one of a store once), and leaves a file with its results and a marker. A run that was killed
+goes on with the tasks that have none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from devise_lib.config.search import FindNeighbours
+from devise_lib.console import print_line
+from devise_lib.errors import InputError
+from devise_lib.index.building.arrays import StoredArray, save_array
+from devise_lib.index.building.intake import take_in
+from devise_lib.index.building.plan import Plan, shard_count
+from devise_lib.index.building.training import set_threads
+from devise_lib.index.bundle import Bundle, index_root, read_bundle
+from devise_lib.index.reader import Among, SearchIndex
+from devise_lib.spark.platform.literal_paths import read_parquet
+from devise_lib.spark.platform.stores import spark_path
+from devise_lib.spark.search.index_steps import drop_damaged
+from devise_lib.spark.search.indexed_photos import read_ids
+from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
+from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.storage.copies import write_hashed
+
+RESULTS = "photo_id string, neighbour_id string, rank int, score float"
+RESULT_SCHEMA = pa.schema(
+    [
+        *(("photo_id", pa.string()), ("neighbour_id", pa.string())),
+        *(("rank", pa.int32()), ("score", pa.float32())),
+    ]
+)
+DRAFT = ".search-"  # how the folder of an unfinished search begins
+AMONG = "among"  # the step that finds which rows may be neighbours
+QUERIES_AT_ONCE = 1_024
+
+
+@dataclass(frozen=True)
+class SearchPlan(Plan):
+    """A search of an index.
+
+    Attributes:
+        bundle: its folder.
+        queries: the table of the queries and its version, for the digest.
+        k: the number of neighbours.
+        among: the condition that neighbours fulfil; "" for none.
+        photos_version: the version of PHOTOS for the condition.
+        tasks: their number, a power of two.
+    """
+
+    bundle: str
+    queries: str
+    k: int
+    among: str
+    photos_version: int
+    tasks: int
+
+
+def find_nearest(
+    tables: Tables, config: FindNeighbours, bundle: Bundle, queries: DataFrame, source: str
+) -> tuple[DataFrame, str]:
+    """Find the k photos of an index nearest to each query.
+
+    Equal scores are ordered by neighbour_id. A query does not find the photo of its own id.
+
+    Args:
+        tables: with PHOTOS, for the condition that neighbours fulfil.
+        config: of the job.
+        bundle: the index.
+        queries: query_id, embedding.
+        source: changes whenever the queries do.
+
+    Returns:
+        photo_id (of the query), neighbour_id, rank, score; and the folder of these rows, which the
+        caller removes.
+    """
+    tasks = shard_count(queries.count(), config.task_rows, 1)
+    plan = SearchPlan(
+        folder=f"{index_root(config.work_dir)}/{DRAFT}{bundle.name}",
+        bundle=bundle.folder,
+        queries=source,
+        k=config.k,
+        among=config.among,
+        photos_version=tables.version("photos") if config.among else -1,
+        tasks=tasks,
+    )
+    runner = StepRunner(tables.spark)
+    drop_damaged(runner, plan, [AMONG, *map(result_name, range(tasks))])
+    if config.among and plan.done(AMONG) is None:
+        rows = allowed_rows(tables, bundle, config.among).repartition(1)
+        runner.over(AMONG, rows, partial(_write_among, plan, bundle.manifest.rows))
+    missing = [n for n in range(tasks) if plan.done(result_name(n)) is None]
+    if len(missing) < tasks:
+        print_line(f"{config.name}  goes on: {tasks - len(missing)} of {tasks} tasks are done")
+    if missing:
+        placed = queries.withColumn("place", place_of_column("query_id"))
+        runner.over("search", spread(placed, tasks, missing), partial(_search_shards, plan))
+    done = [plan.done(result_name(number)) for number in range(tasks)]
+    files = [plan.path(path) for each in done if each for path in each.files]
+    if not files:  # No query could be searched.
+        return tables.spark.createDataFrame([], RESULTS), plan.folder
+    return read_parquet(tables.spark, *(spark_path(tables.spark, f) for f in files)), plan.folder
+
+
+def allowed_rows(tables: Tables, bundle: Bundle, among: str) -> DataFrame:
+    """Return the rows of an index whose photos fulfil a condition on PHOTOS, at their newest
+    revision.
+
+    Raises:
+        InputError: the condition is no SQL on columns of PHOTOS.
+    """
+    photos = tables.read("photos").drop("content")
+    newest = F.max("revision").over(Window.partitionBy("photo_id"))
+    photos = photos.withColumn("newest", newest).where("revision = newest")
+    try:
+        chosen = photos.where(among).select("photo_id")
+    except AnalysisException as error:
+        raise InputError(
+            f"find_neighbours.among is {among!r}, which is no condition on columns of PHOTOS "
+            f"({str(error).splitlines()[0]}): give one such as \"owner = 'ann'\""
+        ) from error
+    return read_ids(tables.spark, bundle).join(chosen, "photo_id", "left_semi").select("row")
+
+
+def result_name(number: int) -> str:
+    """Return the name of the step that searches for one part of the queries."""
+    return f"results/{number:06d}"
+
+
+def _write_among(plan: SearchPlan, rows: int, batches: Batches) -> Iterator[Cost]:
+    """Write a boolean for each row of the index."""
+    with Cost(1) as cost:
+        allowed = np.zeros(rows, np.bool_)
+        for batch in batches:
+            allowed[batch["row"].to_numpy()] = True
+        path = f"{AMONG}.npy"
+        plan.finish(AMONG, {path: save_array(plan.path(path), np.packbits(allowed))}, {})
+    yield cost
+
+
+def _search_shards(plan: SearchPlan, batches: Batches) -> Iterator[Cost]:
+    """Search for the queries of a partition."""
+    set_threads(1)  # There is a process per core.
+    index = read_bundle(plan.bundle).open()
+    among = None
+    if plan.among:
+        packed = StoredArray.open(plan.path(f"{AMONG}.npy"))
+        bits = np.unpackbits(packed.rows(0, packed.shape[0]), count=index.manifest.rows)
+        among = index.only(bits.astype(np.bool_))
+    for number, group in groupby(by_shard(batches), key=itemgetter(0)):
+        with Cost(1) as cost:
+            name = result_name(number)
+            path = f"{name}.parquet"
+            parts = (part for _, rows in group for part in _pieces(rows))
+            found = (_search(index, part, plan.k, among) for part in parts)
+            written = write_hashed(plan.path(path), partial(_write_parquet, found))
+            plan.finish(name, {path: written}, {})
+        yield cost
+
+
+def _pieces(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(rows), QUERIES_AT_ONCE):
+        yield rows.slice(start, QUERIES_AT_ONCE)
+
+
+def _write_parquet(found: Iterator[pa.RecordBatch], file: BinaryIO) -> None:
+    with pq.ParquetWriter(file, RESULT_SCHEMA) as writer:
+        for batch in found:
+            writer.write_batch(batch)
+
+
+def _search(
+    index: SearchIndex, queries: pa.RecordBatch, k: int, among: Among | None
+) -> pa.RecordBatch:
+    taken = take_in(queries["query_id"], queries["embedding"], index.manifest.dimension)
+    wanted = min(k + 1, index.manifest.n)  # one more, because a photo finds itself
+    found = index.search(taken.vectors, wanted, among=among)
+    own = queries["query_id"].take(pa.array(taken.kept))
+    return best_others(own, index.photo_ids(found.rows), found.scores, k)
+
+
+def best_others(
+    own: pa.StringArray, found: NDArray[np.str_], scores: NDArray[np.float32], k: int
+) -> pa.RecordBatch:
+    """Return photo_id, neighbour_id, rank and score of the best k other photos of each query.
+
+    Equal scores are ordered by neighbour_id. Rounding may lift a cosine above 1, which no reader
+    expects, so scores are limited to [-1, 1].
+
+    Args:
+        own: (q,), the photo_id of each query, which is not among its own neighbours.
+        found: (q, any), photo_ids; "" where none was found.
+        scores: of the same shape.
+        k: the most neighbours of a photo.
+    """
+    names = np.array(own.to_pylist(), dtype=object)
+    counts = (found != "") & (found != names[:, None])
+    order = np.lexsort((found.astype(np.str_), -scores, ~counts), axis=1)[:, :k]
+    rows, ranks = np.nonzero(np.take_along_axis(counts, order, axis=1))
+    columns = order[rows, ranks]
+    return pa.RecordBatch.from_pydict(
+        {
+            "photo_id": own.take(pa.array(rows)),
+            "neighbour_id": pa.array(found[rows, columns].tolist(), pa.string()),
+            "rank": pa.array(ranks + 1, pa.int32()),
+            "score": pa.array(np.clip(scores[rows, columns], -1, 1), pa.float32()),
+        },
+        schema=RESULT_SCHEMA,
+    )
