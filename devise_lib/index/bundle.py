@@ -114,8 +114,8 @@ def read_current(work_dir: str) -> Bundle:
     content = store_files().read(f"{root}/{CURRENT_FILE}")
     if content is None:
         raise InputError(f"no index at {root}: run build_index first, or give another work_dir")
-    name = content.decode().strip()
-    if not name or name != Path(name).name:
+    name = content.decode(errors="replace").strip()
+    if name in ("", "..") or name != Path(name).name:
         raise InputError(f"{root}/{CURRENT_FILE} holds {name!r}, want a folder beside it")
     return read_bundle(f"{root}/{name}")
 

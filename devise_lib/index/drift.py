@@ -48,7 +48,8 @@ def measure_drift(
     drift["imbalance_ratio"] = drift["imbalance"] / base.imbalance
     k = min(k, manifest.n - 1)
     if len(queries) and k:
-        own = np.array([index.row_of(name) for name in photo_ids])
+        rows = (index.row_of(name) for name in photo_ids)
+        own = np.array([-1 if row is None else row for row in rows])
         found, exact = (
             drop_self_matches(each.rows, each.scores, own)[1]
             for each in (index.search(queries, k + 1), index.search_all(queries, k + 1))

@@ -15,6 +15,7 @@ ID_BYTES = 8  # per vector, in the inverted lists
 MIN_POINTS_PER_LIST = 39  # with fewer, faiss warns that centroids are badly placed
 HNSW_LISTS = 4_096  # from here on a graph finds the nearest centroids faster than a scan of all
 HNSW_LINKS = 32
+SMALL, ALMOST_ALL = 100_000, 0.99  # vectors, and recall, from which on exact codes are worth it
 
 # (least number of vectors, lists), by the guidelines of faiss.
 LARGE = ((100_000_000, 262_144), (10_000_000, 65_536), (1_000_000, 16_384))
@@ -147,24 +148,27 @@ def choose_nlist(n: int, n_train: int) -> int:
 def choose_key(n: int, n_train: int, dimension: int, budget: float, recall: float) -> IndexKey:
     """Returns the key for an index of n unit vectors: the codes that a budget allows.
 
-    | bytes per vector, its id included | codes |
-    | 2 d + 8 and more, or no budget | SQfp16: half of the bytes, and the same results |
-    | d + 8 and more | SQ8 |
-    | less | the longest PQ of 4 numbers and more per byte, with OPQ before it |
+    | vectors | wanted recall | bytes per vector, its id included | codes |
+    | below 100,000 | any | 4 d + 8 and more, or no budget | Flat |
+    | any | above 0.99 | 4 d + 8 and more, or no budget | Flat |
+    | any | any | 2 d + 8 and more, or no budget | SQfp16: nearly the same results |
+    | any | any | d + 8 and more | SQ8 |
+    | any | any | less | the longest PQ of 4 numbers and more per byte, with OPQ before it |
 
     Args:
         n: vectors in the index.
         n_train: vectors that may be trained on.
         dimension: d, of a vector.
         budget: bytes per vector, its id included; 0 for no limit.
-        recall: the wanted recall, for the error.
+        recall: the wanted recall.
 
     Raises:
         InputError: no code is as short as the budget.
     """
     nlist = choose_nlist(n, n_train)
     links = HNSW_LINKS if nlist >= HNSW_LISTS else 0
-    for codes in ("SQfp16", "SQ8"):
+    exact = ("Flat",) if n < SMALL or recall > ALMOST_ALL else ()
+    for codes in (*exact, "SQfp16", "SQ8"):
         key = IndexKey((), nlist, links, codes, "")
         if not budget or key.bytes_per_vector(dimension) <= budget:
             return key

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,12 +22,12 @@ from devise_lib.index.manifest import (
     LISTS_FILE,
     MANIFEST_FILE,
     REMOVED_FILE,
-    WORD_VECTORS_FILE,
-    WORDS_FILE,
     Manifest,
 )
 from devise_lib.index.places import place_of
+from devise_lib.index.selection import Among, Selector, selectors
 from devise_lib.index.settings import SearchSettings
+from devise_lib.index.word_vectors import mean_of_words
 from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
@@ -74,11 +73,11 @@ class SearchIndex:
         self._removed = np.zeros(0, np.int64)
         if manifest.removed:
             self._removed = np.load(folder / REMOVED_FILE)
-        self._allowed: Sequence[_Selector | None] = [None] * len(self._indexes)
+        self._allowed: Sequence[Selector | None] = [None] * len(self._indexes)
         if sum(segment.listed for segment in manifest.segments) != manifest.n:
             found = np.ones(manifest.rows, np.bool_)
             found[self._removed] = False
-            self._allowed = self._selectors(found)
+            self._allowed = selectors(found, manifest)
 
     @classmethod
     def open(cls, folder: str | Path, memory_map: bool = True) -> "SearchIndex":
@@ -108,7 +107,7 @@ class SearchIndex:
         queries: FloatArray,
         k: int,
         settings: SearchSettings | None = None,
-        among: "Among | NDArray[Any] | None" = None,
+        among: Among | NDArray[Any] | None = None,
     ) -> Found:
         """Returns the k photos nearest to each query.
 
@@ -141,7 +140,7 @@ class SearchIndex:
         queries: FloatArray,
         k: int,
         settings: SearchSettings,
-        allowed: Sequence["_Selector | None"],
+        allowed: Sequence[Selector | None],
     ) -> Found:
         parts = []
         for index, segment, selector in zip(
@@ -208,18 +207,8 @@ class SearchIndex:
             InputError: the bundle carries no words, or lacks one of these.
         """
         if not self.manifest.words:
-            raise InputError(f"{self.folder} carries no words: build it with carry_words = true")
-        known = (self.folder / WORDS_FILE).read_text(encoding="utf-8").splitlines()
-        places = {word: place for place, word in reversed(list(enumerate(known)))}
-        missing = [word for word in words if word not in places]
-        if missing or not words:
-            raise InputError(
-                f"{self.folder} has no vector of {', '.join(missing) or 'no word at all'}; "
-                f"want words of {WORDS_FILE}"
-            )
-        vectors = np.load(self.folder / WORD_VECTORS_FILE, mmap_mode="r")
-        rows = np.stack([vectors[places[word]] for word in words])
-        return l2_normalize(rows.mean(axis=0, keepdims=True))[0]
+            raise InputError(f"{self.folder} carries no words: build it with carry_words above 0")
+        return mean_of_words(self.folder, words)
 
     def photo_ids(self, rows: NDArray[np.int64]) -> NDArray[np.str_]:
         """Returns the photo_id of each row, in the shape of `rows`; "" for -1."""
@@ -248,16 +237,18 @@ class SearchIndex:
         """Returns the unit vector (d,) that the code of a row stands for.
 
         Raises:
-            InputError: there is no such row.
+            InputError: there is no such row, or its vector was folded out.
         """
         for segment, index in zip(self.manifest.segments, self._indexes, strict=True):
             if 0 <= row - segment.first_row < segment.rows:
                 lists = _map(self.folder / segment.name / LISTS_FILE, memory_map=True)
                 local = row - segment.first_row
+                if lists[local] < 0:
+                    raise InputError(f"row {row} of {self.folder} is removed")
                 return l2_normalize(index.decode(local, int(lists[local]))[None])[0]
         raise InputError(f"{self.folder} has no row {row}: it has {self.manifest.rows}")
 
-    def only(self, among: NDArray[Any]) -> "Among":
+    def only(self, among: NDArray[Any]) -> Among:
         """Returns a filter for searches that find some photos alone.
 
         Args:
@@ -280,7 +271,7 @@ class SearchIndex:
             allowed[among] = True
         allowed[self._removed] = False
         share = np.count_nonzero(allowed) / max(self.manifest.n, 1)
-        return Among(share, self._selectors(allowed))
+        return Among(share, selectors(allowed, self.manifest))
 
     def _for_share(self, share: float) -> SearchSettings:
         """Returns the settings with which about as many photos are compared as without a filter."""
@@ -295,13 +286,6 @@ class SearchIndex:
         at = int(np.searchsorted(self._removed, row))
         return at < len(self._removed) and int(self._removed[at]) == row
 
-    def _selectors(self, allowed: NDArray[np.bool_]) -> list["_Selector | None"]:
-        """Returns what may be found in each segment."""
-        return [
-            _Selector(allowed[segment.first_row : segment.first_row + segment.rows])
-            for segment in self.manifest.segments
-        ]
-
     def _check(self, queries: FloatArray, k: int) -> None:
         dimension = self.manifest.dimension
         if queries.ndim != 2 or queries.shape[1] != dimension:
@@ -315,27 +299,6 @@ class SearchIndex:
                 f"want queries of unit L2 norm, but query {wrong[0]} has {norms[wrong[0]]:.4g}: "
                 "divide each by its norm"
             )
-
-
-@dataclass(frozen=True)
-class Among:
-    """A filter of searches in one bundle.
-
-    Attributes:
-        share: of all photos, that may be found.
-        selectors: of each segment.
-    """
-
-    share: float
-    selectors: Sequence["_Selector | None"]
-
-
-class _Selector:
-    """The rows of a segment that may be found; faiss keeps no copy of the bits."""
-
-    def __init__(self, allowed: NDArray[np.bool_]) -> None:
-        self._bits = np.packbits(allowed, bitorder="little")
-        self.faiss: Any = faiss.IDSelectorBitmap(self._bits)
 
 
 def _order(name: np.bytes_) -> tuple[int, bytes]:

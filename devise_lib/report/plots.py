@@ -56,7 +56,8 @@ def draw_recall(
     """Draw the recall of an index by its speed, and mark the chosen search settings.
 
     Args:
-        curve: (queries per second, recall) of each measured point.
+        curve: (queries per second, recall) of each measured point; one of 0 queries per second,
+            which a single photo has, is not drawn.
         chosen: the same of the chosen settings.
         target: the wanted recall; 0 for none.
         k: the number of results that the recall counts.
@@ -64,6 +65,7 @@ def draw_recall(
     with style():
         figure = Figure(figsize=(6.4, 3.5), layout="constrained")
         axes = figure.add_subplot()
+        curve = [point for point in (*curve, chosen) if point[0]] or [(1.0, 1.0)]
         speeds, recalls = zip(*curve, strict=True)
         axes.plot(speeds, recalls, color=SOFT, marker="o", ms=3, ls="")
         best = _undominated(curve)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from devise_lib.index.building.merging import assemble, write_layout, write_part
+from devise_lib.index.building.assembly import assemble
+from devise_lib.index.building.merging import write_layout, write_part
 from devise_lib.index.building.plan import BuildPlan
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Batch, write_shard

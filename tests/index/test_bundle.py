@@ -151,7 +151,7 @@ def test_current_is_replaced_at_once(built, tmp_path, monkeypatch):
     assert read_current(str(tmp_path)) == made
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "../elsewhere", "/etc", "a/b", "a/"])
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "../elsewhere", "/etc", "a/b", "a/"])
 def test_current_names_a_folder_beside_it_and_no_other(tmp_path, name):
     root = Path(index_root(str(tmp_path)))
     root.mkdir()

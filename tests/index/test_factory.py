@@ -73,7 +73,7 @@ def test_what_is_no_inverted_file_is_refused(text):
     ],
 )
 def test_codes_that_faiss_cannot_make_or_keeps_in_blocks_are_refused(text):
-    with pytest.raises(InputError, match="index_key is .* want an inverted file"):
+    with pytest.raises(InputError, match=r"index_key is .* want an inverted file"):
         IndexKey.parse(text).make_encoder(D)
 
 
@@ -152,22 +152,28 @@ def test_lists_of_nothing_are_an_error(n, n_train):
 
 
 @pytest.mark.parametrize(
-    ("n", "budget", "key"),
+    ("n", "recall", "budget", "key"),
     [
-        (1_000, 0, "IVF25,SQfp16"),
-        (1_000, 264, "IVF25,SQfp16"),
-        (1_000, 263.9, "IVF25,SQ8"),
-        (1_000, 136, "IVF25,SQ8"),
-        (1_000, 135, "OPQ32_128,IVF25,PQ32"),
-        (1_000, 39.9, "OPQ28_112,IVF25,PQ28"),
-        (1_000, 40, "OPQ32_128,IVF25,PQ32"),
-        (1_000, 11, "OPQ3_24,IVF25,PQ3"),
-        (1_000, 9, "OPQ1_8,IVF25,PQ1"),
-        (2 * 10**6, 0, "IVF16384_HNSW32,SQfp16"),
+        (1_000, 0.9, 0, "IVF25,Flat"),
+        (1_000, 0.9, 520, "IVF25,Flat"),
+        (1_000, 0.9, 519, "IVF25,SQfp16"),
+        (1_000, 0.9, 264, "IVF25,SQfp16"),
+        (1_000, 0.9, 263.9, "IVF25,SQ8"),
+        (1_000, 0.9, 136, "IVF25,SQ8"),
+        (1_000, 0.9, 135, "OPQ32_128,IVF25,PQ32"),
+        (1_000, 0.9, 39.9, "OPQ28_112,IVF25,PQ28"),
+        (1_000, 0.9, 40, "OPQ32_128,IVF25,PQ32"),
+        (1_000, 0.9, 11, "OPQ3_24,IVF25,PQ3"),
+        (1_000, 0.9, 9, "OPQ1_8,IVF25,PQ1"),
+        (99_999, 0.9, 0, "IVF1264,Flat"),
+        (100_000, 0.9, 0, "IVF1264,SQfp16"),
+        (100_000, 0.995, 0, "IVF1264,Flat"),
+        (100_000, 0.995, 300, "IVF1264,SQfp16"),
+        (2 * 10**6, 0.9, 0, "IVF16384_HNSW32,SQfp16"),
     ],
 )
-def test_the_codes_that_a_budget_allows(n, budget, key):
-    assert str(choose_key(n, n, 128, budget, 0.9)) == key
+def test_the_codes_that_a_budget_allows(n, recall, budget, key):
+    assert str(choose_key(n, n, 128, budget, recall)) == key
 
 
 @given(st.sampled_from((16, 64, 100, 128, 300, 512, 1_024)), st.floats(9, 3_000))

@@ -141,7 +141,8 @@ def test_files_are_written_and_fetched_by_way_of_this_disk(bucket, s3_files, tmp
         pass
 
 
-def test_the_size_and_digest_of_a_file_are_those_of_what_is_written(bucket, s3_files, tmp_path):
+@pytest.mark.usefixtures("s3_files")
+def test_the_size_and_digest_of_a_file_are_those_of_what_is_written(bucket, tmp_path):
     def write(file) -> None:
         for start in range(0, len(DATA), 7_001):
             file.write(memoryview(DATA)[start : start + 7_001])

@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.index.building.arrays import array_header
-from devise_lib.index.building.merging import (
+from devise_lib.index.building.assembly import (
     ASSEMBLED,
-    Run,
     copy_file,
     copy_rows,
-    cut_lists,
-    merge_runs,
     write_files,
     write_index,
 )
+from devise_lib.index.building.merging import Run, cut_lists, merge_runs
 from devise_lib.index.building.plan import Plan
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import DIGEST, LIST

@@ -7,49 +7,29 @@ Source: the layout of FAISS's index files (index_write.cpp); the idea of merging
 is that of faiss/contrib/ondisk.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.index.building.arrays import StoredArray, array_header
+from devise_lib.index.building.arrays import StoredArray
 from devise_lib.index.building.plan import BuildPlan, Plan, finished_shards, part_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import (
     CODES,
-    DIGEST,
-    DIGESTS,
-    EXACT_ROWS,
-    EXACT_SCORES,
-    IDS,
-    LIST,
-    LISTS,
-    OWN,
-    REFINE,
     ROWS,
     SIZES,
 )
 from devise_lib.index.building.trained import TrainedIndex
 from devise_lib.index.factory import ID_BYTES
-from devise_lib.index.index_file import imbalance_of
 from devise_lib.index.manifest import (
-    BASE,
-    DIGESTS_FILE,
-    IDS_FILE,
-    INDEX_FILE,
-    LISTS_FILE,
     TRAINED_FILE,
 )
-from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k
-from devise_lib.storage.copies import WrittenFile, fetched, write_hashed
-from devise_lib.storage.stores import store_files
+from devise_lib.storage.copies import fetched, write_hashed
 
-COPY_BYTES = 8 * 2**20
-BUNDLE = "bundle"  # the folder of what is published
-ASSEMBLED = "assembled"
+LAYOUT = "layout"
 
 
 @dataclass(frozen=True)
@@ -100,7 +80,7 @@ def write_layout(plan: BuildPlan) -> Product:
     }
     written = write_hashed(plan.path("layout.npz"), lambda file: np.savez(file, **arrays))
     values = {"parts": len(bounds) - 1, "n": int(counts.sum())}
-    return plan.finish("layout", {"layout.npz": written}, values)
+    return plan.finish(LAYOUT, {"layout.npz": written}, values)
 
 
 def read_layout(plan: BuildPlan) -> Layout:
@@ -197,139 +177,7 @@ def merge_runs(plan: Plan, number: int, sizes: NDArray[np.int64], runs: Iterable
     return plan.finish(name, {f"{name}.lists": written}, {})
 
 
-def assemble(plan: BuildPlan) -> Product:
-    """Writes the index file and the ids from the parts and the shards, a few MiB at a time.
-
-    Returns:
-        The files; its values are the number of vectors `n`, the `imbalance` of the lists and the
-        mean `residual`, 1 - cosine, of vectors and centroids.
-    """
-    layout = read_layout(plan)
-    shards = finished_shards(plan)
-    with fetched(plan.path(TRAINED_FILE)) as path:
-        trained = TrainedIndex.load(path)
-
-    def write_refine(file: BinaryIO) -> None:
-        copy_rows([shard.path(REFINE) for shard in shards], file)
-
-    def write_rows(end: str, dtype: np.dtype[np.generic], file: BinaryIO) -> None:
-        file.write(array_header(dtype, (layout.n,)))
-        copy_rows([shard.path(end) for shard in shards], file)
-
-    files: dict[str, Callable[[BinaryIO], object]] = {
-        INDEX_FILE: partial(
-            write_index, plan, trained, layout.sizes, layout.parts, layout.n, write_refine
-        ),
-        IDS_FILE: partial(write_rows, IDS, np.dtype(f"S{plan.id_bytes}")),
-        LISTS_FILE: partial(write_rows, LISTS, LIST),
-        DIGESTS_FILE: partial(write_rows, DIGESTS, DIGEST),
-    }
-    if plan.segment == BASE:
-        files[TRAINED_FILE] = partial(copy_file, plan.path(TRAINED_FILE))
-    written = write_files(plan, plan.segment, files)
-    residual = sum(shard.values["residual"] for shard in shards)
-    values = {
-        "n": layout.n,
-        "imbalance": imbalance_of(layout.sizes),
-        "residual": residual / max(layout.n, 1),
-    }
-    return plan.finish(ASSEMBLED, written, values)
-
-
-def write_index(
-    plan: Plan,
-    trained: TrainedIndex,
-    sizes: NDArray[np.int64],
-    parts: int,
-    rows: int,
-    write_refine: Callable[[BinaryIO], object],
-    file: BinaryIO,
-) -> None:
-    """Writes an index file from its parts, a few MiB at a time.
-
-    Args:
-        plan: whose folder has the parts.
-        trained: the empty index.
-        sizes: (nlist,), the vectors of each list.
-        parts: their number.
-        rows: the number of rows.
-        write_refine: writes the codes that rank anew, in the order of rows.
-        file: to write.
-    """
-    frame = trained.frame(rows)
-    file.write(frame.head)
-    file.write(trained.lists_head(sizes))
-    for number in range(parts):
-        copy_file(plan.path(f"{part_name(number)}.lists"), file)
-    file.write(frame.middle)
-    if trained.refine_size:
-        write_refine(file)
-    file.write(frame.tail)
-
-
-def write_files(
-    plan: Plan, segment: str, files: Mapping[str, Callable[[BinaryIO], object]]
-) -> dict[str, WrittenFile]:
-    """Writes the files of a segment of the bundle; returns them by their paths in the plan."""
-    paths = {name: f"{BUNDLE}/{segment}/{name}" for name in files}
-    return {paths[name]: write_hashed(plan.path(paths[name]), files[name]) for name in files}
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The exact results of the queries.
-
-    Attributes:
-        rows, scores: (q, k), falling; a query is not among its own results. k is less than the
-            plan's where the index holds fewer other vectors.
-        own: (q,), the row of each query; -1 for one that is not indexed.
-    """
-
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    own: NDArray[np.int64]
-
-
-def read_truth(plan: BuildPlan) -> Truth:
-    """Merges the exact results of all shards."""
-    best: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
-    owns = []
-    offset = 0
-    for shard in finished_shards(plan):
-        found = {end: _whole(shard.path(end)) for end in (EXACT_ROWS, EXACT_SCORES, OWN)}
-        owns.append(np.where(found[OWN] >= 0, found[OWN] + offset, -1))
-        best = [merge_top_k([*best, (found[EXACT_ROWS] + offset, found[EXACT_SCORES])], plan.k + 1)]
-        offset += int(shard.values["rows"])
-    own = np.max(owns, axis=0)  # Each query is in one shard.
-    rows, scores = drop_self_matches(*best[0], own)
-    return Truth(rows, scores, own)
-
-
 def _spread(place: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns the targets of vectors that come list by list, `lengths` of each, from `place` on."""
     begins = np.cumsum(lengths) - lengths
     return np.repeat(place - begins, lengths) + np.arange(int(lengths.sum()))
-
-
-def _whole(path: str) -> NDArray[Any]:
-    stored = StoredArray.open(path)
-    return stored.rows(0, stored.shape[0])
-
-
-def copy_file(path: str, target: BinaryIO, start: int = 0, stop: int | None = None) -> None:
-    """Writes the bytes of a file from start up to stop, or up to its end, a few MiB at a time."""
-    if stop is None:
-        status = store_files().status(path)
-        if status is None:
-            raise FileNotFoundError(path)
-        stop = status.size
-    with store_files().open_range(path, start, stop) as file:
-        while start < stop and (chunk := file.read(min(COPY_BYTES, stop - start))):
-            target.write(chunk)
-            start += len(chunk)
-
-
-def copy_rows(paths: Iterable[str], target: BinaryIO) -> None:
-    """Writes the rows of arrays, one array after the other, without their headers."""
-    for path in paths:
-        copy_file(path, target, StoredArray.open(path).offset)

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from devise_lib.errors import InputError
 from devise_lib.index.building.arrays import save_array
+from devise_lib.index.building.assembly import copy_file
 from devise_lib.index.building.intake import take_in
-from devise_lib.index.building.merging import copy_file
 from devise_lib.index.building.plan import BuildPlan, centroids_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.training import Seeds, finish, train_part
@@ -40,6 +41,11 @@ def train_seeds(plan: BuildPlan, batches: Iterable[SampleBatch]) -> Product:
         InputError: no vector can be indexed, or there are fewer than lists.
     """
     queries, sample = _split(plan, batches)
+    if not len(sample):
+        raise InputError(
+            f"no vector of the sample can be indexed: EMBEDDINGS of {plan.model_id} are zeros, not "
+            f"finite or not of {plan.dimension} numbers; look at the model"
+        )
     parts = plan.space_parts if plan.space_parts > 1 else plan.index_key.nlist
     seeds = Seeds.train(plan.index_key, sample, parts, plan.seed, plan.gpu)
     files = {

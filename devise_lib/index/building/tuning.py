@@ -1,31 +1,17 @@
-"""Chooses the search settings that keep a promise, by measuring recall and speed of queries."""
+"""Chooses the search settings that keep a promise."""
 
 import json
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from devise_lib.errors import InputError
-from devise_lib.index.building.memory import mapped_bytes
-from devise_lib.index.building.merging import Truth
-from devise_lib.index.index_file import IndexFile, in_threads
+from devise_lib.index.building.meter import Asked, Meter
+from devise_lib.index.index_file import IndexFile
 from devise_lib.index.settings import Point, SearchSettings
-from devise_lib.numerics.retrieval import drop_self_matches
-from devise_lib.numerics.vectors import FloatArray
 
-Z = 1.96  # of the normal distribution, for an interval that holds the mean in 95 of 100 cases
-CHUNK = 64  # queries that are searched at once
-TIMED = 256  # queries whose time is measured, at most
-REPEATS, LONG_S = 5, 0.1  # a search is timed so often, unless it takes so long, in seconds
-ALONE = 32  # queries that are searched one by one, for the latency
 ENOUGH = 0.995  # a curve ends at this recall, or at the target if that is higher
 FACTORS = (1, 2, 4, 8, 16, 32, 64)  # of k, for an index with refinement
-TOLERANCE = 1e-5  # the last bits in which two ways to sum a product of float32 vectors differ
 
 
 @dataclass(frozen=True)
@@ -77,110 +63,6 @@ class Tuned:
         values = json.loads(text)
         curve = tuple(Point.from_dict(point) for point in values["curve"])
         return cls(**{**values, "point": Point.from_dict(values["point"]), "curve": curve})
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Queries with their exact results.
-
-    Attributes:
-        vectors: (q, d).
-        own: (q,), the row of each in the index, which does not count as a result; -1 for none.
-        least: (q,), the least score of the exact k results. A found score counts if it reaches it.
-        k: the number of exact results; 0 if the index holds no other vector.
-    """
-
-    vectors: FloatArray
-    own: NDArray[np.int64]
-    least: NDArray[np.float32]
-    k: int
-
-    @classmethod
-    def of(cls, vectors: FloatArray, truth: Truth) -> "Asked":
-        """Returns the queries with their truth."""
-        k = truth.scores.shape[1]
-        least = truth.scores.min(axis=1, initial=np.inf) - TOLERANCE
-        return cls(vectors, truth.own, least.astype(np.float32), k)
-
-    def halves(self) -> tuple["Asked", "Asked"]:
-        """Returns every other query, and the rest; a single query is in both."""
-        if len(self.vectors) == 1:
-            return self, self
-        return self._some(slice(0, None, 2)), self._some(slice(1, None, 2))
-
-    def _some(self, chosen: slice) -> "Asked":
-        return Asked(self.vectors[chosen], self.own[chosen], self.least[chosen], self.k)
-
-
-class Meter:
-    """Measures points of an index file within a bound of mapped memory."""
-
-    def __init__(self, index: IndexFile, threads: int, max_mapped: float = math.inf) -> None:
-        """Takes an index.
-
-        Args:
-            index: the file, open.
-            threads: for many queries at once.
-            max_mapped: the bytes of the file that may be in memory at once. The pages that were
-                read are given back when there are more.
-        """
-        self._index, self.threads, self._max_mapped = index, threads, max_mapped
-
-    def recalls(self, asked: Asked, settings: SearchSettings) -> NDArray[np.float64]:
-        """Returns the recall of each query, in [0, 1]."""
-        return np.concatenate([self._recalls(part, settings) for part in self._chunks(asked)])
-
-    def point(self, asked: Asked, settings: SearchSettings) -> Point:
-        """Returns recall and speed of some settings.
-
-        A query is searched before its time is measured, so what is measured is a search of pages
-        that are in memory.
-        """
-        recalls, spent, timed = [], 0.0, 0
-        for part in self._chunks(asked):
-            recalls.append(self._recalls(part, settings))
-            if timed < TIMED:
-                spent += self._seconds(part.vectors, part.k, settings, self.threads)
-                timed += len(part.vectors)
-        alone = asked.vectors[:ALONE]
-        self._index.search(alone, asked.k, settings)
-        each = sum(self._seconds(query[None], asked.k, settings, 1) for query in alone)
-        mean, half = mean_and_half_width(np.concatenate(recalls))
-        return Point(
-            settings=settings,
-            recall=mean,
-            low=max(0.0, mean - half),
-            high=min(1.0, mean + half),
-            queries_per_s=timed / spent,
-            latency_ms=1000 * each / len(alone),
-        )
-
-    def _recalls(self, asked: Asked, settings: SearchSettings) -> NDArray[np.float64]:
-        rows, scores = self._index.search(asked.vectors, asked.k + 1, settings)
-        _, others = drop_self_matches(rows, scores, asked.own)
-        return np.count_nonzero(others >= asked.least[:, None], axis=1) / asked.k
-
-    def _seconds(
-        self, queries: FloatArray, k: int, settings: SearchSettings, threads: int
-    ) -> float:
-        """Returns the time of a search; the least of several for a short one."""
-
-        def search() -> float:
-            times: list[float] = []
-            while len(times) < REPEATS and sum(times) < LONG_S:
-                start = time.perf_counter()
-                self._index.search(queries, k, settings)
-                times.append(time.perf_counter() - start)
-            return min(times)
-
-        return float(in_threads(threads, search))
-
-    def _chunks(self, asked: Asked) -> Iterator[Asked]:
-        for start in range(0, len(asked.vectors), CHUNK):
-            if mapped_bytes() > self._max_mapped:
-                self._index.reopen()
-            chosen = slice(start, start + CHUNK)
-            yield Asked(asked.vectors[chosen], asked.own[chosen], asked.least[chosen], asked.k)
 
 
 def tune(meter: Meter, index: IndexFile, asked: Asked, goal: Goal) -> Tuned:
@@ -270,16 +152,6 @@ def choose(curve: Sequence[Point], goal: Goal) -> Point:
         + f": the fastest take {quick.latency_ms:.2f} ms at {quick.settings}; raise it, or lower "
         "recall_target"
     )
-
-
-def mean_and_half_width(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Returns the mean of values (q,), and half of the width of its 95 % confidence interval.
-
-    The interval is that of the normal distribution, which means of many values follow.
-    """
-    if len(values) < 2:
-        return float(values.mean()), 0.0
-    return float(values.mean()), float(Z * values.std(ddof=1) / math.sqrt(len(values)))
 
 
 def _double(at: Callable[[int], Point], nlist: int, goal: Goal) -> Point:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config.search import BuildIndex
-from devise_lib.index.building.merging import ASSEMBLED, BUNDLE
+from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
 from devise_lib.index.building.plan import GIB, BuildPlan
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.tuning import Goal, Tuned

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.console import print_line
 from devise_lib.index.building.arrays import save_array
-from devise_lib.index.building.merging import BUNDLE
+from devise_lib.index.building.assembly import BUNDLE
 from devise_lib.index.building.plan import BuildPlan
 from devise_lib.index.manifest import WORD_VECTORS_FILE, WORDS_FILE
 from devise_lib.numerics.vectors import l2_normalize

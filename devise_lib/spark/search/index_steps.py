@@ -4,11 +4,11 @@
 |---|---|---|
 | seeds | one | a sample: that of all lists, or 256 vectors per part of the space |
 | centroids, from 4,096 lists on | one per part of the space | the part's share of the sample |
-| trained | one | all centroids, and a sample of 65,536 vectors and more |
+| trained, from 4,096 lists on | one | all centroids, and a sample of 65,536 vectors and more |
 | shards | one per shard | the codes of a shard, and the centroids |
-| layout | one | a number per list, and one per shard and part |
-| parts | one per part of the file | the lists of the part |
-| assembled | one | 8 MiB of the file, and the centroids |
+| merge | one | a number per list, and one per shard and part of the file; a single part |
+| parts, if there are several | one per part of the file | the lists of the part |
+| assembled, if there are several parts | one | 8 MiB of the file, and the centroids |
 | tuned | one | the pages of the index that queries read, up to a bound |
 
 The steps meet in a folder that all machines see (`index.building`). Each leaves a marker, and a
@@ -30,8 +30,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.console import print_line
+from devise_lib.index.building.assembly import ASSEMBLED, assemble
 from devise_lib.index.building.intake import take_in
-from devise_lib.index.building.merging import ASSEMBLED, assemble, write_layout, write_part
+from devise_lib.index.building.merging import LAYOUT, write_part
 from devise_lib.index.building.plan import BuildPlan, Plan, part_name, shard_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Queries, write_shard
@@ -39,16 +40,13 @@ from devise_lib.index.building.training_steps import (
     SEEDS,
     TRAINED,
     read_seeds,
-    take_trained,
     train_centroids,
     train_empty,
 )
-from devise_lib.spark.search.index_tasks import run_seeds, run_shards
+from devise_lib.spark.search.index_tasks import merge, run_seeds, run_shards
 from devise_lib.spark.search.spreading import place_of_column, spread
 from devise_lib.spark.search.step_runner import TASK, Batches, Cost, StepRunner
 from devise_lib.storage.stores import store_files
-
-LAYOUT = "layout"
 
 
 class IndexBuild:
@@ -69,12 +67,12 @@ class IndexBuild:
         numbers = range(plan.shards)
         if missing := [n for n in numbers if plan.done(shard_name(n)) is None]:
             self._write_shards(missing)
-        if plan.done(LAYOUT) is None:
-            self.runner.one(LAYOUT, partial(write_layout, plan))
-        parts = range(plan.require(LAYOUT).values["parts"])
-        missing = [n for n in parts if plan.done(part_name(n)) is None]
-        self.runner.each("parts", missing, partial(write_part, plan))
         if plan.done(ASSEMBLED) is None:
+            self.runner.one("merge", partial(merge, plan))
+        if plan.done(ASSEMBLED) is None:
+            parts = range(plan.require(LAYOUT).values["parts"])
+            missing = [n for n in parts if plan.done(part_name(n)) is None]
+            self.runner.each("parts", missing, partial(write_part, plan))
             self.runner.one(ASSEMBLED, partial(assemble, plan))
         return [plan.require(shard_name(number)) for number in numbers]
 
@@ -89,20 +87,15 @@ class IndexBuild:
 
     def _train(self) -> None:
         plan = self._plan
-        if plan.base:
-            rows = smallest_hashes(self._embeddings, plan, plan.queries)
-            in_order = rows.repartition(1).sortWithinPartitions("hash", "photo_id")
-            self.runner.over(SEEDS, in_order, partial(run_seeds, plan))
-            self.runner.one(TRAINED, partial(take_trained, plan))
-            return
         if plan.done(SEEDS) is None:
-            rows = smallest_hashes(self._embeddings, plan, plan.queries + plan.seed_points)
+            count = plan.queries + (0 if plan.base else plan.seed_points)
+            rows = smallest_hashes(self._embeddings, plan, count)
             in_order = rows.repartition(1).sortWithinPartitions("hash", "photo_id")
             self.runner.over(SEEDS, in_order, partial(run_seeds, plan))
-        if plan.space_parts > 1:
+        if plan.done(TRAINED) is None:  # The first step trains a small index as a whole.
             rows = smallest_hashes(self._embeddings, plan, plan.queries + plan.list_points)
             self._train_parts(rows)
-        self.runner.one(TRAINED, partial(train_empty, plan))
+            self.runner.one(TRAINED, partial(train_empty, plan))
 
     def _train_parts(self, sample: DataFrame) -> None:
         """Train the centroids of each part of the space on the photos that lie there."""

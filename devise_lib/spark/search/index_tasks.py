@@ -5,12 +5,21 @@ from itertools import groupby
 from operator import itemgetter
 
 from devise_lib.errors import InputError
+from devise_lib.index.building.assembly import BUNDLE, assemble
 from devise_lib.index.building.memory import threads_here
-from devise_lib.index.building.merging import BUNDLE, read_truth
-from devise_lib.index.building.plan import BuildPlan
+from devise_lib.index.building.merging import LAYOUT, write_layout, write_part
+from devise_lib.index.building.meter import Asked, Meter
+from devise_lib.index.building.plan import BuildPlan, part_name
 from devise_lib.index.building.shards import Batch, Queries, write_shard
-from devise_lib.index.building.training_steps import SampleBatch, keep_queries, train_seeds
-from devise_lib.index.building.tuning import Asked, Goal, Meter, tune
+from devise_lib.index.building.training_steps import (
+    SampleBatch,
+    keep_queries,
+    take_trained,
+    train_empty,
+    train_seeds,
+)
+from devise_lib.index.building.truth import read_truth
+from devise_lib.index.building.tuning import Goal, tune
 from devise_lib.index.index_file import IndexFile
 from devise_lib.index.manifest import INDEX_FILE
 from devise_lib.spark.search.spreading import by_shard
@@ -21,9 +30,25 @@ from devise_lib.storage.copies import fetched
 def run_seeds(plan: BuildPlan, batches: Batches) -> Iterator[Cost]:
     """Train on the sample, or only keep its queries for an index that is trained already."""
     with Cost(0) as cost:
-        work = keep_queries if plan.base else train_seeds
-        work(plan, (SampleBatch(b["photo_id"], b["embedding"]) for b in batches))
+        sample = (SampleBatch(b["photo_id"], b["embedding"]) for b in batches)
+        if plan.base:
+            keep_queries(plan, sample)
+            take_trained(plan)
+        else:
+            train_seeds(plan, sample)
+            if plan.space_parts == 1:
+                train_empty(plan)
     yield cost
+
+
+def merge(plan: BuildPlan) -> None:
+    """Cut the lists into parts; where there is one, merge it and write the index file."""
+    if plan.done(LAYOUT) is None:
+        write_layout(plan)
+    if plan.require(LAYOUT).values["parts"] == 1:
+        if plan.done(part_name(0)) is None:
+            write_part(plan, 0)
+        assemble(plan)
 
 
 def run_shards(plan: BuildPlan, batches: Batches) -> Iterator[Cost]:

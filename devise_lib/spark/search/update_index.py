@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from devise_lib.config.search import BuildIndex
 from devise_lib.console import print_line
 from devise_lib.index.building.arrays import StoredArray, save_array
+from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
 from devise_lib.index.building.compaction import (
     CompactionPlan,
     assemble_compact,
@@ -22,7 +23,7 @@ from devise_lib.index.building.compaction import (
     write_compact_layout,
     write_compact_part,
 )
-from devise_lib.index.building.merging import ASSEMBLED, BUNDLE
+from devise_lib.index.building.merging import LAYOUT
 from devise_lib.index.building.plan import (
     GIB,
     BuildPlan,
@@ -53,7 +54,7 @@ from devise_lib.spark.search.build_index import (
     segment_of,
 )
 from devise_lib.spark.search.index_plan import TASKS_PER_CORE
-from devise_lib.spark.search.index_steps import LAYOUT, IndexBuild, drop_damaged
+from devise_lib.spark.search.index_steps import IndexBuild, drop_damaged
 from devise_lib.spark.search.indexed_photos import changes
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.caching import on_disk

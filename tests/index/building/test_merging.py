@@ -12,14 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devise_lib.index.building.arrays import StoredArray
-from devise_lib.index.building.merging import (
-    cut_lists,
-    read_layout,
-    read_truth,
-    write_layout,
-)
+from devise_lib.index.building.merging import cut_lists, read_layout, write_layout
 from devise_lib.index.building.plan import finished_shards
 from devise_lib.index.building.shards import write_shard
+from devise_lib.index.building.truth import read_truth
 from devise_lib.index.factory import IndexKey
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.numerics.vectors import l2_normalize
@@ -151,7 +147,7 @@ def test_a_missing_shard_is_named(tmp_path):
     put_trained(plan, trained(plan.key), ["nobody"], VECTORS[:1])
     for number in (0, 3):
         write_shard(plan, number, [])
-    with pytest.raises(RuntimeError, match="lacks .*000001"):
+    with pytest.raises(RuntimeError, match=r"lacks .*000001"):
         write_layout(plan)
 
 

@@ -119,6 +119,13 @@ def test_an_index_of_two_levels_finds_a_vector_in_its_list():
     assert index.encode(POINTS).lists.tolist() == nearest(POINTS, centroids).tolist()
 
 
+def test_a_graph_over_the_centroids_finds_the_nearest_nearly_always():
+    key = key_of("IVF900_HNSW8,SQ8")
+    seeds = Seeds.train(key, POINTS, 2, seed=0)
+    index = finish(key, seeds, POINTS[:900], POINTS)
+    assert (index.encode(POINTS).lists == nearest(POINTS, POINTS[:900])).mean() > 0.99
+
+
 def test_centroids_have_unit_norm():
     centroids = Seeds.train(key_of("IVF8,SQ8"), POINTS, 8, seed=0).centroids
     np.testing.assert_allclose(np.linalg.norm(centroids, axis=1), 1, atol=1e-5)

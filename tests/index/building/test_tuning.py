@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.errors import InputError
-from devise_lib.index.building.merging import Truth
-from devise_lib.index.building.tuning import (
-    Asked,
-    Goal,
-    Meter,
-    Tuned,
-    choose,
-    explore,
-    mean_and_half_width,
-    tune,
-)
+from devise_lib.index.building.meter import Asked, Meter, mean_and_half_width
+from devise_lib.index.building.truth import Truth
+from devise_lib.index.building.tuning import Goal, Tuned, choose, explore, tune
 from devise_lib.index.index_file import IndexFile
 from devise_lib.index.settings import Point, SearchSettings
 from devise_lib.numerics.retrieval import drop_self_matches, top_k

@@ -1,36 +1,47 @@
+"""Index bundles from EMBEDDINGS. Spark reads the table, spreads its rows and runs the tasks."""
+
+import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from devise_lib.command_line import find_input_error
 from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import index_root, read_current, verify
-from devise_lib.spark.search.build_index import build_bundle, measure, sample_photos, write_recall
+from devise_lib.index.places import place_of
+from devise_lib.numerics.retrieval import top_k
+from devise_lib.spark.search import index_plan
+from devise_lib.spark.search.build_index import build_bundle, write_recall
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.tables.schemas import EMBEDDINGS
-from tests.embedded import MODEL, as_rows, clustered, names
+from tests.embedded import MODEL, as_rows, clustered, names, write_embeddings
 from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
 
-N = 300
+N = 400
 VECTORS = clustered(N)
-
-
-@pytest.fixture(scope="module")
-def embeddings(spark):
-    return spark.createDataFrame(as_rows(VECTORS), EMBEDDINGS).repartition(3).cache()
+IDS = names(N)
+IN_ORDER = sorted(range(N), key=lambda i: (place_of(IDS[i]), IDS[i]))
+BAD = {
+    "null": None,
+    "short": np.ones(15),
+    "zero": np.zeros(16),
+    "nan": np.full(16, np.nan),
+    "inf": np.array([np.inf] + [0.0] * 15),
+}
 
 
 def config_in(folder, **changes):
-    return BuildIndex(work_dir=str(folder), **{"k": 5, "queries": 20, "shard_rows": 90, **changes})
+    values = {"k": 5, "queries": 40, "recall_target": 0.8, **changes}
+    return BuildIndex(work_dir=str(folder), **values)
 
 
-def build(embeddings, config):
-    return build_bundle(embeddings, config, MODEL, 7, "run")
+def build(spark, config, rows, partitions=3):
+    tables = Tables.of(spark, config)
+    write_embeddings(spark, config, rows, partitions)
+    return build_bundle(tables, config, MODEL, "run")
 
 
 @pytest.fixture(scope="module")
@@ -39,103 +50,122 @@ def work(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bundle(embeddings, work):
-    """Of all photos, in a work folder that has nothing else."""
-    return build(embeddings, config_in(work, recall_target=0.8))
+def bundle(spark, work):
+    """Of all photos, those that cannot be indexed among them, and of another model."""
+    rows = as_rows(VECTORS) + as_rows(BAD.values(), photo_ids=BAD)
+    twice = as_rows(VECTORS[:1], photo_ids=IDS[:1])
+    return build(spark, config_in(work), rows + twice + as_rows(VECTORS[:9], "devise-v2"))
 
 
-def test_the_bundle_holds_every_photo_in_the_order_of_its_id(bundle):
+def test_rows_are_in_the_order_of_their_places_and_hold_every_vector(bundle):
     verify(bundle)
-    ids = pq.read_table(Path(bundle.folder) / "ids.parquet").to_pydict()
-    assert ids == {"row": list(range(N)), "photo_id": sorted(names(N))}
-    vector_of = dict(zip(names(N), VECTORS, strict=True))
-    in_order = np.stack([vector_of[name] for name in sorted(names(N))])
-    rows, scores = bundle.open_index().search(in_order, 1, bundle.manifest.nlist)
-    assert rows[:, 0].tolist() == list(range(N))
-    np.testing.assert_allclose(scores, 1, atol=1e-5)
+    index = bundle.open()
+    assert index.photo_ids(np.arange(N)).tolist() == [IDS[i] for i in IN_ORDER]
+    found = index.search_all(VECTORS[IN_ORDER], 1)
+    assert found.rows[:, 0].tolist() == list(range(N))
+    np.testing.assert_allclose(found.scores, 1, atol=1e-5)
 
 
 def test_the_manifest_says_what_was_built(bundle):
     made = bundle.manifest
-    assert (made.model_id, made.table, made.table_version, made.run_id) == (
-        (MODEL, "embeddings", 7, "run")
+    assert (made.model_id, made.table, made.table_version, made.run_id, made.n) == (
+        (MODEL, "embeddings", 1, "run", N)
     )
-    assert (made.n, made.dimension, made.k, made.queries) == (N, 16, 5, 20)
-    assert made.nlist == (N - 20) // 39
-    assert made.recall >= made.recall_target == 0.8
-    assert made.recall in [point.recall for point in made.curve if point.nprobe == made.nprobe]
+    assert (made.index_key, made.dimension, made.k) == ("IVF9,Flat", 16, 5)
+    assert made.queries == 20  # the other half has chosen the settings
+    assert made.point.low <= made.point.recall <= made.point.high
+    assert made.settings in [point.settings for point in made.curve]
+    assert {"seeds", "trained", "shards", "layout", "parts", "assembled", "tuned"} <= set(
+        made.costs
+    )
+    assert all(2**24 < cost.peak_bytes < 2**32 for cost in made.costs.values())
 
 
-def test_partitions_and_shards_do_not_change_the_bundle(embeddings, bundle, tmp_path):
-    config = config_in(tmp_path, recall_target=0.8, shard_rows=1000)
-    one = build(embeddings.coalesce(1), config)
-    assert one.manifest == bundle.manifest
-    assert one.name == bundle.name
+def test_what_cannot_be_indexed_is_in_quarantine_with_its_id(bundle, work):
+    assert bundle.manifest.rejected == {
+        **{"wrong_length": 2, "zero_vector": 1, "not_finite": 2},
+        "duplicate_id": 1,
+    }
+    rows = {row["photo_id"]: row for row in read_rows(work, "quarantine")}
+    assert {name: row["reason"] for name, row in rows.items()} == {
+        **{"null": "wrong_length", "short": "wrong_length", "zero": "zero_vector"},
+        **{"nan": "not_finite", "inf": "not_finite", IDS[0]: "duplicate_id"},
+    }
+    assert {(row["stage"], row["model_id"], row["photo_set"]) for row in rows.values()} == {
+        ("build_index", MODEL, "test")
+    }
+    assert rows["short"]["message"] == "the embedding has 15 numbers, want 16"
 
 
-def test_nothing_but_the_bundle_and_current_is_left(bundle, work):
-    root = Path(index_root(str(work)))
-    assert sorted(path.name for path in root.iterdir()) == sorted(["CURRENT", bundle.name])
+def test_the_order_of_rows_and_the_number_of_shards_do_not_change_the_bundle(
+    spark, tmp_path, monkeypatch
+):
+    few = build(spark, config_in(tmp_path), as_rows(VECTORS), partitions=1)
+    monkeypatch.setattr(index_plan, "TASKS_PER_CORE", 8)
+    many = build(spark, config_in(tmp_path), as_rows(VECTORS[::-1], photo_ids=IDS[::-1]))
+    assert many.manifest.costs["shards"].tasks > few.manifest.costs["shards"].tasks
+    assert many.manifest.files == few.manifest.files
 
 
-def test_a_build_that_fails_leaves_the_bundle_that_was_there(embeddings, bundle, work):
-    with pytest.raises(Exception, match="nlist is 281") as failure:
-        build(embeddings, config_in(work, nlist=281))
-    message = str(find_input_error(failure.value))
-    assert message.startswith("nlist is 281, but there are only 280 vectors to train")
-    assert read_current(str(work)) == bundle
-    root = Path(index_root(str(work)))
-    assert sorted(path.name for path in root.iterdir()) == sorted(["CURRENT", bundle.name])
+def test_the_promise_holds_for_queries_that_it_has_not_seen(spark, tmp_path):
+    vectors = clustered(3000, d=24, clusters=60)
+    config = config_in(tmp_path, recall_target=0.9, queries=400, k=10)
+    bundle = build(spark, config, as_rows(vectors[:2800]))
+    exact, _ = top_k(vectors[2800:], vectors[:2800], 10)
+    index = bundle.open()
+    found = index.photo_ids(index.search(vectors[2800:], 10).rows)
+    wanted = np.array(names(2800))[exact]
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, wanted, strict=True)])
+    assert recall >= 0.9 - 0.03
+    assert bundle.manifest.settings.nprobe < bundle.manifest.nlist  # the promise costs something
 
 
-def test_what_a_killed_build_left_does_not_get_into_the_next(embeddings, tmp_path):
-    root = Path(index_root(str(tmp_path)))
-    shards = root / f".{MODEL}-v7.draft" / "shards"
-    shards.mkdir(parents=True)
-    (shards / "000009.faiss").write_text("half of a shard")
-    verify(build(embeddings, config_in(tmp_path)))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"index_key": "IVF401,Flat"}, "vectors to train 401 lists on"),
+        ({"index_key": "HNSW32"}, "index_key is 'HNSW32': want an inverted file"),
+        ({"bytes_per_vector": 8}, "8.0 bytes per vector are too few"),
+        ({"max_memory_gib": 0.3}, "max_memory_gib is 0.3, but 9 centroids of 16 numbers need"),
+        ({"max_latency_ms": 1e-6}, "no search settings answer within max_latency_ms 1e-06"),
+        ({"index_key": "IVF9,PQ1x4", "recall_target": 0.99}, "no search settings reach recall_t"),
+    ],
+)
+def test_what_cannot_be_met_is_said_and_leaves_the_bundle_that_was_there(
+    spark, bundle, work, changes, message
+):
+    config = config_in(work, **changes)
+    with pytest.raises(Exception, match=r".") as failure:
+        build_bundle(Tables.of(spark, config), config, MODEL, "run")
+    assert message in str(find_input_error(failure.value))
+    assert read_current(str(work)).name == bundle.name
 
 
 @pytest.mark.parametrize("n", [1, 12])
 def test_few_photos_make_an_index_too(spark, tmp_path, n):
-    few = spark.createDataFrame(as_rows(VECTORS[:n]), EMBEDDINGS)
-    bundle = build(few, config_in(tmp_path))
+    bundle = build(spark, config_in(tmp_path), as_rows(VECTORS[:n]))
     verify(bundle)
-    assert (bundle.manifest.n, bundle.manifest.nlist, bundle.manifest.recall) == (n, 1, 1.0)
+    made = bundle.manifest
+    assert (made.n, made.nlist, made.point.recall) == (n, 1, 1.0)
+    assert made.k == min(5, n - 1)
 
 
-def test_no_photo_is_refused_with_the_job_to_run(embeddings, tmp_path):
+def test_no_photo_or_none_with_a_vector_is_refused(spark, tmp_path):
+    config = config_in(tmp_path)
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v1: run embed"):
-        build(embeddings.where("false"), config_in(tmp_path))
-    assert not Path(index_root(str(tmp_path))).exists()
+        build(spark, config, as_rows(VECTORS[:3], "devise-v2"))
+    with pytest.raises(Exception, match="no vector of the sample can be indexed"):
+        build(spark, config, as_rows([np.zeros(16), np.zeros(16)]))
+    assert not Path(index_root(str(tmp_path)), "CURRENT").exists()
 
 
-@pytest.mark.parametrize("wrong", [np.ones(15), None])
-def test_embeddings_that_differ_in_length_are_refused(spark, wrong):
-    rows = as_rows([VECTORS[0], wrong, VECTORS[2]])
-    with pytest.raises(InputError, match="want one length"):
-        measure(spark.createDataFrame(rows, EMBEDDINGS), MODEL)
-
-
-def test_the_sample_is_as_large_as_asked_and_keeps_queries_apart(embeddings):
-    rows = sample_photos(embeddings, N, queries=20, train_size=100, seed=0).collect()
-    assert len(rows) == len({row["photo_id"] for row in rows}) == 120
-    assert sum(row["is_query"] for row in rows) == 20
-
-
-def test_the_sample_depends_on_ids_and_seed_alone(embeddings):
-    def chosen(df, seed):
-        rows = sample_photos(df, N, queries=20, train_size=100, seed=seed).collect()
-        return {(row["photo_id"], row["is_query"]) for row in rows}
-
-    assert chosen(embeddings, 1) == chosen(embeddings.repartition(7), 1)
-    assert chosen(embeddings, 1) != chosen(embeddings, 2)
-
-
-def test_at_most_a_tenth_are_queries(embeddings):
-    rows = sample_photos(embeddings, N, queries=500, train_size=1000, seed=0).collect()
-    assert len(rows) == N
-    assert sum(row["is_query"] for row in rows) == N // 10
+def test_old_bundles_are_removed_but_for_those_that_are_kept(spark, tmp_path):
+    root = Path(index_root(str(tmp_path)))
+    made = [
+        build(spark, config_in(tmp_path, keep_bundles=2), as_rows(VECTORS[:n])).name
+        for n in (30, 40, 50)
+    ]
+    assert sorted(path.name for path in root.iterdir()) == sorted(["CURRENT", *made[1:]])
 
 
 def test_recall_replaces_what_the_model_had_in_metrics(spark, bundle, tmp_path):
@@ -144,10 +174,34 @@ def test_recall_replaces_what_the_model_had_in_metrics(spark, bundle, tmp_path):
     kept = tables.read("metrics").first().asDict() | {"method": "devise", "value": 0.1}
     tables.append("metrics", spark.createDataFrame([kept], tables.read("metrics").schema))
     write_recall(tables, bundle)
-    found = read_rows(tmp_path, "metrics")
-    rows = {row["method"]: row for row in found}
-    assert len(found) == 2
-    assert rows["devise"]["value"] == 0.1
+    rows = {row["method"]: row for row in read_rows(tmp_path, "metrics")}
+    assert (len(rows), rows["devise"]["value"]) == (2, 0.1)
     ivf = rows["ivf"]
     assert (ivf["metric"], ivf["k"], ivf["candidate_set"]) == ("recall", 5, "exact_search")
-    assert (ivf["value"], ivf["model_id"]) == (bundle.manifest.recall, MODEL)
+    assert (ivf["value"], ivf["model_id"]) == (bundle.manifest.point.recall, MODEL)
+
+
+def test_a_broken_off_build_goes_on_where_it_was(spark, tmp_path, capsys):
+    """The promise that failed after hours is lowered; shards and index are not made again."""
+    config = config_in(tmp_path, index_key="IVF9,PQ1x4", recall_target=0.99)
+    with pytest.raises(Exception, match="no search settings reach"):
+        build(spark, config, as_rows(VECTORS))
+    [draft] = [path for path in Path(index_root(str(tmp_path))).iterdir() if path.is_dir()]
+    damaged, short = draft / "shards" / "000002.codes.npy", draft / "shards" / "000003.ids.npy"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\xff")
+    short.write_bytes(short.read_bytes()[:-9])
+    write_embeddings(spark, config, as_rows(VECTORS[:50]))  # a newer version of the table
+
+    lower = config.model_copy(update={"recall_target": 0.05})
+    plan = json.loads((draft / "plan.json").read_text())
+    bundle = build_bundle(Tables.of(spark, lower), lower, MODEL, "run")
+    said = capsys.readouterr().out
+    assert f"goes on with a build of version {plan['table_version']} of EMBEDDINGS" in said
+    assert "shards/000002 is damaged: it is made again" in said
+    made = bundle.manifest
+    assert (made.table_version, made.n) == (plan["table_version"], N)
+    assert made.costs["shards"].tasks == 2
+    assert "seeds" not in made.costs
+    assert not draft.exists()
+    fresh = config.model_copy(update={"recall_target": 0.05, "work_dir": str(tmp_path / "fresh")})
+    assert build(spark, fresh, as_rows(VECTORS)).manifest.files == made.files
