@@ -31,7 +31,7 @@ MAY_USE = {
         "storage",
     },
     "training": {"numerics", "paths", "storage", "training_choices", "vision"},
-    "index": {"numerics", "paths", "storage"},
+    "index": {"numerics", "paths", "reasons", "storage"},
     "search": {"numerics", "index"},
     "sample": {"numerics"},
     "report": {"console", "numerics"},

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.index.manifest import AGAIN
 from devise_lib.index.settings import SearchSettings
 from devise_lib.numerics.vectors import FloatArray
 
@@ -158,6 +159,18 @@ class IndexFile:
             for place in reversed(range(self._index.chain.size())):
                 vector = self._index.chain.at(place).reverse_transform(vector)
         return vector[0]
+
+
+def map_array(path: Path, memory_map: bool = True) -> NDArray[Any]:
+    """Returns the array in a file, memory-mapped or loaded.
+
+    Raises:
+        InputError: there is no such file, or no array in it.
+    """
+    try:
+        return np.load(path, mmap_mode="r" if memory_map else None)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is missing or no array ({error}): {AGAIN}") from error
 
 
 def imbalance_of(sizes: NDArray[np.int64]) -> float:

@@ -3,7 +3,6 @@
 It needs faiss and numpy alone for a bundle on a local disk.
 """
 
-import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.index.index_file import IndexFile, imbalance_of
+from devise_lib.index.index_file import IndexFile, imbalance_of, map_array
 from devise_lib.index.manifest import (
     AGAIN,
     IDS_FILE,
@@ -24,7 +23,7 @@ from devise_lib.index.manifest import (
     REMOVED_FILE,
     Manifest,
 )
-from devise_lib.index.places import place_of
+from devise_lib.index.places import find_id
 from devise_lib.index.selection import Among, Selector, selectors
 from devise_lib.index.settings import SearchSettings
 from devise_lib.index.word_vectors import mean_of_words
@@ -68,7 +67,7 @@ class SearchIndex:
             for segment in manifest.segments
         ]
         self._ids = [
-            _map(folder / segment.name / IDS_FILE, memory_map) for segment in manifest.segments
+            map_array(folder / segment.name / IDS_FILE, memory_map) for segment in manifest.segments
         ]
         self._removed = np.zeros(0, np.int64)
         if manifest.removed:
@@ -222,15 +221,13 @@ class SearchIndex:
 
     def row_of(self, photo_id: str) -> int | None:
         """Returns the row of a photo; None if the bundle lacks it, or it is removed."""
-        wanted = place_of(photo_id), photo_id.encode()
-        for segment, ids in zip(reversed(self.manifest.segments), reversed(self._ids), strict=True):
+        pairs = zip(reversed(self.manifest.segments), reversed(self._ids), strict=True)
+        for segment, ids in pairs:
             ends = (*segment.sections[1:], segment.rows)
             for start, stop in zip(segment.sections, ends, strict=True):
-                at = bisect.bisect_left(ids, wanted, start, stop, key=_order)
-                if at < stop and ids[at] == wanted[1]:
-                    row = segment.first_row + at
-                    if not self._is_removed(row):
-                        return row
+                at = find_id(ids, photo_id, start, stop)
+                if at is not None and not self._is_removed(segment.first_row + at):
+                    return segment.first_row + at
         return None
 
     def vector_of(self, row: int) -> NDArray[np.float32]:
@@ -241,7 +238,7 @@ class SearchIndex:
         """
         for segment, index in zip(self.manifest.segments, self._indexes, strict=True):
             if 0 <= row - segment.first_row < segment.rows:
-                lists = _map(self.folder / segment.name / LISTS_FILE, memory_map=True)
+                lists = map_array(self.folder / segment.name / LISTS_FILE, memory_map=True)
                 local = row - segment.first_row
                 if lists[local] < 0:
                     raise InputError(f"row {row} of {self.folder} is removed")
@@ -299,14 +296,3 @@ class SearchIndex:
                 f"want queries of unit L2 norm, but query {wrong[0]} has {norms[wrong[0]]:.4g}: "
                 "divide each by its norm"
             )
-
-
-def _order(name: np.bytes_) -> tuple[int, bytes]:
-    return place_of(bytes(name).decode()), bytes(name)
-
-
-def _map(path: Path, memory_map: bool) -> NDArray[np.bytes_]:
-    try:
-        return np.load(path, mmap_mode="r" if memory_map else None)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is missing or no array ({error}): {AGAIN}") from error

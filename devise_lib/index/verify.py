@@ -22,7 +22,7 @@ from devise_lib.index.manifest import (
     Manifest,
     Segment,
 )
-from devise_lib.index.places import place_of
+from devise_lib.index.places import order_of
 from devise_lib.storage.files import file_sha256
 
 PROBES = 1_000  # rows whose place is compared with that of the next row, per segment
@@ -86,7 +86,7 @@ def _check_segment(folder: Path, name: str, segment: Segment, manifest: Manifest
     rng = np.random.default_rng(0)
     for start, stop in zip(segment.sections, ends, strict=True):
         for row in np.unique(rng.integers(start, max(stop - 1, start + 1), PROBES)):
-            if row + 1 < stop and _key(ids[row]) >= _key(ids[row + 1]):
+            if row + 1 < stop and order_of(ids[row]) >= order_of(ids[row + 1]):
                 raise InputError(f"{name}/{IDS_FILE} is not in order at row {row}: {AGAIN}")
 
 
@@ -98,10 +98,6 @@ def _check_words(folder: Path, name: str, manifest: Manifest) -> None:
             f"{name} has {len(words)} words and vectors {shape}; the manifest says "
             f"{manifest.words} of {manifest.dimension} numbers: {AGAIN}"
         )
-
-
-def _key(photo_id: np.bytes_) -> tuple[int, bytes]:
-    return place_of(bytes(photo_id).decode()), bytes(photo_id)
 
 
 def main(arguments: list[str]) -> int:

@@ -221,7 +221,7 @@ def test_of_a_word_that_is_there_twice_the_first_counts(tmp_path):
 
 
 def test_a_bundle_without_words_says_how_to_have_them(one):
-    with pytest.raises(InputError, match="carries no words: build it with carry_words = true"):
+    with pytest.raises(InputError, match="carries no words: build it with carry_words above 0"):
         SearchIndex.open(one.folder).search_words(["snow"], 3)
 
 

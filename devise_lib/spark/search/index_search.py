@@ -28,7 +28,8 @@ from devise_lib.index.building.intake import take_in
 from devise_lib.index.building.plan import Plan, shard_count
 from devise_lib.index.building.training import set_threads
 from devise_lib.index.bundle import Bundle, index_root, read_bundle
-from devise_lib.index.reader import Among, SearchIndex
+from devise_lib.index.reader import SearchIndex
+from devise_lib.index.selection import Among
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.index_steps import drop_damaged
