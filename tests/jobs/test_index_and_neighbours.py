@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import mlflow
 import pytest
+from mlflow import MlflowClient
 
 from devise_lib import tracking
 from devise_lib.config.search import BuildIndex, BuildSignatures, FindNeighbours
@@ -120,15 +121,21 @@ def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
 
 def test_recall_goes_to_metrics_and_to_the_run(indexed, workplace):
     folder, record = indexed
-    made = read_current(str(folder)).manifest
+    bundle = read_current(str(folder))
+    made = bundle.manifest
     [row] = read_rows(folder, "metrics")
-    assert (row["run_id"], row["value"]) == (record.run_id, made.recall)
+    assert (row["run_id"], row["value"]) == (record.run_id, made.point.recall)
     workplace.configure(BuildIndex)  # connects to the store
     run = mlflow.get_run(record.run_id)
-    assert run.data.metrics["recall_at_7"] == made.recall
-    assert run.data.metrics["nprobe"] == made.nprobe
-    assert run.data.params["index_key"] == made.index_key
+    assert run.data.metrics["recall_at_7"] == made.point.recall
+    assert run.data.metrics["nprobe"] == made.settings.nprobe
+    assert run.data.metrics["shards_peak_mib"] > 50
+    assert run.data.params["built_index_key"] == made.index_key
     assert made.run_id == record.run_id
+    kept = MlflowClient().list_artifacts(record.run_id, "index")
+    assert sorted(Path(each.path).name for each in kept) == ["curve.svg", "manifest.json"]
+    manifest = mlflow.artifacts.load_text(f"runs:/{record.run_id}/index/manifest.json")
+    assert manifest == Path(bundle.folder, "manifest.json").read_text()
 
 
 def test_neighbours_by_signatures_are_the_near_ones(signed):

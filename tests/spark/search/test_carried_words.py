@@ -1,0 +1,67 @@
+"""Words in a bundle. Spark chooses the commonest words and joins them with the labels."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from devise_lib.config.search import BuildIndex
+from devise_lib.index.bundle import verify
+from devise_lib.spark.labels.word_space import id_of_words
+from devise_lib.spark.search.build_index import build_bundle
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import LABELS, WORD_VECTORS
+from tests.embedded import MODEL, as_rows, clustered, write_embeddings
+from tests.rows import row_of
+
+pytestmark = pytest.mark.spark
+
+VECTORS = clustered(40)
+WORDS = {"the": 1, "wolf": 2, "snow_leopard": 3, "rare": 4}
+
+
+@pytest.fixture(scope="module")
+def work(spark, tmp_path_factory):
+    """A work folder with embeddings, three words with vectors and one without, and two labels."""
+    config = BuildIndex(work_dir=str(tmp_path_factory.mktemp("work")))
+    tables = Tables.of(spark, config)
+    write_embeddings(spark, config, as_rows(VECTORS))
+    words = [
+        row_of(WORD_VECTORS, word=word, rank=rank, vector=(2 * VECTORS[rank]).tolist())
+        for word, rank in WORDS.items()
+    ]
+    tables.overwrite("word_vectors", spark.createDataFrame(words, WORD_VECTORS))
+    words_id = id_of_words(tables.read("word_vectors"))
+    labels = [
+        row_of(LABELS, label=label, label_set="s", term=term, words_id=words_id, vector=vector)
+        for label, term, vector in [
+            *(("n1", "wolf", VECTORS[9].tolist()), ("n2", "sea\nlion", VECTORS[8].tolist())),
+            ("n3", "unknown", None),
+        ]
+    ]
+    tables.overwrite("labels", spark.createDataFrame(labels, LABELS))
+    return SimpleNamespace(tables=tables, config=config, words_id=words_id)
+
+
+def build(work, words_id, **changes):
+    config = work.config.model_copy(update=changes)
+    return build_bundle(work.tables, config, MODEL, "run", words_id)
+
+
+def test_a_bundle_is_searched_by_labels_and_by_its_commonest_words(work):
+    bundle = build(work, work.words_id, carry_words=3)
+    verify(bundle)
+    index = bundle.open()
+    assert (index.folder / "words.txt").read_text() == "sea lion\nwolf\nthe\nsnow_leopard\n"
+    np.testing.assert_allclose(np.load(index.folder / "words.npy"), VECTORS[[8, 9, 1, 3]], 1e-5)
+    found = index.search_words(["snow_leopard"], 1)
+    assert found.scores[0, 0] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("words_id", "count"), [("", 3), ("816-00", 3), (None, 0)])
+def test_words_that_are_not_wanted_or_are_other_ones_stay_out(work, words_id, count, capsys):
+    words_id = work.words_id if words_id is None else words_id
+    bundle = build(work, words_id, carry_words=count)
+    assert bundle.manifest.words == 0
+    assert "words.txt" not in bundle.manifest.files
+    assert ("LABELS are of other word vectors" in capsys.readouterr().out) == (words_id == "816-00")
