@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -165,12 +164,12 @@ def test_faiss_opens_the_published_index_and_finds_each_photo_by_its_own_vector(
 
     bundle = small_run / "index" / (small_run / "index/CURRENT").read_text().strip()
     manifest = json.loads((bundle / "manifest.json").read_text())
-    index = faiss.read_index(str(bundle / "index.faiss"))
+    index = faiss.read_index(str(bundle / "base" / "index.faiss"))
     embedded = table(small_run, "embeddings", ["photo_id", "embedding", "model_id"])
     assert index.ntotal == manifest["n"] == len(embedded)
     assert index.nlist == manifest["nlist"] > 1
     assert manifest["model_id"] == embedded["model_id"][0]
-    ids = pq.read_table(bundle / "ids.parquet").to_pandas().set_index("row")["photo_id"]
+    ids = np.load(bundle / "base" / "ids.npy").astype(str)
     index.nprobe = index.nlist
     vectors = np.stack(embedded["embedding"])
     scores, rows = index.search(vectors, 1)

@@ -1,5 +1,6 @@
 """Shards: each has the encoded vectors of some photos, in the order of their inverted lists."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from devise_lib.index.building.arrays import save_array
@@ -17,11 +19,13 @@ from devise_lib.index.building.trained import Codes, TrainedIndex
 from devise_lib.index.manifest import TRAINED_FILE
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.reasons import Reason
-from devise_lib.storage.copies import fetched
+from devise_lib.storage.copies import fetched, write_hashed
 
 CODES, ROWS, SIZES = ".codes.npy", ".rows.npy", ".sizes.npy"  # in the order of the lists
 IDS, LISTS, DIGESTS, REFINE = ".ids.npy", ".lists.npy", ".digests.npy", ".refine.npy"  # of rows
 EXACT_ROWS, EXACT_SCORES, OWN = ".exact_rows.npy", ".exact_scores.npy", ".own.npy"  # of queries
+REJECTED = ".rejected.parquet"
+REJECTED_SCHEMA = pa.schema([(name, pa.string()) for name in ("photo_id", "reason", "message")])
 DIGEST, LIST = np.dtype("<i8"), np.dtype("<i4")
 
 
@@ -86,8 +90,14 @@ def write_shard(plan: BuildPlan, number: int, batches: Iterable[Batch]) -> Produ
         f"{name}{end}": save_array(plan.path(f"{name}{end}"), array)
         for end, array in arrays.items()
     }
-    rejected = [asdict(each) for each in kept.rejected]
-    values = {"rows": kept.n, "rejected": rejected, "residual": kept.residual}
+    if kept.rejected:
+        kept_out = f"{name}{REJECTED}"
+        table = pa.Table.from_pylist([asdict(each) for each in kept.rejected], REJECTED_SCHEMA)
+        files[kept_out] = write_hashed(
+            plan.path(kept_out), lambda file: pq.write_table(table, file)
+        )
+    reasons = Counter(each.reason.value for each in kept.rejected)
+    values = {"rows": kept.n, "rejected": dict(reasons), "residual": kept.residual}
     return plan.finish(name, files, values)
 
 

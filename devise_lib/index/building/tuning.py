@@ -125,16 +125,18 @@ def explore(
 
 
 def choose(curve: Sequence[Point], goal: Goal) -> Point:
-    """Returns the fastest point that keeps the goal; without a recall, the one of most recall.
+    """Returns the cheapest point that keeps the goal; without a recall, the one of most recall.
+
+    The fewer lists are searched, the cheaper it is. With a graph or refinement, times decide.
 
     Raises:
         InputError: no point keeps the goal.
     """
     kept = [point for point in curve if goal.keeps_recall(point) and goal.keeps_latency(point)]
     if kept and goal.recall:
-        return max(kept, key=lambda point: point.queries_per_s)
+        return max(kept, key=_cheapness)
     if kept:
-        return max(kept, key=lambda point: (point.recall, point.queries_per_s))
+        return max(kept, key=lambda point: (point.recall, _cheapness(point)))
     most = max(curve, key=lambda point: point.low)
     if not goal.keeps_recall(most):
         raise InputError(
@@ -152,6 +154,15 @@ def choose(curve: Sequence[Point], goal: Goal) -> Point:
         + f": the fastest take {quick.latency_ms:.2f} ms at {quick.settings}; raise it, or lower "
         "recall_target"
     )
+
+
+def _cheapness(point: Point) -> float:
+    """Returns a number that is greater for cheaper points. It does not depend on times where it
+    need not, because these differ from run to run.
+    """
+    settings = point.settings
+    has_one_setting = not settings.ef_search and not settings.k_factor
+    return -settings.nprobe if has_one_setting else point.queries_per_s
 
 
 def _double(at: Callable[[int], Point], nlist: int, goal: Goal) -> Point:

@@ -12,12 +12,15 @@ from devise_lib.config.search import BuildIndex
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
 from devise_lib.index.building.plan import GIB, BuildPlan
 from devise_lib.index.building.products import Product
+from devise_lib.index.building.shards import REJECTED
 from devise_lib.index.building.tuning import Goal, Tuned
 from devise_lib.index.bundle import Bundle, index_root, publish
 from devise_lib.index.factory import METRIC
 from devise_lib.index.index_file import VERSION
 from devise_lib.index.manifest import CURVE_FILE, MANIFEST_FILE, FileAbout, Manifest, Segment
 from devise_lib.report.plots import draw_recall
+from devise_lib.spark.platform.literal_paths import read_parquet
+from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.carried_words import WORDS, write_words
 from devise_lib.spark.search.index_plan import make_plan
 from devise_lib.spark.search.index_steps import IndexBuild
@@ -50,14 +53,14 @@ def build_bundle(
     plan = make_plan(tables, config, model_id)
     embeddings = tables.read("embeddings", plan.table_version).where(F.col("model_id") == model_id)
     build = IndexBuild(embeddings, plan)
-    rejected = [each for shard in build.run() for each in shard.values["rejected"]]
-    quarantine(tables, embeddings, model_id, run_id, rejected)
+    shards = build.run()
+    quarantine(tables, embeddings, plan, run_id, shards)
     if words_id and config.carry_words:
         write_words(build.runner, tables, plan, words_id, config.carry_words)
     goal = Goal(config.recall_target, config.max_latency_ms)
     max_mapped = int(config.max_memory_gib * GIB / 2)
     tuned = Tuned.from_json(build.runner.one("tuned", partial(run_tuning, plan, goal, max_mapped)))
-    manifest = _manifest(plan, config, run_id, tuned, rejected, build.runner.costs)
+    manifest = _manifest(plan, config, run_id, tuned, shards, build.runner.costs)
     speeds = [(point.queries_per_s, point.recall) for point in tuned.curve]
     chosen = tuned.point.queries_per_s, tuned.point.recall
     curve = draw_recall(speeds, chosen, config.recall_target, tuned.k)
@@ -76,9 +79,12 @@ def files_of(product: Product) -> dict[str, FileAbout]:
     }
 
 
-def count_reasons(rejected: Sequence[dict[str, str]]) -> dict[str, int]:
+def count_reasons(shards: Sequence[Product]) -> dict[str, int]:
     """Return the number of rejected embeddings by reason."""
-    return dict(Counter(each["reason"] for each in rejected))
+    found: Counter[str] = Counter()
+    for shard in shards:
+        found.update(shard.values["rejected"])
+    return dict(found)
 
 
 def segment_of(plan: BuildPlan, assembled: Product, first_row: int) -> Segment:
@@ -100,7 +106,7 @@ def _manifest(
     config: BuildIndex,
     run_id: str,
     tuned: Tuned,
-    rejected: Sequence[dict[str, str]],
+    shards: Sequence[Product],
     costs: Costs,
 ) -> Manifest:
     key, assembled = plan.index_key, plan.require(ASSEMBLED)
@@ -129,7 +135,7 @@ def _manifest(
         seed=plan.seed,
         segments=(segment_of(plan, assembled, first_row=0),),
         removed=0,
-        rejected=count_reasons(rejected),
+        rejected=count_reasons(shards),
         drift={},
         words=words.values["words"] if words else 0,
         costs=costs.of,
@@ -142,23 +148,32 @@ def _manifest(
 def quarantine(
     tables: Tables,
     embeddings: DataFrame,
-    model_id: str,
+    plan: BuildPlan,
     run_id: str,
-    rejected: Sequence[dict[str, str]],
+    shards: Sequence[Product],
 ) -> None:
-    """Replace the rows of this job and model in QUARANTINE by those that could not be indexed."""
-    stage = f"stage = '{STAGE}' AND model_id = '{model_id}'"
+    """Replace the rows of this job and model in QUARANTINE by those that could not be indexed.
+
+    Args:
+        tables: with QUARANTINE.
+        embeddings: of the model.
+        plan: of the build.
+        run_id: of MLflow.
+        shards: of the build, which have the rejected ones.
+    """
+    stage = f"stage = '{STAGE}' AND model_id = '{plan.model_id}'"
     had = tables.exists("quarantine") and not tables.read("quarantine").where(stage).isEmpty()
-    if not rejected and not had:
+    files = [plan.path(p) for shard in shards for p in shard.files if p.endswith(REJECTED)]
+    if not files and not had:
         return
     spark = tables.spark
-    refused = spark.createDataFrame(
-        [(each["photo_id"], each["reason"], each["message"]) for each in rejected],
-        "photo_id string, reason string, message string",
-    )
+    if files:
+        refused = read_parquet(spark, *(spark_path(spark, file) for file in files))
+    else:
+        refused = spark.createDataFrame([], "photo_id string, reason string, message string")
     about = embeddings.select("photo_id", "photo_set", "sha256").dropDuplicates(["photo_id"])
     columns = {field.name: F.lit(None).cast(field.dataType) for field in QUARANTINE.fields}
-    known = {"stage": F.lit(STAGE), "model_id": F.lit(model_id), "run_id": F.lit(run_id)}
+    known = {"stage": F.lit(STAGE), "model_id": F.lit(plan.model_id), "run_id": F.lit(run_id)}
     rows = refused.join(about, "photo_id", "left")
     extra = {n: c for n, c in (columns | known).items() if n not in rows.columns}
     tables.overwrite("quarantine", rows.withColumns(extra), where=stage)

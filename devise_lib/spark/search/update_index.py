@@ -32,6 +32,7 @@ from devise_lib.index.building.plan import (
     part_name,
     shard_count,
 )
+from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Queries
 from devise_lib.index.bundle import (
     Bundle,
@@ -105,8 +106,7 @@ def update_bundle(
         fresh = embeddings.join(ids, "photo_id", "left_semi")
         build = IndexBuild(fresh, plan)
         shards = build.run() if found["fresh"] else []
-        rejected = [each for shard in shards for each in shard.values["rejected"]]
-        quarantine(tables, embeddings, model_id, run_id, rejected)
+        quarantine(tables, embeddings, plan, run_id, shards)
         added = sum(shard.values["rows"] for shard in shards)
         print_line(f"{config.name}  {added} photos to add, {found['removed']} to take out")
         if not added and not found["removed"]:
@@ -116,7 +116,7 @@ def update_bundle(
             gone = changed.where("row IS NOT NULL").select("row")
             in_order = gone.repartition(1).sortWithinPartitions("row")
             build.runner.over("removed", in_order, partial(_write_removed, plan, bundle))
-    manifest = _updated(plan, bundle, run_id, added, rejected, build.runner)
+    manifest = _updated(plan, bundle, run_id, added, shards, build.runner)
     _share(bundle, plan, manifest)
     if added:
         measured = build.runner.one("drift", partial(_measure_drift, plan, manifest))
@@ -224,7 +224,7 @@ def _updated(
     bundle: Bundle,
     run_id: str,
     added: int,
-    rejected: Sequence[dict[str, str]],
+    shards: Sequence[Product],
     runner: StepRunner,
 ) -> Manifest:
     """Return the manifest of the new bundle, but for the drift."""
@@ -245,7 +245,7 @@ def _updated(
         n=sum(segment.rows for segment in segments) - count,
         segments=segments,
         removed=count,
-        rejected=count_reasons(rejected),
+        rejected=count_reasons(shards),
         costs=runner.costs.of,
         faiss_version=VERSION,
         files=files,

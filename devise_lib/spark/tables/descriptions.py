@@ -80,8 +80,8 @@ DESCRIPTIONS: dict[str, TableDescription] = {
     ),
     "quarantine": TableDescription(
         "The photos that were refused, with the reason: one row per photo at ingest, and one row "
-        "per photo and model at embedding.",
-        ("ingest_photos", "embed_photos"),
+        "per photo and model at embedding and at indexing.",
+        ("ingest_photos", "embed_photos", "build_index"),
         ("ingest_photos", "embed_photos", "report"),
     ),
     "ingested_archives": TableDescription(
@@ -130,7 +130,8 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         ("build_signatures",),
     ),
     "neighbours": TableDescription(
-        "The nearest photos of every photo, one row per photo, rank and model.",
+        "The nearest photos of every photo, one row per photo, rank and model; and of every query "
+        "of a table that was searched for.",
         ("find_neighbours",),
         ("report",),
     ),

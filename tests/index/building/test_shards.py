@@ -1,15 +1,17 @@
 import math
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devise_lib.index.building.products import Product
-from devise_lib.index.building.shards import Queries, write_shard
+from devise_lib.index.building.shards import REJECTED, Queries, write_shard
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.numerics.vectors import l2_normalize
 from tests.embedded import clustered
@@ -23,7 +25,16 @@ IDS = names(N)
 def arrays_of(product: Product) -> dict[str, np.ndarray]:
     """The arrays of a shard's files, by the ends of their names."""
     start = len(product.name)
-    return {path[start:]: np.load(f"{product.folder}/{path}") for path in product.files}
+    arrays = [path for path in product.files if path.endswith(".npy")]
+    return {path[start:]: np.load(f"{product.folder}/{path}") for path in arrays}
+
+
+def rejected(product: Product) -> list[dict[str, str]]:
+    """The rows of a shard's file of rejected photos, if it has one; they are as its marker says."""
+    path = f"{product.name}{REJECTED}"
+    rows = pq.read_table(f"{product.folder}/{path}").to_pylist() if path in product.files else []
+    assert Counter(row["reason"] for row in rows) == product.values["rejected"]
+    return rows
 
 
 def shard_of(folder, batches, key="IVF8,SQ8", queries=("nobody",), vectors=VECTORS[:1], **changes):
@@ -37,7 +48,7 @@ def test_bad_embeddings_are_rejected_with_id_and_reason_and_the_rest_is_indexed(
     rows[1], rows[2], rows[3] = None, rows[2][:-1], [0.0] * D
     rows[4][3], rows[5][0], rows[6][9] = None, math.nan, -math.inf
     made = shard_of(tmp_path, [batch_of(IDS[:9], rows)])
-    found = {each["photo_id"]: each["reason"] for each in made.values["rejected"]}
+    found = {each["photo_id"]: each["reason"] for each in rejected(made)}
     assert found == {
         IDS[1]: "wrong_length",
         IDS[2]: "wrong_length",
@@ -57,7 +68,7 @@ def test_of_equal_ids_the_first_that_can_be_indexed_is_indexed(tmp_path):
     rows = [VECTORS[0], np.zeros(D), VECTORS[1], VECTORS[5], VECTORS[2]]
     batches = [batch_of(ids[:3], rows[:3]), batch_of(ids[3:], rows[3:])]
     made = shard_of(tmp_path, batches)
-    refused = [(each["photo_id"], each["reason"]) for each in made.values["rejected"]]
+    refused = [(each["photo_id"], each["reason"]) for each in rejected(made)]
     assert refused == [(IDS[1], "zero_vector"), (IDS[1], "duplicate_id")]
     assert [name.decode() for name in arrays_of(made)[".ids.npy"].tolist()] == IDS[:3]
     alone = shard_of(tmp_path / "alone", [batch_of(IDS[:3], VECTORS[:3])])
@@ -99,9 +110,9 @@ def test_a_shard_is_that_of_its_rows_one_by_one_however_batches_are_cut(given_ro
     ]
     with TemporaryDirectory() as folder:
         made = shard_of(folder, batches)
-        arrays = arrays_of(made)
+        arrays, refused = arrays_of(made), rejected(made)
     assert [name.decode() for name in arrays[".ids.npy"].tolist()] == list(indexed)
-    assert made.values["rows"] + len(made.values["rejected"]) == len(rows)
+    assert made.values["rows"] + len(refused) == len(rows)
     encoded = trained("IVF8,SQ8").encode(l2_normalize(VECTORS[list(indexed.values())]))
     order = arrays[".rows.npy"]
     assert (arrays[".codes.npy"] == encoded.codes[order]).all()
