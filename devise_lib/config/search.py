@@ -35,7 +35,7 @@ class BuildIndex(ModelJobConfig):
     queries: PositiveInt = 1_000
     """The most photos that serve as queries when recall is measured. Half of them choose the search
     settings, and half measure these."""
-    points_per_list: Annotated[int, Field(ge=1, le=256)] = 100
+    points_per_list: Annotated[int, Field(ge=1, le=256)] = 64
     """The vectors of the sample for each inverted list, on which the centroids are trained. Below
     39, FAISS warns of badly placed centroids."""
     max_memory_gib: Annotated[float, Field(gt=0)] = 4.0

@@ -41,8 +41,13 @@ def top_k(
             raise ValueError(
                 f"want ids (b,) and vectors (b, {queries.shape[1]}); got {ids.shape}, {block.shape}"
             )
-        if len(block):
-            found = _best_of_block(queries @ block.T, ids, k)
+        if not len(block):
+            continue
+        scores = queries @ block.T
+        if best is not None and best[0].shape[1] == k:
+            best = _improve(best, scores, ids)
+        else:
+            found = _best_of_block(scores, ids, k)
             best = found if best is None else merge_top_k([best, found], k)
     if best is None:
         return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), queries.dtype)
@@ -143,6 +148,24 @@ def rank_of_truth(scores: FloatArray, truth: NDArray[np.integer[Any]]) -> NDArra
         raise ValueError(f"want truth in [0, {m}); got [{truth.min()}, {truth.max()}]")
     right = np.take_along_axis(scores, truth[:, None], axis=1)  # (n, 1)
     return np.count_nonzero(~(scores < right), axis=1).astype(np.int64)  # counts itself
+
+
+def _improve(best: tuple[Ids, FloatArray], scores: FloatArray, ids: Ids) -> tuple[Ids, FloatArray]:
+    """Returns the best k of `best` (q, k) and of a block; sorts only those that may be among them.
+
+    Most scores (q, b) of a later block are below the k-th best so far, and are not looked at twice.
+    """
+    q, k = best[0].shape
+    rows, columns = np.nonzero(~(scores < best[1][:, -1, None]))
+    if not len(rows):
+        return best
+    all_rows = np.concatenate([np.repeat(np.arange(q), k), rows])
+    all_ids = np.concatenate([best[0].ravel(), ids[columns]])
+    all_scores = np.concatenate([best[1].ravel(), scores[rows, columns]])
+    order = np.lexsort((all_ids, -all_scores, all_rows))
+    firsts = np.searchsorted(all_rows[order], np.arange(q))
+    chosen = order[firsts[:, None] + np.arange(k)]
+    return all_ids[chosen], all_scores[chosen]
 
 
 def _best_of_block(scores: FloatArray, ids: Ids, k: int) -> tuple[Ids, FloatArray]:

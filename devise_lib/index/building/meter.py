@@ -30,21 +30,24 @@ class Asked:
     Attributes:
         vectors: (q, d).
         own: (q,), the row of each in the index, which does not count as a result; -1 for none.
-        least: (q,), the least score of the exact k results. A found score counts if it reaches it.
+        right: (q, m), the rows that count as found: the exact k results, and others with the score
+            of the k-th; -2 fills the rest.
         k: the number of exact results; 0 if the index holds no other vector.
     """
 
     vectors: FloatArray
     own: NDArray[np.int64]
-    least: NDArray[np.float32]
+    right: NDArray[np.int64]
     k: int
 
     @classmethod
     def of(cls, vectors: FloatArray, truth: Truth) -> "Asked":
         """Returns the queries with their truth."""
-        k = truth.scores.shape[1]
-        least = truth.scores.min(axis=1, initial=np.inf) - TOLERANCE
-        return cls(vectors, truth.own, least.astype(np.float32), k)
+        if not truth.k:
+            return cls(vectors, truth.own, truth.rows, 0)
+        least = truth.scores[:, truth.k - 1, None] - TOLERANCE
+        right = np.where(truth.scores >= least, truth.rows, -2)
+        return cls(vectors, truth.own, right, truth.k)
 
     def halves(self) -> tuple["Asked", "Asked"]:
         """Returns every other query, and the rest; a single query is in both."""
@@ -53,7 +56,7 @@ class Asked:
         return self._some(slice(0, None, 2)), self._some(slice(1, None, 2))
 
     def _some(self, chosen: slice) -> "Asked":
-        return Asked(self.vectors[chosen], self.own[chosen], self.least[chosen], self.k)
+        return Asked(self.vectors[chosen], self.own[chosen], self.right[chosen], self.k)
 
 
 class Meter:
@@ -101,8 +104,9 @@ class Meter:
 
     def _recalls(self, asked: Asked, settings: SearchSettings) -> NDArray[np.float64]:
         rows, scores = self._index.search(asked.vectors, asked.k + 1, settings)
-        _, others = drop_self_matches(rows, scores, asked.own)
-        return np.count_nonzero(others >= asked.least[:, None], axis=1) / asked.k
+        others, _ = drop_self_matches(rows, scores, asked.own)
+        hits = (others[:, :, None] == asked.right[:, None, :]).any(axis=2)
+        return np.count_nonzero(hits, axis=1) / asked.k
 
     def _seconds(
         self, queries: FloatArray, k: int, settings: SearchSettings, threads: int
@@ -124,7 +128,7 @@ class Meter:
             if mapped_bytes() > self._max_mapped:
                 self._index.reopen()
             chosen = slice(start, start + CHUNK)
-            yield Asked(asked.vectors[chosen], asked.own[chosen], asked.least[chosen], asked.k)
+            yield Asked(asked.vectors[chosen], asked.own[chosen], asked.right[chosen], asked.k)
 
 
 def mean_and_half_width(values: NDArray[np.float64]) -> tuple[float, float]:

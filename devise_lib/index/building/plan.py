@@ -23,7 +23,7 @@ from typing import Any
 
 from devise_lib.errors import InputError
 from devise_lib.index.building.products import Product
-from devise_lib.index.building.training import TWO_LEVELS
+from devise_lib.index.building.training import POINTS_PER_PART, TWO_LEVELS
 from devise_lib.index.factory import IndexKey
 from devise_lib.index.manifest import BASE
 from devise_lib.index.places import PLACE_BITS
@@ -33,7 +33,6 @@ from devise_lib.storage.stores import store_files
 GIB = 2**30
 PROCESS_BYTES = 300 * 2**20  # of Python with its libraries, and of Arrow's batches
 CODES_SAMPLE = 65_536  # vectors on which codes and transforms are trained, at most
-POINTS_PER_PART = 256  # of the space, when many lists are trained in two levels
 PLAN_FILE = "plan.json"
 
 
@@ -146,6 +145,15 @@ class BuildPlan(Plan):
         parts = self.space_parts
         lists = parts * POINTS_PER_PART if parts > 1 else self.list_points
         return min(max(lists, CODES_SAMPLE), self.sample_rows)
+
+    @property
+    def truth_depth(self) -> int:
+        """The number of exact results per query that shards keep.
+
+        They are more than k, because others with the score of the k-th count as well, and a query
+        finds itself.
+        """
+        return 4 * self.k + 1
 
     @property
     def list_points(self) -> int:

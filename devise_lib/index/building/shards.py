@@ -77,7 +77,7 @@ def write_shard(plan: BuildPlan, number: int, batches: Iterable[Batch]) -> Produ
         trained.use_gpu()
     queries = Queries.of(plan)
     kept = _Kept(plan, trained)
-    exact_rows, exact_scores = top_k(queries.vectors, kept.take(batches), plan.k + 1)
+    exact_rows, exact_scores = top_k(queries.vectors, kept.take(batches), plan.truth_depth)
     name = shard_name(number)
     found = pc.index_in(pa.array(queries.photo_ids.tolist(), pa.string()), kept.photo_ids())
     arrays = {

@@ -5,6 +5,7 @@ whose centroids are trained apart, by other tasks: points x (parts + lists / par
 task holds all points.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from devise_lib.index.building.trained import TrainedIndex, transform
 from devise_lib.index.factory import IndexKey
 from devise_lib.numerics.vectors import FloatArray
 
-TWO_LEVELS = 4_096  # lists from which on centroids are trained in two levels
+TWO_LEVELS = 4_096  # lists from which on the parts of the space are trained by tasks of their own
+LOCAL_LEVELS = 1_024  # lists from which on one task trains them in two levels
+POINTS_PER_PART = 256  # of the space, from which its centroid is trained
 ITERATIONS = 10
 BUILD_EF = 200  # how thoroughly the graph over the centroids is built
 
@@ -81,14 +84,13 @@ class Seeds:
                 if not step.is_trained:
                     _train_or_say(step.train, points, key)
                 points = step.apply(points)
-        centroids = _k_means(points, parts, seed, gpu)
+        centroids = _cluster(points, parts, seed, gpu)
         own = nearest(points, centroids)
         return cls(encoder, centroids, np.bincount(own, minlength=parts))
 
     def shares(self, nlist: int) -> NDArray[np.int64]:
         """Returns the number of lists of each part (parts,), by its points; their sum is nlist."""
-        ends = np.cumsum(self.counts) * nlist // self.counts.sum()
-        return np.diff(ends, prepend=0)
+        return shares_of(self.counts, nlist)
 
     def part_of(self, vectors: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Returns the part (n,) of each vector, and the transformed vectors (n, d')."""
@@ -176,6 +178,30 @@ def _train_or_say(
             f"{str(key)!r} cannot be trained on {len(vectors)} vectors ({reason}): index more "
             "photos, or give an index_key that needs fewer, such as IVF1,SQ8"
         ) from error
+
+
+def _cluster(points: NDArray[np.float32], k: int, seed: int, gpu: bool) -> NDArray[np.float32]:
+    """Returns k centroids (k, d'), in two levels if they are many."""
+    if k < LOCAL_LEVELS or gpu or len(points) < k:
+        return _k_means(points, k, seed, gpu)
+    parts = math.isqrt(k)
+    first = _k_means(points[: parts * POINTS_PER_PART], parts, seed, gpu)
+    own = nearest(points, first)
+    counts = np.bincount(own, minlength=parts)
+    order = np.argsort(own, kind="stable")
+    ends, shares = np.cumsum(counts), shares_of(counts, k)
+    return np.concatenate(
+        [
+            train_part(points[order[end - count : end]], int(share), seed)
+            for end, count, share in zip(ends, counts, shares, strict=True)
+        ]
+    )
+
+
+def shares_of(counts: NDArray[np.int64], nlist: int) -> NDArray[np.int64]:
+    """Returns the number of lists of each part of the space, by its points; their sum is nlist."""
+    ends = np.cumsum(counts) * nlist // counts.sum()
+    return np.diff(ends, prepend=0)
 
 
 def _k_means(points: NDArray[np.float32], k: int, seed: int, gpu: bool) -> NDArray[np.float32]:

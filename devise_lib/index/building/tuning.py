@@ -166,15 +166,16 @@ def _cheapness(point: Point) -> float:
 
 
 def _double(at: Callable[[int], Point], nlist: int, goal: Goal) -> Point:
-    """Doubles nprobe from 1 on, until enough is found; returns the last point."""
+    """Doubles nprobe from 1 on, until enough is found or no more; returns the last point."""
     enough = max(ENOUGH, goal.recall)
     nprobe, before = 1, -1.0
     while True:
         point = at(nprobe)
-        is_flat = point.recall <= before + 0.0005 and not goal.keeps_recall(point) and nprobe > 64
-        if nprobe == nlist or (point.recall >= enough and goal.keeps_recall(point)) or is_flat:
+        is_flat = point.recall <= before + 0.0005
+        is_enough = point.recall >= enough or (is_flat and nprobe > 64)
+        if nprobe == nlist or (is_enough and goal.keeps_recall(point)):
             return point
-        if not goal.keeps_latency(point):
+        if (is_flat and nprobe > 1024) or not goal.keeps_latency(point):
             return point
         nprobe, before = min(2 * nprobe, nlist), point.recall
 

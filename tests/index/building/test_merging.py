@@ -161,10 +161,11 @@ def test_the_truth_is_the_exact_search_of_all_shards_without_the_query_itself(tm
     build_files(plan, IDS, VECTORS, [50, 50, 120])
     truth = read_truth(plan)
     assert truth.own.tolist() == [*asked, -1]
-    rows, scores = top_k(queries, VECTORS, plan.k + 1)
+    rows, scores = top_k(queries, VECTORS, plan.truth_depth)
     wanted = [[r for r in found if r != own] for found, own in zip(rows, truth.own, strict=True)]
-    assert truth.rows.tolist() == [found[: plan.k] for found in wanted]
-    np.testing.assert_allclose(truth.scores[3], scores[3, : plan.k], atol=1e-6)
+    assert truth.rows.tolist() == [found[: plan.truth_depth - 1] for found in wanted]
+    np.testing.assert_allclose(truth.scores[3], scores[3, :-1], atol=1e-6)
+    assert truth.k == plan.k
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 0), (3, 2)])
@@ -174,6 +175,7 @@ def test_the_truth_of_few_photos_has_fewer_results(tmp_path, n, k):
     build_files(plan, IDS[:n], VECTORS[:n], [n // 2])
     truth = read_truth(plan)
     assert truth.scores.shape == truth.rows.shape == (1, k)
+    assert truth.k == k
 
 
 def test_a_shard_holds_its_codes_in_the_order_of_its_lists(tmp_path):

@@ -125,7 +125,7 @@ def test_the_exact_results_of_the_queries_are_found_while_rows_are_encoded(tmp_p
     batches = [batch_of(IDS[a:b], VECTORS[a:b]) for a, b in ((0, 20), (20, 20), (20, 60))]
     made = shard_of(tmp_path, batches, queries=[IDS[50], "nobody"], vectors=queries[::-1], k=4)
     arrays = arrays_of(made)
-    rows, scores = top_k(queries[::-1], VECTORS, 5)
+    rows, scores = top_k(queries[::-1], VECTORS, 4 * 4 + 1)  # more than k: see truth_depth
     assert arrays[".exact_rows.npy"].tolist() == rows.tolist()
     np.testing.assert_allclose(arrays[".exact_scores.npy"], scores, atol=1e-6)
     assert arrays[".own.npy"].tolist() == [50, -1]
