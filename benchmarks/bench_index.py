@@ -130,7 +130,8 @@ def table(results: list[Figures]) -> str:
         groups.setdefault(key, []).append(made)
     lines = [
         "| vectors | budget | builder | index | build s (runs) | CPU s "
-        "| peak MiB: largest Python | JVM | all | index MiB | recall@10 | queries/s, batches of 64 | all at once "
+        "| peak MiB: largest Python | JVM | all | index MiB | recall@10 "
+        "| queries/s, batches of 64 | all at once "
         "| at the recall wanted | settings | cores of others |\n" + "|---" * 16 + "|"
     ]
     for (kind, n, budget, builder), runs in groups.items():
