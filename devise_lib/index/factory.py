@@ -13,7 +13,7 @@ METRIC = "inner_product"  # the cosine, for unit vectors
 ID_BYTES = 8  # per vector, in the inverted lists
 
 MIN_POINTS_PER_LIST = 39  # with fewer, faiss warns that centroids are badly placed
-HNSW_LISTS = 4_096  # from here on a graph finds the nearest centroids faster than a scan of all
+HNSW_LISTS = 65_536  # from here on a graph finds the nearest centroids faster than a scan of all
 HNSW_LINKS = 32
 SMALL, ALMOST_ALL = 100_000, 0.99  # vectors, and recall, from which on exact codes are worth it
 
@@ -153,7 +153,7 @@ def choose_key(n: int, n_train: int, dimension: int, budget: float, recall: floa
     | any | above 0.99 | 4 d + 8 and more, or no budget | Flat |
     | any | any | 2 d + 8 and more, or no budget | SQfp16: nearly the same results |
     | any | any | d + 8 and more | SQ8 |
-    | any | any | less | the longest PQ of 4 numbers and more per byte, with OPQ before it |
+    | any | any | less | the longest PQ of 2 numbers and more per byte, with OPQ before it |
 
     Args:
         n: vectors in the index.
@@ -173,7 +173,7 @@ def choose_key(n: int, n_train: int, dimension: int, budget: float, recall: floa
         if not budget or key.bytes_per_vector(dimension) <= budget:
             return key
     room = int(budget) - ID_BYTES
-    lengths = [m for m in range(1, room + 1) if m * 4 <= dimension and (m % 4 == 0 or m < 4)]
+    lengths = [m for m in range(1, room + 1) if 2 * m <= dimension and (m % 8 == 0 or m < 8)]
     if not lengths:
         raise InputError(
             f"{budget:.1f} bytes per vector are too few for an index of {n:,} vectors of "
@@ -181,7 +181,7 @@ def choose_key(n: int, n_train: int, dimension: int, budget: float, recall: floa
             f"{ID_BYTES} of them for the id; raise bytes_per_vector or max_index_gib"
         )
     m = lengths[-1]
-    rotated = m * min(dimension // m, 8)
+    rotated = -(-dimension // m) * m  # the least multiple of m that loses no dimension
     return IndexKey((f"OPQ{m}_{rotated}",), nlist, links, f"PQ{m}", "")
 
 

@@ -14,7 +14,8 @@ from devise_lib.numerics.vectors import FloatArray
 
 NO_LISTS = b"il00"  # how faiss writes an index whose lists are elsewhere
 BLOCK = 32  # vectors that a fast scan compares at once
-ASSIGN_EF = 128  # how thoroughly a graph over the centroids is searched for a vector's list
+ASSIGN_EF = 40  # how thoroughly a graph over the centroids is searched for a vector's list
+FLAT_LISTS = 32_768  # up to here, comparing all centroids with many vectors is faster than a graph
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,11 @@ class TrainedIndex:
         self.key = key
         self._encoder, self._refiner = encoder, refiner
         self._ivf = faiss.downcast_index(faiss.extract_index_ivf(encoder))
-        if key.links:
-            faiss.downcast_index(self._ivf.quantizer).hnsw.efSearch = ASSIGN_EF
         self._coarse = self._ivf.quantizer
+        if key.links and key.nlist > FLAT_LISTS:
+            faiss.downcast_index(self._coarse).hnsw.efSearch = ASSIGN_EF
+        elif key.links:
+            self._coarse = self._flat()
 
     @property
     def dimension(self) -> int:
@@ -92,10 +95,14 @@ class TrainedIndex:
 
     def use_gpu(self) -> None:
         """Finds the lists of vectors on the GPUs from now on, by comparing all centroids."""
+        self._coarse = faiss.index_cpu_to_all_gpus(self._flat())
+
+    def _flat(self) -> Any:
+        """Returns an index that compares all centroids."""
         centroids = self._ivf.quantizer.reconstruct_n(0, self._ivf.nlist)
         flat = faiss.IndexFlatIP(centroids.shape[1])
         flat.add(centroids)
-        self._coarse = faiss.index_cpu_to_all_gpus(flat)
+        return flat
 
     def encode(self, vectors: FloatArray) -> Codes:
         """Encodes unit vectors (n, d), as adding them to the index would.

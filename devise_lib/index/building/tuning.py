@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from devise_lib.errors import InputError
@@ -68,7 +68,8 @@ class Tuned:
 def tune(meter: Meter, index: IndexFile, asked: Asked, goal: Goal) -> Tuned:
     """Finds the cheapest settings that keep the goal, and measures them on other queries.
 
-    Half of the queries choose, the other half measures.
+    Half of the queries choose, and the other half measures. Settings that do not keep the goal
+    there are given up for the next dearer ones.
 
     Args:
         meter: of the index.
@@ -84,9 +85,21 @@ def tune(meter: Meter, index: IndexFile, asked: Asked, goal: Goal) -> Tuned:
         return Tuned(only, (only,), len(asked.vectors), 0, meter.threads)
     choosing, checking = asked.halves()
     curve = explore(lambda settings: meter.point(choosing, settings), index, goal)
-    chosen = choose(curve, goal)
+    left = list(curve)
+    while True:
+        chosen = choose(left, goal)
+        checked = meter.point(checking, chosen.settings)
+        if goal.keeps_recall(checked):
+            break
+        left.remove(chosen)
+        if not any(goal.keeps_recall(point) for point in left):
+            if chosen.settings.nprobe == index.nlist:
+                choose([checked], goal)  # raises
+            nprobe = min(2 * chosen.settings.nprobe, index.nlist)
+            left.append(meter.point(choosing, replace(chosen.settings, nprobe=nprobe)))
+            curve.append(left[-1])
     return Tuned(
-        point=meter.point(checking, chosen.settings),
+        point=checked,
         curve=tuple(sorted(curve, key=lambda point: (point.recall, -point.queries_per_s))),
         queries=len(checking.vectors),
         k=asked.k,

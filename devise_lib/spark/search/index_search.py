@@ -100,7 +100,7 @@ def find_nearest(
         photos_version=tables.version("photos") if config.among else -1,
         tasks=tasks,
     )
-    runner = StepRunner(tables.spark)
+    runner = StepRunner(tables.spark, bundle.manifest.dimension)
     drop_damaged(runner, plan, [AMONG, *map(result_name, range(tasks))])
     if config.among and plan.done(AMONG) is None:
         rows = allowed_rows(tables, bundle, config.among).repartition(1)

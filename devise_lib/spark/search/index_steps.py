@@ -54,7 +54,7 @@ class IndexBuild:
 
     def __init__(self, embeddings: DataFrame, plan: BuildPlan) -> None:
         self._plan = plan
-        self.runner = StepRunner(embeddings.sparkSession)
+        self.runner = StepRunner(embeddings.sparkSession, plan.dimension)
         columns = embeddings.select("photo_id", "embedding", "sha256")
         self._embeddings = columns.withColumn("place", place_of_column("photo_id"))
 
@@ -122,8 +122,7 @@ class IndexBuild:
             return pa.Table.from_batches([cost.row("")])
 
         points = sample.mapInArrow(assign, "part int, point array<float>")
-        rows = points.groupBy("part").applyInArrow(train, TASK).collect()
-        self.runner.add("centroids", rows)
+        self.runner.collect("centroids", points.groupBy("part").applyInArrow(train, TASK))
 
     def _write_shards(self, numbers: Sequence[int]) -> None:
         plan = self._plan

@@ -9,10 +9,12 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from devise_lib.index.building.memory import peak_bytes, start_peak, threads_here
 from devise_lib.index.building.training import set_threads
 from devise_lib.index.manifest import StepCost
+from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.storage.stores import this_access
 
 Batches = Iterator[pa.RecordBatch]
 TASK = "seconds double, peak long, text string"  # the row that a task returns
+BATCH_BYTES = 4 * 2**20  # of vectors in an Arrow batch: more are faster, and take memory
 
 
 class Costs:
@@ -52,9 +54,11 @@ class Cost:
 class StepRunner:
     """Runs steps on the workers, and keeps what they took."""
 
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: SparkSession, dimension: int) -> None:
+        """Takes the session, and the length of a vector, which decides the rows of a batch."""
         self.spark, self.access = spark, this_access()
         self.costs = Costs()
+        self._batch_rows = max(BATCH_BYTES // (4 * dimension), 1)
 
     def one(self, step: str, work: Callable[[], object]) -> str:
         """Runs a step of one task, which has all cores of its machine; returns its text."""
@@ -76,7 +80,7 @@ class StepRunner:
                     yield cost.row(made if isinstance(made, str) else "")
 
         one_per_task = self.spark.range(len(chosen), numPartitions=len(chosen))
-        return self.add(step, one_per_task.mapInArrow(run, TASK).collect())
+        return self.collect(step, one_per_task.mapInArrow(run, TASK))
 
     def over(
         self, step: str, rows: DataFrame, work: Callable[[Batches], Iterator[Cost]]
@@ -89,10 +93,12 @@ class StepRunner:
             for cost in work(batches):
                 yield cost.row("")
 
-        return self.add(step, rows.mapInArrow(run, TASK).collect())
+        return self.collect(step, rows.mapInArrow(run, TASK))
 
-    def add(self, step: str, rows: Sequence[Row]) -> list[str]:
-        """Keeps the costs of tasks; returns their texts."""
+    def collect(self, step: str, tasks: DataFrame) -> list[str]:
+        """Runs tasks that return rows of TASK, and keeps their costs; returns their texts."""
+        with arrow_rows(self.spark, self._batch_rows):
+            rows: Sequence[Row] = tasks.collect()
         for row in rows:
             self.costs.add(step, row["seconds"], row["peak"])
         return [row["text"] for row in rows]

@@ -141,7 +141,7 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
     memory = _memory(config, bundle)
     folder = f"{index_root(config.work_dir)}/.compact-{bundle.name}"
     plan = CompactionPlan(folder, bundle.folder, memory.part_bytes)
-    runner = StepRunner(tables.spark)
+    runner = StepRunner(tables.spark, old.dimension)
     parts_before = plan.done(LAYOUT)
     numbers = range(parts_before.values["parts"] if parts_before else 0)
     drop_damaged(runner, plan, [LAYOUT, ASSEMBLED, *(part_name(number) for number in numbers)])
