@@ -12,7 +12,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ from devise_lib.index.manifest import IDS_FILE, INDEX_FILE  # noqa: E402
 from devise_lib.spark.job.entry import execute  # noqa: E402
 from devise_lib.spark.platform.session import start_session  # noqa: E402
 from devise_lib.spark.search import build_index as build_module  # noqa: E402
-from devise_lib.spark.search import index_steps  # noqa: E402
+from devise_lib.spark.search.step_runner import StepRunner  # noqa: E402
 from devise_lib.spark.tables.delta_tables import Tables  # noqa: E402
 from devise_lib.spark.tables.schemas import EMBEDDINGS  # noqa: E402
 from jobs import build_index  # noqa: E402
@@ -134,27 +134,21 @@ def build(spark: SparkSession, work_dir: Path, per_vector: float, recall: float)
 
 def time_steps(phases: Phases) -> None:
     """Makes each step of a build a phase."""
-    steps = index_steps.IndexBuild
+    collect = StepRunner.collect
 
-    def named(method: Callable[..., Any], place: int) -> Callable[..., Any]:
-        @wraps(method)
-        def timed(self: Any, *given: Any) -> Any:
-            phases.begin(str(given[place]))
-            try:
-                return method(self, *given)
-            finally:
-                phases.end()
+    @wraps(collect)
+    def timed(self: StepRunner, step: str, tasks: DataFrame) -> list[str]:
+        phases.begin(step)
+        try:
+            return collect(self, step, tasks)
+        finally:
+            phases.end()
 
-        return timed
-
-    steps._map = named(steps._map, 0)  # type: ignore[method-assign]
-    steps._each = named(steps._each, 0)  # type: ignore[method-assign]
-    steps._train_parts = phases.wrap("centroids", steps._train_parts)  # type: ignore[method-assign]
+    StepRunner.collect = timed  # type: ignore[method-assign]
     for name in ("make_plan", "quarantine", "publish", "draw_recall", "clean_up"):
         setattr(build_module, name, phases.wrap(name, getattr(build_module, name)))
     for name in ("write_recall", "log_bundle"):
         setattr(build_index, name, phases.wrap(name, getattr(build_index, name)))
-    index_steps.partition_values = phases.wrap("partition_values", index_steps.partition_values)
 
 
 if __name__ == "__main__":
