@@ -17,6 +17,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,33 +69,42 @@ def run(folder: Path, kind: str, n: int, budget: str, builder: str) -> Figures:
     """Builds an index once, and searches it; returns all figures."""
     data = prepare(kind, n, folder)
     per_vector, wanted = BUDGETS[budget]
-    with tempfile.TemporaryDirectory(prefix="index-", dir=folder) as scratch:
-        if builder == "ours":
-            made = run_ours(data, Path(scratch), per_vector, wanted)
-        else:
+    if builder == "ours":
+        made = run_ours(data, folder, per_vector, wanted)
+    else:
+        with tempfile.TemporaryDirectory(prefix="index-", dir=folder) as scratch:
             made = run_peer(builder, data, Path(scratch), per_vector, wanted)
     return {"kind": kind, "n": n, "budget": budget, "builder": builder, **made}
 
 
-def run_ours(data: Path, scratch: Path, per_vector: float, wanted: float) -> Figures:
-    program = [sys.executable, str(HERE / "index_ours.py")]
-    table = data / "work"  # is written once
+@contextmanager
+def copy_of_table(data: Path, folder: Path) -> Iterator[Path]:
+    """Gives a work folder with EMBEDDINGS of the vectors, for one build.
+
+    The table is written once, and its files are links.
+    """
+    table = data / "work"
     if not (table / "tables").exists():
-        written = last_line([*program, "table", str(data), str(table)])
+        program = [sys.executable, str(HERE / "index_ours.py"), "table"]
+        written = last_line([*program, str(data), str(table)])
         (table / "written.json").write_text(json.dumps(written))
-    work = scratch / "work"
-    shutil.copytree(table, work, copy_function=os.link)
-    shutil.copy2(table / "mlflow.db", scratch / "mlflow.db")
-    (work / "mlflow.db").unlink()
-    shutil.move(scratch / "mlflow.db", work / "mlflow.db")
-    watched = watch([*program, "build", str(work), str(per_vector), str(wanted)], **os.environ)
-    made = watched.result
-    asked = (str(data), made["index"], made["parameters"], str(wanted), made["ids"])
-    return {
-        **about(watched),
-        "table": json.loads((table / "written.json").read_text()),
-        **last_line([sys.executable, str(HERE / "index_search.py"), *asked]),
-    }
+    with tempfile.TemporaryDirectory(prefix="index-", dir=folder) as scratch:
+        work = Path(scratch) / "work"
+        shutil.copytree(table / "tables", work / "tables", copy_function=os.link)
+        yield work
+
+
+def run_ours(data: Path, folder: Path, per_vector: float, wanted: float) -> Figures:
+    program = [sys.executable, str(HERE / "index_ours.py"), "build"]
+    with copy_of_table(data, folder) as work:
+        watched = watch([*program, str(work), str(per_vector), str(wanted)], **os.environ)
+        made = watched.result
+        asked = (str(data), made["index"], made["parameters"], str(wanted), made["ids"])
+        return {
+            **about(watched),
+            "table": json.loads((data / "work" / "written.json").read_text()),
+            **last_line([sys.executable, str(HERE / "index_search.py"), *asked]),
+        }
 
 
 def run_peer(peer: str, data: Path, scratch: Path, per_vector: float, wanted: float) -> Figures:

@@ -1,7 +1,7 @@
 """Our side of bench_index: EMBEDDINGS of made vectors, and the job build_index on it.
 
 python benchmarks/index_ours.py table FOLDER WORK_DIR
-python benchmarks/index_ours.py build WORK_DIR BYTES_PER_VECTOR RECALL
+python benchmarks/index_ours.py build WORK_DIR BYTES_PER_VECTOR RECALL [MAX_MEMORY_GIB]
 
 FOLDER holds vectors.npy (`index_data.prepare`). The table is written by one process and the index
 built by another, each with a Spark session of its own on two threads. Both print a line of JSON.
@@ -57,7 +57,7 @@ def main() -> None:
     if what == "table":
         made = write_table(spark, Path(rest[0]), Path(rest[1]))
     else:
-        made = build(spark, Path(rest[0]), float(rest[1]), float(rest[2]))
+        made = build(spark, Path(rest[0]), *map(float, rest[1:]))
     memory = spark.conf.get("spark.driver.memory", "")
     print(json.dumps({**made, "session_s": session_s, "driver_memory": memory}))
 
@@ -100,10 +100,13 @@ def write_table(spark: SparkSession, folder: Path, work_dir: Path) -> dict[str, 
     return {"table_s": time.perf_counter() - started, "rows": n}
 
 
-def build(spark: SparkSession, work_dir: Path, per_vector: float, recall: float) -> dict[str, Any]:
+def build(
+    spark: SparkSession, work_dir: Path, per_vector: float, recall: float, max_memory: float = 4.0
+) -> dict[str, Any]:
     """Runs the job; returns what it built, and the wall time and the tasks of each step."""
     n = Tables.of(spark, configure(work_dir)).read("embeddings").count()
-    config = configure(work_dir, max_index_gib=n * per_vector / GIB, recall_target=recall)
+    budget = {"max_index_gib": n * per_vector / GIB, "max_memory_gib": max_memory}
+    config = configure(work_dir, recall_target=recall, **budget)
     tracking.find_registered = lambda *_: SimpleNamespace(model_id=MODEL)  # type: ignore[assignment]
     phases = Phases()
     time_steps(phases)
