@@ -9,6 +9,7 @@ import pytest
 from devise_lib.errors import InputError
 from devise_lib.index.reader import SearchIndex
 from tests.index.built import D, best_rows, build_bundle, photos
+from tests.index.isolated import run_isolated
 
 QUERIES = photos(10, 1_000)
 REMOVED = (3, 50, 119, 120)
@@ -68,3 +69,29 @@ def test_a_folder_of_something_else_is_no_bundle(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(InputError, match="is not an index bundle, it has no manifest"):
             SearchIndex.open(folder)
+
+
+LOADER = """
+import sys
+import numpy as np
+from devise_lib.index.reader import SearchIndex
+from devise_lib.index.verify import verify_folder
+from pathlib import Path
+
+index = SearchIndex.open(sys.argv[1])
+verify_folder(Path(sys.argv[1]), "bundle")
+found = index.search(np.load(sys.argv[2]), 4)
+print(found.rows.tolist(), index.photo_ids(found.rows).tolist())
+"""
+
+
+def test_the_loader_and_the_checks_need_faiss_and_numpy_alone(tmp_path):
+    built = build_bundle(tmp_path / "bundle", "IVF8,SQ8", (60, 20), (3,))
+    queries = photos(5, 7)
+    np.save(tmp_path / "queries.npy", queries)
+    words = [str(built.folder), str(tmp_path / "queries.npy")]
+    done = run_isolated(LOADER, tmp_path / "alone", tmp_path, words, more=("devise_lib",))
+    assert done.returncode == 0, done.stderr
+    index = SearchIndex.open(built.folder)
+    found = index.search(queries, 4)
+    assert done.stdout == f"{found.rows.tolist()} {index.photo_ids(found.rows).tolist()}\n"

@@ -1,9 +1,7 @@
 """The program in a bundle needs faiss and numpy alone, and finds what this package finds."""
 
 import json
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +12,9 @@ from devise_lib.index.reader import SearchIndex
 from devise_lib.index.readme import how_to_query
 from devise_lib.index.settings import SearchSettings
 from tests.index.built import Built, build_bundle, manifest_of, photos, segment_of
+from tests.index.isolated import run_isolated
 
 QUERIES = photos(6, 1_000)
-CHECKED = """
-import sys
-foreign = {name.partition(".")[0] for name in sys.modules} & {"devise_lib", "tests", "pyarrow"}
-assert not foreign, foreign
-"""
 
 
 def program_of_readme(folder: Path) -> str:
@@ -35,19 +29,15 @@ def program_of_manifest(folder: Path) -> str:
 
 
 def run(program: str, built: Built, scratch: Path) -> list[str]:
-    """The lines that the program prints in the folder of a bundle."""
+    """The lines that the program prints with faiss and numpy, in the bundle moved and read-only."""
     scratch.mkdir()
-    (scratch / "query.py").write_text(program + CHECKED)
     np.save(scratch / "queries.npy", QUERIES)
-    done = subprocess.run(
-        [sys.executable, scratch / "query.py", scratch / "queries.npy"],
-        cwd=built.folder,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    moved = scratch / "moved"
+    shutil.copytree(built.folder, moved)
+    for path in (*moved.rglob("*"), moved):
+        path.chmod(path.stat().st_mode & ~0o222)
+    words = [str(scratch / "queries.npy")]
+    done = run_isolated(program, scratch / "alone", moved, words)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
