@@ -13,7 +13,7 @@ METRIC = "inner_product"  # the cosine, for unit vectors
 ID_BYTES = 8  # per vector, in the inverted lists
 
 MIN_POINTS_PER_LIST = 39  # with fewer, faiss warns that centroids are badly placed
-HNSW_LISTS = 65_536  # from here on a graph finds the nearest centroids faster than a scan of all
+HNSW_LISTS = 4_096  # from here on a graph finds a query's centroids faster than a scan of all
 HNSW_LINKS = 32
 SMALL, ALMOST_ALL = 100_000, 0.99  # vectors, and recall, from which on exact codes are worth it
 

@@ -32,6 +32,7 @@ from devise_lib.storage.stores import store_files
 
 GIB = 2**30
 PROCESS_BYTES = 300 * 2**20  # of Python with its libraries, and of Arrow's batches
+MOST_PART_BYTES = 256 * 2**20  # a larger part makes nothing faster
 CODES_SAMPLE = 65_536  # vectors on which codes and transforms are trained, at most
 PLAN_FILE = "plan.json"
 
@@ -236,7 +237,7 @@ class Memory:
         # A shard's codes lie in memory twice: as they come, and in the order of their lists.
         encoded = 2 * key.bytes_per_vector(dimension) + 160  # and its id, as Arrow and numpy
         # A sample lies there up to three times: as it comes, transformed, and in k-means.
-        return cls(room // encoded, room // 3, room // (3 * vector))
+        return cls(room // encoded, min(room // 3, MOST_PART_BYTES), room // (3 * vector))
 
 
 def shard_count(rows: int, most: int, least: int) -> int:
