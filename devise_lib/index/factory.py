@@ -137,7 +137,7 @@ def choose_nlist(n: int, n_train: int) -> int:
         ValueError: there is nothing to train on.
 
     Source: the faiss wiki, Guidelines to choose an index; from a million vectors on a quarter of
-    its lists, because these take weeks of k-means on processors.
+    its lists, which take a quarter of the training.
     """
     if n < 1 or n_train < 1:
         raise ValueError(f"want at least one vector to train on; got n {n}, n_train {n_train}")
@@ -198,4 +198,4 @@ def _make(text: str, dimension: int, key: str) -> Any:
 
 def _is_plain(ivf: Any) -> bool:
     """Tells whether codes lie one by one, so that lists of shards can be joined."""
-    return isinstance(faiss.downcast_InvertedLists(ivf.invlists), faiss.ArrayInvertedLists)
+    return type(faiss.downcast_InvertedLists(ivf.invlists)) is faiss.ArrayInvertedLists

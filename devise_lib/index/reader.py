@@ -5,7 +5,7 @@ It needs faiss and numpy alone for a bundle on a local disk.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from devise_lib.index.manifest import (
     Manifest,
 )
 from devise_lib.index.places import find_id
+from devise_lib.index.results import Found, padded
 from devise_lib.index.selection import Among, Selector, selectors
 from devise_lib.index.settings import SearchSettings
 from devise_lib.index.word_vectors import mean_of_words
@@ -31,19 +32,6 @@ from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
 NORM_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True)
-class Found:
-    """The results of queries, the best first.
-
-    Attributes:
-        rows: (q, k), of the bundle; -1 where fewer photos are found.
-        scores: (q, k), cosines; -inf where fewer photos are found.
-    """
-
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float32]
 
 
 class SearchIndex:
@@ -126,13 +114,16 @@ class SearchIndex:
             among = self.only(among)
         settings = settings or self._for_share(among.share if among else 1.0)
         allowed = among.selectors if among else self._allowed
-        found = self._search(queries, k, settings, allowed)
+        wanted = min(k, among.count) if among else k
+        if not wanted:
+            return nothing(len(queries), k)
+        found = self._search(queries, wanted, settings, allowed)
         short = found.rows[:, -1] < 0
         if short.any() and settings.nprobe < self.manifest.nlist:  # The lists hold too few.
             every = replace(settings, nprobe=self.manifest.nlist)
-            rest = self._search(queries[short], k, every, allowed)
+            rest = self._search(queries[short], wanted, every, allowed)
             found.rows[short], found.scores[short] = rest.rows, rest.scores
-        return found
+        return padded(found, k)
 
     def _search(
         self,
@@ -265,10 +256,11 @@ class SearchIndex:
                     f"want rows in [0, {rows}) to search among; got {among.min()} to {among.max()}"
                 )
             allowed = np.zeros(rows, np.bool_)
-            allowed[among] = True
+            allowed[among.astype(np.int64)] = True
         allowed[self._removed] = False
-        share = np.count_nonzero(allowed) / max(self.manifest.n, 1)
-        return Among(share, selectors(allowed, self.manifest))
+        count = int(np.count_nonzero(allowed))
+        share = count / max(self.manifest.n, 1)
+        return Among(share, count, selectors(allowed, self.manifest))
 
     def _for_share(self, share: float) -> SearchSettings:
         """Returns the settings with which about as many photos are compared as without a filter."""

@@ -21,7 +21,7 @@ Query it with vectors of the same model only: `{model_id}`. It needs faiss {floo
 
 With `{parameters}`, {percent:.1f} % of the exact {k} nearest neighbours are found
 ({low:.1f} to {high:.1f} %, a 95 % confidence interval), measured on {queries} of its vectors that
-neither trained the index nor chose the settings. {threads} threads answer {queries_per_s:,.0f}
+did not train the index{base}. {threads} threads answer {queries_per_s:,.0f}
 queries per second, and one thread takes {latency_ms:.2f} ms for one.
 
 ## Query it
@@ -122,6 +122,7 @@ def readme(manifest: Manifest, program: str) -> str:
         high=100 * point.high,
         k=manifest.k,
         queries=manifest.queries,
+        base=", when its base was built" if len(manifest.segments) > 1 or manifest.removed else "",
         threads=manifest.threads,
         queries_per_s=point.queries_per_s,
         latency_ms=point.latency_ms,

@@ -26,10 +26,12 @@ class Among:
 
     Attributes:
         share: of all photos, that may be found.
+        count: the number of photos that may be found.
         selectors: of each segment.
     """
 
     share: float
+    count: int
     selectors: Sequence[Selector | None]
 
 

@@ -119,6 +119,8 @@ def copy_file(path: str, target: BinaryIO, start: int = 0, stop: int | None = No
         while start < stop and (chunk := file.read(min(COPY_BYTES, stop - start))):
             target.write(chunk)
             start += len(chunk)
+    if start < stop:
+        raise OSError(f"{path} ends {stop - start} bytes before it should")
 
 
 def copy_rows(paths: Iterable[str], target: BinaryIO) -> None:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.index.building.arrays import array_header
+from devise_lib.index.building.arrays import StoredArray, array_header
 from devise_lib.index.building.assembly import (
     ASSEMBLED,
     copy_file,
@@ -41,7 +41,7 @@ from devise_lib.index.manifest import (
 )
 from devise_lib.storage.copies import fetched, write_hashed
 
-ROWS_AT_ONCE = 1_000_000
+ROWS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def write_compact_part(plan: CompactionPlan, number: int) -> Product:
             kept = ~removed[rows]
             lists = np.repeat(np.arange(stop - first), index.sizes()[first:stop])
             counts = np.bincount(lists[kept], minlength=stop - first)
-            yield Run(counts, codes[kept], rows[kept])
+            codes, rows = codes[kept], rows[kept]
+            yield Run(counts, codes, rows)
 
     return merge_runs(plan, number, sizes[first:stop], runs())
 
@@ -109,29 +110,36 @@ def assemble_compact(plan: CompactionPlan) -> Product:
         trained = TrainedIndex.load(path)
 
     def write_refine(file: BinaryIO) -> None:
+        removed = _removed(bundle, folder)
         for segment in segments:  # They end an index file, but for four bytes.
             path = folder / segment.name / INDEX_FILE
-            stop = path.stat().st_size - 4
-            copy_file(str(path), file, stop - segment.rows * trained.refine_size, stop)
+            begin = path.stat().st_size - 4 - segment.rows * trained.refine_size
+            stored = StoredArray(
+                str(path), np.dtype(np.uint8), (segment.rows, trained.refine_size), begin
+            )
+            gone = removed[segment.first_row : segment.first_row + segment.rows]
+            for start, stop in _pieces(segment.rows):
+                codes = stored.rows(start, stop).copy()
+                codes[gone[start:stop]] = 0  # Nothing of a removed photo stays.
+                file.write(codes.tobytes())
 
     def write_ids(file: BinaryIO) -> None:
-        paths = [folder / segment.name / IDS_FILE for segment in segments]
-        stored = [np.load(path, mmap_mode="r") for path in paths]
+        stored = [_stored(folder, segment, IDS_FILE) for segment in segments]
         widest = np.dtype(f"S{max(each.dtype.itemsize for each in stored)}")
         file.write(array_header(widest, (rows,)))
         for each in stored:
-            for start in range(0, len(each), ROWS_AT_ONCE):
-                file.write(each[start : start + ROWS_AT_ONCE].astype(widest).tobytes())
+            for start, stop in _pieces(each.shape[0]):
+                file.write(each.rows(start, stop).astype(widest).tobytes())
 
     def write_lists(file: BinaryIO) -> None:
         removed = _removed(bundle, folder)
         file.write(array_header(LIST, (rows,)))
         for segment in segments:
-            lists = np.load(folder / segment.name / LISTS_FILE, mmap_mode="r")
+            lists = _stored(folder, segment, LISTS_FILE)
             gone = removed[segment.first_row : segment.first_row + segment.rows]
-            for start in range(0, len(lists), ROWS_AT_ONCE):
-                piece = slice(start, start + ROWS_AT_ONCE)
-                file.write(np.where(gone[piece], -1, lists[piece]).astype(LIST).tobytes())
+            for start, stop in _pieces(segment.rows):
+                kept = np.where(gone[start:stop], -1, lists.rows(start, stop))
+                file.write(kept.astype(LIST).tobytes())
 
     def write_digests(file: BinaryIO) -> None:
         file.write(array_header(DIGEST, (rows,)))
@@ -156,8 +164,6 @@ def assemble_compact(plan: CompactionPlan) -> Product:
 def compact_segment(bundle: Bundle, assembled: Product) -> Segment:
     """Returns the one segment of a compacted bundle."""
     manifest = bundle.manifest
-    weights = [segment.rows for segment in manifest.segments]
-    residuals = [segment.residual for segment in manifest.segments]
     return Segment(
         name=BASE,
         first_row=0,
@@ -165,11 +171,20 @@ def compact_segment(bundle: Bundle, assembled: Product) -> Segment:
         listed=manifest.n,
         table_version=manifest.table_version,
         imbalance=assembled.values["imbalance"],
-        residual=float(np.average(residuals, weights=weights)),
+        residual=manifest.segments[0].residual,  # of the photos that trained the centroids
         sections=tuple(
             segment.first_row + start for segment in manifest.segments for start in segment.sections
         ),
     )
+
+
+def _stored(folder: Path, segment: Segment, name: str) -> StoredArray:
+    return StoredArray.open(str(folder / segment.name / name))
+
+
+def _pieces(rows: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, rows, ROWS_AT_ONCE):
+        yield start, min(start + ROWS_AT_ONCE, rows)
 
 
 def _open(plan: CompactionPlan) -> tuple[Bundle, Path]:

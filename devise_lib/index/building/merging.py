@@ -125,7 +125,7 @@ def write_part(plan: BuildPlan, number: int) -> Product:
                 sizes = StoredArray.open(shard.path(SIZES)).rows(first, stop)
                 codes = StoredArray.open(shard.path(CODES)).rows(int(start), int(end))
                 rows = StoredArray.open(shard.path(ROWS)).rows(int(start), int(end))
-                yield Run(sizes, codes, rows + offset)
+                yield Run(sizes, codes, rows.astype(np.int64) + offset)
 
     return merge_runs(plan, number, layout.sizes[first:stop], runs())
 

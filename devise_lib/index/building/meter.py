@@ -75,7 +75,8 @@ class Meter:
 
     def recalls(self, asked: Asked, settings: SearchSettings) -> NDArray[np.float64]:
         """Returns the recall of each query, in [0, 1]."""
-        return np.concatenate([self._recalls(part, settings) for part in self._chunks(asked)])
+        chunks = self._chunks(asked, settings)
+        return np.concatenate([self._recalls(part, settings) for part in chunks])
 
     def point(self, asked: Asked, settings: SearchSettings) -> Point:
         """Returns recall and speed of some settings.
@@ -84,12 +85,12 @@ class Meter:
         that are in memory.
         """
         recalls, spent, timed = [], 0.0, 0
-        for part in self._chunks(asked):
+        for part in self._chunks(asked, settings):
             recalls.append(self._recalls(part, settings))
             if timed < TIMED:
                 spent += self._seconds(part.vectors, part.k, settings, self.threads)
                 timed += len(part.vectors)
-        alone = asked.vectors[:ALONE]
+        alone = next(self._chunks(asked, settings)).vectors[:ALONE]
         self._index.search(alone, asked.k, settings)
         each = sum(self._seconds(query[None], asked.k, settings, 1) for query in alone)
         mean, half = mean_and_half_width(np.concatenate(recalls))
@@ -123,11 +124,15 @@ class Meter:
 
         return float(in_threads(threads, search))
 
-    def _chunks(self, asked: Asked) -> Iterator[Asked]:
-        for start in range(0, len(asked.vectors), CHUNK):
-            if mapped_bytes() > self._max_mapped:
+    def _chunks(self, asked: Asked, settings: SearchSettings) -> Iterator[Asked]:
+        """Yields as many queries as read half of the bound, if their lists are all others."""
+        size = self._index.path.stat().st_size
+        each = max(size * min(settings.nprobe / self._index.nlist, 1.0), 1.0)
+        count = int(max(1, min(CHUNK, self._max_mapped / 2 / each)))
+        for start in range(0, len(asked.vectors), count):
+            if mapped_bytes() > self._max_mapped / 2:
                 self._index.reopen()
-            chosen = slice(start, start + CHUNK)
+            chosen = slice(start, start + count)
             yield Asked(asked.vectors[chosen], asked.own[chosen], asked.right[chosen], asked.k)
 
 

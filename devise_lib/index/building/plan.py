@@ -32,6 +32,7 @@ from devise_lib.storage.stores import store_files
 
 GIB = 2**30
 PROCESS_BYTES = 300 * 2**20  # of Python with its libraries, and of Arrow's batches
+MOST_SHARD_ROWS = 262_144  # a kill costs at most so many vectors of a task
 MOST_PART_BYTES = 256 * 2**20  # a larger part makes nothing faster
 CODES_SAMPLE = 65_536  # vectors on which codes and transforms are trained, at most
 PLAN_FILE = "plan.json"
@@ -223,7 +224,7 @@ class Memory:
             InputError: not even the centroids do; says how much is needed.
         """
         centroids = key.nlist * (dimension * 4 + key.links * 8 * 2)
-        copies = 3 if key.is_fast_scan else 2  # the index, and its bytes when it is read or written
+        copies = 5  # the index, and its bytes when it is read or written
         fixed = PROCESS_BYTES + copies * centroids
         room = max_bytes - fixed
         if room < PROCESS_BYTES:
@@ -237,7 +238,11 @@ class Memory:
         # A shard's codes lie in memory twice: as they come, and in the order of their lists.
         encoded = 2 * key.bytes_per_vector(dimension) + 160  # and its id, as Arrow and numpy
         # A sample lies there up to three times: as it comes, transformed, and in k-means.
-        return cls(room // encoded, min(room // 3, MOST_PART_BYTES), room // (3 * vector))
+        return cls(
+            min(room // encoded, MOST_SHARD_ROWS),
+            min(room // 3, MOST_PART_BYTES),
+            room // (3 * vector),
+        )
 
 
 def shard_count(rows: int, most: int, least: int) -> int:

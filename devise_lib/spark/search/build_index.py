@@ -21,7 +21,7 @@ from devise_lib.index.manifest import CURVE_FILE, MANIFEST_FILE, FileAbout, Mani
 from devise_lib.report.plots import draw_recall
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
-from devise_lib.spark.search.carried_words import WORDS, write_words
+from devise_lib.spark.search.carried_words import write_words
 from devise_lib.spark.search.index_plan import make_plan
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.index_tasks import run_tuning
@@ -55,12 +55,14 @@ def build_bundle(
     build = IndexBuild(embeddings, plan)
     shards = build.run()
     quarantine(tables, embeddings, plan, run_id, shards)
+    words = None
     if words_id and config.carry_words:
-        write_words(build.runner, tables, plan, words_id, config.carry_words)
+        words = write_words(build.runner, tables, plan, words_id, config.carry_words)
     goal = Goal(config.recall_target, config.max_latency_ms)
     max_mapped = int(config.max_memory_gib * GIB / 2)
     tuned = Tuned.from_json(build.runner.one("tuned", partial(run_tuning, plan, goal, max_mapped)))
-    manifest = _manifest(plan, config, run_id, tuned, shards, build.runner.costs)
+    manifest = _manifest(plan, config, run_id, tuned, shards, words, build.runner.costs)
+    build.runner.warn(config.max_memory_gib)
     speeds = [(point.queries_per_s, point.recall) for point in tuned.curve]
     chosen = tuned.point.queries_per_s, tuned.point.recall
     curve = draw_recall(speeds, chosen, config.recall_target, tuned.k)
@@ -107,10 +109,11 @@ def _manifest(
     run_id: str,
     tuned: Tuned,
     shards: Sequence[Product],
+    words: Product | None,
     costs: Costs,
 ) -> Manifest:
     key, assembled = plan.index_key, plan.require(ASSEMBLED)
-    n, words = int(assembled.values["n"]), plan.done(WORDS)
+    n = int(assembled.values["n"])
     return Manifest(
         model_id=plan.model_id,
         table="embeddings",
@@ -151,6 +154,7 @@ def quarantine(
     plan: BuildPlan,
     run_id: str,
     shards: Sequence[Product],
+    keep: str = "",
 ) -> None:
     """Replace the rows of this job and model in QUARANTINE by those that could not be indexed.
 
@@ -160,6 +164,7 @@ def quarantine(
         plan: of the build.
         run_id: of MLflow.
         shards: of the build, which have the rejected ones.
+        keep: a reason whose rows stay, unless their photos are rejected anew; "" for none.
     """
     stage = f"stage = '{STAGE}' AND model_id = '{plan.model_id}'"
     had = tables.exists("quarantine") and not tables.read("quarantine").where(stage).isEmpty()
@@ -176,7 +181,11 @@ def quarantine(
     known = {"stage": F.lit(STAGE), "model_id": F.lit(plan.model_id), "run_id": F.lit(run_id)}
     rows = refused.join(about, "photo_id", "left")
     extra = {n: c for n, c in (columns | known).items() if n not in rows.columns}
-    tables.overwrite("quarantine", rows.withColumns(extra), where=stage)
+    rows = rows.withColumns(extra).select(*columns)
+    if had and keep:
+        kept = tables.read("quarantine").where(stage).where(F.col("reason") == keep)
+        rows = rows.unionByName(kept.select(*columns).join(rows, "photo_id", "left_anti"))
+    tables.overwrite("quarantine", rows, where=stage)
 
 
 def write_recall(tables: Tables, bundle: Bundle) -> None:

@@ -11,6 +11,7 @@ from devise_lib.console import print_line
 from devise_lib.index.building.arrays import save_array
 from devise_lib.index.building.assembly import BUNDLE
 from devise_lib.index.building.plan import BuildPlan
+from devise_lib.index.building.products import Product
 from devise_lib.index.manifest import WORD_VECTORS_FILE, WORDS_FILE
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.labels.lookup import dedupe_labels
@@ -25,7 +26,7 @@ WORDS = "words"  # the step
 
 def write_words(
     runner: StepRunner, tables: Tables, plan: BuildPlan, words_id: str, count: int
-) -> None:
+) -> Product | None:
     """Put the names and vectors of all labels, and of the commonest words, into the bundle.
 
     A name that is both is a label. Tables of other word vectors than the model's are left out.
@@ -36,6 +37,9 @@ def write_words(
         plan: of the build.
         words_id: of the word vectors that the model was trained on.
         count: the most words.
+
+    Returns:
+        The files; None if there is nothing to carry.
     """
     found = []
     if tables.exists("labels"):
@@ -53,12 +57,13 @@ def write_words(
         else:
             print_line("build_index  WORD_VECTORS are other ones: no words are carried")
     if not found:
-        return
+        return None
     named = found[0] if len(found) == 1 else found[0].unionByName(found[1])
     once = named.groupBy("name").agg(F.min_by(F.struct("vector", "rank"), "rank").alias("first"))
     rows = once.select("name", "first.vector", "first.rank").repartition(1)
     in_order = rows.sortWithinPartitions("rank", "name")
     runner.over(WORDS, in_order, partial(_write, plan))
+    return plan.require(WORDS)
 
 
 def _named(rows: DataFrame, name: Column, rank: Column) -> DataFrame:

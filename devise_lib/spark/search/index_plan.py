@@ -14,7 +14,7 @@ from devise_lib.errors import InputError
 from devise_lib.index.building.plan import GIB, BuildPlan, Memory, shard_count, unfinished
 from devise_lib.index.building.training import gpu_count
 from devise_lib.index.bundle import index_root
-from devise_lib.index.factory import IndexKey, choose_key
+from devise_lib.index.factory import ALMOST_ALL, IndexKey, choose_key
 from devise_lib.index.index_file import VERSION
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.files import folders_in
@@ -80,7 +80,9 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     names = [n for n in folders_in(store_files(), root) or [] if n.startswith(DRAFT)]
     folders = [f"{root}/{name}" for name in names]
     asked = {name: getattr(config, name) for name in ASKED}
-    asked |= {"model_id": model_id, "faiss": VERSION}
+    is_exact = config.index_key == "auto" and config.recall_target > ALMOST_ALL
+    asked |= {"model_id": model_id, "faiss": VERSION, "exact": is_exact}
+    asked["gpu"] = _use_gpu(config.devices)
     plan = unfinished(folders, asked)
     if plan is not None and _is_readable(tables, plan):
         print_line(
@@ -89,6 +91,7 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
         )
     else:
         plan = _new_plan(tables, config, model_id, asked)
+        clean_up(plan.folder)  # of a build of the same version with other settings
     for folder in folders:
         if folder != plan.folder:
             clean_up(folder)
@@ -134,7 +137,7 @@ def _new_plan(
         queries=queries,
         k=config.k,
         seed=config.seed,
-        gpu=_use_gpu(config.devices),
+        gpu=asked["gpu"],
         asked=asked,
     )
 

@@ -38,6 +38,8 @@ from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.copies import write_hashed
+from devise_lib.storage.files import folders_in
+from devise_lib.storage.stores import clean_up, store_files
 
 RESULTS = "photo_id string, neighbour_id string, rank int, score float"
 RESULT_SCHEMA = pa.schema(
@@ -100,8 +102,12 @@ def find_nearest(
         photos_version=tables.version("photos") if config.among else -1,
         tasks=tasks,
     )
+    for name in folders_in(store_files(), index_root(config.work_dir)) or []:
+        if name.startswith(DRAFT) and name != f"{DRAFT}{bundle.name}":  # of an older bundle
+            clean_up(f"{index_root(config.work_dir)}/{name}")
     runner = StepRunner(tables.spark, bundle.manifest.dimension)
-    drop_damaged(runner, plan, [AMONG, *map(result_name, range(tasks))])
+    results = [result_name(number) for number in range(tasks)]
+    drop_damaged(runner, plan, [[AMONG], results] if config.among else [results])
     if config.among and plan.done(AMONG) is None:
         rows = allowed_rows(tables, bundle, config.among).repartition(1)
         runner.over(AMONG, rows, partial(_write_among, plan, bundle.manifest.rows))
@@ -167,11 +173,20 @@ def _search_shards(plan: SearchPlan, batches: Batches) -> Iterator[Cost]:
         with Cost(1) as cost:
             name = result_name(number)
             path = f"{name}.parquet"
-            parts = (part for _, rows in group for part in _pieces(rows))
+            parts = (part for rows in _once(rows for _, rows in group) for part in _pieces(rows))
             found = (_search(index, part, plan.k, among) for part in parts)
             written = write_hashed(plan.path(path), partial(_write_parquet, found))
             plan.finish(name, {path: written}, {})
         yield cost
+
+
+def _once(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yields the first row of each query_id; a table may have one twice."""
+    seen: set[str] = set()
+    for batch in batches:
+        names = batch["query_id"].to_pylist()
+        first = [name not in seen and not seen.add(name) for name in names]  # type: ignore[func-returns-value]
+        yield batch if all(first) else batch.filter(pa.array(first))
 
 
 def _pieces(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

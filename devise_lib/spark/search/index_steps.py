@@ -33,13 +33,14 @@ from devise_lib.console import print_line
 from devise_lib.index.building.assembly import ASSEMBLED, assemble
 from devise_lib.index.building.intake import take_in
 from devise_lib.index.building.merging import LAYOUT, write_part
-from devise_lib.index.building.plan import BuildPlan, Plan, part_name, shard_name
+from devise_lib.index.building.plan import BuildPlan, Plan, centroids_name, part_name, shard_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Queries, write_shard
 from devise_lib.index.building.training_steps import (
     SEEDS,
     TRAINED,
     read_seeds,
+    take_trained,
     train_centroids,
     train_empty,
 )
@@ -62,7 +63,7 @@ class IndexBuild:
         """Run all steps up to the index file; returns the shards."""
         plan = self._plan
         self._drop_damaged()
-        if plan.done(TRAINED) is None:
+        if plan.done(SEEDS) is None or plan.done(TRAINED) is None:
             self._train()
         numbers = range(plan.shards)
         if missing := [n for n in numbers if plan.done(shard_name(n)) is None]:
@@ -78,12 +79,12 @@ class IndexBuild:
 
     def _drop_damaged(self) -> None:
         """Remove the markers of steps whose files are not those that were written."""
-        plan = self._plan
-        names = [SEEDS, TRAINED, LAYOUT, ASSEMBLED]
-        names += [shard_name(number) for number in range(plan.shards)]
-        layout = plan.done(LAYOUT)
-        names += [part_name(number) for number in range(layout.values["parts"] if layout else 0)]
-        drop_damaged(self.runner, plan, names)
+        plan, layout = self._plan, self._plan.done(LAYOUT)
+        shards = [shard_name(number) for number in range(plan.shards)]
+        parts = [part_name(number) for number in range(layout.values["parts"] if layout else 0)]
+        drop_damaged(self.runner, plan, [[SEEDS, TRAINED], shards, [LAYOUT], parts, [ASSEMBLED]])
+        if plan.done(SEEDS) is None and plan.space_parts > 1:
+            drop_markers(plan, [centroids_name(part) for part in range(plan.space_parts)])
 
     def _train(self) -> None:
         plan = self._plan
@@ -92,10 +93,15 @@ class IndexBuild:
             rows = smallest_hashes(self._embeddings, plan, count)
             in_order = rows.repartition(1).sortWithinPartitions("hash", "photo_id")
             self.runner.over(SEEDS, in_order, partial(run_seeds, plan))
-        if plan.done(TRAINED) is None:  # The first step trains a small index as a whole.
+        if plan.done(TRAINED) is not None:  # The first step trains a small index as a whole.
+            return
+        if plan.base:
+            self.runner.one(TRAINED, partial(take_trained, plan))
+            return
+        if plan.space_parts > 1:
             rows = smallest_hashes(self._embeddings, plan, plan.queries + plan.list_points)
             self._train_parts(rows)
-            self.runner.one(TRAINED, partial(train_empty, plan))
+        self.runner.one(TRAINED, partial(train_empty, plan))
 
     def _train_parts(self, sample: DataFrame) -> None:
         """Train the centroids of each part of the space on the photos that lie there."""
@@ -110,18 +116,21 @@ class IndexBuild:
                 parts, points = seeds.part_of(taken.vectors)
                 names = batch["photo_id"].take(pa.array(taken.kept)).to_pylist()
                 trained = np.array([name not in known for name in names], np.bool_)
-                yield _points(parts[trained], points[trained])
+                hashes = batch["hash"].to_numpy()[taken.kept]
+                yield _points(parts[trained], points[trained], hashes[trained])
 
         def train(key: tuple[Any, ...], group: pa.Table) -> pa.Table:
             access.open()
+            part = int(key[0].as_py())
             with Cost(1) as cost:
-                column = group["point"].combine_chunks()
-                width = len(column[0])
-                points = column.flatten().to_numpy().reshape(len(column), width)
-                train_centroids(plan, int(key[0].as_py()), points)
+                if plan.done(centroids_name(part)) is None:
+                    column = group.sort_by("hash")["point"].combine_chunks()  # in any shuffle
+                    width = len(column[0])
+                    points = column.flatten().to_numpy().reshape(len(column), width)
+                    train_centroids(plan, part, points)
             return pa.Table.from_batches([cost.row("")])
 
-        points = sample.mapInArrow(assign, "part int, point array<float>")
+        points = sample.mapInArrow(assign, "part int, hash long, point array<float>")
         self.runner.collect("centroids", points.groupBy("part").applyInArrow(train, TASK))
 
     def _write_shards(self, numbers: Sequence[int]) -> None:
@@ -136,12 +145,18 @@ class IndexBuild:
         )
 
 
-def drop_damaged(runner: StepRunner, plan: Plan, names: Sequence[str]) -> None:
+def drop_damaged(runner: StepRunner, plan: Plan, stages: Sequence[Sequence[str]]) -> None:
     """Remove the markers of those steps whose files are not the ones that were written.
 
-    An earlier run has left them, and a disk or a person may have changed them since.
+    An earlier run has left them, and a disk or a person may have changed them since. Steps of later
+    stages were made from these files, so their markers go as well.
+
+    Args:
+        runner: of the steps.
+        plan: of the steps.
+        stages: names of steps; each stage is made from those before it.
     """
-    done = [name for name in names if plan.done(name) is not None]
+    done = [name for stage in stages for name in stage if plan.done(name) is not None]
 
     def check(number: int) -> str:
         product = plan.done(done[number])
@@ -150,7 +165,18 @@ def drop_damaged(runner: StepRunner, plan: Plan, names: Sequence[str]) -> None:
     for name in runner.each("checked", range(len(done)), check):
         if name:
             print_line(f"build_index  {plan.path(name)} is damaged: it is made again")
-            store_files().remove(plan.path(f"{name}.json"))
+            drop_markers(plan, [name])
+    is_whole = True
+    for stage in stages:
+        if not is_whole:
+            drop_markers(plan, stage)
+        is_whole = is_whole and all(plan.done(name) is not None for name in stage)
+
+
+def drop_markers(plan: Plan, names: Sequence[str]) -> None:
+    """Remove the markers of steps, so that they are run again."""
+    for name in names:
+        store_files().remove(plan.path(f"{name}.json"))
 
 
 def smallest_hashes(embeddings: DataFrame, plan: BuildPlan, count: int) -> DataFrame:
@@ -168,7 +194,11 @@ def smallest_hashes(embeddings: DataFrame, plan: BuildPlan, count: int) -> DataF
     return hashed.where(F.col("hash") < int(-(2**63) + 2**64 * enough / plan.rows))
 
 
-def _points(parts: NDArray[np.int64], points: NDArray[np.float32]) -> pa.RecordBatch:
+def _points(
+    parts: NDArray[np.int64], points: NDArray[np.float32], hashes: NDArray[np.int64]
+) -> pa.RecordBatch:
     offsets = pa.array(np.arange(0, points.size + 1, points.shape[1]), pa.int32())
     column = pa.ListArray.from_arrays(offsets, pa.array(points.ravel(), pa.float32()))
-    return pa.RecordBatch.from_pydict({"part": pa.array(parts, pa.int32()), "point": column})
+    return pa.RecordBatch.from_pydict(
+        {"part": pa.array(parts, pa.int32()), "hash": pa.array(hashes), "point": column}
+    )

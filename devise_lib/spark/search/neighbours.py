@@ -30,6 +30,8 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
     if not photos:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     if config.via == "signatures":
+        if config.queries or config.among:
+            raise InputError('find_neighbours.queries and among want via = "index"')
         found = by_signatures(tables, model_id, config.k, config.max_bucket)
         return _replace(tables, found, model_id, "", photos)
     bundle = read_current(config.work_dir)

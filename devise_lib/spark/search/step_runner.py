@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 from pyspark.sql import DataFrame, Row, SparkSession
 
+from devise_lib.console import print_line
 from devise_lib.index.building.memory import peak_bytes, start_peak, threads_here
+from devise_lib.index.building.plan import GIB
 from devise_lib.index.building.training import set_threads
 from devise_lib.index.manifest import StepCost
 from devise_lib.spark.platform.session import arrow_rows
@@ -14,7 +16,8 @@ from devise_lib.storage.stores import this_access
 
 Batches = Iterator[pa.RecordBatch]
 TASK = "seconds double, peak long, text string"  # the row that a task returns
-BATCH_BYTES = 4 * 2**20  # of vectors in an Arrow batch: more are faster, and take memory
+# Of vectors in an Arrow batch: more are faster, and take memory, also for scores of each query.
+BATCH_BYTES, BATCH_ROWS = 4 * 2**20, 8_192
 
 
 class Costs:
@@ -58,7 +61,7 @@ class StepRunner:
         """Takes the session, and the length of a vector, which decides the rows of a batch."""
         self.spark, self.access = spark, this_access()
         self.costs = Costs()
-        self._batch_rows = max(BATCH_BYTES // (4 * dimension), 1)
+        self._batch_rows = min(max(BATCH_BYTES // (4 * dimension), 1), BATCH_ROWS)
 
     def one(self, step: str, work: Callable[[], object]) -> str:
         """Runs a step of one task, which has all cores of its machine; returns its text."""
@@ -94,6 +97,15 @@ class StepRunner:
                 yield cost.row("")
 
         return self.collect(step, rows.mapInArrow(run, TASK))
+
+    def warn(self, max_memory_gib: float) -> None:
+        """Prints the steps whose processes took more memory than they should."""
+        for step, cost in self.costs.of.items():
+            if (taken := cost.peak_bytes / GIB) > max_memory_gib:
+                print_line(
+                    f"build_index  a task of the step {step} took {taken:.2f} GiB, above "
+                    f"max_memory_gib = {max_memory_gib}"
+                )
 
     def collect(self, step: str, tasks: DataFrame) -> list[str]:
         """Runs tasks that return rows of TASK, and keeps their costs; returns their texts."""

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.search import BuildIndex
 from devise_lib.console import print_line
+from devise_lib.errors import InputError
 from devise_lib.index.building.arrays import StoredArray, save_array
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
 from devise_lib.index.building.compaction import (
@@ -47,6 +48,7 @@ from devise_lib.index.factory import IndexKey
 from devise_lib.index.index_file import VERSION
 from devise_lib.index.manifest import CURVE_FILE, REMOVED_FILE, Manifest
 from devise_lib.index.reader import SearchIndex
+from devise_lib.reasons import Reason
 from devise_lib.spark.search.build_index import (
     build_bundle,
     count_reasons,
@@ -64,6 +66,7 @@ from devise_lib.storage.files import folders_in
 from devise_lib.storage.folders import share_file
 from devise_lib.storage.stores import clean_up, store_files
 
+DRIFT_QUERIES = 200  # each is compared with all codes of the index
 DRAFT = ".update-"  # how the folder of an unfinished update begins
 
 
@@ -94,6 +97,8 @@ def update_bundle(
     if version is None:
         version = tables.version("embeddings")
     embeddings = tables.read("embeddings", version).where(F.col("model_id") == model_id)
+    if embeddings.isEmpty():
+        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     with on_disk(changes(embeddings, bundle)) as changed:
         found = changed.agg(
             F.count_if("is_fresh").alias("fresh"),
@@ -106,7 +111,7 @@ def update_bundle(
         fresh = embeddings.join(ids, "photo_id", "left_semi")
         build = IndexBuild(fresh, plan)
         shards = build.run() if found["fresh"] else []
-        quarantine(tables, embeddings, plan, run_id, shards)
+        quarantine(tables, embeddings, plan, run_id, shards, keep=Reason.DUPLICATE_ID)
         added = sum(shard.values["rows"] for shard in shards)
         print_line(f"{config.name}  {added} photos to add, {found['removed']} to take out")
         if not added and not found["removed"]:
@@ -117,6 +122,13 @@ def update_bundle(
             in_order = gone.repartition(1).sortWithinPartitions("row")
             build.runner.over("removed", in_order, partial(_write_removed, plan, bundle))
     manifest = _updated(plan, bundle, run_id, added, shards, build.runner)
+    if not manifest.n:
+        raise InputError(
+            f"no embedding of model {model_id} can be indexed any more: see QUARANTINE; the "
+            f"published index {bundle.name} stays"
+        )
+    if not added:
+        store_files().remove(plan.path(f"{BUNDLE}/{plan.segment}"))
     _share(bundle, plan, manifest)
     if added:
         measured = build.runner.one("drift", partial(_measure_drift, plan, manifest))
@@ -140,11 +152,14 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
         return bundle
     memory = _memory(config, bundle)
     folder = f"{index_root(config.work_dir)}/.compact-{bundle.name}"
-    plan = CompactionPlan(folder, bundle.folder, memory.part_bytes)
+    for name in folders_in(store_files(), index_root(config.work_dir)) or []:
+        if name.startswith(".compact-") and name != f".compact-{bundle.name}":
+            clean_up(f"{index_root(config.work_dir)}/{name}")
+    plan = CompactionPlan(folder, bundle.folder, memory.part_bytes // 2)  # is held twice more
     runner = StepRunner(tables.spark, old.dimension)
     parts_before = plan.done(LAYOUT)
     numbers = range(parts_before.values["parts"] if parts_before else 0)
-    drop_damaged(runner, plan, [LAYOUT, ASSEMBLED, *(part_name(number) for number in numbers)])
+    drop_damaged(runner, plan, [[LAYOUT], [part_name(n) for n in numbers], [ASSEMBLED]])
     if plan.done(LAYOUT) is None:
         runner.one(LAYOUT, partial(write_compact_layout, plan))
     parts = range(plan.require(LAYOUT).values["parts"])
@@ -158,6 +173,7 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
         old,
         run_id=run_id,
         segments=(compact_segment(bundle, assembled),),
+        drift={},
         costs=runner.costs.of,
         faiss_version=VERSION,
         files=kept | files_of(assembled),
@@ -234,6 +250,9 @@ def _updated(
         assembled = plan.require(ASSEMBLED)
         segments = (*segments, segment_of(plan, assembled, first_row=old.rows))
         files |= files_of(assembled)
+    rejected = count_reasons(shards)
+    if twice := old.rejected.get(Reason.DUPLICATE_ID, 0):
+        rejected[Reason.DUPLICATE_ID.value] = twice + rejected.get(Reason.DUPLICATE_ID, 0)
     count, removed = old.removed, plan.done("removed")
     if removed is not None:
         count = removed.values["removed"]
@@ -245,7 +264,7 @@ def _updated(
         n=sum(segment.rows for segment in segments) - count,
         segments=segments,
         removed=count,
-        rejected=count_reasons(shards),
+        rejected=rejected,
         costs=runner.costs.of,
         faiss_version=VERSION,
         files=files,
@@ -260,7 +279,8 @@ def _share(bundle: Bundle, plan: Plan, manifest: Manifest) -> None:
 
 
 def _measure_drift(plan: BuildPlan, manifest: Manifest) -> str:
-    queries = Queries.of(plan)
+    asked = Queries.of(plan)
+    queries = Queries(asked.photo_ids[:DRIFT_QUERIES], asked.vectors[:DRIFT_QUERIES])
     index = SearchIndex(fetch_bundle(Bundle(plan.path(BUNDLE), manifest)), manifest)
     k = max(manifest.k, 1)
     return json.dumps(measure_drift(index, queries.photo_ids.tolist(), queries.vectors, k))

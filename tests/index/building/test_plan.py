@@ -108,7 +108,7 @@ def test_shards_are_a_power_of_two_and_as_few_as_allowed(rows, most, least):
     assert count == 1 or (count // 2) * most < rows or count // 2 < least
 
 
-@given(KEYS, st.sampled_from((64, 512, 1_024)), st.floats(1.5, 64))
+@given(KEYS, st.sampled_from((64, 512, 1_024)), st.floats(2.1, 64))
 def test_what_a_task_takes_fits_into_its_memory(key, dimension, gib):
     index_key, most = IndexKey.parse(key), int(gib * GIB)
     found = Memory.within(most, index_key, dimension)
@@ -125,8 +125,8 @@ def test_what_a_task_takes_fits_into_its_memory(key, dimension, gib):
 def test_more_memory_allows_more_of_everything(key, dimension):
     index_key = IndexKey.parse(key)
     low, high = (Memory.within(gib * GIB, index_key, dimension) for gib in (2, 4))
-    for name in ("shard_rows", "sample_rows"):
-        assert getattr(low, name) < getattr(high, name)
+    assert low.sample_rows < high.sample_rows
+    assert low.shard_rows <= high.shard_rows <= 2**18  # A kill costs no more.
     assert low.part_bytes <= high.part_bytes <= 2**28  # A larger part makes nothing faster.
 
 
