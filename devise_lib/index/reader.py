@@ -24,7 +24,7 @@ from devise_lib.index.manifest import (
     Manifest,
 )
 from devise_lib.index.places import find_id
-from devise_lib.index.results import Found, padded
+from devise_lib.index.results import Found, nothing, padded
 from devise_lib.index.selection import Among, Selector, selectors
 from devise_lib.index.settings import SearchSettings
 from devise_lib.index.word_vectors import mean_of_words

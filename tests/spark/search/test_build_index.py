@@ -203,3 +203,15 @@ def test_a_broken_off_build_goes_on_where_it_was(spark, tmp_path, capsys):
     assert not draft.exists()
     fresh = config.model_copy(update={"recall_target": 0.05, "work_dir": str(tmp_path / "fresh")})
     assert build(spark, fresh, as_rows(VECTORS)).manifest.files == made.files
+
+
+def test_many_lists_are_trained_alike_however_the_table_is_partitioned(spark, tmp_path):
+    """From 4,096 lists on, tasks train parts of the space, whose points come in any order."""
+    vectors = clustered(5_000, clusters=200)
+    settings = {"index_key": "IVF4096,Flat", "points_per_list": 1, "recall_target": 0.1}
+    made = [
+        build(spark, config_in(tmp_path / str(count), **settings), as_rows(vectors), count)
+        for count in (1, 5)
+    ]
+    assert made[0].manifest.costs["centroids"].tasks > 40
+    assert made[0].manifest.files == made[1].manifest.files

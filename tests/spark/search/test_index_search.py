@@ -110,6 +110,21 @@ def test_what_cannot_be_searched_is_refused(spark, work, tmp_path, values, messa
         run(spark, work, **{key: made.get(value, value) for key, value in values.items()})
 
 
+def test_a_query_that_comes_twice_is_answered_once(spark, work, tmp_path):
+    table = pa.table(
+        {"query_id": ["q", "q", "r"], "embedding": [list(map(float, v)) for v in QUERIES[:3]]}
+    )
+    pq.write_table(table, tmp_path / "twice.parquet")
+    found = run(spark, work, queries=str(tmp_path / "twice.parquet"), k=4)
+    assert (found["neighbours"], found["queries"]) == (8, 2)
+
+
+def test_signatures_take_no_queries_and_no_condition(spark, work):
+    for values in ({"queries": "x.parquet"}, {"among": "owner = 'ann'"}):
+        with pytest.raises(InputError, match='queries and among want via = "index"'):
+            run(spark, work, via="signatures", **values)
+
+
 def test_a_broken_off_search_does_only_what_is_missing(spark, work, monkeypatch, capsys):
     """The commit fails after the search; a result is then damaged, and the next run makes one."""
 

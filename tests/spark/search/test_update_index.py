@@ -7,6 +7,7 @@ from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.numerics.retrieval import top_k
+from devise_lib.spark.search import update_index
 from devise_lib.spark.search.build_index import build_bundle
 from devise_lib.spark.search.update_index import compact_bundle, update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
@@ -134,3 +135,40 @@ def test_a_photo_that_lost_its_vector_is_taken_out_and_quarantined(spark, tmp_pa
     assert len(bundle.manifest.segments) == 1
     assert bundle.open().row_of(IDS[0]) is None
     assert work.do(update_bundle) == bundle
+
+
+def test_an_update_that_was_broken_off_goes_on(spark, tmp_path, monkeypatch):
+    """It ends before the publication; its trained index is lost, and its queries are cut short."""
+    work = Work(spark, tmp_path, "IVF4,SQ8")
+    work.write(rows_of(slice(0, 40)))
+    work.do(build_bundle)
+    work.write(rows_of(slice(0, 90)))
+
+    def fails(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(update_index, "_publish", fails)
+    with pytest.raises(OSError, match="the disk is full"):
+        work.do(update_bundle)
+    monkeypatch.undo()
+    [draft] = (tmp_path / "index").glob(".update-*")
+    (draft / "trained.json").unlink()
+    queries = draft / "seeds.queries.npz"
+    queries.write_bytes(queries.read_bytes()[:-9])
+    bundle = work.do(update_bundle)
+    verify(bundle)
+    assert bundle.manifest.n == 90
+    assert not draft.exists()
+
+
+def test_an_index_is_not_updated_to_nothing(spark, tmp_path):
+    work = Work(spark, tmp_path, "auto")
+    work.write(rows_of(slice(0, 20)))
+    built = work.do(build_bundle)
+    work.write(as_rows(VECTORS[:3], "devise-v2"))
+    with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v1: run embed"):
+        work.do(update_bundle)
+    work.write(rows_of(slice(0, 20), vectors=np.zeros_like(VECTORS), digest="1"))
+    with pytest.raises(InputError, match="can be indexed any more: see QUARANTINE"):
+        work.do(update_bundle)
+    assert read_current(work.config.work_dir) == built
