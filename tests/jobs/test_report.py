@@ -1,6 +1,5 @@
 """report on a small work folder: everything there, then as little as can be."""
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +11,14 @@ import pytest
 from devise_lib import tracking
 from devise_lib.config.reporting import Report
 from devise_lib.errors import InputError
-from devise_lib.index.bundle import MANIFEST_FILE, Manifest, index_root, point_to
-from devise_lib.index.tuning import RecallPoint
+from devise_lib.index.bundle import index_root, point_to
+from devise_lib.index.manifest import MANIFEST_FILE
+from devise_lib.index.settings import Point, SearchSettings
 from devise_lib.report.pictures import encode_jpeg
 from devise_lib.spark.job.entry import execute
 from jobs import report
 from tests.embedded import MODEL
+from tests.index.built import manifest_of
 from tests.report.pages import Page
 from tests.rows import write_rows
 
@@ -81,14 +82,12 @@ def make_results():
 
 
 def write_index(work_dir):
-    manifest = Manifest(
-        MODEL, "embeddings", 0, "r", 16, 6, "inner_product", "IVF2,Flat", 2, 1, 3, 8, 0.9, 0.925,
-        (RecallPoint(1, 0.925), RecallPoint(2, 1.0)), 0, "1", {},
-    )  # fmt: skip
+    settings = SearchSettings(2)
+    point = Point(settings, 0.925, 0.9, 0.95, 1_000.0, 0.5)
+    manifest = manifest_of(model_id=MODEL, point=point, curve=(point,), settings=settings)
     folder = Path(index_root(work_dir)) / manifest.bundle_name()
     folder.mkdir(parents=True)
-    values = {**vars(manifest), "curve": [vars(p) for p in manifest.curve], "how_to_query": []}
-    (folder / MANIFEST_FILE).write_text(json.dumps(values), encoding="utf-8")
+    (folder / MANIFEST_FILE).write_text(manifest.to_json(""), encoding="utf-8")
     point_to(index_root(work_dir), folder.name)
 
 
