@@ -49,9 +49,10 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
         queries = embeddings.select(F.col("photo_id").alias("query_id"), "embedding")
         asked, source = photos, f"embeddings {version}"
     nearest, folder = find_nearest(tables, config, bundle, queries, source)
-    about = {"model_id": model_id, "source": bundle.name, "query_set": config.queries or None}
+    query_set = config.queries or (f"photos among {config.among}" if config.among else "")
+    about = {"model_id": model_id, "source": bundle.name, "query_set": query_set or None}
     columns = {name: F.lit(value).cast("string") for name, value in about.items()}
-    rows = _replace(tables, nearest.withColumns(columns), model_id, config.queries, asked)
+    rows = _replace(tables, nearest.withColumns(columns), model_id, query_set, asked)
     clean_up(folder)
     if bundle.manifest.table_version != version:
         ids = read_ids(tables.spark, bundle)

@@ -222,7 +222,11 @@ NEIGHBOURS = _table(
     ("score", FloatType(), "Cosine of the two embeddings."),
     ("model_id", STRING, "Model of both embeddings."),
     ("source", STRING, "Index bundle, or hash_id, that found the neighbour."),
-    ("query_set", STRING, "Table of queries that photo_id is from. Null for photos."),
+    (
+        "query_set",
+        STRING,
+        "Table of queries that photo_id is from, or condition on neighbours. Null for photos.",
+    ),
 )
 
 PREDICTIONS = _table(
