@@ -125,12 +125,15 @@ class Meter:
         return float(in_threads(threads, search))
 
     def _chunks(self, asked: Asked, settings: SearchSettings) -> Iterator[Asked]:
-        """Yields as many queries as read half of the bound, if their lists are all others."""
+        """Yields as many queries as read an eighth of the bound, if their lists are of mean size.
+
+        The lists that many queries probe are larger than the mean.
+        """
         size = self._index.path.stat().st_size
         each = max(size * min(settings.nprobe / self._index.nlist, 1.0), 1.0)
-        count = int(max(1, min(CHUNK, self._max_mapped / 2 / each)))
+        count = int(max(1, min(CHUNK, self._max_mapped / 8 / each)))
         for start in range(0, len(asked.vectors), count):
-            if mapped_bytes() > self._max_mapped / 2:
+            if mapped_bytes() > self._max_mapped / 4:
                 self._index.reopen()
             chosen = slice(start, start + count)
             yield Asked(asked.vectors[chosen], asked.own[chosen], asked.right[chosen], asked.k)
