@@ -123,7 +123,8 @@ def test_refuses(name):
 
 def test_every_reason_of_a_file_has_its_test():
     of_reading = {"missing_file", "permission", "read_error", "time_out", "changed"}
-    of_others = {"not_finite", "no_label", "removed"} | of_reading
+    of_index = {"wrong_length", "zero_vector", "duplicate_id"}
+    of_others = {"not_finite", "no_label", "removed"} | of_reading | of_index
     assert {reason for _, reason, _ in REFUSED.values()} | of_others == set(Reason)
 
 
