@@ -25,6 +25,7 @@ from devise_lib.index.readme import how_to_query, readme
 from devise_lib.index.verify import verify_folder
 from devise_lib.paths import absolute
 from devise_lib.storage.copies import cached_folder, fetched_folder
+from devise_lib.storage.files import folders_in
 from devise_lib.storage.folders import move_folder
 from devise_lib.storage.stores import clean_up, store_files
 
@@ -92,6 +93,19 @@ def publish(building: str, manifest: Manifest, curve: bytes, root: str, keep: in
     point_to(root, made.name)
     _drop_old(root, made.name, keep)
     return read_bundle(made.folder)
+
+
+def drop_drafts(root: str, prefix: str, keep: str) -> None:
+    """Removes what runs that were killed have left, but for one folder.
+
+    Args:
+        root: the folder of the bundles.
+        prefix: how the names of these folders begin.
+        keep: the path of the folder that stays.
+    """
+    for name in folders_in(store_files(), root) or []:
+        if name.startswith(prefix) and f"{root}/{name}" != keep:
+            clean_up(f"{root}/{name}")
 
 
 def point_to(root: str, name: str) -> None:

@@ -57,15 +57,14 @@ class IndexKey:
             InputError: it is no key of an index that can be built in shards.
         """
         parts = [part.strip() for part in text.split(",")]
-        places = [place for place, part in enumerate(parts) if _LISTS.fullmatch(part)]
-        if len(places) != 1:
+        found = [(at, lists) for at, part in enumerate(parts) if (lists := _LISTS.fullmatch(part))]
+        if len(found) != 1:
             raise InputError(f"index_key is {text!r}: {WANTED}")
-        transforms, rest = parts[: places[0]], parts[places[0] + 1 :]
+        [(place, lists)] = found
+        transforms, rest = parts[:place], parts[place + 1 :]
         refine = rest.pop() if rest and _REFINE.fullmatch(rest[-1]) else ""
         if len(rest) != 1 or not all((*transforms, *rest)):
             raise InputError(f"index_key is {text!r}: {WANTED}")
-        lists = _LISTS.fullmatch(parts[places[0]])
-        assert lists is not None
         nlist, links = int(lists["nlist"]), int(lists["links"] or 0)
         return cls(tuple(transforms), nlist, links, rest[0], refine)
 

@@ -162,9 +162,7 @@ def _improve(best: tuple[Ids, FloatArray], scores: FloatArray, ids: Ids) -> tupl
     all_rows = np.concatenate([np.repeat(np.arange(q), k), rows])
     all_ids = np.concatenate([best[0].ravel(), ids[columns]])
     all_scores = np.concatenate([best[1].ravel(), scores[rows, columns]])
-    order = np.lexsort((all_ids, -all_scores, all_rows))
-    firsts = np.searchsorted(all_rows[order], np.arange(q))
-    chosen = order[firsts[:, None] + np.arange(k)]
+    chosen = _first_k(all_rows, all_ids, all_scores, q, k)
     return all_ids[chosen], all_scores[chosen]
 
 
@@ -176,7 +174,17 @@ def _best_of_block(scores: FloatArray, ids: Ids, k: int) -> tuple[Ids, FloatArra
     k = min(k, scores.shape[1])
     bound = np.partition(scores, -k, axis=1)[:, -k, None]  # (q, 1) the k-th best
     rows, columns = np.nonzero(~(scores < bound))  # all that tie at the k-th place compete
-    order = np.lexsort((ids[columns], -scores[rows, columns], rows))
-    firsts = np.searchsorted(rows, np.arange(len(scores)))  # lexsort keeps rows together
-    best = columns[order[firsts[:, None] + np.arange(k)]]
+    best = columns[_first_k(rows, ids[columns], scores[rows, columns], len(scores), k)]
     return ids[best], np.take_along_axis(scores, best, axis=1)
+
+
+def _first_k(
+    rows: NDArray[np.int64], ids: Ids, scores: FloatArray, q: int, k: int
+) -> NDArray[np.int64]:
+    """Returns the places (q, k) of the best candidates of each row; equal scores go by id.
+
+    Candidates come in any order, at least k for each of the rows 0 to q - 1.
+    """
+    order = np.lexsort((ids, -scores, rows))
+    firsts = np.searchsorted(rows[order], np.arange(q))  # lexsort keeps rows together
+    return order[firsts[:, None] + np.arange(k)]

@@ -173,7 +173,8 @@ class TrainedIndex:
                 base.prepend_transform(self._encoder.chain.at(place))
         base.ntotal = n
         head = faiss.serialize_index(base).tobytes()
-        assert head.endswith(NO_LISTS)
+        if not head.endswith(NO_LISTS):
+            raise RuntimeError(f"faiss {faiss.__version__} does not end {self.key} with its lists")
         if not self._refiner:
             return Frame(head.removesuffix(NO_LISTS), b"", b"")
         self._refiner.ntotal = n
@@ -184,7 +185,8 @@ class TrainedIndex:
         place = whole.index(head) + len(head)
         # The codes end the file, but for their count (none here) and the factor of IndexRefine.
         count, factor = whole[-12:-4], whole[-4:]
-        assert count == bytes(8)
+        if count != bytes(8):
+            raise RuntimeError(f"faiss {faiss.__version__} does not end {self.key} with its codes")
         unit = 4 if isinstance(self._refiner, faiss.IndexFlat) else 1
         counted = struct.pack("<Q", n * self.refine_size // unit)
         return Frame(whole[: place - len(NO_LISTS)], whole[place:-12] + counted, factor)

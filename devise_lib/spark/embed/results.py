@@ -13,7 +13,7 @@ from devise_lib.spark.tables.caching import Scratch
 from devise_lib.spark.tables.delta_tables import Tables, count_by
 
 RESULT_TABLES = ("embeddings", "quarantine")
-STAGE = "embed_photos"  # of the rows in QUARANTINE
+JOB_NAME = "embed_photos"  # also the stage of its rows in QUARANTINE
 
 
 def results_of(tables: Tables, model_id: str) -> DataFrame:
@@ -27,7 +27,7 @@ def results_of(tables: Tables, model_id: str) -> DataFrame:
 def _results_in(tables: Tables, name: str, model_id: str) -> DataFrame:
     """Return the model's results in a table, without what later jobs refuse (build_index)."""
     rows = tables.of_model(name, model_id)
-    return rows.where(F.col("stage") == STAGE) if name == "quarantine" else rows
+    return rows.where(F.col("stage") == JOB_NAME) if name == "quarantine" else rows
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,6 @@ def forget_refused(tables: Tables, model_id: str, reasons: Sequence[str]) -> int
     wanted = F.col("reason").isin(*reasons)
     count = _results_in(tables, "quarantine", model_id).where(wanted).count()
     if count:
-        of_stage = F.col("stage") == STAGE
+        of_stage = F.col("stage") == JOB_NAME
         tables.delete("quarantine", (F.col("model_id") == model_id) & of_stage & wanted)
     return count

@@ -35,7 +35,13 @@ from devise_lib.spark.embed.batches import (
 )
 from devise_lib.spark.embed.model_run import ModelRun
 from devise_lib.spark.embed.progress import Progress
-from devise_lib.spark.embed.results import Counts, delete_results, results_of, without_results
+from devise_lib.spark.embed.results import (
+    JOB_NAME,
+    Counts,
+    delete_results,
+    results_of,
+    without_results,
+)
 from devise_lib.spark.photos.bad_share import check_share
 from devise_lib.spark.photos.decoding import Reading
 from devise_lib.spark.photos.inference import with_vectors
@@ -45,7 +51,6 @@ from devise_lib.spark.tables.maintenance import SPARE_FILES
 from devise_lib.storage.stores import store_files
 
 KEEP = ("photo_id", "photo_set", "path", "label", "size_bytes", "modification_time", "sha256")
-JOB_NAME = "embed_photos"
 FILE_ROWS = 25_000  # per unpacked file: 30 MB at 300 numbers per photo, 2 s of a core
 RESTART_ERRORS = (  # Delta's errors for a stream that cannot continue where it was
     "DELTA_LOG_FILE_NOT_FOUND_FOR_STREAMING_SOURCE",  # The log no longer reaches back as far.

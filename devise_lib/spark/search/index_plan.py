@@ -13,7 +13,7 @@ from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.index.building.plan import GIB, BuildPlan, Memory, shard_count, unfinished
 from devise_lib.index.building.training import gpu_count
-from devise_lib.index.bundle import index_root
+from devise_lib.index.bundle import drop_drafts, index_root
 from devise_lib.index.factory import ALMOST_ALL, IndexKey, choose_key
 from devise_lib.index.index_file import VERSION
 from devise_lib.spark.tables.delta_tables import Tables
@@ -92,9 +92,7 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     else:
         plan = _new_plan(tables, config, model_id, asked)
         clean_up(plan.folder)  # of a build of the same version with other settings
-    for folder in folders:
-        if folder != plan.folder:
-            clean_up(folder)
+    drop_drafts(root, DRAFT, keep=plan.folder)
     plan.write()
     return plan
 

@@ -27,7 +27,7 @@ from devise_lib.index.building.arrays import StoredArray, save_array
 from devise_lib.index.building.intake import take_in
 from devise_lib.index.building.plan import Plan, shard_count
 from devise_lib.index.building.training import set_threads
-from devise_lib.index.bundle import Bundle, index_root, read_bundle
+from devise_lib.index.bundle import Bundle, drop_drafts, index_root, read_bundle
 from devise_lib.index.reader import SearchIndex
 from devise_lib.index.selection import Among
 from devise_lib.spark.platform.literal_paths import read_parquet
@@ -38,8 +38,6 @@ from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.copies import write_hashed
-from devise_lib.storage.files import folders_in
-from devise_lib.storage.stores import clean_up, store_files
 
 RESULTS = "photo_id string, neighbour_id string, rank int, score float"
 RESULT_SCHEMA = pa.schema(
@@ -102,9 +100,7 @@ def find_nearest(
         photos_version=tables.version("photos") if config.among else -1,
         tasks=tasks,
     )
-    for name in folders_in(store_files(), index_root(config.work_dir)) or []:
-        if name.startswith(DRAFT) and name != f"{DRAFT}{bundle.name}":  # of an older bundle
-            clean_up(f"{index_root(config.work_dir)}/{name}")
+    drop_drafts(index_root(config.work_dir), DRAFT, keep=plan.folder)  # of older bundles
     runner = StepRunner(tables.spark, bundle.manifest.dimension)
     results = [result_name(number) for number in range(tasks)]
     drop_damaged(runner, plan, [[AMONG], results] if config.among else [results])

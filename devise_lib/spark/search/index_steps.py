@@ -13,9 +13,9 @@
 
 The steps meet in a folder that all machines see (`index.building`). Each leaves a marker, and a
 build that was killed goes on after the last one. The sizes above follow from `max_memory_gib`. Only
-counts, the curve of recall and the ids of embeddings that cannot be indexed pass through the
-driver. A row's place depends on its photo_id alone, so the bundle does not depend on how the table
-was partitioned, or on the number of shards.
+counts, times, names of files and the curve of recall pass through the driver. A row's place depends
+on its photo_id alone, so the bundle does not depend on how the table was partitioned, or on the
+number of shards.
 """
 
 import math

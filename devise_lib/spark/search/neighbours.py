@@ -40,8 +40,7 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
     if config.queries:
         queries = _open_queries(tables, config, bundle)
         content = F.sum(F.xxhash64("query_id", "embedding").cast("decimal(38,0)"))
-        row = queries.agg(F.count("*").alias("n"), content.alias("content")).first()
-        assert row is not None
+        [row] = queries.agg(F.count("*").alias("n"), content.alias("content")).collect()
         if not row["n"]:
             raise InputError(f"find_neighbours.queries: {config.queries} has no row")
         asked, source = row["n"], f"{config.queries} {row['content']}"

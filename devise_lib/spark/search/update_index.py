@@ -37,6 +37,7 @@ from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Queries
 from devise_lib.index.bundle import (
     Bundle,
+    drop_drafts,
     fetch_bundle,
     index_root,
     is_published,
@@ -62,12 +63,11 @@ from devise_lib.spark.search.indexed_photos import changes
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.caching import on_disk
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.storage.files import folders_in
 from devise_lib.storage.folders import share_file
 from devise_lib.storage.stores import clean_up, store_files
 
 DRIFT_QUERIES = 200  # each is compared with all codes of the index
-DRAFT = ".update-"  # how the folder of an unfinished update begins
+DRAFT, COMPACT_DRAFT = ".update-", ".compact-"  # how folders of unfinished runs begin
 
 
 def update_bundle(
@@ -100,12 +100,11 @@ def update_bundle(
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     with on_disk(changes(embeddings, bundle)) as changed:
-        found = changed.agg(
+        [found] = changed.agg(
             F.count_if("is_fresh").alias("fresh"),
             F.count("row").alias("removed"),
             F.max(F.when(F.col("is_fresh"), F.octet_length("photo_id"))).alias("id_bytes"),
-        ).first()
-        assert found is not None
+        ).collect()
         plan = _plan_delta(tables, config, bundle, version, found["fresh"], found["id_bytes"] or 1)
         ids = changed.where("is_fresh").select("photo_id")
         fresh = embeddings.join(ids, "photo_id", "left_semi")
@@ -151,10 +150,9 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
         print_line(f"{config.name}  {bundle.name} has nothing to fold")
         return bundle
     memory = _memory(config, bundle)
-    folder = f"{index_root(config.work_dir)}/.compact-{bundle.name}"
-    for name in folders_in(store_files(), index_root(config.work_dir)) or []:
-        if name.startswith(".compact-") and name != f".compact-{bundle.name}":
-            clean_up(f"{index_root(config.work_dir)}/{name}")
+    root = index_root(config.work_dir)
+    folder = f"{root}/{COMPACT_DRAFT}{bundle.name}"
+    drop_drafts(root, COMPACT_DRAFT, keep=folder)
     plan = CompactionPlan(folder, bundle.folder, memory.part_bytes // 2)  # is held twice more
     runner = StepRunner(tables.spark, old.dimension)
     parts_before = plan.done(LAYOUT)
@@ -211,9 +209,7 @@ def _plan_delta(
         segment=f"delta-{len(old.segments):06d}",
         base=bundle.folder,
     )
-    for name in folders_in(store_files(), root) or []:
-        if name.startswith(DRAFT) and f"{root}/{name}" != plan.folder:
-            clean_up(f"{root}/{name}")
+    drop_drafts(root, DRAFT, keep=plan.folder)
     return plan
 
 
@@ -280,10 +276,10 @@ def _share(bundle: Bundle, plan: Plan, manifest: Manifest) -> None:
 
 def _measure_drift(plan: BuildPlan, manifest: Manifest) -> str:
     asked = Queries.of(plan)
-    queries = Queries(asked.photo_ids[:DRIFT_QUERIES], asked.vectors[:DRIFT_QUERIES])
+    names, vectors = asked.photo_ids[:DRIFT_QUERIES], asked.vectors[:DRIFT_QUERIES]
     index = SearchIndex(fetch_bundle(Bundle(plan.path(BUNDLE), manifest)), manifest)
     k = max(manifest.k, 1)
-    return json.dumps(measure_drift(index, queries.photo_ids.tolist(), queries.vectors, k))
+    return json.dumps(measure_drift(index, names.tolist(), vectors, k))
 
 
 def _publish(plan: Plan, old: Bundle, manifest: Manifest, config: BuildIndex) -> Bundle:
