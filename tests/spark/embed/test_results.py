@@ -29,15 +29,16 @@ def test_tables_without_rows_are_counted_without_a_spark_job(tables, spark):
 
 
 def test_a_models_results_are_counted_by_reason_whichever_tables_have_rows(tables, spark):
-    def refuse(*reasons: str) -> None:
+    def refuse(stage: str, *reasons: str) -> None:
         rows = [
-            row_of(QUARANTINE, photo_id=f"{model}{i}", model_id=model, reason=reason)
+            row_of(QUARANTINE, photo_id=f"{model}{i}", model_id=model, stage=stage, reason=reason)
             for i, reason in enumerate(reasons)
             for model in ("m", "other")
         ]
         tables.append("quarantine", spark.createDataFrame(rows, QUARANTINE))
 
-    refuse("empty", "truncated", "empty")
+    refuse("embed_photos", "empty", "truncated", "empty")
+    refuse("build_index", "zero_vector")  # refused by a later job: the photo has its embedding
     refused = Counter(empty=2, truncated=1)
     assert count_results(tables, "m") == Counts(0, refused)
     rows = [row_of(EMBEDDINGS, photo_id=f"e{i}", model_id="m", embedding=[1.0]) for i in range(4)]
