@@ -56,7 +56,8 @@ def on_s3(small_run, s3_settings, s3_jars, make_bucket, tmp_path_factory) -> str
     config = ("--config", "conf/s3.toml")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(local))  # where logs lie until they are copied
-        done = run_program("-c", RUN_JOBS, ",".join(JOBS), *config, *set_options(settings))
+        words = ("-c", RUN_JOBS, ",".join(JOBS), *config, *set_options(settings))
+        done = run_program(*words, timeout_s=1_800)
     assert done.returncode == 0, done.stdout + done.stderr
     return work
 
