@@ -1,6 +1,7 @@
 """An index file that is open for searching."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.index.gpu import MOST, has_gpu_kind, read_to_gpu
 from devise_lib.index.manifest import AGAIN
 from devise_lib.index.settings import SearchSettings
 from devise_lib.numerics.vectors import FloatArray
@@ -29,6 +31,7 @@ class IndexFile:
             InputError: there is no such file, or it is no inverted file of inner products.
         """
         self.path, self._memory_map = path, memory_map
+        self._on_gpu: Any = None
         self.reopen()
 
     def reopen(self) -> None:
@@ -75,6 +78,17 @@ class IndexFile:
         """Whether the best results are ranked anew."""
         return isinstance(self._index, faiss.IndexRefine)
 
+    @property
+    def fits_gpu(self) -> bool:
+        """Whether faiss has this kind of index for GPUs."""
+        return has_gpu_kind(self._index)
+
+    def use_gpu(self, device: int) -> None:
+        """Copies the index to a GPU, where `search` runs from now on, but for selectors and more
+        than MOST results or lists.
+        """
+        self._on_gpu = read_to_gpu(self.path, device)
+
     def listed(self) -> int:
         """Returns the number of vectors in the lists."""
         return int(self._ivf.invlists.compute_ntotal())
@@ -103,8 +117,12 @@ class IndexFile:
         if queries.ndim != 2 or queries.shape[1] != self.dimension:
             raise ValueError(f"want queries (q, {self.dimension}), got {queries.shape}")
         given = np.ascontiguousarray(queries, np.float32)
-        params = _parameters(self._index, settings, selector)
-        scores, rows = self._index.search(given, k, params=params)
+        settings = replace(settings, nprobe=min(settings.nprobe, self.nlist))
+        index = self._index
+        if self._on_gpu and selector is None and max(k, settings.nprobe) <= MOST:
+            index, settings = self._on_gpu, replace(settings, ef_search=0)
+        params = _parameters(index, settings, selector)
+        scores, rows = index.search(given, k, params=params)
         return rows, np.where(rows >= 0, scores, -np.inf).astype(np.float32)
 
     def sizes(self) -> NDArray[np.int64]:
@@ -222,7 +240,7 @@ def _parameters(index: Any, settings: SearchSettings, selector: Any | None) -> A
     if isinstance(index, faiss.IndexPreTransform):
         inner = _parameters(faiss.downcast_index(index.index), settings, selector)
         return faiss.SearchParametersPreTransform(index_params=inner)
-    values: dict[str, Any] = {"nprobe": min(settings.nprobe, int(index.nlist))}
+    values: dict[str, Any] = {"nprobe": settings.nprobe}
     if selector is not None:
         values["sel"] = selector
     if settings.ef_search:

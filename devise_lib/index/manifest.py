@@ -110,6 +110,7 @@ class Manifest:
         rejected: embeddings that could not be indexed, by reason.
         drift: how well photos that came later fit the index, by name (see `drift`); empty for a new
             index.
+        due: the mode of build_index that the drift asks for: "rebuild", "compact", or "" for none.
         words: the number of words and labels that the bundle carries.
         costs: what the steps of the build took.
         faiss_version: that wrote the files.
@@ -143,6 +144,7 @@ class Manifest:
     removed: int
     rejected: Mapping[str, int]
     drift: Mapping[str, float]
+    due: str
     words: int
     costs: Mapping[str, StepCost]
     faiss_version: str

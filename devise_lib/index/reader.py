@@ -154,6 +154,11 @@ class SearchIndex:
         ef_search = 2 * every if settings.ef_search else 0
         return self.search(queries, k, SearchSettings(every, ef_search, factor))
 
+    def reopen(self) -> None:
+        """Gives back the pages that a mapped index has read. No thread may search meanwhile."""
+        for index in self._indexes:
+            index.reopen()
+
     def imbalance(self) -> float:
         """Returns how unequal the lists of all segments are together; 1 if all are equal."""
         return imbalance_of(np.sum([index.sizes() for index in self._indexes], axis=0))

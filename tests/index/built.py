@@ -67,6 +67,7 @@ def plan_in(folder: Path | str, key: str = "IVF8,Flat", **changes) -> BuildPlan:
         "folder": str(folder),
         "model_id": "devise-v1",
         "table_version": 3,
+        "photos_version": -1,
         "key": key,
         "rows": 400,
         "dimension": D,
@@ -78,7 +79,7 @@ def plan_in(folder: Path | str, key: str = "IVF8,Flat", **changes) -> BuildPlan:
         "queries": 8,
         "k": 5,
         "seed": 0,
-        "gpu": False,
+        "devices": "cpu",
         "asked": {"seed": 0},
     }
     return BuildPlan(**{**values, **changes})
@@ -250,6 +251,7 @@ def manifest_of(**changes) -> Manifest:
         "removed": 0,
         "rejected": {"zero_vector": 2},
         "drift": {},
+        "due": "",
         "words": 0,
         "costs": {},
         "faiss_version": VERSION,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from devise_lib.errors import InputError
+from devise_lib.index.building.memory import mapped_bytes
 from devise_lib.index.index_file import IndexFile, imbalance_of, in_threads
 from devise_lib.index.settings import SearchSettings
 from devise_lib.numerics.retrieval import top_k
@@ -149,6 +150,21 @@ def test_a_file_that_is_opened_anew_searches_as_before(paths):
     index.reopen()
     for found, wanted in zip(index.search(QUERIES, 5, SearchSettings(3)), before, strict=True):
         assert found.tolist() == wanted.tolist()
+
+
+@pytest.mark.skipif(not mapped_bytes(), reason="wants Linux's count of mapped pages")
+def test_a_file_that_is_opened_anew_gives_its_pages_back(tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((30_000, 128), np.float32)
+    made = faiss.index_factory(128, "IVF1,Flat", faiss.METRIC_INNER_PRODUCT)
+    made.train(vectors)
+    made.add(vectors)
+    faiss.write_index(made, str(tmp_path / "index.faiss"))
+    index = IndexFile(tmp_path / "index.faiss")
+    before = mapped_bytes()
+    index.search(vectors[:1], 1, SearchSettings(1))
+    assert mapped_bytes() - before > 0.9 * vectors.nbytes
+    index.reopen()
+    assert mapped_bytes() - before < 0.1 * vectors.nbytes
 
 
 def test_a_mapped_file_is_not_read_whole(paths, tmp_path):

@@ -19,6 +19,7 @@ FULL = manifest_of(
     costs={"shards": StepCost(4, 12.5, 2**30)},
     files={"base/index.faiss": FileAbout(123, "ab" * 32), "base/ids.npy": FileAbout(4, "cd" * 32)},
     drift={"imbalance": 1.5},
+    due="compact",
     words=3,
 )
 

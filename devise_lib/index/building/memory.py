@@ -31,8 +31,11 @@ def peak_bytes() -> int:
 
 
 def mapped_bytes() -> int:
-    """Returns the bytes of mapped files that are in memory; 0 where the system does not say."""
-    return _status("RssFile") if STATUS.exists() else 0
+    """Returns the bytes of mapped files that are in memory; 0 where the system does not say.
+
+    Those of a memory disk (tmpfs) count as shared memory.
+    """
+    return _status("RssFile") + _status("RssShmem") if STATUS.exists() else 0
 
 
 def threads_here() -> int:

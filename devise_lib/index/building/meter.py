@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +53,10 @@ class Asked:
         """Returns every other query, and the rest; a single query is in both."""
         if len(self.vectors) == 1:
             return self, self
-        return self._some(slice(0, None, 2)), self._some(slice(1, None, 2))
+        return self.some(slice(0, None, 2)), self.some(slice(1, None, 2))
 
-    def _some(self, chosen: slice) -> "Asked":
+    def some(self, chosen: slice) -> "Asked":
+        """Returns some of the queries."""
         return Asked(self.vectors[chosen], self.own[chosen], self.right[chosen], self.k)
 
 
@@ -125,18 +126,32 @@ class Meter:
         return float(in_threads(threads, search))
 
     def _chunks(self, asked: Asked, settings: SearchSettings) -> Iterator[Asked]:
-        """Yields as many queries as read an eighth of the bound, if their lists are of mean size.
+        """Yields queries that may be searched at once."""
+        size, share = self._index.path.stat().st_size, min(settings.nprobe / self._index.nlist, 1.0)
+        count = len(asked.vectors)
+        for some in slices_within(count, size * share, self._max_mapped, self._index.reopen):
+            yield asked.some(some)
 
-        The lists that many queries probe are larger than the mean.
-        """
-        size = self._index.path.stat().st_size
-        each = max(size * min(settings.nprobe / self._index.nlist, 1.0), 1.0)
-        count = int(max(1, min(CHUNK, self._max_mapped / 8 / each)))
-        for start in range(0, len(asked.vectors), count):
-            if mapped_bytes() > self._max_mapped / 4:
-                self._index.reopen()
-            chosen = slice(start, start + count)
-            yield Asked(asked.vectors[chosen], asked.own[chosen], asked.right[chosen], asked.k)
+
+def slices_within(
+    queries: int, each: float, max_mapped: float, give_back: Callable[[], None]
+) -> Iterator[slice]:
+    """Yields slices of queries so that a search of each reads an eighth of `max_mapped`.
+
+    They are smaller than they seem to need, because the lists that many queries probe are larger
+    than the mean.
+
+    Args:
+        queries: their number.
+        each: the bytes that a query reads, if its lists are of mean size.
+        max_mapped: the bytes that may be in memory at once.
+        give_back: gives back the pages that were read. It is called where they are too many.
+    """
+    count = int(max(1, min(CHUNK, max_mapped / 8 / max(each, 1.0))))
+    for start in range(0, queries, count):
+        if mapped_bytes() > max_mapped / 4:
+            give_back()
+        yield slice(start, start + count)
 
 
 def mean_and_half_width(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -90,6 +90,7 @@ class BuildPlan(Plan):
         folder: of the build's files, on a disk or a store that every task sees.
         model_id: the model of the embeddings.
         table_version: the version of EMBEDDINGS that is read.
+        photos_version: that of PHOTOS, for photos that are removed; -1 if there is no such table.
         key: the index in FAISS's index factory.
         rows: of the model in that version; some may be rejected.
         dimension: of a vector.
@@ -101,7 +102,7 @@ class BuildPlan(Plan):
         queries: the number of vectors with which recall is measured.
         k: the number of results with which recall is measured.
         seed: of the sample and the centroids.
-        gpu: whether GPUs train and assign.
+        devices: "auto" trains and assigns on GPUs where a task sees some; "gpu", "cpu".
         asked: the settings that the plan was made for; a build of the same settings may go on.
         segment: the name of the segment that is built; see `manifest`.
         base: the bundle whose empty index is taken; "" to train one.
@@ -109,6 +110,7 @@ class BuildPlan(Plan):
 
     model_id: str
     table_version: int
+    photos_version: int
     key: str
     rows: int
     dimension: int
@@ -120,7 +122,7 @@ class BuildPlan(Plan):
     queries: int
     k: int
     seed: int
-    gpu: bool
+    devices: str
     asked: Mapping[str, Any]
     segment: str = BASE
     base: str = ""

@@ -16,6 +16,7 @@ from devise_lib.index.building.intake import Rejected, take_in
 from devise_lib.index.building.plan import BuildPlan, shard_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.trained import Codes, TrainedIndex
+from devise_lib.index.gpu import takes_gpus
 from devise_lib.index.manifest import TRAINED_FILE
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.reasons import Reason
@@ -73,19 +74,19 @@ def write_shard(plan: BuildPlan, number: int, batches: Iterable[Batch]) -> Produ
     """
     with fetched(plan.path(TRAINED_FILE)) as path:
         trained = TrainedIndex.load(path)
-    if plan.gpu:
+    if takes_gpus(plan.devices):
         trained.use_gpu()
-    queries = Queries.of(plan)
-    kept = _Kept(plan, trained)
-    exact_rows, exact_scores = top_k(queries.vectors, kept.take(batches), plan.truth_depth)
-    name = shard_name(number)
-    found = pc.index_in(pa.array(queries.photo_ids.tolist(), pa.string()), kept.photo_ids())
-    arrays = {
-        **kept.arrays(),
-        EXACT_ROWS: exact_rows,
-        EXACT_SCORES: exact_scores,
-        OWN: found.fill_null(-1).to_numpy().astype(np.int64),
-    }
+    kept, exact = _Kept(plan, trained), {}
+    if plan.base:  # An update measures no recall.
+        for _ in kept.take(batches):
+            pass
+    else:
+        queries = Queries.of(plan)
+        rows, scores = top_k(queries.vectors, kept.take(batches), plan.truth_depth)
+        own = pc.index_in(pa.array(queries.photo_ids.tolist(), pa.string()), kept.photo_ids())
+        own = own.fill_null(-1).to_numpy().astype(np.int64)
+        exact = {EXACT_ROWS: rows, EXACT_SCORES: scores, OWN: own}
+    name, arrays = shard_name(number), {**kept.arrays(), **exact}
     files = {
         f"{name}{end}": save_array(plan.path(f"{name}{end}"), array)
         for end, array in arrays.items()

@@ -32,11 +32,6 @@ def set_threads(count: int) -> None:
     faiss.omp_set_num_threads(count)
 
 
-def gpu_count() -> int:
-    """Returns the number of GPUs that faiss may use; 0 for a faiss that is built without them."""
-    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
-
-
 def train_index(key: IndexKey, sample: FloatArray, seed: int, gpu: bool = False) -> TrainedIndex:
     """Returns an empty index, trained in one process.
 

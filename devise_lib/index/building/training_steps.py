@@ -15,6 +15,7 @@ from devise_lib.index.building.intake import take_in
 from devise_lib.index.building.plan import BuildPlan, centroids_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.training import Seeds, finish, train_part
+from devise_lib.index.gpu import takes_gpus
 from devise_lib.index.manifest import BASE, TRAINED_FILE
 from devise_lib.storage.copies import fetched, write_hashed
 
@@ -47,7 +48,7 @@ def train_seeds(plan: BuildPlan, batches: Iterable[SampleBatch]) -> Product:
             f"finite or not of {plan.dimension} numbers; look at the model"
         )
     parts = plan.space_parts if plan.space_parts > 1 else plan.index_key.nlist
-    seeds = Seeds.train(plan.index_key, sample, parts, plan.seed, plan.gpu)
+    seeds = Seeds.train(plan.index_key, sample, parts, plan.seed, takes_gpus(plan.devices))
     files = {
         f"{SEEDS}.npz": write_hashed(plan.path(f"{SEEDS}.npz"), seeds.save),
         f"{SEEDS}.sample.npy": save_array(plan.path(f"{SEEDS}.sample.npy"), sample),
@@ -94,7 +95,7 @@ def train_centroids(plan: BuildPlan, part: int, points: NDArray[np.float32]) -> 
         points: (n, d'), of the sample in that part, transformed.
     """
     nlist = int(read_seeds(plan).shares(plan.index_key.nlist)[part])
-    centroids = train_part(points, nlist, plan.seed, plan.gpu)
+    centroids = train_part(points, nlist, plan.seed, takes_gpus(plan.devices))
     name = centroids_name(part)
     files = {f"{name}.npy": save_array(plan.path(f"{name}.npy"), centroids)}
     return plan.finish(name, files, {"points": len(points)})

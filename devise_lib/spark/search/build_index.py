@@ -22,9 +22,10 @@ from devise_lib.report.plots import draw_recall
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.carried_words import write_words
-from devise_lib.spark.search.index_plan import make_plan
+from devise_lib.spark.search.index_plan import make_plan, versions_of
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.index_tasks import run_tuning
+from devise_lib.spark.search.indexed_photos import embeddings_of
 from devise_lib.spark.search.step_runner import Costs
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import METRICS, QUARANTINE
@@ -32,6 +33,7 @@ from devise_lib.storage.stores import clean_up, store_files
 
 FLOOR = "1.11.0"  # the first faiss that maps all kinds of files (IO_FLAG_MMAP_IFC)
 STAGE = "build_index"  # of rows in QUARANTINE
+MODES = ("rebuild", "compact")  # that a drift may ask for
 
 
 def build_bundle(
@@ -51,7 +53,7 @@ def build_bundle(
             promise.
     """
     plan = make_plan(tables, config, model_id)
-    embeddings = tables.read("embeddings", plan.table_version).where(F.col("model_id") == model_id)
+    embeddings = embeddings_of(tables, model_id, versions_of(plan))
     build = IndexBuild(embeddings, plan)
     shards = build.run()
     quarantine(tables, embeddings, plan, run_id, shards)
@@ -140,6 +142,7 @@ def _manifest(
         removed=0,
         rejected=count_reasons(shards),
         drift={},
+        due="",
         words=words.values["words"] if words else 0,
         costs=costs.of,
         faiss_version=VERSION,
@@ -228,6 +231,8 @@ def log_bundle(bundle: Bundle) -> None:
             "imbalance": made.segments[0].imbalance,
         }
     )
+    tracking.log_metrics({f"drift_{name}": value for name, value in made.drift.items()})
+    tracking.log_metrics({f"{mode}_due": float(made.due == mode) for mode in MODES})
     for step, cost in made.costs.items():
         tracking.log_metrics(
             {f"{step}_task_s": cost.seconds, f"{step}_peak_mib": cost.peak_bytes / 2**20}

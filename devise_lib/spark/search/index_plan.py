@@ -8,14 +8,15 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from devise_lib import __version__
 from devise_lib.config.search import BuildIndex
 from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.index.building.plan import GIB, BuildPlan, Memory, shard_count, unfinished
-from devise_lib.index.building.training import gpu_count
 from devise_lib.index.bundle import drop_drafts, index_root
 from devise_lib.index.factory import ALMOST_ALL, IndexKey, choose_key
 from devise_lib.index.index_file import VERSION
+from devise_lib.spark.search.indexed_photos import Versions, embeddings_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.files import folders_in
 from devise_lib.storage.stores import clean_up, store_files
@@ -81,8 +82,8 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     folders = [f"{root}/{name}" for name in names]
     asked = {name: getattr(config, name) for name in ASKED}
     is_exact = config.index_key == "auto" and config.recall_target > ALMOST_ALL
-    asked |= {"model_id": model_id, "faiss": VERSION, "exact": is_exact}
-    asked["gpu"] = _use_gpu(config.devices)
+    asked |= {"model_id": model_id, "faiss": VERSION, "package": __version__, "exact": is_exact}
+    asked["table"] = tables.detail("embeddings")["id"]  # another table has other versions
     plan = unfinished(folders, asked)
     if plan is not None and _is_readable(tables, plan):
         print_line(
@@ -97,11 +98,27 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     return plan
 
 
+def count_shards(tables: Tables, rows: int, memory: Memory) -> int:
+    """Return the number of shards: as many as memory wants, and work for each core."""
+    cores = tables.spark.sparkContext.defaultParallelism
+    return shard_count(rows, memory.shard_rows, cores * TASKS_PER_CORE)
+
+
+def most_queries(config: BuildIndex, rows: int) -> int:
+    """Return the number of queries: at most a tenth of the rows."""
+    return min(config.queries, max(1, rows // 10))
+
+
+def versions_of(plan: BuildPlan) -> Versions:
+    """Return the versions of the tables that a plan reads."""
+    return Versions(plan.table_version, plan.photos_version)
+
+
 def _is_readable(tables: Tables, plan: BuildPlan) -> bool:
     """Tell whether all rows of the plan's version are still there; VACUUM removes old files."""
     try:
-        rows = tables.read("embeddings", plan.table_version)
-        found = rows.where(F.col("model_id") == plan.model_id).agg(F.count("photo_id")).first()
+        rows = embeddings_of(tables, plan.model_id, versions_of(plan))
+        found = rows.agg(F.count("photo_id")).first()
     except (PySparkException, Py4JJavaError):
         return False
     return found is not None and found[0] == plan.rows
@@ -110,32 +127,28 @@ def _is_readable(tables: Tables, plan: BuildPlan) -> bool:
 def _new_plan(
     tables: Tables, config: BuildIndex, model_id: str, asked: dict[str, Any]
 ) -> BuildPlan:
-    version = config.table_version
-    if version is None:
-        version = tables.version("embeddings")
-    size = measure(
-        tables.read("embeddings", version).where(F.col("model_id") == model_id), model_id
-    )
-    queries = min(config.queries, max(1, size.rows // 10))
+    versions = Versions.newest(tables, config.table_version)
+    size = measure(embeddings_of(tables, model_id, versions), model_id)
+    queries = most_queries(config, size.rows)
     key = _choose_key(config, size, max(size.rows - queries, 1))
     memory = Memory.within(int(config.max_memory_gib * GIB), key, size.dimension)
-    cores = tables.spark.sparkContext.defaultParallelism
     return BuildPlan(
-        folder=f"{index_root(config.work_dir)}/{DRAFT}{model_id}-v{version}",
+        folder=f"{index_root(config.work_dir)}/{DRAFT}{model_id}-v{versions.embeddings}",
         model_id=model_id,
-        table_version=version,
+        table_version=versions.embeddings,
+        photos_version=versions.photos,
         key=str(key),
         rows=size.rows,
         dimension=size.dimension,
         id_bytes=size.id_bytes,
-        shards=shard_count(size.rows, memory.shard_rows, cores * TASKS_PER_CORE),
+        shards=count_shards(tables, size.rows, memory),
         part_bytes=memory.part_bytes,
         sample_rows=memory.sample_rows,
         points_per_list=config.points_per_list,
         queries=queries,
         k=config.k,
         seed=config.seed,
-        gpu=asked["gpu"],
+        devices=config.devices,
         asked=asked,
     )
 
@@ -148,12 +161,3 @@ def _choose_key(config: BuildIndex, size: Size, trained: int) -> IndexKey:
         share = config.max_index_gib * GIB / size.rows
         budget = min(budget, share) if budget else share
     return choose_key(size.rows, trained, size.dimension, budget, config.recall_target)
-
-
-def _use_gpu(devices: str) -> bool:
-    if devices == "gpu" and not gpu_count():
-        raise InputError(
-            f"build_index.devices is gpu, but faiss {VERSION} sees no GPU on the driver: install "
-            'faiss for GPUs there and on the workers, or set devices = "auto"'
-        )
-    return devices != "cpu" and gpu_count() > 0

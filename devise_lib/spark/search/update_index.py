@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from pyspark.sql import functions as F
 
+from devise_lib import __version__
 from devise_lib.config.search import BuildIndex
 from devise_lib.console import print_line
 from devise_lib.errors import InputError
@@ -24,6 +25,7 @@ from devise_lib.index.building.compaction import (
     write_compact_layout,
     write_compact_part,
 )
+from devise_lib.index.building.drift import measure_drift, what_is_due
 from devise_lib.index.building.merging import LAYOUT
 from devise_lib.index.building.plan import (
     GIB,
@@ -31,7 +33,6 @@ from devise_lib.index.building.plan import (
     Memory,
     Plan,
     part_name,
-    shard_count,
 )
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Queries
@@ -44,7 +45,6 @@ from devise_lib.index.bundle import (
     publish,
     read_current,
 )
-from devise_lib.index.drift import advice, measure_drift
 from devise_lib.index.factory import IndexKey
 from devise_lib.index.index_file import VERSION
 from devise_lib.index.manifest import CURVE_FILE, REMOVED_FILE, Manifest
@@ -57,16 +57,16 @@ from devise_lib.spark.search.build_index import (
     quarantine,
     segment_of,
 )
-from devise_lib.spark.search.index_plan import TASKS_PER_CORE
+from devise_lib.spark.search.index_plan import Size, count_shards, most_queries
 from devise_lib.spark.search.index_steps import IndexBuild, drop_damaged
-from devise_lib.spark.search.indexed_photos import changes
+from devise_lib.spark.search.indexed_photos import Versions, changes, embeddings_of
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.caching import on_disk
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.folders import share_file
 from devise_lib.storage.stores import clean_up, store_files
 
-DRIFT_QUERIES = 200  # each is compared with all codes of the index
+DRIFT_QUERIES = 200  # new photos
 DRAFT, COMPACT_DRAFT = ".update-", ".compact-"  # how folders of unfinished runs begin
 
 
@@ -93,10 +93,8 @@ def update_bundle(
         return build_bundle(tables, config, model_id, run_id, words_id)
     bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
-    version = config.table_version
-    if version is None:
-        version = tables.version("embeddings")
-    embeddings = tables.read("embeddings", version).where(F.col("model_id") == model_id)
+    versions = Versions.newest(tables, config.table_version)
+    embeddings = embeddings_of(tables, model_id, versions)
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     with on_disk(changes(embeddings, bundle)) as changed:
@@ -105,7 +103,8 @@ def update_bundle(
             F.count("row").alias("removed"),
             F.max(F.when(F.col("is_fresh"), F.octet_length("photo_id"))).alias("id_bytes"),
         ).collect()
-        plan = _plan_delta(tables, config, bundle, version, found["fresh"], found["id_bytes"] or 1)
+        size = Size(found["fresh"], bundle.manifest.dimension, found["id_bytes"] or 1)
+        plan = _plan_delta(tables, config, bundle, versions, size)
         ids = changed.where("is_fresh").select("photo_id")
         fresh = embeddings.join(ids, "photo_id", "left_semi")
         build = IndexBuild(fresh, plan)
@@ -129,11 +128,14 @@ def update_bundle(
     if not added:
         store_files().remove(plan.path(f"{BUNDLE}/{plan.segment}"))
     _share(bundle, plan, manifest)
-    if added:
-        measured = build.runner.one("drift", partial(_measure_drift, plan, manifest))
-        manifest = replace(manifest, drift=json.loads(measured))
-        if say := advice(manifest, manifest.drift):
-            print_line(f"{config.name}  {say}")
+    max_mapped = int(config.max_memory_gib * GIB / 2)
+    measure = partial(_measure_drift, plan, manifest, max_mapped, is_fresh=added > 0)
+    drift = json.loads(build.runner.one("drift", measure))
+    build.runner.warn(config.max_memory_gib)
+    due = what_is_due(manifest, drift)
+    if due.mode:
+        print_line(f"{config.name}  the next run wants mode = {due.mode}: {due.reason}")
+    manifest = replace(manifest, drift=drift, due=due.mode, costs=build.runner.costs.of)
     return _publish(plan, bundle, manifest, config)
 
 
@@ -172,6 +174,7 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
         run_id=run_id,
         segments=(compact_segment(bundle, assembled),),
         drift={},
+        due="",
         costs=runner.costs.of,
         faiss_version=VERSION,
         files=kept | files_of(assembled),
@@ -182,30 +185,29 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
 
 
 def _plan_delta(
-    tables: Tables, config: BuildIndex, bundle: Bundle, version: int, rows: int, id_bytes: int
+    tables: Tables, config: BuildIndex, bundle: Bundle, versions: Versions, size: Size
 ) -> BuildPlan:
     """Return the plan of a delta segment. Other unfinished updates are removed."""
     old, memory = bundle.manifest, _memory(config, bundle)
     root = index_root(config.work_dir)
     plan = BuildPlan(
-        folder=f"{root}/{DRAFT}{bundle.name}-v{version}",
+        folder=f"{root}/{DRAFT}{bundle.name}-v{versions.embeddings}",
         model_id=old.model_id,
-        table_version=version,
+        table_version=versions.embeddings,
+        photos_version=versions.photos,
         key=old.index_key,
-        rows=rows,
+        rows=size.rows,
         dimension=old.dimension,
-        id_bytes=id_bytes,
-        shards=shard_count(
-            rows, memory.shard_rows, tables.spark.sparkContext.defaultParallelism * TASKS_PER_CORE
-        ),
+        id_bytes=size.id_bytes,
+        shards=count_shards(tables, size.rows, memory),
         part_bytes=memory.part_bytes,
         sample_rows=memory.sample_rows,
         points_per_list=config.points_per_list,
-        queries=min(config.queries, max(1, rows // 10)),
+        queries=most_queries(config, size.rows),
         k=config.k,
         seed=config.seed,
-        gpu=False,
-        asked={"faiss": VERSION},
+        devices=config.devices,
+        asked={"faiss": VERSION, "package": __version__},
         segment=f"delta-{len(old.segments):06d}",
         base=bundle.folder,
     )
@@ -274,12 +276,13 @@ def _share(bundle: Bundle, plan: Plan, manifest: Manifest) -> None:
             share_file(f"{bundle.folder}/{path}", plan.path(f"{BUNDLE}/{path}"))
 
 
-def _measure_drift(plan: BuildPlan, manifest: Manifest) -> str:
-    asked = Queries.of(plan)
-    names, vectors = asked.photo_ids[:DRIFT_QUERIES], asked.vectors[:DRIFT_QUERIES]
+def _measure_drift(plan: BuildPlan, manifest: Manifest, max_mapped: int, is_fresh: bool) -> str:
+    names, vectors = [], np.empty((0, manifest.dimension), np.float32)
+    if is_fresh:
+        asked = Queries.of(plan)
+        names, vectors = asked.photo_ids[:DRIFT_QUERIES].tolist(), asked.vectors[:DRIFT_QUERIES]
     index = SearchIndex(fetch_bundle(Bundle(plan.path(BUNDLE), manifest)), manifest)
-    k = max(manifest.k, 1)
-    return json.dumps(measure_drift(index, names.tolist(), vectors, k))
+    return json.dumps(measure_drift(index, names, vectors, max(manifest.k, 1), max_mapped))
 
 
 def _publish(plan: Plan, old: Bundle, manifest: Manifest, config: BuildIndex) -> Bundle:

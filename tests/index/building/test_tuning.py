@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,57 @@ def test_an_index_is_tuned_on_one_half_and_measured_on_the_other(tmp_path):
     recalls = [point.recall for point in tuned.curve]
     assert recalls == sorted(recalls)
     assert Tuned.from_json(tuned.to_json()) == tuned
+
+
+class Halves:
+    """A meter by formula. One half of the queries is harder, and its first measurement is slow."""
+
+    threads = 2
+
+    def __init__(self, loss: float, most: float = 1.0) -> None:
+        self.loss, self.measure = loss, MadeUp(most)
+        self.checked: list[SearchSettings] = []
+
+    def point(self, asked: Asked, settings: SearchSettings) -> Point:
+        point = self.measure(settings)
+        if asked.own[0] == 0:  # the half that chooses
+            return point
+        slow = 1 if settings in self.checked else 30
+        self.checked.append(settings)
+        return replace(
+            point,
+            **{name: getattr(point, name) - self.loss for name in ("recall", "low", "high")},
+            queries_per_s=point.queries_per_s / slow,
+            latency_ms=point.latency_ms * slow,
+        )
+
+
+def numbered(q: int) -> Asked:
+    return Asked(np.zeros((q, D), np.float32), np.arange(q), np.zeros((q, K), np.int64), K)
+
+
+def test_settings_that_the_other_half_refuses_give_way_to_an_eighth_more_lists():
+    meter, target = Halves(loss=0.03), 0.9
+    tuned = tune(meter, Kind(), numbered(20), Goal(target, 0))
+    chosen = tuned.point.settings.nprobe
+    assert tuned.point.low >= target
+    tried = [settings.nprobe for settings in dict.fromkeys(meter.checked)]
+    assert tried[0] < chosen == tried[-1]
+    assert all(b - a <= max(a // 8, 1) for a, b in pairwise(tried))
+    assert meter.measure(SearchSettings(tried[-2])).low - meter.loss < target
+
+
+def test_a_promise_that_the_other_half_cannot_keep_is_told():
+    with pytest.raises(InputError, match=r"no search settings reach recall_target 0\.95"):
+        tune(Halves(loss=0.03, most=0.96), Kind(), numbered(20), Goal(0.95, 0))
+
+
+def test_the_speed_that_is_told_is_the_best_of_three_measurements():
+    meter = Halves(loss=0.0)
+    tuned = tune(meter, Kind(), numbered(20), Goal(0.9, 0))
+    wanted = meter.measure(tuned.point.settings)
+    assert tuned.point == wanted
+    assert meter.checked == [tuned.point.settings] * 3
 
 
 def test_a_single_photo_has_no_neighbour_to_miss(tmp_path):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from devise_lib.index.drift import advice, measure_drift
+from devise_lib.index.building.drift import Due, measure_drift, what_is_due
 from devise_lib.index.reader import SearchIndex
 from devise_lib.index.settings import SearchSettings
 from devise_lib.numerics.vectors import l2_normalize
@@ -17,6 +17,7 @@ FITS = {
     "residual_ratio": 1.0,
     "fresh_recall": 0.9,
 }
+NOTHING = Due("", "")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_the_figures_are_those_of_the_segments(built):
     assert drift["residual_ratio"] == 1.0
 
 
-def test_fresh_recall_is_that_of_the_promised_settings_against_all_lists(built):
+def test_fresh_recall_is_that_of_the_promised_settings_against_more_lists(built):
     index = SearchIndex.open(built.folder)
     rows = list(range(140, 160))
     drift = measure_drift(index, [built.ids[row] for row in rows], built.vectors[rows], 12)
@@ -51,12 +52,14 @@ def test_fresh_recall_is_that_of_the_promised_settings_against_all_lists(built):
         shares.append(len({*found} & {*exact}) / 12)
     assert drift["fresh_recall"] == pytest.approx(np.mean(shares))
     assert 0.3 < drift["fresh_recall"] < 1
+    bounded = measure_drift(index, [built.ids[row] for row in rows], built.vectors[rows], 12, 1)
+    assert bounded["fresh_recall"] == pytest.approx(drift["fresh_recall"])  # one by one
 
 
 def test_without_fresh_photos_there_is_no_fresh_recall(built):
     drift = measure_drift(SearchIndex.open(built.folder), [], built.vectors[:0], 5)
     assert "fresh_recall" not in drift
-    assert advice(built.manifest, drift | {"imbalance_ratio": 1.0}) == ""
+    assert what_is_due(built.manifest, drift | {"imbalance_ratio": 1.0}) == NOTHING
 
 
 def test_vectors_far_from_all_centroids_have_a_large_residual(tmp_path):
@@ -69,7 +72,7 @@ def test_vectors_far_from_all_centroids_have_a_large_residual(tmp_path):
 
 
 def test_an_index_that_fits_needs_nothing():
-    assert advice(manifest_of(recall_target=0.9), FITS) == ""
+    assert what_is_due(manifest_of(recall_target=0.9), FITS) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -81,20 +84,21 @@ def test_an_index_that_fits_needs_nothing():
     ],
 )
 def test_an_index_that_does_not_fit_is_to_be_trained_anew(changes, message):
-    said = advice(manifest_of(recall_target=0.9), {**FITS, **changes})
-    assert said.startswith("train anew (build_index.mode = rebuild): ")
-    assert message in said
+    # Training anew folds as well, so it comes first.
+    changes = {**FITS, **changes, "removed_share": 0.2}
+    assert what_is_due(manifest_of(recall_target=0.9), changes) == Due("rebuild", message)
 
 
 def test_without_a_promise_the_measured_recall_is_wanted():
     manifest = manifest_of(recall_target=0.0)
-    assert advice(manifest, {**FITS, "fresh_recall": 0.97}) == ""
-    assert "0.98 is wanted" in advice(manifest, {**FITS, "fresh_recall": 0.95})
+    assert what_is_due(manifest, {**FITS, "fresh_recall": 0.97}) == NOTHING
+    assert "0.98 is wanted" in what_is_due(manifest, {**FITS, "fresh_recall": 0.95}).reason
 
 
 def test_many_deltas_or_removed_rows_are_to_be_folded():
     segments = [segment_of("base", 0, 20), *(segment_of(f"d{i}", 20 + i, 1) for i in range(9))]
     many = manifest_of(segments=tuple(segments))
-    assert advice(many, FITS).startswith("fold 9 deltas and 0% removed rows (build_index.mode = c")
-    assert advice(manifest_of(segments=tuple(segments[:9])), FITS) == ""
-    assert "fold 0 deltas and 20% removed" in advice(manifest_of(), {**FITS, "removed_share": 0.2})
+    assert what_is_due(many, FITS) == Due("compact", "it has 9 deltas and 0% removed rows")
+    assert what_is_due(manifest_of(segments=tuple(segments[:9])), FITS) == NOTHING
+    due = what_is_due(manifest_of(), {**FITS, "removed_share": 0.2})
+    assert due == Due("compact", "it has 0 deltas and 20% removed rows")
