@@ -20,7 +20,8 @@ from devise_lib.console import print_line
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import build_bundle, log_bundle, write_recall
-from devise_lib.spark.search.update_index import compact_bundle, update_bundle
+from devise_lib.spark.search.compact_index import compact_bundle
+from devise_lib.spark.search.update_index import update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.training.bundle import load_bundle
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from devise_lib.config.types import ModelJobConfig, PositiveInt
+from devise_lib.config.types import ModelJobConfig, PositiveInt, Share
 
 
 class BuildIndex(ModelJobConfig):
@@ -38,6 +38,9 @@ class BuildIndex(ModelJobConfig):
     points_per_list: Annotated[int, Field(ge=1, le=256)] = 64
     """The vectors of the sample for each inverted list, on which the centroids are trained. Below
     39, FAISS warns of badly placed centroids."""
+    max_bad_share: Share = 0.2
+    """The share of embeddings that may be rejected: of another length, zero, not finite, or a
+    second one of a photo. Above it the job fails, and no index is published."""
     max_memory_gib: Annotated[float, Field(gt=0)] = 4.0
     """The most memory that a process of a task takes. It decides the rows of a shard and the size
     of what is merged at once."""
@@ -82,6 +85,9 @@ class FindNeighbours(ModelJobConfig):
     neighbours, as with "owner = 'ann' AND label = 'wolf'". "" is all."""
     task_rows: PositiveInt = 200_000
     """Queries of a task, about. A run that was killed goes on with the tasks that are not done."""
+    devices: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where the index is searched, without `among`. "auto" takes the GPU that Spark gives a task
+    (`spark.task.resource.gpu.amount`), if FAISS has that kind of index there."""
     max_bucket: PositiveInt = 1_000
     """The most photos of one bucket with which a photo is compared, via "signatures"."""
 

@@ -95,6 +95,12 @@ def publish(building: str, manifest: Manifest, curve: bytes, root: str, keep: in
     return read_bundle(made.folder)
 
 
+def publish_next(building: str, old: Bundle, manifest: Manifest, root: str, keep: int) -> Bundle:
+    """Publishes what came of another bundle, with the plot of that one; see `publish`."""
+    curve = store_files().read(f"{old.folder}/{CURVE_FILE}") or b""
+    return publish(building, manifest, curve, root, keep)
+
+
 def drop_drafts(root: str, prefix: str, keep: str) -> None:
     """Removes what runs that were killed have left, but for one folder.
 

@@ -3,7 +3,6 @@
 It needs faiss and numpy alone for a bundle on a local disk.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from devise_lib.index.manifest import (
     Manifest,
 )
 from devise_lib.index.places import find_id
+from devise_lib.index.remote import store_packages
 from devise_lib.index.results import Found, nothing, padded
 from devise_lib.index.selection import Among, Selector, selectors
 from devise_lib.index.settings import SearchSettings
@@ -79,7 +79,8 @@ class SearchIndex:
             InputError: it is no bundle, or a file is missing.
         """
         if "://" in str(folder):
-            from devise_lib.index.bundle import fetch_bundle, read_bundle  # want more packages
+            with store_packages(str(folder)):
+                from devise_lib.index.bundle import fetch_bundle, read_bundle
 
             bundle = read_bundle(str(folder))
             return cls(fetch_bundle(bundle), bundle.manifest, memory_map)
@@ -112,7 +113,8 @@ class SearchIndex:
         self._check(queries, k)
         if isinstance(among, np.ndarray):
             among = self.only(among)
-        settings = settings or self._for_share(among.share if among else 1.0)
+        share = among.share if among else 1.0
+        settings = settings or self.manifest.settings.for_share(share, self.manifest.nlist)
         allowed = among.selectors if among else self._allowed
         wanted = min(k, among.count) if among else k
         if not wanted:
@@ -153,6 +155,17 @@ class SearchIndex:
         factor = 4 * settings.k_factor  # ranks more of them anew
         ef_search = 2 * every if settings.ef_search else 0
         return self.search(queries, k, SearchSettings(every, ef_search, factor))
+
+    @property
+    def fits_gpu(self) -> bool:
+        """Whether GPUs can search the bundle: they know few kinds of codes, and no removed rows."""
+        is_whole = all(selector is None for selector in self._allowed)
+        return is_whole and all(index.fits_gpu for index in self._indexes)
+
+    def use_gpu(self, device: int) -> None:
+        """Copies the index to a GPU, which searches it from now on. Filters stay on the CPU."""
+        for index in self._indexes:
+            index.use_gpu(device)
 
     def reopen(self) -> None:
         """Gives back the pages that a mapped index has read. No thread may search meanwhile."""
@@ -266,15 +279,6 @@ class SearchIndex:
         count = int(np.count_nonzero(allowed))
         share = count / max(self.manifest.n, 1)
         return Among(share, count, selectors(allowed, self.manifest))
-
-    def _for_share(self, share: float) -> SearchSettings:
-        """Returns the settings with which about as many photos are compared as without a filter."""
-        settings = self.manifest.settings
-        if not 0 < share < 1:
-            return settings
-        return replace(
-            settings, nprobe=min(math.ceil(settings.nprobe / share), self.manifest.nlist)
-        )
 
     def _is_removed(self, row: int) -> bool:
         at = int(np.searchsorted(self._removed, row))

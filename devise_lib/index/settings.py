@@ -1,7 +1,8 @@
 """Search settings of an index, and what they give."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -27,6 +28,17 @@ class SearchSettings:
         if self.k_factor:
             parts.append(f"k_factor_rf={self.k_factor}")
         return ",".join(parts)
+
+    def for_share(self, share: float, nlist: int) -> "SearchSettings":
+        """Returns the settings with which about as many photos are compared as without a filter.
+
+        Args:
+            share: of all photos, that the filter leaves.
+            nlist: the lists of the index.
+        """
+        if not 0 < share < 1:
+            return self
+        return replace(self, nprobe=min(math.ceil(self.nprobe / share), nlist))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from devise_lib.index.manifest import (
     Segment,
 )
 from devise_lib.index.places import order_of
+from devise_lib.index.remote import store_packages
 from devise_lib.storage.files import file_sha256
 
 PROBES = 1_000  # rows whose place is compared with that of the next row, per segment
@@ -108,7 +109,8 @@ def main(arguments: list[str]) -> int:
     folder = arguments[0].rstrip("/")
     try:
         if "://" in folder:
-            from devise_lib.storage.copies import fetched_folder  # wants more packages
+            with store_packages(folder):
+                from devise_lib.storage.copies import fetched_folder
 
             with fetched_folder(folder) as local:
                 manifest = verify_folder(local, folder)

@@ -95,3 +95,26 @@ def test_the_loader_and_the_checks_need_faiss_and_numpy_alone(tmp_path):
     index = SearchIndex.open(built.folder)
     found = index.search(queries, 4)
     assert done.stdout == f"{found.rows.tolist()} {index.photo_ids(found.rows).tolist()}\n"
+
+
+FAR = """
+import sys
+from devise_lib.errors import InputError
+from devise_lib.index import verify
+from devise_lib.index.reader import SearchIndex
+
+try:
+    SearchIndex.open("s3://bucket/index/one")
+except InputError as error:
+    print(error)
+sys.exit(verify.main(["s3://bucket/index/one"]))
+"""
+
+
+def test_a_store_without_its_packages_is_told_in_one_line(tmp_path):
+    done = run_isolated(FAR, tmp_path / "alone", tmp_path, more=("devise_lib",))
+    assert done.returncode == 1, done.stderr
+    for said in (done.stdout, done.stderr):
+        assert said.startswith("s3://bucket/index/one lies on a store, and the package ")
+        assert "install devise-spark[s3]" in said
+        assert len(said.splitlines()) == 1

@@ -1,7 +1,7 @@
 """Builds an index bundle from EMBEDDINGS, and publishes it (see `index_steps`)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.config.search import BuildIndex
+from devise_lib.errors import InputError
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
 from devise_lib.index.building.plan import GIB, BuildPlan
 from devise_lib.index.building.products import Product
@@ -49,14 +50,15 @@ def build_bundle(
         words_id: of the word vectors that the bundle carries; "" for none.
 
     Raises:
-        InputError: there is nothing to index, the budget is too small, or no settings keep the
-            promise.
+        InputError: there is nothing to index, the budget is too small, too many embeddings are
+            rejected, or no settings keep the promise.
     """
     plan = make_plan(tables, config, model_id)
     embeddings = embeddings_of(tables, model_id, versions_of(plan))
     build = IndexBuild(embeddings, plan)
     shards = build.run()
     quarantine(tables, embeddings, plan, run_id, shards)
+    check_rejected(count_reasons(shards), plan.rows, config)
     words = None
     if words_id and config.carry_words:
         words = write_words(build.runner, tables, plan, words_id, config.carry_words)
@@ -89,6 +91,18 @@ def count_reasons(shards: Sequence[Product]) -> dict[str, int]:
     for shard in shards:
         found.update(shard.values["rejected"])
     return dict(found)
+
+
+def check_rejected(rejected: Mapping[str, int], total: int, config: BuildIndex) -> None:
+    """Raise InputError if too large a share of `total` embeddings cannot be indexed."""
+    count = sum(rejected.values())
+    if count > config.max_bad_share * total:
+        worst = max(rejected, key=lambda reason: rejected[reason])
+        raise InputError(
+            f"{count} of {total} embeddings cannot be indexed, above build_index.max_bad_share = "
+            f"{config.max_bad_share}; most often {worst} ({rejected[worst]}). QUARANTINE has them "
+            "with the stage build_index: look at the model, or raise the share"
+        )
 
 
 def segment_of(plan: BuildPlan, assembled: Product, first_row: int) -> Segment:

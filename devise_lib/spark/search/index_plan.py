@@ -16,6 +16,7 @@ from devise_lib.index.building.plan import GIB, BuildPlan, Memory, shard_count, 
 from devise_lib.index.bundle import drop_drafts, index_root
 from devise_lib.index.factory import ALMOST_ALL, IndexKey, choose_key
 from devise_lib.index.index_file import VERSION
+from devise_lib.index.manifest import Manifest
 from devise_lib.spark.search.indexed_photos import Versions, embeddings_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.files import folders_in
@@ -96,6 +97,12 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     drop_drafts(root, DRAFT, keep=plan.folder)
     plan.write()
     return plan
+
+
+def memory_for(config: BuildIndex, manifest: Manifest) -> Memory:
+    """Return how much a task of an update or a compaction may take."""
+    key = IndexKey.parse(manifest.index_key)
+    return Memory.within(int(config.max_memory_gib * GIB), key, manifest.dimension)
 
 
 def count_shards(tables: Tables, rows: int, memory: Memory) -> int:

@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyspark import TaskContext
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.config.search import FindNeighbours
@@ -28,12 +29,13 @@ from devise_lib.index.building.intake import take_in
 from devise_lib.index.building.plan import Plan, shard_count
 from devise_lib.index.building.training import set_threads
 from devise_lib.index.bundle import Bundle, drop_drafts, index_root, read_bundle
+from devise_lib.index.gpu import gpu_count, takes_gpus
 from devise_lib.index.reader import SearchIndex
 from devise_lib.index.selection import Among
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.index_steps import drop_damaged
-from devise_lib.spark.search.indexed_photos import read_ids
+from devise_lib.spark.search.indexed_photos import Versions, read_ids
 from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
@@ -61,6 +63,7 @@ class SearchPlan(Plan):
         k: the number of neighbours.
         among: the condition that neighbours fulfil; "" for none.
         photos_version: the version of PHOTOS for the condition.
+        devices: "auto" searches on the GPU that Spark gave a task; "gpu", "cpu".
         tasks: their number, a power of two.
     """
 
@@ -69,11 +72,17 @@ class SearchPlan(Plan):
     k: int
     among: str
     photos_version: int
+    devices: str
     tasks: int
 
 
 def find_nearest(
-    tables: Tables, config: FindNeighbours, bundle: Bundle, queries: DataFrame, source: str
+    tables: Tables,
+    config: FindNeighbours,
+    bundle: Bundle,
+    queries: DataFrame,
+    source: str,
+    versions: Versions,
 ) -> tuple[DataFrame, str]:
     """Find the k photos of an index nearest to each query.
 
@@ -85,6 +94,7 @@ def find_nearest(
         bundle: the index.
         queries: query_id, embedding.
         source: changes whenever the queries do.
+        versions: of the tables.
 
     Returns:
         photo_id (of the query), neighbour_id, rank, score; and the folder of these rows, which the
@@ -97,7 +107,8 @@ def find_nearest(
         queries=source,
         k=config.k,
         among=config.among,
-        photos_version=tables.version("photos") if config.among else -1,
+        photos_version=versions.photos if config.among else -1,
+        devices=config.devices,
         tasks=tasks,
     )
     drop_drafts(index_root(config.work_dir), DRAFT, keep=plan.folder)  # of older bundles
@@ -105,7 +116,7 @@ def find_nearest(
     results = [result_name(number) for number in range(tasks)]
     drop_damaged(runner, plan, [[AMONG], results] if config.among else [results])
     if config.among and plan.done(AMONG) is None:
-        rows = allowed_rows(tables, bundle, config.among).repartition(1)
+        rows = allowed_rows(tables, bundle, config.among, versions.photos).repartition(1)
         runner.over(AMONG, rows, partial(_write_among, plan, bundle.manifest.rows))
     missing = [n for n in range(tasks) if plan.done(result_name(n)) is None]
     if len(missing) < tasks:
@@ -120,22 +131,24 @@ def find_nearest(
     return read_parquet(tables.spark, *(spark_path(tables.spark, f) for f in files)), plan.folder
 
 
-def allowed_rows(tables: Tables, bundle: Bundle, among: str) -> DataFrame:
-    """Return the rows of an index whose photos fulfil a condition on PHOTOS, at their newest
-    revision.
+def allowed_rows(tables: Tables, bundle: Bundle, among: str, version: int) -> DataFrame:
+    """Return the rows of an index whose photos fulfil a condition on a version of PHOTOS, at their
+    newest revision.
 
     Raises:
         InputError: the condition is no SQL on columns of PHOTOS.
     """
-    photos = tables.read("photos").drop("content")
-    newest = F.max("revision").over(Window.partitionBy("photo_id"))
-    photos = photos.withColumn("newest", newest).where("revision = newest")
+    tables.require("photos")
+    photos = tables.read("photos", version).drop("content")
+    columns = [name for name in photos.columns if name != "photo_id"]
+    last = F.max_by(F.struct(*columns), "revision").alias("last")
+    newest = photos.groupBy("photo_id").agg(last).select("photo_id", "last.*")
     try:
-        chosen = photos.where(among).select("photo_id")
+        chosen = newest.where(among).select("photo_id")
     except AnalysisException as error:
         raise InputError(
             f"find_neighbours.among is {among!r}, which is no condition on columns of PHOTOS "
-            f"({str(error).splitlines()[0]}): give one such as \"owner = 'ann'\""
+            f"({', '.join(newest.columns)}): give one such as \"owner = 'ann'\""
         ) from error
     return read_ids(tables.spark, bundle).join(chosen, "photo_id", "left_semi").select("row")
 
@@ -160,6 +173,8 @@ def _search_shards(plan: SearchPlan, batches: Batches) -> Iterator[Cost]:
     """Search for the queries of a partition."""
     set_threads(1)  # There is a process per core.
     index = read_bundle(plan.bundle).open()
+    if not plan.among:  # GPUs have no filters.
+        _use_gpu(index, plan.devices)
     among = None
     if plan.among:
         packed = StoredArray.open(plan.path(f"{AMONG}.npy"))
@@ -174,6 +189,29 @@ def _search_shards(plan: SearchPlan, batches: Batches) -> Iterator[Cost]:
             written = write_hashed(plan.path(path), partial(_write_parquet, found))
             plan.finish(name, {path: written}, {})
         yield cost
+
+
+def _use_gpu(index: SearchIndex, devices: str) -> None:
+    """Lets the GPU that Spark gave this task search the index, where both fit together.
+
+    Raises:
+        InputError: `devices` is "gpu", and the task has none, or the index is of another kind.
+    """
+    task = TaskContext.get()
+    given = task.resources().get("gpu") if task else None
+    wanted = devices == "gpu" or (devices == "auto" and given is not None)
+    if not wanted or not takes_gpus(devices):
+        return
+    if index.fits_gpu:
+        # Spark may show a task its own GPU alone; its number is then 0.
+        address = int(given.addresses[0]) if given else 0
+        index.use_gpu(address if address < gpu_count() else 0)
+    elif devices == "gpu":
+        raise InputError(
+            f"find_neighbours.devices is gpu, but faiss searches {index.manifest.index_key} on no "
+            'GPU, nor an index with removed rows: set devices = "auto", or build an index of Flat, '
+            "SQ or PQ codes without refinement"
+        )
 
 
 def _once(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

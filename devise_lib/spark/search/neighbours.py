@@ -8,7 +8,7 @@ from devise_lib.errors import InputError
 from devise_lib.index.bundle import Bundle, read_current
 from devise_lib.spark.platform.literal_paths import text_in_sql
 from devise_lib.spark.search.index_search import find_nearest
-from devise_lib.spark.search.indexed_photos import read_ids
+from devise_lib.spark.search.indexed_photos import Versions, embeddings_of, read_ids
 from devise_lib.spark.search.lsh import nearest_in_buckets
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.user_tables import open_user_table
@@ -25,7 +25,8 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
         InputError: there is no photo or query, the index is of another model, or the condition on
             neighbours is no SQL.
     """
-    embeddings = tables.of_model("embeddings", model_id)
+    versions = Versions.newest(tables)
+    embeddings = embeddings_of(tables, model_id, versions)
     photos = embeddings.count()
     if not photos:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
@@ -36,7 +37,6 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
         return _replace(tables, found, model_id, "", photos)
     bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
-    version = tables.version("embeddings")
     if config.queries:
         queries = _open_queries(tables, config, bundle)
         content = F.sum(F.xxhash64("query_id", "embedding").cast("decimal(38,0)"))
@@ -46,14 +46,14 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
         asked, source = row["n"], f"{config.queries} {row['content']}"
     else:
         queries = embeddings.select(F.col("photo_id").alias("query_id"), "embedding")
-        asked, source = photos, f"embeddings {version}"
-    nearest, folder = find_nearest(tables, config, bundle, queries, source)
+        asked, source = photos, f"embeddings {versions}"
+    nearest, folder = find_nearest(tables, config, bundle, queries, source, versions)
     query_set = config.queries or (f"photos among {config.among}" if config.among else "")
     about = {"model_id": model_id, "source": bundle.name, "query_set": query_set or None}
     columns = {name: F.lit(value).cast("string") for name, value in about.items()}
     rows = _replace(tables, nearest.withColumns(columns), model_id, query_set, asked)
     clean_up(folder)
-    if bundle.manifest.table_version != version:
+    if bundle.manifest.table_version != versions.embeddings:
         ids = read_ids(tables.spark, bundle)
         newer = embeddings.join(ids, "photo_id", "left_anti").count()
         rows |= {"photos not in the index": newer} if newer else {}

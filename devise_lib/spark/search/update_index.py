@@ -1,4 +1,4 @@
-"""Keeps a published index up to date without training: adds, removes, and folds what was added.
+"""Keeps a published index up to date without training: adds new photos, and takes out removed ones.
 
 A bundle does not change. An update makes a new one, which shares the old one's files by links, or
 by copies within a store.
@@ -18,21 +18,11 @@ from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.index.building.arrays import StoredArray, save_array
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
-from devise_lib.index.building.compaction import (
-    CompactionPlan,
-    assemble_compact,
-    compact_segment,
-    write_compact_layout,
-    write_compact_part,
-)
 from devise_lib.index.building.drift import measure_drift, what_is_due
-from devise_lib.index.building.merging import LAYOUT
 from devise_lib.index.building.plan import (
     GIB,
     BuildPlan,
-    Memory,
     Plan,
-    part_name,
 )
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import Queries
@@ -42,23 +32,23 @@ from devise_lib.index.bundle import (
     fetch_bundle,
     index_root,
     is_published,
-    publish,
+    publish_next,
     read_current,
 )
-from devise_lib.index.factory import IndexKey
 from devise_lib.index.index_file import VERSION
-from devise_lib.index.manifest import CURVE_FILE, REMOVED_FILE, Manifest
+from devise_lib.index.manifest import REMOVED_FILE, Manifest
 from devise_lib.index.reader import SearchIndex
 from devise_lib.reasons import Reason
 from devise_lib.spark.search.build_index import (
     build_bundle,
+    check_rejected,
     count_reasons,
     files_of,
     quarantine,
     segment_of,
 )
-from devise_lib.spark.search.index_plan import Size, count_shards, most_queries
-from devise_lib.spark.search.index_steps import IndexBuild, drop_damaged
+from devise_lib.spark.search.index_plan import Size, count_shards, memory_for, most_queries
+from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.indexed_photos import Versions, changes, embeddings_of
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.caching import on_disk
@@ -67,7 +57,7 @@ from devise_lib.storage.folders import share_file
 from devise_lib.storage.stores import clean_up, store_files
 
 DRIFT_QUERIES = 200  # new photos
-DRAFT, COMPACT_DRAFT = ".update-", ".compact-"  # how folders of unfinished runs begin
+DRAFT = ".update-"  # how the folder of an unfinished update begins
 
 
 def update_bundle(
@@ -87,7 +77,7 @@ def update_bundle(
         words_id: of the word vectors that a first bundle carries; "" for none.
 
     Raises:
-        InputError: the published index is of another model.
+        InputError: the published index is of another model, or too many embeddings are rejected.
     """
     if not is_published(config.work_dir):
         return build_bundle(tables, config, model_id, run_id, words_id)
@@ -110,6 +100,7 @@ def update_bundle(
         build = IndexBuild(fresh, plan)
         shards = build.run() if found["fresh"] else []
         quarantine(tables, embeddings, plan, run_id, shards, keep=Reason.DUPLICATE_ID)
+        check_rejected(count_reasons(shards), bundle.manifest.n + found["fresh"], config)
         added = sum(shard.values["rows"] for shard in shards)
         print_line(f"{config.name}  {added} photos to add, {found['removed']} to take out")
         if not added and not found["removed"]:
@@ -135,60 +126,19 @@ def update_bundle(
     due = what_is_due(manifest, drift)
     if due.mode:
         print_line(f"{config.name}  the next run wants mode = {due.mode}: {due.reason}")
-    manifest = replace(manifest, drift=drift, due=due.mode, costs=build.runner.costs.of)
-    return _publish(plan, bundle, manifest, config)
-
-
-def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: str) -> Bundle:
-    """Fold the segments of the published index into one, without the vectors that are removed.
-
-    Publishes a new bundle, or returns the old one if there is nothing to fold. The arguments and
-    errors are those of `update_bundle`.
-    """
-    bundle = read_current(config.work_dir)
-    bundle.require_model(model_id)
-    old = bundle.manifest
-    if len(old.segments) == 1 and old.segments[0].listed == old.n:
-        print_line(f"{config.name}  {bundle.name} has nothing to fold")
-        return bundle
-    memory = _memory(config, bundle)
-    root = index_root(config.work_dir)
-    folder = f"{root}/{COMPACT_DRAFT}{bundle.name}"
-    drop_drafts(root, COMPACT_DRAFT, keep=folder)
-    plan = CompactionPlan(folder, bundle.folder, memory.part_bytes // 2)  # is held twice more
-    runner = StepRunner(tables.spark, old.dimension)
-    parts_before = plan.done(LAYOUT)
-    numbers = range(parts_before.values["parts"] if parts_before else 0)
-    drop_damaged(runner, plan, [[LAYOUT], [part_name(n) for n in numbers], [ASSEMBLED]])
-    if plan.done(LAYOUT) is None:
-        runner.one(LAYOUT, partial(write_compact_layout, plan))
-    parts = range(plan.require(LAYOUT).values["parts"])
-    missing = [number for number in parts if plan.done(part_name(number)) is None]
-    runner.each("parts", missing, partial(write_compact_part, plan))
-    if plan.done(ASSEMBLED) is None:
-        runner.one(ASSEMBLED, partial(assemble_compact, plan))
-    assembled = plan.require(ASSEMBLED)
-    kept = {path: about for path, about in old.files.items() if "/" not in path}
-    manifest = replace(
-        old,
-        run_id=run_id,
-        segments=(compact_segment(bundle, assembled),),
-        drift={},
-        due="",
-        costs=runner.costs.of,
-        faiss_version=VERSION,
-        files=kept | files_of(assembled),
+    manifest = replace(manifest, drift=drift, due=due.mode)
+    made = publish_next(
+        plan.path(BUNDLE), bundle, manifest, index_root(config.work_dir), config.keep_bundles
     )
-    for path in kept:
-        share_file(f"{bundle.folder}/{path}", plan.path(f"{BUNDLE}/{path}"))
-    return _publish(plan, bundle, manifest, config)
+    clean_up(plan.folder)
+    return made
 
 
 def _plan_delta(
     tables: Tables, config: BuildIndex, bundle: Bundle, versions: Versions, size: Size
 ) -> BuildPlan:
     """Return the plan of a delta segment. Other unfinished updates are removed."""
-    old, memory = bundle.manifest, _memory(config, bundle)
+    old, memory = bundle.manifest, memory_for(config, bundle.manifest)
     root = index_root(config.work_dir)
     plan = BuildPlan(
         folder=f"{root}/{DRAFT}{bundle.name}-v{versions.embeddings}",
@@ -213,11 +163,6 @@ def _plan_delta(
     )
     drop_drafts(root, DRAFT, keep=plan.folder)
     return plan
-
-
-def _memory(config: BuildIndex, bundle: Bundle) -> Memory:
-    key = IndexKey.parse(bundle.manifest.index_key)
-    return Memory.within(int(config.max_memory_gib * GIB), key, bundle.manifest.dimension)
 
 
 def _write_removed(plan: Plan, bundle: Bundle, batches: Batches) -> Iterator[Cost]:
@@ -283,11 +228,3 @@ def _measure_drift(plan: BuildPlan, manifest: Manifest, max_mapped: int, is_fres
         names, vectors = asked.photo_ids[:DRIFT_QUERIES].tolist(), asked.vectors[:DRIFT_QUERIES]
     index = SearchIndex(fetch_bundle(Bundle(plan.path(BUNDLE), manifest)), manifest)
     return json.dumps(measure_drift(index, names, vectors, max(manifest.k, 1), max_mapped))
-
-
-def _publish(plan: Plan, old: Bundle, manifest: Manifest, config: BuildIndex) -> Bundle:
-    curve = store_files().read(f"{old.folder}/{CURVE_FILE}") or b""
-    root = index_root(config.work_dir)
-    made = publish(plan.path(BUNDLE), manifest, curve, root, config.keep_bundles)
-    clean_up(plan.folder)
-    return made

@@ -9,7 +9,8 @@ from devise_lib.index.bundle import read_current, verify
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.spark.search import update_index
 from devise_lib.spark.search.build_index import build_bundle
-from devise_lib.spark.search.update_index import compact_bundle, update_bundle
+from devise_lib.spark.search.compact_index import compact_bundle
+from devise_lib.spark.search.update_index import update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.embedded import MODEL, as_rows, clustered, names, write_embeddings
 

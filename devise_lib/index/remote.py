@@ -1,0 +1,23 @@
+"""Bundles on stores want packages that the loader can do without."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from devise_lib.errors import InputError
+
+
+@contextmanager
+def store_packages(folder: str) -> Iterator[None]:
+    """Lets the body import what copies a bundle from a store.
+
+    Raises:
+        InputError: a package is missing; names it, and what to do.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"{folder} lies on a store, and the package {error.name} that copies it is missing: "
+            f"install devise-spark[{folder.partition(':')[0].replace('s3a', 's3')}] with what it "
+            "needs, or copy the bundle to a disk and open that"
+        ) from error
