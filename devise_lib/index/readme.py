@@ -28,7 +28,8 @@ queries per second, and one thread takes {latency_ms:.2f} ms for one.
 
     {program}
 
-Save the lines as `query.py` and run `python query.py QUERIES.npy` in this folder.
+Save the lines as `query.py` elsewhere, because a bundle never changes. In this folder, run
+`python /path/to/query.py /path/to/QUERIES.npy`.
 """
 
 MORE = """\

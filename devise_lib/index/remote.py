@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from devise_lib.errors import InputError
 
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "abfss": "azure", "abfs": "azure"}  # by scheme
+
 
 @contextmanager
 def store_packages(folder: str) -> Iterator[None]:
@@ -16,8 +18,9 @@ def store_packages(folder: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
+        extra = EXTRAS.get(folder.partition(":")[0])
+        wanted = f"devise-spark[{extra}]" if extra else "devise-spark and the store's package"
         raise InputError(
             f"{folder} lies on a store, and the package {error.name} that copies it is missing: "
-            f"install devise-spark[{folder.partition(':')[0].replace('s3a', 's3')}] with what it "
-            "needs, or copy the bundle to a disk and open that"
+            f"install {wanted} with what it needs, or copy the bundle to a disk and open that"
         ) from error

@@ -117,7 +117,10 @@ def find_nearest(
     drop_damaged(runner, plan, [[AMONG], results] if config.among else [results])
     if config.among and plan.done(AMONG) is None:
         rows = allowed_rows(tables, bundle, config.among, versions.photos).repartition(1)
-        runner.over(AMONG, rows, partial(_write_among, plan, bundle.manifest.rows))
+        write = partial(_write_among, plan, bundle.manifest.rows)
+        runner.over(AMONG, rows, write)
+        if plan.done(AMONG) is None:  # No photo fulfils the condition, so there was no task.
+            runner.one(AMONG, lambda: list(write(iter([]))))
     missing = [n for n in range(tasks) if plan.done(result_name(n)) is None]
     if len(missing) < tasks:
         print_line(f"{config.name}  goes on: {tasks - len(missing)} of {tasks} tasks are done")

@@ -34,7 +34,7 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
         if config.queries or config.among:
             raise InputError('find_neighbours.queries and among want via = "index"')
         found = by_signatures(tables, model_id, config.k, config.max_bucket)
-        return _replace(tables, found, model_id, "", photos)
+        return _replace(tables, found, model_id, "", ("photos", photos))
     bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
     if config.queries:
@@ -48,10 +48,13 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
         queries = embeddings.select(F.col("photo_id").alias("query_id"), "embedding")
         asked, source = photos, f"embeddings {versions}"
     nearest, folder = find_nearest(tables, config, bundle, queries, source, versions)
-    query_set = config.queries or (f"photos among {config.among}" if config.among else "")
+    query_set = config.queries
+    if config.among:
+        query_set = f"{config.queries or 'photos'} among {config.among}"
     about = {"model_id": model_id, "source": bundle.name, "query_set": query_set or None}
     columns = {name: F.lit(value).cast("string") for name, value in about.items()}
-    rows = _replace(tables, nearest.withColumns(columns), model_id, query_set, asked)
+    kind = "queries" if config.queries else "photos"
+    rows = _replace(tables, nearest.withColumns(columns), model_id, query_set, (kind, asked))
     clean_up(folder)
     if bundle.manifest.table_version != versions.embeddings:
         ids = read_ids(tables.spark, bundle)
@@ -86,17 +89,18 @@ def _open_queries(tables: Tables, config: FindNeighbours, bundle: Bundle) -> Dat
 
 
 def _replace(
-    tables: Tables, rows: DataFrame, model_id: str, query_set: str, asked: int
+    tables: Tables, rows: DataFrame, model_id: str, query_set: str, asked: tuple[str, int]
 ) -> dict[str, int]:
+    """Replace the rows of a set; `asked` is the kind and the number of its queries."""
+    kind, number = asked
     of_set = F.col("query_set") == query_set if query_set else F.col("query_set").isNull()
     quoted = text_in_sql(query_set) if query_set else ""
     same = f"query_set = {quoted}" if query_set else "query_set IS NULL"
     count = tables.overwrite("neighbours", rows, where=f"model_id = '{model_id}' AND {same}")
     first = tables.of_model("neighbours", model_id).where(of_set).where("rank = 1")
-    with_some = first.count()
-    kind = "queries" if query_set else "photos"
-    found = {"neighbours": count, kind: with_some}
-    return found | ({f"{kind} without a neighbour": asked - with_some} if asked > with_some else {})
+    found = {"neighbours": count, kind: first.count()}
+    without = number - found[kind]
+    return found | ({f"{kind} without a neighbour": without} if without > 0 else {})
 
 
 def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:

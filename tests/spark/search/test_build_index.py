@@ -123,6 +123,8 @@ def test_the_promise_holds_for_queries_that_it_has_not_seen(spark, tmp_path):
     [
         ({"index_key": "IVF401,Flat"}, "vectors to train 401 lists on"),
         ({"index_key": "HNSW32"}, "index_key is 'HNSW32': want an inverted file"),
+        ({"devices": "gpu", "k": 4}, "sees no GPU in a task: install faiss for GPUs"),
+        ({"max_bad_share": 0.01}, "6 of 406 embeddings cannot be indexed, above build_index.max_b"),
         ({"bytes_per_vector": 8}, "8.0 bytes per vector are too few"),
         ({"max_memory_gib": 0.3}, "max_memory_gib is 0.3, but 9 centroids of 16 numbers need"),
         ({"max_latency_ms": 1e-6}, "no search settings answer within max_latency_ms 1e-06"),

@@ -1,5 +1,6 @@
 """Searches of an index for all photos or a table of queries. Spark spreads and reads the rows."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from devise_lib.command_line import find_input_error
 from devise_lib.config.search import BuildIndex, FindNeighbours
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import index_root
@@ -82,11 +84,20 @@ def test_a_table_of_queries_and_all_photos_have_rows_of_their_own(spark, work, t
 def test_only_photos_that_fulfil_the_condition_are_neighbours(spark, work, tmp_path):
     """The condition is that of a photo's newest revision, and everyone still has k neighbours."""
     table = write_queries(tmp_path / "queries.parquet")
-    run(spark, work, queries=table, among="owner = 'bob' AND removed IS NULL", k=5)
+    among = "owner = 'bob' AND removed IS NULL"
+    run(spark, work, queries=table, k=2)
+    assert run(spark, work, queries=table, among=among, k=5) == {"neighbours": 150, "queries": 30}
     bobs = [i for i in range(N) if not (i + 2) % 3]
     exact = np.argsort(-QUERIES @ VECTORS[bobs].T, axis=1)[:, :5]
-    rows = sorted(of_queries(work, table), key=lambda row: (int(row["photo_id"][1:]), row["rank"]))
+    rows = of_queries(work, f"{table} among {among}")
+    rows = sorted(rows, key=lambda row: (int(row["photo_id"][1:]), row["rank"]))
     assert [row["neighbour_id"] for row in rows] == [IDS[bobs[i]] for i in exact.ravel()]
+    assert len(of_queries(work, table)) == 60  # are as they were
+
+
+def test_a_condition_that_no_photo_fulfils_leaves_no_neighbours(spark, work):
+    found = run(spark, work, among="owner = 'nobody'")
+    assert found == {"neighbours": 0, "photos": 0, "photos without a neighbour": N}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +109,7 @@ def test_only_photos_that_fulfil_the_condition_are_neighbours(spark, work, tmp_p
         ({"queries": "{wrong}"}, "lacks query_id; it has id, embedding"),
         ({"queries": "{long}"}, "no embedding of .* has the 16 numbers of the index"),
         ({"queries": "{empty}"}, "has no row"),
+        ({"devices": "gpu", "k": 7}, "sees no GPU in a task: install faiss for GPUs"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(spark, work, tmp_path, values, message):
@@ -106,8 +118,9 @@ def test_what_cannot_be_searched_is_refused(spark, work, tmp_path, values, messa
         "{long}": write_queries(tmp_path / "long.parquet", np.ones((3, 17))),
         "{empty}": write_queries(tmp_path / "empty.parquet", QUERIES[:0]),
     }
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(Exception, match=r".") as failure:
         run(spark, work, **{key: made.get(value, value) for key, value in values.items()})
+    assert re.search(message, str(find_input_error(failure.value)))
 
 
 def test_a_query_that_comes_twice_is_answered_once(spark, work, tmp_path):

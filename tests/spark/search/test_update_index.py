@@ -1,10 +1,13 @@
 """An index that is kept up to date. Spark compares EMBEDDINGS with it and encodes new rows."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 
 from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
+from devise_lib.index.building.drift import what_is_due
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.spark.search import update_index
@@ -12,7 +15,9 @@ from devise_lib.spark.search.build_index import build_bundle
 from devise_lib.spark.search.compact_index import compact_bundle
 from devise_lib.spark.search.update_index import update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import PHOTOS
 from tests.embedded import MODEL, as_rows, clustered, names, write_embeddings
+from tests.rows import read_rows, row_of
 
 pytestmark = pytest.mark.spark
 
@@ -100,10 +105,15 @@ def test_an_index_goes_on_after_it_was_folded(spark, tmp_path, capsys):
     assert "has nothing to fold" in capsys.readouterr().out
     row = first.open().row_of(IDS[250])
 
-    for start, stop in [(50, 350), (100, 360), (120, 360)]:
+    for start, stop in [(50, 350), (100, 360), (120, 360)]:  # more than a tenth, and less
         work.write(rows_of(slice(start, stop)))
-        work.do(update_bundle, keep_bundles=10)
+        updated = work.do(update_bundle, keep_bundles=10).manifest
+        due = what_is_due(updated, updated.drift)
+        assert updated.due == due.mode
+        said = f"the next run wants mode = {due.mode}: {due.reason}"
+        assert (said in capsys.readouterr().out) == bool(due.mode)
         bundle = work.do(compact_bundle, keep_bundles=10)
+        assert (bundle.manifest.due, bundle.manifest.drift) == ("", {})
         verify(bundle)
         index = bundle.open()
         every = index.search_all(VECTORS[start:stop], 1)
@@ -138,6 +148,35 @@ def test_a_photo_that_lost_its_vector_is_taken_out_and_quarantined(spark, tmp_pa
     assert work.do(update_bundle) == bundle
 
 
+def test_photos_that_are_gone_from_their_source_are_not_in_the_index(spark, tmp_path):
+    """PHOTOS marks them, and EMBEDDINGS still has them. What counts is the last revision."""
+    work = Work(spark, tmp_path, "auto")
+    work.write(rows_of(slice(0, 40)))
+
+    def mark(gone, back=()):
+        removed = dict.fromkeys(gone, datetime(2026, 1, 1))
+        rows = [(name, 1, removed.get(name)) for name in IDS[:40].tolist()]
+        rows += [(name, 1, datetime(2026, 1, 1)) for name in back]
+        rows += [(name, 2, None) for name in back]
+        photos = [row_of(PHOTOS, photo_id=i, revision=r, removed=at) for i, r, at in rows]
+        work.tables.overwrite("photos", spark.createDataFrame(photos, PHOTOS))
+
+    def found(bundle):
+        verify(bundle)
+        index = bundle.open()
+        return {name for name in IDS[:40] if index.row_of(name) is not None}
+
+    mark([])
+    assert found(work.do(build_bundle)) == set(IDS[:40])
+    mark(IDS[:3].tolist())
+    assert found(work.do(update_bundle)) == set(IDS[3:40])
+    mark(IDS[1:4].tolist(), back=IDS[:1].tolist())
+    assert found(work.do(update_bundle)) == {IDS[0], *IDS[4:40]}
+    made = work.do(build_bundle)
+    assert found(made) == {IDS[0], *IDS[4:40]}
+    assert made.manifest.n == 37
+
+
 def test_an_update_that_was_broken_off_goes_on(spark, tmp_path, monkeypatch):
     """It ends before the publication; its trained index is lost, and its queries are cut short."""
     work = Work(spark, tmp_path, "IVF4,SQ8")
@@ -148,7 +187,7 @@ def test_an_update_that_was_broken_off_goes_on(spark, tmp_path, monkeypatch):
     def fails(*_):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(update_index, "_publish", fails)
+    monkeypatch.setattr(update_index, "publish_next", fails)
     with pytest.raises(OSError, match="the disk is full"):
         work.do(update_bundle)
     monkeypatch.undo()
@@ -170,6 +209,9 @@ def test_an_index_is_not_updated_to_nothing(spark, tmp_path):
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v1: run embed"):
         work.do(update_bundle)
     work.write(rows_of(slice(0, 20), vectors=np.zeros_like(VECTORS), digest="1"))
-    with pytest.raises(InputError, match="can be indexed any more: see QUARANTINE"):
+    with pytest.raises(InputError, match=r"20 of 40 embeddings .* above .*max_bad_share = 0\.2"):
         work.do(update_bundle)
+    assert {row["reason"] for row in read_rows(tmp_path, "quarantine")} == {"zero_vector"}
+    with pytest.raises(InputError, match="can be indexed any more: see QUARANTINE"):
+        work.do(update_bundle, max_bad_share=1.0)
     assert read_current(work.config.work_dir) == built
