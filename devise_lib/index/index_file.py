@@ -32,6 +32,7 @@ class IndexFile:
         """
         self.path, self._memory_map = path, memory_map
         self._on_gpu: Any = None
+        self._device: int | None = None  # of the GPU that has a copy
         self.reopen()
 
     def reopen(self) -> None:
@@ -87,7 +88,8 @@ class IndexFile:
         """Copies the index to a GPU, where `search` runs from now on, but for selectors and more
         than MOST results or lists.
         """
-        self._on_gpu = read_to_gpu(self.path, device)
+        if self._device != device:
+            self._on_gpu, self._device = read_to_gpu(self.path, device), device
 
     def listed(self) -> int:
         """Returns the number of vectors in the lists."""

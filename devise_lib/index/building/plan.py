@@ -91,6 +91,7 @@ class BuildPlan(Plan):
         model_id: the model of the embeddings.
         table_version: the version of EMBEDDINGS that is read.
         photos_version: that of PHOTOS, for photos that are removed; -1 if there is no such table.
+        transaction: of the commit that made that version of EMBEDDINGS.
         key: the index in FAISS's index factory.
         rows: of the model in that version; some may be rejected.
         dimension: of a vector.
@@ -111,6 +112,7 @@ class BuildPlan(Plan):
     model_id: str
     table_version: int
     photos_version: int
+    transaction: str
     key: str
     rows: int
     dimension: int

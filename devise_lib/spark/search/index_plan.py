@@ -84,7 +84,6 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     asked = {name: getattr(config, name) for name in ASKED}
     is_exact = config.index_key == "auto" and config.recall_target > ALMOST_ALL
     asked |= {"model_id": model_id, "faiss": VERSION, "package": __version__, "exact": is_exact}
-    asked["table"] = tables.detail("embeddings")["id"]  # another table has other versions
     plan = unfinished(folders, asked)
     if plan is not None and _is_readable(tables, plan):
         print_line(
@@ -118,11 +117,13 @@ def most_queries(config: BuildIndex, rows: int) -> int:
 
 def versions_of(plan: BuildPlan) -> Versions:
     """Return the versions of the tables that a plan reads."""
-    return Versions(plan.table_version, plan.photos_version)
+    return Versions(plan.table_version, plan.photos_version, plan.transaction)
 
 
 def _is_readable(tables: Tables, plan: BuildPlan) -> bool:
-    """Tell whether all rows of the plan's version are still there; VACUUM removes old files."""
+    """Tell whether the plan's version is of this table, with all its rows: VACUUM removes files."""
+    if tables.transaction("embeddings", plan.table_version) != plan.transaction:
+        return False
     try:
         rows = embeddings_of(tables, plan.model_id, versions_of(plan))
         found = rows.agg(F.count("photo_id")).first()
@@ -144,6 +145,7 @@ def _new_plan(
         model_id=model_id,
         table_version=versions.embeddings,
         photos_version=versions.photos,
+        transaction=versions.transaction,
         key=str(key),
         rows=size.rows,
         dimension=size.dimension,

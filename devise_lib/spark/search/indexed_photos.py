@@ -20,16 +20,23 @@ IDS_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True)
 class Versions:
-    """The versions of EMBEDDINGS and PHOTOS that a run reads; -1 where there is no PHOTOS."""
+    """The versions of EMBEDDINGS and PHOTOS that a run reads.
+
+    Attributes:
+        embeddings, photos: the versions; -1 where there is no PHOTOS.
+        transaction: of that version of EMBEDDINGS; another table at this path has another one.
+    """
 
     embeddings: int
     photos: int
+    transaction: str
 
     @classmethod
     def newest(cls, tables: Tables, embeddings: int | None = None) -> "Versions":
         """Return those of now, or another one of EMBEDDINGS."""
         photos = tables.version("photos") if tables.exists("photos") else -1
-        return cls(tables.version("embeddings") if embeddings is None else embeddings, photos)
+        version = tables.version("embeddings") if embeddings is None else embeddings
+        return cls(version, photos, tables.transaction("embeddings", version))
 
 
 def embeddings_of(tables: Tables, model_id: str, versions: Versions) -> DataFrame:

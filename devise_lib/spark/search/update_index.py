@@ -145,6 +145,7 @@ def _plan_delta(
         model_id=old.model_id,
         table_version=versions.embeddings,
         photos_version=versions.photos,
+        transaction=versions.transaction,
         key=old.index_key,
         rows=size.rows,
         dimension=old.dimension,

@@ -67,6 +67,13 @@ def commits(table: str, after: int = -1) -> Iterator[Commit]:
             yield found
 
 
+def transaction_of(table: str, version: int) -> str:
+    """Return the id of the commit that made a version; "" if the log no longer has it."""
+    status = _versions(table).get(version)
+    found = _read_commit(version, status) if status else None
+    return found.transaction if found else ""
+
+
 def metrics_of(table: str, commit_id: str, after: int | None) -> Mapping[str, int]:
     """Return what the commit did whose user metadata contains an id, as numbers by name.
 

@@ -100,6 +100,13 @@ class Tables:
         self.require(name)
         return delta_log.newest_version(self.folder(name)) or 0
 
+    def transaction(self, name: str, version: int) -> str:
+        """Return the id of the commit that made a version: another table at this path has others.
+
+        It is "" if the log no longer has the commit.
+        """
+        return delta_log.transaction_of(self.folder(name), version)
+
     def overwrite(
         self, name: str, df: DataFrame, where: str = "", **options: str | int | tuple[str, ...]
     ) -> int:
