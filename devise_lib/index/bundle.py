@@ -73,7 +73,7 @@ def index_root(work_dir: str) -> str:
 def publish(building: str, manifest: Manifest, curve: bytes, root: str, keep: int) -> Bundle:
     """Makes a folder with the files of an index a bundle, and points CURRENT to it.
 
-    A bundle of the same name has the same files. It is left as it is, unless it is damaged.
+    A bundle of the same name is replaced: it had the same files, but they may be damaged.
 
     Args:
         building: a folder on the disk or store of `root`; it is moved.
@@ -88,8 +88,7 @@ def publish(building: str, manifest: Manifest, curve: bytes, root: str, keep: in
     files.write(f"{building}/{README_FILE}", readme(manifest, program).encode())
     files.write(f"{building}/{MANIFEST_FILE}", manifest.to_json(program).encode())
     made = Bundle(f"{root}/{manifest.bundle_name()}", manifest)
-    if not _is_whole(made.folder):
-        move_folder(building, made.folder, MANIFEST_FILE)
+    move_folder(building, made.folder, MANIFEST_FILE)
     point_to(root, made.name)
     _drop_old(root, made.name, keep)
     return read_bundle(made.folder)
@@ -178,16 +177,6 @@ def fetch_bundle(bundle: Bundle) -> Path:
 def _open_once(folder: str) -> SearchIndex:
     bundle = read_bundle(folder)
     return SearchIndex(fetch_bundle(bundle), bundle.manifest)
-
-
-def _is_whole(folder: str) -> bool:
-    """Tells whether a bundle has all files, by their sizes: reading them would take minutes."""
-    try:
-        files = read_bundle(folder).manifest.files
-    except InputError:
-        return False
-    found = {path: store_files().status(f"{folder}/{path}") for path in files}
-    return all(at is not None and at.size == files[path].size for path, at in found.items())
 
 
 def _drop_old(root: str, current: str, keep: int) -> None:

@@ -84,12 +84,13 @@ class IndexFile:
         """Whether faiss has this kind of index for GPUs."""
         return has_gpu_kind(self._index)
 
-    def use_gpu(self, device: int) -> None:
+    def use_gpu(self, device: int | None) -> None:
         """Copies the index to a GPU, where `search` runs from now on, but for selectors and more
-        than MOST results or lists.
+        than MOST results or lists. None is the processor again.
         """
         if self._device != device:
-            self._on_gpu, self._device = read_to_gpu(self.path, device), device
+            self._on_gpu = None if device is None else read_to_gpu(self.path, device)
+            self._device = device
 
     def listed(self) -> int:
         """Returns the number of vectors in the lists."""

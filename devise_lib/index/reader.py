@@ -162,8 +162,8 @@ class SearchIndex:
         is_whole = all(selector is None for selector in self._allowed)
         return is_whole and all(index.fits_gpu for index in self._indexes)
 
-    def use_gpu(self, device: int) -> None:
-        """Copies the index to a GPU, which searches it from now on. Filters stay on the CPU."""
+    def use_gpu(self, device: int | None) -> None:
+        """Lets a GPU search from now on, but for filters; None is the processor again."""
         for index in self._indexes:
             index.use_gpu(device)
 

@@ -86,7 +86,14 @@ def merge_top_k(parts: Iterable[tuple[Ids, FloatArray]], k: int) -> tuple[Ids, F
 
 
 def recall_by_score(found: FloatArray, exact: FloatArray, tolerance: float = 1e-5) -> float:
-    """Returns the recall, where results of equal score may replace one another.
+    """Returns the mean of `recalls_by_score`."""
+    return float(recalls_by_score(found, exact, tolerance).mean())
+
+
+def recalls_by_score(
+    found: FloatArray, exact: FloatArray, tolerance: float = 1e-5
+) -> NDArray[np.float64]:
+    """Returns the recall of each query (q,), where results of equal score may replace one another.
 
     Two vectors with the same score are equally right, whatever their ids.
 
@@ -104,7 +111,7 @@ def recall_by_score(found: FloatArray, exact: FloatArray, tolerance: float = 1e-
         raise ValueError(f"want found (q, any), exact (q, k); got {found.shape}, {exact.shape}")
     least = exact.min(axis=1, keepdims=True) - tolerance  # (q, 1)
     reached = np.count_nonzero(found >= least, axis=1)
-    return float(np.minimum(reached / exact.shape[1], 1.0).mean())
+    return np.minimum(reached / exact.shape[1], 1.0)
 
 
 def drop_self_matches(ids: Ids, scores: FloatArray, own: Ids) -> tuple[Ids, FloatArray]:

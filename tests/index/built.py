@@ -68,7 +68,7 @@ def plan_in(folder: Path | str, key: str = "IVF8,Flat", **changes) -> BuildPlan:
         "model_id": "devise-v1",
         "table_version": 3,
         "photos_version": -1,
-        "transaction": "t",
+        "transactions": "t",
         "key": key,
         "rows": 400,
         "dimension": D,

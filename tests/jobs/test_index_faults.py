@@ -6,6 +6,7 @@ again. `make test` kills three times, `make soak` ten times on more photos, for 
 and updates, compactions and searches as well. The last kill comes while a build tunes or publishes.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 WAIT_S = 600
 SEED = int(os.environ.get("DEVISE_SEED", "20"))
+LOG = "said.txt"  # what the processes print, in the work folder
 INDEX = "bundle/base/index.faiss"
 
 
@@ -62,23 +64,27 @@ def settings_of(size: Size) -> dict:
 
 def start(work: Path, job: str, settings: dict) -> subprocess.Popen:
     command = [sys.executable, "-m", "tests.index_program", job, str(work), json.dumps(settings)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    with (work / LOG).open("a") as log:
+        return subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def finished_files(work: Path, job: str) -> dict[str, int]:
     """The files of finished steps of a job with the times at which they were written."""
     root, done = Path(index_root(str(work))), {}
-    try:
-        for folder in root.glob(f".{job}-*"):
-            for marker in folder.rglob("*.json"):
-                if marker.name not in ("plan.json", "manifest.json"):
-                    for path in json.loads(marker.read_text())["files"]:
-                        done[path] = (folder / path).stat().st_mtime_ns
-    except FileNotFoundError:  # The job has just ended, and its folder is being removed.
-        return {}
+    for marker in root.glob(f".{job}-*/**/*.json"):
+        if marker.name not in ("plan.json", "manifest.json"):
+            with contextlib.suppress(FileNotFoundError):  # It is being published or removed.
+                folder = root / marker.relative_to(root).parts[0]
+                for path in json.loads(marker.read_text())["files"]:
+                    done[path] = (folder / path).stat().st_mtime_ns
     return done
+
+
+def published(work: Path) -> str:
+    path = Path(index_root(str(work)), "CURRENT")
+    return path.read_text() if path.exists() else ""
 
 
 @dataclass
@@ -101,7 +107,7 @@ class Killer:
 
     def run(self, goals: Sequence[int | str]) -> None:
         """Kill at each goal, a number of finished files or a file, and let the last run end."""
-        before: dict[str, int] = {}
+        before, at_first = {}, published(self.work)
         deadline = time.monotonic() + WAIT_S
         for goal in goals:
             with start(self.work, self.job, self.settings) as process:
@@ -110,17 +116,21 @@ class Killer:
                     time.sleep(0.02)
                 time.sleep(self.rng.uniform(0, 0.2))
                 if process.poll() is not None:
-                    assert process.returncode == 0, process.stdout.read().decode()
+                    assert process.returncode == 0, self.said()
                     return
                 os.killpg(process.pid, signal.SIGKILL)
             self.kills += 1
             now = finished_files(self.work, self.job)
-            # No finished file was made again.
-            assert {path: now.get(path) for path in before} == before
+            # What is there was not made again. What is published or cleaned up is not there.
+            assert {path: before.get(path, at) for path, at in now.items()} == now
+            assert published(self.work) != at_first or before.keys() <= now.keys()
             before = now
         with start(self.work, self.job, self.settings) as process:
-            said = process.communicate(timeout=WAIT_S)[0].decode()
-        assert process.returncode == 0, said
+            process.wait(WAIT_S)
+        assert process.returncode == 0, self.said()
+
+    def said(self) -> str:
+        return (self.work / LOG).read_text()
 
     def _is_at(self, goal: int | str) -> bool:
         done = finished_files(self.work, self.job)

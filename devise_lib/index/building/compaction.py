@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.errors import InputError
 from devise_lib.index.building.arrays import StoredArray, array_header
 from devise_lib.index.building.assembly import (
     ASSEMBLED,
@@ -28,8 +29,9 @@ from devise_lib.index.building.shards import DIGEST, LIST
 from devise_lib.index.building.trained import TrainedIndex
 from devise_lib.index.bundle import Bundle, fetch_bundle, read_bundle
 from devise_lib.index.factory import ID_BYTES
-from devise_lib.index.index_file import IndexFile, imbalance_of
+from devise_lib.index.index_file import IndexFile
 from devise_lib.index.manifest import (
+    AGAIN,
     BASE,
     DIGESTS_FILE,
     IDS_FILE,
@@ -40,6 +42,7 @@ from devise_lib.index.manifest import (
     Segment,
 )
 from devise_lib.storage.copies import fetched, write_hashed
+from devise_lib.storage.files import file_sha256
 
 ROWS_AT_ONCE = 100_000
 
@@ -51,15 +54,20 @@ class CompactionPlan(Plan):
     Attributes:
         bundle: its folder.
         part_bytes: the bytes of inverted lists that a task merges, about.
+        versions: of FAISS and of this package.
     """
 
     bundle: str
     part_bytes: int
+    versions: str
 
 
 def write_compact_layout(plan: CompactionPlan) -> Product:
     """Counts what stays in each list, and cuts the lists into parts; copies the empty index."""
     bundle, folder = _open(plan)
+    for name, about in bundle.manifest.files.items():  # Else damage would get a digest of its own.
+        if file_sha256(folder / name) != about.sha256:
+            raise InputError(f"{bundle.folder}/{name} was changed since it was published: {AGAIN}")
     trained = write_hashed(
         plan.path(TRAINED_FILE), partial(copy_file, str(folder / BASE / TRAINED_FILE))
     )
@@ -158,10 +166,10 @@ def assemble_compact(plan: CompactionPlan) -> Product:
             TRAINED_FILE: partial(copy_file, plan.path(TRAINED_FILE)),
         },
     )
-    return plan.finish(ASSEMBLED, written, {"imbalance": imbalance_of(sizes)})
+    return plan.finish(ASSEMBLED, written, {})
 
 
-def compact_segment(bundle: Bundle, assembled: Product) -> Segment:
+def compact_segment(bundle: Bundle) -> Segment:
     """Returns the one segment of a compacted bundle."""
     manifest = bundle.manifest
     return Segment(
@@ -170,8 +178,9 @@ def compact_segment(bundle: Bundle, assembled: Product) -> Segment:
         rows=manifest.rows,
         listed=manifest.n,
         table_version=manifest.table_version,
-        imbalance=assembled.values["imbalance"],
-        residual=manifest.segments[0].residual,  # of the photos that trained the centroids
+        # Of the photos that trained the centroids: what drifts is compared with them for ever.
+        imbalance=manifest.segments[0].imbalance,
+        residual=manifest.segments[0].residual,
         sections=tuple(
             segment.first_row + start for segment in manifest.segments for start in segment.sections
         ),

@@ -6,25 +6,29 @@
 | removed_share | rows that are removed but still in the lists, of all rows |
 | imbalance | how unequal the lists of all segments are together; 1 if all are equal |
 | imbalance_ratio | the same, relative to the base |
-| residual_ratio | mean of 1 - cosine of vectors and centroids: last segment over base |
+| residual_ratio | mean of 1 - cosine of vectors and centroids: all deltas over the base |
 | fresh_recall | recall of the promised settings for new photos, against WIDER times the lists |
+| fresh_recall_high | the upper end of its 95 % confidence interval |
+
+Fewer than ENOUGH new photos say nothing of their recall and residual: one photo may be odd.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from devise_lib.index.building.meter import slices_within
-from devise_lib.index.manifest import Manifest
+from devise_lib.index.building.meter import mean_and_half_width, slices_within
+from devise_lib.index.manifest import Manifest, Segment
 from devise_lib.index.reader import SearchIndex
 from devise_lib.index.settings import SearchSettings
-from devise_lib.numerics.retrieval import drop_self_matches, recall_by_score
+from devise_lib.numerics.retrieval import drop_self_matches, recalls_by_score
 from devise_lib.numerics.vectors import FloatArray
 
 WIDER = 16  # all lists would mean to read the whole index at each update
+ENOUGH = 50  # photos, at least
 MAX_DELTAS = 8  # more of them slow a search, because each is searched apart
 MAX_REMOVED = 0.1
 MAX_IMBALANCE, MAX_RESIDUAL = 1.5, 1.1
@@ -56,27 +60,27 @@ def measure_drift(
     Args:
         index: open; nobody else searches it meanwhile.
         photo_ids: (q,), of some photos of the last segment, if it is new.
-        queries: (q, d), their vectors. Without any there is no fresh_recall.
+        queries: (q, d), their vectors.
         k: the number of results that recall counts, at least 1.
         max_mapped: the bytes of the index that may be in memory at once.
     """
     manifest = index.manifest
-    base, last = manifest.segments[0], manifest.segments[-1]
+    base, *deltas = manifest.segments
     listed = sum(segment.listed for segment in manifest.segments)
     drift = {
         "added_share": 1 - base.rows / manifest.rows,
         "removed_share": (listed - manifest.n) / manifest.rows,
         "imbalance": index.imbalance(),
-        "residual_ratio": last.residual / base.residual if base.residual else 1.0,
+        "residual_ratio": _residual_ratio(base, deltas),
     }
     drift["imbalance_ratio"] = drift["imbalance"] / base.imbalance
     k = min(k, manifest.n - 1)
-    if len(queries) and k:
+    if len(queries) >= ENOUGH and k:
         rows = (index.row_of(name) for name in photo_ids)
         own = np.array([-1 if row is None else row for row in rows])
         wider = _wider(manifest.settings, manifest.nlist)
         each = listed * manifest.bytes_per_vector * wider.nprobe / manifest.nlist
-        shares = []
+        recalls = []
         for some in slices_within(len(queries), each, max_mapped, index.reopen):
             found, wanted = (
                 drop_self_matches(got.rows, got.scores, own[some])[1]
@@ -85,8 +89,9 @@ def measure_drift(
                     index.search(queries[some], k + 1, wider),
                 )
             )
-            shares.append(recall_by_score(found, wanted) * len(found))
-        drift["fresh_recall"] = sum(shares) / len(queries)
+            recalls.append(recalls_by_score(found, wanted))
+        mean, half = mean_and_half_width(np.concatenate(recalls))
+        drift |= {"fresh_recall": mean, "fresh_recall_high": min(mean + half, 1.0)}
     return drift
 
 
@@ -94,7 +99,7 @@ def what_is_due(manifest: Manifest, drift: Mapping[str, float]) -> Due:
     """Returns what to do about the drift of an index: training pays before folding does."""
     wanted = manifest.recall_target or manifest.point.recall
     reasons = []
-    if drift.get("fresh_recall", 1.0) < wanted - MAX_LOSS:
+    if drift.get("fresh_recall_high", 1.0) < wanted - MAX_LOSS:  # not by chance
         reasons.append(f"fresh photos have recall {drift['fresh_recall']:.3f}, {wanted} is wanted")
     if drift["imbalance_ratio"] > MAX_IMBALANCE:
         reasons.append(f"the lists are {drift['imbalance_ratio']:.1f} times as unequal")
@@ -109,6 +114,13 @@ def what_is_due(manifest: Manifest, drift: Mapping[str, float]) -> Due:
         removed = drift["removed_share"]
         return Due("compact", f"it has {deltas} deltas and {removed:.0%} removed rows")
     return Due("", "")
+
+
+def _residual_ratio(base: Segment, deltas: Sequence[Segment]) -> float:
+    rows = sum(segment.rows for segment in deltas)
+    if rows < ENOUGH or not base.residual:
+        return 1.0
+    return sum(segment.residual * segment.rows for segment in deltas) / rows / base.residual
 
 
 def _wider(settings: SearchSettings, nlist: int) -> SearchSettings:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.index.building.arrays import StoredArray
-from devise_lib.index.building.plan import BuildPlan, Plan, finished_shards, part_name
+from devise_lib.index.building.plan import BuildPlan, Plan, finished_shards, part_name, shard_name
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import (
     CODES,
@@ -115,16 +115,14 @@ def write_part(plan: BuildPlan, number: int) -> Product:
     first, stop = (int(bound) for bound in layout.bounds[number : number + 2])
 
     def runs() -> Iterator[Run]:
-        for shard, (start, end), offset in zip(
-            finished_shards(plan),
-            layout.starts[:, number : number + 2],
-            layout.offsets,
-            strict=True,
+        for shard, ((start, end), offset) in enumerate(
+            zip(layout.starts[:, number : number + 2], layout.offsets, strict=True)
         ):
-            if start < end:
-                sizes = StoredArray.open(shard.path(SIZES)).rows(first, stop)
-                codes = StoredArray.open(shard.path(CODES)).rows(int(start), int(end))
-                rows = StoredArray.open(shard.path(ROWS)).rows(int(start), int(end))
+            if start < end:  # The layout has read the markers of the shards.
+                name = plan.path(shard_name(shard))
+                sizes = StoredArray.open(f"{name}{SIZES}").rows(first, stop)
+                codes = StoredArray.open(f"{name}{CODES}").rows(int(start), int(end))
+                rows = StoredArray.open(f"{name}{ROWS}").rows(int(start), int(end))
                 yield Run(sizes, codes, rows.astype(np.int64) + offset)
 
     return merge_runs(plan, number, layout.sizes[first:stop], runs())

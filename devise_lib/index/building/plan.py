@@ -36,6 +36,7 @@ MOST_SHARD_ROWS = 262_144  # a kill costs at most so many vectors of a task
 MOST_PART_BYTES = 256 * 2**20  # a larger part makes nothing faster
 CODES_SAMPLE = 65_536  # vectors on which codes and transforms are trained, at most
 PLAN_FILE = "plan.json"
+FAILED_FILE = "failed.json"  # what was promised by a run that could not keep it
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class BuildPlan(Plan):
         model_id: the model of the embeddings.
         table_version: the version of EMBEDDINGS that is read.
         photos_version: that of PHOTOS, for photos that are removed; -1 if there is no such table.
-        transaction: of the commit that made that version of EMBEDDINGS.
+        transactions: of the commits that made these versions.
         key: the index in FAISS's index factory.
         rows: of the model in that version; some may be rejected.
         dimension: of a vector.
@@ -112,7 +113,7 @@ class BuildPlan(Plan):
     model_id: str
     table_version: int
     photos_version: int
-    transaction: str
+    transactions: str
     key: str
     rows: int
     dimension: int
@@ -169,6 +170,19 @@ class BuildPlan(Plan):
     def write(self) -> None:
         """Writes the plan into its folder."""
         store_files().write(self.path(PLAN_FILE), json.dumps(asdict(self), indent=1).encode())
+
+    def close(self) -> None:
+        """Removes the plan: what is left in its folder is of no use to a later run."""
+        store_files().remove(self.path(PLAN_FILE))
+
+    def mark_failed(self, promise: Mapping[str, Any]) -> None:
+        """Notes that no run of this plan keeps a promise."""
+        store_files().write(self.path(FAILED_FILE), json.dumps(promise).encode())
+
+    def has_failed(self, promise: Mapping[str, Any]) -> bool:
+        """Tells whether an earlier run of this plan could not keep that promise."""
+        content = store_files().read(self.path(FAILED_FILE))
+        return content is not None and json.loads(content) == promise
 
     @classmethod
     def read(cls, folder: str) -> "BuildPlan | None":
@@ -241,10 +255,12 @@ class Memory:
         vector = dimension * 4
         # A shard's codes lie in memory twice: as they come, and in the order of their lists.
         encoded = 2 * key.bytes_per_vector(dimension) + 160  # and its id, as Arrow and numpy
+        # A part's codes and ids lie there twice; while fast scans are packed, up to five times.
+        copies_of_part = 5 if key.is_fast_scan else 3
         # A sample lies there up to three times: as it comes, transformed, and in k-means.
         return cls(
             min(room // encoded, MOST_SHARD_ROWS),
-            min(room // 3, MOST_PART_BYTES),
+            min(room // copies_of_part, MOST_PART_BYTES),
             room // (3 * vector),
         )
 

@@ -70,7 +70,7 @@ def tune(meter: Meter, index: IndexFile, asked: Asked, goal: Goal) -> Tuned:
     """Finds the cheapest settings that keep the goal, and measures them on other queries.
 
     Half of the queries choose, and the other half measures. Settings that do not keep the goal
-    there are given up for those with an eighth more lists.
+    there are given up for those with an eighth more lists, or fewer where the time is the goal.
 
     Args:
         meter: of the index.
@@ -87,21 +87,31 @@ def tune(meter: Meter, index: IndexFile, asked: Asked, goal: Goal) -> Tuned:
     choosing, checking = asked.halves()
     curve = explore(lambda settings: meter.point(choosing, settings), index, goal)
     left = list(curve)
+
+    def try_instead(settings: SearchSettings, lists: int) -> None:
+        nprobe = min(max(settings.nprobe + lists, 1), index.nlist)
+        other = replace(settings, nprobe=nprobe)
+        if all(point.settings != other for point in curve):
+            curve.append(meter.point(choosing, other))
+            left.append(curve[-1])
+
     while True:
         chosen = choose(left, goal).settings
-        checked = meter.point(checking, chosen)
-        if goal.keeps_recall(checked):
-            break
         left = [point for point in left if point.settings != chosen]
-        nprobe = min(chosen.nprobe + max(chosen.nprobe // 8, 1), index.nlist)
-        dearer = replace(chosen, nprobe=nprobe)
-        if all(point.settings != dearer for point in curve):
-            curve.append(meter.point(choosing, dearer))
-            left.append(curve[-1])
-        if not any(goal.keeps_recall(point) for point in left):
+        eighth = max(chosen.nprobe // 8, 1)
+        checked = meter.point(checking, chosen)
+        if not goal.keeps_recall(checked):
+            try_instead(chosen, eighth)
+        else:
+            checked = _fastest(checked, [meter.point(checking, chosen) for _ in range(AGAIN)])
+            if goal.keeps_latency(checked):
+                break
+            if not goal.recall:
+                try_instead(chosen, -eighth)
+        if not any(goal.keeps_recall(point) and goal.keeps_latency(point) for point in left):
             choose([checked], goal)  # raises
     return Tuned(
-        point=_fastest(checked, [meter.point(checking, chosen) for _ in range(AGAIN)]),
+        point=checked,
         curve=tuple(sorted(curve, key=lambda point: (point.recall, -point.queries_per_s))),
         queries=len(checking.vectors),
         k=asked.k,
@@ -209,8 +219,12 @@ def _double(at: Callable[[int], Point], nlist: int, goal: Goal) -> Point:
 
 
 def _bisect(at: Callable[[int], Point], last: Point, goal: Goal) -> None:
-    """Measures the least nprobe that keeps the recall, between the powers of two around it."""
+    """Measures the least nprobe that keeps the recall, between the powers of two around it.
+
+    Without a recall, it measures the greatest one that keeps the latency.
+    """
     if not goal.recall:
+        _halve(last.settings.nprobe // 2, last.settings.nprobe, lambda n: goal.keeps_latency(at(n)))
         return
     steps = [2**power for power in range(last.settings.nprobe.bit_length())]
     steps = sorted({*steps, last.settings.nprobe})
@@ -219,12 +233,14 @@ def _bisect(at: Callable[[int], Point], last: Point, goal: Goal) -> None:
     if kept is None or kept == 1:
         return
     low, high = max(step for step in steps if step < kept), kept  # fails, keeps
+    _halve(low, high, lambda n: not goal.keeps_recall(at(n)))
+
+
+def _halve(low: int, high: int, is_low: Callable[[int], bool]) -> None:
+    """Asks at ever nearer numbers where `is_low` ends, to a sixteenth."""
     while high - low > max(1, high // 16):
         middle = (low + high) // 2
-        if goal.keeps_recall(at(middle)):
-            high = middle
-        else:
-            low = middle
+        low, high = (middle, high) if is_low(middle) else (low, middle)
 
 
 def _search_graph_less(

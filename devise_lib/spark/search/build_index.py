@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib import tracking
+from devise_lib.command_line import find_input_error
 from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
@@ -18,12 +19,20 @@ from devise_lib.index.building.tuning import Goal, Tuned
 from devise_lib.index.bundle import Bundle, index_root, publish
 from devise_lib.index.factory import METRIC
 from devise_lib.index.index_file import VERSION
-from devise_lib.index.manifest import CURVE_FILE, MANIFEST_FILE, FileAbout, Manifest, Segment
+from devise_lib.index.manifest import (
+    CURVE_FILE,
+    MANIFEST_FILE,
+    WORD_VECTORS_FILE,
+    WORDS_FILE,
+    FileAbout,
+    Manifest,
+    Segment,
+)
 from devise_lib.report.plots import draw_recall
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.carried_words import write_words
-from devise_lib.spark.search.index_plan import make_plan, versions_of
+from devise_lib.spark.search.index_plan import make_plan, promise_of, versions_of
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.index_tasks import run_tuning
 from devise_lib.spark.search.indexed_photos import embeddings_of
@@ -54,7 +63,21 @@ def build_bundle(
             rejected, or no settings keep the promise.
     """
     plan = make_plan(tables, config, model_id)
-    embeddings = embeddings_of(tables, model_id, versions_of(plan))
+    try:
+        bundle = _build(tables, config, plan, run_id, words_id)
+    except Exception as error:
+        if find_input_error(error):  # not a fault of a machine, which another run may not have
+            plan.mark_failed(promise_of(config))
+        raise
+    plan.close()
+    clean_up(plan.folder)
+    return bundle
+
+
+def _build(
+    tables: Tables, config: BuildIndex, plan: BuildPlan, run_id: str, words_id: str
+) -> Bundle:
+    embeddings = embeddings_of(tables, plan.model_id, versions_of(plan))
     build = IndexBuild(embeddings, plan)
     shards = build.run()
     quarantine(tables, embeddings, plan, run_id, shards)
@@ -62,6 +85,9 @@ def build_bundle(
     words = None
     if words_id and config.carry_words:
         words = write_words(build.runner, tables, plan, words_id, config.carry_words)
+    if words is None:  # An earlier run may have written some.
+        for name in (WORDS_FILE, WORD_VECTORS_FILE):
+            store_files().remove(plan.path(f"{BUNDLE}/{name}"))
     goal = Goal(config.recall_target, config.max_latency_ms)
     max_mapped = int(config.max_memory_gib * GIB / 2)
     tuned = Tuned.from_json(build.runner.one("tuned", partial(run_tuning, plan, goal, max_mapped)))
@@ -70,11 +96,8 @@ def build_bundle(
     speeds = [(point.queries_per_s, point.recall) for point in tuned.curve]
     chosen = tuned.point.queries_per_s, tuned.point.recall
     curve = draw_recall(speeds, chosen, config.recall_target, tuned.k)
-    bundle = publish(
-        plan.path(BUNDLE), manifest, curve, index_root(config.work_dir), config.keep_bundles
-    )
-    clean_up(plan.folder)
-    return bundle
+    root = index_root(config.work_dir)
+    return publish(plan.path(BUNDLE), manifest, curve, root, config.keep_bundles)
 
 
 def files_of(product: Product) -> dict[str, FileAbout]:

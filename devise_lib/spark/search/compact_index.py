@@ -18,7 +18,7 @@ from devise_lib.index.building.plan import part_name
 from devise_lib.index.bundle import Bundle, drop_drafts, index_root, publish_next, read_current
 from devise_lib.index.index_file import VERSION
 from devise_lib.spark.search.build_index import files_of
-from devise_lib.spark.search.index_plan import memory_for
+from devise_lib.spark.search.index_plan import CODE, memory_for
 from devise_lib.spark.search.index_steps import drop_damaged
 from devise_lib.spark.search.step_runner import StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
@@ -52,7 +52,8 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
     root = index_root(config.work_dir)
     folder = f"{root}/{DRAFT}{bundle.name}"
     drop_drafts(root, DRAFT, keep=folder)
-    plan = CompactionPlan(folder, bundle.folder, memory.part_bytes // 2)  # is held twice more
+    part_bytes = memory.part_bytes // 2  # is held twice more
+    plan = CompactionPlan(folder, bundle.folder, part_bytes, CODE)
     runner = StepRunner(tables.spark, old.dimension)
     parts_before = plan.done(LAYOUT)
     numbers = range(parts_before.values["parts"] if parts_before else 0)
@@ -69,13 +70,14 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
     manifest = replace(
         old,
         run_id=run_id,
-        segments=(compact_segment(bundle, assembled),),
+        segments=(compact_segment(bundle),),
         drift={},
         due="",
         costs=runner.costs.of,
         faiss_version=VERSION,
         files=kept | files_of(assembled),
     )
+    runner.warn(config.max_memory_gib)
     for path in kept:
         share_file(f"{bundle.folder}/{path}", plan.path(f"{BUNDLE}/{path}"))
     made = publish_next(plan.path(BUNDLE), bundle, manifest, root, config.keep_bundles)

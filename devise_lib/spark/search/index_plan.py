@@ -23,7 +23,10 @@ from devise_lib.storage.files import folders_in
 from devise_lib.storage.stores import clean_up, store_files
 
 DRAFT = ".build-"  # how the folder of an unfinished build begins
+CODE = f"faiss {VERSION}, devise-spark {__version__}"  # a plan of other code is another plan
 TASKS_PER_CORE = 2  # shards at least, so that no core waits long for the last one
+PROMISE = ("recall_target", "max_latency_ms", "max_bad_share")
+GONE = ("FileNotFound", "FILE_NOT_EXIST", "DELTA_")  # how errors of removed files name them
 # Settings that decide the bytes of an index: a build of other settings is another build.
 ASKED = (
     *("index_key", "bytes_per_vector", "max_index_gib", "k", "queries", "points_per_list"),
@@ -83,9 +86,9 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     folders = [f"{root}/{name}" for name in names]
     asked = {name: getattr(config, name) for name in ASKED}
     is_exact = config.index_key == "auto" and config.recall_target > ALMOST_ALL
-    asked |= {"model_id": model_id, "faiss": VERSION, "package": __version__, "exact": is_exact}
+    asked |= {"model_id": model_id, "code": CODE, "exact": is_exact}
     plan = unfinished(folders, asked)
-    if plan is not None and _is_readable(tables, plan):
+    if plan is not None and _goes_on(tables, config, plan):
         print_line(
             f"{config.name}  goes on with a build of version {plan.table_version} of EMBEDDINGS "
             f"that was broken off; it is in {plan.folder}"
@@ -110,24 +113,40 @@ def count_shards(tables: Tables, rows: int, memory: Memory) -> int:
     return shard_count(rows, memory.shard_rows, cores * TASKS_PER_CORE)
 
 
-def most_queries(config: BuildIndex, rows: int) -> int:
-    """Return the number of queries: at most a tenth of the rows."""
-    return min(config.queries, max(1, rows // 10))
-
-
 def versions_of(plan: BuildPlan) -> Versions:
     """Return the versions of the tables that a plan reads."""
-    return Versions(plan.table_version, plan.photos_version, plan.transaction)
+    return Versions(plan.table_version, plan.photos_version, plan.transactions)
+
+
+def promise_of(config: BuildIndex) -> dict[str, float]:
+    """Return what a build must keep: a plan that cannot is not tried again at a newer version."""
+    return {name: getattr(config, name) for name in PROMISE}
+
+
+def _goes_on(tables: Tables, config: BuildIndex, plan: BuildPlan) -> bool:
+    """Tell whether a build goes on with an earlier plan.
+
+    A plan that has failed for what it read is given up for a newer version, where the photos or the
+    model may be better.
+    """
+    if plan.has_failed(promise_of(config)) and config.table_version is None:
+        newest = Versions.newest(tables)
+        if newest != versions_of(plan):
+            return False
+    return _is_readable(tables, plan)
 
 
 def _is_readable(tables: Tables, plan: BuildPlan) -> bool:
-    """Tell whether the plan's version is of this table, with all its rows: VACUUM removes files."""
-    if tables.transaction("embeddings", plan.table_version) != plan.transaction:
+    """Tell whether the plan's versions are of these tables, with all rows: VACUUM removes files."""
+    versions = versions_of(plan)
+    if Versions.of(tables, plan.table_version, plan.photos_version) != versions:
         return False
     try:
-        rows = embeddings_of(tables, plan.model_id, versions_of(plan))
+        rows = embeddings_of(tables, plan.model_id, versions)
         found = rows.agg(F.count("photo_id")).first()
-    except (PySparkException, Py4JJavaError):
+    except (PySparkException, Py4JJavaError) as error:
+        if not any(word in str(error) for word in GONE):
+            raise
         return False
     return found is not None and found[0] == plan.rows
 
@@ -137,7 +156,7 @@ def _new_plan(
 ) -> BuildPlan:
     versions = Versions.newest(tables, config.table_version)
     size = measure(embeddings_of(tables, model_id, versions), model_id)
-    queries = most_queries(config, size.rows)
+    queries = min(config.queries, max(1, size.rows // 10))
     key = _choose_key(config, size, max(size.rows - queries, 1))
     memory = Memory.within(int(config.max_memory_gib * GIB), key, size.dimension)
     return BuildPlan(
@@ -145,7 +164,7 @@ def _new_plan(
         model_id=model_id,
         table_version=versions.embeddings,
         photos_version=versions.photos,
-        transaction=versions.transaction,
+        transactions=versions.transactions,
         key=str(key),
         rows=size.rows,
         dimension=size.dimension,

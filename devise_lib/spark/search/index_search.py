@@ -34,6 +34,7 @@ from devise_lib.index.reader import SearchIndex
 from devise_lib.index.selection import Among
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
+from devise_lib.spark.search.index_plan import CODE
 from devise_lib.spark.search.index_steps import drop_damaged
 from devise_lib.spark.search.indexed_photos import Versions, read_ids
 from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
@@ -62,18 +63,20 @@ class SearchPlan(Plan):
         queries: the table of the queries and its version, for the digest.
         k: the number of neighbours.
         among: the condition that neighbours fulfil; "" for none.
-        photos_version: the version of PHOTOS for the condition.
+        photos: the version of PHOTOS for the condition, and what tells its table.
         devices: "auto" searches on the GPU that Spark gave a task; "gpu", "cpu".
         tasks: their number, a power of two.
+        code: the versions of FAISS and of this package.
     """
 
     bundle: str
     queries: str
     k: int
     among: str
-    photos_version: int
+    photos: str
     devices: str
     tasks: int
+    code: str
 
 
 def find_nearest(
@@ -107,12 +110,13 @@ def find_nearest(
         queries=source,
         k=config.k,
         among=config.among,
-        photos_version=versions.photos if config.among else -1,
+        photos=f"{versions.photos} {versions.transactions}" if config.among else "",
         devices=config.devices,
         tasks=tasks,
+        code=CODE,
     )
     drop_drafts(index_root(config.work_dir), DRAFT, keep=plan.folder)  # of older bundles
-    runner = StepRunner(tables.spark, bundle.manifest.dimension)
+    runner = StepRunner(tables.spark, bundle.manifest.dimension, config.name)
     results = [result_name(number) for number in range(tasks)]
     drop_damaged(runner, plan, [[AMONG], results] if config.among else [results])
     if config.among and plan.done(AMONG) is None:
@@ -176,8 +180,7 @@ def _search_shards(plan: SearchPlan, batches: Batches) -> Iterator[Cost]:
     """Search for the queries of a partition."""
     set_threads(1)  # There is a process per core.
     index = read_bundle(plan.bundle).open()
-    if not plan.among:  # GPUs have no filters.
-        _use_gpu(index, plan.devices)
+    index.use_gpu(None if plan.among else _choose_gpu(index, plan.devices))  # A GPU has no filters.
     among = None
     if plan.among:
         packed = StoredArray.open(plan.path(f"{AMONG}.npy"))
@@ -194,8 +197,8 @@ def _search_shards(plan: SearchPlan, batches: Batches) -> Iterator[Cost]:
         yield cost
 
 
-def _use_gpu(index: SearchIndex, devices: str) -> None:
-    """Lets the GPU that Spark gave this task search the index, where both fit together.
+def _choose_gpu(index: SearchIndex, devices: str) -> int | None:
+    """Return the GPU that Spark gave this task, if it can search the index.
 
     Raises:
         InputError: `devices` is "gpu", and the task has none, or the index is of another kind.
@@ -204,17 +207,18 @@ def _use_gpu(index: SearchIndex, devices: str) -> None:
     given = task.resources().get("gpu") if task else None
     wanted = devices == "gpu" or (devices == "auto" and given is not None)
     if not wanted or not takes_gpus(devices):
-        return
+        return None
     if index.fits_gpu:
         # Spark may show a task its own GPU alone; its number is then 0.
         address = int(given.addresses[0]) if given else 0
-        index.use_gpu(address if address < gpu_count() else 0)
-    elif devices == "gpu":
+        return address if address < gpu_count() else 0
+    if devices == "gpu":
         raise InputError(
             f"find_neighbours.devices is gpu, but faiss searches {index.manifest.index_key} on no "
             'GPU, nor an index with removed rows: set devices = "auto", or build an index of Flat, '
             "SQ or PQ codes without refinement"
         )
+    return None
 
 
 def _once(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

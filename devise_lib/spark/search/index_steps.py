@@ -82,7 +82,11 @@ class IndexBuild:
         plan, layout = self._plan, self._plan.done(LAYOUT)
         shards = [shard_name(number) for number in range(plan.shards)]
         parts = [part_name(number) for number in range(layout.values["parts"] if layout else 0)]
-        drop_damaged(self.runner, plan, [[SEEDS, TRAINED], shards, [LAYOUT], parts, [ASSEMBLED]])
+        stages = [[TRAINED], shards, [LAYOUT], parts, [ASSEMBLED]]
+        if plan.done(TRAINED) is None:  # Afterwards nobody reads the centroids of the parts.
+            names = (centroids_name(part) for part in range(plan.space_parts))
+            stages.insert(0, [name for name in names if plan.done(name) is not None])
+        drop_damaged(self.runner, plan, [[SEEDS], *stages])
         if plan.done(SEEDS) is None and plan.space_parts > 1:
             drop_markers(plan, [centroids_name(part) for part in range(plan.space_parts)])
 
@@ -164,7 +168,7 @@ def drop_damaged(runner: StepRunner, plan: Plan, stages: Sequence[Sequence[str]]
 
     for name in runner.each("checked", range(len(done)), check):
         if name:
-            print_line(f"build_index  {plan.path(name)} is damaged: it is made again")
+            print_line(f"{runner.job}  {plan.path(name)} is damaged: it is made again")
             drop_markers(plan, [name])
     is_whole = True
     for stage in stages:

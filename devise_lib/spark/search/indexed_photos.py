@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from devise_lib.errors import InputError
 from devise_lib.index.building.arrays import StoredArray
 from devise_lib.index.bundle import Bundle
 from devise_lib.index.manifest import DIGESTS_FILE, IDS_FILE, REMOVED_FILE
@@ -24,19 +25,36 @@ class Versions:
 
     Attributes:
         embeddings, photos: the versions; -1 where there is no PHOTOS.
-        transaction: of that version of EMBEDDINGS; another table at this path has another one.
+        transactions: of the commits that made them; other tables at these paths have other ones.
     """
 
     embeddings: int
     photos: int
-    transaction: str
+    transactions: str
 
     @classmethod
     def newest(cls, tables: Tables, embeddings: int | None = None) -> "Versions":
-        """Return those of now, or another one of EMBEDDINGS."""
+        """Return those of now, or another one of EMBEDDINGS.
+
+        Raises:
+            InputError: EMBEDDINGS has no such version yet.
+        """
         photos = tables.version("photos") if tables.exists("photos") else -1
-        version = tables.version("embeddings") if embeddings is None else embeddings
-        return cls(version, photos, tables.transaction("embeddings", version))
+        newest = tables.version("embeddings")
+        if embeddings is not None and embeddings > newest:
+            raise InputError(
+                f"build_index.table_version is {embeddings}, but the newest version of EMBEDDINGS "
+                f"is {newest}: give one up to that"
+            )
+        return cls.of(tables, newest if embeddings is None else embeddings, photos)
+
+    @classmethod
+    def of(cls, tables: Tables, embeddings: int, photos: int) -> "Versions":
+        """Return these versions of the tables that are there now."""
+        each = [tables.transaction("embeddings", embeddings)]
+        if photos >= 0 and tables.exists("photos"):
+            each.append(tables.transaction("photos", photos))
+        return cls(embeddings, photos, " ".join(each))
 
 
 def embeddings_of(tables: Tables, model_id: str, versions: Versions) -> DataFrame:

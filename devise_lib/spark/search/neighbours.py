@@ -27,20 +27,21 @@ def write_neighbours(tables: Tables, config: FindNeighbours, model_id: str) -> d
     """
     versions = Versions.newest(tables)
     embeddings = embeddings_of(tables, model_id, versions)
-    photos = embeddings.count()
+    photos = embeddings.select("photo_id").distinct().count()
     if not photos:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     if config.via == "signatures":
         if config.queries or config.among:
             raise InputError('find_neighbours.queries and among want via = "index"')
-        found = by_signatures(tables, model_id, config.k, config.max_bucket)
+        found = by_signatures(tables, embeddings, model_id, config.k, config.max_bucket)
         return _replace(tables, found, model_id, "", ("photos", photos))
     bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
     if config.queries:
         queries = _open_queries(tables, config, bundle)
         content = F.sum(F.xxhash64("query_id", "embedding").cast("decimal(38,0)"))
-        [row] = queries.agg(F.count("*").alias("n"), content.alias("content")).collect()
+        count = F.count_distinct("query_id").alias("n")
+        [row] = queries.agg(count, content.alias("content")).collect()
         if not row["n"]:
             raise InputError(f"find_neighbours.queries: {config.queries} has no row")
         asked, source = row["n"], f"{config.queries} {row['content']}"
@@ -103,28 +104,30 @@ def _replace(
     return found | ({f"{kind} without a neighbour": without} if without > 0 else {})
 
 
-def by_signatures(tables: Tables, model_id: str, k: int, max_bucket: int) -> DataFrame:
+def by_signatures(
+    tables: Tables, embeddings: DataFrame, model_id: str, k: int, max_bucket: int
+) -> DataFrame:
     """Return NEIGHBOURS of the photos of a model among those that share a bucket with them.
 
     A photo that is alone in all its buckets has none.
 
     Args:
-        tables: with EMBEDDINGS and SIGNATURES.
-        model_id: of the model.
+        tables: with SIGNATURES.
+        embeddings: the rows of EMBEDDINGS that count.
+        model_id: of these.
         k: neighbours per photo.
         max_bucket: photos that one photo is compared with in one bucket.
 
     Raises:
         InputError: SIGNATURES has no photo of the model.
     """
-    of_model = F.col("model_id") == model_id
-    signatures = tables.read("signatures").where(of_model)
+    signatures = tables.of_model("signatures", model_id)
     first = signatures.first()
     if first is None:
         raise InputError(
             f"SIGNATURES has no photo of model {model_id}: run build_signatures with it"
         )
-    embeddings = tables.read("embeddings").where(of_model)
+    signatures = signatures.join(embeddings.select("photo_id"), "photo_id", "left_semi")
     pairs = nearest_in_buckets(embeddings, signatures, k, max_bucket)
     once = pairs.groupBy("photo_id", "neighbour_id").agg(F.max("score").alias("score"))
     return rank(once, k, model_id, first["hash_id"])

@@ -57,8 +57,11 @@ class Cost:
 class StepRunner:
     """Runs steps on the workers, and keeps what they took."""
 
-    def __init__(self, spark: SparkSession, dimension: int) -> None:
-        """Takes the session, and the length of a vector, which decides the rows of a batch."""
+    def __init__(self, spark: SparkSession, dimension: int, job: str = "build_index") -> None:
+        """Takes the session, the length of a vector, which decides the rows of a batch, and the
+        job, for what is printed.
+        """
+        self.job = job
         self.spark, self.access = spark, this_access()
         self.costs = Costs()
         self._batch_rows = min(max(BATCH_BYTES // (4 * dimension), 1), BATCH_ROWS)
@@ -103,7 +106,7 @@ class StepRunner:
         for step, cost in self.costs.of.items():
             if (taken := cost.peak_bytes / GIB) > max_memory_gib:
                 print_line(
-                    f"build_index  a task of the step {step} took {taken:.2f} GiB, above "
+                    f"{self.job}  a task of the step {step} took {taken:.2f} GiB, above "
                     f"max_memory_gib = {max_memory_gib}"
                 )
 

@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 from pyspark.sql import functions as F
 
-from devise_lib import __version__
 from devise_lib.config.search import BuildIndex
 from devise_lib.console import print_line
 from devise_lib.errors import InputError
@@ -47,7 +46,7 @@ from devise_lib.spark.search.build_index import (
     quarantine,
     segment_of,
 )
-from devise_lib.spark.search.index_plan import Size, count_shards, memory_for, most_queries
+from devise_lib.spark.search.index_plan import CODE, Size, count_shards, memory_for
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.indexed_photos import Versions, changes, embeddings_of
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
@@ -145,7 +144,7 @@ def _plan_delta(
         model_id=old.model_id,
         table_version=versions.embeddings,
         photos_version=versions.photos,
-        transaction=versions.transaction,
+        transactions=versions.transactions,
         key=old.index_key,
         rows=size.rows,
         dimension=old.dimension,
@@ -154,15 +153,20 @@ def _plan_delta(
         part_bytes=memory.part_bytes,
         sample_rows=memory.sample_rows,
         points_per_list=config.points_per_list,
-        queries=most_queries(config, size.rows),
+        queries=min(size.rows, DRIFT_QUERIES),
         k=config.k,
         seed=config.seed,
         devices=config.devices,
-        asked={"faiss": VERSION, "package": __version__},
+        asked={"code": CODE},
         segment=f"delta-{len(old.segments):06d}",
         base=bundle.folder,
     )
     drop_drafts(root, DRAFT, keep=plan.folder)
+    before = BuildPlan.read(plan.folder)
+    # The cores of a cluster decide the number of shards, and may differ from run to run.
+    if before is not None and replace(plan, shards=before.shards) == before:
+        return before
+    plan.write()
     return plan
 
 
@@ -226,6 +230,6 @@ def _measure_drift(plan: BuildPlan, manifest: Manifest, max_mapped: int, is_fres
     names, vectors = [], np.empty((0, manifest.dimension), np.float32)
     if is_fresh:
         asked = Queries.of(plan)
-        names, vectors = asked.photo_ids[:DRIFT_QUERIES].tolist(), asked.vectors[:DRIFT_QUERIES]
+        names, vectors = asked.photo_ids.tolist(), asked.vectors
     index = SearchIndex(fetch_bundle(Bundle(plan.path(BUNDLE), manifest)), manifest)
     return json.dumps(measure_drift(index, names, vectors, max(manifest.k, 1), max_mapped))

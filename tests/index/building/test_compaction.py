@@ -38,7 +38,7 @@ ALL = pytest.mark.parametrize("key", KEYS)
 
 def compacted(built: Built, folder: Path, part_bytes: int = 1_500) -> Built:
     """A bundle with the segments of another one folded."""
-    plan = CompactionPlan(str(folder / "build"), str(built.folder), part_bytes)
+    plan = CompactionPlan(str(folder / "build"), str(built.folder), part_bytes, "code")
     for number in range(write_compact_layout(plan).values["parts"]):
         write_compact_part(plan, number)
     assembled = assemble_compact(plan)
@@ -46,7 +46,7 @@ def compacted(built: Built, folder: Path, part_bytes: int = 1_500) -> Built:
     target = Path(shutil.move(folder / "build" / "bundle", folder / "bundle"))
     if built.manifest.removed:
         shutil.copy(built.folder / "removed.npy", target)
-    segment = compact_segment(read_bundle(str(built.folder)), assembled)
+    segment = compact_segment(read_bundle(str(built.folder)))
     manifest = replace(built.manifest, segments=(segment,), files=digests_of(target))
     write_manifest(target, manifest)
     return replace(built, folder=target, manifest=manifest)
@@ -146,3 +146,14 @@ def test_digests_and_ids_of_all_rows_stay(tmp_path):
         assert np.load(after.folder / "base" / name).tolist() == np.concatenate(parts).tolist()
     lists = np.load(after.folder / "base" / "lists.npy")
     assert np.flatnonzero(lists < 0).tolist() == list(REMOVED)
+
+
+def test_a_bundle_that_was_changed_is_not_compacted(tmp_path):
+    """Else the damage would get a digest of its own."""
+    built = build_bundle(tmp_path / "b", sizes=(60, 20))
+    path = built.folder / "base" / "index.faiss"
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"base/index\.faiss was changed since it was published"):
+        compacted(built, tmp_path)

@@ -305,6 +305,21 @@ def test_the_speed_that_is_told_is_the_best_of_three_measurements():
     assert meter.checked == [tuned.point.settings] * 3
 
 
+def test_the_time_of_a_query_must_keep_on_the_other_half_too():
+    """The slower half takes 1.5 times as long, so settings that just fit are given up."""
+
+    class Slower(Halves):
+        def point(self, asked: Asked, settings: SearchSettings) -> Point:
+            point = self.measure(settings)
+            return point if asked.own[0] == 0 else replace(point, latency_ms=1.5 * point.latency_ms)
+
+    tuned = tune(Slower(0.0), Kind(), numbered(20), Goal(0.0, 0.2))
+    assert tuned.point.latency_ms <= 0.2
+    assert tuned.point.latency_ms > 0.15  # and no more is given up than must be
+    with pytest.raises(InputError, match=r"no search settings answer within max_latency_ms 0\.05"):
+        tune(Slower(0.0), Kind(), numbered(20), Goal(0.9, 0.05))
+
+
 def test_a_single_photo_has_no_neighbour_to_miss(tmp_path):
     one = l2_normalize(VECTORS[:1])
     index = index_in(tmp_path, vectors=one)

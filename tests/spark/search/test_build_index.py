@@ -207,6 +207,23 @@ def test_a_broken_off_build_goes_on_where_it_was(spark, tmp_path, capsys):
     assert build(spark, fresh, as_rows(VECTORS)).manifest.files == made.files
 
 
+def test_a_build_that_cannot_keep_its_promise_is_given_up_for_newer_photos(spark, tmp_path):
+    """Its draft is at hand for the same version, and for another promise."""
+    config = config_in(tmp_path, max_bad_share=0.1)
+    with pytest.raises(InputError, match="10 of 30 embeddings cannot be indexed"):
+        build(spark, config, as_rows([*VECTORS[:20], *[np.zeros(16)] * 10]))
+    with pytest.raises(InputError, match="10 of 30 embeddings cannot be indexed"):
+        build_bundle(Tables.of(spark, config), config, MODEL, "run")
+    assert build(spark, config, as_rows(VECTORS[:30])).manifest.n == 30
+
+
+@pytest.mark.usefixtures("bundle")
+def test_a_version_that_is_not_there_yet_is_refused(spark, work):
+    config = config_in(work, table_version=99)
+    with pytest.raises(InputError, match=r"table_version is 99, but the newest .* is [0-9]+:"):
+        build_bundle(Tables.of(spark, config), config, MODEL, "run")
+
+
 def test_many_lists_are_trained_alike_however_the_table_is_partitioned(spark, tmp_path):
     """From 4,096 lists on, tasks train parts of the space, whose points come in any order."""
     vectors = clustered(5_000, clusters=200)

@@ -22,8 +22,9 @@ def in_order(neighbours):
 def test_without_signatures_of_the_model_the_job_to_run_is_named(spark, tmp_path):
     tables = Tables.of(spark, FindNeighbours(work_dir=str(tmp_path)))
     tables.create_if_missing("signatures")
+    tables.create_if_missing("embeddings")
     with pytest.raises(InputError, match="SIGNATURES has no photo of model devise-v1: run build"):
-        by_signatures(tables, MODEL, 5, 100)
+        by_signatures(tables, tables.of_model("embeddings", MODEL), MODEL, 5, 100)
 
 
 def test_equal_scores_are_ordered_by_id_and_a_photo_is_not_its_own_neighbour(spark):
