@@ -1,6 +1,7 @@
 """Builds an index of the embeddings of one model, as a bundle that plain faiss opens.
 
-in   EMBEDDINGS of the model, at one version of the table; LABELS and WORD_VECTORS to carry along
+in   EMBEDDINGS of the model and PHOTOS, which says which are gone, at one version of each; LABELS
+     and WORD_VECTORS to carry along
 out  {work_dir}/index/<bundle>, named by {work_dir}/index/CURRENT; METRICS: recall of the index;
      QUARANTINE: embeddings that cannot be indexed
 

@@ -1,7 +1,7 @@
 """Finds the nearest photos of every photo, or of every query of a table.
 
 in   EMBEDDINGS of the model or a table of queries; its published index or its SIGNATURES; PHOTOS
-     for a condition
+     for a condition, and for photos that are gone
 out  NEIGHBOURS   the rows of this model and these queries are replaced in one commit
 
     python jobs/find_neighbours.py --config conf/local.toml --set find_neighbours.via=signatures

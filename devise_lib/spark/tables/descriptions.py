@@ -72,7 +72,7 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         ("ingest_photos",),
         (
             *("ingest_photos", "train_backbone", "extract_features", "fine_tune", "export_model"),
-            *("embed_photos", "export_projector", "report"),
+            *("embed_photos", "export_projector", "build_index", "find_neighbours", "report"),
         ),
         files="Files of about `ingest_photos.file_bytes`, each with a narrow range of photo_id, in "
         "row groups of 16 MiB. Many small files are packed at the end of a run, to at most about "
@@ -82,7 +82,7 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "The photos that were refused, with the reason: one row per photo at ingest, and one row "
         "per photo and model at embedding and at indexing.",
         ("ingest_photos", "embed_photos", "build_index"),
-        ("ingest_photos", "embed_photos", "report"),
+        ("ingest_photos", "embed_photos", "build_index", "report"),
     ),
     "ingested_archives": TableDescription(
         "The archives that are not opened again as long as they are unchanged, one row per "

@@ -1,10 +1,12 @@
 """Index bundles from EMBEDDINGS. Spark reads the table, spreads its rows and runs the tasks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 
 from devise_lib.command_line import find_input_error
 from devise_lib.config.search import BuildIndex
@@ -14,8 +16,11 @@ from devise_lib.index.places import place_of
 from devise_lib.numerics.retrieval import top_k
 from devise_lib.spark.search import index_plan
 from devise_lib.spark.search.build_index import build_bundle, write_recall
+from devise_lib.spark.search.index_steps import smallest_hashes
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import EMBEDDINGS
 from tests.embedded import MODEL, as_rows, clustered, names, write_embeddings
+from tests.index.built import plan_in
 from tests.rows import read_rows
 
 pytestmark = pytest.mark.spark
@@ -148,6 +153,7 @@ def test_few_photos_make_an_index_too(spark, tmp_path, n):
     made = bundle.manifest
     assert (made.n, made.nlist, made.point.recall) == (n, 1, 1.0)
     assert made.k == min(5, n - 1)
+    assert made.queries == 1  # a tenth at most, though 40 are asked for
 
 
 def test_no_photo_or_none_with_a_vector_is_refused(spark, tmp_path):
@@ -222,6 +228,23 @@ def test_a_version_that_is_not_there_yet_is_refused(spark, work):
     config = config_in(work, table_version=99)
     with pytest.raises(InputError, match=r"table_version is 99, but the newest .* is [0-9]+:"):
         build_bundle(Tables.of(spark, config), config, MODEL, "run")
+
+
+def test_the_sample_is_as_large_as_asked_and_depends_on_ids_and_seed_alone(spark):
+    rows = spark.createDataFrame(as_rows(VECTORS), EMBEDDINGS)
+    plan = plan_in("nowhere", rows=N)
+
+    def sample(count, rows=rows, plan=plan):
+        return {row["photo_id"] for row in smallest_hashes(rows, plan, count).collect()}
+
+    ten, hundred = sample(10), sample(100)
+    assert (
+        10 <= len(ten) < 100 <= len(hundred) < 300
+    )  # a few more, so as not to lack any
+    assert ten < hundred
+    assert sample(10, rows.repartition(7).withColumn("run_id", F.lit("other"))) == ten
+    assert sample(10, plan=replace(plan, seed=1)) != ten
+    assert sample(N) == set(IDS)
 
 
 def test_many_lists_are_trained_alike_however_the_table_is_partitioned(spark, tmp_path):
