@@ -19,7 +19,7 @@ from devise_lib.index.bundle import Bundle, drop_drafts, index_root, publish_nex
 from devise_lib.index.index_file import VERSION
 from devise_lib.spark.search.build_index import files_of
 from devise_lib.spark.search.index_plan import CODE, memory_for
-from devise_lib.spark.search.index_steps import drop_damaged
+from devise_lib.spark.search.index_steps import drop_damaged, write_parts
 from devise_lib.spark.search.step_runner import StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.folders import share_file
@@ -60,11 +60,8 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
     drop_damaged(runner, plan, [[LAYOUT], [part_name(n) for n in numbers], [ASSEMBLED]])
     if plan.done(LAYOUT) is None:
         runner.one(LAYOUT, partial(write_compact_layout, plan))
-    parts = range(plan.require(LAYOUT).values["parts"])
-    missing = [number for number in parts if plan.done(part_name(number)) is None]
-    runner.each("parts", missing, partial(write_compact_part, plan))
     if plan.done(ASSEMBLED) is None:
-        runner.one(ASSEMBLED, partial(assemble_compact, plan))
+        write_parts(runner, plan, write_compact_part, assemble_compact)
     assembled = plan.require(ASSEMBLED)
     kept = {path: about for path, about in old.files.items() if "/" not in path}
     manifest = replace(

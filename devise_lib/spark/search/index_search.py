@@ -5,6 +5,7 @@ copies one of a store once), and leaves a file with its results and a marker. A 
 goes on with the tasks that have none.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -52,6 +54,8 @@ RESULT_SCHEMA = pa.schema(
 DRAFT = ".search-"  # how the folder of an unfinished search begins
 AMONG = "among"  # the step that finds which rows may be neighbours
 QUERIES_AT_ONCE = 1_024
+# What Spark says of a value that SQL cannot compute with (data exceptions of standard SQL).
+DATA_FAULT = re.compile(r"\[[A-Z_.]+\].*?SQLSTATE: 22\w+")
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,7 @@ def find_nearest(
     results = [result_name(number) for number in range(tasks)]
     drop_damaged(runner, plan, [[AMONG], results] if config.among else [results])
     if config.among and plan.done(AMONG) is None:
-        rows = allowed_rows(tables, bundle, config.among, versions.photos).repartition(1)
-        write = partial(_write_among, plan, bundle.manifest.rows)
-        runner.over(AMONG, rows, write)
-        if plan.done(AMONG) is None:  # No photo fulfils the condition, so there was no task.
-            runner.one(AMONG, lambda: list(write(iter([]))))
+        _find_allowed(runner, plan, allowed_rows(tables, bundle, config.among, versions.photos))
     missing = [n for n in range(tasks) if plan.done(result_name(n)) is None]
     if len(missing) < tasks:
         print_line(f"{config.name}  goes on: {tasks - len(missing)} of {tasks} tasks are done")
@@ -158,6 +158,23 @@ def allowed_rows(tables: Tables, bundle: Bundle, among: str, version: int) -> Da
             f"({', '.join(newest.columns)}): give one such as \"owner = 'ann'\""
         ) from error
     return read_ids(tables.spark, bundle).join(chosen, "photo_id", "left_semi").select("row")
+
+
+def _find_allowed(runner: StepRunner, plan: SearchPlan, rows: DataFrame) -> None:
+    """Write which rows of the index may be neighbours."""
+    write = partial(_write_among, plan, read_bundle(plan.bundle).manifest.rows)
+    try:
+        runner.over(AMONG, rows.repartition(1), write)
+    except (PySparkException, Py4JJavaError) as error:
+        fault = DATA_FAULT.search(str(error))
+        if not fault:
+            raise
+        raise InputError(
+            f"find_neighbours.among is {plan.among!r}, which cannot be computed for all photos "
+            f"({fault[0]}): compare columns with values of their types"
+        ) from error
+    if plan.done(AMONG) is None:  # No photo fulfils the condition, so there was no task.
+        runner.one(AMONG, lambda: list(write(iter([]))))
 
 
 def result_name(number: int) -> str:

@@ -19,9 +19,9 @@ number of shards.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +49,8 @@ from devise_lib.spark.search.spreading import place_of_column, spread
 from devise_lib.spark.search.step_runner import TASK, Batches, Cost, StepRunner
 from devise_lib.storage.stores import store_files
 
+PlanT = TypeVar("PlanT", bound=Plan)
+
 
 class IndexBuild:
     """The steps of a build. Those that have a marker are not run again."""
@@ -71,10 +73,7 @@ class IndexBuild:
         if plan.done(ASSEMBLED) is None:
             self.runner.one("merge", partial(merge, plan))
         if plan.done(ASSEMBLED) is None:
-            parts = range(plan.require(LAYOUT).values["parts"])
-            missing = [n for n in parts if plan.done(part_name(n)) is None]
-            self.runner.each("parts", missing, partial(write_part, plan))
-            self.runner.one(ASSEMBLED, partial(assemble, plan))
+            write_parts(self.runner, plan, write_part, assemble)
         return [plan.require(shard_name(number)) for number in numbers]
 
     def _drop_damaged(self) -> None:
@@ -147,6 +146,26 @@ class IndexBuild:
             [n for n in numbers if plan.done(shard_name(n)) is None],
             lambda number: write_shard(plan, number, []),
         )
+
+
+def write_parts(
+    runner: StepRunner,
+    plan: PlanT,
+    write_part: Callable[[PlanT, int], Product],
+    assemble: Callable[[PlanT], Product],
+) -> None:
+    """Write the parts of an index file that are missing, and then the file.
+
+    Args:
+        runner: of the steps.
+        plan: whose layout is done.
+        write_part: writes the part of a number.
+        assemble: writes the file from the parts.
+    """
+    parts = range(plan.require(LAYOUT).values["parts"])
+    missing = [number for number in parts if plan.done(part_name(number)) is None]
+    runner.each("parts", missing, partial(write_part, plan))
+    runner.one(ASSEMBLED, partial(assemble, plan))
 
 
 def drop_damaged(runner: StepRunner, plan: Plan, stages: Sequence[Sequence[str]]) -> None:

@@ -238,9 +238,7 @@ def test_the_sample_is_as_large_as_asked_and_depends_on_ids_and_seed_alone(spark
         return {row["photo_id"] for row in smallest_hashes(rows, plan, count).collect()}
 
     ten, hundred = sample(10), sample(100)
-    assert (
-        10 <= len(ten) < 100 <= len(hundred) < 300
-    )  # a few more, so as not to lack any
+    assert 10 <= len(ten) < 100 <= len(hundred) < 300  # a few more, so as not to lack any
     assert ten < hundred
     assert sample(10, rows.repartition(7).withColumn("run_id", F.lit("other"))) == ten
     assert sample(10, plan=replace(plan, seed=1)) != ten

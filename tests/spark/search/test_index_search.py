@@ -105,6 +105,7 @@ def test_a_condition_that_no_photo_fulfils_leaves_no_neighbours(spark, work):
     [
         ({"among": "colour = 'red'"}, "no condition on columns of PHOTOS"),
         ({"among": "owner ="}, "no condition on columns of PHOTOS"),
+        ({"among": "owner = 5"}, r"cannot be computed .*CAST_INVALID_INPUT.*: compare columns wi"),
         ({"queries": "nowhere.parquet"}, "nowhere.parquet cannot be read"),
         ({"queries": "{wrong}"}, "lacks query_id; it has id, embedding"),
         ({"queries": "{long}"}, "no embedding of .* has the 16 numbers of the index"),
