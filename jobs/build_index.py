@@ -45,7 +45,7 @@ def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
     log_bundle(bundle)
     made = bundle.manifest
     print_line(f"{config.name}  {made.quality()}")
-    rejected = {"not indexed, in QUARANTINE": sum(made.rejected.values())}
+    rejected = {"embeddings rejected": sum(made.rejected.values())}
     counts = {"vectors": made.n, "lists": made.nlist, "lists probed": made.settings.nprobe}
     return counts | {name: count for name, count in rejected.items() if count}
 

@@ -43,8 +43,10 @@ class Segment:
         table_version: the version of the table that it was built from.
         imbalance: how unequal its lists are; 1 if all are equal. A search takes so many times as
             long.
-        residual: the mean of 1 - cosine of its vectors and the centroids of their lists.
-        sections: the first row of each run of rows that is in the order of `places.place_of`.
+        sections: the first row of each run of rows that is in the order of `places.place_of`: of
+            what was built at once, and folded since.
+        residuals: the mean of 1 - cosine of the vectors of each section and the centroids of their
+            lists, when it was built.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Segment:
     listed: int
     table_version: int
     imbalance: float
-    residual: float
+    residuals: tuple[float, ...]
     sections: tuple[int, ...] = (0,)
 
 
@@ -207,7 +209,7 @@ class Manifest:
             values["point"] = Point.from_dict(values["point"])
             values["curve"] = tuple(Point.from_dict(point) for point in values["curve"])
             values["segments"] = tuple(
-                Segment(**{**each, "sections": tuple(each["sections"])})
+                Segment(**each | {name: tuple(each[name]) for name in ("sections", "residuals")})
                 for each in values["segments"]
             )
             values["costs"] = {k: StepCost(**cost) for k, cost in values["costs"].items()}

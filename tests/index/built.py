@@ -220,7 +220,7 @@ def segment_of(name: str, first_row: int, rows: int) -> Segment:
         listed=rows,
         table_version=3,
         imbalance=1.2,
-        residual=0.3,
+        residuals=(0.3,),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -16,6 +17,7 @@ from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.spark.job.entry import execute
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import EMBEDDINGS
 from jobs import build_index, build_signatures, find_neighbours
 from tests.embedded import (
     MODEL,
@@ -104,16 +106,23 @@ def signed(spark, embeddings, tracking_uri, tmp_path_factory):
 
 
 def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
+    """One embedding cannot be indexed, and its photo has no neighbours."""
     config = embedded.configure(BuildIndex, recall_target=0.9)
+    broken = as_rows([np.zeros(16)], photo_ids=["broken"])
+    Tables.of(spark, config).append("embeddings", spark.createDataFrame(broken, EMBEDDINGS))
     built = execute(spark, build_index.run, config)
-    assert built.rows["vectors"] == N
+    assert (built.rows["vectors"], built.rows["embeddings rejected"]) == (N, 1)
+    metrics = mlflow.get_run(built.run_id).data.metrics
+    assert metrics["rows_embeddings_rejected"] == 1
+    assert (metrics["rebuild_due"], metrics["compact_due"]) == (0, 0)
     bundle = read_current(config.work_dir)
     verify(bundle)
     assert bundle.manifest.table_version == Tables.of(spark, config).version("embeddings")
 
     config = embedded.configure(FindNeighbours)
     found = execute(spark, find_neighbours.run, config)
-    assert found.rows == {"neighbours": 10 * N, "photos": N}
+    without = {"photos without a neighbour": 1}
+    assert found.rows == {"neighbours": 10 * N, "photos": N, **without}
     rows = read_rows(config.work_dir, "neighbours")
     assert found_share(rows, EXACT) >= 0.85
     assert {row["source"] for row in rows} == {bundle.name}

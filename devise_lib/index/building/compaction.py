@@ -180,7 +180,7 @@ def compact_segment(bundle: Bundle) -> Segment:
         table_version=manifest.table_version,
         # Of the photos that trained the centroids: what drifts is compared with them for ever.
         imbalance=manifest.segments[0].imbalance,
-        residual=manifest.segments[0].residual,
+        residuals=tuple(each for segment in manifest.segments for each in segment.residuals),
         sections=tuple(
             segment.first_row + start for segment in manifest.segments for start in segment.sections
         ),

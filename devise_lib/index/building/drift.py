@@ -6,7 +6,7 @@
 | removed_share | rows that are removed but still in the lists, of all rows |
 | imbalance | how unequal the lists of all segments are together; 1 if all are equal |
 | imbalance_ratio | the same, relative to the base |
-| residual_ratio | mean of 1 - cosine of vectors and centroids: all deltas over the base |
+| residual_ratio | mean of 1 - cosine of vectors and centroids: what was added over the base |
 | fresh_recall | recall of the promised settings for new photos, against WIDER times the lists |
 | fresh_recall_high | the upper end of its 95 % confidence interval |
 
@@ -28,6 +28,7 @@ from devise_lib.numerics.retrieval import drop_self_matches, recalls_by_score
 from devise_lib.numerics.vectors import FloatArray
 
 WIDER = 16  # all lists would mean to read the whole index at each update
+OF_FRESH = ("fresh_recall", "fresh_recall_high")  # stay until new photos are measured
 ENOUGH = 50  # photos, at least
 MAX_DELTAS = 8  # more of them slow a search, because each is searched apart
 MAX_REMOVED = 0.1
@@ -65,13 +66,13 @@ def measure_drift(
         max_mapped: the bytes of the index that may be in memory at once.
     """
     manifest = index.manifest
-    base, *deltas = manifest.segments
+    base = manifest.segments[0]
     listed = sum(segment.listed for segment in manifest.segments)
     drift = {
         "added_share": 1 - base.rows / manifest.rows,
         "removed_share": (listed - manifest.n) / manifest.rows,
         "imbalance": index.imbalance(),
-        "residual_ratio": _residual_ratio(base, deltas),
+        "residual_ratio": _residual_ratio(manifest.segments),
     }
     drift["imbalance_ratio"] = drift["imbalance"] / base.imbalance
     k = min(k, manifest.n - 1)
@@ -116,11 +117,23 @@ def what_is_due(manifest: Manifest, drift: Mapping[str, float]) -> Due:
     return Due("", "")
 
 
-def _residual_ratio(base: Segment, deltas: Sequence[Segment]) -> float:
-    rows = sum(segment.rows for segment in deltas)
-    if rows < ENOUGH or not base.residual:
+def _residual_ratio(segments: Sequence[Segment]) -> float:
+    """Returns the mean residual of what was added since the training, over that of the training."""
+    parts = [
+        (stop - start, residual)
+        for segment in segments
+        for start, stop, residual in zip(
+            segment.sections,
+            (*segment.sections[1:], segment.rows),
+            segment.residuals,
+            strict=True,
+        )
+    ]
+    (_, trained), *later = parts
+    rows = sum(count for count, _ in later)
+    if rows < ENOUGH or not trained:
         return 1.0
-    return sum(segment.residual * segment.rows for segment in deltas) / rows / base.residual
+    return sum(count * residual for count, residual in later) / rows / trained
 
 
 def _wider(settings: SearchSettings, nlist: int) -> SearchSettings:

@@ -138,7 +138,7 @@ def segment_of(plan: BuildPlan, assembled: Product, first_row: int) -> Segment:
         listed=found["n"],
         table_version=plan.table_version,
         imbalance=found["imbalance"],
-        residual=found["residual"],
+        residuals=(found["residual"],),
     )
 
 

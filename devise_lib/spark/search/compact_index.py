@@ -13,6 +13,7 @@ from devise_lib.index.building.compaction import (
     write_compact_layout,
     write_compact_part,
 )
+from devise_lib.index.building.drift import what_is_due
 from devise_lib.index.building.merging import LAYOUT
 from devise_lib.index.building.plan import part_name
 from devise_lib.index.bundle import Bundle, drop_drafts, index_root, publish_next, read_current
@@ -64,16 +65,18 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
         write_parts(runner, plan, write_compact_part, assemble_compact)
     assembled = plan.require(ASSEMBLED)
     kept = {path: about for path, about in old.files.items() if "/" not in path}
+    # Folding cures no drift but that of removed rows.
+    drift = old.drift and {**old.drift, "removed_share": 0.0}
     manifest = replace(
         old,
         run_id=run_id,
         segments=(compact_segment(bundle),),
-        drift={},
-        due="",
+        drift=drift,
         costs=runner.costs.of,
         faiss_version=VERSION,
         files=kept | files_of(assembled),
     )
+    manifest = replace(manifest, due=what_is_due(manifest, drift).mode if drift else "")
     runner.warn(config.max_memory_gib)
     for path in kept:
         share_file(f"{bundle.folder}/{path}", plan.path(f"{BUNDLE}/{path}"))

@@ -17,7 +17,7 @@ from devise_lib.console import print_line
 from devise_lib.errors import InputError
 from devise_lib.index.building.arrays import StoredArray, save_array
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
-from devise_lib.index.building.drift import measure_drift, what_is_due
+from devise_lib.index.building.drift import OF_FRESH, measure_drift, what_is_due
 from devise_lib.index.building.plan import (
     GIB,
     BuildPlan,
@@ -120,7 +120,8 @@ def update_bundle(
     _share(bundle, plan, manifest)
     max_mapped = int(config.max_memory_gib * GIB / 2)
     measure = partial(_measure_drift, plan, manifest, max_mapped, is_fresh=added > 0)
-    drift = json.loads(build.runner.one("drift", measure))
+    fresh = {name: value for name, value in bundle.manifest.drift.items() if name in OF_FRESH}
+    drift = fresh | json.loads(build.runner.one("drift", measure))
     build.runner.warn(config.max_memory_gib)
     due = what_is_due(manifest, drift)
     if due.mode:

@@ -128,7 +128,7 @@ def test_the_segment_keeps_the_runs_of_rows_and_their_residual(tmp_path):
     [segment] = compacted(built, tmp_path / "after").manifest.segments
     assert segment.sections == (0, 120, 121)
     assert (segment.rows, segment.listed, segment.first_row) == (ROWS, ROWS - len(REMOVED), 0)
-    assert segment.residual == pytest.approx(0.3)
+    assert segment.residuals == (0.3, 0.3, 0.3)
 
 
 def test_a_row_without_a_vector_cannot_be_decoded(tmp_path):

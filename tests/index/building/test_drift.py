@@ -73,12 +73,20 @@ def test_vectors_far_from_all_centroids_have_a_large_residual(tmp_path):
     """All deltas count, by their rows; a small one alone does not."""
     built = build_bundle(tmp_path / "b", sizes=(60, 40, 20))
     base, *deltas = built.manifest.segments
-    far = tuple(replace(d, residual=r) for d, r in zip(deltas, (0.6, 0.3), strict=True))
+    far = tuple(replace(d, residuals=(r,)) for d, r in zip(deltas, (0.6, 0.3), strict=True))
     for segments, ratio in (((base, *far), (40 * 0.6 + 20 * 0.3) / 60 / 0.3), ((base, far[0]), 1)):
         n = sum(segment.rows for segment in segments)
         manifest = replace(built.manifest, segments=segments, n=n)
         drift = measure_drift(SearchIndex(built.folder, manifest), [], built.vectors[:0], 5)
         assert drift["residual_ratio"] == pytest.approx(ratio)
+
+
+def test_what_was_folded_still_counts_as_added(built):
+    base = built.manifest.segments[0]
+    folded = replace(base, rows=200, sections=(0, 120, 150), residuals=(0.2, 0.3, 0.4))
+    manifest = replace(built.manifest, segments=(folded,))
+    drift = measure_drift(SearchIndex(built.folder, manifest), [], built.vectors[:0], 5)
+    assert drift["residual_ratio"] == pytest.approx((30 * 0.3 + 50 * 0.4) / 80 / 0.2)
 
 
 def test_an_index_that_fits_needs_nothing():
