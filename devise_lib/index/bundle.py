@@ -14,9 +14,9 @@ from pathlib import Path
 
 from devise_lib.errors import InputError
 from devise_lib.index.manifest import (
-    AGAIN,
     CURVE_FILE,
     MANIFEST_FILE,
+    NO_BUNDLE,
     README_FILE,
     Manifest,
 )
@@ -148,7 +148,7 @@ def read_bundle(folder: str) -> Bundle:
     path = f"{folder}/{MANIFEST_FILE}"
     content = store_files().read(path)
     if content is None:
-        raise InputError(f"{folder} is not an index bundle, it has no {MANIFEST_FILE}: {AGAIN}")
+        raise InputError(f"{folder} {NO_BUNDLE}")
     return Bundle(folder, Manifest.from_json(content, path))
 
 

@@ -29,6 +29,10 @@ LISTS_FILE, DIGESTS_FILE, TRAINED_FILE = "lists.npy", "digests.npy", "trained.np
 REMOVED_FILE, WORDS_FILE, WORD_VECTORS_FILE = "removed.npy", "words.txt", "words.npy"
 BASE = "base"
 AGAIN = "run build_index again"
+NO_BUNDLE = (
+    f"is not an index bundle, it has no {MANIFEST_FILE}: give the folder that CURRENT names, "
+    f"or {AGAIN}"
+)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.index.index_file import IndexFile, imbalance_of, map_array
 from devise_lib.index.manifest import (
-    AGAIN,
     IDS_FILE,
     INDEX_FILE,
     LISTS_FILE,
     MANIFEST_FILE,
+    NO_BUNDLE,
     REMOVED_FILE,
     Manifest,
 )
@@ -87,7 +87,7 @@ class SearchIndex:
         local = Path(folder)
         path = local / MANIFEST_FILE
         if not path.exists():
-            raise InputError(f"{folder} is not an index bundle, it has no {MANIFEST_FILE}: {AGAIN}")
+            raise InputError(f"{folder} {NO_BUNDLE}")
         return cls(local, Manifest.from_json(path.read_bytes(), str(path)), memory_map)
 
     def search(
@@ -110,9 +110,10 @@ class SearchIndex:
         Raises:
             InputError: queries are of another length or norm, or k or a row is out of range.
         """
+        queries = np.asarray(queries)
         self._check(queries, k)
-        if isinstance(among, np.ndarray):
-            among = self.only(among)
+        if among is not None and not isinstance(among, Among):
+            among = self.only(np.asarray(among))
         share = among.share if among else 1.0
         settings = settings or self.manifest.settings.for_share(share, self.manifest.nlist)
         allowed = among.selectors if among else self._allowed

@@ -16,6 +16,7 @@ from devise_lib.index.manifest import (
     INDEX_FILE,
     LISTS_FILE,
     MANIFEST_FILE,
+    NO_BUNDLE,
     REMOVED_FILE,
     WORD_VECTORS_FILE,
     WORDS_FILE,
@@ -44,7 +45,7 @@ def verify_folder(folder: Path, name: str) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     if not path.exists():
-        raise InputError(f"{name} is not an index bundle, it has no {MANIFEST_FILE}: {AGAIN}")
+        raise InputError(f"{name} {NO_BUNDLE}")
     manifest = Manifest.from_json(path.read_bytes(), f"{name}/{MANIFEST_FILE}")
     for file, about in manifest.files.items():
         if not (folder / file).exists():
@@ -105,7 +106,7 @@ def main(arguments: list[str]) -> int:
     """Checks the bundle that the command line names; returns the exit code."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m devise_lib.index.verify FOLDER", file=sys.stderr)  # noqa: T201
-        return 2
+        return 0 if arguments in (["-h"], ["--help"]) else 2
     folder = arguments[0].rstrip("/")
     try:
         if "://" in folder:

@@ -244,6 +244,14 @@ def test_what_cannot_be_searched_is_refused(many, queries, k, among, message):
         SearchIndex.open(many.folder).search(queries, k, among=among)
 
 
+def test_queries_and_rows_may_be_lists(many):
+    index = SearchIndex.open(many.folder)
+    found = index.search(QUERIES.tolist(), 3, among=[1, 2, 5, 9])
+    assert (
+        found.rows.tolist() == index.search(QUERIES, 3, among=np.array([1, 2, 5, 9])).rows.tolist()
+    )
+
+
 def test_no_queries_have_no_results(many):
     assert SearchIndex.open(many.folder).search(QUERIES[:0], 3).rows.shape == (0, 3)
 
