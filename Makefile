@@ -31,7 +31,7 @@ demo: setup ## the whole pipeline on the generated sample; ends in a report
 real: setup ## the whole pipeline on real data (DEVISE_DATA, default ../shared/data)
 	@$(RUN)/python -m devise_lib.pipeline --config conf/real.toml --resume $(ARGS)
 
-test: setup ## the tests, with the coverage, about 20 minutes; in three processes, with ARGS="-n 0" in one
+test: setup ## the tests, with the coverage, 20 minutes to an hour; in three processes, with ARGS="-n 0" in one
 	@$(PYTEST) -m "not soak" --cov --cov-report=term $(ARGS)
 
 soak: setup ## the subjects of some tests at their full size, half an hour or more (DEVISE_FUZZ_SECONDS=30 shortens it); without coverage

@@ -105,7 +105,7 @@ def devise_data() -> Path:
     return folder
 
 
-def run_program(*words: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
+def run_program(*words: str, timeout_s: float = 1_200) -> subprocess.CompletedProcess[str]:
     """Run this Python on `words` from the repository's root, as a user would."""
     return subprocess.run(
         [sys.executable, *words],
@@ -123,7 +123,7 @@ def set_options(overrides: Sequence[str]) -> list[str]:
 
 
 def run_pipeline(
-    *words: str, overrides: Sequence[str] = (), timeout_s: float = 600
+    *words: str, overrides: Sequence[str] = (), timeout_s: float = 1_200
 ) -> subprocess.CompletedProcess[str]:
     """Run the pipeline on the demo's configuration with overrides."""
     config = ("--config", "conf/local.toml")
