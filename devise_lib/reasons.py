@@ -1,5 +1,6 @@
 """The reasons for which a photo is in quarantine, by which a retry selects photos."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -149,3 +150,10 @@ EXPLANATIONS = {
         "Delete all rows of the photo from EMBEDDINGS and run embed_photos, then build_index.",
     ),
 }
+
+
+def worst_reason(reasons: Mapping[str, int], total: int, max_share: float) -> str:
+    """Returns the most frequent reason if more than `max_share` of `total` is refused; else ""."""
+    if sum(reasons.values()) <= max_share * total:
+        return ""
+    return max(reasons, key=lambda reason: reasons[reason])

@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from devise_lib.errors import InputError
@@ -61,6 +62,11 @@ class Segment:
     imbalance: float
     residuals: tuple[float, ...]
     sections: tuple[int, ...] = (0,)
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The first row of each section, and the row behind its last one."""
+        return list(pairwise((*self.sections, self.rows)))
 
 
 @dataclass(frozen=True)

@@ -233,8 +233,7 @@ class SearchIndex:
         """Returns the row of a photo; None if the bundle lacks it, or it is removed."""
         pairs = zip(reversed(self.manifest.segments), reversed(self._ids), strict=True)
         for segment, ids in pairs:
-            ends = (*segment.sections[1:], segment.rows)
-            for start, stop in zip(segment.sections, ends, strict=True):
+            for start, stop in segment.ranges:
                 at = find_id(ids, photo_id, start, stop)
                 if at is not None and not self._is_removed(segment.first_row + at):
                     return segment.first_row + at

@@ -84,9 +84,8 @@ def _check_segment(folder: Path, name: str, segment: Segment, manifest: Manifest
         said = ", ".join(f"{got} {word}" for got, word in zip(found, names, strict=True))
         want = ", ".join(map(str, wanted))
         raise InputError(f"{name} has {said}; the manifest says {want}: {AGAIN}")
-    ends = (*segment.sections[1:], segment.rows)
     rng = np.random.default_rng(0)
-    for start, stop in zip(segment.sections, ends, strict=True):
+    for start, stop in segment.ranges:
         for row in np.unique(rng.integers(start, max(stop - 1, start + 1), PROBES)):
             if row + 1 < stop and order_of(ids[row]) >= order_of(ids[row + 1]):
                 raise InputError(f"{name}/{IDS_FILE} is not in order at row {row}: {AGAIN}")

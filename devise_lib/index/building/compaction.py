@@ -54,12 +54,12 @@ class CompactionPlan(Plan):
     Attributes:
         bundle: its folder.
         part_bytes: the bytes of inverted lists that a task merges, about.
-        versions: of FAISS and of this package.
+        code: the versions of FAISS and of this package.
     """
 
     bundle: str
     part_bytes: int
-    versions: str
+    code: str
 
 
 def write_compact_layout(plan: CompactionPlan) -> Product:

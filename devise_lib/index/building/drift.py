@@ -122,12 +122,7 @@ def _residual_ratio(segments: Sequence[Segment]) -> float:
     parts = [
         (stop - start, residual)
         for segment in segments
-        for start, stop, residual in zip(
-            segment.sections,
-            (*segment.sections[1:], segment.rows),
-            segment.residuals,
-            strict=True,
-        )
+        for (start, stop), residual in zip(segment.ranges, segment.residuals, strict=True)
     ]
     (_, trained), *later = parts
     rows = sum(count for count, _ in later)

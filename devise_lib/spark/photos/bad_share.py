@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from devise_lib.errors import InputError
-from devise_lib.reasons import Reason
+from devise_lib.reasons import Reason, worst_reason
 
 
 def check_share(
@@ -26,11 +26,9 @@ def check_share(
         InputError: the share is above `max_share`; names the most frequent reason and what to do.
     """
     bad = {reason: count for reason, count in reasons.items() if reason != Reason.REMOVED}
-    count = sum(bad.values())
-    if total and count > max_share * total:
-        worst = max(bad, key=lambda reason: bad[reason])
+    if total and (worst := worst_reason(bad, total, max_share)):
         raise InputError(
-            f"{count} of {total} photos are refused, above max_bad_share = {max_share}; most often "
-            f"{worst} ({bad[worst]}). {advise(worst)}Repair the source and run it again with "
-            f"--retry {worst}, or raise {job}.max_bad_share"
+            f"{sum(bad.values())} of {total} photos are refused, above max_bad_share = "
+            f"{max_share}; most often {worst} ({bad[worst]}). {advise(worst)}Repair the source and "
+            f"run it again with --retry {worst}, or raise {job}.max_bad_share"
         )

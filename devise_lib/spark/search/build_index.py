@@ -12,7 +12,7 @@ from devise_lib.command_line import find_input_error
 from devise_lib.config.search import BuildIndex
 from devise_lib.errors import InputError
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
-from devise_lib.index.building.plan import GIB, BuildPlan
+from devise_lib.index.building.plan import BuildPlan
 from devise_lib.index.building.products import Product
 from devise_lib.index.building.shards import REJECTED
 from devise_lib.index.building.tuning import Goal, Tuned
@@ -28,11 +28,12 @@ from devise_lib.index.manifest import (
     Manifest,
     Segment,
 )
+from devise_lib.reasons import worst_reason
 from devise_lib.report.plots import draw_recall
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.carried_words import write_words
-from devise_lib.spark.search.index_plan import make_plan, promise_of, versions_of
+from devise_lib.spark.search.index_plan import make_plan, max_mapped, promise_of, versions_of
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.index_tasks import run_tuning
 from devise_lib.spark.search.indexed_photos import embeddings_of
@@ -89,8 +90,8 @@ def _build(
         for name in (WORDS_FILE, WORD_VECTORS_FILE):
             store_files().remove(plan.path(f"{BUNDLE}/{name}"))
     goal = Goal(config.recall_target, config.max_latency_ms)
-    max_mapped = int(config.max_memory_gib * GIB / 2)
-    tuned = Tuned.from_json(build.runner.one("tuned", partial(run_tuning, plan, goal, max_mapped)))
+    tuning = partial(run_tuning, plan, goal, max_mapped(config))
+    tuned = Tuned.from_json(build.runner.one("tuned", tuning))
     manifest = _manifest(plan, config, run_id, tuned, shards, words, build.runner.costs)
     build.runner.warn(config.max_memory_gib)
     speeds = [(point.queries_per_s, point.recall) for point in tuned.curve]
@@ -118,13 +119,12 @@ def count_reasons(shards: Sequence[Product]) -> dict[str, int]:
 
 def check_rejected(rejected: Mapping[str, int], total: int, config: BuildIndex) -> None:
     """Raise InputError if too large a share of `total` embeddings cannot be indexed."""
-    count = sum(rejected.values())
-    if count > config.max_bad_share * total:
-        worst = max(rejected, key=lambda reason: rejected[reason])
+    if worst := worst_reason(rejected, total, config.max_bad_share):
         raise InputError(
-            f"{count} of {total} embeddings cannot be indexed, above build_index.max_bad_share = "
-            f"{config.max_bad_share}; most often {worst} ({rejected[worst]}). QUARANTINE has them "
-            "with the stage build_index: look at the model, or raise the share"
+            f"{sum(rejected.values())} of {total} embeddings cannot be indexed, above "
+            f"build_index.max_bad_share = {config.max_bad_share}; most often {worst} "
+            f"({rejected[worst]}). QUARANTINE has them with the stage build_index: look at the "
+            "model, or raise the share"
         )
 
 

@@ -17,6 +17,7 @@ from devise_lib.index.building.drift import what_is_due
 from devise_lib.index.building.merging import LAYOUT
 from devise_lib.index.building.plan import part_name
 from devise_lib.index.bundle import Bundle, drop_drafts, index_root, publish_next, read_current
+from devise_lib.index.factory import IndexKey
 from devise_lib.index.index_file import VERSION
 from devise_lib.spark.search.build_index import files_of
 from devise_lib.spark.search.index_plan import CODE, memory_for
@@ -49,7 +50,7 @@ def compact_bundle(tables: Tables, config: BuildIndex, model_id: str, run_id: st
     if len(old.segments) == 1 and old.segments[0].listed == old.n:
         print_line(f"{config.name}  {bundle.name} has nothing to fold")
         return bundle
-    memory = memory_for(config, old)
+    memory = memory_for(config, IndexKey.parse(old.index_key), old.dimension)
     root = index_root(config.work_dir)
     folder = f"{root}/{DRAFT}{bundle.name}"
     drop_drafts(root, DRAFT, keep=folder)

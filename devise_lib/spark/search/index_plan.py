@@ -16,7 +16,6 @@ from devise_lib.index.building.plan import GIB, BuildPlan, Memory, shard_count, 
 from devise_lib.index.bundle import drop_drafts, index_root
 from devise_lib.index.factory import ALMOST_ALL, IndexKey, choose_key
 from devise_lib.index.index_file import VERSION
-from devise_lib.index.manifest import Manifest
 from devise_lib.spark.search.indexed_photos import Versions, embeddings_of
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.files import folders_in
@@ -101,10 +100,14 @@ def make_plan(tables: Tables, config: BuildIndex, model_id: str) -> BuildPlan:
     return plan
 
 
-def memory_for(config: BuildIndex, manifest: Manifest) -> Memory:
-    """Return how much a task of an update or a compaction may take."""
-    key = IndexKey.parse(manifest.index_key)
-    return Memory.within(int(config.max_memory_gib * GIB), key, manifest.dimension)
+def memory_for(config: BuildIndex, key: IndexKey, dimension: int) -> Memory:
+    """Return how much a task of each step may take."""
+    return Memory.within(int(config.max_memory_gib * GIB), key, dimension)
+
+
+def max_mapped(config: BuildIndex) -> int:
+    """Return the bytes of an index file that a task may have in memory: half of what it has."""
+    return int(config.max_memory_gib * GIB / 2)
 
 
 def count_shards(tables: Tables, rows: int, memory: Memory) -> int:
@@ -158,7 +161,7 @@ def _new_plan(
     size = measure(embeddings_of(tables, model_id, versions), model_id)
     queries = min(config.queries, max(1, size.rows // 10))
     key = _choose_key(config, size, max(size.rows - queries, 1))
-    memory = Memory.within(int(config.max_memory_gib * GIB), key, size.dimension)
+    memory = memory_for(config, key, size.dimension)
     return BuildPlan(
         folder=f"{index_root(config.work_dir)}/{DRAFT}{model_id}-v{versions.embeddings}",
         model_id=model_id,

@@ -124,7 +124,8 @@ def find_nearest(
     results = [result_name(number) for number in range(tasks)]
     drop_damaged(runner, plan, [[AMONG], results] if config.among else [results])
     if config.among and plan.done(AMONG) is None:
-        _find_allowed(runner, plan, allowed_rows(tables, bundle, config.among, versions.photos))
+        rows = allowed_rows(tables, bundle, config.among, versions.photos)
+        _find_allowed(runner, plan, rows, bundle.manifest.rows)
     missing = [n for n in range(tasks) if plan.done(result_name(n)) is None]
     if len(missing) < tasks:
         print_line(f"{config.name}  goes on: {tasks - len(missing)} of {tasks} tasks are done")
@@ -160,9 +161,9 @@ def allowed_rows(tables: Tables, bundle: Bundle, among: str, version: int) -> Da
     return read_ids(tables.spark, bundle).join(chosen, "photo_id", "left_semi").select("row")
 
 
-def _find_allowed(runner: StepRunner, plan: SearchPlan, rows: DataFrame) -> None:
-    """Write which rows of the index may be neighbours."""
-    write = partial(_write_among, plan, read_bundle(plan.bundle).manifest.rows)
+def _find_allowed(runner: StepRunner, plan: SearchPlan, rows: DataFrame, count: int) -> None:
+    """Write which of the `count` rows of the index may be neighbours."""
+    write = partial(_write_among, plan, count)
     try:
         runner.over(AMONG, rows.repartition(1), write)
     except (PySparkException, Py4JJavaError) as error:

@@ -51,9 +51,8 @@ class Versions:
     @classmethod
     def of(cls, tables: Tables, embeddings: int, photos: int) -> "Versions":
         """Return these versions of the tables that are there now."""
-        each = [tables.transaction("embeddings", embeddings)]
-        if photos >= 0 and tables.exists("photos"):
-            each.append(tables.transaction("photos", photos))
+        of_both = (("embeddings", embeddings), ("photos", photos))
+        each = (tables.transaction(name, version) for name, version in of_both)
         return cls(embeddings, photos, " ".join(each))
 
 

@@ -19,7 +19,6 @@ from devise_lib.index.building.arrays import StoredArray, save_array
 from devise_lib.index.building.assembly import ASSEMBLED, BUNDLE
 from devise_lib.index.building.drift import OF_FRESH, measure_drift, what_is_due
 from devise_lib.index.building.plan import (
-    GIB,
     BuildPlan,
     Plan,
 )
@@ -34,6 +33,7 @@ from devise_lib.index.bundle import (
     publish_next,
     read_current,
 )
+from devise_lib.index.factory import IndexKey
 from devise_lib.index.index_file import VERSION
 from devise_lib.index.manifest import REMOVED_FILE, Manifest
 from devise_lib.index.reader import SearchIndex
@@ -46,7 +46,7 @@ from devise_lib.spark.search.build_index import (
     quarantine,
     segment_of,
 )
-from devise_lib.spark.search.index_plan import CODE, Size, count_shards, memory_for
+from devise_lib.spark.search.index_plan import CODE, Size, count_shards, max_mapped, memory_for
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.indexed_photos import Versions, changes, embeddings_of
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
@@ -118,8 +118,7 @@ def update_bundle(
     if not added:
         store_files().remove(plan.path(f"{BUNDLE}/{plan.segment}"))
     _share(bundle, plan, manifest)
-    max_mapped = int(config.max_memory_gib * GIB / 2)
-    measure = partial(_measure_drift, plan, manifest, max_mapped, is_fresh=added > 0)
+    measure = partial(_measure_drift, plan, manifest, max_mapped(config), is_fresh=added > 0)
     fresh = {name: value for name, value in bundle.manifest.drift.items() if name in OF_FRESH}
     drift = fresh | json.loads(build.runner.one("drift", measure))
     build.runner.warn(config.max_memory_gib)
@@ -138,7 +137,8 @@ def _plan_delta(
     tables: Tables, config: BuildIndex, bundle: Bundle, versions: Versions, size: Size
 ) -> BuildPlan:
     """Return the plan of a delta segment. Other unfinished updates are removed."""
-    old, memory = bundle.manifest, memory_for(config, bundle.manifest)
+    old = bundle.manifest
+    memory = memory_for(config, IndexKey.parse(old.index_key), old.dimension)
     root = index_root(config.work_dir)
     plan = BuildPlan(
         folder=f"{root}/{DRAFT}{bundle.name}-v{versions.embeddings}",
@@ -227,10 +227,10 @@ def _share(bundle: Bundle, plan: Plan, manifest: Manifest) -> None:
             share_file(f"{bundle.folder}/{path}", plan.path(f"{BUNDLE}/{path}"))
 
 
-def _measure_drift(plan: BuildPlan, manifest: Manifest, max_mapped: int, is_fresh: bool) -> str:
+def _measure_drift(plan: BuildPlan, manifest: Manifest, mapped: int, is_fresh: bool) -> str:
     names, vectors = [], np.empty((0, manifest.dimension), np.float32)
     if is_fresh:
         asked = Queries.of(plan)
         names, vectors = asked.photo_ids.tolist(), asked.vectors
     index = SearchIndex(fetch_bundle(Bundle(plan.path(BUNDLE), manifest)), manifest)
-    return json.dumps(measure_drift(index, names, vectors, max(manifest.k, 1), max_mapped))
+    return json.dumps(measure_drift(index, names, vectors, max(manifest.k, 1), mapped))

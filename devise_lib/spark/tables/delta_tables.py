@@ -103,7 +103,7 @@ class Tables:
     def transaction(self, name: str, version: int) -> str:
         """Return the id of the commit that made a version: another table at this path has others.
 
-        It is "" if the log no longer has the commit.
+        It is "" if the log has no such commit, or none any more.
         """
         return delta_log.transaction_of(self.folder(name), version)
 
