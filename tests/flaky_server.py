@@ -47,6 +47,7 @@ class FlakyServer:
         self._server: ThreadingHTTPServer | None = None
         self._lock = threading.Lock()
         self.fault: Fault | None = None
+        self._refuses = False
         self.requests, self._port = 0, 0
         self.listen()
 
@@ -58,11 +59,13 @@ class FlakyServer:
         """Accept connections, at the same port as before."""
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
         self._server.daemon_threads = True
+        self._refuses = False
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def refuse(self) -> None:
-        """Refuse connections until `listen`."""
+        """Refuse connections, and requests of those that are kept, until `listen`."""
+        self._refuses = True
         self._server.shutdown()
         self._server.server_close()
 
@@ -89,12 +92,16 @@ class FlakyServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body are two packets. The second would wait 40 ms for an acknowledgement.
+            disable_nagle_algorithm = True
 
             def log_message(self, *_) -> None:
                 pass
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if flaky._refuses:
+                    raise ConnectionRefusedError
                 fault = flaky.take_fault(self.command, self.path)
                 if fault and fault.delay_s:
                     time.sleep(fault.delay_s)
