@@ -2,7 +2,7 @@
 
 python benchmarks/index_data.py KIND N FOLDER
 
-KIND is `clustered` or `real`. FOLDER gets KIND.npy with N + QUERIES vectors in random order, of 128
+KIND is `clustered`, `even` or `real`. FOLDER gets KIND.npy with N + QUERIES vectors in random order, of 128
 float32 numbers each. The first QUERIES of them are queries, and are in no index. A smaller data set
 is the beginning of a larger one. FOLDER/KIND-N gets vectors.npy, queries.npy, truth.npy (the rows
 of the 10 nearest vectors of each query), and a folder `vectors` that holds vectors.npy alone.
@@ -33,7 +33,7 @@ MOVED, GRAIN = 0.15, 0.05  # of each such way, and the norm of the noise beside 
 PHOTO_SIDE = 128  # pixels of the network's input
 CHUNK = 50_000
 NEAREST = 10  # exact results of a query
-KINDS = ("clustered", "real")
+KINDS = ("clustered", "even", "real")
 Floats = NDArray[np.float32]
 
 
@@ -65,7 +65,7 @@ def make(kind: str, n: int, folder: Path) -> Path:
     path = folder / f"{kind}.npy"
     if path.exists() and len(np.load(path, mmap_mode="r")) >= n + QUERIES:
         return path
-    chunks = dict(zip(KINDS, (clustered, real), strict=True))[kind](n + QUERIES, folder)
+    chunks = dict(zip(KINDS, (clustered, even, real), strict=True))[kind](n + QUERIES, folder)
     draft = path.with_suffix(".draft")
     vectors = np.lib.format.open_memmap(draft, "w+", np.float32, (n + QUERIES, D))
     start = 0
@@ -78,7 +78,17 @@ def make(kind: str, n: int, folder: Path) -> Path:
 
 
 def clustered(n: int, _: Path) -> Iterator[Floats]:
-    """Yields vectors around centres whose sizes fall by Zipf's law.
+    """Yields vectors around centres whose sizes fall by Zipf's law."""
+    return around_centres(n, 1 / (np.arange(CENTRES) + 20.0))
+
+
+def even(n: int, _: Path) -> Iterator[Floats]:
+    """Yields vectors around centres of equal sizes."""
+    return around_centres(n, np.ones(CENTRES))
+
+
+def around_centres(n: int, sizes: NDArray[np.float64]) -> Iterator[Floats]:
+    """Yields vectors around centres of sizes (CENTRES,).
 
     A vector differs from its centre within a space of the cluster's own, of RANK dimensions with
     falling spreads, and by a little noise in all dimensions.
@@ -88,8 +98,7 @@ def clustered(n: int, _: Path) -> Iterator[Floats]:
     bases = rng.standard_normal((CENTRES, RANK, D)).astype(np.float32) / np.sqrt(D)
     spreads = (1 / np.sqrt(np.arange(1, RANK + 1) + 8)).astype(np.float32)
     spreads *= SPREAD / np.linalg.norm(spreads)
-    shares = 1 / (np.arange(CENTRES) + 20.0)
-    shares /= shares.sum()
+    shares = sizes / sizes.sum()
     for start in range(0, n, CHUNK):
         count = min(CHUNK, n - start)
         rng = np.random.default_rng((1, start))

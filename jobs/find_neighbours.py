@@ -1,7 +1,7 @@
 """Finds the nearest photos of every photo, or of every query of a table.
 
-in   EMBEDDINGS of the model or a table of queries; its published index or its SIGNATURES; PHOTOS
-     for a condition, and for photos that are gone
+in   EMBEDDINGS of the model, and a table of queries; its published index or its hash; PHOTOS for a
+     condition, and for photos that are gone
 out  NEIGHBOURS   the rows of this model and these queries are replaced in one commit
 
     python jobs/find_neighbours.py --config conf/local.toml --set find_neighbours.via=signatures
@@ -16,9 +16,11 @@ if __name__ == "__main__":  # before the imports that take seconds
 from pyspark.sql import SparkSession
 
 from devise_lib import tracking
+from devise_lib.console import print_line
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.search.neighbours import write_neighbours
+from devise_lib.spark.lsh.neighbours import write_by_signatures
+from devise_lib.spark.search.neighbours import write_by_index
 from devise_lib.spark.tables.delta_tables import Tables
 
 
@@ -28,7 +30,13 @@ def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
     warn_if_incomplete(tables, model_id, config.name)
     tracking.log_params({"model_id": model_id})
-    return write_neighbours(tables, config, model_id)
+    if config.via == "index":
+        return write_by_index(tables, config, model_id)
+    rows, recall = write_by_signatures(tables, config, model_id)
+    if recall is not None:
+        print_line(f"{config.name}  recall@{config.k} {recall:.3f} on a sample of photos")
+        tracking.log_metrics({f"recall_at_{config.k}": recall})
+    return rows
 
 
 if __name__ == "__main__":

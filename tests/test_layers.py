@@ -22,9 +22,11 @@ MAY_USE = {
     "photo_limits": set(),
     "reasons": set(),
     "training_choices": set(),
+    "hash_kinds": set(),
     "archive_kinds": set(),
     "console": set(),
     "numerics": set(),
+    "lsh": {"numerics", "hash_kinds"},
     "text": {"numerics", "archive_kinds", "storage"},
     "vision": {
         *("numerics", "archive_kinds", "backbone_catalog", "paths", "photo_limits", "reasons"),
@@ -36,7 +38,8 @@ MAY_USE = {
     "sample": {"numerics"},
     "report": {"console", "numerics"},
     "config": {
-        *("backbone_catalog", "paths", "photo_limits", "reasons", "storage", "training_choices"),
+        *("backbone_catalog", "hash_kinds", "paths", "photo_limits", "reasons", "storage"),
+        "training_choices",
     },
     "run_record": {"config", "paths", "storage"},
     "command_line": {"config", "reasons"},
@@ -67,6 +70,7 @@ ROOMS = {
     "train": {"platform", "tables", "photos", "labels", "features"},
     "evaluate": {"tables", "labels", "features"},
     "search": {"platform", "tables", "labels"},
+    "lsh": {"platform", "tables"},
     "report": {"tables", "photos", "labels"},
     "sample": set(),  # a module that stands alone
 }

@@ -4,7 +4,13 @@ from devise_lib.config.backbone import ExtractFeatures, TrainBackbone
 from devise_lib.config.photos import EmbedPhotos, IngestPhotos
 from devise_lib.config.reporting import Evaluate, ExportModel, ExportProjector, Report
 from devise_lib.config.sample import MakeSample
-from devise_lib.config.search import BuildIndex, BuildSignatures, FindNeighbours, PredictLabels
+from devise_lib.config.search import (
+    BuildIndex,
+    BuildSignatures,
+    FindDuplicates,
+    FindNeighbours,
+    PredictLabels,
+)
 from devise_lib.config.training import FineTune, TrainDevise
 from devise_lib.config.types import JobConfig
 from devise_lib.config.words import EmbedLabels, ParseWikipedia, PrepareCorpus, TrainWord2vec
@@ -26,6 +32,7 @@ JOBS: tuple[type[JobConfig], ...] = (
     BuildIndex,
     BuildSignatures,
     FindNeighbours,
+    FindDuplicates,
     PredictLabels,
     Evaluate,
     Report,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from devise_lib.config.types import ModelJobConfig, PositiveInt, Share
+from devise_lib.hash_kinds import HashKind
 
 
 class BuildIndex(ModelJobConfig):
@@ -61,10 +62,27 @@ class BuildSignatures(ModelJobConfig):
 
     name = "build_signatures"
     needs = ("embed_photos",)
-    bits: Annotated[int, Field(ge=1, le=62)] = 12
-    """The number of hyperplanes per hash table. More of them make smaller buckets."""
-    tables: PositiveInt = 8
-    """The number of hash tables. More of them find more neighbours, and cost more."""
+    mode: Literal["update", "rebuild"] = "update"
+    """What is done: "update" signs new and changed photos and drops removed ones, by the hash that
+    is there. It makes a new hash if the keys below were changed. "rebuild" always makes one, and
+    signs all photos."""
+    hash: HashKind = "hyperplanes"
+    """How the hyperplanes are made. "hyperplanes" are random. "centred" subtracts the mean, and
+    "median" makes each bit 1 for half of the photos. "pca" rotates the first principal axes, and
+    "itq" learns this rotation. All but the first are fitted to `fit_photos`."""
+    bits: Annotated[int, Field(ge=1, le=62)] = 24
+    """The number of hyperplanes per hash table. Searches take prefixes of the codes."""
+    tables: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """The number of hash tables. 0 solves it from the three keys that follow."""
+    target_cosine: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    """The cosine of photos that are to be found."""
+    target_recall: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
+    """The share of these photos that share a bucket in at least one table."""
+    bucket_size: PositiveInt = 500
+    """The photos in a bucket, if they are spread evenly. A bucket is a prefix of a code, as long as
+    this number wants."""
+    fit_photos: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    """The most photos to which a hash is fitted. The driver holds their embeddings."""
 
 
 class FindNeighbours(ModelJobConfig):
@@ -73,23 +91,45 @@ class FindNeighbours(ModelJobConfig):
     name = "find_neighbours"
     needs = ("build_index", "build_signatures")
     via: Literal["index", "signatures"] = "index"
-    """How neighbours are found: by the index, or among photos that share a bucket in SIGNATURES."""
+    """How neighbours are found: by the index, or among photos whose codes in SIGNATURES begin
+    alike."""
     k: PositiveInt = 10
     """The number of neighbours per photo."""
     queries: str = ""
-    """A table of queries, via "index": a path or URI of a Delta table or Parquet files, with the
-    columns `query_id` and `embedding` (of the index's model, of any norm). "" searches for the
-    neighbours of all photos."""
+    """A table of queries: a path or URI of a Delta table or Parquet files, with the columns
+    `query_id` and `embedding` (of the same model, of any norm). "" searches for the neighbours of
+    all photos."""
     among: str = ""
-    """A condition in SQL on the columns of PHOTOS, via "index": only photos that fulfil it are
-    neighbours, as with "owner = 'ann' AND label = 'wolf'". "" is all."""
+    """A condition in SQL on the columns of PHOTOS: only photos that fulfil it are neighbours, as
+    with "owner = 'ann' AND label = 'wolf'". "" is all."""
     task_rows: PositiveInt = 200_000
-    """Queries of a task, about. A run that was killed goes on with the tasks that are not done."""
+    """Queries of a task, about, via "index". A run that was killed goes on with the tasks that are
+    not done."""
     devices: Literal["auto", "cpu", "gpu"] = "auto"
-    """Where the index is searched, without `among`. "auto" takes the GPU that Spark gives a task
-    (`spark.task.resource.gpu.amount`), if FAISS has that kind of index there."""
-    max_bucket: PositiveInt = 1_000
-    """The most photos of one bucket with which a photo is compared, via "signatures"."""
+    """Where the index is searched, via "index" without `among`. "auto" takes the GPU that Spark
+    gives a task (`spark.task.resource.gpu.amount`), if FAISS has that kind of index there."""
+    max_bucket: Annotated[int, Field(ge=2)] = 500
+    """The most photos of one bucket with which a photo is compared, via "signatures". Buckets are
+    prefixes of codes, as long as this number wants."""
+    probes: PositiveInt = 1
+    """The buckets per hash table that a query is looked up in, via "signatures": its own, and then
+    those in which neighbours are most likely."""
+    recall_queries: Annotated[int, Field(ge=0, le=10_000)] = 200
+    """The photos for which exact search tells the recall, via "signatures". 0 measures none."""
+
+
+class FindDuplicates(ModelJobConfig):
+    """Finds photos that are the same picture, and writes DUPLICATE_GROUPS."""
+
+    name = "find_duplicates"
+    needs = ("build_signatures",)
+    min_cosine: Annotated[float, Field(gt=0.0, le=1.0)] = 0.98
+    """The least cosine of two embeddings of the same picture."""
+    k: PositiveInt = 20
+    """The nearest photos of each photo that may be the same picture. Pairs of these connect larger
+    groups."""
+    max_bucket: Annotated[int, Field(ge=2)] = 500
+    """The most photos of one bucket with which a photo is compared."""
 
 
 class PredictLabels(ModelJobConfig):

@@ -36,9 +36,9 @@ from devise_lib.spark.search.carried_words import write_words
 from devise_lib.spark.search.index_plan import make_plan, max_mapped, promise_of, versions_of
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.index_tasks import run_tuning
-from devise_lib.spark.search.indexed_photos import embeddings_of
 from devise_lib.spark.search.step_runner import Costs
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.embedded_photos import embeddings_of
 from devise_lib.spark.tables.schemas import METRICS, QUARANTINE
 from devise_lib.storage.stores import clean_up, store_files
 

@@ -16,8 +16,8 @@ from devise_lib.index.building.plan import GIB, BuildPlan, Memory, shard_count, 
 from devise_lib.index.bundle import drop_drafts, index_root
 from devise_lib.index.factory import ALMOST_ALL, IndexKey, choose_key
 from devise_lib.index.index_file import VERSION
-from devise_lib.spark.search.indexed_photos import Versions, embeddings_of
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.embedded_photos import Versions, embeddings_of
 from devise_lib.storage.files import folders_in
 from devise_lib.storage.stores import clean_up, store_files
 

@@ -19,9 +19,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from devise_lib.config.search import FindNeighbours
 from devise_lib.console import print_line
@@ -38,10 +37,11 @@ from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
 from devise_lib.spark.search.index_plan import CODE
 from devise_lib.spark.search.index_steps import drop_damaged
-from devise_lib.spark.search.indexed_photos import Versions, read_ids
+from devise_lib.spark.search.indexed_photos import read_ids
 from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.embedded_photos import Versions, photos_that
 from devise_lib.storage.copies import write_hashed
 
 RESULTS = "photo_id string, neighbour_id string, rank int, score float"
@@ -146,18 +146,7 @@ def allowed_rows(tables: Tables, bundle: Bundle, among: str, version: int) -> Da
     Raises:
         InputError: the condition is no SQL on columns of PHOTOS.
     """
-    tables.require("photos")
-    photos = tables.read("photos", version).drop("content")
-    columns = [name for name in photos.columns if name != "photo_id"]
-    last = F.max_by(F.struct(*columns), "revision").alias("last")
-    newest = photos.groupBy("photo_id").agg(last).select("photo_id", "last.*")
-    try:
-        chosen = newest.where(among).select("photo_id")
-    except AnalysisException as error:
-        raise InputError(
-            f"find_neighbours.among is {among!r}, which is no condition on columns of PHOTOS "
-            f"({', '.join(newest.columns)}): give one such as \"owner = 'ann'\""
-        ) from error
+    chosen = photos_that(tables, among, version)
     return read_ids(tables.spark, bundle).join(chosen, "photo_id", "left_semi").select("row")
 
 

@@ -1,71 +1,19 @@
-"""The photos that an index should have, those that it has, and how the two differ."""
+"""The photos that an index has, and how they differ from those that it should have."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from devise_lib.errors import InputError
 from devise_lib.index.building.arrays import StoredArray
 from devise_lib.index.bundle import Bundle
 from devise_lib.index.manifest import DIGESTS_FILE, IDS_FILE, REMOVED_FILE
-from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.stores import this_access
 
 Batches = Iterator[pa.RecordBatch]
 IDS_AT_ONCE = 1_000_000
-
-
-@dataclass(frozen=True)
-class Versions:
-    """The versions of EMBEDDINGS and PHOTOS that a run reads.
-
-    Attributes:
-        embeddings, photos: the versions; -1 where there is no PHOTOS.
-        transactions: of the commits that made them; other tables at these paths have other ones.
-    """
-
-    embeddings: int
-    photos: int
-    transactions: str
-
-    @classmethod
-    def newest(cls, tables: Tables, embeddings: int | None = None) -> "Versions":
-        """Return those of now, or another one of EMBEDDINGS.
-
-        Raises:
-            InputError: EMBEDDINGS has no such version yet.
-        """
-        photos = tables.version("photos") if tables.exists("photos") else -1
-        newest = tables.version("embeddings")
-        if embeddings is not None and embeddings > newest:
-            raise InputError(
-                f"build_index.table_version is {embeddings}, but the newest version of EMBEDDINGS "
-                f"is {newest}: give one up to that"
-            )
-        return cls.of(tables, newest if embeddings is None else embeddings, photos)
-
-    @classmethod
-    def of(cls, tables: Tables, embeddings: int, photos: int) -> "Versions":
-        """Return these versions of the tables that are there now."""
-        of_both = (("embeddings", embeddings), ("photos", photos))
-        each = (tables.transaction(name, version) for name, version in of_both)
-        return cls(embeddings, photos, " ".join(each))
-
-
-def embeddings_of(tables: Tables, model_id: str, versions: Versions) -> DataFrame:
-    """Return the rows of EMBEDDINGS of a model, but for photos that are gone from their source."""
-    rows = tables.read("embeddings", versions.embeddings).where(F.col("model_id") == model_id)
-    if versions.photos < 0:
-        return rows
-    photos = tables.read("photos", versions.photos)
-    if photos.where("removed IS NOT NULL").isEmpty():  # The join would shuffle all embeddings.
-        return rows
-    last = photos.groupBy("photo_id").agg(F.max_by("removed", "revision").alias("removed"))
-    return rows.join(last.where("removed IS NOT NULL"), "photo_id", "left_anti")
 
 
 def read_ids(spark: SparkSession, bundle: Bundle) -> DataFrame:

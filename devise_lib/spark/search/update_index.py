@@ -48,10 +48,11 @@ from devise_lib.spark.search.build_index import (
 )
 from devise_lib.spark.search.index_plan import CODE, Size, count_shards, max_mapped, memory_for
 from devise_lib.spark.search.index_steps import IndexBuild
-from devise_lib.spark.search.indexed_photos import Versions, changes, embeddings_of
+from devise_lib.spark.search.indexed_photos import changes
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.caching import on_disk
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.embedded_photos import Versions, embeddings_of
 from devise_lib.storage.folders import share_file
 from devise_lib.storage.stores import clean_up, store_files
 

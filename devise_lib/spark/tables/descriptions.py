@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-_SEARCH = ("build_index", "build_signatures", "find_neighbours", "predict_labels")
+_SEARCH = (
+    *("build_index", "build_signatures", "find_neighbours", "find_duplicates"),
+    "predict_labels",
+)
 
 
 @dataclass(frozen=True)
@@ -119,21 +122,32 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         ("embed_photos", "export_projector", *_SEARCH),
     ),
     "signatures": TableDescription(
-        "The buckets of every photo in each hash table, one row per photo and model. Photos that "
-        "share a bucket are probably near each other.",
+        "The hash codes of every photo, one row per photo and model. Photos that share a code, or "
+        "the first bits of one, are probably near each other.",
         ("build_signatures",),
-        ("find_neighbours",),
+        ("build_signatures", "find_duplicates"),
     ),
     "hashes": TableDescription(
-        "The hyperplanes by which SIGNATURES were made, one row per model. With them a new vector "
-        "can be hashed elsewhere.",
+        "The hash by which SIGNATURES were made, one row per model. With its file a new vector can "
+        "be hashed elsewhere.",
         ("build_signatures",),
+        ("build_signatures", "find_neighbours", "find_duplicates"),
+    ),
+    "bucket_statistics": TableDescription(
+        "How evenly the hash spreads the photos, one row per hash table and model.",
+        ("build_signatures",),
+        ("report",),
     ),
     "neighbours": TableDescription(
         "The nearest photos of every photo, one row per photo, rank and model; and of every query "
         "of a table that was searched for.",
         ("find_neighbours",),
         ("report",),
+    ),
+    "duplicate_groups": TableDescription(
+        "The photos that are the same picture as another one, one row per photo and model. A group "
+        "has one representative.",
+        ("find_duplicates",),
     ),
     "predictions": TableDescription(
         "The tags of every photo, one row per photo, rank and model.",

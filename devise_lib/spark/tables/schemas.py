@@ -18,6 +18,7 @@ from pyspark.sql.types import (
 STRING, INT, LONG, DOUBLE = StringType(), IntegerType(), LongType(), DoubleType()
 BOOLEAN, BINARY, TIMESTAMP = BooleanType(), BinaryType(), TimestampType()
 STRINGS, VECTOR = ArrayType(StringType()), ArrayType(FloatType())
+LONGS, DOUBLES = ArrayType(LongType()), ArrayType(DoubleType())
 
 
 def _table(*columns: tuple[str, DataType, str]) -> StructType:
@@ -198,21 +199,54 @@ SIGNATURES = _table(
     ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
     ("model_id", STRING, "Model of the embedding that was hashed."),
     ("hash_id", STRING, "Hash that made the row (HASHES.hash_id)."),
+    ("sha256", STRING, "EMBEDDINGS.sha256 of the embedding that was hashed."),
     (
-        "buckets",
-        ArrayType(LongType()),
-        "Bucket in each hash table. Bit i: the side of hyperplane i.",
+        "codes",
+        LONGS,
+        "Code in each hash table. The first hyperplane gives the highest of HASHES.bits bits.",
+    ),
+    (
+        "signature",
+        LONGS,
+        "256 bits in 4 words. The cosine of two photos is about cos(pi * differing bits / 256).",
     ),
 )
 
 HASHES = _table(
-    ("hash_id", STRING, "Id of the hash, made of its model and its parameters."),
+    ("hash_id", STRING, "Id of the hash: its model, its parameters and a digest of its file."),
     ("model_id", STRING, "Model whose embeddings it hashes."),
+    ("kind", STRING, "How the hyperplanes were made: build_signatures.hash."),
     ("dimension", INT, "Length of an embedding."),
     ("bits", INT, "Number of hyperplanes per hash table."),
     ("tables", INT, "Number of hash tables."),
+    (
+        "prefix_bits",
+        INT,
+        "Length of the prefixes of codes for which the number of tables was solved. A prefix is "
+        "shared by about build_signatures.bucket_size photos.",
+    ),
+    (
+        "meet_probability",
+        DOUBLE,
+        "Probability that photos of build_signatures.target_cosine share a prefix in a table.",
+    ),
     ("seed", INT, "Seed of the hyperplanes."),
-    ("hyperplanes", VECTOR, "Normals of the hyperplanes, (tables * bits, dimension), row by row."),
+    ("parameters", STRING, "The keys of build_signatures that made it, as JSON."),
+    ("file", STRING, "File of numpy with the hyperplanes, within the work folder."),
+)
+
+BUCKET_STATISTICS = _table(
+    ("model_id", STRING, "Model of the signatures."),
+    ("hash_id", STRING, "Hash that made them (HASHES.hash_id)."),
+    ("table", INT, "Hash table, counted from 0."),
+    ("photos", LONG, "Number of photos."),
+    ("bits", INT, "Length of the prefixes that are the buckets here: HASHES.prefix_bits."),
+    ("occupied", LONG, "Buckets that hold a photo."),
+    ("largest", LONG, "Photos in the largest bucket."),
+    ("largest_share", DOUBLE, "Share of all photos that the largest bucket holds."),
+    ("expected_candidates", DOUBLE, "Photos in the bucket of a random photo, itself included."),
+    ("entropy", DOUBLE, "Entropy of the bucket of a random photo, in bits; `bits` at most."),
+    ("balance", DOUBLES, "Share of ones in each bit of the codes; 0.5 tells most."),
 )
 
 NEIGHBOURS = _table(
@@ -227,6 +261,20 @@ NEIGHBOURS = _table(
         STRING,
         "Table of queries that photo_id is from, or condition on neighbours. Null for photos.",
     ),
+)
+
+DUPLICATE_GROUPS = _table(
+    ("group_id", STRING, "photo_id of the representative of the group."),
+    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
+    (
+        "is_representative",
+        BOOLEAN,
+        "Whether it is the photo of the group to keep: the largest file.",
+    ),
+    ("photos", LONG, "Number of photos in the group."),
+    ("score", FloatType(), "Cosine of the photo and the representative."),
+    ("model_id", STRING, "Model of the embeddings."),
+    ("hash_id", STRING, "Hash that found the group (HASHES.hash_id)."),
 )
 
 PREDICTIONS = _table(
@@ -268,7 +316,9 @@ SCHEMAS: dict[str, StructType] = {
     "current_models": CURRENT_MODELS,
     "signatures": SIGNATURES,
     "hashes": HASHES,
+    "bucket_statistics": BUCKET_STATISTICS,
     "neighbours": NEIGHBOURS,
+    "duplicate_groups": DUPLICATE_GROUPS,
     "predictions": PREDICTIONS,
     "metrics": METRICS,
 }

@@ -1,0 +1,1 @@
+"""Random-hyperplane hashing (LSH) of vectors, with numpy alone."""

@@ -1,0 +1,1 @@
+"""Hash signatures of photos, and the neighbours and duplicates that they find."""

@@ -1,0 +1,264 @@
+"""The join of photos by ranges of their codes: for each query the ids of the best candidates.
+
+| step | what is shuffled | rows |
+|---|---|---|
+| spread | a compact copy of the embedding, by table and range | photos x tables |
+| match | the ids of the best candidates, by blocks of near queries | queries x tables |
+| merge | ids alone | queries |
+
+A range of too many photos gives a sample of candidates, the same ones for all. Its queries are
+spread over several tasks.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.index.building.intake import take_in
+from devise_lib.lsh.hashing import Hash, codes_of
+from devise_lib.lsh.matching import Members, best_distinct, compact, mixed, nearest
+from devise_lib.lsh.probes import probe_codes
+from devise_lib.spark.lsh.code_ranges import CodeRanges
+from devise_lib.spark.tables.vector_columns import binary_to_rows, rows_to_binary, to_lists
+
+Batches = Iterator[pa.RecordBatch]
+SPREAD = (
+    "table int, range int, part int, block bigint, key bigint, is_query boolean, "
+    "is_candidate boolean, copy binary, scale float"
+)
+MATCHED = "block bigint, query bigint, candidates array<bigint>, scores array<float>"
+MERGED = "block bigint, query bigint, candidates array<bigint>"
+HEAVY = 8  # times `most`: queries of a range that one task compares
+BLOCK_QUERIES = 2_000  # whose candidates one task ranks, about
+PART_BITS = 20
+CAPPED = 6.0  # standard deviations by which more candidates are sent than the sample takes
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """What the tasks of a join need.
+
+    Attributes:
+        content: the hash, as bytes.
+        ranges: of its codes.
+        most: candidates of a query per table.
+        keep: candidates of a query that are kept.
+        probes: ranges per table that a query is looked up in, at most.
+        seed: of the samples of candidates.
+    """
+
+    content: bytes
+    ranges: CodeRanges
+    most: int
+    keep: int
+    probes: int
+    seed: int
+
+
+def find_candidates(queries: DataFrame, photos: DataFrame | None, join: Join) -> DataFrame:
+    """Return MERGED: the best candidates of each query.
+
+    A row without a query has the candidates of all queries of its block.
+
+    Args:
+        queries: key, photo_id, embedding.
+        photos: the same of those that are searched; None if these are the queries themselves.
+        join: how.
+    """
+    spark = queries.sparkSession
+    shared = spark.sparkContext.broadcast(join)
+    if photos is None:
+        rows = _spread(queries, shared, is_query=True, is_candidate=True)
+    else:
+        asked = _spread(queries, shared, is_query=True, is_candidate=False)
+        rows = asked.unionByName(_spread(photos, shared, is_query=False, is_candidate=True))
+    group = ("table", "range", "part")
+    placed = rows.repartition(*group).sortWithinPartitions(*group)
+    matched = placed.mapInArrow(_matcher(shared), MATCHED)
+    return matched.groupBy("block").applyInArrow(_merger(join.keep), MERGED)
+
+
+def compared(ranges: CodeRanges, most: int) -> dict[str, int]:
+    """Return what a join of all photos with each other costs: pairs compared, ranges sampled."""
+    sizes = np.concatenate(ranges.sizes)
+    return {
+        "candidates scored": int((sizes * np.minimum(sizes, most)).sum()),
+        "buckets": len(sizes),
+        "buckets capped": int((sizes > most).sum()),
+    }
+
+
+def _spread(
+    rows: DataFrame, shared: Broadcast[Join], *, is_query: bool, is_candidate: bool
+) -> DataFrame:
+    def spread(batches: Batches) -> Batches:
+        join = shared.value
+        here = Hash.from_bytes(join.content)
+        for batch in batches:
+            taken = take_in(batch["photo_id"], batch["embedding"], here.dimension)
+            if len(taken.kept):
+                keys = batch["key"].to_numpy()[taken.kept]
+                yield from _placed(join, here, keys, taken.vectors, is_query, is_candidate)
+
+    return rows.select("key", "photo_id", "embedding").mapInArrow(spread, SPREAD)
+
+
+def _placed(
+    join: Join,
+    here: Hash,
+    keys: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    is_query: bool,
+    is_candidate: bool,
+) -> Batches:
+    """Yields SPREAD for some vectors, a batch per table."""
+    ranges, copies = join.ranges, compact(vectors)
+    margins = here.margins(vectors)
+    prefixes = codes_of(margins) >> (here.bits - ranges.bits)
+    first = ranges.of(0, prefixes[:, 0])
+    block = _blocks(first, ranges.sizes[0], keys, join)
+    every = np.arange(len(keys))
+    for table in range(here.tables):
+        own = ranges.of(table, prefixes[:, table])
+        if is_query and join.probes > 1:
+            rows, found = _probed(join, table, margins[:, table, : ranges.bits])
+        else:
+            rows, found = every, own
+        parts = -(-ranges.sizes[table] // (HEAVY * join.most))  # per range
+        pieces = []  # rows, range, part, is_query, is_candidate
+        light = parts[found] <= 1
+        if is_query:
+            part = mixed(keys[rows], join.seed) % np.maximum(parts[found], 1).astype(np.uint64)
+            both = light & is_candidate & (found == own[rows])
+            pieces.append((rows, found, part.astype(np.int32), np.ones_like(both), both))
+        if is_candidate:
+            alone = parts[own] > 1 if is_query else np.ones(len(own), np.bool_)
+            chosen = alone & _may_be_sampled(keys, ranges.sizes[table][own], join)
+            copies_of = np.where(chosen, np.maximum(parts[own], 1), 0)
+            again = np.repeat(every, copies_of)
+            part = np.arange(len(again)) - np.repeat(np.cumsum(copies_of) - copies_of, copies_of)
+            no, yes = np.zeros(len(again), np.bool_), np.ones(len(again), np.bool_)
+            pieces.append((again, own[again], part.astype(np.int32), no, yes))
+        rows, found, part, asks, offers = (
+            np.concatenate(each) for each in zip(*pieces, strict=True)
+        )
+        columns = [
+            *(np.full(len(rows), table, np.int32), found.astype(np.int32), part),
+            *(block[rows], keys[rows], asks, offers),
+        ]
+        packed = [rows_to_binary(copies[0][rows]), pa.array(copies[1][rows])]
+        names = [column.split()[0] for column in SPREAD.split(", ")]
+        yield pa.RecordBatch.from_arrays([*map(pa.array, columns), *packed], names=names)
+
+
+def _blocks(
+    first: NDArray[np.int64], sizes: NDArray[np.int64], keys: NDArray[np.int64], join: Join
+) -> NDArray[np.int64]:
+    """Returns the block of each query: neighbouring ranges of the first table, or a part of one.
+
+    Queries of a block are near each other, so they have many candidates in common.
+    """
+    together = max(1, BLOCK_QUERIES // join.most)
+    parts = np.maximum(-(-sizes[first] // BLOCK_QUERIES), 1).astype(np.uint64)
+    part = (mixed(keys, join.seed + 1) % parts).astype(np.int64)
+    return ((first // together) << PART_BITS) | part
+
+
+def _probed(
+    join: Join, table: int, margins: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the rows of queries and the ranges that they are looked up in, each pair once."""
+    rows, found = [], []
+    for row, margin in enumerate(margins):
+        each = np.unique(join.ranges.of(table, probe_codes(margin, join.probes)))
+        rows.append(np.full(len(each), row))
+        found.append(each)
+    return np.concatenate(rows), np.concatenate(found)
+
+
+def _may_be_sampled(
+    keys: NDArray[np.int64], sizes: NDArray[np.int64], join: Join
+) -> NDArray[np.bool_]:
+    """Returns which photos of ranges of these sizes may be in the sample of candidates."""
+    wanted = (join.most + CAPPED * math.sqrt(join.most)) / sizes
+    return mixed(keys, join.seed) < np.minimum(wanted, 1.0) * float(2**64)
+
+
+def _matcher(shared: Broadcast[Join]) -> Callable[[Batches], Batches]:
+    def match(batches: Batches) -> Batches:
+        join = shared.value
+        for group in _groups(batches):
+            members = Members(
+                group["key"].to_numpy(),
+                binary_to_rows(group["copy"].combine_chunks()),
+                group["scale"].to_numpy(),
+            )
+            asks, offers = group["is_query"].to_numpy(), group["is_candidate"].to_numpy()
+            queries = members.take(asks)
+            candidates = members.take(offers).sample(join.most, join.seed)
+            places, keys, scores = nearest(queries, candidates, join.keep)
+            ends = np.searchsorted(places, np.arange(len(queries.keys) + 1))
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(group["block"].to_numpy()[asks]),
+                    pa.array(queries.keys),
+                    to_lists(keys, ends),
+                    to_lists(scores, ends),
+                ],
+                names=["block", "query", "candidates", "scores"],
+            )
+
+    return match
+
+
+def _groups(batches: Batches) -> Iterator[pa.Table]:
+    """Yields the rows of each table, range and part, which follow one another."""
+    held: list[pa.RecordBatch] = []
+    last = None
+    for batch in batches:
+        numbers = np.stack([batch[name].to_numpy() for name in ("table", "range", "part")], axis=1)
+        if not len(numbers):
+            continue
+        changes = np.flatnonzero((np.diff(numbers, axis=0) != 0).any(axis=1)) + 1
+        for start, stop in pairwise([0, *changes.tolist(), len(numbers)]):
+            group = tuple(numbers[start])
+            if held and group != last:
+                yield pa.Table.from_batches(held).combine_chunks()
+                held = []
+            held.append(batch.slice(start, stop - start))
+            last = group
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def _merger(keep: int) -> Callable[[pa.Table], pa.Table]:
+    def merge(group: pa.Table) -> pa.Table:
+        lists = group["candidates"].combine_chunks()
+        counts = lists.value_lengths().to_numpy()
+        queries = np.repeat(group["query"].to_numpy(), counts)
+        scores = group["scores"].combine_chunks().flatten().to_numpy()
+        queries, keys, _ = best_distinct(queries, lists.flatten().to_numpy(), scores, keep)
+        own, starts = np.unique(queries, return_index=True)
+        found = to_lists(keys, np.append(starts, len(keys)))
+        every = np.unique(keys)
+        of_block = to_lists(every, np.array([0, len(every)]))
+        names = pa.concat_arrays([pa.array(own), pa.array([None], pa.int64())])
+        block = pa.array(np.full(len(own) + 1, group["block"][0].as_py()))
+        return pa.table(
+            {"block": block, "query": names, "candidates": pa.concat_arrays([found, of_block])}
+        )
+
+    return merge
+
+
+def add_key(rows: DataFrame) -> DataFrame:
+    """Return rows with the column `key`, by which photos are told while they are compared."""
+    return rows.withColumn("key", F.xxhash64("photo_id"))

@@ -1,0 +1,107 @@
+"""Ranges of codes that hold about equally many photos, found by one pass over the embeddings."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.index.building.intake import take_in
+from devise_lib.lsh.hashing import Hash
+from devise_lib.lsh.ranges import code_ranges, range_of
+
+Batches = Iterator[pa.RecordBatch]
+COUNTED = "table int, code bigint, n bigint"
+RANGED = "table int, start bigint, size bigint"
+DEEPER = 6  # bits by which a dense region may be split more often than an even one
+MOST_PREFIX_BITS = 22  # so that the counts of one table, 4 million, fit into a task
+HELD = 1_000_000  # counts that a task holds before it adds up those of the same code
+
+
+@dataclass(frozen=True, eq=False)
+class CodeRanges:
+    """The ranges of all hash tables.
+
+    Attributes:
+        bits: the length of the prefixes of codes that ranges are made of.
+        starts: for each table the first prefix of each range, rising.
+        sizes: for each table the number of photos in each range.
+    """
+
+    bits: int
+    starts: list[NDArray[np.int64]]
+    sizes: list[NDArray[np.int64]]
+
+    def of(self, table: int, prefixes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the number of the range of each prefix in a table."""
+        return range_of(self.starts[table], prefixes)
+
+
+def find_ranges(
+    embeddings: DataFrame, made: Hash, photos: int, least: int, most: int
+) -> CodeRanges:
+    """Return ranges of codes that hold from `least` to about `most` photos in each table.
+
+    The driver gets about 4 * photos / most numbers per table.
+
+    Args:
+        embeddings: photo_id, embedding.
+        made: the hash.
+        photos: the number of embeddings.
+        least, most: of `lsh.ranges.code_ranges`.
+    """
+    even = math.ceil(math.log2(max(photos / most, 1)))
+    bits = min(made.bits, max(even + DEEPER, 1), MOST_PREFIX_BITS)
+    counts = _count(embeddings, made, bits).groupBy("table", "code").agg(F.sum("n").alias("n"))
+
+    def split(group: pa.Table) -> pa.Table:
+        group = group.sort_by("code")
+        codes, n = group["code"].to_numpy(), group["n"].to_numpy()
+        starts = code_ranges(codes, n, bits, least, most)
+        sizes = np.bincount(range_of(starts, codes), weights=n, minlength=len(starts))
+        table = np.full(len(starts), group["table"][0].as_py(), np.int32)
+        return pa.table({"table": table, "start": starts, "size": sizes.astype(np.int64)})
+
+    found = (
+        counts.groupBy("table")
+        .applyInArrow(split, RANGED)
+        .toArrow()
+        .sort_by([("table", "ascending"), ("start", "ascending")])
+    )
+    bounds = np.searchsorted(found["table"].to_numpy(), np.arange(made.tables + 1))
+    parts = [slice(first, end) for first, end in pairwise(bounds.tolist())]
+    starts, sizes = found["start"].to_numpy(), found["size"].to_numpy()
+    return CodeRanges(bits, [starts[part] for part in parts], [sizes[part] for part in parts])
+
+
+def _count(embeddings: DataFrame, made: Hash, bits: int) -> DataFrame:
+    """Return COUNTED: how many photos of a task have each prefix; a prefix may occur again."""
+    content = embeddings.sparkSession.sparkContext.broadcast(made.to_bytes())
+
+    def count(batches: Batches) -> Batches:
+        here = Hash.from_bytes(content.value)
+        held: list[NDArray[np.int64]] = []  # of code and table in one number
+        number = 0
+        for batch in batches:
+            taken = take_in(batch["photo_id"], batch["embedding"], here.dimension)
+            prefixes = here.codes(taken.vectors) >> (here.bits - bits)
+            held.append((prefixes * here.tables + np.arange(here.tables)).ravel())
+            number += held[-1].size
+            if number > HELD:
+                yield _counted(held, here.tables)
+                held, number = [], 0
+        if held:
+            yield _counted(held, here.tables)
+
+    return embeddings.select("photo_id", "embedding").mapInArrow(count, COUNTED)
+
+
+def _counted(held: list[NDArray[np.int64]], tables: int) -> pa.RecordBatch:
+    numbers, counts = np.unique(np.concatenate(held), return_counts=True)
+    columns = {"table": (numbers % tables).astype(np.int32), "code": numbers // tables, "n": counts}
+    return pa.RecordBatch.from_pydict({name: pa.array(values) for name, values in columns.items()})

@@ -1,0 +1,156 @@
+"""HASHES and the files of hashes: which hash a model has, and how a new one is made."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from devise_lib.config.search import BuildSignatures
+from devise_lib.console import print_line
+from devise_lib.errors import InputError
+from devise_lib.index.building.intake import take_in
+from devise_lib.lsh.fitting import FITTED, make_hash
+from devise_lib.lsh.hashing import Hash
+from devise_lib.lsh.theory import collision_probability, tables_for
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.schemas import HASHES
+from devise_lib.storage.stores import store_files
+
+KEYS = ("hash", "bits", "tables", "target_cosine", "target_recall", "bucket_size", "fit_photos")
+LEAST_PREFIX = 4  # bits: few photos are compared with some of the others, too
+
+
+@dataclass(frozen=True)
+class StoredHash:
+    """A hash and its row in HASHES.
+
+    Attributes:
+        hash: the hyperplanes.
+        row: of HASHES, by column.
+    """
+
+    hash: Hash
+    row: dict[str, object]
+
+    @property
+    def hash_id(self) -> str:
+        """The id, which changes whenever the hyperplanes do."""
+        return str(self.row["hash_id"])
+
+    @property
+    def prefix_bits(self) -> int:
+        """The length of the prefixes for which the number of tables was solved."""
+        return int(str(self.row["prefix_bits"]))
+
+
+def read_hash(tables: Tables, model_id: str) -> StoredHash:
+    """Return the hash of a model.
+
+    Raises:
+        InputError: there is none, or its file is missing or is not the one that was written.
+    """
+    row = _row_of(tables, model_id) if tables.exists("hashes") else None
+    if row is None:
+        raise InputError(f"HASHES has no hash of model {model_id}: run build_signatures with it")
+    path = f"{tables.work_dir}/{row['file']}"
+    content = store_files().read(path)
+    if content is None or not str(row["hash_id"]).endswith(_digest(content)):
+        what = "is missing" if content is None else "is not the file that build_signatures wrote"
+        raise InputError(
+            f"{path} {what}: run build_signatures with build_signatures.mode = rebuild"
+        )
+    return StoredHash(Hash.from_bytes(content), row.asDict())
+
+
+def stored_or_new_hash(
+    tables: Tables, config: BuildSignatures, model_id: str, embeddings: DataFrame, photos: int
+) -> StoredHash:
+    """Return the hash of a model: the one that is there if its keys are, or a new one.
+
+    A new one is written before this returns. Its row replaces that of the older one.
+
+    Args:
+        tables: with HASHES.
+        config: of the job.
+        model_id: of the embeddings.
+        embeddings: photo_id and embedding of the model, all of one length.
+        photos: their number.
+
+    Raises:
+        InputError: a key does not go with the embeddings.
+    """
+    parameters = _parameters(config)
+    row = _row_of(tables, model_id) if tables.exists("hashes") else None
+    if config.mode == "update" and row is not None and row["parameters"] == parameters:
+        try:
+            return read_hash(tables, model_id)
+        except InputError as error:
+            print_line(f"{config.name}  makes a new hash: {error}")
+    made = _make(config, model_id, embeddings, photos, parameters)
+    store_files().write(f"{tables.work_dir}/{made.row['file']}", made.hash.to_bytes())
+    frame = tables.spark.createDataFrame([made.row], HASHES)
+    tables.overwrite("hashes", frame, where=f"model_id = '{model_id}'")
+    if row is not None and row["file"] != made.row["file"]:
+        store_files().remove(f"{tables.work_dir}/{row['file']}")
+    return made
+
+
+def prefix_bits(photos: int, bucket_size: int, bits: int) -> int:
+    """Return the length of prefixes that about `bucket_size` photos share, if spread evenly."""
+    return min(bits, max(LEAST_PREFIX, round(np.log2(max(photos, 1) / bucket_size))))
+
+
+def _make(
+    config: BuildSignatures, model_id: str, embeddings: DataFrame, photos: int, parameters: str
+) -> StoredHash:
+    sample = _sample(embeddings, config)
+    dimension = sample.shape[1]
+    prefix = prefix_bits(photos, config.bucket_size, config.bits)
+    solved = config.tables or tables_for(config.target_cosine, config.target_recall, prefix)
+    fitted_to = sample if config.hash in FITTED else sample[:0]
+    try:
+        made = make_hash(config.hash, dimension, config.bits, solved, config.seed, fitted_to)
+    except ValueError as error:
+        raise InputError(f"build_signatures: {error}") from error
+    hash_id = f"{model_id}-{config.hash}-b{config.bits}-t{solved}-{_digest(made.to_bytes())}"
+    row = {
+        "hash_id": hash_id,
+        "model_id": model_id,
+        "kind": config.hash,
+        "dimension": dimension,
+        "bits": config.bits,
+        "tables": solved,
+        "prefix_bits": prefix,
+        "meet_probability": collision_probability(config.target_cosine, prefix, solved),
+        "seed": config.seed,
+        "parameters": parameters,
+        "file": f"hashes/{hash_id}.npz",
+    }
+    return StoredHash(made, row)
+
+
+def _sample(embeddings: DataFrame, config: BuildSignatures) -> NDArray[np.float32]:
+    """Return some embeddings (n, d) that the seed chooses; one for a hash that is not fitted."""
+    n = config.fit_photos if config.hash in FITTED else 1
+    by_seed = F.xxhash64("photo_id", F.lit(config.seed))
+    chosen = embeddings.orderBy(by_seed, "photo_id").limit(n).select("photo_id", "embedding")
+    table = chosen.toArrow().combine_chunks()
+    column = table["embedding"].combine_chunks()
+    dimension = len(column[0])
+    return take_in(table["photo_id"].combine_chunks(), column, dimension).vectors
+
+
+def _row_of(tables: Tables, model_id: str) -> Row | None:
+    return tables.of_model("hashes", model_id).first()
+
+
+def _parameters(config: BuildSignatures) -> str:
+    return json.dumps({key: getattr(config, key) for key in (*KEYS, "seed")})
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]

@@ -1,0 +1,130 @@
+"""NEIGHBOURS by signatures: the k photos nearest to each photo, or to each query of a table."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from devise_lib.config.search import FindNeighbours
+from devise_lib.errors import InputError
+from devise_lib.spark.lsh.candidates import Join, add_key, compared, find_candidates
+from devise_lib.spark.lsh.code_ranges import find_ranges
+from devise_lib.spark.lsh.hashes import StoredHash, read_hash
+from devise_lib.spark.lsh.ranking import rank_candidates
+from devise_lib.spark.lsh.recall import measure_recall
+from devise_lib.spark.platform.session import arrow_rows
+from devise_lib.spark.tables.caching import Persist, PersistScope
+from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.embedded_photos import Versions, embeddings_of, photos_that
+from devise_lib.spark.tables.neighbours_table import replace_neighbours
+from devise_lib.spark.tables.query_tables import open_queries
+
+ROWS_AT_ONCE = 4_096  # of an Arrow batch
+SPARE = 10  # candidates that are ranked exactly, beyond twice those that are wanted
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How neighbours are found.
+
+    Attributes:
+        k: neighbours of a query.
+        max_bucket: photos of one bucket with which a query is compared.
+        probes: buckets per table that a query is looked up in.
+        seed: of the samples of too large buckets.
+    """
+
+    k: int
+    max_bucket: int
+    probes: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The photos among which neighbours are found.
+
+    Attributes:
+        photos: key, photo_id, embedding.
+        number: of the photos.
+        found_by: their hash.
+    """
+
+    photos: DataFrame
+    number: int
+    found_by: StoredHash
+
+
+def write_by_signatures(
+    tables: Tables, config: FindNeighbours, model_id: str
+) -> tuple[dict[str, int], float | None]:
+    """Replace the rows of these queries in NEIGHBOURS, in one commit.
+
+    Returns:
+        The rows, the queries that have neighbours, and what was compared; the recall, if measured.
+
+    Raises:
+        InputError: there is no photo, query or hash, or the condition on neighbours is no SQL.
+    """
+    versions = Versions.newest(tables)
+    embeddings = embeddings_of(tables, model_id, versions)
+    if embeddings.isEmpty():
+        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
+    found_by = read_hash(tables, model_id)
+    chosen = add_key(embeddings.dropDuplicates(["photo_id"])).select("key", "photo_id", "embedding")
+    photos = chosen
+    if config.among:
+        fulfilling = photos_that(tables, config.among, versions.photos)
+        photos = chosen.join(fulfilling, "photo_id", "left_semi")
+    query_set = config.queries
+    if config.queries:
+        about = (found_by.hash.dimension, f"the hash {found_by.hash_id}")
+        asked = open_queries(tables, config.queries, *about).dropDuplicates(["query_id"])
+        queries = add_key(asked.withColumnRenamed("query_id", "photo_id"))
+        kind = "queries"
+    else:
+        queries, kind = (chosen if config.among else None), "photos"
+    if config.among:
+        query_set = f"{config.queries or 'photos'} among {config.among}"
+    with PersistScope() as persist, arrow_rows(tables.spark, ROWS_AT_ONCE):
+        searched = Searched(photos, photos.count(), found_by)
+        number = searched.number if queries is None else queries.count()
+        if config.queries and not number:
+            raise InputError(f"find_neighbours.queries: {config.queries} has no row")
+        how = SearchSettings(config.k, config.max_bucket, config.probes, config.seed)
+        ranked, work = find_neighbours(queries, searched, how, persist)
+        of = (kind, number)
+        rows = replace_neighbours(tables, ranked, model_id, found_by.hash_id, query_set, of)
+        recall = None
+        if config.recall_queries and not query_set:
+            written = tables.of_model("neighbours", model_id).where("query_set IS NULL")
+            asked = (config.recall_queries, config.k, config.seed)
+            recall = measure_recall(photos, written, *asked)
+    return rows | work, recall
+
+
+def find_neighbours(
+    queries: DataFrame | None, searched: Searched, how: SearchSettings, persist: Persist
+) -> tuple[DataFrame, dict[str, int]]:
+    """Find the k nearest photos that share the beginning of a code with each query.
+
+    Each query gets k photos wherever k others exist, because every bucket holds more than k.
+
+    Args:
+        queries: key, photo_id, embedding; None for the photos themselves.
+        searched: the photos.
+        how: they are found.
+        persist: keeps the candidates until the rows are read.
+
+    Returns:
+        photo_id, neighbour_id, rank, score; and what was compared, if the queries are the photos.
+    """
+    least, most = how.k + 1, max(how.max_bucket, how.k + 1)
+    made = searched.found_by.hash
+    ranges = find_ranges(searched.photos, made, searched.number, least, most)
+    keep = 2 * how.k + SPARE
+    join = Join(made.to_bytes(), ranges, most, keep, how.probes, how.seed)
+    itself = queries is None and how.probes == 1
+    asked = searched.photos if queries is None else queries
+    merged = find_candidates(asked, None if itself else searched.photos, join)
+    ranked = rank_candidates(merged, asked, searched.photos, how.k, persist)
+    return ranked, compared(ranges, most) if itself else {}

@@ -1,0 +1,121 @@
+"""Ranks candidates by their exact cosines; the embeddings are fetched once per block of queries."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from devise_lib.index.building.intake import take_in
+from devise_lib.spark.tables.caching import Persist
+
+RANKED = "photo_id string, neighbour_id string, rank int, score float"
+_SCHEMA = pa.schema(
+    [
+        *(("photo_id", pa.string()), ("neighbour_id", pa.string())),
+        *(("rank", pa.int32()), ("score", pa.float32())),
+    ]
+)
+PAIRS_AT_ONCE = 16_384  # whose two vectors are in memory, in float64
+
+
+def rank_candidates(
+    merged: DataFrame, queries: DataFrame, photos: DataFrame, k: int, persist: Persist
+) -> DataFrame:
+    """Return RANKED: the k candidates of the greatest cosine for each query.
+
+    Equal scores are ordered by neighbour_id. A photo is not its own neighbour. Rounding may lift a
+    cosine above 1, which no reader expects, so scores are limited to [-1, 1].
+
+    Args:
+        merged: of `candidates.find_candidates`.
+        queries: key, photo_id, embedding.
+        photos: the same of those that are searched.
+        k: neighbours of a query.
+        persist: keeps `merged`, which is read three times.
+    """
+    merged = persist(merged)
+    asked = merged.where("query IS NOT NULL")
+    # A name of its own, because both sides of the cogroup come from `merged`.
+    block = F.col("block").alias("in_block")
+    needed = merged.where("query IS NULL").select(block, F.explode("candidates").alias("key"))
+    columns = ("in_block", "key", "photo_id", "embedding")
+    of_queries = asked.select(block, F.col("query").alias("key")).join(queries, "key")
+    offered = needed.join(photos, "key").select(*columns, F.lit(False).alias("is_query"))
+    vectors = of_queries.select(*columns, F.lit(True).alias("is_query")).unionByName(offered)
+    both = asked.groupBy("block").cogroup(vectors.groupBy("in_block"))
+    return both.applyInArrow(_ranker(k), RANKED)
+
+
+def _ranker(k: int) -> Callable[[pa.Table, pa.Table], pa.Table]:
+    def rank(lists: pa.Table, rows: pa.Table) -> pa.Table:
+        if not lists.num_rows or not rows.num_rows:  # A photo went while the job ran.
+            return _SCHEMA.empty_table()
+        asks = rows["is_query"].combine_chunks()
+        queries, photos = rows.filter(asks), rows.filter(pc.invert(asks))
+        return _best(lists, queries, photos, k)
+
+    return rank
+
+
+def _best(lists: pa.Table, queries: pa.Table, photos: pa.Table, k: int) -> pa.Table:
+    candidates = lists["candidates"].combine_chunks()
+    query_keys = np.repeat(lists["query"].to_numpy(), candidates.value_lengths().to_numpy())
+    asked, offered = _Vectors.of(queries), _Vectors.of(photos)
+    # Two photos whose ids have one key are both in the block, and both are compared.
+    pair, left = asked.places(query_keys)
+    again, right = offered.places(candidates.flatten().to_numpy()[pair])
+    left = left[again]
+    other = asked.names[left] != offered.names[right]
+    left, right = left[other], right[other]
+    scores = np.concatenate([np.empty(0), *asked.cosines(left, offered, right)])
+    scores = np.clip(scores.astype(np.float32), -1, 1)
+    order = np.lexsort((offered.names[right], -scores, left))
+    left, right, scores = left[order], right[order], scores[order]
+    rank = np.arange(len(left)) - np.searchsorted(left, left)
+    kept = rank < k
+    return pa.table(
+        {
+            "photo_id": pa.array(asked.names[left[kept]].tolist(), pa.string()),
+            "neighbour_id": pa.array(offered.names[right[kept]].tolist(), pa.string()),
+            "rank": pa.array(rank[kept] + 1, pa.int32()),
+            "score": pa.array(scores[kept]),
+        }
+    )
+
+
+class _Vectors:
+    """Photos of a block, sorted by key."""
+
+    def __init__(
+        self, keys: NDArray[np.int64], names: NDArray[np.str_], vectors: NDArray[np.float32]
+    ) -> None:
+        order = np.argsort(keys, kind="stable")
+        self.keys, self.names, self.vectors = keys[order], names[order], vectors[order]
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> "_Vectors":
+        ids, column = rows["photo_id"].combine_chunks(), rows["embedding"].combine_chunks()
+        dimension = len(column[0]) if len(column) else 0
+        taken = take_in(ids, column, dimension)
+        names = np.array(ids.to_pylist(), dtype=np.str_)[taken.kept]
+        return cls(rows["key"].to_numpy()[taken.kept], names, taken.vectors)
+
+    def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns for each photo of each key: the place of the key in `keys`, and of the photo."""
+        first = np.searchsorted(self.keys, keys)
+        counts = np.searchsorted(self.keys, keys, side="right") - first
+        places = np.repeat(np.arange(len(keys)), counts)
+        before = np.repeat(np.cumsum(counts) - counts, counts)
+        return places, np.repeat(first, counts) + np.arange(len(places)) - before
+
+    def cosines(
+        self, left: NDArray[np.int64], others: "_Vectors", right: NDArray[np.int64]
+    ) -> Iterator[NDArray[np.float64]]:
+        """Yields the cosines of pairs, summed in float64."""
+        for at in range(0, len(left), PAIRS_AT_ONCE):
+            mine = self.vectors[left[at : at + PAIRS_AT_ONCE]].astype(np.float64)
+            yield np.einsum("ij,ij->i", mine, others.vectors[right[at : at + PAIRS_AT_ONCE]])

@@ -1,0 +1,178 @@
+"""Neighbours by signatures need Spark: they are a join over shuffles, tasks and Arrow batches."""
+
+import numpy as np
+import pytest
+
+from devise_lib.lsh.fitting import make_hash
+from devise_lib.spark.lsh.candidates import add_key, compared
+from devise_lib.spark.lsh.code_ranges import find_ranges
+from devise_lib.spark.lsh.hashes import StoredHash
+from devise_lib.spark.lsh.neighbours import Searched, SearchSettings, find_neighbours
+from devise_lib.spark.lsh.ranking import rank_candidates
+from devise_lib.spark.lsh.recall import measure_recall
+from devise_lib.spark.tables.caching import PersistScope
+from tests.embedded import clustered, names, nearest_by_force
+
+pytestmark = pytest.mark.spark
+
+N, D, K = 600, 16, 5
+# A dense cluster, clusters of all sizes, and copies of one photo.
+VECTORS = np.concatenate(
+    [clustered(250, D, 1), clustered(300, D, 40, seed=1), np.tile(clustered(1, D, 1, 2), (50, 1))]
+)
+COPIES = set(names(N)[-50:])
+# Copies may replace one another, so ids tell the recall of the other photos alone.
+EXACT = {q: e for q, e in nearest_by_force(names(N), VECTORS, K).items() if q not in COPIES}
+
+
+def as_photos(spark, vectors, ids=None):
+    rows = zip(ids or names(len(vectors)), (v.tolist() for v in vectors), strict=True)
+    frame = spark.createDataFrame(list(rows), "photo_id string, embedding array<float>")
+    return add_key(frame).select("key", "photo_id", "embedding").repartition(3)
+
+
+def stored(tables=4, bits=20, kind="hyperplanes"):
+    made = make_hash(kind, D, bits, tables, 1, VECTORS)
+    return StoredHash(made, {"hash_id": "test", "prefix_bits": 4})
+
+
+def search(photos, n, queries=None, tables=4, k=K, max_bucket=40, probes=1):
+    """The neighbours by photo_id, as (id, score) in the order of their ranks; and the work."""
+    searched, how = Searched(photos, n, stored(tables)), SearchSettings(k, max_bucket, probes, 0)
+    with PersistScope() as persist:
+        ranked, work = find_neighbours(queries, searched, how, persist)
+        rows = sorted(ranked.collect(), key=lambda row: (row["photo_id"], row["rank"]))
+    found = {}
+    for row in rows:
+        mine = found.setdefault(row["photo_id"], [])
+        mine.append((row["neighbour_id"], row["score"]))
+        assert row["rank"] == len(mine)
+    return found, work
+
+
+def recall(found, exact):
+    shares = [len({n for n, _ in found.get(q, [])} & set(e)) / len(e) for q, e in exact.items()]
+    return np.mean(shares)
+
+
+@pytest.fixture(scope="module")
+def photos(spark):
+    return as_photos(spark, VECTORS).cache()
+
+
+@pytest.fixture(scope="module")
+def found(photos):
+    return search(photos, N)
+
+
+def test_every_photo_gets_k_others_by_their_exact_cosines(found):
+    neighbours, _ = found
+    vector = dict(zip(names(N), VECTORS.astype(float), strict=True))
+    assert set(neighbours) == set(names(N))
+    for name, mine in neighbours.items():
+        assert len(mine) == K
+        assert name not in dict(mine)
+        assert len(dict(mine)) == K
+        for other, score in mine:
+            assert score == pytest.approx(min(1, vector[name] @ vector[other]), abs=1e-6)
+        assert mine == sorted(mine, key=lambda each: (-each[1], each[0]))
+
+
+def test_most_neighbours_are_the_exact_ones_and_more_tables_find_more(found, photos):
+    few, _ = search(photos, N, tables=1)
+    assert recall(found[0], EXACT) > 0.75
+    assert recall(found[0], EXACT) > recall(few, EXACT) + 0.1
+
+
+def test_copies_of_a_photo_find_each_other_though_their_bucket_is_sampled(found):
+    for name in COPIES:
+        assert {other for other, _ in found[0][name]} < COPIES
+
+
+def test_the_rows_do_not_depend_on_partitions(found, photos):
+    again, work = search(photos.repartition(5, "embedding"), N)
+    assert again == found[0]
+    assert work == found[1]
+
+
+def test_what_was_compared_is_told(photos, found):
+    ranges = find_ranges(photos, stored().hash, N, least=K + 1, most=40)
+    sizes = [size for of_table in ranges.sizes for size in of_table.tolist()]
+    assert [sum(of_table) for of_table in ranges.sizes] == [N] * 4
+    assert min(sizes) >= K + 1
+    assert found[1] == compared(ranges, 40)
+    assert found[1]["buckets capped"] == sum(size > 40 for size in sizes) > 0
+    assert found[1]["candidates scored"] == sum(size * min(size, 40) for size in sizes)
+
+
+def test_a_bucket_that_one_task_does_not_hold_is_spread_with_the_same_candidates(spark):
+    """Copies have the same codes, so that no prefix cuts their bucket: 100 photos, at most 6."""
+    many = as_photos(spark, np.tile(VECTORS[:1], (100, 1)))
+    neighbours, work = search(many, 100, k=5, max_bucket=6)
+    assert work["buckets"] == 4  # one per table, of more than 8 x 6 photos
+    offered = {other for mine in neighbours.values() for other, _ in mine}
+    assert len(offered) == 6
+    assert all(len(mine) == 5 for mine in neighbours.values())
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 5), (2, 5), (5, 5), (6, 5)])
+def test_few_photos_get_all_others(spark, n, k):
+    neighbours, _ = search(as_photos(spark, VECTORS[:n]), n, k=k)
+    assert {name: len(mine) for name, mine in neighbours.items()} == (
+        {} if n == 1 else dict.fromkeys(names(n), min(k, n - 1))
+    )
+
+
+def test_queries_of_a_table_get_k_photos_and_more_probes_find_more(spark, photos):
+    rng = np.random.default_rng(3)
+    asked = VECTORS[::6] + 0.05 * rng.standard_normal((100, D)).astype(np.float32)
+    ids = [f"q{i}" for i in range(100)]
+    queries = as_photos(spark, asked, ids)
+    cosines = asked.astype(float) @ VECTORS.astype(float).T
+    every = np.array(names(N))
+    exact = {
+        name: [every[i] for _, i in sorted((-c, i) for i, c in enumerate(row))[:K]]
+        for name, row in zip(ids, cosines, strict=True)
+    }
+    recalls = []
+    for probes in (1, 4):
+        neighbours, work = search(photos, N, queries, tables=2, probes=probes)
+        assert {name: len(mine) for name, mine in neighbours.items()} == dict.fromkeys(ids, K)
+        assert work == {}
+        recalls.append(recall(neighbours, exact))
+    assert recalls[1] > recalls[0] + 0.1
+
+
+def test_photos_whose_ids_have_one_key_are_all_compared(spark):
+    """A hash of 64 bits may give two ids of 100 million one key. Here all pairs have one."""
+    vectors = clustered(20, D, 2)
+    ids = [f"p{i:02}" for i in range(20)]
+    rows = [
+        (i // 2, name, v.tolist()) for i, (name, v) in enumerate(zip(ids, vectors, strict=True))
+    ]
+    photos = spark.createDataFrame(rows, "key bigint, photo_id string, embedding array<float>")
+    every = list(range(10))
+    lists = [(7, key, every) for key in every] + [(7, None, every)]
+    merged = spark.createDataFrame(lists, "block bigint, query bigint, candidates array<bigint>")
+    with PersistScope() as persist:
+        ranked = rank_candidates(merged, photos, photos, 3, persist).collect()
+    found = {}
+    for row in sorted(ranked, key=lambda row: (row["photo_id"], row["rank"])):
+        found.setdefault(row["photo_id"], []).append(row["neighbour_id"])
+    assert found == nearest_by_force(ids, vectors, 3)
+
+
+def test_recall_on_a_sample_is_that_of_the_rows(spark, photos, found):
+    rows = [
+        (name, other, rank + 1, float(score))
+        for name, mine in found[0].items()
+        for rank, (other, score) in enumerate(mine)
+    ]
+    schema = "photo_id string, neighbour_id string, rank int, score float"
+    neighbours = spark.createDataFrame(rows, schema)
+    measured = measure_recall(photos, neighbours, N, K, seed=0)
+    true = (recall(found[0], EXACT) * len(EXACT) + len(COPIES)) / N
+    assert measured == pytest.approx(true, abs=0.005)
+    worse = neighbours.where("rank < 3")
+    assert measure_recall(photos, worse, 50, K, seed=0) < measured
+    assert measure_recall(photos.limit(1), neighbours, 50, K, seed=0) is None
