@@ -1,6 +1,6 @@
 """Neighbours of all photos by signatures, beside Spark MLlib's LSH join and our index.
 
-python benchmarks/bench_lsh.py FOLDER [--kind KIND ...] [--n N ...] [--by WAY ...] [--set KEY=VALUE ...]
+python benchmarks/bench_lsh.py FOLDER [--kind KIND ...] [--n N ...] [--by WAY ...] [--set KEY=VALUE]
 
 | way | what is timed |
 |---|---|

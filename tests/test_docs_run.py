@@ -143,7 +143,7 @@ def test_the_python_blocks_run(code, small_run):
 
 QUERIES = blocks("sql", EVERYTHING)
 TABLES = ["photos", "quarantine", "labels", "embeddings", "current_models"]
-TABLES += ["predictions", "neighbours", "metrics"]
+TABLES += ["predictions", "neighbours", "metrics", "duplicate_groups"]
 
 
 def may_be_empty(query: str) -> bool:

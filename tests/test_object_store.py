@@ -70,7 +70,7 @@ def on_s3(small_run, s3_settings, s3_jars, make_bucket, tmp_path_factory) -> str
         ("photos", "photo_id", ["label", "sha256", "size_bytes", "split"]),
         ("embeddings", "photo_id", ["embedding", "model_id", "label"]),
         ("quarantine", "photo_id", ["stage", "reason"]),
-        ("signatures", "photo_id", ["hash_id", "buckets"]),
+        ("signatures", "photo_id", ["hash_id", "codes", "signature"]),
         ("neighbours", "photo_id", ["neighbour_id", "rank", "score"]),
         ("predictions", "photo_id", ["rank", "label", "score"]),
     ],

@@ -41,7 +41,7 @@ def test_the_resume_command_keeps_the_other_arguments():
 
 
 DEMO = ("--config", "conf/local.toml")
-PART = ["build_index", "build_signatures", "find_neighbours", "predict_labels"]
+PART = ["build_index", "build_signatures", "find_neighbours", "find_duplicates", "predict_labels"]
 
 
 class Flow:
@@ -91,11 +91,11 @@ ENDS = ("--from", PART[0], "--to", PART[-1])
 def test_jobs_run_in_their_order_each_with_its_line(flow, capsys):
     assert flow.start(*ENDS) == PART
     lines = capsys.readouterr().out.replace("\r", "\n").splitlines()
-    assert lines[0].startswith("4 jobs, work folder ")
+    assert lines[0].startswith("5 jobs, work folder ")
     assert re.fullmatch(r"done in 0 min \d+ s", lines[-1])
     done = [line for line in lines if "1,234 rows" in line]
     for number, (line, name) in enumerate(zip(done, PART, strict=True), start=1):
-        assert re.fullmatch(rf"\[ {number}/4\] {name} +\d+\.\d s  1,234 rows", line)
+        assert re.fullmatch(rf"\[ {number}/5\] {name} +\d+\.\d s  1,234 rows", line)
     assert flow.start("--only", "build_signatures") == ["build_signatures"]
 
 
@@ -103,9 +103,9 @@ def test_jobs_run_in_their_order_each_with_its_line(flow, capsys):
 def test_resume_runs_again_only_what_changed_and_what_reads_from_it(flow, capsys):
     assert flow.start(*ENDS) == PART
     assert flow.start(*ENDS, "--resume") == []
-    assert capsys.readouterr().out.count("done before, unchanged") == 4
+    assert capsys.readouterr().out.count("done before, unchanged") == 5
     changed = ("--set", "build_signatures.bits=5")
-    wanted = ["build_signatures", "find_neighbours"]
+    wanted = ["build_signatures", "find_neighbours", "find_duplicates"]
     assert flow.start(*ENDS, "--resume", *changed) == wanted
     assert flow.start(*ENDS, "--resume", *changed) == []
     assert flow.start("--only", "build_index", *changed) == ["build_index"]  # asked for: it runs
@@ -122,7 +122,7 @@ def test_a_mistake_of_the_users_ends_the_flow_with_the_command_that_goes_on(flow
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
     head, message, hint, command = out.replace("\r", "\n").splitlines()[-4:]
-    assert head == "[ 2/4] build_signatures  FAILED"
+    assert head == "[ 2/5] build_signatures  FAILED"
     assert message == "no photo of this model: run embed_photos"
     assert hint == "to resume after correcting it:"
     words = shlex.split(command)[1:]

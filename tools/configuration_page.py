@@ -66,7 +66,8 @@ def page() -> str:
     parts = [
         "# Configuration keys",
         INTRODUCTION,
-        "Jobs: " + ", ".join(f"[{job.name}](#{job.name})" for job in JOBS) + ".",
+        "Jobs, in their order:",
+        "\n".join(f"- [{job.name}](#{job.name})" for job in JOBS),
         "## Common keys",
         "All jobs must agree on these keys, so a job's own table may not have them.",
         _table(JobConfig, JobConfig.model_fields),

@@ -1,4 +1,4 @@
-"""build_index, build_signatures and find_neighbours, run as the pipeline runs them."""
+"""The jobs of search but for tags, run as the pipeline runs them."""
 
 import json
 import shutil
@@ -12,13 +12,13 @@ import pytest
 from mlflow import MlflowClient
 
 from devise_lib import tracking
-from devise_lib.config.search import BuildIndex, BuildSignatures, FindNeighbours
+from devise_lib.config.search import BuildIndex, BuildSignatures, FindDuplicates, FindNeighbours
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.spark.job.entry import execute
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.tables.schemas import EMBEDDINGS
-from jobs import build_index, build_signatures, find_neighbours
+from devise_lib.spark.tables.schemas import EMBEDDINGS, PHOTOS
+from jobs import build_index, build_signatures, find_duplicates, find_neighbours
 from tests.embedded import (
     MODEL,
     as_rows,
@@ -28,7 +28,7 @@ from tests.embedded import (
     nearest_by_force,
     write_embeddings,
 )
-from tests.rows import read_rows
+from tests.rows import read_rows, row_of
 
 pytestmark = pytest.mark.spark
 
@@ -99,10 +99,10 @@ def signed(spark, embeddings, tracking_uri, tmp_path_factory):
     folder = shutil.copytree(embeddings, tmp_path_factory.mktemp("signed") / "work")
     with pytest.MonkeyPatch.context() as patch:
         place = Workplace(folder, tracking_uri, patch)
-        config = place.configure(BuildSignatures, bits=4, tables=6)
+        config = place.configure(BuildSignatures, tables=6)
         record = execute(spark, build_signatures.run, config)
-        execute(spark, find_neighbours.run, place.configure(FindNeighbours, via="signatures"))
-    return folder, record
+        find = place.configure(FindNeighbours, via="signatures", max_bucket=60)
+        return folder, record, execute(spark, find_neighbours.run, find)
 
 
 def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
@@ -147,26 +147,72 @@ def test_recall_goes_to_metrics_and_to_the_run(indexed, workplace):
     assert manifest == Path(bundle.folder, "manifest.json").read_text()
 
 
-def test_neighbours_by_signatures_are_the_near_ones(signed):
-    folder, record = signed
-    assert record.rows["signatures"] == N
+def test_neighbours_by_signatures_are_the_near_ones(signed, workplace):
+    folder, signing, finding = signed
+    assert signing.rows == {"signatures": N, "signed": N, "dropped": 0, "tables": 6}
     rows = read_rows(folder, "neighbours")
     assert found_share(rows, EXACT) >= 0.85
     [made] = read_rows(folder, "hashes")
     assert {row["source"] for row in rows} == {made["hash_id"]}
+    assert finding.rows["neighbours"] == 10 * N
+    assert finding.rows["photos"] == N
+    assert N * 6 * 11 < finding.rows["candidates scored"] < N * 6 * (60 + 2 * 11)
+    workplace.configure(FindNeighbours)  # connects to the store
+    recall = mlflow.get_run(finding.run_id).data.metrics["recall_at_10"]
+    assert recall == pytest.approx(found_share(rows, EXACT), abs=0.05)  # of 200 photos
+    signed_run = mlflow.get_run(signing.run_id).data
+    assert signed_run.metrics["meet_probability"] == made["meet_probability"]
+    assert signed_run.metrics["entropy"] > 1
+    tables = {row["table"] for row in read_rows(folder, "bucket_statistics")}
+    assert tables == set(range(6))
 
 
 def test_each_model_has_rows_of_its_own_and_a_second_run_replaces_them(spark, signed, workplace):
     workplace.take(signed[0])  # of MODEL
-    sign = workplace.configure(BuildSignatures, bits=2, tables=2)
+    sign = workplace.configure(BuildSignatures, bits=8, tables=2)
     find = workplace.configure(FindNeighbours, via="signatures", k=3)
+    same = workplace.configure(FindDuplicates, min_cosine=0.97)
     for model in ("devise-v2", MODEL):
         workplace.use(model)
         execute(spark, build_signatures.run, sign)
         execute(spark, find_neighbours.run, find)
-    for name, rows in [("signatures", (N, 40)), ("hashes", (1, 1)), ("neighbours", (3 * N, 120))]:
+        execute(spark, find_duplicates.run, same)
+    wanted = {"signatures": (N, 40), "hashes": (1, 1), "neighbours": (3 * N, 120)}
+    wanted |= {"bucket_statistics": (2, 2)}
+    for name, rows in wanted.items():
         counts = Counter(row["model_id"] for row in read_rows(find.work_dir, name))
         assert counts == dict(zip((MODEL, "devise-v2"), rows, strict=True))
+    groups = read_rows(find.work_dir, "duplicate_groups")
+    assert {row["model_id"] for row in groups} == {MODEL, "devise-v2"}
+
+
+def test_a_table_of_queries_and_a_condition_by_signatures(spark, signed, workplace, tmp_path):
+    workplace.take(signed[0])
+    asked = tmp_path / "asked.parquet"
+    queries = [(f"q{i}", v.tolist()) for i, v in enumerate(VECTORS[:20])]
+    schema = "query_id string, embedding array<float>"
+    spark.createDataFrame(queries, schema).coalesce(1).write.parquet(str(asked))
+    photos = [row_of(PHOTOS, photo_id=n, owner=f"o{i % 2}") for i, n in enumerate(names(N))]
+    find = workplace.configure(
+        FindNeighbours, via="signatures", k=4, queries=str(asked), among="owner = 'o1'", probes=3
+    )
+    Tables.of(spark, find).overwrite("photos", spark.createDataFrame(photos, PHOTOS))
+    found = execute(spark, find_neighbours.run, find)
+    assert found.rows == {"neighbours": 80, "queries": 20}
+    rows = [row for row in read_rows(find.work_dir, "neighbours") if row["query_set"]]
+    assert {row["neighbour_id"] for row in rows} <= set(names(N)[1::2])
+    cosines = VECTORS[:20].astype(float) @ VECTORS[1::2].astype(float).T
+    best = {f"q{i}": names(N)[1::2][place] for i, place in enumerate(cosines.argmax(axis=1))}
+    firsts = {row["photo_id"]: row["neighbour_id"] for row in rows if row["rank"] == 1}
+    assert sum(firsts[name] == other for name, other in best.items()) >= 19
+    wrong = workplace.configure(FindNeighbours, via="signatures", among="colour = 1")
+    with pytest.raises(InputError, match="which is no condition on columns of PHOTOS"):
+        execute(spark, find_neighbours.run, wrong)
+    short = tmp_path / "short.parquet"
+    spark.createDataFrame([("q", [1.0])], schema).write.parquet(str(short))
+    wrong = workplace.configure(FindNeighbours, via="signatures", queries=str(short))
+    with pytest.raises(InputError, match="has the 16 numbers of the hash devise-v1-hyperplanes"):
+        execute(spark, find_neighbours.run, wrong)
 
 
 def test_the_index_of_another_model_is_not_used(spark, indexed, workplace):
@@ -176,12 +222,13 @@ def test_the_index_of_another_model_is_not_used(spark, indexed, workplace):
         execute(spark, find_neighbours.run, workplace.configure(FindNeighbours))
 
 
-@pytest.mark.parametrize("job", [build_index, build_signatures, find_neighbours])
+@pytest.mark.parametrize("job", [build_index, build_signatures, find_neighbours, find_duplicates])
 def test_a_model_without_embeddings_is_refused(spark, embedded, job):
     config_type = {
         build_index: BuildIndex,
         build_signatures: BuildSignatures,
         find_neighbours: FindNeighbours,
+        find_duplicates: FindDuplicates,
     }[job]
     embedded.use("devise-v9")
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v9: run embed"):
@@ -195,7 +242,9 @@ def test_without_a_table_or_an_index_the_job_to_run_is_named(spark, embeddings, 
     config = workplace.configure(FindNeighbours)
     with pytest.raises(InputError, match="run build_index first"):
         execute(spark, find_neighbours.run, config)
-    with pytest.raises(InputError, match="no table signatures"):
+    with pytest.raises(
+        InputError, match="HASHES has no hash of model devise-v1: run build_signatures"
+    ):
         execute(spark, find_neighbours.run, workplace.configure(FindNeighbours, via="signatures"))
 
 
@@ -208,15 +257,16 @@ def test_photos_without_a_neighbour_or_outside_of_the_index_are_counted(spark, w
     manifest = Path(read_current(find.work_dir).folder, "manifest.json")
     assert json.loads(manifest.read_text())["n"] == 1
 
-    v = VECTORS[0]  # and its opposite, which is on the other side of every hyperplane
-    write_embeddings(spark, find, as_rows([v, v, v, -v]))
+    v = VECTORS[0]
+    write_embeddings(spark, find, as_rows([v, v, v, np.zeros(16)]))
     execute(spark, build_signatures.run, workplace.configure(BuildSignatures))
-    by_hash = workplace.configure(FindNeighbours, via="signatures")
-    found = execute(spark, find_neighbours.run, by_hash)
-    assert found.rows == {"neighbours": 6, "photos": 3, "photos without a neighbour": 1}
-    missing = {"photos without a neighbour": 1, "photos not in the index": 3}
+    by_hash = workplace.configure(FindNeighbours, via="signatures", recall_queries=0)
+    found = execute(spark, find_neighbours.run, by_hash).rows
+    assert (found["neighbours"], found["photos"]) == (6, 3)
+    assert found["photos without a neighbour"] == 1  # It has no direction.
     assert execute(spark, find_neighbours.run, find).rows == {
-        "neighbours": 3,
-        "photos": 3,
-        **missing,
+        "neighbours": 2,
+        "photos": 2,
+        "photos without a neighbour": 2,
+        "photos not in the index": 3,
     }

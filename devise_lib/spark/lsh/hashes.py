@@ -17,7 +17,7 @@ from devise_lib.lsh.fitting import FITTED, make_hash
 from devise_lib.lsh.hashing import Hash
 from devise_lib.lsh.theory import collision_probability, tables_for
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.tables.schemas import HASHES
+from devise_lib.spark.tables.search_schemas import HASHES
 from devise_lib.storage.stores import store_files
 
 KEYS = ("hash", "bits", "tables", "target_cosine", "target_recall", "bucket_size", "fit_photos")

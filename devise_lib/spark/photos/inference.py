@@ -19,7 +19,7 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.throughput import StageTimes
 from devise_lib.spark.photos.decoding import Batches, DecodedPhotos, Reading, file_columns
 from devise_lib.spark.platform.worker_daemon import forked_with
-from devise_lib.spark.tables.schemas import VECTOR
+from devise_lib.spark.tables.columns import VECTOR
 from devise_lib.training.ranks.devices import choose_gpu
 from devise_lib.vision.images.decode import Refusal
 from devise_lib.vision.networks.inference import (

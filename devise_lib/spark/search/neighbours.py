@@ -32,7 +32,9 @@ def write_by_index(tables: Tables, config: FindNeighbours, model_id: str) -> dic
     bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
     if config.queries:
-        queries = open_queries(tables, config.queries, bundle.manifest.dimension, bundle.name)
+        queries = open_queries(
+            tables, config.queries, bundle.manifest.dimension, f"the index {bundle.name}"
+        )
         content = F.sum(F.xxhash64("query_id", "embedding").cast("decimal(38,0)"))
         count = F.count_distinct("query_id").alias("n")
         [row] = queries.agg(count, content.alias("content")).collect()

@@ -1,29 +1,27 @@
 """The schemas of the tables in which jobs meet. Each comment becomes a column comment in Delta."""
 
-from pyspark.sql.types import (
-    ArrayType,
-    BinaryType,
-    BooleanType,
-    DataType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
+from pyspark.sql.types import StructType
+
+from devise_lib.spark.tables.columns import (
+    BINARY,
+    BOOLEAN,
+    DOUBLE,
+    FLOAT,
+    INT,
+    LONG,
+    STRING,
+    STRINGS,
+    TIMESTAMP,
+    VECTOR,
+    table,
 )
-
-STRING, INT, LONG, DOUBLE = StringType(), IntegerType(), LongType(), DoubleType()
-BOOLEAN, BINARY, TIMESTAMP = BooleanType(), BinaryType(), TimestampType()
-STRINGS, VECTOR = ArrayType(StringType()), ArrayType(FloatType())
-LONGS, DOUBLES = ArrayType(LongType()), ArrayType(DoubleType())
-
-
-def _table(*columns: tuple[str, DataType, str]) -> StructType:
-    return StructType([StructField(name, kind, True, {"comment": c}) for name, kind, c in columns])
-
+from devise_lib.spark.tables.search_schemas import (
+    BUCKET_STATISTICS,
+    DUPLICATE_GROUPS,
+    HASHES,
+    NEIGHBOURS,
+    SIGNATURES,
+)
 
 # Comments that two columns have, or that are longer than a line.
 VALIDATION = "Whether the photo itself is kept from the fit while settings are chosen."
@@ -40,7 +38,7 @@ METRIC_METHOD = (
     "ivf (the index), word2vec, labels."
 )
 
-ARTICLES = _table(
+ARTICLES = table(
     ("page_id", STRING, "Id of the page in its wiki."),
     ("revision_id", STRING, "Id of the revision whose text this is."),
     ("namespace", INT, "Namespace of the page. 0 is the articles."),
@@ -52,7 +50,7 @@ ARTICLES = _table(
     ("source", STRING, "Dump file, with the byte range in which the page was read."),
 )
 
-REFUSED_RANGES = _table(
+REFUSED_RANGES = table(
     ("path", STRING, "Dump file that is damaged."),
     ("start", LONG, "First byte of the damaged bz2 stream; in plain XML, of the damaged page."),
     ("stop", LONG, "Byte from which reading went on, or at which the byte range ended."),
@@ -70,7 +68,7 @@ REFUSED_RANGES = _table(
     ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
-SENTENCES = _table(
+SENTENCES = table(
     ("page_id", STRING, "Id of the article, text or photo that the sentence belongs to."),
     (
         "position",
@@ -84,7 +82,7 @@ SENTENCES = _table(
     ),
 )
 
-NEAR_DUPLICATES = _table(
+NEAR_DUPLICATES = table(
     ("page_id", STRING, "Article or text that was left out of SENTENCES."),
     ("kept_page_id", STRING, "Article or text in SENTENCES that stands for it."),
     ("similar_page_id", STRING, "Text that it was compared with, which may be left out as well."),
@@ -92,7 +90,7 @@ NEAR_DUPLICATES = _table(
     ("reason", STRING, "Why it was left out: near_duplicate."),
 )
 
-PHRASES = _table(
+PHRASES = table(
     ("phrase", STRING, "Token of the phrase: its words joined by _."),
     ("words", STRINGS, "Words of the phrase."),
     ("count", LONG, "How often its two parts stood side by side in the pass that found it."),
@@ -100,14 +98,14 @@ PHRASES = _table(
     ("pass", INT, "Pass that found it, from 1. A pass also joins what earlier ones joined."),
 )
 
-WORD_VECTORS = _table(
+WORD_VECTORS = table(
     ("word", STRING, "Token. The words of a phrase are joined by _."),
     ("count", LONG, "Occurrences in SENTENCES. Null where a file of vectors gives no counts."),
     ("rank", INT, "Place by count; 1 is the commonest. A file without counts gives the order."),
     ("vector", VECTOR, "Word vector as trained, not normalised."),
 )
 
-LABELS = _table(
+LABELS = table(
     ("label", STRING, "Id of the label, such as a folder's name or a WordNet id."),
     ("label_set", STRING, "Label set that the label belongs to."),
     ("terms", STRINGS, "Names of the label, the best first."),
@@ -120,7 +118,7 @@ LABELS = _table(
     ("words_id", STRING, "Id of the word vectors, or attributes, that vector comes from."),
 )
 
-PHOTOS = _table(
+PHOTOS = table(
     ("photo_id", STRING, "Stable id: a hash of photo_set and the path within the source."),
     ("photo_set", STRING, "Name of the source that the photo came from."),
     ("path", STRING, "Place of the file. In an archive ARCHIVE!MEMBER, in CIFAR FILE!RECORD."),
@@ -136,7 +134,7 @@ PHOTOS = _table(
     ("content", BINARY, "Bytes of the file. Null where the file stays at its path."),
 )
 
-QUARANTINE = _table(
+QUARANTINE = table(
     ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
     ("photo_set", STRING, "Name of the source that the photo came from."),
     ("path", STRING, "Place of the file, as in PHOTOS."),
@@ -150,7 +148,7 @@ QUARANTINE = _table(
     ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
-INGESTED_ARCHIVES = _table(
+INGESTED_ARCHIVES = table(
     ("photo_set", STRING, "Name of the source that the archive belongs to."),
     ("path", STRING, "Tar, or file of CIFAR's records, whose photos were all taken or refused."),
     ("size_bytes", LONG, "Size of the archive in bytes."),
@@ -159,14 +157,14 @@ INGESTED_ARCHIVES = _table(
     ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
-PIXELS = _table(
+PIXELS = table(
     ("label", STRING, "Label of the photo (LABELS.label), with aliases resolved."),
     ("fold", INT, "Fold of the label, as in FEATURES. Null where no label is held out."),
     ("is_validation_photo", BOOLEAN, VALIDATION),
     ("pixels", BINARY, "RGB, image_size x image_size x 3, uint8, row by row."),
 )
 
-FEATURES = _table(
+FEATURES = table(
     ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
     ("photo_set", STRING, "Name of the source that the photo came from."),
     ("label", STRING, "Label of the photo (LABELS.label), with aliases resolved."),
@@ -178,7 +176,7 @@ FEATURES = _table(
     ("feature", VECTOR, "Output of the backbone's feature_layer, not standardised."),
 )
 
-EMBEDDINGS = _table(
+EMBEDDINGS = table(
     ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
     ("model_id", STRING, "Registered model and version that made the embedding."),
     ("photo_set", STRING, "Name of the source that the photo came from."),
@@ -189,105 +187,23 @@ EMBEDDINGS = _table(
     ("embedding", VECTOR, "Place of the photo in the space of words, unit L2 norm."),
 )
 
-CURRENT_MODELS = _table(
+CURRENT_MODELS = table(
     ("model_id", STRING, "Model whose embeddings are complete."),
     ("since", TIMESTAMP, "Time at which it became the current model, UTC."),
     ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
-SIGNATURES = _table(
-    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
-    ("model_id", STRING, "Model of the embedding that was hashed."),
-    ("hash_id", STRING, "Hash that made the row (HASHES.hash_id)."),
-    ("sha256", STRING, "EMBEDDINGS.sha256 of the embedding that was hashed."),
-    (
-        "codes",
-        LONGS,
-        "Code in each hash table. The first hyperplane gives the highest of HASHES.bits bits.",
-    ),
-    (
-        "signature",
-        LONGS,
-        "256 bits in 4 words. The cosine of two photos is about cos(pi * differing bits / 256).",
-    ),
-)
-
-HASHES = _table(
-    ("hash_id", STRING, "Id of the hash: its model, its parameters and a digest of its file."),
-    ("model_id", STRING, "Model whose embeddings it hashes."),
-    ("kind", STRING, "How the hyperplanes were made: build_signatures.hash."),
-    ("dimension", INT, "Length of an embedding."),
-    ("bits", INT, "Number of hyperplanes per hash table."),
-    ("tables", INT, "Number of hash tables."),
-    (
-        "prefix_bits",
-        INT,
-        "Length of the prefixes of codes for which the number of tables was solved. A prefix is "
-        "shared by about build_signatures.bucket_size photos.",
-    ),
-    (
-        "meet_probability",
-        DOUBLE,
-        "Probability that photos of build_signatures.target_cosine share a prefix in a table.",
-    ),
-    ("seed", INT, "Seed of the hyperplanes."),
-    ("parameters", STRING, "The keys of build_signatures that made it, as JSON."),
-    ("file", STRING, "File of numpy with the hyperplanes, within the work folder."),
-)
-
-BUCKET_STATISTICS = _table(
-    ("model_id", STRING, "Model of the signatures."),
-    ("hash_id", STRING, "Hash that made them (HASHES.hash_id)."),
-    ("table", INT, "Hash table, counted from 0."),
-    ("photos", LONG, "Number of photos."),
-    ("bits", INT, "Length of the prefixes that are the buckets here: HASHES.prefix_bits."),
-    ("occupied", LONG, "Buckets that hold a photo."),
-    ("largest", LONG, "Photos in the largest bucket."),
-    ("largest_share", DOUBLE, "Share of all photos that the largest bucket holds."),
-    ("expected_candidates", DOUBLE, "Photos in the bucket of a random photo, itself included."),
-    ("entropy", DOUBLE, "Entropy of the bucket of a random photo, in bits; `bits` at most."),
-    ("balance", DOUBLES, "Share of ones in each bit of the codes; 0.5 tells most."),
-)
-
-NEIGHBOURS = _table(
-    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id), or of the query in its query_set."),
-    ("neighbour_id", STRING, "photo_id of the neighbour."),
-    ("rank", INT, "Place of the neighbour. 1 is the nearest."),
-    ("score", FloatType(), "Cosine of the two embeddings."),
-    ("model_id", STRING, "Model of both embeddings."),
-    ("source", STRING, "Index bundle, or hash_id, that found the neighbour."),
-    (
-        "query_set",
-        STRING,
-        "Table of queries that photo_id is from, or condition on neighbours. Null for photos.",
-    ),
-)
-
-DUPLICATE_GROUPS = _table(
-    ("group_id", STRING, "photo_id of the representative of the group."),
-    ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
-    (
-        "is_representative",
-        BOOLEAN,
-        "Whether it is the photo of the group to keep: the largest file.",
-    ),
-    ("photos", LONG, "Number of photos in the group."),
-    ("score", FloatType(), "Cosine of the photo and the representative."),
-    ("model_id", STRING, "Model of the embeddings."),
-    ("hash_id", STRING, "Hash that found the group (HASHES.hash_id)."),
-)
-
-PREDICTIONS = _table(
+PREDICTIONS = table(
     ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
     ("rank", INT, "Place of the label. 1 is the best."),
     ("label", STRING, "Label (LABELS.label)."),
     ("term", STRING, "Name of the label (LABELS.term)."),
     ("seen", BOOLEAN, "Whether the jobs may train on photos of the label."),
-    ("score", FloatType(), "Cosine of the photo's embedding and the label's vector."),
+    ("score", FLOAT, "Cosine of the photo's embedding and the label's vector."),
     ("model_id", STRING, "Model of the embedding."),
 )
 
-METRICS = _table(
+METRICS = table(
     ("run_id", STRING, "MLflow run that measured it."),
     ("model_id", STRING, "Model that was measured. Empty for figures of words and labels."),
     ("method", STRING, METRIC_METHOD),
