@@ -146,6 +146,50 @@ class IndexFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class HashTable:
+    """How one hash table spreads the photos over its buckets.
+
+    Attributes:
+        number: of the table, counted from 0 as in BUCKET_STATISTICS.
+        largest_share: the share of the photos that the largest bucket holds.
+        candidates: photos in the bucket of a random photo, itself included.
+        entropy: of the bucket of a random photo, in bits.
+        possible_entropy: of photos that are spread over all buckets; 0 for a single photo.
+        balance: the share of ones in each bit of the codes.
+    """
+
+    number: int
+    largest_share: float
+    candidates: float
+    entropy: float
+    possible_entropy: float
+    balance: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class HashSpread:
+    """How evenly a hash spreads the photos.
+
+    Attributes:
+        hash_id: of the hash.
+        kind: how its hyperplanes were made; "" if it is unknown.
+        photos: the number of photos that were hashed.
+        bucket_bits: the first bits of a code that make the bucket.
+        least_balance: the share of ones or zeros in a bit, below which it tells almost nothing.
+        tables: the hash tables, at least one, all with codes of the same length.
+        advice: what is wrong and which remedy to try, a line each.
+    """
+
+    hash_id: str
+    kind: str
+    photos: int
+    bucket_bits: int
+    least_balance: float
+    tables: Sequence[HashTable]
+    advice: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """How many photos a stage refused for a reason, with one of them as the example."""
 
@@ -207,6 +251,7 @@ class Content:
     neighbours: Sequence[Neighbours]
     map_points: MapPoints | None
     index: IndexFigures | None
+    hash_spread: HashSpread | None
     quarantine: Sequence[Refused]
     jobs: Sequence[JobTime]
     mlflow_command: str  # "" where the store is not a file of the work folder

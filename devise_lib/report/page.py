@@ -7,6 +7,7 @@ from devise_lib.report.content import Content, IndexFigures, Photo
 from devise_lib.report.curves import evaluation_plots
 from devise_lib.report.figures import compare_methods, coverages, headline, hit_tables, of_words
 from devise_lib.report.generalized import generalized_tables
+from devise_lib.report.hash_balance import draw_balance, fullest, uneven_bits
 from devise_lib.report.papers import paper_tables
 from devise_lib.report.pca_plane import Plane, fit_plane
 from devise_lib.report.pictures import THUMBNAIL_SIDE, data_uri
@@ -21,6 +22,7 @@ SECTIONS = (  # id and title, in the order of the page
     ("figures", "Accuracy"),
     ("training", "Training"),
     ("index", "Search index"),
+    ("hash", "Spread of the hash"),
     ("words", "Words and labels"),
     ("quarantine", "Refused files"),
     ("jobs", "Jobs"),
@@ -55,6 +57,7 @@ def render(content: Content) -> str:
     environment.filters.update(percent=percent, count=count, duration=duration)
     tables = hit_tables(content.metrics)
     index = content.index
+    spread = content.hash_spread
     plane = _plane(content)
     plots = evaluation_plots(content.metrics)
     training = content.training_plots
@@ -78,6 +81,9 @@ def render(content: Content) -> str:
         map_share=plane.share if plane else 0.0,
         max_names=MAX_NAMES,
         recall_svg=_recall(index) if index and index.k else "",
+        balance_svg=_svg(draw_balance(spread)) if spread else "",
+        hash_tables=fullest(spread.tables) if spread else [],
+        uneven=uneven_bits(spread) if spread else 0,
         refused=sum(row.count for row in content.quarantine),
         seconds=sum(job.seconds for job in content.jobs),
         slowest=max((job.seconds for job in content.jobs), default=0.0),

@@ -134,6 +134,7 @@ def test_what_is_not_there_yet_is_said_in_words(bare):
         "text": "no word of the text has a vector: rose",
         "neighbours": "run find_neighbours",
         "index": "run build_index",
+        "hash": "run build_signatures",
         "quarantine": "No photo is in quarantine",
         "jobs": "No job has left a record",
     }.items():
@@ -166,6 +167,12 @@ def test_the_page_shows_what_the_tables_have(spark, work):
         },
     ]
     bad = {"stage": "ingest_photos", "reason": "empty", "message": EVIL, "path": f"/{EVIL}.jpg"}
+    spread = {
+        **{"model_id": MODEL, "hash_id": "h1", "table": 0, "photos": 16, "bits": 3, "occupied": 2},
+        **{"largest": 15, "expected_candidates": 14.1, "entropy": 0.3, "balance": [0.5, 0.97, 0.5]},
+    }
+    statistics = [{**spread, "table": 1}, spread, {**spread, "model_id": "x", "hash_id": "h2"}]
+    hashes = [{"hash_id": "h1", "model_id": MODEL, "kind": "centred"}]
     quarantine = [bad, bad, {**bad, "stage": "embed_photos", "model_id": "another"}]
     for name, rows in {
         "predictions": predictions,
@@ -173,6 +180,8 @@ def test_the_page_shows_what_the_tables_have(spark, work):
         "word_vectors": words,
         "metrics": metrics,
         "quarantine": quarantine,
+        "bucket_statistics": statistics,
+        "hashes": hashes,
     }.items():
         write_rows(work.work_dir, name, rows)
     write_index(work.work_dir)
@@ -193,6 +202,10 @@ def test_the_page_shows_what_the_tables_have(spark, work):
     assert "as bundle-x found them" in page.sections["neighbours"]
     assert page.sections["neighbours"].count("✓") == 3 * (EACH - 1)
     assert "92.5\N{NO-BREAK SPACE}%" in page.sections["index"]
+    assert "93.8\N{NO-BREAK SPACE}%" in page.sections["hash"]
+    assert "2 of 6 bits are the same" in page.sections["hash"]
+    assert 'try build_signatures.hash = "median"' in page.sections["hash"]
+    assert page.sections["hash"].count("0.3 of 3.0 bits") == 2  # the third is of another model
     assert "0.500" in page.sections["words"]
     assert "2 in all" in page.sections["quarantine"]  # the third is of another model
     assert "mlflow ui --backend-store-uri sqlite:///" in page.sections["next"]

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from devise_lib.report.content import (
     Content,
+    HashSpread,
+    HashTable,
     Header,
     Hit,
     IndexFigures,
@@ -116,6 +119,18 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
             curve=[(40_000.0, 0.7), (12_345.6, 0.961), (2_000.0, 1.0)],
             target=0.95,
         ),
+        hash_spread=HashSpread(
+            hash_id=f"devise-v1-{name}",
+            kind="hyperplanes",
+            photos=80,
+            bucket_bits=4,
+            least_balance=0.1,
+            tables=[
+                HashTable(0, 0.104, 12.3, 2.4, 4.0, [0.5, 0.42, 0.61, 0.95, 0.5]),
+                HashTable(1, 0.25, 21.0, 1.8, 4.0, [0.5, 0.02, 0.5, 0.5, 0.77]),
+            ],
+            advice=[f"2 of 10 bits are the same: try {name}"],
+        ),
         quarantine=[Refused("ingest_photos", "empty", 3, path, name)],
         jobs=[JobTime("embed_photos", 75.0, "80 embeddings", THEN, "run0")],
         mlflow_command="mlflow ui --backend-store-uri sqlite:////devise/mlflow.db",
@@ -134,8 +149,18 @@ def empty() -> Content:
         neighbours=[],
         map_points=None,
         index=None,
+        hash_spread=None,
         quarantine=[],
         jobs=[],
         mlflow_command="",
         training_plots={},
     )
+
+
+def make_spread(balance: ArrayLike) -> HashSpread:
+    """A hash with a row of shares of ones per table; later tables have more candidates."""
+    tables = [
+        HashTable(number, 0.1, 10.0 + number, 3.0, 4.0, shares)
+        for number, shares in enumerate(np.asarray(balance).tolist())
+    ]
+    return HashSpread("devise-v1-hash", "median", 80, 1, 0.1, tables, [])

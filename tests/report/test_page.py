@@ -7,6 +7,7 @@ import pytest
 
 from devise_lib.config.reporting import Report
 from devise_lib.report.content import (
+    HashTable,
     Hit,
     MapPoints,
     Measurement,
@@ -18,6 +19,7 @@ from devise_lib.report.content import (
 )
 from devise_lib.report.figures import METHODS, VARIANTS, compare_methods, hit_tables
 from devise_lib.report.generalized import generalized_tables
+from devise_lib.report.hash_balance import MAX_TABLES
 from devise_lib.report.page import SECTIONS, count, duration, percent, render
 from devise_lib.report.papers import paper_tables
 from devise_lib.report.pca_plane import fit_plane
@@ -30,7 +32,7 @@ from devise_lib.spark.report.galleries import (
     NEIGHBOURS,
     TAGS,
 )
-from tests.report.pages import JPEG, Page, empty, full
+from tests.report.pages import JPEG, Page, empty, full, make_spread
 
 MANY = [  # every method and variant, on five sets of photos and candidates
     Measurement(base + variant, photo_set, candidates, metric, k, 0.01 * k)
@@ -68,6 +70,16 @@ def page():
         ("training", ["Mean loss of each epoch", "its control"]),
         ("index", ["IVF4,Flat", "nprobe=2", "12,346 queries/s", "Recall@10", "wanted 95.0"]),
         ("index", ["96.1\N{NO-BREAK SPACE}% (95.2\N{NO-BREAK SPACE}% to 97.0\N{NO-BREAK SPACE}%)"]),
+        (
+            "hash",
+            [
+                "2 of the 10 bits of all hash tables are outside",
+                "2 of 10 bits are the same: try snow leopard",
+            ],
+        ),
+        ("hash", ["hyperplanes", "80 photos had a code"]),
+        ("hash", ["10.4\N{NO-BREAK SPACE}%", "2.4 of 4.0 bits", "60.0\N{NO-BREAK SPACE}%"]),
+        ("hash", ["21 photos", "2.0\N{NO-BREAK SPACE}% to 77.0\N{NO-BREAK SPACE}%"]),
         ("words", ["31.4\N{NO-BREAK SPACE}%", "812 questions", "0.713", "exact 75.0"]),
         ("quarantine", ["3 in all", "ingest_photos", "empty", "/photos/a/b.jpg"]),
         ("jobs", ["embed_photos", "1 min 15 s", "80 embeddings", "2026-01-02 03:04"]),
@@ -133,10 +145,11 @@ def test_no_table_is_lost():
     comparison = compare_methods(hits)
     assert comparison is not None
     rows += len(comparison.rows) + 1
-    rows += 3 + 2 + 3  # with their heads: tests of words, refused files, jobs and their sum
+    # With their heads: tests of words, refused files, jobs and their sum, hash tables.
+    rows += 3 + 2 + 3 + 3
     tags = [tag for tag, _ in page.tags]
     assert tags.count("tr") == rows
-    assert tags.count("table") == 1 + 6 + 1 + 2 + 3
+    assert tags.count("table") == 1 + 6 + 1 + 2 + 4
     text = page.sections["figures"]
     for table in hits:
         assert table.photo_set in text
@@ -180,6 +193,7 @@ def test_a_page_of_as_many_photos_as_the_defaults_allow_is_below_2_mb():
         ],
         map_points=points,
         training_plots={"snapshots.svg": snapshots},
+        hash_spread=make_spread(noise.random((1_000, 62))),
     )
     source = render(content)
     assert next(photos, None) is None
@@ -200,7 +214,7 @@ def test_every_picture_has_a_text_instead_and_photos_are_jpegs(page):
     assert all(attrs["alt"] for attrs in pictures)
     photo = f"data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}"
     assert sum(attrs["src"] == photo for attrs in pictures) == 4  # tags, text, neighbours twice
-    plots = 4  # hits, map, losses, recall
+    plots = 5  # hits, map, losses, recall, bits of the hash
     assert sum("svg" in attrs["src"] for attrs in pictures) == plots
 
 
@@ -208,7 +222,7 @@ def test_names_paths_and_messages_cannot_become_markup():
     clean, dirty = Page(render(full())), Page(render(full(EVIL, f"/photos/{EVIL}")))
     assert [tag for tag, _ in dirty.tags] == [tag for tag, _ in clean.tags]
     assert [sorted(a) for _, a in dirty.tags] == [sorted(a) for _, a in clean.tags]
-    for section in ("tags", "text", "neighbours", "words", "quarantine"):
+    for section in ("tags", "text", "neighbours", "hash", "words", "quarantine"):
         assert "<script>alert(1)</script>" in dirty.sections[section]
 
 
@@ -222,6 +236,7 @@ def test_names_paths_and_messages_cannot_become_markup():
         ("map", "at least three labels"),
         ("training", "run train_devise"),
         ("index", "run build_index"),
+        ("hash", "run build_signatures"),
         ("words", "set train_word2vec.analogies"),
         ("quarantine", "No photo is in quarantine"),
         ("jobs", "No job has left a record"),
@@ -238,6 +253,21 @@ def test_a_photo_without_picture_label_or_path_is_shown_as_such():
     page = Page(render(replace(content, gallery=[replace(content.gallery[0], photo=photo)])))
     assert "no picture" in page.sections["tags"]
     assert "no label" in page.sections["tags"]
+
+
+def test_a_hash_of_which_nothing_stands_out_has_no_advice_and_one_photo_has_no_entropy():
+    spread = replace(make_spread([[0.5]]), tables=[HashTable(0, 1.0, 1.0, 0.0, 0.0, [0.5])])
+    page = Page(render(replace(full(), hash_spread=spread)))
+    assert "This stands out" not in page.sections["hash"]
+    assert "0.0 of 0.0 bits" in page.sections["hash"]
+    assert "0 of the 1 bits of all hash tables are outside" in page.sections["hash"]
+
+
+def test_of_many_hash_tables_the_fullest_are_listed():
+    page = Page(render(replace(full(), hash_spread=make_spread([[0.5]] * 30))))
+    assert f"show {MAX_TABLES} of the 30 hash tables" in page.sections["hash"]
+    assert "39 photos" in page.sections["hash"]
+    assert "10 photos" not in page.sections["hash"]
 
 
 def test_two_labels_make_no_map():

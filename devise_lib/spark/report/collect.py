@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,9 +14,12 @@ from devise_lib.config.registry import JOBS
 from devise_lib.config.reporting import Report
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current
+from devise_lib.lsh.buckets import LEAST_BALANCE, TableStatistics, advise
 from devise_lib.paths import absolute
 from devise_lib.report.content import (
     Content,
+    HashSpread,
+    HashTable,
     Header,
     IndexFigures,
     JobTime,
@@ -82,6 +86,7 @@ def collect(
         neighbours=shown.neighbours,
         map_points=shown.map_points,
         index=_index(config.work_dir, model_id),
+        hash_spread=_hash_spread(tables, model_id),
         quarantine=_quarantine(tables, model_id),
         jobs=_jobs(config.work_dir),
         mlflow_command=_mlflow_command(config),
@@ -124,6 +129,46 @@ def _index(work_dir: str, model_id: str) -> IndexFigures | None:
         curve=[(point.queries_per_s, point.recall) for point in manifest.curve],
         target=manifest.recall_target,
     )
+
+
+def _hash_spread(tables: Tables, model_id: str) -> HashSpread | None:
+    """Return what BUCKET_STATISTICS has of a model, a row per hash table; None if it has none."""
+    if not tables.exists("bucket_statistics"):
+        return None
+    names = [each.name for each in fields(TableStatistics)]
+    rows = tables.of_model("bucket_statistics", model_id).orderBy("table").collect()
+    if not rows:
+        return None
+    statistics = [TableStatistics(*(row[name] for name in names)) for row in rows]
+    hash_id = rows[0]["hash_id"]
+    kind = _kind_of_hash(tables, hash_id)
+    return HashSpread(
+        hash_id=hash_id,
+        kind=kind,
+        photos=statistics[0].photos,
+        bucket_bits=statistics[0].bits,
+        least_balance=LEAST_BALANCE,
+        tables=[
+            HashTable(
+                number=row["table"],
+                largest_share=each.largest_share,
+                candidates=each.expected_candidates,
+                entropy=each.entropy,
+                possible_entropy=each.possible_entropy,
+                balance=each.balance,
+            )
+            for row, each in zip(rows, statistics, strict=True)
+        ],
+        advice=advise(statistics, kind) if kind else [],
+    )
+
+
+def _kind_of_hash(tables: Tables, hash_id: str) -> str:
+    """Return how a hash was made; "" if HASHES does not have it."""
+    if not tables.exists("hashes"):
+        return ""
+    row = tables.read("hashes").where(F.col("hash_id") == hash_id).first()
+    return row["kind"] if row else ""
 
 
 def _quarantine(tables: Tables, model_id: str) -> list[Refused]:

@@ -131,7 +131,7 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "The hash by which SIGNATURES were made, one row per model. With its file a new vector can "
         "be hashed elsewhere.",
         ("build_signatures",),
-        ("build_signatures", "find_neighbours", "find_duplicates"),
+        ("build_signatures", "find_neighbours", "find_duplicates", "report"),
     ),
     "bucket_statistics": TableDescription(
         "How evenly the hash spreads the photos, one row per hash table and model.",
