@@ -7,6 +7,7 @@ from devise_lib.config.sample import MakeSample
 from devise_lib.config.search import (
     BuildIndex,
     BuildSignatures,
+    ExportSignatures,
     FindDuplicates,
     FindNeighbours,
     PredictLabels,
@@ -33,6 +34,7 @@ JOBS: tuple[type[JobConfig], ...] = (
     BuildSignatures,
     FindNeighbours,
     FindDuplicates,
+    ExportSignatures,
     PredictLabels,
     Evaluate,
     Report,

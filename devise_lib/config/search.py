@@ -1,11 +1,20 @@
 """The index, the signatures, neighbours and tags."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from devise_lib.config.types import ModelJobConfig, PositiveInt, Share
+from devise_lib.config.types import ModelJobConfig, OneOrMore, PositiveInt, Share
 from devise_lib.hash_kinds import HashKind
+
+BinaryKind = Literal["ivf", "hash", "multi_hash"]
+SIGNATURE_BITS = 256  # as in lsh/hashing.py, which a configuration does not import
+_KEYS_OF_KINDS: dict[tuple[BinaryKind, ...], tuple[str, ...]] = {
+    ("ivf",): ("lists", "probes"),
+    ("hash",): ("hash_bits",),
+    ("multi_hash",): ("multi_hash_tables", "multi_hash_bits"),
+    ("hash", "multi_hash"): ("flips",),
+}
 
 
 class BuildIndex(ModelJobConfig):
@@ -130,6 +139,55 @@ class FindDuplicates(ModelJobConfig):
     groups."""
     max_bucket: Annotated[int, Field(ge=2)] = 500
     """The most photos of one bucket with which a photo is compared."""
+
+
+class ExportSignatures(ModelJobConfig):
+    """Writes SIGNATURES as binary FAISS indexes, in one folder for search teams."""
+
+    name = "export_signatures"
+    needs = ("build_signatures",)
+    opt_in = True
+    kinds: OneOrMore[BinaryKind] = ("ivf",)
+    """The indexes. "ivf" has inverted lists. "hash" looks up the first bits of a signature, and
+    "multi_hash" several groups of bits. One task makes one after the other."""
+    lists: Annotated[int, Field(ge=0, le=16_384)] = 0
+    """The number of inverted lists of "ivf". 0 takes about twice the square root of the number of
+    photos. There are fewer where the sample has less than 39 photos for each."""
+    probes: PositiveInt = 32
+    """The lists of "ivf" that a search reads."""
+    hash_bits: Annotated[int, Field(ge=0, le=62)] = 0
+    """The bits that "hash" looks up. 0 takes so many that about 100 photos share a bucket."""
+    multi_hash_tables: Annotated[int, Field(ge=1, le=SIGNATURE_BITS)] = 8
+    """The groups of bits of "multi_hash"."""
+    multi_hash_bits: Annotated[int, Field(ge=0, le=62)] = 0
+    """The bits of each group of "multi_hash". All groups together have 256 bits at most. 0 takes so
+    many that about 8 photos share a bucket."""
+    flips: Annotated[int, Field(ge=0, le=8)] = 2
+    """The most bits in which the looked-up bits of a query and a photo may differ, for "hash" and
+    for each group of "multi_hash". Each one more finds more photos, and takes longer."""
+    queries: PositiveInt = 1_000
+    """The most photos that serve as queries when recall@10 is measured: a tenth of all at most.
+    They train no index."""
+    keep_bundles: PositiveInt = 2
+    """This many bundles stay, the published one included. Older ones are removed."""
+
+    @model_validator(mode="after")
+    def _keys_go_together(self) -> Self:
+        if len(set(self.kinds)) < len(self.kinds):
+            raise ValueError(f"kinds has one twice: {', '.join(self.kinds)}")
+        for kinds, keys in _KEYS_OF_KINDS.items():
+            idle = sorted(self.model_fields_set.intersection(keys))
+            if idle and not set(kinds).intersection(self.kinds):
+                raise ValueError(
+                    f"kinds is {', '.join(self.kinds)}, which has no use for {', '.join(idle)}: "
+                    "leave it out"
+                )
+        if (bits := self.multi_hash_tables * self.multi_hash_bits) > SIGNATURE_BITS:
+            raise ValueError(
+                f"multi_hash_tables x multi_hash_bits is {bits}, and a signature has "
+                f"{SIGNATURE_BITS} bits: lower one"
+            )
+        return self
 
 
 class PredictLabels(ModelJobConfig):

@@ -87,11 +87,26 @@ def publish(building: str, manifest: Manifest, curve: bytes, root: str, keep: in
     files.write(f"{building}/{CURVE_FILE}", curve)
     files.write(f"{building}/{README_FILE}", readme(manifest, program).encode())
     files.write(f"{building}/{MANIFEST_FILE}", manifest.to_json(program).encode())
-    made = Bundle(f"{root}/{manifest.bundle_name()}", manifest)
-    move_folder(building, made.folder, MANIFEST_FILE)
-    point_to(root, made.name)
-    _drop_old(root, made.name, keep)
-    return read_bundle(made.folder)
+    return read_bundle(publish_folder(building, manifest.bundle_name(), root, keep))
+
+
+def publish_folder(building: str, name: str, root: str, keep: int) -> str:
+    """Makes a complete folder the bundle of this name, and points CURRENT to it.
+
+    Args:
+        building: a folder with a manifest, on the disk or store of `root`; it is moved.
+        name: of the bundle.
+        root: the folder of the bundles.
+        keep: this many bundles stay; older ones are removed.
+
+    Returns:
+        The folder of the bundle.
+    """
+    folder = f"{root}/{name}"
+    move_folder(building, folder, MANIFEST_FILE)
+    point_to(root, name)
+    _drop_old(root, name, keep)
+    return folder
 
 
 def publish_next(building: str, old: Bundle, manifest: Manifest, root: str, keep: int) -> Bundle:

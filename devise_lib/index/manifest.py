@@ -187,8 +187,7 @@ class Manifest:
             *(self.format, self.recall_target, self.max_latency_ms, self.k),
             sorted((path, about.sha256) for path, about in self.files.items()),
         ]
-        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-        return f"{self.model_id}-v{self.table_version}-{digest[:8]}"
+        return name_of_bundle(self.model_id, self.table_version, content)
 
     def to_json(self, how_to_query: str) -> str:
         """Returns the text of manifest.json, with a program that queries the bundle."""
@@ -227,6 +226,12 @@ class Manifest:
             return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise _no_manifest(path, error) from error
+
+
+def name_of_bundle(model_id: str, table_version: int, content: object) -> str:
+    """Returns model, table version and a digest of a JSON value that says what is in a bundle."""
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return f"{model_id}-v{table_version}-{digest[:8]}"
 
 
 def _no_manifest(path: str, error: Exception) -> InputError:

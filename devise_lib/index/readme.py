@@ -1,5 +1,7 @@
 """The README.md of a bundle, for a search team that has faiss and numpy but not this package."""
 
+from collections.abc import Mapping, Sequence
+
 from devise_lib.index.factory import IndexKey
 from devise_lib.index.manifest import Manifest
 
@@ -78,6 +80,47 @@ for order, found, scores in zip(np.argsort(-cosines)[:, :{k}], names, cosines):
     print(*(f"{{found[i].decode()}} {{scores[i]:.4f}}" for i in order if found[i]))
 """
 
+BINARY = """\
+# {n:,} signatures of model {model_id}
+
+Binary faiss indexes over signatures of {bits} bits. The cosine of a query and a photo is about
+cos(pi * distance / {bits}). Query with vectors of the same model only: `{model_id}`, {dimension}
+numbers each, of any norm. faiss {faiss_version} wrote the files.
+
+| file | what it is |
+|---|---|
+{lines}
+| ids.npy | the photo_id of each row, as bytes, rising |
+| hash.npz | the hash `{hash_id}`: row i of `signature_planes` gives bit i |
+| manifest.json | where the signatures came from, the parameters, recall, SHA-256 of the files |
+
+A share is that of the {k} photos of the least Hamming distance, by exact search. It was measured on
+{queries} photos that trained no index, and the speed on {threads} threads. To find more, set
+`index.nprobe` of an "ivf" or `index.nflip` of a hash higher after reading the file.
+
+## Query it
+
+    {program}
+
+Save the lines as `query.py` elsewhere, because a bundle never changes. In this folder, run
+`python /path/to/query.py /path/to/QUERIES.npy`.
+"""
+BINARY_PROGRAM = """\
+import sys
+
+import faiss
+import numpy as np
+
+queries = np.load(sys.argv[1]).astype(np.float64)  # (n, {dimension})
+planes = np.load("hash.npz")["signature_planes"]
+codes = np.packbits(queries @ planes.T.astype(np.float64) > 0, axis=1, bitorder="little")
+index = faiss.read_index_binary("{file}")
+distances, rows = index.search(codes, {k})
+photo_ids = np.load("ids.npy", mmap_mode="r")
+for found, differing in zip(rows, distances):
+    print(*(f"{{photo_ids[r].decode()}} {{d}}" for r, d in zip(found, differing) if r >= 0))
+"""
+
 
 def how_to_query(manifest: Manifest) -> str:
     """Returns a program with faiss and numpy that queries the bundle in the current folder."""
@@ -127,5 +170,21 @@ def readme(manifest: Manifest, program: str) -> str:
         threads=manifest.threads,
         queries_per_s=point.queries_per_s,
         latency_ms=point.latency_ms,
-        program=program.rstrip().replace("\n", "\n    ").replace("    \n", "\n"),
+        program=_indented(program),
     )
+
+
+def binary_readme(about: Mapping[str, object], lines: Sequence[str], file: str) -> str:
+    """Returns the text of README.md of a bundle of binary indexes.
+
+    Args:
+        about: what `binary_bundle` tells of the indexes and of their origin, by name.
+        lines: of the table, one for each index.
+        file: the index that the program searches.
+    """
+    program = BINARY_PROGRAM.format(**about, file=file)
+    return BINARY.format(**about, lines="\n".join(lines), program=_indented(program))
+
+
+def _indented(program: str) -> str:
+    return program.rstrip().replace("\n", "\n    ").replace("    \n", "\n")

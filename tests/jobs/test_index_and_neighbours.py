@@ -12,13 +12,25 @@ import pytest
 from mlflow import MlflowClient
 
 from devise_lib import tracking
-from devise_lib.config.search import BuildIndex, BuildSignatures, FindDuplicates, FindNeighbours
+from devise_lib.config.search import (
+    BuildIndex,
+    BuildSignatures,
+    ExportSignatures,
+    FindDuplicates,
+    FindNeighbours,
+)
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.spark.job.entry import execute
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import EMBEDDINGS, PHOTOS
-from jobs import build_index, build_signatures, find_duplicates, find_neighbours
+from jobs import (
+    build_index,
+    build_signatures,
+    export_signatures,
+    find_duplicates,
+    find_neighbours,
+)
 from tests.embedded import (
     MODEL,
     as_rows,
@@ -165,6 +177,20 @@ def test_neighbours_by_signatures_are_the_near_ones(signed, workplace):
     assert signed_run.metrics["entropy"] > 1
     tables = {row["table"] for row in read_rows(folder, "bucket_statistics")}
     assert tables == set(range(6))
+
+
+def test_signatures_are_exported_and_the_run_has_their_recall(spark, signed, workplace):
+    workplace.take(signed[0])
+    config = workplace.configure(ExportSignatures, kinds=("ivf", "hash"))
+    record = execute(spark, export_signatures.run, config)
+    assert record.rows == {"signatures": N, "indexes": 2}
+    root = Path(config.work_dir) / "binary_index"
+    bundle = root / (root / "CURRENT").read_text(encoding="utf-8").strip()
+    told = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    run = MlflowClient().get_run(told["run_id"]).data
+    assert run.params["folder"] == str(bundle)
+    for kind, about in told["indexes"].items():
+        assert run.metrics[f"{kind}_recall_at_10"] == about["recall"]
 
 
 def test_each_model_has_rows_of_its_own_and_a_second_run_replaces_them(spark, signed, workplace):

@@ -125,13 +125,13 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "The hash codes of every photo, one row per photo and model. Photos that share a code, or "
         "the first bits of one, are probably near each other.",
         ("build_signatures",),
-        ("build_signatures", "find_duplicates"),
+        ("build_signatures", "find_duplicates", "export_signatures"),
     ),
     "hashes": TableDescription(
         "The hash by which SIGNATURES were made, one row per model. With its file a new vector can "
         "be hashed elsewhere.",
         ("build_signatures",),
-        ("build_signatures", "find_neighbours", "find_duplicates", "report"),
+        ("build_signatures", "find_neighbours", "find_duplicates", "export_signatures", "report"),
     ),
     "bucket_statistics": TableDescription(
         "How evenly the hash spreads the photos, one row per hash table and model.",
