@@ -20,9 +20,18 @@ from devise_lib.index.binary import (
     radius_of,
     write_index,
 )
-from devise_lib.index.binary_bundle import BinaryIndexes, write_indexes
+from devise_lib.index.binary_bundle import (
+    BinaryIndexes,
+    Origin,
+    binary_root,
+    publish_indexes,
+    write_indexes,
+)
+from devise_lib.index.bundle import drop_drafts
 from devise_lib.index.manifest import IDS_FILE
-from devise_lib.storage.files import file_sha256
+from devise_lib.storage.copies import fetched_folder
+from devise_lib.storage.files import file_sha256, folders_in
+from devise_lib.storage.stores import store_files
 
 N, BYTES = 1_200, 32
 WIDE = {  # all lists, and flips of all bits that are looked up
@@ -225,3 +234,26 @@ def test_files_of_all_kinds_are_written_with_what_was_measured(tmp_path):
         assert index.search(CODES, 1)[0].tolist() == [[0]] * N, kind
     only = write_indexes(str(tmp_path / "one"), batches_of(CODES, ids), N, 6, wanted("hash"))
     assert (list(only.indexes), only.trained_on) == (["hash"], 0)
+
+
+@pytest.mark.usefixtures("s3_files")
+def test_a_bundle_of_a_store_is_published_and_its_drafts_are_dropped(bucket):
+    root = binary_root(f"s3a://{bucket}/work")
+    ids = [f"p{i:04}" for i in range(N)]
+    origin = Origin("devise-v1", "hash", 16, "signatures", 3, "run")
+    for kind in ("hash", "ivf"):
+        draft = f"{root}/.draft-{kind}"
+        about = write_indexes(draft, batches_of(CODES, ids), N, 5, wanted(kind))
+        place = publish_indexes(draft, about, origin, b"planes", root, keep=1)
+    write_indexes(f"{root}/.draft-killed", batches_of(CODES, ids), N, 5, wanted("hash"))
+    drop_drafts(root, ".draft-", keep="")
+    name = place.removeprefix(f"{root}/")
+    assert folders_in(store_files(), root) == [name]
+    assert store_files().read(f"{root}/CURRENT") == f"{name}\n".encode()
+    with fetched_folder(place) as folder:
+        told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        assert set(told["files"]) == {path.name for path in folder.iterdir()} - {"manifest.json"}
+        assert told["files"]["ivf.faiss"]["sha256"] == file_sha256(folder / "ivf.faiss")
+        assert f"| {about.indexes['ivf'].file} | nlist = 29, nprobe = 2: finds " in (
+            (folder / "README.md").read_text(encoding="utf-8")
+        )
