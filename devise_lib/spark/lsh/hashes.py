@@ -67,7 +67,11 @@ def read_hash(tables: Tables, model_id: str) -> StoredHash:
 
 
 def stored_or_new_hash(
-    tables: Tables, config: BuildSignatures, model_id: str, embeddings: DataFrame, photos: int
+    tables: Tables,
+    config: BuildSignatures,
+    model_id: str,
+    embeddings: DataFrame,
+    size: tuple[int, int],
 ) -> StoredHash:
     """Return the hash of a model: the one that is there if its keys are, or a new one.
 
@@ -78,7 +82,7 @@ def stored_or_new_hash(
         config: of the job.
         model_id: of the embeddings.
         embeddings: photo_id and embedding of the model, all of one length.
-        photos: their number.
+        size: the number of embeddings, and their length.
 
     Raises:
         InputError: a key does not go with the embeddings.
@@ -90,7 +94,7 @@ def stored_or_new_hash(
             return read_hash(tables, model_id)
         except InputError as error:
             print_line(f"{config.name}  makes a new hash: {error}")
-    made = _make(config, model_id, embeddings, photos, parameters)
+    made = _make(config, model_id, embeddings, size, parameters)
     store_files().write(f"{tables.work_dir}/{made.row['file']}", made.hash.to_bytes())
     frame = tables.spark.createDataFrame([made.row], HASHES)
     tables.overwrite("hashes", frame, where=f"model_id = '{model_id}'")
@@ -105,15 +109,20 @@ def prefix_bits(photos: int, bucket_size: int, bits: int) -> int:
 
 
 def _make(
-    config: BuildSignatures, model_id: str, embeddings: DataFrame, photos: int, parameters: str
+    config: BuildSignatures,
+    model_id: str,
+    embeddings: DataFrame,
+    size: tuple[int, int],
+    parameters: str,
 ) -> StoredHash:
-    sample = _sample(embeddings, config)
-    dimension = sample.shape[1]
+    photos, dimension = size
     prefix = prefix_bits(photos, config.bucket_size, config.bits)
     solved = config.tables or tables_for(config.target_cosine, config.target_recall, prefix)
-    fitted_to = sample if config.hash in FITTED else sample[:0]
+    sample = np.empty((0, dimension), np.float32)
+    if config.hash in FITTED:
+        sample = _sample(embeddings, config, dimension)
     try:
-        made = make_hash(config.hash, dimension, config.bits, solved, config.seed, fitted_to)
+        made = make_hash(config.hash, dimension, config.bits, solved, config.seed, sample)
     except ValueError as error:
         raise InputError(f"build_signatures: {error}") from error
     hash_id = f"{model_id}-{config.hash}-b{config.bits}-t{solved}-{_digest(made.to_bytes())}"
@@ -133,15 +142,13 @@ def _make(
     return StoredHash(made, row)
 
 
-def _sample(embeddings: DataFrame, config: BuildSignatures) -> NDArray[np.float32]:
-    """Return some embeddings (n, d) that the seed chooses; one for a hash that is not fitted."""
-    n = config.fit_photos if config.hash in FITTED else 1
+def _sample(embeddings: DataFrame, config: BuildSignatures, dimension: int) -> NDArray[np.float32]:
+    """Return `fit_photos` embeddings (n, d), or all if there are fewer, that the seed chooses."""
     by_seed = F.xxhash64("photo_id", F.lit(config.seed))
-    chosen = embeddings.orderBy(by_seed, "photo_id").limit(n).select("photo_id", "embedding")
-    table = chosen.toArrow().combine_chunks()
-    column = table["embedding"].combine_chunks()
-    dimension = len(column[0])
-    return take_in(table["photo_id"].combine_chunks(), column, dimension).vectors
+    ordered = embeddings.orderBy(by_seed, "photo_id").limit(config.fit_photos)
+    table = ordered.select("photo_id", "embedding").toArrow().combine_chunks()
+    columns = (table[name].combine_chunks() for name in ("photo_id", "embedding"))
+    return take_in(*columns, dimension).vectors
 
 
 def _row_of(tables: Tables, model_id: str) -> Row | None:

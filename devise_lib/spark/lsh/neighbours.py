@@ -19,7 +19,7 @@ from devise_lib.spark.tables.neighbours_table import replace_neighbours
 from devise_lib.spark.tables.query_tables import open_queries
 
 ROWS_AT_ONCE = 4_096  # of an Arrow batch
-SPARE = 10  # candidates that are ranked exactly, beyond twice those that are wanted
+SPARE = 5  # candidates beyond k, at least, that are ranked exactly
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def find_neighbours(
     least, most = how.k + 1, max(how.max_bucket, how.k + 1)
     made = searched.found_by.hash
     ranges = find_ranges(searched.photos, made, searched.number, least, most)
-    keep = 2 * how.k + SPARE
+    keep = how.k + max(SPARE, how.k // 2)
     join = Join(made.to_bytes(), ranges, most, keep, how.probes, how.seed)
     itself = queries is None and how.probes == 1
     asked = searched.photos if queries is None else queries

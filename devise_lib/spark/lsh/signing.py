@@ -62,8 +62,8 @@ def write_signatures(
     """
     versions = Versions.newest(tables)
     embeddings = embeddings_of(tables, model_id, versions)
-    photos, _ = require_dimension(embeddings, model_id)
-    made = stored_or_new_hash(tables, config, model_id, embeddings, photos)
+    photos, dimension = require_dimension(embeddings, model_id)
+    made = stored_or_new_hash(tables, config, model_id, embeddings, (photos, dimension))
     about = {"model_id": F.lit(model_id), "hash_id": F.lit(made.hash_id)}
     current = None
     if config.mode == "update":
