@@ -123,6 +123,9 @@ class FindNeighbours(ModelJobConfig):
     probes: PositiveInt = 1
     """The buckets per hash table that a query is looked up in, via "signatures": its own, and then
     those in which neighbours are most likely."""
+    keep_found: bool = False
+    """Whether the neighbours that an earlier run found for the same queries compete with the new
+    ones, via "signatures". With a hash of another `seed` each run then finds more."""
     recall_queries: Annotated[int, Field(ge=0, le=10_000)] = 200
     """The photos for which exact search tells the recall, via "signatures". 0 measures none."""
 

@@ -64,9 +64,7 @@ class Join:
 
 
 def find_candidates(queries: DataFrame, photos: DataFrame | None, join: Join) -> DataFrame:
-    """Return MERGED: the best candidates of each query.
-
-    A row without a query has the candidates of all queries of its block.
+    """Return MERGED: the keys of the best candidates of each query, and the query's block.
 
     Args:
         queries: key, photo_id, embedding.
@@ -248,13 +246,8 @@ def _merger(keep: int) -> Callable[[pa.Table], pa.Table]:
         queries, keys, _ = best_distinct(queries, lists.flatten().to_numpy(), scores, keep)
         own, starts = np.unique(queries, return_index=True)
         found = to_lists(keys, np.append(starts, len(keys)))
-        every = np.unique(keys)
-        of_block = to_lists(every, np.array([0, len(every)]))
-        names = pa.concat_arrays([pa.array(own), pa.array([None], pa.int64())])
-        block = pa.array(np.full(len(own) + 1, group["block"][0].as_py()))
-        return pa.table(
-            {"block": block, "query": names, "candidates": pa.concat_arrays([found, of_block])}
-        )
+        block = np.full(len(own), group["block"][0].as_py())
+        return pa.table({"block": block, "query": own, "candidates": found})
 
     return merge
 

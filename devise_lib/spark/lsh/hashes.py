@@ -147,8 +147,8 @@ def _sample(embeddings: DataFrame, config: BuildSignatures, dimension: int) -> N
     by_seed = F.xxhash64("photo_id", F.lit(config.seed))
     ordered = embeddings.orderBy(by_seed, "photo_id").limit(config.fit_photos)
     table = ordered.select("photo_id", "embedding").toArrow().combine_chunks()
-    columns = (table[name].combine_chunks() for name in ("photo_id", "embedding"))
-    return take_in(*columns, dimension).vectors
+    ids, vectors = table["photo_id"].combine_chunks(), table["embedding"].combine_chunks()
+    return take_in(ids, vectors, dimension).vectors
 
 
 def _row_of(tables: Tables, model_id: str) -> Row | None:

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from devise_lib.config.search import FindNeighbours
 from devise_lib.errors import InputError
 from devise_lib.spark.lsh.candidates import Join, add_key, compared, find_candidates
 from devise_lib.spark.lsh.code_ranges import find_ranges
 from devise_lib.spark.lsh.hashes import StoredHash, read_hash
-from devise_lib.spark.lsh.ranking import rank_candidates
+from devise_lib.spark.lsh.ranking import rank_candidates, with_found
 from devise_lib.spark.lsh.recall import measure_recall
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.spark.tables.caching import Persist, PersistScope
@@ -91,7 +92,11 @@ def write_by_signatures(
         if config.queries and not number:
             raise InputError(f"find_neighbours.queries: {config.queries} has no row")
         how = SearchSettings(config.k, config.max_bucket, config.probes, config.seed)
-        ranked, work = find_neighbours(queries, searched, how, persist)
+        found = None
+        if config.keep_found and tables.exists("neighbours"):
+            before = tables.of_model("neighbours", model_id)
+            found = before.where(F.col("query_set").eqNullSafe(F.lit(query_set or None)))
+        ranked, work = find_neighbours(queries, searched, how, persist, found)
         of = (kind, number)
         rows = replace_neighbours(tables, ranked, model_id, found_by.hash_id, query_set, of)
         recall = None
@@ -103,7 +108,11 @@ def write_by_signatures(
 
 
 def find_neighbours(
-    queries: DataFrame | None, searched: Searched, how: SearchSettings, persist: Persist
+    queries: DataFrame | None,
+    searched: Searched,
+    how: SearchSettings,
+    persist: Persist,
+    found: DataFrame | None = None,
 ) -> tuple[DataFrame, dict[str, int]]:
     """Find the k nearest photos that share the beginning of a code with each query.
 
@@ -114,6 +123,7 @@ def find_neighbours(
         searched: the photos.
         how: they are found.
         persist: keeps the candidates until the rows are read.
+        found: photo_id and neighbour_id of an earlier run, which compete; None for none.
 
     Returns:
         photo_id, neighbour_id, rank, score; and what was compared, if the queries are the photos.
@@ -126,5 +136,7 @@ def find_neighbours(
     itself = queries is None and how.probes == 1
     asked = searched.photos if queries is None else queries
     merged = find_candidates(asked, None if itself else searched.photos, join)
+    if found is not None:
+        merged = with_found(merged, found)
     ranked = rank_candidates(merged, asked, searched.photos, how.k, persist)
     return ranked, compared(ranges, most) if itself else {}

@@ -38,16 +38,32 @@ def rank_candidates(
         persist: keeps `merged`, which is read three times.
     """
     merged = persist(merged)
-    asked = merged.where("query IS NOT NULL")
     # A name of its own, because both sides of the cogroup come from `merged`.
     block = F.col("block").alias("in_block")
-    needed = merged.where("query IS NULL").select(block, F.explode("candidates").alias("key"))
+    needed = merged.select(block, F.explode("candidates").alias("key")).distinct()
     columns = ("in_block", "key", "photo_id", "embedding")
-    of_queries = asked.select(block, F.col("query").alias("key")).join(queries, "key")
+    of_queries = merged.select(block, F.col("query").alias("key")).join(queries, "key")
     offered = needed.join(photos, "key").select(*columns, F.lit(False).alias("is_query"))
     vectors = of_queries.select(*columns, F.lit(True).alias("is_query")).unionByName(offered)
-    both = asked.groupBy("block").cogroup(vectors.groupBy("in_block"))
+    both = merged.groupBy("block").cogroup(vectors.groupBy("in_block"))
     return both.applyInArrow(_ranker(k), RANKED)
+
+
+def with_found(merged: DataFrame, found: DataFrame) -> DataFrame:
+    """Return the candidates together with the neighbours that an earlier run found.
+
+    Args:
+        merged: of `candidates.find_candidates`.
+        found: photo_id, neighbour_id.
+    """
+    keys = found.select(
+        F.xxhash64("photo_id").alias("query"), F.xxhash64("neighbour_id").alias("neighbour")
+    )
+    lists = keys.groupBy("query").agg(F.collect_list("neighbour").alias("found"))
+    before = F.coalesce("found", F.array().cast("array<bigint>"))
+    return merged.join(lists, "query", "left").select(
+        "block", "query", F.array_union("candidates", before).alias("candidates")
+    )
 
 
 def _ranker(k: int) -> Callable[[pa.Table, pa.Table], pa.Table]:

@@ -31,16 +31,19 @@ def as_photos(spark, vectors, ids=None):
     return add_key(frame).select("key", "photo_id", "embedding").repartition(3)
 
 
-def stored(tables=4, bits=20, kind="hyperplanes"):
-    made = make_hash(kind, D, bits, tables, 1, VECTORS)
+def stored(tables=4, seed=1):
+    made = make_hash("hyperplanes", D, 20, tables, seed, VECTORS)
     return StoredHash(made, {"hash_id": "test", "prefix_bits": 4})
 
 
-def search(photos, n, queries=None, tables=4, k=K, max_bucket=40, probes=1):
+def search(photos, n, queries=None, tables=4, k=K, max_bucket=40, probes=1, seed=1, found=None):
     """The neighbours by photo_id, as (id, score) in the order of their ranks; and the work."""
-    searched, how = Searched(photos, n, stored(tables)), SearchSettings(k, max_bucket, probes, 0)
+    searched, how = (
+        Searched(photos, n, stored(tables, seed)),
+        SearchSettings(k, max_bucket, probes, 0),
+    )
     with PersistScope() as persist:
-        ranked, work = find_neighbours(queries, searched, how, persist)
+        ranked, work = find_neighbours(queries, searched, how, persist, found)
         rows = sorted(ranked.collect(), key=lambda row: (row["photo_id"], row["rank"]))
     found = {}
     for row in rows:
@@ -143,6 +146,19 @@ def test_queries_of_a_table_get_k_photos_and_more_probes_find_more(spark, photos
     assert recalls[1] > recalls[0] + 0.1
 
 
+def test_neighbours_of_an_earlier_run_compete_with_those_of_another_hash(spark, photos):
+    first, _ = search(photos, N, tables=1)
+    rows = [(name, other) for name, mine in first.items() for other, _ in mine]
+    gone = [(name, "gone") for name in names(5)]  # a photo that is there no more
+    found = spark.createDataFrame(rows + gone, "photo_id string, neighbour_id string")
+    both, _ = search(photos, N, tables=1, seed=2, found=found)
+    alone, _ = search(photos, N, tables=1, seed=2)
+    assert recall(both, EXACT) > max(recall(first, EXACT), recall(alone, EXACT)) + 0.05
+    for name, mine in both.items():
+        every = {**dict(first[name]), **dict(alone[name])}
+        assert mine == sorted(every.items(), key=lambda each: (-each[1], each[0]))[:K]
+
+
 def test_photos_whose_ids_have_one_key_are_all_compared(spark):
     """A hash of 64 bits may give two ids of 100 million one key. Here all pairs have one."""
     vectors = clustered(20, D, 2)
@@ -152,7 +168,7 @@ def test_photos_whose_ids_have_one_key_are_all_compared(spark):
     ]
     photos = spark.createDataFrame(rows, "key bigint, photo_id string, embedding array<float>")
     every = list(range(10))
-    lists = [(7, key, every) for key in every] + [(7, None, every)]
+    lists = [(7, key, every) for key in every]
     merged = spark.createDataFrame(lists, "block bigint, query bigint, candidates array<bigint>")
     with PersistScope() as persist:
         ranked = rank_candidates(merged, photos, photos, 3, persist).collect()
