@@ -47,8 +47,8 @@ from jobs import build_index, build_signatures, find_neighbours  # noqa: E402
 
 WAYS = ("signatures", "index", "mllib")
 ASKED = 1_000  # photos whose recall is measured
-JOINED = 5_000  # photos that MLlib joins with all others; it takes hours for all
-MLLIB_TABLES, MLLIB_LENGTHS = 5, (0.5, 0.6, 0.7, 0.8)  # hash tables, and lengths of buckets
+MLLIB_TABLES = 5
+MLLIB_LENGTH = 0.03  # of a bucket: its recall is then near that of our signatures
 
 
 def main() -> None:
@@ -124,9 +124,9 @@ def run_one(way: str, work: Path, settings: list[str]) -> dict[str, Any]:
     tracking.find_registered = lambda *_: SimpleNamespace(model_id=MODEL)  # type: ignore[assignment]
     tables = Tables.of(spark, config)
     tables.read("embeddings").count()  # The session and the table are warm.
-    if way == "mllib":
-        return by_mllib(spark, tables)
     given = dict(each.split("=", 1) for each in settings)
+    if way == "mllib":
+        return by_mllib(spark, tables, given)
     common = {"work_dir": str(work), "tracking_uri": config.tracking_uri}
     of = {
         t: {k: v for k, v in given.items() if k in t.model_fields}
@@ -164,24 +164,26 @@ def neighbours_of_the_first(work: Path) -> dict[str, list[str]]:
     return found
 
 
-def by_mllib(spark: SparkSession, tables: Tables) -> dict[str, Any]:
-    """Joins the first JOINED photos with all; the time is scaled to all photos in `about` alone."""
+def by_mllib(spark: SparkSession, tables: Tables, given: dict[str, str]) -> dict[str, Any]:
+    """Joins the first ASKED photos with all others, since a join of all takes hours.
+
+    `about` has the time that all would take, if each took as long.
+    """
     rows = tables.read("embeddings").select("photo_id", array_to_vector("embedding").alias("v"))
     rows = rows.cache()
     n = rows.count()
-    names = spark.createDataFrame([(photo_id(row),) for row in range(JOINED)], "photo_id string")
+    names = spark.createDataFrame([(photo_id(row),) for row in range(ASKED)], "photo_id string")
     some = rows.join(F.broadcast(names), "photo_id").cache()
     some.count()
-    distance = nearest_distance(tables)
-    length = float(np.median(distance)) * 2
+    length = float(given.get("length", MLLIB_LENGTH))
     started = time.perf_counter()
     lsh = BucketedRandomProjectionLSH(
         inputCol="v", outputCol="h", bucketLength=length, numHashTables=MLLIB_TABLES, seed=0
     )
     model = lsh.fit(rows)
     hashed = time.perf_counter()
-    # The threshold is the distance within which 10 neighbours of most photos lie.
-    pairs = model.approxSimilarityJoin(some, rows, float(np.quantile(distance, 0.9)), "far")
+    within = float(np.quantile(nearest_distance(tables), 0.9))  # 10 neighbours of most photos
+    pairs = model.approxSimilarityJoin(some, rows, within, "far")
     best = (
         pairs.select(
             F.col("datasetA.photo_id").alias("a"), F.col("datasetB.photo_id").alias("b"), "far"
@@ -200,9 +202,9 @@ def by_mllib(spark: SparkSession, tables: Tables) -> dict[str, Any]:
         "search_s": searched - hashed,
         "bytes": 0,
         "about": {
-            "joined": JOINED,
+            "joined": ASKED,
             "bucket length": round(length, 3),
-            "for all, s": round((searched - hashed) * n / JOINED),
+            "for all, s": round((searched - hashed) * n / ASKED),
         },
         "found": {row["a"]: [each["b"] for each in row["best"]] for row in found},
     }

@@ -2,10 +2,11 @@
 
 python benchmarks/index_data.py KIND N FOLDER
 
-KIND is `clustered`, `even` or `real`. FOLDER gets KIND.npy with N + QUERIES vectors, in random order,
-of 128 float32 numbers each. The first QUERIES of them are queries, and are in no index. A smaller data set
-is the beginning of a larger one. FOLDER/KIND-N gets vectors.npy, queries.npy, truth.npy (the rows
-of the 10 nearest vectors of each query), and a folder `vectors` that holds vectors.npy alone.
+KIND is `clustered`, `even` or `real`. FOLDER gets KIND.npy with N + QUERIES vectors in random
+order, of 128 float32 numbers each. The first QUERIES of them are queries, and are in no index. A
+smaller data set is the beginning of a larger one. FOLDER/KIND-N gets vectors.npy, queries.npy,
+truth.npy (the rows of the 10 nearest vectors of each query), and a folder `vectors` that holds
+vectors.npy alone.
 """
 
 import io
