@@ -6,6 +6,7 @@ PAIRS random pairs of 128 numbers have each cosine, and each of HASHES hashes ha
 The error is two standard errors of the mean over hashes, since all pairs of a hash share planes.
 """
 
+import argparse
 import math
 import sys
 from pathlib import Path
@@ -25,7 +26,11 @@ COSINES = (0.99, 0.95, 0.9, 0.8)
 
 
 def main() -> None:
-    pairs, hashes = ([int(word) for word in sys.argv[1:]] + [2_000, 10])[:2]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pairs", nargs="?", type=int, default=2_000)
+    parser.add_argument("hashes", nargs="?", type=int, default=10)
+    args = parser.parse_args()
+    pairs, hashes = args.pairs, args.hashes
     print("| bits | tables |" + "".join(f" {c}: measured, promised |" for c in COSINES))
     print("|---|---|" + "---|" * len(COSINES))
     for bits, tables in SIZES:

@@ -32,7 +32,7 @@ def run(spark: SparkSession, config: BuildSignatures) -> dict[str, int]:
     tracking.log_params({"model_id": model_id, "hash_id": made.hash_id})
     tracking.log_metrics(
         {
-            "meet_probability": float(str(made.row["meet_probability"])),
+            **made.promise(),
             "largest_share": max((each.largest_share for each in statistics), default=0.0),
             "entropy": min((each.entropy for each in statistics), default=0.0),
         }

@@ -100,8 +100,8 @@ class FindNeighbours(ModelJobConfig):
     name = "find_neighbours"
     needs = ("build_index", "build_signatures")
     via: Literal["index", "signatures"] = "index"
-    """How neighbours are found: by the index, or among photos whose codes in SIGNATURES begin
-    alike."""
+    """How neighbours are found: by the index, or among photos whose codes begin alike, by the hash
+    of build_signatures."""
     k: PositiveInt = 10
     """The number of neighbours per photo."""
     queries: str = ""
@@ -118,16 +118,18 @@ class FindNeighbours(ModelJobConfig):
     """Where the index is searched, via "index" without `among`. "auto" takes the GPU that Spark
     gives a task (`spark.task.resource.gpu.amount`), if FAISS has that kind of index there."""
     max_bucket: Annotated[int, Field(ge=2)] = 500
-    """The most photos of one bucket with which a photo is compared, via "signatures". Buckets are
-    prefixes of codes, as long as this number wants."""
+    """The most photos of one bucket with which a photo is compared, about, via "signatures". It is
+    `k` + 1 at least. Buckets are prefixes of codes, as long as this number wants."""
     probes: PositiveInt = 1
     """The buckets per hash table that a query is looked up in, via "signatures": its own, and then
-    those in which neighbours are most likely."""
+    those in which neighbours are most likely. Each costs a query some 0.1 ms per table, which is
+    much for all photos."""
     keep_found: bool = False
     """Whether the neighbours that an earlier run found for the same queries compete with the new
     ones, via "signatures". With a hash of another `seed` each run then finds more."""
     recall_queries: Annotated[int, Field(ge=0, le=10_000)] = 200
-    """The photos for which exact search tells the recall, via "signatures". 0 measures none."""
+    """The photos for which exact search tells the recall, via "signatures", where all photos are
+    searched among all. 0 measures none."""
 
 
 class FindDuplicates(ModelJobConfig):

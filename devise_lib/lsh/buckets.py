@@ -8,6 +8,8 @@ LEAST_BALANCE = 0.1  # the share of ones or zeros in a bit, below which it tells
 LEAST_ENTROPY = 0.6  # of the bits; a hash of 14 bits with constant ones had 0.48, a good one 0.70
 MOST_SHARE = 0.02  # of the vectors with which one is compared per table
 
+REMEDIES = ("hyperplanes", "centred", "median", "pca")  # in the order to try them
+
 
 @dataclass(frozen=True)
 class TableStatistics:
@@ -56,32 +58,25 @@ def advise(tables: Sequence[TableStatistics], kind: str) -> list[str]:
     share = max(table.expected_candidates / table.photos for table in tables)
     found = []
     if constant:
-        lead = (
-            "the vectors lie in a cone" if kind == "hyperplanes" else "the sample was another one"
-        )
+        cone = ", probably because they lie in a cone" if kind == "hyperplanes" else ""
         found.append(
             f"{constant} of {len(bits)} bits are the same for over {1 - LEAST_BALANCE:.0%} of the "
-            f"photos, probably because {lead}: {_remedy(kind, ('centred', 'median'))}"
+            f"photos{cone}: {_remedy(kind)}"
         )
     if entropy < LEAST_ENTROPY:
-        found.append(
-            f"buckets have {entropy:.0%} of the entropy that is possible: "
-            f"{_remedy(kind, ('centred', 'median', 'pca'))}"
-        )
+        found.append(f"buckets have {entropy:.0%} of the possible entropy: {_remedy(kind)}")
     elif share > MOST_SHARE and tables[0].bits >= -math.log2(MOST_SHARE):
         found.append(
-            f"a photo shares its bucket with {share:.1%} of all photos in a table: "
-            f"{_remedy(kind, ('median', 'pca'))}"
+            f"a photo shares its bucket with {share:.1%} of all photos in a table: {_remedy(kind)}"
         )
     return found
 
 
-def _remedy(kind: str, order: tuple[str, ...]) -> str:
-    """Returns what to try next, in an order of remedies, for a hash of a kind."""
-    untried = order[order.index(kind) + 1 :] if kind in order else order
-    if kind in ("pca", "itq") or not untried:
-        return (
-            "the photos form clusters that no hyperplanes even out; find_neighbours goes deeper "
-            "there by itself, and the index of build_index is the other way"
-        )
-    return f'try build_signatures.hash = "{untried[0]}"'
+def _remedy(kind: str) -> str:
+    """Returns what to try next for a hash of a kind."""
+    if kind in REMEDIES[:-1]:
+        return f'try build_signatures.hash = "{REMEDIES[REMEDIES.index(kind) + 1]}"'
+    return (
+        "the photos form clusters that no hyperplanes even out; find_neighbours goes deeper there "
+        "by itself, and the index of build_index is the other way"
+    )

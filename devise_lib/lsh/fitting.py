@@ -23,6 +23,7 @@ from devise_lib.numerics.vectors import FloatArray
 
 FITTED: tuple[HashKind, ...] = ("centred", "median", "pca", "itq")  # want a sample
 ITQ_ROUNDS = 50
+BELOW = 1e-9  # far above the last bits of a sum, and far below what tells two photos
 
 
 def make_hash(
@@ -62,7 +63,10 @@ def make_hash(
     else:
         planes = random_planes(rng, tables, bits, dimension)
     normals = planes.reshape(-1, dimension).astype(np.float64)
-    thresholds = _medians(wide @ normals.T) if kind == "median" else normals @ wide.mean(axis=0)
+    if kind == "median":
+        thresholds = _medians(wide @ normals.T)
+    else:  # Just below, since vectors that are all the mean would lie at the threshold itself.
+        thresholds = normals @ wide.mean(axis=0) - BELOW
     return Hash(planes, thresholds.reshape(tables, bits), signature_planes)
 
 

@@ -5,10 +5,14 @@ other side of those planes that are close to the query.
 """
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+
+TRIES = 64  # codes that are tried for each range that is wanted
 
 
 def flip_sets(costs: NDArray[np.float64]) -> Iterator[tuple[tuple[int, ...], float]]:
@@ -39,24 +43,41 @@ def flip_sets(costs: NDArray[np.float64]) -> Iterator[tuple[tuple[int, ...], flo
             heapq.heappush(heap, (cost + more, (*places, following)))
 
 
-def probe_codes(margins: NDArray[np.float64], probes: int) -> NDArray[np.int64]:
-    """Returns the codes to look up for one query in one table, the most promising first.
+def probe_codes(margins: NDArray[np.float64]) -> Iterator[int]:
+    """Yields the codes to look up for one query in one table, the most promising first.
 
-    The cost of a flipped bit is the square of its margin.
+    The first is the query's own code. The cost of a flipped bit is the square of its margin.
 
     Args:
         margins: (bits,), of `Hash.margins`.
-        probes: the number of codes, at least 1.
-
-    Returns:
-        (min(probes, 2^bits),); the first is the query's own code.
     """
     bits = len(margins)
-    values = np.int64(1) << np.arange(bits - 1, -1, -1, dtype=np.int64)
-    own = int((margins > 0) @ values)
-    found = []
+    values = [1 << (bits - 1 - bit) for bit in range(bits)]
+    own = sum(value for value, margin in zip(values, margins.tolist(), strict=True) if margin > 0)
     for flipped, _ in flip_sets(margins**2):
-        found.append(own ^ sum(int(values[bit]) for bit in flipped))
-        if len(found) == probes:
+        yield own ^ sum(values[bit] for bit in flipped)
+
+
+def probe_ranges(
+    starts: NDArray[np.int64], margins: NDArray[np.float64], probes: int
+) -> NDArray[np.int64]:
+    """Returns the ranges of codes to look up for one query in one table, rising.
+
+    Codes come in the order of `probe_codes`. Many of them lie in a range that another one has led
+    to, so more are tried until there are enough ranges, or TRIES for each.
+
+    Args:
+        starts: the first code of each range, rising, as `ranges.code_ranges` returns them.
+        margins: (bits,), of `Hash.margins`.
+        probes: the number of ranges, at least 1.
+
+    Returns:
+        At most `probes` numbers of ranges; that of the query's own code is among them.
+    """
+    found: set[int] = set()
+    wanted = min(probes, len(starts))
+    for code in islice(probe_codes(margins), TRIES * probes):
+        found.add(bisect_right(starts, code) - 1)
+        if len(found) == wanted:
             break
-    return np.array(found, np.int64)
+    return np.array(sorted(found), np.int64)

@@ -168,7 +168,7 @@ def test_neighbours_by_signatures_are_the_near_ones(signed, workplace):
     assert {row["source"] for row in rows} == {made["hash_id"]}
     assert finding.rows["neighbours"] == 10 * N
     assert finding.rows["photos"] == N
-    assert N * 6 * 11 < finding.rows["candidates scored"] < N * 6 * (60 + 2 * 11)
+    assert N * 6 * 11 < finding.rows["candidates scored"] <= N * 6 * (60 + 2 * 11)
     workplace.configure(FindNeighbours)  # connects to the store
     recall = mlflow.get_run(finding.run_id).data.metrics["recall_at_10"]
     assert recall == pytest.approx(found_share(rows, EXACT), abs=0.05)  # of 200 photos
@@ -205,6 +205,16 @@ def test_each_model_has_rows_of_its_own_and_a_second_run_replaces_them(spark, si
         execute(spark, find_duplicates.run, same)
     wanted = {"signatures": (N, 40), "hashes": (1, 1), "neighbours": (3 * N, 120)}
     wanted |= {"bucket_statistics": (2, 2)}
+    before: dict = {}
+    for row in sorted(read_rows(find.work_dir, "neighbours"), key=lambda row: row["rank"]):
+        before.setdefault(row["photo_id"], []).append(row["score"])
+    again = {"via": "signatures", "k": 3, "keep_found": True, "seed": 7}
+    execute(spark, build_signatures.run, workplace.configure(BuildSignatures, tables=1, seed=7))
+    execute(spark, find_neighbours.run, workplace.configure(FindNeighbours, **again))
+    for row in read_rows(find.work_dir, "neighbours"):
+        if row["model_id"] == MODEL:  # No photo has a worse neighbour than before.
+            assert row["score"] >= before[row["photo_id"]][row["rank"] - 1] - 1e-6
+    execute(spark, build_signatures.run, sign)
     for name, rows in wanted.items():
         counts = Counter(row["model_id"] for row in read_rows(find.work_dir, name))
         assert counts == dict(zip((MODEL, "devise-v2"), rows, strict=True))
@@ -224,13 +234,19 @@ def test_a_table_of_queries_and_a_condition_by_signatures(spark, signed, workpla
     )
     Tables.of(spark, find).overwrite("photos", spark.createDataFrame(photos, PHOTOS))
     found = execute(spark, find_neighbours.run, find)
-    assert found.rows == {"neighbours": 80, "queries": 20}
+    assert found.rows.items() >= {"neighbours": 80, "queries": 20}.items()
     rows = [row for row in read_rows(find.work_dir, "neighbours") if row["query_set"]]
     assert {row["neighbour_id"] for row in rows} <= set(names(N)[1::2])
     cosines = VECTORS[:20].astype(float) @ VECTORS[1::2].astype(float).T
     best = {f"q{i}": names(N)[1::2][place] for i, place in enumerate(cosines.argmax(axis=1))}
     firsts = {row["photo_id"]: row["neighbour_id"] for row in rows if row["rank"] == 1}
     assert sum(firsts[name] == other for name, other in best.items()) >= 19
+    none = workplace.configure(FindNeighbours, via="signatures", among="owner = 'nobody'")
+    rows = execute(spark, find_neighbours.run, none).rows
+    assert (rows["neighbours"], rows["photos without a neighbour"]) == (0, N)
+    wrong = workplace.configure(FindNeighbours, via="signatures", among="cast(owner AS int) = 1")
+    with pytest.raises(InputError, match=r"cannot be computed .*CAST_INVALID_INPUT"):
+        execute(spark, find_neighbours.run, wrong)
     wrong = workplace.configure(FindNeighbours, via="signatures", among="colour = 1")
     with pytest.raises(InputError, match="which is no condition on columns of PHOTOS"):
         execute(spark, find_neighbours.run, wrong)

@@ -4,7 +4,8 @@ from devise_lib.lsh.buckets import TableStatistics, advise
 
 GOOD = TableStatistics(200_000, 14, 7_018, 6_000, 771, 10.14, [0.5] * 14)
 RAW = TableStatistics(200_000, 14, 942, 14_800, 4_094, 6.78, [0.5] * 8 + [0.99] * 6)
-CENTRED = TableStatistics(200_000, 14, 7_810, 20_800, 4_200, 9.59, [0.5] * 14)
+CENTRED = TableStatistics(200_000, 14, 7_810, 20_800, 2_831, 9.59, [0.5] * 14)
+WIDE = TableStatistics(200_000, 14, 7_810, 20_800, 4_200, 9.59, [0.5] * 14)
 
 
 @pytest.mark.parametrize(
@@ -12,10 +13,12 @@ CENTRED = TableStatistics(200_000, 14, 7_810, 20_800, 4_200, 9.59, [0.5] * 14)
     [
         ([GOOD, GOOD], "pca", []),
         ([GOOD, RAW], "hyperplanes", ["6 of 28 bits are the same", 'hash = "centred"']),
-        ([RAW], "hyperplanes", ["6 of 14 bits", "48% of the entropy"]),
+        ([RAW], "hyperplanes", ["6 of 14 bits", "48% of the possible entropy"]),
         ([RAW], "centred", ['hash = "median"', 'hash = "median"']),
         ([RAW], "pca", ["clusters that no hyperplanes", "clusters that no hyperplanes"]),
-        ([CENTRED], "median", ["with 2.1% of all photos", 'hash = "pca"']),
+        ([CENTRED], "centred", []),
+        ([WIDE], "hyperplanes", ["with 2.1% of all photos", 'hash = "centred"']),
+        ([WIDE], "median", ['hash = "pca"']),
     ],
 )
 def test_what_is_wrong_is_told_with_its_remedy(tables, kind, said):

@@ -62,6 +62,13 @@ def test_no_vector_of_the_sample_lies_at_a_threshold():
     assert np.abs(made.margins(sample)).min() > 1e-9
 
 
+@pytest.mark.parametrize("kind", FITTED)
+def test_equal_vectors_have_one_code_alone_and_in_a_batch(kind):
+    vectors = np.tile(in_a_cone(1, 8), (500, 1))
+    made = make_hash(kind, 8, 8, 3, 0, vectors)
+    assert (made.codes(vectors) == made.codes(vectors[:1])).all()
+
+
 def test_thresholds_of_the_other_kinds_are_those_of_the_mean():
     sample = in_a_cone(300, 8)
     for kind in ("centred", "pca", "itq"):

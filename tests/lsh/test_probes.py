@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from devise_lib.lsh.hashing import codes_of
-from devise_lib.lsh.probes import flip_sets, probe_codes
+from devise_lib.lsh.probes import flip_sets, probe_codes, probe_ranges
 
 
 def costs_of(values, sets):
@@ -34,16 +34,39 @@ def test_sets_come_in_the_order_of_brute_force_and_none_comes_twice(values):
     arrays(
         np.float64, st.integers(1, 6), elements=st.floats(-2, 2).filter(lambda m: abs(m) > 0.01)
     ),
-    st.integers(1, 70),
 )
-def test_probes_are_codes_by_the_squares_of_the_margins_of_flipped_bits(margins, probes):
-    found = probe_codes(margins, probes)
+def test_probes_are_codes_by_the_squares_of_the_margins_of_flipped_bits(margins):
+    found = list(probe_codes(margins))
     bits = len(margins)
     own = int(codes_of(margins[None, None])[0, 0])
     cost = {
         code: sum(m**2 for i, m in enumerate(margins) if (code ^ own) >> (bits - 1 - i) & 1)
         for code in range(2**bits)
     }
-    assert len(found) == len(set(found.tolist())) == min(probes, 2**bits)
+    assert sorted(found) == list(range(2**bits))
     assert found[0] == own
-    np.testing.assert_allclose([cost[c] for c in found.tolist()], sorted(cost.values())[:probes])
+    np.testing.assert_allclose([cost[code] for code in found], sorted(cost.values()))
+
+
+@given(
+    arrays(np.float64, 6, elements=st.floats(0.01, 2) | st.floats(-2, -0.01)),
+    st.sets(st.integers(1, 63), max_size=12),
+    st.integers(1, 14),
+)
+def test_as_many_ranges_are_probed_as_are_wanted_the_most_promising_ones(margins, cuts, probes):
+    starts = np.array([0, *sorted(cuts)])
+    found = probe_ranges(starts, margins, probes).tolist()
+    wanted: list[int] = []
+    for code in probe_codes(margins):
+        at = int(np.searchsorted(starts, code, side="right")) - 1
+        if at not in wanted and len(wanted) < probes:
+            wanted.append(at)
+    assert found == sorted(wanted)
+    assert len(found) == min(probes, len(starts))
+
+
+def test_no_more_codes_are_tried_than_some_per_range():
+    """Three bits are far, so all near codes are in one range of the 2^20."""
+    margins = np.array([9.0, 9.0, 9.0, *[0.01] * 17])
+    starts = np.arange(8) << 17
+    assert probe_ranges(starts, margins, 2).tolist() == [7]

@@ -13,19 +13,19 @@ spread over several tasks.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark import Broadcast
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.index.building.intake import take_in
 from devise_lib.lsh.hashing import Hash, codes_of
 from devise_lib.lsh.matching import Members, best_distinct, compact, mixed, nearest
-from devise_lib.lsh.probes import probe_codes
+from devise_lib.lsh.probes import probe_ranges
 from devise_lib.spark.lsh.code_ranges import CodeRanges
 from devise_lib.spark.tables.vector_columns import binary_to_rows, rows_to_binary, to_lists
 
@@ -39,7 +39,8 @@ MERGED = "block bigint, query bigint, candidates array<bigint>"
 HEAVY = 8  # times `most`: queries of a range that one task compares
 BLOCK_QUERIES = 2_000  # whose candidates one task ranks, about
 PART_BITS = 20
-CAPPED = 6.0  # standard deviations by which more candidates are sent than the sample takes
+# More candidates are sent than the sample takes: so many standard deviations, and so many more.
+DEVIATIONS, MORE = 6.0, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class Join:
         most: candidates of a query per table.
         keep: candidates of a query that are kept.
         probes: ranges per table that a query is looked up in, at most.
-        seed: of the samples of candidates.
+        seed: of the samples of candidates; each table has samples of its own.
     """
 
     content: bytes
@@ -85,10 +86,10 @@ def find_candidates(queries: DataFrame, photos: DataFrame | None, join: Join) ->
 
 
 def compared(ranges: CodeRanges, most: int) -> dict[str, int]:
-    """Return what a join of all photos with each other costs: pairs compared, ranges sampled."""
-    sizes = np.concatenate(ranges.sizes)
+    """Return what a join costs, without further probes: pairs compared, ranges sampled."""
+    sizes, asked = np.concatenate(ranges.sizes), np.concatenate(ranges.asked)
     return {
-        "candidates scored": int((sizes * np.minimum(sizes, most)).sum()),
+        "candidates scored": int((asked * np.minimum(sizes, most)).sum()),
         "buckets": len(sizes),
         "buckets capped": int((sizes > most).sum()),
     }
@@ -122,7 +123,7 @@ def _placed(
     margins = here.margins(vectors)
     prefixes = codes_of(margins) >> (here.bits - ranges.bits)
     first = ranges.of(0, prefixes[:, 0])
-    block = _blocks(first, ranges.sizes[0], keys, join)
+    block = _blocks(first, keys, join)
     every = np.arange(len(keys))
     for table in range(here.tables):
         own = ranges.of(table, prefixes[:, table])
@@ -130,16 +131,17 @@ def _placed(
             rows, found = _probed(join, table, margins[:, table, : ranges.bits])
         else:
             rows, found = every, own
-        parts = -(-ranges.sizes[table] // (HEAVY * join.most))  # per range
+        seed, sizes = join.seed + table, ranges.sizes[table]
+        parts = -(-np.maximum(sizes, ranges.asked[table]) // (HEAVY * join.most))  # per range
         pieces = []  # rows, range, part, is_query, is_candidate
         light = parts[found] <= 1
         if is_query:
-            part = mixed(keys[rows], join.seed) % np.maximum(parts[found], 1).astype(np.uint64)
-            both = light & is_candidate & (found == own[rows])
+            part = mixed(keys[rows], seed) % np.maximum(parts[found], 1).astype(np.uint64)
+            both = light & is_candidate
             pieces.append((rows, found, part.astype(np.int32), np.ones_like(both), both))
         if is_candidate:
             alone = parts[own] > 1 if is_query else np.ones(len(own), np.bool_)
-            chosen = alone & _may_be_sampled(keys, ranges.sizes[table][own], join)
+            chosen = alone & _may_be_sampled(keys, sizes[own], join.most, seed)
             copies_of = np.where(chosen, np.maximum(parts[own], 1), 0)
             again = np.repeat(every, copies_of)
             part = np.arange(len(again)) - np.repeat(np.cumsum(copies_of) - copies_of, copies_of)
@@ -157,15 +159,19 @@ def _placed(
         yield pa.RecordBatch.from_arrays([*map(pa.array, columns), *packed], names=names)
 
 
-def _blocks(
-    first: NDArray[np.int64], sizes: NDArray[np.int64], keys: NDArray[np.int64], join: Join
-) -> NDArray[np.int64]:
+def _blocks(first: NDArray[np.int64], keys: NDArray[np.int64], join: Join) -> NDArray[np.int64]:
     """Returns the block of each query: neighbouring ranges of the first table, or a part of one.
 
     Queries of a block are near each other, so they have many candidates in common.
+
+    Args:
+        first: the range of each query in the first table.
+        keys: of the queries.
+        join: with the number of queries in each range.
     """
-    together = max(1, BLOCK_QUERIES // join.most)
-    parts = np.maximum(-(-sizes[first] // BLOCK_QUERIES), 1).astype(np.uint64)
+    asked = join.ranges.asked[0]
+    together = max(1, BLOCK_QUERIES // max(join.most, int(np.median(asked))))
+    parts = np.maximum(-(-asked[first] // BLOCK_QUERIES), 1).astype(np.uint64)
     part = (mixed(keys, join.seed + 1) % parts).astype(np.int64)
     return ((first // together) << PART_BITS) | part
 
@@ -176,18 +182,18 @@ def _probed(
     """Returns the rows of queries and the ranges that they are looked up in, each pair once."""
     rows, found = [], []
     for row, margin in enumerate(margins):
-        each = np.unique(join.ranges.of(table, probe_codes(margin, join.probes)))
+        each = probe_ranges(join.ranges.starts[table], margin, join.probes)
         rows.append(np.full(len(each), row))
         found.append(each)
     return np.concatenate(rows), np.concatenate(found)
 
 
 def _may_be_sampled(
-    keys: NDArray[np.int64], sizes: NDArray[np.int64], join: Join
+    keys: NDArray[np.int64], sizes: NDArray[np.int64], most: int, seed: int
 ) -> NDArray[np.bool_]:
     """Returns which photos of ranges of these sizes may be in the sample of candidates."""
-    wanted = (join.most + CAPPED * math.sqrt(join.most)) / sizes
-    return mixed(keys, join.seed) < np.minimum(wanted, 1.0) * float(2**64)
+    wanted = (most + DEVIATIONS * math.sqrt(most) + MORE) / sizes
+    return mixed(keys, seed) < np.minimum(wanted, 1.0) * float(2**64)
 
 
 def _matcher(shared: Broadcast[Join]) -> Callable[[Batches], Batches]:
@@ -201,7 +207,8 @@ def _matcher(shared: Broadcast[Join]) -> Callable[[Batches], Batches]:
             )
             asks, offers = group["is_query"].to_numpy(), group["is_candidate"].to_numpy()
             queries = members.take(asks)
-            candidates = members.take(offers).sample(join.most, join.seed)
+            seed = join.seed + group["table"][0].as_py()
+            candidates = members.take(offers).sample(join.most, seed)
             places, keys, scores = nearest(queries, candidates, join.keep)
             ends = np.searchsorted(places, np.arange(len(queries.keys) + 1))
             yield pa.RecordBatch.from_arrays(
@@ -252,6 +259,18 @@ def _merger(keep: int) -> Callable[[pa.Table], pa.Table]:
     return merge
 
 
-def add_key(rows: DataFrame) -> DataFrame:
-    """Return rows with the column `key`, by which photos are told while they are compared."""
-    return rows.withColumn("key", F.xxhash64("photo_id"))
+def key_of(column: str, salt: int) -> Column:
+    """Return the number by which a photo is told while photos are compared."""
+    return F.xxhash64(F.lit(salt), column)
+
+
+def find_salt(photos: DataFrame) -> int:
+    """Return a salt with which no two ids have one key.
+
+    Two of 100 million ids have one with a probability of 0.0003.
+    """
+    number = photos.count()
+    for salt in count():
+        if photos.agg(F.count_distinct(key_of("photo_id", salt))).collect()[0][0] == number:
+            break
+    return salt

@@ -1,8 +1,7 @@
 """Ranges of codes that hold about equally many photos, found by one pass over the embeddings."""
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +17,6 @@ from devise_lib.lsh.ranges import code_ranges, range_of
 Batches = Iterator[pa.RecordBatch]
 COUNTED = "table int, code bigint, n bigint"
 RANGED = "table int, start bigint, size bigint"
-DEEPER = 6  # bits by which a dense region may be split more often than an even one
 MOST_PREFIX_BITS = 22  # so that the counts of one table, 4 million, fit into a task
 HELD = 1_000_000  # counts that a task holds before it adds up those of the same code
 
@@ -31,32 +29,40 @@ class CodeRanges:
         bits: the length of the prefixes of codes that ranges are made of.
         starts: for each table the first prefix of each range, rising.
         sizes: for each table the number of photos in each range.
+        asked: for each table the number of queries in each range.
     """
 
     bits: int
     starts: list[NDArray[np.int64]]
     sizes: list[NDArray[np.int64]]
+    asked: list[NDArray[np.int64]]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no photo."""
+        return not self.starts or not len(self.starts[0])
+
+    @property
+    def most(self) -> int:
+        """The number of photos in the largest range."""
+        return max((int(sizes.max()) for sizes in self.sizes if len(sizes)), default=0)
 
     def of(self, table: int, prefixes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the number of the range of each prefix in a table."""
         return range_of(self.starts[table], prefixes)
 
 
-def find_ranges(
-    embeddings: DataFrame, made: Hash, photos: int, least: int, most: int
-) -> CodeRanges:
+def find_ranges(embeddings: DataFrame, made: Hash, least: int, most: int) -> CodeRanges:
     """Return ranges of codes that hold from `least` to about `most` photos in each table.
 
-    The driver gets about 4 * photos / most numbers per table.
+    The driver gets two numbers per range: per table about 2 * photos / most ranges.
 
     Args:
         embeddings: photo_id, embedding.
         made: the hash.
-        photos: the number of embeddings.
         least, most: of `lsh.ranges.code_ranges`.
     """
-    even = math.ceil(math.log2(max(photos / most, 1)))
-    bits = min(made.bits, max(even + DEEPER, 1), MOST_PREFIX_BITS)
+    bits = min(made.bits, MOST_PREFIX_BITS)
     counts = _count(embeddings, made, bits).groupBy("table", "code").agg(F.sum("n").alias("n"))
 
     def split(group: pa.Table) -> pa.Table:
@@ -76,11 +82,37 @@ def find_ranges(
     bounds = np.searchsorted(found["table"].to_numpy(), np.arange(made.tables + 1))
     parts = [slice(first, end) for first, end in pairwise(bounds.tolist())]
     starts, sizes = found["start"].to_numpy(), found["size"].to_numpy()
-    return CodeRanges(bits, [starts[part] for part in parts], [sizes[part] for part in parts])
+    by_table = [sizes[part] for part in parts]
+    return CodeRanges(bits, [starts[part] for part in parts], by_table, by_table)
 
 
-def _count(embeddings: DataFrame, made: Hash, bits: int) -> DataFrame:
-    """Return COUNTED: how many photos of a task have each prefix; a prefix may occur again."""
+def count_queries(queries: DataFrame, made: Hash, ranges: CodeRanges) -> CodeRanges:
+    """Return the ranges with the numbers of other queries than their photos.
+
+    Args:
+        queries: photo_id, embedding.
+        made: the hash.
+        ranges: of the photos.
+    """
+    counts = _count(queries, made, ranges.bits, ranges.starts)
+    sums = counts.groupBy("table", "code").agg(F.sum("n").alias("n")).toArrow()
+    asked = [np.zeros(len(starts), np.int64) for starts in ranges.starts]
+    columns = (sums[name].to_numpy() for name in ("table", "code", "n"))
+    for table, number, n in zip(*columns, strict=True):
+        asked[table][number] = n
+    return replace(ranges, asked=asked)
+
+
+def _count(
+    embeddings: DataFrame,
+    made: Hash,
+    bits: int,
+    starts: list[NDArray[np.int64]] | None = None,
+) -> DataFrame:
+    """Return COUNTED: how many photos of a task have each prefix, or are in each range of `starts`.
+
+    A prefix may occur several times.
+    """
     content = embeddings.sparkSession.sparkContext.broadcast(made.to_bytes())
 
     def count(batches: Batches) -> Batches:
@@ -89,8 +121,11 @@ def _count(embeddings: DataFrame, made: Hash, bits: int) -> DataFrame:
         number = 0
         for batch in batches:
             taken = take_in(batch["photo_id"], batch["embedding"], here.dimension)
-            prefixes = here.codes(taken.vectors) >> (here.bits - bits)
-            held.append((prefixes * here.tables + np.arange(here.tables)).ravel())
+            codes = here.codes(taken.vectors) >> (here.bits - bits)
+            if starts is not None:
+                each = (range_of(s, column) for s, column in zip(starts, codes.T, strict=True))
+                codes = np.stack(list(each), axis=1)
+            held.append((codes * here.tables + np.arange(here.tables)).ravel())
             number += held[-1].size
             if number > HELD:
                 yield _counted(held, here.tables)

@@ -7,7 +7,6 @@ from devise_lib.config.search import FindDuplicates
 from devise_lib.errors import InputError
 from devise_lib.lsh.hashing import SIGNATURE_BITS, WORD_BITS
 from devise_lib.lsh.theory import most_differing
-from devise_lib.spark.lsh.candidates import add_key
 from devise_lib.spark.lsh.components import connected_components
 from devise_lib.spark.lsh.hashes import read_hash
 from devise_lib.spark.lsh.neighbours import (
@@ -16,12 +15,14 @@ from devise_lib.spark.lsh.neighbours import (
     SearchSettings,
     find_neighbours,
 )
+from devise_lib.spark.lsh.signing import require_dimension
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.spark.tables.caching import PersistScope, Scratch
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.embedded_photos import Versions, embeddings_of
 
 WORDS = SIGNATURE_BITS // WORD_BITS
+ROUNDING = 1e-6  # of the cosine of two equal embeddings, which float32 gives
 
 
 def write_duplicates(tables: Tables, config: FindDuplicates, model_id: str) -> dict[str, int]:
@@ -32,26 +33,24 @@ def write_duplicates(tables: Tables, config: FindDuplicates, model_id: str) -> d
     each. A group is what such pairs connect.
 
     Returns:
-        The groups, the photos in them, and those that are not the representative of their group.
+        The groups, the photos in them, those that are not the representative of their group, and
+        what was compared.
 
     Raises:
         InputError: there is no photo, hash or signature of the model.
     """
     versions = Versions.newest(tables)
-    embeddings = embeddings_of(tables, model_id, versions).dropDuplicates(["photo_id"])
-    if embeddings.isEmpty():
-        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
+    photos = embeddings_of(tables, model_id, versions).select("photo_id", "embedding")
+    require_dimension(photos, model_id)
     found_by = read_hash(tables, model_id)
     signatures = tables.of_model("signatures", model_id).where(F.col("hash_id") == found_by.hash_id)
     if signatures.isEmpty():
         raise InputError(f"SIGNATURES has no photo of {found_by.hash_id}: run build_signatures")
-    photos = add_key(embeddings).select("key", "photo_id", "embedding")
     how = SearchSettings(config.k, config.max_bucket, probes=1, seed=config.seed)
     folder = f"{config.work_dir.rstrip('/')}/checkpoints/{config.name}"
     with PersistScope() as persist, arrow_rows(tables.spark, ROWS_AT_ONCE), Scratch(folder) as kept:
-        searched = Searched(photos, photos.count(), found_by)
-        ranked, _ = find_neighbours(None, searched, how, persist)
-        near = kept.save(ranked.where(F.col("score") >= config.min_cosine), "near")
+        ranked, work = find_neighbours(None, Searched(photos, found_by), how, persist)
+        near = kept.save(ranked.where(F.col("score") >= config.min_cosine - ROUNDING), "near")
         edges = _alike(near, signatures, most_differing(config.min_cosine, SIGNATURE_BITS))
         groups = connected_components(edges, kept)
         rows = _describe(groups, photos, _sizes(tables, versions))
@@ -59,7 +58,7 @@ def write_duplicates(tables: Tables, config: FindDuplicates, model_id: str) -> d
         of_model = f"model_id = '{model_id}'"
         count = tables.overwrite("duplicate_groups", rows.withColumns(about), where=of_model)
     first = tables.of_model("duplicate_groups", model_id).where("is_representative").count()
-    return {"groups": first, "photos": count, "duplicates": count - first}
+    return {"groups": first, "photos": count, "duplicates": count - first} | work
 
 
 def hamming_column(left: Column, right: Column) -> Column:

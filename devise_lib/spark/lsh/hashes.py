@@ -21,6 +21,8 @@ from devise_lib.spark.tables.search_schemas import HASHES
 from devise_lib.storage.stores import store_files
 
 KEYS = ("hash", "bits", "tables", "target_cosine", "target_recall", "bucket_size", "fit_photos")
+# Kinds whose bits are independent. Rotated axes are not: fewer photos meet than for random ones.
+PROMISED = ("hyperplanes", "centred", "median")
 LEAST_PREFIX = 4  # bits: few photos are compared with some of the others, too
 
 
@@ -45,6 +47,11 @@ class StoredHash:
     def prefix_bits(self) -> int:
         """The length of the prefixes for which the number of tables was solved."""
         return int(str(self.row["prefix_bits"]))
+
+    def promise(self) -> dict[str, float]:
+        """Return the probability that photos of the target cosine meet, as a metric, if known."""
+        meet = self.row["meet_probability"]
+        return {} if meet is None else {"meet_probability": float(str(meet))}
 
 
 def read_hash(tables: Tables, model_id: str) -> StoredHash:
@@ -89,7 +96,8 @@ def stored_or_new_hash(
     """
     parameters = _parameters(config)
     row = _row_of(tables, model_id) if tables.exists("hashes") else None
-    if config.mode == "update" and row is not None and row["parameters"] == parameters:
+    same = row is not None and (row["parameters"], row["dimension"]) == (parameters, size[1])
+    if config.mode == "update" and same:
         try:
             return read_hash(tables, model_id)
         except InputError as error:
@@ -98,8 +106,10 @@ def stored_or_new_hash(
     store_files().write(f"{tables.work_dir}/{made.row['file']}", made.hash.to_bytes())
     frame = tables.spark.createDataFrame([made.row], HASHES)
     tables.overwrite("hashes", frame, where=f"model_id = '{model_id}'")
-    if row is not None and row["file"] != made.row["file"]:
-        store_files().remove(f"{tables.work_dir}/{row['file']}")
+    named = {row["file"] for row in tables.read("hashes").select("file").collect()}
+    for found in store_files().children(f"{tables.work_dir}/hashes"):
+        if f"hashes/{found.path.rsplit('/', 1)[-1]}" not in named:
+            store_files().remove(found.path)
     return made
 
 
@@ -118,6 +128,7 @@ def _make(
     photos, dimension = size
     prefix = prefix_bits(photos, config.bucket_size, config.bits)
     solved = config.tables or tables_for(config.target_cosine, config.target_recall, prefix)
+    meet = collision_probability(config.target_cosine, prefix, solved)
     sample = np.empty((0, dimension), np.float32)
     if config.hash in FITTED:
         sample = _sample(embeddings, config, dimension)
@@ -134,7 +145,7 @@ def _make(
         "bits": config.bits,
         "tables": solved,
         "prefix_bits": prefix,
-        "meet_probability": collision_probability(config.target_cosine, prefix, solved),
+        "meet_probability": meet if config.hash in PROMISED else None,
         "seed": config.seed,
         "parameters": parameters,
         "file": f"hashes/{hash_id}.npz",

@@ -7,15 +7,21 @@ from pyspark.sql import functions as F
 
 from devise_lib.config.search import FindNeighbours
 from devise_lib.errors import InputError
-from devise_lib.spark.lsh.candidates import Join, add_key, compared, find_candidates
-from devise_lib.spark.lsh.code_ranges import find_ranges
+from devise_lib.spark.lsh.candidates import Join, compared, find_candidates, find_salt, key_of
+from devise_lib.spark.lsh.code_ranges import count_queries, find_ranges
 from devise_lib.spark.lsh.hashes import StoredHash, read_hash
-from devise_lib.spark.lsh.ranking import rank_candidates, with_found
+from devise_lib.spark.lsh.ranking import RANKED, rank_candidates, with_found
 from devise_lib.spark.lsh.recall import measure_recall
+from devise_lib.spark.lsh.signing import require_dimension
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.spark.tables.caching import Persist, PersistScope
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.tables.embedded_photos import Versions, embeddings_of, photos_that
+from devise_lib.spark.tables.embedded_photos import (
+    Versions,
+    data_faults_told,
+    embeddings_of,
+    photos_that,
+)
 from devise_lib.spark.tables.neighbours_table import replace_neighbours
 from devise_lib.spark.tables.query_tables import open_queries
 
@@ -45,13 +51,11 @@ class Searched:
     """The photos among which neighbours are found.
 
     Attributes:
-        photos: key, photo_id, embedding.
-        number: of the photos.
+        photos: photo_id, embedding; each photo once.
         found_by: their hash.
     """
 
     photos: DataFrame
-    number: int
     found_by: StoredHash
 
 
@@ -67,43 +71,41 @@ def write_by_signatures(
         InputError: there is no photo, query or hash, or the condition on neighbours is no SQL.
     """
     versions = Versions.newest(tables)
-    embeddings = embeddings_of(tables, model_id, versions)
-    if embeddings.isEmpty():
-        raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
+    embeddings = embeddings_of(tables, model_id, versions).select("photo_id", "embedding")
+    number, dimension = require_dimension(embeddings, model_id)
     found_by = read_hash(tables, model_id)
-    chosen = add_key(embeddings.dropDuplicates(["photo_id"])).select("key", "photo_id", "embedding")
-    photos = chosen
+    photos, queries, kind = embeddings, None, "photos"
     if config.among:
         fulfilling = photos_that(tables, config.among, versions.photos)
-        photos = chosen.join(fulfilling, "photo_id", "left_semi")
-    query_set = config.queries
+        photos, queries = embeddings.join(fulfilling, "photo_id", "left_semi"), embeddings
     if config.queries:
         about = (found_by.hash.dimension, f"the hash {found_by.hash_id}")
         asked = open_queries(tables, config.queries, *about).dropDuplicates(["query_id"])
-        queries = add_key(asked.withColumnRenamed("query_id", "photo_id"))
-        kind = "queries"
-    else:
-        queries, kind = (chosen if config.among else None), "photos"
+        queries, kind = asked.withColumnRenamed("query_id", "photo_id"), "queries"
+        number = queries.count()
+        if not number:
+            raise InputError(f"find_neighbours.queries: {config.queries} has no row")
+    query_set = config.queries
     if config.among:
         query_set = f"{config.queries or 'photos'} among {config.among}"
-    with PersistScope() as persist, arrow_rows(tables.spark, ROWS_AT_ONCE):
-        searched = Searched(photos, photos.count(), found_by)
-        number = searched.number if queries is None else queries.count()
-        if config.queries and not number:
-            raise InputError(f"find_neighbours.queries: {config.queries} has no row")
-        how = SearchSettings(config.k, config.max_bucket, config.probes, config.seed)
-        found = None
-        if config.keep_found and tables.exists("neighbours"):
-            before = tables.of_model("neighbours", model_id)
-            found = before.where(F.col("query_set").eqNullSafe(F.lit(query_set or None)))
-        ranked, work = find_neighbours(queries, searched, how, persist, found)
+    how = SearchSettings(config.k, config.max_bucket, config.probes, config.seed)
+    found = None
+    if config.keep_found and tables.exists("neighbours"):
+        before = tables.of_model("neighbours", model_id)
+        found = before.where(F.col("query_set").eqNullSafe(F.lit(query_set or None)))
+    with (
+        PersistScope() as persist,
+        arrow_rows(tables.spark, ROWS_AT_ONCE),
+        data_faults_told(config.among),
+    ):
+        ranked, work = find_neighbours(queries, Searched(photos, found_by), how, persist, found)
         of = (kind, number)
         rows = replace_neighbours(tables, ranked, model_id, found_by.hash_id, query_set, of)
         recall = None
         if config.recall_queries and not query_set:
             written = tables.of_model("neighbours", model_id).where("query_set IS NULL")
-            asked = (config.recall_queries, config.k, config.seed)
-            recall = measure_recall(photos, written, *asked)
+            sample = (config.recall_queries, config.k, config.seed)
+            recall = measure_recall(photos, written, dimension, *sample)
     return rows | work, recall
 
 
@@ -116,27 +118,36 @@ def find_neighbours(
 ) -> tuple[DataFrame, dict[str, int]]:
     """Find the k nearest photos that share the beginning of a code with each query.
 
-    Each query gets k photos wherever k others exist, because every bucket holds more than k.
+    Each query gets k photos wherever k others exist, because every bucket holds more than k. A
+    query does not find the photo of its own id.
 
     Args:
-        queries: key, photo_id, embedding; None for the photos themselves.
+        queries: photo_id, embedding; None for the photos themselves.
         searched: the photos.
         how: they are found.
         persist: keeps the candidates until the rows are read.
         found: photo_id and neighbour_id of an earlier run, which compete; None for none.
 
     Returns:
-        photo_id, neighbour_id, rank, score; and what was compared, if the queries are the photos.
+        photo_id, neighbour_id, rank, score; and what was compared. Candidates of further probes are
+        not counted.
     """
+    made, salt = searched.found_by.hash, find_salt(searched.photos)
     least, most = how.k + 1, max(how.max_bucket, how.k + 1)
-    made = searched.found_by.hash
-    ranges = find_ranges(searched.photos, made, searched.number, least, most)
+    ranges = find_ranges(searched.photos, made, least, most)
+    if ranges.is_empty:  # No photo fulfils the condition, or none has a direction.
+        return searched.photos.sparkSession.createDataFrame([], RANKED), {"candidates scored": 0}
+    if queries is not None:
+        ranges = count_queries(queries, made, ranges)
+    # Ranges may hold a little more than `most`, which is no reason to sample them.
+    compares = most + 2 * least
     keep = how.k + max(SPARE, how.k // 2)
-    join = Join(made.to_bytes(), ranges, most, keep, how.probes, how.seed)
+    join = Join(made.to_bytes(), ranges, compares, keep, how.probes, how.seed)
+    photos = searched.photos.withColumn("key", key_of("photo_id", salt))
+    asked = photos if queries is None else queries.withColumn("key", key_of("photo_id", salt))
     itself = queries is None and how.probes == 1
-    asked = searched.photos if queries is None else queries
-    merged = find_candidates(asked, None if itself else searched.photos, join)
+    merged = find_candidates(asked, None if itself else photos, join)
     if found is not None:
-        merged = with_found(merged, found)
-    ranked = rank_candidates(merged, asked, searched.photos, how.k, persist)
-    return ranked, compared(ranges, most) if itself else {}
+        merged = with_found(merged, found, salt)
+    ranked = rank_candidates(merged, asked, photos, how.k, made.dimension, persist)
+    return ranked, compared(ranges, compares)

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.index.building.intake import take_in
+from devise_lib.spark.lsh.candidates import key_of
 from devise_lib.spark.tables.caching import Persist
 
 RANKED = "photo_id string, neighbour_id string, rank int, score float"
@@ -23,7 +24,12 @@ PAIRS_AT_ONCE = 16_384  # whose two vectors are in memory, in float64
 
 
 def rank_candidates(
-    merged: DataFrame, queries: DataFrame, photos: DataFrame, k: int, persist: Persist
+    merged: DataFrame,
+    queries: DataFrame,
+    photos: DataFrame,
+    k: int,
+    dimension: int,
+    persist: Persist,
 ) -> DataFrame:
     """Return RANKED: the k candidates of the greatest cosine for each query.
 
@@ -35,6 +41,7 @@ def rank_candidates(
         queries: key, photo_id, embedding.
         photos: the same of those that are searched.
         k: neighbours of a query.
+        dimension: of the embeddings.
         persist: keeps `merged`, which is read three times.
     """
     merged = persist(merged)
@@ -46,18 +53,19 @@ def rank_candidates(
     offered = needed.join(photos, "key").select(*columns, F.lit(False).alias("is_query"))
     vectors = of_queries.select(*columns, F.lit(True).alias("is_query")).unionByName(offered)
     both = merged.groupBy("block").cogroup(vectors.groupBy("in_block"))
-    return both.applyInArrow(_ranker(k), RANKED)
+    return both.applyInArrow(_ranker(k, dimension), RANKED)
 
 
-def with_found(merged: DataFrame, found: DataFrame) -> DataFrame:
+def with_found(merged: DataFrame, found: DataFrame, salt: int) -> DataFrame:
     """Return the candidates together with the neighbours that an earlier run found.
 
     Args:
         merged: of `candidates.find_candidates`.
         found: photo_id, neighbour_id.
+        salt: of the keys.
     """
     keys = found.select(
-        F.xxhash64("photo_id").alias("query"), F.xxhash64("neighbour_id").alias("neighbour")
+        key_of("photo_id", salt).alias("query"), key_of("neighbour_id", salt).alias("neighbour")
     )
     lists = keys.groupBy("query").agg(F.collect_list("neighbour").alias("found"))
     before = F.coalesce("found", F.array().cast("array<bigint>"))
@@ -66,25 +74,26 @@ def with_found(merged: DataFrame, found: DataFrame) -> DataFrame:
     )
 
 
-def _ranker(k: int) -> Callable[[pa.Table, pa.Table], pa.Table]:
+def _ranker(k: int, dimension: int) -> Callable[[pa.Table, pa.Table], pa.Table]:
     def rank(lists: pa.Table, rows: pa.Table) -> pa.Table:
         if not lists.num_rows or not rows.num_rows:  # A photo went while the job ran.
             return _SCHEMA.empty_table()
         asks = rows["is_query"].combine_chunks()
         queries, photos = rows.filter(asks), rows.filter(pc.invert(asks))
-        return _best(lists, queries, photos, k)
+        return _best(lists, queries, photos, k, dimension)
 
     return rank
 
 
-def _best(lists: pa.Table, queries: pa.Table, photos: pa.Table, k: int) -> pa.Table:
+def _best(lists: pa.Table, queries: pa.Table, photos: pa.Table, k: int, dimension: int) -> pa.Table:
     candidates = lists["candidates"].combine_chunks()
     query_keys = np.repeat(lists["query"].to_numpy(), candidates.value_lengths().to_numpy())
-    asked, offered = _Vectors.of(queries), _Vectors.of(photos)
-    # Two photos whose ids have one key are both in the block, and both are compared.
-    pair, left = asked.places(query_keys)
-    again, right = offered.places(candidates.flatten().to_numpy()[pair])
-    left = left[again]
+    asked, offered = _Vectors.of(queries, dimension), _Vectors.of(photos, dimension)
+    if not len(asked.keys) or not len(offered.keys):
+        return _SCHEMA.empty_table()
+    left, is_there = asked.places(query_keys)
+    right, are_there = offered.places(candidates.flatten().to_numpy())
+    left, right = left[is_there & are_there], right[is_there & are_there]
     # Numbers in the order of the ids, which are compared faster than ids.
     _, number = np.unique(np.concatenate([asked.names, offered.names]), return_inverse=True)
     own, others = number[: len(asked.names)], number[len(asked.names) :]
@@ -116,20 +125,16 @@ class _Vectors:
         self.keys, self.names, self.vectors = keys[order], names[order], vectors[order]
 
     @classmethod
-    def of(cls, rows: pa.Table) -> "_Vectors":
+    def of(cls, rows: pa.Table, dimension: int) -> "_Vectors":
         ids, column = rows["photo_id"].combine_chunks(), rows["embedding"].combine_chunks()
-        dimension = len(column[0]) if len(column) else 0
         taken = take_in(ids, column, dimension)
         names = np.array(ids.to_pylist(), dtype=np.str_)[taken.kept]
         return cls(rows["key"].to_numpy()[taken.kept], names, taken.vectors)
 
-    def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Returns for each photo of each key: the place of the key in `keys`, and of the photo."""
-        first = np.searchsorted(self.keys, keys)
-        counts = np.searchsorted(self.keys, keys, side="right") - first
-        places = np.repeat(np.arange(len(keys)), counts)
-        before = np.repeat(np.cumsum(counts) - counts, counts)
-        return places, np.repeat(first, counts) + np.arange(len(places)) - before
+    def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Returns the place of the photo of each key, and whether there is one."""
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return places, self.keys[places] == keys
 
     def cosines(
         self, left: NDArray[np.int64], others: "_Vectors", right: NDArray[np.int64]

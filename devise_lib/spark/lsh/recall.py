@@ -15,7 +15,7 @@ FOUND = "query int, photo_id string, score double"
 
 
 def measure_recall(
-    photos: DataFrame, neighbours: DataFrame, queries: int, k: int, seed: int
+    photos: DataFrame, neighbours: DataFrame, dimension: int, queries: int, k: int, seed: int
 ) -> float | None:
     """Return the share of the k exact neighbours that were found, for photos that the seed chooses.
 
@@ -24,6 +24,7 @@ def measure_recall(
     Args:
         photos: photo_id, embedding.
         neighbours: photo_id, rank and score of all photos.
+        dimension: of the embeddings.
         queries: the number of photos to ask for; fewer if there are fewer.
         k: neighbours per photo.
         seed: of the sample.
@@ -36,7 +37,7 @@ def measure_recall(
     table = chosen.toArrow().combine_chunks()
     column = table["embedding"].combine_chunks()
     ids = table["photo_id"].combine_chunks()
-    taken = take_in(ids, column, len(column[0]))
+    taken = take_in(ids, column, dimension)
     names = np.array(ids.to_pylist(), dtype=np.str_)[taken.kept]
     shared = photos.sparkSession.sparkContext.broadcast(taken.vectors.astype(np.float64))
 

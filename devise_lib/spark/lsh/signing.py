@@ -25,11 +25,12 @@ def require_dimension(embeddings: DataFrame, model_id: str) -> tuple[int, int]:
     """Return the number of embeddings of a model, and their length.
 
     Raises:
-        InputError: there is none, their lengths differ, or one is null.
+        InputError: there is none, their lengths differ, one is null, or a photo has two.
     """
     length = F.size("embedding")  # For a null it is null under ANSI rules, otherwise -1.
     found = embeddings.agg(
         F.count("*").alias("n"),
+        F.count_distinct("photo_id").alias("photos"),
         F.min(length).alias("least"),
         F.max(length).alias("most"),
         F.count_if(F.col("embedding").isNull() | F.col("photo_id").isNull()).alias("nulls"),
@@ -40,6 +41,11 @@ def require_dimension(embeddings: DataFrame, model_id: str) -> tuple[int, int]:
         raise InputError(
             f"the embeddings of model {model_id} have {found['least']} to {found['most']} numbers "
             f"and {found['nulls']} are null, want one length: they do not come from embed_photos"
+        )
+    if found["photos"] < found["n"]:
+        raise InputError(
+            f"{found['n']} embeddings of model {model_id} are of {found['photos']} photos, "
+            "want one for each: they do not come from embed_photos alone"
         )
     return int(found["n"]), int(found["most"])
 
@@ -102,19 +108,18 @@ def _signed_before(tables: Tables, model_id: str, hash_id: str) -> DataFrame | N
 
 
 def _changes(embeddings: DataFrame, current: DataFrame, made: Hash) -> DataFrame:
-    """Return SIGNED of photos that are new or changed, and with null codes those that are gone."""
-    now = embeddings.dropDuplicates(["photo_id"])
+    """Return SIGNED of photos that are new or changed, and with null codes those to drop."""
+    now = embeddings.select("photo_id", "sha256")  # without the embeddings, which are large
     before = current.withColumnsRenamed({"sha256": "before"}).withColumn("known", F.lit(True))
-    both = now.join(before, "photo_id", "left")
     is_same = F.col("known") & F.col("sha256").eqNullSafe(F.col("before"))
-    fresh = both.where(~F.coalesce(is_same, F.lit(False)))
-    gone = current.select("photo_id").join(now.select("photo_id"), "photo_id", "left_anti")
-    nothing = {
-        name: F.lit(None).cast(of)
-        for name, of in (("sha256", "string"), ("codes", "array<bigint>"))
-    }
-    nothing["signature"] = nothing["codes"]
-    return sign(fresh, made).unionByName(gone.withColumns(nothing))
+    both = now.join(before, "photo_id", "left")
+    fresh = both.where(~F.coalesce(is_same, F.lit(False))).select("photo_id")
+    signed = sign(embeddings.join(fresh, "photo_id", "left_semi"), made)
+    gone = current.select("photo_id").join(now, "photo_id", "left_anti")
+    no_longer = fresh.join(signed, "photo_id", "left_anti")  # They have lost their direction.
+    of = {"sha256": "string", "codes": "array<bigint>", "signature": "array<bigint>"}
+    nothing = {name: F.lit(None).cast(kind) for name, kind in of.items()}
+    return signed.unionByName(gone.union(no_longer).withColumns(nothing))
 
 
 def sign(embeddings: DataFrame, made: Hash) -> DataFrame:

@@ -5,7 +5,6 @@ copies one of a store once), and leaves a file with its results and a marker. A 
 goes on with the tasks that have none.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from devise_lib.config.search import FindNeighbours
@@ -41,7 +38,7 @@ from devise_lib.spark.search.indexed_photos import read_ids
 from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.tables.embedded_photos import Versions, photos_that
+from devise_lib.spark.tables.embedded_photos import Versions, data_faults_told, photos_that
 from devise_lib.storage.copies import write_hashed
 
 RESULTS = "photo_id string, neighbour_id string, rank int, score float"
@@ -54,8 +51,6 @@ RESULT_SCHEMA = pa.schema(
 DRAFT = ".search-"  # how the folder of an unfinished search begins
 AMONG = "among"  # the step that finds which rows may be neighbours
 QUERIES_AT_ONCE = 1_024
-# What Spark says of a value that SQL cannot compute with (data exceptions of standard SQL).
-DATA_FAULT = re.compile(r"\[[A-Z_.]+\].*?SQLSTATE: 22\w+")
 
 
 @dataclass(frozen=True)
@@ -153,16 +148,8 @@ def allowed_rows(tables: Tables, bundle: Bundle, among: str, version: int) -> Da
 def _find_allowed(runner: StepRunner, plan: SearchPlan, rows: DataFrame, count: int) -> None:
     """Write which of the `count` rows of the index may be neighbours."""
     write = partial(_write_among, plan, count)
-    try:
+    with data_faults_told(plan.among):
         runner.over(AMONG, rows.repartition(1), write)
-    except (PySparkException, Py4JJavaError) as error:
-        fault = DATA_FAULT.search(str(error))
-        if not fault:
-            raise
-        raise InputError(
-            f"find_neighbours.among is {plan.among!r}, which cannot be computed for all photos "
-            f"({fault[0]}): compare columns with values of their types"
-        ) from error
     if plan.done(AMONG) is None:  # No photo fulfils the condition, so there was no task.
         runner.one(AMONG, lambda: list(write(iter([]))))
 

@@ -1,13 +1,20 @@
 """The embeddings that count: those of one model at a version, whose photos are still there."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.delta_tables import Tables
+
+# What Spark says of a value that SQL cannot compute with (data exceptions of standard SQL).
+DATA_FAULT = re.compile(r"\[[A-Z_.]+\].*?SQLSTATE: 22\w+")
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,21 @@ def embeddings_of(tables: Tables, model_id: str, versions: Versions) -> DataFram
         return rows
     last = photos.groupBy("photo_id").agg(F.max_by("removed", "revision").alias("removed"))
     return rows.join(last.where("removed IS NOT NULL"), "photo_id", "left_anti")
+
+
+@contextmanager
+def data_faults_told(condition: str) -> Iterator[None]:
+    """Turn a fault of a condition's values, while photos are computed, into an InputError."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        fault = DATA_FAULT.search(str(error)) if condition else None
+        if not fault:
+            raise
+        raise InputError(
+            f"find_neighbours.among is {condition!r}, which cannot be computed for all photos "
+            f"({fault[0]}): compare columns with values of their types"
+        ) from error
 
 
 def photos_that(tables: Tables, condition: str, version: int) -> DataFrame:

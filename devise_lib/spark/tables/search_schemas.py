@@ -45,7 +45,8 @@ HASHES = table(
     (
         "meet_probability",
         DOUBLE,
-        "Probability that photos of build_signatures.target_cosine share a prefix in a table.",
+        "Probability that photos of build_signatures.target_cosine share a prefix in a table. Null "
+        "for pca and itq, whose bits are not independent.",
     ),
     ("seed", INT, "Seed of the hyperplanes."),
     ("parameters", STRING, "The keys of build_signatures that made it, as JSON."),

@@ -66,7 +66,8 @@ def test_groups_are_what_pairs_connect_and_each_has_one_representative(grouped):
         groups.setdefault(row["group_id"], set()).add(row["photo_id"])
     copies = {"single00", *(f"copy{i}" for i in range(60))}
     assert groups == {"copy7": copies, "chain1": {"single01", "chain1", "chain2"}}
-    assert counts == {"groups": 2, "photos": 64, "duplicates": 62}
+    assert counts.items() >= {"groups": 2, "photos": 64, "duplicates": 62}.items()
+    assert counts["candidates scored"] > 0
     for row in rows:
         assert row["photos"] == len(groups[row["group_id"]])
         assert row["is_representative"] == (row["photo_id"] == row["group_id"])
@@ -87,15 +88,15 @@ def test_nothing_is_left_in_the_work_folder(grouped):
 
 def test_a_second_run_replaces_the_groups(spark, grouped):
     tables, vectors, _, _ = grouped
-    config = FindDuplicates(work_dir=tables.work_dir, k=5, max_bucket=20, min_cosine=0.999)
+    config = FindDuplicates(work_dir=tables.work_dir, k=5, max_bucket=20, min_cosine=1.0)
     counts = write_duplicates(tables, config, MODEL)
-    assert counts == {"groups": 1, "photos": 61, "duplicates": 60}
+    assert counts.items() >= {"groups": 1, "photos": 61, "duplicates": 60}.items()
     wide = FindDuplicates(work_dir=tables.work_dir, k=5, max_bucket=20, min_cosine=0.94)
     assert write_duplicates(tables, wide, MODEL)["groups"] == 3
     kept = [name for name in vectors if name.startswith("single")]
     write_embeddings(spark, config, as_rows([vectors[n] for n in kept], photo_ids=kept))
     counts = write_duplicates(tables, config, MODEL)
-    assert counts == {"groups": 0, "photos": 0, "duplicates": 0}
+    assert counts.items() >= {"groups": 0, "photos": 0, "duplicates": 0}.items()
     assert read_rows(tables.work_dir, "duplicate_groups") == []
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from devise_lib.lsh.fitting import make_hash
-from devise_lib.spark.lsh.candidates import add_key, compared
-from devise_lib.spark.lsh.code_ranges import find_ranges
+from devise_lib.spark.lsh import candidates
+from devise_lib.spark.lsh.candidates import compared, key_of
+from devise_lib.spark.lsh.code_ranges import count_queries, find_ranges
 from devise_lib.spark.lsh.hashes import StoredHash
 from devise_lib.spark.lsh.neighbours import Searched, SearchSettings, find_neighbours
-from devise_lib.spark.lsh.ranking import rank_candidates
 from devise_lib.spark.lsh.recall import measure_recall
 from devise_lib.spark.tables.caching import PersistScope
 from tests.embedded import clustered, names, nearest_by_force
@@ -28,7 +28,7 @@ EXACT = {q: e for q, e in nearest_by_force(names(N), VECTORS, K).items() if q no
 def as_photos(spark, vectors, ids=None):
     rows = zip(ids or names(len(vectors)), (v.tolist() for v in vectors), strict=True)
     frame = spark.createDataFrame(list(rows), "photo_id string, embedding array<float>")
-    return add_key(frame).select("key", "photo_id", "embedding").repartition(3)
+    return frame.repartition(3)
 
 
 def stored(tables=4, seed=1):
@@ -36,10 +36,10 @@ def stored(tables=4, seed=1):
     return StoredHash(made, {"hash_id": "test", "prefix_bits": 4})
 
 
-def search(photos, n, queries=None, tables=4, k=K, max_bucket=40, probes=1, seed=1, found=None):
+def search(photos, queries=None, tables=4, k=K, max_bucket=40, probes=1, seed=1, found=None):
     """The neighbours by photo_id, as (id, score) in the order of their ranks; and the work."""
     searched, how = (
-        Searched(photos, n, stored(tables, seed)),
+        Searched(photos, stored(tables, seed)),
         SearchSettings(k, max_bucket, probes, 0),
     )
     with PersistScope() as persist:
@@ -65,7 +65,7 @@ def photos(spark):
 
 @pytest.fixture(scope="module")
 def found(photos):
-    return search(photos, N)
+    return search(photos)
 
 
 def test_every_photo_gets_k_others_by_their_exact_cosines(found):
@@ -82,7 +82,7 @@ def test_every_photo_gets_k_others_by_their_exact_cosines(found):
 
 
 def test_most_neighbours_are_the_exact_ones_and_more_tables_find_more(found, photos):
-    few, _ = search(photos, N, tables=1)
+    few, _ = search(photos, tables=1)
     assert recall(found[0], EXACT) > 0.75
     assert recall(found[0], EXACT) > recall(few, EXACT) + 0.1
 
@@ -93,34 +93,56 @@ def test_copies_of_a_photo_find_each_other_though_their_bucket_is_sampled(found)
 
 
 def test_the_rows_do_not_depend_on_partitions(found, photos):
-    again, work = search(photos.repartition(5, "embedding"), N)
+    again, work = search(photos.repartition(5, "embedding"))
     assert again == found[0]
     assert work == found[1]
 
 
 def test_what_was_compared_is_told(photos, found):
-    ranges = find_ranges(photos, stored().hash, N, least=K + 1, most=40)
+    ranges = find_ranges(photos, stored().hash, least=K + 1, most=40)
     sizes = [size for of_table in ranges.sizes for size in of_table.tolist()]
     assert [sum(of_table) for of_table in ranges.sizes] == [N] * 4
     assert min(sizes) >= K + 1
-    assert found[1] == compared(ranges, 40)
-    assert found[1]["buckets capped"] == sum(size > 40 for size in sizes) > 0
-    assert found[1]["candidates scored"] == sum(size * min(size, 40) for size in sizes)
+    limit = 40 + 2 * (K + 1)
+    assert found[1] == compared(ranges, limit)
+    assert found[1]["buckets capped"] == sum(size > limit for size in sizes)
+    assert found[1]["candidates scored"] == sum(size * min(size, limit) for size in sizes)
 
 
 def test_a_bucket_that_one_task_does_not_hold_is_spread_with_the_same_candidates(spark):
-    """Copies have the same codes, so that no prefix cuts their bucket: 100 photos, at most 6."""
-    many = as_photos(spark, np.tile(VECTORS[:1], (100, 1)))
-    neighbours, work = search(many, 100, k=5, max_bucket=6)
-    assert work["buckets"] == 4  # one per table, of more than 8 x 6 photos
-    offered = {other for mine in neighbours.values() for other, _ in mine}
-    assert len(offered) == 6
-    assert all(len(mine) == 5 for mine in neighbours.values())
+    """Copies have the same codes, so that no prefix cuts their bucket: 200 photos, at most 18."""
+    many = as_photos(spark, np.tile(VECTORS[:1], (200, 1)))
+    one_table, work = search(many, k=5, max_bucket=6, tables=1)
+    assert work == {"candidates scored": 200 * 18, "buckets": 1, "buckets capped": 1}
+    offered = {other for mine in one_table.values() for other, _ in mine}
+    assert 6 <= len(offered) <= 18  # of equal scores, so that keys and ids decide
+    assert [len(mine) for mine in one_table.values()] == [5] * 200
+    several, _ = search(many, k=5, max_bucket=6, tables=4)
+    assert not {other for mine in several.values() for other, _ in mine} <= offered
+
+
+def test_many_queries_of_one_range_are_spread(spark):
+    """Parts of a range and blocks are sized by queries as well, of which one range has 900."""
+    photos, asked = as_photos(spark, VECTORS[:12]), np.tile(VECTORS[:1], (900, 1))
+    queries = as_photos(spark, asked, [f"q{i}" for i in range(900)])
+    made = stored(1)
+    ranges = find_ranges(photos, made.hash, least=4, most=4)
+    assert sum(count_queries(queries, made.hash, ranges).asked[0]) == 900
+    neighbours, work = search(photos, queries, k=3, max_bucket=4, tables=1)
+    assert {len(mine) for mine in neighbours.values()} == {3}
+    assert len(neighbours) == 900
+    assert work["candidates scored"] >= 900 * 4
+
+
+def test_photos_that_are_none_give_no_neighbours(spark, photos):
+    for empty in (photos.where("photo_id = 'none'"), as_photos(spark, np.zeros((3, D)))):
+        neighbours, work = search(empty, photos)
+        assert (neighbours, work) == ({}, {"candidates scored": 0})
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 5), (2, 5), (5, 5), (6, 5)])
 def test_few_photos_get_all_others(spark, n, k):
-    neighbours, _ = search(as_photos(spark, VECTORS[:n]), n, k=k)
+    neighbours, _ = search(as_photos(spark, VECTORS[:n]), k=k)
     assert {name: len(mine) for name, mine in neighbours.items()} == (
         {} if n == 1 else dict.fromkeys(names(n), min(k, n - 1))
     )
@@ -139,43 +161,36 @@ def test_queries_of_a_table_get_k_photos_and_more_probes_find_more(spark, photos
     }
     recalls = []
     for probes in (1, 4):
-        neighbours, work = search(photos, N, queries, tables=2, probes=probes)
+        neighbours, work = search(photos, queries, tables=2, probes=probes)
         assert {name: len(mine) for name, mine in neighbours.items()} == dict.fromkeys(ids, K)
-        assert work == {}
+        assert work["candidates scored"] < 100 * 2 * 62
         recalls.append(recall(neighbours, exact))
     assert recalls[1] > recalls[0] + 0.1
 
 
 def test_neighbours_of_an_earlier_run_compete_with_those_of_another_hash(spark, photos):
-    first, _ = search(photos, N, tables=1)
+    first, _ = search(photos, tables=1)
     rows = [(name, other) for name, mine in first.items() for other, _ in mine]
     gone = [(name, "gone") for name in names(5)]  # a photo that is there no more
     found = spark.createDataFrame(rows + gone, "photo_id string, neighbour_id string")
-    both, _ = search(photos, N, tables=1, seed=2, found=found)
-    alone, _ = search(photos, N, tables=1, seed=2)
+    both, _ = search(photos, tables=1, seed=2, found=found)
+    alone, _ = search(photos, tables=1, seed=2)
     assert recall(both, EXACT) > max(recall(first, EXACT), recall(alone, EXACT)) + 0.05
     for name, mine in both.items():
         every = {**dict(first[name]), **dict(alone[name])}
         assert mine == sorted(every.items(), key=lambda each: (-each[1], each[0]))[:K]
 
 
-def test_photos_whose_ids_have_one_key_are_all_compared(spark):
-    """A hash of 64 bits may give two ids of 100 million one key. Here all pairs have one."""
-    vectors = clustered(20, D, 2)
-    ids = [f"p{i:02}" for i in range(20)]
-    rows = [
-        (i // 2, name, v.tolist()) for i, (name, v) in enumerate(zip(ids, vectors, strict=True))
-    ]
-    photos = spark.createDataFrame(rows, "key bigint, photo_id string, embedding array<float>")
-    every = list(range(10))
-    lists = [(7, key, every) for key in every]
-    merged = spark.createDataFrame(lists, "block bigint, query bigint, candidates array<bigint>")
-    with PersistScope() as persist:
-        ranked = rank_candidates(merged, photos, photos, 3, persist).collect()
-    found = {}
-    for row in sorted(ranked, key=lambda row: (row["photo_id"], row["rank"])):
-        found.setdefault(row["photo_id"], []).append(row["neighbour_id"])
-    assert found == nearest_by_force(ids, vectors, 3)
+def test_a_salt_is_found_with_which_no_two_ids_have_one_key(photos, monkeypatch):
+    salts = []
+
+    def key(column, salt):
+        salts.append(salt)
+        return key_of(column, salt) % (5 if salt < 2 else 2**62)
+
+    monkeypatch.setattr(candidates, "key_of", key)
+    assert candidates.find_salt(photos) == 2
+    assert salts == [0, 1, 2]
 
 
 def test_recall_on_a_sample_is_that_of_the_rows(spark, photos, found):
@@ -186,9 +201,9 @@ def test_recall_on_a_sample_is_that_of_the_rows(spark, photos, found):
     ]
     schema = "photo_id string, neighbour_id string, rank int, score float"
     neighbours = spark.createDataFrame(rows, schema)
-    measured = measure_recall(photos, neighbours, N, K, seed=0)
+    measured = measure_recall(photos, neighbours, D, N, K, seed=0)
     true = (recall(found[0], EXACT) * len(EXACT) + len(COPIES)) / N
     assert measured == pytest.approx(true, abs=0.005)
     worse = neighbours.where("rank < 3")
-    assert measure_recall(photos, worse, 50, K, seed=0) < measured
-    assert measure_recall(photos.limit(1), neighbours, 50, K, seed=0) is None
+    assert measure_recall(photos, worse, D, 50, K, seed=0) < measured
+    assert measure_recall(photos.limit(1), neighbours, D, 50, K, seed=0) is None

@@ -110,6 +110,8 @@ def test_other_keys_make_another_hash_and_sign_all_photos(spark, tmp_path):
     assert {row["hash_id"] for row in read_rows(tmp_path, "signatures")} == {second.hash_id}
     assert [row["hash_id"] for row in read_rows(tmp_path, "hashes")] == [second.hash_id]
     assert [path.stem for path in (tmp_path / "hashes").iterdir()] == [second.hash_id]
+    assert read_rows(tmp_path, "hashes")[0]["meet_probability"] is None
+    assert second.promise() == {}
     rebuilt, counts = write_signatures(
         tables, configure(tmp_path, hash="pca", bits=8, mode="rebuild"), MODEL
     )
@@ -124,11 +126,18 @@ def test_other_keys_make_another_hash_and_sign_all_photos(spark, tmp_path):
 
 
 def test_embeddings_without_a_direction_have_no_signature(spark, tmp_path):
+    """Nor do those that had one before."""
     config = configure(tmp_path)
     vectors = [*VECTORS[:50], np.zeros(16), np.full(16, np.nan)]
-    write_embeddings(spark, config, as_rows(vectors))
+    ids = [f"p{i:02}" for i in range(52)]
+    embed(spark, config, vectors, ["old"] * 52, ids)
     _, counts = write_signatures(Tables.of(spark, config), config, MODEL)
     assert counts == {"signatures": 50, "signed": 50, "dropped": 0, "without a signature": 2}
+    vectors[0] = np.zeros(16)
+    embed(spark, config, vectors, ["new", *["old"] * 51], ids)
+    _, counts = write_signatures(Tables.of(spark, config), config, MODEL)
+    assert counts == {"signatures": 49, "signed": 0, "dropped": 1, "without a signature": 3}
+    assert set(rows_by_id(tmp_path)) == set(ids[1:50])
 
 
 @pytest.mark.parametrize(
@@ -137,12 +146,17 @@ def test_embeddings_without_a_direction_have_no_signature(spark, tmp_path):
         ([], {}, "EMBEDDINGS has no photo of model devise-v1: run embed_photos"),
         ([VECTORS[0], VECTORS[1][:5]], {}, "have 5 to 16 numbers and 0 are null"),
         ([VECTORS[0], None], {}, "and 1 are null"),
+        ([VECTORS[0], VECTORS[1], "p00000"], {}, "2 embeddings .* are of 1 photos, want one"),
         (VECTORS[:3], {"hash": "itq", "bits": 17}, "build_signatures: .* bits <= 16; got 17"),
     ],
 )
 def test_what_cannot_be_hashed_is_told(spark, tmp_path, vectors, values, message):
     config = configure(tmp_path, **values)
-    write_embeddings(spark, config, as_rows(vectors), partitions=1)
+    ids = None
+    if len(vectors) and isinstance(vectors[-1], str):  # of all photos
+        *vectors, name = vectors
+        ids = [name] * len(vectors)
+    write_embeddings(spark, config, as_rows(vectors, photo_ids=ids), partitions=1)
     with pytest.raises(InputError, match=message):
         write_signatures(Tables.of(spark, config), config, MODEL)
 
