@@ -125,6 +125,9 @@ def run_one(way: str, work: Path, settings: list[str]) -> dict[str, Any]:
     tables = Tables.of(spark, config)
     tables.read("embeddings").count()  # The session and the table are warm.
     given = dict(each.split("=", 1) for each in settings)
+    known = {*BuildSignatures.model_fields, *FindNeighbours.model_fields, "joined", "length"}
+    if strange := set(given) - known:
+        raise SystemExit(f"no key {', '.join(sorted(strange))}")
     if way == "mllib":
         return by_mllib(spark, tables, given)
     common = {"work_dir": str(work), "tracking_uri": config.tracking_uri}
@@ -165,14 +168,16 @@ def neighbours_of_the_first(work: Path) -> dict[str, list[str]]:
 
 
 def by_mllib(spark: SparkSession, tables: Tables, given: dict[str, str]) -> dict[str, Any]:
-    """Joins the first ASKED photos with all others, since a join of all takes hours.
+    """Joins the first photos with all others, since a join of all takes too long.
 
-    `about` has the time that all would take, if each took as long.
+    Two runs with other numbers (`--set joined=4000`) tell the time per photo without what it costs to
+    hash all photos.
     """
     rows = tables.read("embeddings").select("photo_id", array_to_vector("embedding").alias("v"))
     rows = rows.cache()
     n = rows.count()
-    names = spark.createDataFrame([(photo_id(row),) for row in range(ASKED)], "photo_id string")
+    joined = int(given.get("joined", ASKED))
+    names = spark.createDataFrame([(photo_id(row),) for row in range(joined)], "photo_id string")
     some = rows.join(F.broadcast(names), "photo_id").cache()
     some.count()
     length = float(given.get("length", MLLIB_LENGTH))
@@ -202,9 +207,8 @@ def by_mllib(spark: SparkSession, tables: Tables, given: dict[str, str]) -> dict
         "search_s": searched - hashed,
         "bytes": 0,
         "about": {
-            "joined": ASKED,
+            "joined": joined,
             "bucket length": round(length, 3),
-            "for all, s": round((searched - hashed) * n / ASKED),
         },
         "found": {row["a"]: [each["b"] for each in row["best"]] for row in found},
     }
@@ -212,9 +216,8 @@ def by_mllib(spark: SparkSession, tables: Tables, given: dict[str, str]) -> dict
 
 def nearest_distance(tables: Tables) -> NDArray[np.float64]:
     """Returns the Euclidean distances of the tenth neighbours of some photos."""
-    some = tables.read("embeddings").select("embedding").limit(20_000).toArrow()["embedding"]
-    flat = some.combine_chunks().flatten().to_numpy()
-    vectors = flat.reshape(len(some), -1)
+    every = tables.read("embeddings").select("embedding").toArrow()["embedding"]
+    vectors = every.combine_chunks().flatten().to_numpy().reshape(len(every), -1)
     _, scores = top_k(vectors[:200], vectors, NEAREST + 1)
     return np.sqrt(np.maximum(2 - 2 * scores[:, -1].astype(float), 0))
 
