@@ -170,24 +170,24 @@ def neighbours_of_the_first(work: Path) -> dict[str, list[str]]:
 def by_mllib(spark: SparkSession, tables: Tables, given: dict[str, str]) -> dict[str, Any]:
     """Joins the first photos with all others, since a join of all takes too long.
 
-    Two runs with other numbers (`--set joined=4000`) tell the time per photo without what it costs to
-    hash all photos.
+    Two runs with other numbers (`--set joined=4000`) tell the time per photo without what it costs
+    to hash all photos.
     """
     rows = tables.read("embeddings").select("photo_id", array_to_vector("embedding").alias("v"))
     rows = rows.cache()
-    n = rows.count()
+    rows.count()
     joined = int(given.get("joined", ASKED))
     names = spark.createDataFrame([(photo_id(row),) for row in range(joined)], "photo_id string")
     some = rows.join(F.broadcast(names), "photo_id").cache()
     some.count()
     length = float(given.get("length", MLLIB_LENGTH))
+    within = float(np.quantile(nearest_distance(tables), 0.9))  # 10 neighbours of most photos
     started = time.perf_counter()
     lsh = BucketedRandomProjectionLSH(
         inputCol="v", outputCol="h", bucketLength=length, numHashTables=MLLIB_TABLES, seed=0
     )
     model = lsh.fit(rows)
     hashed = time.perf_counter()
-    within = float(np.quantile(nearest_distance(tables), 0.9))  # 10 neighbours of most photos
     pairs = model.approxSimilarityJoin(some, rows, within, "far")
     best = (
         pairs.select(
