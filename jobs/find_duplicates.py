@@ -3,7 +3,7 @@
 in   EMBEDDINGS of the model, its hash and SIGNATURES; PHOTOS, which says which are gone
 out  DUPLICATE_GROUPS   the rows of this model are replaced in one commit
 
-    python jobs/find_duplicates.py --config conf/local.toml --set find_duplicates.min_cosine=0.99
+    python jobs/find_duplicates.py --config conf/local.toml --set find_duplicates.min_cosine=0.995
 """
 
 from devise_lib.command_line import check_command_line

@@ -137,8 +137,9 @@ class FindDuplicates(ModelJobConfig):
 
     name = "find_duplicates"
     needs = ("build_signatures",)
-    min_cosine: Annotated[float, Field(gt=0.0, le=1.0)] = 0.98
-    """The least cosine of two embeddings of the same picture."""
+    min_cosine: Annotated[float, Field(gt=0.0, le=1.0)] = 0.999
+    """The least cosine of two embeddings of the same picture. Embeddings in the space of words bring
+    photos of one label close together, so a lower value takes these for the same picture."""
     k: PositiveInt = 20
     """The nearest photos of each photo that may be the same picture. Pairs of these connect larger
     groups."""
