@@ -138,8 +138,8 @@ class FindDuplicates(ModelJobConfig):
     name = "find_duplicates"
     needs = ("build_signatures",)
     min_cosine: Annotated[float, Field(gt=0.0, le=1.0)] = 0.999
-    """The least cosine of two embeddings of the same picture. Embeddings in the space of words bring
-    photos of one label close together, so a lower value takes these for the same picture."""
+    """The least cosine of two embeddings of the same picture. In the space of words, photos of one
+    label lie close together, so a lower value takes these for the same picture."""
     k: PositiveInt = 20
     """The nearest photos of each photo that may be the same picture. Pairs of these connect larger
     groups."""
