@@ -13,7 +13,7 @@ from devise_lib.config.search import BuildIndex, FindNeighbours
 from devise_lib.spark.platform.session import start_session
 from devise_lib.spark.search.build_index import build_bundle
 from devise_lib.spark.search.compact_index import compact_bundle
-from devise_lib.spark.search.neighbours import write_neighbours
+from devise_lib.spark.search.neighbours import write_by_index
 from devise_lib.spark.search.update_index import update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.conftest import SESSION
@@ -26,7 +26,7 @@ def run(spark, job: str, work_dir: str, settings: dict) -> None:
     """Run a job in a work folder."""
     if job == "search":
         config = FindNeighbours(work_dir=work_dir, **settings)
-        write_neighbours(Tables.of(spark, config), config, MODEL)
+        write_by_index(Tables.of(spark, config), config, MODEL)
     else:
         index = BuildIndex(work_dir=work_dir, **settings)
         JOBS[job](Tables.of(spark, index), index, MODEL, "run")

@@ -75,7 +75,7 @@ def test_workers_of_another_daemon_and_those_with_gpus_stay_as_they_are(settings
     "module",
     [
         *("evaluate.rank_photos", "photos.inference", "photos.decoding", "features.moments"),
-        "search.lsh",
+        *("lsh.signing", "lsh.candidates", "lsh.ranking", "lsh.recall"),
     ],
 )
 def test_what_tasks_import_leaves_out_what_takes_seconds(module):

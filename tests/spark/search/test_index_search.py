@@ -15,7 +15,7 @@ from devise_lib.index.bundle import index_root
 from devise_lib.spark.search import neighbours
 from devise_lib.spark.search.build_index import build_bundle
 from devise_lib.spark.search.index_search import best_others
-from devise_lib.spark.search.neighbours import write_neighbours
+from devise_lib.spark.search.neighbours import write_by_index
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import EMBEDDINGS, PHOTOS
 from tests.embedded import (
@@ -56,7 +56,7 @@ def work(spark, tmp_path_factory):
 
 def run(spark, work, **values):
     config = FindNeighbours(work_dir=str(work), **values)
-    return write_neighbours(Tables.of(spark, config), config, MODEL)
+    return write_by_index(Tables.of(spark, config), config, MODEL)
 
 
 def write_queries(path, vectors=QUERIES, name="query_id"):
@@ -133,19 +133,13 @@ def test_a_query_that_comes_twice_is_answered_once(spark, work, tmp_path):
     assert (found["neighbours"], found["queries"]) == (8, 2)
 
 
-def test_signatures_take_no_queries_and_no_condition(spark, work):
-    for values in ({"queries": "x.parquet"}, {"among": "owner = 'ann'"}):
-        with pytest.raises(InputError, match='queries and among want via = "index"'):
-            run(spark, work, via="signatures", **values)
-
-
 def test_a_broken_off_search_does_only_what_is_missing(spark, work, monkeypatch, capsys):
     """The commit fails after the search; a result is then damaged, and the next run makes one."""
 
     def fails(*_):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(neighbours, "_replace", fails)
+    monkeypatch.setattr(neighbours, "replace_neighbours", fails)
     with pytest.raises(OSError, match="the disk is full"):
         run(spark, work, task_rows=50)
     [draft] = Path(index_root(str(work))).glob(".search-*")
@@ -176,7 +170,7 @@ def test_an_index_of_another_model_is_refused(spark, work):
     other = spark.createDataFrame(as_rows(VECTORS[:1], "devise-v2"), EMBEDDINGS)
     tables.append("embeddings", other)
     with pytest.raises(InputError, match="is of model devise-v1, and devise-v2 was asked for"):
-        write_neighbours(tables, config, "devise-v2")
+        write_by_index(tables, config, "devise-v2")
 
 
 def test_equal_scores_are_ordered_by_id_and_a_query_is_not_its_own_neighbour():
