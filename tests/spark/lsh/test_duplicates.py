@@ -45,7 +45,7 @@ def pictures():
 @pytest.fixture(scope="module")
 def grouped(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("duplicates")
-    config = FindDuplicates(work_dir=str(folder), k=5, max_bucket=20)
+    config = FindDuplicates(work_dir=str(folder), k=5, max_bucket=20, min_cosine=0.98)
     vectors = pictures()
     write_embeddings(spark, config, as_rows(vectors.values(), photo_ids=list(vectors)))
     tables = Tables.of(spark, config)
