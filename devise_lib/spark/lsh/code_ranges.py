@@ -42,11 +42,6 @@ class CodeRanges:
         """Whether there is no photo."""
         return not self.starts or not len(self.starts[0])
 
-    @property
-    def most(self) -> int:
-        """The number of photos in the largest range."""
-        return max((int(sizes.max()) for sizes in self.sizes if len(sizes)), default=0)
-
     def of(self, table: int, prefixes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the number of the range of each prefix in a table."""
         return range_of(self.starts[table], prefixes)

@@ -9,13 +9,8 @@ from devise_lib.lsh.hashing import SIGNATURE_BITS, WORD_BITS
 from devise_lib.lsh.theory import most_differing
 from devise_lib.spark.lsh.components import connected_components
 from devise_lib.spark.lsh.hashes import read_hash
-from devise_lib.spark.lsh.neighbours import (
-    ROWS_AT_ONCE,
-    Searched,
-    SearchSettings,
-    find_neighbours,
-)
-from devise_lib.spark.lsh.signing import require_dimension
+from devise_lib.spark.lsh.neighbours import Searched, SearchSettings, find_neighbours
+from devise_lib.spark.lsh.signing import ROWS_AT_ONCE, require_dimension
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.spark.tables.caching import PersistScope, Scratch
 from devise_lib.spark.tables.delta_tables import Tables

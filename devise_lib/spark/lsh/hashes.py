@@ -5,17 +5,15 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Row
-from pyspark.sql import functions as F
 
 from devise_lib.config.search import BuildSignatures
 from devise_lib.console import print_line
 from devise_lib.errors import InputError
-from devise_lib.index.building.intake import take_in
 from devise_lib.lsh.fitting import FITTED, make_hash
 from devise_lib.lsh.hashing import Hash
 from devise_lib.lsh.theory import collision_probability, tables_for
+from devise_lib.spark.lsh.sampling import sample_embeddings
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.search_schemas import HASHES
 from devise_lib.storage.stores import store_files
@@ -131,7 +129,8 @@ def _make(
     meet = collision_probability(config.target_cosine, prefix, solved)
     sample = np.empty((0, dimension), np.float32)
     if config.hash in FITTED:
-        sample = _sample(embeddings, config, dimension)
+        _, taken = sample_embeddings(embeddings, config.fit_photos, config.seed, dimension)
+        sample = taken.vectors
     try:
         made = make_hash(config.hash, dimension, config.bits, solved, config.seed, sample)
     except ValueError as error:
@@ -151,15 +150,6 @@ def _make(
         "file": f"hashes/{hash_id}.npz",
     }
     return StoredHash(made, row)
-
-
-def _sample(embeddings: DataFrame, config: BuildSignatures, dimension: int) -> NDArray[np.float32]:
-    """Return `fit_photos` embeddings (n, d), or all if there are fewer, that the seed chooses."""
-    by_seed = F.xxhash64("photo_id", F.lit(config.seed))
-    ordered = embeddings.orderBy(by_seed, "photo_id").limit(config.fit_photos)
-    table = ordered.select("photo_id", "embedding").toArrow().combine_chunks()
-    ids, vectors = table["photo_id"].combine_chunks(), table["embedding"].combine_chunks()
-    return take_in(ids, vectors, dimension).vectors
 
 
 def _row_of(tables: Tables, model_id: str) -> Row | None:

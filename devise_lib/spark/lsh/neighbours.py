@@ -10,9 +10,9 @@ from devise_lib.errors import InputError
 from devise_lib.spark.lsh.candidates import Join, compared, find_candidates, find_salt, key_of
 from devise_lib.spark.lsh.code_ranges import count_queries, find_ranges
 from devise_lib.spark.lsh.hashes import StoredHash, read_hash
-from devise_lib.spark.lsh.ranking import RANKED, rank_candidates, with_found
+from devise_lib.spark.lsh.ranking import rank_candidates, with_found
 from devise_lib.spark.lsh.recall import measure_recall
-from devise_lib.spark.lsh.signing import require_dimension
+from devise_lib.spark.lsh.signing import ROWS_AT_ONCE, require_dimension
 from devise_lib.spark.platform.session import arrow_rows
 from devise_lib.spark.tables.caching import Persist, PersistScope
 from devise_lib.spark.tables.delta_tables import Tables
@@ -22,10 +22,9 @@ from devise_lib.spark.tables.embedded_photos import (
     embeddings_of,
     photos_that,
 )
-from devise_lib.spark.tables.neighbours_table import replace_neighbours
+from devise_lib.spark.tables.neighbours_table import RANKED, replace_neighbours
 from devise_lib.spark.tables.query_tables import open_queries
 
-ROWS_AT_ONCE = 4_096  # of an Arrow batch
 SPARE = 5  # candidates beyond k, at least, that are ranked exactly
 
 

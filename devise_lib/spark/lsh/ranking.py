@@ -12,14 +12,8 @@ from pyspark.sql import functions as F
 from devise_lib.index.building.intake import take_in
 from devise_lib.spark.lsh.candidates import key_of
 from devise_lib.spark.tables.caching import Persist
+from devise_lib.spark.tables.neighbours_table import RANKED, RANKED_SCHEMA
 
-RANKED = "photo_id string, neighbour_id string, rank int, score float"
-_SCHEMA = pa.schema(
-    [
-        *(("photo_id", pa.string()), ("neighbour_id", pa.string())),
-        *(("rank", pa.int32()), ("score", pa.float32())),
-    ]
-)
 PAIRS_AT_ONCE = 16_384  # whose two vectors are in memory, in float64
 
 
@@ -77,7 +71,7 @@ def with_found(merged: DataFrame, found: DataFrame, salt: int) -> DataFrame:
 def _ranker(k: int, dimension: int) -> Callable[[pa.Table, pa.Table], pa.Table]:
     def rank(lists: pa.Table, rows: pa.Table) -> pa.Table:
         if not lists.num_rows or not rows.num_rows:  # A photo went while the job ran.
-            return _SCHEMA.empty_table()
+            return RANKED_SCHEMA.empty_table()
         asks = rows["is_query"].combine_chunks()
         queries, photos = rows.filter(asks), rows.filter(pc.invert(asks))
         return _best(lists, queries, photos, k, dimension)
@@ -90,7 +84,7 @@ def _best(lists: pa.Table, queries: pa.Table, photos: pa.Table, k: int, dimensio
     query_keys = np.repeat(lists["query"].to_numpy(), candidates.value_lengths().to_numpy())
     asked, offered = _Vectors.of(queries, dimension), _Vectors.of(photos, dimension)
     if not len(asked.keys) or not len(offered.keys):
-        return _SCHEMA.empty_table()
+        return RANKED_SCHEMA.empty_table()
     left, is_there = asked.places(query_keys)
     right, are_there = offered.places(candidates.flatten().to_numpy())
     left, right = left[is_there & are_there], right[is_there & are_there]

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from devise_lib.index.building.intake import take_in
 from devise_lib.numerics.retrieval import recall_by_score, top_k
+from devise_lib.spark.lsh.sampling import sample_embeddings
 
 Batches = Iterator[pa.RecordBatch]
 FOUND = "query int, photo_id string, score double"
@@ -32,12 +33,7 @@ def measure_recall(
     Returns:
         The recall; None if there are fewer than two photos.
     """
-    by_seed = F.xxhash64("photo_id", F.lit(seed))
-    chosen = photos.orderBy(by_seed, "photo_id").limit(queries).select("photo_id", "embedding")
-    table = chosen.toArrow().combine_chunks()
-    column = table["embedding"].combine_chunks()
-    ids = table["photo_id"].combine_chunks()
-    taken = take_in(ids, column, dimension)
+    ids, taken = sample_embeddings(photos, queries, seed, dimension)
     names = np.array(ids.to_pylist(), dtype=np.str_)[taken.kept]
     shared = photos.sparkSession.sparkContext.broadcast(taken.vectors.astype(np.float64))
 

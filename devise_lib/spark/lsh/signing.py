@@ -1,6 +1,6 @@
 """SIGNATURES: the codes of every photo, kept up to date with EMBEDDINGS."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -115,11 +115,11 @@ def _changes(embeddings: DataFrame, current: DataFrame, made: Hash) -> DataFrame
     both = now.join(before, "photo_id", "left")
     fresh = both.where(~F.coalesce(is_same, F.lit(False))).select("photo_id")
     signed = sign(embeddings.join(fresh, "photo_id", "left_semi"), made)
+    signed = fresh.join(signed, "photo_id", "left")  # Null where the direction was lost.
     gone = current.select("photo_id").join(now, "photo_id", "left_anti")
-    no_longer = fresh.join(signed, "photo_id", "left_anti")  # They have lost their direction.
     of = {"sha256": "string", "codes": "array<bigint>", "signature": "array<bigint>"}
     nothing = {name: F.lit(None).cast(kind) for name, kind in of.items()}
-    return signed.unionByName(gone.union(no_longer).withColumns(nothing))
+    return signed.unionByName(gone.withColumns(nothing))
 
 
 def sign(embeddings: DataFrame, made: Hash) -> DataFrame:
@@ -141,5 +141,5 @@ def sign(embeddings: DataFrame, made: Hash) -> DataFrame:
                 names=["photo_id", "sha256", "codes", "signature"],
             )
 
-    signing: Callable[[Batches], Batches] = sign_batches
-    return embeddings.select("photo_id", "sha256", "embedding").mapInArrow(signing, SIGNED)
+    rows = embeddings.select("photo_id", "sha256", "embedding")
+    return rows.mapInArrow(sign_batches, SIGNED)

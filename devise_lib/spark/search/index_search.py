@@ -39,15 +39,9 @@ from devise_lib.spark.search.spreading import by_shard, place_of_column, spread
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.embedded_photos import Versions, data_faults_told, photos_that
+from devise_lib.spark.tables.neighbours_table import RANKED, RANKED_SCHEMA
 from devise_lib.storage.copies import write_hashed
 
-RESULTS = "photo_id string, neighbour_id string, rank int, score float"
-RESULT_SCHEMA = pa.schema(
-    [
-        *(("photo_id", pa.string()), ("neighbour_id", pa.string())),
-        *(("rank", pa.int32()), ("score", pa.float32())),
-    ]
-)
 DRAFT = ".search-"  # how the folder of an unfinished search begins
 AMONG = "among"  # the step that finds which rows may be neighbours
 QUERIES_AT_ONCE = 1_024
@@ -130,7 +124,7 @@ def find_nearest(
     done = [plan.done(result_name(number)) for number in range(tasks)]
     files = [plan.path(path) for each in done if each for path in each.files]
     if not files:  # No query could be searched.
-        return tables.spark.createDataFrame([], RESULTS), plan.folder
+        return tables.spark.createDataFrame([], RANKED), plan.folder
     return read_parquet(tables.spark, *(spark_path(tables.spark, f) for f in files)), plan.folder
 
 
@@ -230,7 +224,7 @@ def _pieces(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _write_parquet(found: Iterator[pa.RecordBatch], file: BinaryIO) -> None:
-    with pq.ParquetWriter(file, RESULT_SCHEMA) as writer:
+    with pq.ParquetWriter(file, RANKED_SCHEMA) as writer:
         for batch in found:
             writer.write_batch(batch)
 
@@ -271,5 +265,5 @@ def best_others(
             "rank": pa.array(ranks + 1, pa.int32()),
             "score": pa.array(np.clip(scores[rows, columns], -1, 1), pa.float32()),
         },
-        schema=RESULT_SCHEMA,
+        schema=RANKED_SCHEMA,
     )

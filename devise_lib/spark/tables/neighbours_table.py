@@ -1,10 +1,20 @@
 """NEIGHBOURS: the rows of one set of queries are replaced at a time."""
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from devise_lib.spark.platform.literal_paths import text_in_sql
 from devise_lib.spark.tables.delta_tables import Tables
+
+# What a search gives, as Spark and as Arrow name it.
+RANKED = "photo_id string, neighbour_id string, rank int, score float"
+RANKED_SCHEMA = pa.schema(
+    [
+        *(("photo_id", pa.string()), ("neighbour_id", pa.string())),
+        *(("rank", pa.int32()), ("score", pa.float32())),
+    ]
+)
 
 
 def replace_neighbours(
