@@ -11,16 +11,19 @@ import pytest
 from deltalake import DeltaTable
 
 from devise_lib.config.registry import JOBS
+from devise_lib.config.tree import read_toml
 from devise_lib.report.generalized import CURVE_SEEN, CURVE_UNSEEN
 from devise_lib.spark.tables.descriptions import DESCRIPTIONS
 from devise_lib.spark.tables.schemas import SCHEMAS
 from devise_lib.text.labels.label_files import read_label_table
+from tests.conftest import ROOT
 from tests.training.event_files import read_scalars
 
 pytestmark = pytest.mark.slow
 
-# Those that conf/local.toml has; fine-tuning has a test of its own (tests/jobs/test_fine_tune.py).
-RAN = tuple(job for job in JOBS if job.name != "fine_tune")
+DEMO = read_toml(ROOT / "conf" / "local.toml")
+# Jobs that run only where the file has their table have tests of their own.
+RAN = tuple(job for job in JOBS if not job.opt_in or job.name in DEMO)
 
 
 def table(work: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:

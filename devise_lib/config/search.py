@@ -4,12 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from devise_lib.config.types import ModelJobConfig, OneOrMore, PositiveInt, Share
+from devise_lib.config.types import ModelJobConfig, OneOrMore, PositiveInt, Share, refuse_idle
 from devise_lib.hash_kinds import HashKind
 
 BinaryKind = Literal["ivf", "hash", "multi_hash"]
 SIGNATURE_BITS = 256  # as in lsh/hashing.py, which a configuration does not import
-_KEYS_OF_KINDS: dict[tuple[BinaryKind, ...], tuple[str, ...]] = {
+_KEYS_OF_WAYS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("index",): ("task_rows", "devices"),
+    ("signatures",): ("max_bucket", "probes", "keep_found", "recall_queries"),
+}
+_KEYS_OF_KINDS = {
     ("ivf",): ("lists", "probes"),
     ("hash",): ("hash_bits",),
     ("multi_hash",): ("multi_hash_tables", "multi_hash_bits"),
@@ -131,6 +135,11 @@ class FindNeighbours(ModelJobConfig):
     """The photos for which exact search tells the recall, via "signatures", where all photos are
     searched among all. 0 measures none."""
 
+    @model_validator(mode="after")
+    def _every_key_does_something(self) -> Self:
+        refuse_idle(self, "via", _KEYS_OF_WAYS)
+        return self
+
 
 class FindDuplicates(ModelJobConfig):
     """Finds photos that are the same picture, and writes DUPLICATE_GROUPS."""
@@ -181,13 +190,7 @@ class ExportSignatures(ModelJobConfig):
     def _keys_go_together(self) -> Self:
         if len(set(self.kinds)) < len(self.kinds):
             raise ValueError(f"kinds has one twice: {', '.join(self.kinds)}")
-        for kinds, keys in _KEYS_OF_KINDS.items():
-            idle = sorted(self.model_fields_set.intersection(keys))
-            if idle and not set(kinds).intersection(self.kinds):
-                raise ValueError(
-                    f"kinds is {', '.join(self.kinds)}, which has no use for {', '.join(idle)}: "
-                    "leave it out"
-                )
+        refuse_idle(self, "kinds", _KEYS_OF_KINDS)
         if (bits := self.multi_hash_tables * self.multi_hash_bits) > SIGNATURE_BITS:
             raise ValueError(
                 f"multi_hash_tables x multi_hash_bits is {bits}, and a signature has "

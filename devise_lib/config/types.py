@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -228,6 +228,26 @@ class ModelJobConfig(JobConfig):
     """The name of the model in MLflow's registry."""
     model: str = "champion"
     """The version of the model: an alias of the registry, or a version number."""
+
+
+def refuse_idle(
+    config: BaseModel, key: str, keys_of: Mapping[tuple[str, ...], Sequence[str]]
+) -> None:
+    """Raise ValueError where keys are given that do nothing for the kinds of `key`.
+
+    Args:
+        config: its value of `key` is a kind, or a tuple of kinds.
+        keys_of: by kinds, the keys that only these have a use for.
+    """
+    value = getattr(config, key)
+    chosen = {value} if isinstance(value, str) else set(value)
+    for kinds, keys in keys_of.items():
+        idle = sorted(config.model_fields_set.intersection(keys))
+        if idle and not chosen.intersection(kinds):
+            raise ValueError(
+                f"{key} is {', '.join(sorted(chosen))}, which has no use for {', '.join(idle)}: "
+                "leave it out"
+            )
 
 
 _PATH_FIELDS = (

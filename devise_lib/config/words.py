@@ -14,6 +14,7 @@ from devise_lib.config.types import (
     PositiveInt,
     Several,
     Share,
+    refuse_idle,
 )
 
 
@@ -109,11 +110,7 @@ class PrepareCorpus(JobConfig):
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Self:
         given = self.model_fields_set
-        for kinds, keys in _KEYS_OF_KINDS.items():
-            if self.kind not in kinds and (idle := sorted(given.intersection(keys))):
-                raise ValueError(
-                    f"kind is {self.kind!r}, which has no use for {', '.join(idle)}: leave it out"
-                )
+        refuse_idle(self, "kind", _KEYS_OF_KINDS)
         if self.kind != "articles" and not self.source:
             raise ValueError(f"kind is {self.kind!r}: give source, the table to read")
         if "phrase_passes" not in given and (idle := sorted(given.intersection(_PHRASE_KEYS))):

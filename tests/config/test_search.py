@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from devise_lib.config import search
-from devise_lib.config.search import ExportSignatures
+from devise_lib.config.search import ExportSignatures, FindNeighbours
 from devise_lib.lsh import hashing
 
 
@@ -33,6 +33,24 @@ def test_the_bits_of_a_signature_are_those_of_the_hash():
 def test_keys_of_an_export_that_cannot_work_are_refused(values, fault):
     with pytest.raises(ValidationError, match=fault):
         ExportSignatures(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        (
+            {"via": "signatures", "task_rows": 9},
+            "via is signatures, .* no use for task_rows",
+        ),
+        (
+            {"probes": 2, "keep_found": True},
+            "via is index, .* no use for keep_found, probes",
+        ),
+    ],
+)
+def test_keys_of_the_other_way_to_neighbours_are_refused(values, fault):
+    with pytest.raises(ValidationError, match=fault):
+        FindNeighbours(**values)
 
 
 def test_keys_of_the_kinds_that_are_made_are_taken():

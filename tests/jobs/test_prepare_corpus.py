@@ -137,7 +137,7 @@ def test_tags_become_sentences_and_leave_no_older_near_duplicates_or_phrases(
     [
         ({"kind": "text"}, "kind is 'text': give source"),
         ({"kind": "tags"}, "kind is 'tags': give source"),
-        ({"source": "t"}, "kind is 'articles', which has no use for source"),
+        ({"source": "t"}, "kind is articles, which has no use for source"),
         ({"text_column": "t"}, "no use for text_column"),
         ({"kind": "text", "source": "t", "tags_column": "x"}, "no use for tags_column"),
         ({"kind": "tags", "source": "t", "text_column": "x"}, "no use for text_column"),
