@@ -60,6 +60,7 @@ SMALL = (  # the demo's configuration, cut down to what can be made in two minut
     "train_backbone.epochs=2",
     "train_devise.epochs=3",
     "build_index.queries=20",
+    "find_duplicates.min_cosine=0.95",  # so that there are some
 )
 
 

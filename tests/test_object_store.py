@@ -5,10 +5,13 @@ needs are those of the local run that other tests share, so that every vector ca
 bit. `make soak` runs the whole flow there, from the sample on.
 """
 
+import hashlib
+import io
 import json
 import shutil
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from deltalake import DeltaTable
@@ -24,7 +27,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 JOBS = (  # those that train neither words nor networks, and what the report wants
     *("parse_wikipedia", "prepare_corpus", "ingest_photos", "extract_features", "embed_photos"),
     *("export_projector", "build_index", "build_signatures", "find_neighbours"),
-    *("predict_labels", "evaluate", "report"),
+    *("find_duplicates", "export_signatures", "predict_labels", "evaluate", "report"),
 )
 TAKEN_OVER = ("word_vectors", "labels")  # tables of the local run that other jobs have made
 RUN_JOBS = """
@@ -50,6 +53,7 @@ def on_s3(small_run, s3_settings, s3_jars, make_bucket, tmp_path_factory) -> str
         f"work_dir={work}",
         f"tracking_uri=sqlite:///{local}/mlflow.db",
         *(each for each in SMALL if each.partition(".")[0] in JOBS),
+        'export_signatures.kinds=["ivf"]',  # it runs only where a key of it is given
         *spark_keys(spark_on_s3(s3_jars, s3_settings)),
         *(*LOCAL, *CODE),
     )
@@ -72,6 +76,7 @@ def on_s3(small_run, s3_settings, s3_jars, make_bucket, tmp_path_factory) -> str
         ("quarantine", "photo_id", ["stage", "reason"]),
         ("signatures", "photo_id", ["hash_id", "codes", "signature"]),
         ("neighbours", "photo_id", ["neighbour_id", "rank", "score"]),
+        ("duplicate_groups", "photo_id", ["group_id", "is_representative", "score"]),
         ("predictions", "photo_id", ["rank", "label", "score"]),
     ],
 )
@@ -103,6 +108,28 @@ def test_the_bundle_is_that_of_a_local_run(on_s3, small_run, s3_settings):
         queries = np.eye(found.manifest.dimension, dtype=np.float32)[:5]
         places = [bundle.open().search(queries, 3).rows for bundle in (found, wanted)]
     assert (places[0] == places[1]).all()
+
+
+def test_the_binary_index_finds_the_photos_of_a_local_run(on_s3, small_run, s3_settings):
+    table = DeltaTable(small_run / "tables" / "signatures")
+    rows = table.to_pyarrow_table(columns=["photo_id", "signature"]).to_pylist()
+    root = f"{on_s3}/binary_index"
+    with connected(s3_settings) as files:
+        folder = f"{root}/{files.read(f'{root}/CURRENT').decode().strip()}"
+        manifest = json.loads(files.read(f"{folder}/manifest.json"))
+        content = {name: files.read(f"{folder}/{name}") for name in manifest["files"]}
+    for name, about in manifest["files"].items():
+        assert hashlib.sha256(content[name]).hexdigest() == about["sha256"]
+    index = faiss.deserialize_index_binary(np.frombuffer(content["ivf.faiss"], np.uint8))
+    index.nprobe = index.nlist
+    ids = np.load(io.BytesIO(content["ids.npy"])).astype(str)
+    queries = np.array([row["signature"] for row in rows]).view(np.uint8)
+    differing, places = index.search(queries, 1)
+    assert (differing == 0).all()
+    by_id = {row["photo_id"]: row["signature"] for row in rows}
+    found = [by_id[ids[place]] for place in places[:, 0]]
+    assert found == [row["signature"] for row in rows]
+    assert sorted(ids) == sorted(by_id)
 
 
 def test_the_work_folder_has_all_that_a_local_one_has_and_nothing_is_left_over(

@@ -181,6 +181,33 @@ def test_neighbours_of_an_earlier_run_compete_with_those_of_another_hash(spark, 
         assert mine == sorted(every.items(), key=lambda each: (-each[1], each[0]))[:K]
 
 
+def results_by_stage(spark):
+    """By stage, the bytes that its tasks have sent to the driver, without what is shuffled."""
+    gateway, jvm = spark.sparkContext._gateway, spark.sparkContext._jvm
+    none = (gateway.new_array(jvm.double, 0), jvm.java.util.ArrayList())
+    stages = spark.sparkContext._jsc.sc().statusStore().stageList(None, False, False, *none)
+    each = (stages.apply(place) for place in range(stages.length()))
+    return {stage.stageId(): stage.resultSize() for stage in each}
+
+
+def test_the_driver_gets_a_few_numbers_per_range_and_nothing_per_photo(spark):
+    grown = {}
+    for n in (1_000, 4_000):
+        searched = Searched(as_photos(spark, clustered(n, D, 20)), stored())
+        how = SearchSettings(K, max_bucket=200, probes=1, seed=0)
+        before = max(results_by_stage(spark), default=-1)
+        with PersistScope() as persist:
+            ranked, work = find_neighbours(None, searched, how, persist)
+            ranked.write.format("noop").mode("overwrite").save()
+        sizes = results_by_stage(spark)
+        grown[n] = (sum(sizes[each] for each in sizes if each > before), work["buckets"])
+    assert grown[1_000][0] > 0
+    more, ranges = (b - a for a, b in zip(grown[1_000], grown[4_000], strict=True))
+    assert ranges > 50
+    assert more < 32 * ranges + 4_000  # 20 bytes per range; metrics of tasks differ a little
+    assert more < 3 * 3_000  # bytes per further photo; an id alone has 6, a vector 64
+
+
 def test_a_salt_is_found_with_which_no_two_ids_have_one_key(photos, monkeypatch):
     salts = []
 
