@@ -27,7 +27,7 @@ from devise_lib import model_store, tracking  # noqa: E402 - found by the line a
 from devise_lib.config.search import FindDuplicates  # noqa: E402
 from devise_lib.numerics.vectors import l2_normalize  # noqa: E402
 from devise_lib.training.model import with_feature  # noqa: E402
-from devise_lib.vision.images.decode import Refusal, decode  # noqa: E402
+from devise_lib.vision.images.decode import decode, is_plain  # noqa: E402
 from devise_lib.vision.networks.inference import Network  # noqa: E402
 
 SPACES = ("words", "features")
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def read_contents(work: Path, photo_set: str, n: int) -> list[bytes]:
-    """Returns the files of the first n photos that can be decoded, by their ids."""
+    """Returns the files of n photos without a colour profile, which copies would lose."""
     photos = DeltaTable(work / "tables" / "photos").to_pandas(
         columns=["photo_id", "photo_set", "path", "content", "removed"]
     )
@@ -113,7 +113,7 @@ def read_contents(work: Path, photo_set: str, n: int) -> list[bytes]:
     for row in photos.sort_values("photo_id").itertuples():
         path = Path(row.path.removeprefix("file:"))
         content = row.content if row.content is not None else path.read_bytes()
-        if not isinstance(decode(content, 32), Refusal):
+        if is_plain(content):
             contents.append(content)
         if len(contents) == n:
             break

@@ -100,11 +100,11 @@ def test_the_bundle_is_that_of_a_local_run(on_s3, small_run, s3_settings):
         found, wanted = read_current(on_s3), read_current(str(small_run))
         verify(found)  # of copies on this disk
         assert found.manifest.files == wanted.manifest.files
-        curves = [
-            [(point.settings, point.recall) for point in bundle.manifest.curve]
-            for bundle in (found, wanted)
-        ]
-        assert curves[0] == curves[1]
+        # Which settings are on the curve depends on their speed; their recall does not.
+        curves = [{p.settings: p.recall for p in b.manifest.curve} for b in (found, wanted)]
+        shared = curves[0].keys() & curves[1].keys()
+        assert shared
+        assert [curves[0][each] for each in shared] == [curves[1][each] for each in shared]
         queries = np.eye(found.manifest.dimension, dtype=np.float32)[:5]
         places = [bundle.open().search(queries, 3).rows for bundle in (found, wanted)]
     assert (places[0] == places[1]).all()
