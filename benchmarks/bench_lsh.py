@@ -141,7 +141,7 @@ def run_one(way: str, work: Path, settings: list[str]) -> dict[str, Any]:
         rows = execute(spark, build_signatures.run, signing).rows
         size = tables.size("signatures").size_bytes
     else:
-        rows = execute(spark, build_index.run, BuildIndex(**common)).rows
+        rows = execute(spark, build_index.run, BuildIndex(**common, carry_network=False)).rows
         size = sum(p.stat().st_size for p in (work / "index").rglob("index.faiss"))
     hashed = time.perf_counter()
     via = FindNeighbours(**common, via=way, recall_queries=0, **of[FindNeighbours])

@@ -64,7 +64,7 @@ def main() -> None:
 
 def configure(work_dir: Path, **settings: Any) -> BuildIndex:
     uri = f"sqlite:///{work_dir}/mlflow.db"
-    config = BuildIndex(work_dir=str(work_dir), tracking_uri=uri, **settings)
+    config = BuildIndex(work_dir=str(work_dir), tracking_uri=uri, carry_network=False, **settings)
     tracking.connect(config)
     return config
 

@@ -14,6 +14,8 @@ from devise_lib.config.search import BuildIndex
 if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(BuildIndex)
 
+from functools import partial
+
 from pyspark.sql import SparkSession
 
 from devise_lib import model_store, tracking
@@ -21,6 +23,7 @@ from devise_lib.console import print_line
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.search.build_index import build_bundle, log_bundle, write_recall
+from devise_lib.spark.search.carried import Carried
 from devise_lib.spark.search.compact_index import compact_bundle
 from devise_lib.spark.search.update_index import update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
@@ -37,10 +40,12 @@ def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
     if config.mode == "compact":
         bundle = compact_bundle(tables, config, model.model_id, run_id)
     else:
-        carries = config.carry_words and tables.exists("labels")
-        words_id = model_store.fetch_extras(model, load_bundle).words_id if carries else ""
+        has_words = config.carry_words and tables.exists("labels")
+        words_id = model_store.fetch_extras(model, load_bundle).words_id if has_words else ""
+        network = partial(model_store.fetch_keras, model) if config.carry_network else None
         work = build_bundle if config.mode == "rebuild" else update_bundle
-        bundle = work(tables, config, model.model_id, run_id, words_id)
+        carried = Carried(config.carry_words, words_id, network)
+        bundle = work(tables, config, model.model_id, run_id, carried)
     write_recall(tables, bundle)
     log_bundle(bundle)
     made = bundle.manifest

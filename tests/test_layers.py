@@ -34,7 +34,7 @@ MAY_USE = {
     },
     "training": {"numerics", "paths", "storage", "training_choices", "vision"},
     "index": {"numerics", "paths", "reasons", "storage"},
-    "search": {"numerics", "index"},
+    "search": {"numerics", "index", "paths", "storage", "text", "vision"},
     "sample": {"numerics"},
     "report": {"console", "numerics"},
     "config": {
@@ -99,8 +99,8 @@ HOMES = {
     "faiss": {"index"},
     "mlflow": {"tracking", "model_store"},
     "matplotlib": {"report"},
-    "jinja2": {"report"},
-    "PIL": {"vision", "sample", "report"},
+    "jinja2": {"report", "search"},
+    "PIL": {"vision", "sample", "report", "search"},
 }
 NUMERICS_MAY_USE = {"numpy", "devise_lib"} | sys.stdlib_module_names
 MODULE_LINES = 300

@@ -66,6 +66,9 @@ class BuildIndex(ModelJobConfig):
     carry_words: Annotated[int, Field(ge=0)] = 50_000
     """The words whose vectors the bundle carries, the commonest first, beside those of all labels:
     a search team then searches by words without this package. 0 carries none, and no labels."""
+    carry_network: bool = True
+    """Whether the bundle carries the network of the model, as a Keras file: a search team then
+    looks up files of photos without this package's store of models."""
     keep_bundles: PositiveInt = 2
     """This many bundles stay, the published one included. Older ones are removed."""
 

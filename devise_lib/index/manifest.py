@@ -23,11 +23,12 @@ from typing import Any
 from devise_lib.errors import InputError
 from devise_lib.index.settings import Point, SearchSettings
 
-FORMAT = 2  # raised when a reader of the old manifest could misread the new one
+FORMAT = 3  # raised when a reader of the old manifest could misread the new one
 MANIFEST_FILE, README_FILE, CURVE_FILE = "manifest.json", "README.md", "curve.svg"
 INDEX_FILE, IDS_FILE = "index.faiss", "ids.npy"
 LISTS_FILE, DIGESTS_FILE, TRAINED_FILE = "lists.npy", "digests.npy", "trained.npz"
 REMOVED_FILE, WORDS_FILE, WORD_VECTORS_FILE = "removed.npy", "words.txt", "words.npy"
+MODEL_FILE = "model.keras"
 BASE = "base"
 AGAIN = "run build_index again"
 NO_BUNDLE = (
@@ -124,6 +125,7 @@ class Manifest:
             index.
         due: the mode of build_index that the drift asks for: "rebuild", "compact", or "" for none.
         words: the number of words and labels that the bundle carries.
+        labels: how many of them are labels; these come first.
         costs: what the steps of the build took.
         faiss_version: that wrote the files.
         faiss_floor: the least version that reads them.
@@ -158,6 +160,7 @@ class Manifest:
     drift: Mapping[str, float]
     due: str
     words: int
+    labels: int
     costs: Mapping[str, StepCost]
     faiss_version: str
     faiss_floor: str

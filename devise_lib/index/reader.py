@@ -5,6 +5,7 @@ It needs faiss and numpy alone for a bundle on a local disk.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from devise_lib.index.remote import store_packages
 from devise_lib.index.results import Found, nothing, padded
 from devise_lib.index.selection import Among, Selector, selectors
 from devise_lib.index.settings import SearchSettings
-from devise_lib.index.word_vectors import mean_of_words
+from devise_lib.index.vocabulary import Vocabulary
 from devise_lib.numerics.retrieval import drop_self_matches, merge_top_k
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 
@@ -207,17 +208,14 @@ class SearchIndex:
         Raises:
             InputError: the bundle carries no words, or lacks one of these.
         """
-        return self.search(self.vector_of_words(words)[None], k, settings)
+        return self.search(self.words.mean(words)[None], k, settings)
 
-    def vector_of_words(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Returns the unit mean (d,) of the vectors of some words.
-
-        Raises:
-            InputError: the bundle carries no words, or lacks one of these.
-        """
+    @cached_property
+    def words(self) -> Vocabulary:
+        """The labels and words that the bundle carries; InputError if it carries none."""
         if not self.manifest.words:
             raise InputError(f"{self.folder} carries no words: build it with carry_words above 0")
-        return mean_of_words(self.folder, words)
+        return Vocabulary.open(self.folder, self.manifest.labels)
 
     def photo_ids(self, rows: NDArray[np.int64]) -> NDArray[np.str_]:
         """Returns the photo_id of each row, in the shape of `rows`; "" for -1."""

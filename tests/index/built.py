@@ -152,12 +152,16 @@ def build_bundle(
     sizes: Sequence[int] = (200,),
     removed: Sequence[int] = (),
     words: Mapping[str, Sequence[float]] | None = None,
+    vectors: np.ndarray | None = None,
     **changes,
 ) -> Built:
-    """Builds a bundle of a segment per size; `changes` are of its manifest."""
+    """Builds a bundle of a segment per size; `changes` are of its manifest.
+
+    Its `vectors` are those of POOL, if none are given.
+    """
     folder.mkdir(parents=True)
     total = sum(sizes)
-    vectors, ids = photos(total), []
+    vectors, ids = photos(total) if vectors is None else vectors, []
     segments = []
     for number, size in enumerate(sizes):
         name = f"delta-{number:06d}" if number else BASE
@@ -254,6 +258,7 @@ def manifest_of(**changes) -> Manifest:
         "drift": {},
         "due": "",
         "words": 0,
+        "labels": 0,
         "costs": {},
         "faiss_version": VERSION,
         "faiss_floor": "1.11.0",

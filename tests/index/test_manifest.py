@@ -21,6 +21,7 @@ FULL = manifest_of(
     drift={"imbalance": 1.5},
     due="compact",
     words=3,
+    labels=1,
 )
 
 
@@ -83,7 +84,7 @@ def test_a_manifest_with_something_else_in_an_attribute_is_refused(changes):
 
 def test_another_format_is_named():
     values = {**json.loads(FULL.to_json("")), "format": 1}
-    with pytest.raises(InputError, match="x has format 1, want 2: run build_index again"):
+    with pytest.raises(InputError, match="x has format 1, want 3: run build_index again"):
         Manifest.from_json(json.dumps(values), "x")
 
 

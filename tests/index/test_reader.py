@@ -194,17 +194,17 @@ def test_vectors_are_those_of_the_rows(many):
 def test_words_find_what_their_mean_finds(many):
     index = SearchIndex.open(many.folder)
     mean = l2_normalize((np.eye(D)[0] + np.eye(D)[2])[None].astype(np.float32))
-    np.testing.assert_allclose(index.vector_of_words(["snow", "\u72d7"]), mean[0], atol=1e-6)
+    np.testing.assert_allclose(index.words.mean(["snow", "\u72d7"]), mean[0], atol=1e-6)
     found = index.search_words(["snow", "\u72d7"], 4)
     assert found.rows.tolist() == best_rows(many.vectors, mean, 4, left_in(many)).tolist()
-    once, twice = (index.vector_of_words(words) for words in (["snow"], ["snow", "snow"]))
+    once, twice = (index.words.mean(words) for words in (["snow"], ["snow", "snow"]))
     assert once.tolist() == twice.tolist()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["snow", "xyzzy", "Snow"], "no vector of xyzzy, Snow;"),
+        (["snow", "xyzzy", "lepard"], "no vector of xyzzy, lepard; .* did you mean leopard?"),
         ([], "no vector of no word at all;"),
     ],
 )
@@ -216,7 +216,7 @@ def test_words_that_are_not_carried_are_named(many, words, message):
 def test_of_a_word_that_is_there_twice_the_first_counts(tmp_path):
     built = build_bundle(tmp_path / "b", sizes=(20,), words=WORDS)
     (built.folder / "words.txt").write_text("snow\nsnow\nleopard\n", encoding="utf-8")
-    vector = SearchIndex.open(built.folder).vector_of_words(["snow"])
+    vector = SearchIndex.open(built.folder).words.mean(["snow"])
     assert vector.tolist() == np.eye(D)[0].tolist()
 
 

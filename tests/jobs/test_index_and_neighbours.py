@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from devise_lib import tracking
+from devise_lib import model_store, tracking
 from devise_lib.config.search import (
     BuildIndex,
     BuildSignatures,
@@ -65,6 +65,9 @@ class Workplace:
     def use(self, model_id):
         found = SimpleNamespace(model_id=model_id)
         self._patch.setattr(tracking, "find_registered", lambda *_: found)
+        self._patch.setattr(
+            model_store, "fetch_keras", lambda _: b"network of " + model_id.encode()
+        )
 
     def configure(self, config_type, **values):
         config = config_type(work_dir=str(self.folder), tracking_uri=self._tracking_uri, **values)
@@ -129,6 +132,7 @@ def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
     assert (metrics["rebuild_due"], metrics["compact_due"]) == (0, 0)
     bundle = read_current(config.work_dir)
     verify(bundle)
+    assert Path(bundle.folder, "model.keras").read_bytes() == b"network of " + MODEL.encode()
     assert bundle.manifest.table_version == Tables.of(spark, config).version("embeddings")
 
     config = embedded.configure(FindNeighbours)

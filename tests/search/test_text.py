@@ -31,6 +31,15 @@ def test_unknown_words_and_vectors_of_zeros_are_passed_over_and_named():
     assert (found.terms, found.unknown) == (("snow",), ("xyzzy", "nothing"))
 
 
+def test_unwanted_words_are_subtracted():
+    found = embed_text(["snow", "leopard"], VECTORS, ["snow", "leopard", "xyzzy"], 0.4)
+    assert (found.terms, found.unknown) == (("snow_leopard", "snow_leopard"), ("xyzzy",))
+    found = embed_text(["snow"], VECTORS, ["leopard"], negative_weight=0.75)
+    np.testing.assert_allclose(found.vector, [0.8, -0.6, 0], rtol=1e-6)
+    assert found.terms == ("snow", "leopard")
+    np.testing.assert_allclose(found.query.contributions(np.eye(3)[:2]), [[0.8, 0], [0, -0.6]])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -22,8 +22,6 @@ from devise_lib.index.index_file import VERSION
 from devise_lib.index.manifest import (
     CURVE_FILE,
     MANIFEST_FILE,
-    WORD_VECTORS_FILE,
-    WORDS_FILE,
     FileAbout,
     Manifest,
     Segment,
@@ -32,7 +30,7 @@ from devise_lib.reasons import worst_reason
 from devise_lib.report.plots import draw_recall
 from devise_lib.spark.platform.literal_paths import read_parquet
 from devise_lib.spark.platform.stores import spark_path
-from devise_lib.spark.search.carried_words import write_words
+from devise_lib.spark.search.carried import NOTHING, Carried, carry
 from devise_lib.spark.search.index_plan import make_plan, max_mapped, promise_of, versions_of
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.index_tasks import run_tuning
@@ -48,7 +46,7 @@ MODES = ("rebuild", "compact")  # that a drift may ask for
 
 
 def build_bundle(
-    tables: Tables, config: BuildIndex, model_id: str, run_id: str, words_id: str = ""
+    tables: Tables, config: BuildIndex, model_id: str, run_id: str, carried: Carried = NOTHING
 ) -> Bundle:
     """Index the embeddings of a model, publish the bundle, and return it.
 
@@ -57,7 +55,7 @@ def build_bundle(
         config: of the job.
         model_id: of the embeddings.
         run_id: of MLflow, for the bundle's manifest.
-        words_id: of the word vectors that the bundle carries; "" for none.
+        carried: what the bundle carries beside the index.
 
     Raises:
         InputError: there is nothing to index, the budget is too small, too many embeddings are
@@ -65,7 +63,7 @@ def build_bundle(
     """
     plan = make_plan(tables, config, model_id)
     try:
-        bundle = _build(tables, config, plan, run_id, words_id)
+        bundle = _build(tables, config, plan, run_id, carried)
     except Exception as error:
         if find_input_error(error):  # not a fault of a machine, which another run may not have
             plan.mark_failed(promise_of(config))
@@ -76,23 +74,18 @@ def build_bundle(
 
 
 def _build(
-    tables: Tables, config: BuildIndex, plan: BuildPlan, run_id: str, words_id: str
+    tables: Tables, config: BuildIndex, plan: BuildPlan, run_id: str, carried: Carried
 ) -> Bundle:
     embeddings = embeddings_of(tables, plan.model_id, versions_of(plan))
     build = IndexBuild(embeddings, plan)
     shards = build.run()
     quarantine(tables, embeddings, plan, run_id, shards)
     check_rejected(count_reasons(shards), plan.rows, config)
-    words = None
-    if words_id and config.carry_words:
-        words = write_words(build.runner, tables, plan, words_id, config.carry_words)
-    if words is None:  # An earlier run may have written some.
-        for name in (WORDS_FILE, WORD_VECTORS_FILE):
-            store_files().remove(plan.path(f"{BUNDLE}/{name}"))
+    beside = carry(build.runner, tables, plan, carried)
     goal = Goal(config.recall_target, config.max_latency_ms)
     tuning = partial(run_tuning, plan, goal, max_mapped(config))
     tuned = Tuned.from_json(build.runner.one("tuned", tuning))
-    manifest = _manifest(plan, config, run_id, tuned, shards, words, build.runner.costs)
+    manifest = _manifest(plan, config, run_id, tuned, shards, beside, build.runner.costs)
     build.runner.warn(config.max_memory_gib)
     speeds = [(point.queries_per_s, point.recall) for point in tuned.curve]
     chosen = tuned.point.queries_per_s, tuned.point.recall
@@ -148,7 +141,7 @@ def _manifest(
     run_id: str,
     tuned: Tuned,
     shards: Sequence[Product],
-    words: Product | None,
+    beside: Sequence[Product],
     costs: Costs,
 ) -> Manifest:
     key, assembled = plan.index_key, plan.require(ASSEMBLED)
@@ -180,11 +173,12 @@ def _manifest(
         rejected=count_reasons(shards),
         drift={},
         due="",
-        words=words.values["words"] if words else 0,
+        words=sum(product.values.get("words", 0) for product in beside),
+        labels=sum(product.values.get("labels", 0) for product in beside),
         costs=costs.of,
         faiss_version=VERSION,
         faiss_floor=FLOOR,
-        files=files_of(assembled) | (files_of(words) if words else {}),
+        files=dict(pair for each in (assembled, *beside) for pair in files_of(each).items()),
     )
 
 

@@ -46,6 +46,7 @@ from devise_lib.spark.search.build_index import (
     quarantine,
     segment_of,
 )
+from devise_lib.spark.search.carried import NOTHING, Carried
 from devise_lib.spark.search.index_plan import CODE, Size, count_shards, max_mapped, memory_for
 from devise_lib.spark.search.index_steps import IndexBuild
 from devise_lib.spark.search.indexed_photos import changes
@@ -61,7 +62,7 @@ DRAFT = ".update-"  # how the folder of an unfinished update begins
 
 
 def update_bundle(
-    tables: Tables, config: BuildIndex, model_id: str, run_id: str, words_id: str = ""
+    tables: Tables, config: BuildIndex, model_id: str, run_id: str, carried: Carried = NOTHING
 ) -> Bundle:
     """Add the photos that are new in EMBEDDINGS to the published index, and take out removed ones.
 
@@ -74,13 +75,13 @@ def update_bundle(
         config: of the job.
         model_id: of the embeddings.
         run_id: of MLflow, for the bundle's manifest.
-        words_id: of the word vectors that a first bundle carries; "" for none.
+        carried: what a first bundle carries beside the index.
 
     Raises:
         InputError: the published index is of another model, or too many embeddings are rejected.
     """
     if not is_published(config.work_dir):
-        return build_bundle(tables, config, model_id, run_id, words_id)
+        return build_bundle(tables, config, model_id, run_id, carried)
     bundle = read_current(config.work_dir)
     bundle.require_model(model_id)
     versions = Versions.newest(tables, config.table_version)

@@ -1,6 +1,7 @@
-"""Labels and words with their vectors, which an index bundle carries."""
+"""What an index bundle carries beside the index: words to search by, the network of the model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from devise_lib.index.building.arrays import save_array
 from devise_lib.index.building.assembly import BUNDLE
 from devise_lib.index.building.plan import BuildPlan
 from devise_lib.index.building.products import Product
-from devise_lib.index.manifest import WORD_VECTORS_FILE, WORDS_FILE
+from devise_lib.index.manifest import MODEL_FILE, WORD_VECTORS_FILE, WORDS_FILE
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.labels.lookup import dedupe_labels
 from devise_lib.spark.labels.word_space import id_of_labels, id_of_words
@@ -20,23 +21,66 @@ from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.vector_columns import to_matrix
 from devise_lib.storage.copies import write_hashed
+from devise_lib.storage.stores import store_files
 
-WORDS = "words"  # the step
+WORDS, NETWORK = "words", "network"  # steps
+LABEL_RANK = 0  # before that of the commonest word, 1
 
 
-def write_words(
-    runner: StepRunner, tables: Tables, plan: BuildPlan, words_id: str, count: int
-) -> Product | None:
-    """Put the names and vectors of all labels, and of the commonest words, into the bundle.
+@dataclass(frozen=True)
+class Carried:
+    """What a bundle carries beside the index.
 
-    A name that is both is a label. Tables of other word vectors than the model's are left out.
+    Attributes:
+        words: the most words.
+        words_id: of the word vectors that the model was trained on; "" for no words, and no labels.
+        fetch_network: fetches the model's Keras file; None for none.
+    """
+
+    words: int = 0
+    words_id: str = ""
+    fetch_network: Callable[[], bytes] | None = None
+
+
+NOTHING = Carried()
+
+
+def carry(runner: StepRunner, tables: Tables, plan: BuildPlan, carried: Carried) -> list[Product]:
+    """Write the files into the bundle, and return them.
 
     Args:
         runner: of the build.
         tables: with LABELS and, for words, WORD_VECTORS.
         plan: of the build.
-        words_id: of the word vectors that the model was trained on.
-        count: the most words.
+        carried: what to carry.
+    """
+    words = network = None
+    if carried.words_id and carried.words:
+        words = _write_words(runner, tables, plan, carried)
+    if carried.fetch_network:
+        network = _write_network(plan, carried.fetch_network)
+    written = [product for product in (words, network) if product]
+    paths = {path for product in written for path in product.files}
+    for name in (WORDS_FILE, WORD_VECTORS_FILE, MODEL_FILE):
+        if (path := f"{BUNDLE}/{name}") not in paths:  # An earlier run may have written it.
+            store_files().remove(plan.path(path))
+    return written
+
+
+def _write_network(plan: BuildPlan, fetch: Callable[[], bytes]) -> Product:
+    if found := plan.done(NETWORK):
+        return found
+    content, path = fetch(), f"{BUNDLE}/{MODEL_FILE}"
+    written = write_hashed(plan.path(path), lambda file: file.write(content))
+    return plan.finish(NETWORK, {path: written}, {})
+
+
+def _write_words(
+    runner: StepRunner, tables: Tables, plan: BuildPlan, carried: Carried
+) -> Product | None:
+    """Put the names and vectors of all labels, and of the commonest words, into the bundle.
+
+    A name that is both is a label. Tables of other word vectors than the model's are left out.
 
     Returns:
         The files; None if there is nothing to carry.
@@ -44,15 +88,15 @@ def write_words(
     found = []
     if tables.exists("labels"):
         labels = tables.read("labels")
-        if id_of_labels(labels) == words_id:
+        if id_of_labels(labels) == carried.words_id:
             names = dedupe_labels(labels).where("vector IS NOT NULL AND term IS NOT NULL")
-            found.append(_named(names, F.col("term"), F.lit(0)))
+            found.append(_named(names, F.col("term"), F.lit(LABEL_RANK)))
         else:
             print_line("build_index  LABELS are of other word vectors: they are not carried")
     if tables.exists("word_vectors"):
         vectors = tables.read("word_vectors")
-        if id_of_words(vectors) == words_id:
-            commonest = vectors.where("vector IS NOT NULL").orderBy("rank").limit(count)
+        if id_of_words(vectors) == carried.words_id:
+            commonest = vectors.where("vector IS NOT NULL").orderBy("rank").limit(carried.words)
             found.append(_named(commonest, F.col("word"), F.col("rank")))
         else:
             print_line("build_index  WORD_VECTORS are other ones: no words are carried")
@@ -73,9 +117,11 @@ def _named(rows: DataFrame, name: Column, rank: Column) -> DataFrame:
 def _write(plan: BuildPlan, batches: Batches) -> Iterator[Cost]:
     with Cost(1) as cost:
         names: list[str] = []
+        labels = 0
         vectors = [np.empty((0, plan.dimension), np.float32)]
         for batch in batches:
             names += [" ".join(name.split()) for name in batch["name"].to_pylist()]
+            labels += batch["rank"].to_pylist().count(LABEL_RANK)
             vectors.append(to_matrix(batch["vector"], plan.dimension))
         text = "".join(f"{name}\n" for name in names).encode()
         paths = [f"{BUNDLE}/{name}" for name in (WORDS_FILE, WORD_VECTORS_FILE)]
@@ -83,5 +129,5 @@ def _write(plan: BuildPlan, batches: Batches) -> Iterator[Cost]:
             paths[0]: write_hashed(plan.path(paths[0]), lambda file: file.write(text)),
             paths[1]: save_array(plan.path(paths[1]), l2_normalize(np.concatenate(vectors))),
         }
-        plan.finish(WORDS, files, {"words": len(names)})
+        plan.finish(WORDS, files, {"words": len(names), "labels": labels})
     yield cost

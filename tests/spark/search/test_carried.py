@@ -1,4 +1,4 @@
-"""Words in a bundle. Spark chooses the commonest words and joins them with the labels."""
+"""What bundles carry. Spark chooses the commonest words and joins them with the labels."""
 
 from types import SimpleNamespace
 
@@ -9,6 +9,7 @@ from devise_lib.config.search import BuildIndex
 from devise_lib.index.bundle import verify
 from devise_lib.spark.labels.word_space import id_of_words
 from devise_lib.spark.search.build_index import build_bundle
+from devise_lib.spark.search.carried import Carried
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import LABELS, WORD_VECTORS
 from tests.embedded import MODEL, as_rows, clustered, write_embeddings
@@ -43,25 +44,33 @@ def work(spark, tmp_path_factory):
     return SimpleNamespace(tables=tables, config=config, words_id=words_id)
 
 
-def build(work, words_id, **changes):
-    config = work.config.model_copy(update=changes)
-    return build_bundle(work.tables, config, MODEL, "run", words_id)
+def build(work, carried):
+    return build_bundle(work.tables, work.config, MODEL, "run", carried)
 
 
 def test_a_bundle_is_searched_by_labels_and_by_its_commonest_words(work):
-    bundle = build(work, work.words_id, carry_words=3)
+    bundle = build(work, Carried(3, work.words_id))
     verify(bundle)
     index = bundle.open()
     assert (index.folder / "words.txt").read_text() == "sea lion\nwolf\nthe\nsnow_leopard\n"
+    assert (bundle.manifest.words, bundle.manifest.labels) == (4, 2)
     np.testing.assert_allclose(np.load(index.folder / "words.npy"), VECTORS[[8, 9, 1, 3]], 1e-5)
     found = index.search_words(["snow_leopard"], 1)
     assert found.scores[0, 0] == pytest.approx(1, abs=1e-5)
+    assert index.words.nearest(VECTORS[[1]], 1, only_labels=True)[0][0][0] in ("sea lion", "wolf")
 
 
 @pytest.mark.parametrize(("words_id", "count"), [("", 3), ("816-00", 3), (None, 0)])
 def test_words_that_are_not_wanted_or_are_other_ones_stay_out(work, words_id, count, capsys):
     words_id = work.words_id if words_id is None else words_id
-    bundle = build(work, words_id, carry_words=count)
-    assert bundle.manifest.words == 0
+    bundle = build(work, Carried(count, words_id))
+    assert (bundle.manifest.words, bundle.manifest.labels) == (0, 0)
     assert "words.txt" not in bundle.manifest.files
     assert ("LABELS are of other word vectors" in capsys.readouterr().out) == (words_id == "816-00")
+
+
+def test_a_network_is_carried_as_it_is(work):
+    bundle = build(work, Carried(fetch_network=lambda: b"a network"))
+    verify(bundle)
+    assert (bundle.open().folder / "model.keras").read_bytes() == b"a network"
+    assert "model.keras" not in build(work, Carried()).manifest.files

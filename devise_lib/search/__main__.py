@@ -1,0 +1,172 @@
+"""Searches an index bundle from the command line.
+
+    python -m devise_lib.search text "snow leopard" --without zoo --bundle work/demo
+    python -m devise_lib.search similar PHOTO --html found.html --bundle work/demo
+    python -m devise_lib.search gallery PHOTO PHOTO --not PHOTO --bundle work/demo
+
+A PHOTO is a photo_id of the bundle, or the path of an image, which the bundle's own network embeds.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from devise_lib.errors import InputError
+from devise_lib.search import assignment_answers as assignments
+from devise_lib.search import photo_answers as photos
+from devise_lib.search.answers import Answer
+from devise_lib.search.collection import Collection
+from devise_lib.search.output import photos_of, to_html, to_json, to_table
+from devise_lib.search.sense_answers import find_sense
+
+Search = Callable[[Collection, argparse.Namespace], Answer]
+
+
+def main(words: Sequence[str]) -> int:
+    """Answers what the command line asks; returns the exit code."""
+    args = _parser().parse_args(words)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells of its own set-up
+    try:
+        collection = Collection.open(args.bundle, args.photos)
+        answer = SEARCHES[args.command](collection, args)
+        about = collection.photos.about(photos_of(answer)) if collection.photos else {}
+        if args.html:
+            Path(args.html).write_text(to_html(answer, collection, about), encoding="utf-8")
+    except InputError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except OSError as error:
+        print(f"{error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 1
+    write = to_json if args.format == "json" else to_table
+    print(write(answer, about))  # noqa: T201
+    return 0
+
+
+def _text(collection: Collection, args: argparse.Namespace) -> Answer:
+    return photos.find_text(collection, " ".join(args.words), args.without, args.k)
+
+
+def _similar(collection: Collection, args: argparse.Namespace) -> Answer:
+    return photos.find_similar(collection, args.photo, args.copies, args.k)
+
+
+def _tags(collection: Collection, args: argparse.Namespace) -> Answer:
+    return photos.find_tags(collection, args.photo, args.k, args.vocabulary, args.csls)
+
+
+def _gallery(collection: Collection, args: argparse.Namespace) -> Answer:
+    gallery = photos.Gallery(args.photo, args.others, args.method, args.copies)
+    return photos.complete_gallery(collection, gallery, args.k)
+
+
+def _submissions(collection: Collection, args: argparse.Namespace) -> Answer:
+    judged = None
+    if args.accepted or args.rejected:
+        judged = assignments.Judged(args.accepted, args.rejected)
+    brief = assignments.Brief(args.brief, args.like, args.text_weight, args.pooling)
+    return assignments.order_submissions(collection, args.photo, brief, judged, args.relevance)
+
+
+def _photographers(collection: Collection, args: argparse.Namespace) -> Answer:
+    brief = assignments.Brief(args.brief, args.like)
+    return assignments.find_photographers(collection, brief, args.k, args.pooling, args.considered)
+
+
+def _sense(collection: Collection, args: argparse.Namespace) -> Answer:
+    found = (args.context, args.beside, args.candidates, args.most)
+    return find_sense(collection, args.word, *found)
+
+
+SEARCHES: dict[str, Search] = {
+    "text": _text,
+    "similar": _similar,
+    "tags": _tags,
+    "gallery": _gallery,
+    "submissions": _submissions,
+    "photographers": _photographers,
+    "sense": _sense,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--bundle", required=True, help="a bundle, the folder index, or the work folder"
+    )
+    common.add_argument(
+        "--photos", default="", help="the table PHOTOS; default: that of the work folder"
+    )
+    common.add_argument("-k", type=_positive, default=10, help="the number of results")
+    common.add_argument("--format", choices=("table", "json"), default="table")
+    common.add_argument("--html", metavar="FILE", help="also write a page with the photos")
+    briefs = argparse.ArgumentParser(add_help=False)
+    briefs.add_argument("--brief", default="", help="the text of the assignment")
+    briefs.add_argument("--like", nargs="+", default=[], metavar="PHOTO", help="examples")
+
+    parser = argparse.ArgumentParser(
+        prog="python -m devise_lib.search",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(
+        name: str, about: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=about, parents=[common, *parents])
+
+    text = command("text", "photos that a text describes")
+    text.add_argument("words", nargs="+")
+    text.add_argument("--without", default="", help="words that are not wanted")
+    similar = command("similar", "photos like a photo, or like a file")
+    similar.add_argument("photo")
+    similar.add_argument(
+        "--copies", type=float, default=2.0, help="leave out photos of at least this cosine"
+    )
+    tags = command("tags", "the labels or words nearest to photos")
+    tags.add_argument("photo", nargs="+")
+    tags.add_argument("--vocabulary", choices=("labels", "words"), default="labels")
+    tags.add_argument("--csls", action="store_true", help="rank words that are near to all lower")
+    gallery = command("gallery", "photos that complete a gallery")
+    gallery.add_argument("photo", nargs="+")
+    gallery.add_argument("--not", dest="others", nargs="+", default=[], metavar="PHOTO")
+    gallery.add_argument(
+        "--method", choices=("mean", "trimmed_mean", "medoid", "centroids"), default="mean"
+    )
+    gallery.add_argument(
+        "--copies", type=float, default=0.9999, help="leave out photos this near to a member"
+    )
+    submissions = command("submissions", "photos in the order in which they fit a brief", briefs)
+    submissions.add_argument("photo", nargs="+")
+    submissions.add_argument("--text-weight", type=float, default=0.5)
+    submissions.add_argument("--pooling", choices=("max", "mean"), default="max")
+    submissions.add_argument("--accepted", nargs="+", default=[], metavar="PHOTO")
+    submissions.add_argument("--rejected", nargs="+", default=[], metavar="PHOTO")
+    submissions.add_argument(
+        "--relevance", type=float, default=1.0, help="below 1: photos that differ come earlier"
+    )
+    photographers = command("photographers", "owners of photos for an assignment", briefs)
+    photographers.add_argument("--pooling", choices=("top", "mean", "log_sum_exp"), default="top")
+    photographers.add_argument(
+        "--considered", type=_positive, default=5_000, help="the nearest photos that count"
+    )
+    sense = command("sense", "the senses of a word, or which of some words a context means")
+    sense.add_argument("word", nargs="?", default="")
+    sense.add_argument("--context", default="", help="words beside it")
+    sense.add_argument("--beside", nargs="+", default=[], metavar="PHOTO")
+    sense.add_argument("--candidates", nargs="+", default=[], metavar="WORD")
+    sense.add_argument("--most", type=_positive, default=3, help="the number of senses")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"want a whole number above 0, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,196 @@
+"""A collection of photos that is searched: an index bundle, its words, its network, its table."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.index.manifest import MANIFEST_FILE, MODEL_FILE
+from devise_lib.index.reader import SearchIndex
+from devise_lib.numerics.hubness import mean_of_nearest
+from devise_lib.numerics.retrieval import best_columns
+from devise_lib.search.answers import REASONS, Why
+from devise_lib.search.photo_table import PhotoTable
+from devise_lib.search.text import TextVector, candidate_terms, embed_text
+
+if TYPE_CHECKING:
+    from devise_lib.vision.networks.inference import Network
+
+CURRENT = "CURRENT"
+BANK, NEAREST = 500, 10  # photos by which hubs among words are told, as in CSLS
+NAMES_AT_ONCE = 8_192
+
+
+class Collection:
+    """An open bundle with what belongs to it."""
+
+    def __init__(self, index: SearchIndex, photos: PhotoTable | None = None) -> None:
+        """Takes an open bundle and, where there is one, the table of its photos."""
+        self.index, self.photos = index, photos
+
+    @classmethod
+    def open(cls, place: str, photos: str = "") -> "Collection":
+        """Opens a bundle.
+
+        Args:
+            place: a bundle, a folder `index` whose CURRENT names one, a work folder, or the URI of
+                a bundle.
+            photos: the table of photos; "" for that of the bundle's work folder, if there is one.
+
+        Raises:
+            InputError: there is no bundle or no such table.
+        """
+        folder = place if "://" in place else str(find_bundle(Path(place)))
+        beside = Path(folder).parents[1] / "tables" / "photos" if "://" not in folder else None
+        if not photos and beside is not None and beside.exists():
+            photos = str(beside)
+        return cls(SearchIndex.open(folder), PhotoTable.open(photos) if photos else None)
+
+    def embed_text(self, text: str, without: str = "") -> TextVector:
+        """Returns the embedding of a text, without that of another.
+
+        Raises:
+            InputError: the bundle carries no words, or none of the text's.
+        """
+        from devise_lib.text.tokens import words  # takes half a second
+
+        wanted, unwanted = words(text, numbers=True), words(without, numbers=True)
+        known = self.index.words
+        if not any(term in known for term in candidate_terms(wanted)):
+            known.require(wanted)
+        return embed_text(wanted, known, unwanted)
+
+    def embed_photos(self, photos: Sequence[str]) -> NDArray[np.float32]:
+        """Returns the unit vectors (n, d) of photos: ids of the bundle, or paths of files.
+
+        The vector of an id is decoded from its code, so it is as exact as the codes are.
+
+        Raises:
+            InputError: a photo is neither, or its file is no image, or the bundle has no network.
+        """
+        rows = [self.index.row_of(photo) for photo in photos]
+        files = [photo for photo, row in zip(photos, rows, strict=True) if row is None]
+        of_files = iter(self._embed_files(files) if files else ())
+        vectors = [next(of_files) if row is None else self.index.vector_of(row) for row in rows]
+        return np.stack(vectors) if vectors else np.empty((0, self.dimension), np.float32)
+
+    @property
+    def dimension(self) -> int:
+        """The length of an embedding."""
+        return self.index.manifest.dimension
+
+    def best(self, queries: NDArray[np.float32], k: int) -> tuple[list[int], list[float]]:
+        """Returns the rows of the k photos nearest to one query (1, d), and their cosines."""
+        found = self.index.search(queries, min(k, self.index.manifest.n))
+        pairs = zip(found.rows[0].tolist(), found.scores[0].tolist(), strict=True)
+        there = [(row, score) for row, score in pairs if row >= 0]
+        return [row for row, _ in there], [score for _, score in there]
+
+    def ids_of(self, rows: Sequence[int]) -> list[str]:
+        """Returns the ids of some rows of the bundle."""
+        return [str(name) for name in self.index.photo_ids(np.array(rows, np.int64))]
+
+    def vectors_of(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Returns the unit vectors (n, d) of some rows of the bundle, as exact as its codes are."""
+        vectors = [self.index.vector_of(row) for row in rows]
+        return np.stack(vectors) if vectors else np.empty((0, self.dimension), np.float32)
+
+    def nearest_names(self, vector: NDArray[np.float32]) -> Why:
+        """Returns the labels nearest to a vector, or words where no labels are carried."""
+        if not self.index.manifest.words:
+            return ()
+        words = self.index.words
+        return tuple(words.nearest(vector[None], REASONS, only_labels=words.labels > 0)[0])
+
+    def shared_names(self, vector: NDArray[np.float32], row: int) -> Why:
+        """Returns the labels that are near to a photo and to that of a row, with the lesser cosine
+        of both.
+        """
+        if not self.index.manifest.words:
+            return ()
+        words = self.index.words
+        pair = np.stack([vector, self.index.vector_of(row)])
+        least = (pair @ words.vectors[: words.labels or len(words)].T).min(axis=0)
+        order = best_columns(least[None], REASONS)[0].tolist()
+        return tuple((words.names[each], float(least[each])) for each in order)
+
+    def word_means(self, names: int) -> NDArray[np.float64]:
+        """Returns the mean cosine of each of the first names with its nearest photos, (names,).
+
+        These are the means of CSLS (`numerics.hubness`). The bank is a sample of the bundle.
+
+        Args:
+            names: of the bundle's words.
+        """
+        n = self.index.manifest.rows
+        rows = np.random.default_rng(0).permutation(n)[: 2 * BANK]  # some may be removed
+        bank = []
+        for row in rows.tolist():
+            try:
+                bank.append(self.index.vector_of(row))
+            except InputError:
+                continue
+            if len(bank) == BANK:
+                break
+        photos, vectors = np.stack(bank), self.index.words.vectors
+        starts = range(0, names, NAMES_AT_ONCE)
+        stops = (min(start + NAMES_AT_ONCE, names) for start in starts)
+        blocks = (
+            mean_of_nearest([photos @ vectors[start:stop].T], NEAREST)
+            for start, stop in zip(starts, stops, strict=True)
+        )
+        return np.concatenate(list(blocks))
+
+    def _embed_files(self, files: Sequence[str]) -> NDArray[np.float32]:
+        from devise_lib.vision.images.decode import Refusal, decode
+
+        contents = []
+        for file in files:
+            if not Path(file).is_file():
+                raise InputError(
+                    f"{file!r} is no photo of {self.index.folder}, and no file: give a photo_id of "
+                    "the bundle, or the path of an image"
+                )
+            contents.append(Path(file).read_bytes())
+        network = self._network
+        pixels = []
+        for file, content in zip(files, contents, strict=True):
+            found = decode(content, network.image_size)
+            if isinstance(found, Refusal):
+                raise InputError(f"{file} cannot be embedded ({found.reason}): {found.message}")
+            pixels.append(found)
+        [vectors, *_] = network(np.stack(pixels))
+        return vectors
+
+    @cached_property
+    def _network(self) -> "Network":
+        path = self.index.folder / MODEL_FILE
+        if not path.exists():
+            raise InputError(
+                f"{self.index.folder} carries no network, so files cannot be looked up: build it "
+                "with build_index.carry_network = true"
+            )
+        from devise_lib.vision.networks.inference import Network  # takes seconds
+
+        return Network(path.read_bytes())
+
+
+def find_bundle(place: Path) -> Path:
+    """Returns the bundle that a folder is, or names by CURRENT.
+
+    Raises:
+        InputError: it is none, and names none.
+    """
+    for root in (place, place / "index"):
+        if (root / MANIFEST_FILE).exists():
+            return root.resolve()
+        if (root / CURRENT).exists():
+            return (root / (root / CURRENT).read_text(encoding="utf-8").strip()).resolve()
+    raise InputError(
+        f"{place} is no index bundle: want a folder with {MANIFEST_FILE}, or one whose {CURRENT} "
+        "names it; build_index writes one below {work_dir}/index"
+    )

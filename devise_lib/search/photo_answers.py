@@ -1,0 +1,149 @@
+"""Searches for photos: by a text, by a photo, by a gallery; and tags. Each says why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.numerics.hubness import csls
+from devise_lib.numerics.retrieval import best_columns
+from devise_lib.search.answers import REASONS, Answer, Hit, Why
+from devise_lib.search.collection import Collection
+from devise_lib.search.galleries import GalleryMethod, best_of, gallery_queries
+
+
+def find_text(collection: Collection, text: str, without: str, k: int) -> Answer:
+    """Finds the photos that a text describes. Says what each of its terms adds to a score."""
+    found = collection.embed_text(text, without)
+    rows, scores = collection.best(found.vector[None], k)
+    parts = found.query.contributions(collection.vectors_of(rows))
+    hits = [
+        Hit(score, photo_id, why=_greatest(found.names, values))
+        for photo_id, score, values in zip(
+            collection.ids_of(rows), scores, parts.tolist(), strict=True
+        )
+    ]
+    notes = [f"searched by {', '.join(found.names)}"]
+    if found.unknown:
+        notes.append(f"without a vector, and ignored: {', '.join(found.unknown)}")
+    asked = f"{text} without {without}" if without else text
+    return Answer(f"photos for: {asked}", hits, notes)
+
+
+def find_similar(collection: Collection, photo: str, copies: float, k: int) -> Answer:
+    """Finds the photos that are like a photo of the collection, or like a file.
+
+    Args:
+        collection: to search.
+        photo: an id of the collection, or the path of a file.
+        copies: photos of at least this cosine are copies, and left out; above 1 for none.
+        k: the number of photos.
+    """
+    [vector] = collection.embed_photos([photo])
+    spare = k + 1 if copies > 1 else 2 * k + 10
+    rows, scores = collection.best(vector[None], spare)
+    own = collection.index.row_of(photo)
+    kept = [(row, s) for row, s in zip(rows, scores, strict=True) if row != own and s < copies]
+    kept = kept[:k]
+    shared = [collection.shared_names(vector, row) for row, _ in kept]
+    ids = collection.ids_of([row for row, _ in kept])
+    hits = [
+        Hit(score, photo_id, why=why)
+        for (_, score), photo_id, why in zip(kept, ids, shared, strict=True)
+    ]
+    return Answer(f"photos like {_short(photo)}", hits, _meaning(collection, vector), [photo])
+
+
+def find_tags(
+    collection: Collection,
+    photos: Sequence[str],
+    k: int,
+    vocabulary: Literal["labels", "words"] = "labels",
+    against_hubs: bool = False,
+) -> Answer:
+    """Tags photos with the labels, or with any word, that are nearest to them.
+
+    Args:
+        collection: to search.
+        photos: ids of the collection, or paths of files.
+        k: tags per photo.
+        vocabulary: "labels", or "words" for all that the bundle carries.
+        against_hubs: rank by CSLS, so that words which are near to every photo come later.
+    """
+    words, vectors = collection.index.words, collection.embed_photos(photos)
+    number = words.labels if vocabulary == "labels" else len(words)
+    if not number:
+        raise InputError(f"{collection.index.folder} carries no labels: take vocabulary words")
+    scores = vectors @ words.vectors[:number].T
+    ranked = csls(scores, collection.word_means(number)) if against_hubs else scores
+    hits = []
+    for photo, order, mine in zip(photos, best_columns(ranked, k), ranked, strict=True):
+        hits += [Hit(float(mine[row]), photo, words.names[row]) for row in order.tolist()]
+    notes = [f"of {number:,} {vocabulary}"]
+    if against_hubs:
+        notes.append("scores are of CSLS: twice the cosine, less the mean of the nearest photos")
+    return Answer("tags", hits, notes, photos)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Photos of a gallery.
+
+    Attributes:
+        members: ids or paths of files.
+        others: photos that do not belong.
+        method: how members make a query (`galleries`).
+        copies: photos whose cosine with a member reaches this are copies of it, and left out.
+    """
+
+    members: Sequence[str]
+    others: Sequence[str] = ()
+    method: GalleryMethod = "mean"
+    copies: float = 0.9999
+
+
+def complete_gallery(collection: Collection, gallery: Gallery, k: int) -> Answer:
+    """Finds photos that belong to a gallery. Says which member each of them is nearest to."""
+    members = collection.embed_photos(gallery.members)
+    others = collection.embed_photos(gallery.others)
+    queries = gallery_queries(members, others, gallery.method)
+    every = (*gallery.members, *gallery.others)
+    own = {collection.index.row_of(photo) for photo in every}
+    wanted = min(k + len(every), collection.index.manifest.n)
+    found = collection.index.search(queries, wanted)
+    rows = [row for row in np.unique(found.rows).tolist() if row >= 0 and row not in own]
+    vectors = collection.vectors_of(rows)
+    scores = best_of(queries, vectors)
+    cosines = vectors @ members.T  # (rows, members)
+    is_new = cosines.max(axis=1, initial=-1) < gallery.copies
+    order = np.argsort(-scores, kind="stable")
+    best = order[is_new[order]][:k].tolist()
+    ids = collection.ids_of(rows)
+    names = [_short(member) for member in gallery.members]
+    hits = [Hit(float(scores[i]), ids[i], why=_greatest(names, cosines[i].tolist())) for i in best]
+    notes = [f"by the {gallery.method.replace('_', ' ')} of {len(members)} photos"]
+    if gallery.others:
+        notes.append(f"away from {len(others)} photos that do not belong")
+    return Answer("photos that complete the gallery", hits, notes, every)
+
+
+def _greatest(names: Sequence[str], values: Sequence[float]) -> Why:
+    """Returns the names with the greatest values, and the least one if it is negative."""
+    order = sorted(range(len(names)), key=lambda each: -values[each])
+    chosen = order[:REASONS]
+    if order and order[-1] not in chosen and values[order[-1]] < 0:
+        chosen.append(order[-1])
+    return tuple((names[each], values[each]) for each in chosen)
+
+
+def _meaning(collection: Collection, vector: NDArray[np.float32]) -> list[str]:
+    names = [name for name, _ in collection.nearest_names(vector)]
+    return [f"the photo is nearest to {', '.join(names)}"] if names else []
+
+
+def _short(photo: str) -> str:
+    return Path(photo).name if "/" in photo else photo

@@ -1,0 +1,111 @@
+"""Ranks photographers, or other owners of photos, for an assignment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.errors import InputError
+from devise_lib.numerics.vectors import FloatArray
+
+OwnerPooling = Literal["top", "mean", "log_sum_exp"]
+SHARPNESS = 20.0  # of log_sum_exp: cosines that differ by 0.05 count e times as much
+
+
+@dataclass(frozen=True)
+class RankedOwner:
+    """A photographer, and why he has his rank.
+
+    Attributes:
+        owner: his name.
+        score: shrunk; what he is ranked by.
+        photos: the number of his photos.
+        best: (b,), positions of the photos that gave the score, the best first; of "mean" and
+            "log_sum_exp" the `top` best.
+    """
+
+    owner: str
+    score: float
+    photos: int
+    best: NDArray[np.int64]
+
+
+def rank_owners(
+    scores: FloatArray,
+    owners: Sequence[str | None],
+    *,
+    pooling: OwnerPooling = "top",
+    top: int = 20,
+    shrinkage: float = 5.0,
+) -> list[RankedOwner]:
+    """Ranks owners by the scores of their photos, the best first.
+
+    | pooling | the score of an owner with n photos, before shrinkage |
+    |---|---|
+    | top | the mean of his `top` best photos: finds specialists among people who do much else |
+    | mean | the mean of all his photos |
+    | log_sum_exp | between the mean and the best photo |
+
+    The score is multiplied by n / (n + shrinkage), so that one lucky photo does not win. It counts
+    from the mean score of all photos, so that shrinkage leads to what is usual. Equal scores are
+    ordered by name.
+
+    Args:
+        scores: (n,), of the photos for the assignment, such as cosines with its text.
+        owners: n names; a photo of None counts for nobody.
+        pooling: as above.
+        top: the number of photos that count, for "top".
+        shrinkage: the photos at which a score counts half.
+
+    Raises:
+        InputError: the lengths differ, or `top` or `shrinkage` is out of range.
+    """
+    if scores.shape != (len(owners),) or top < 1 or shrinkage < 0:
+        raise InputError(
+            f"want a score for each of {len(owners)} owners, top >= 1 and shrinkage >= 0; got "
+            f"{scores.shape}, {top}, {shrinkage}"
+        )
+    places: dict[str, list[int]] = {}
+    for place, owner in enumerate(owners):
+        if owner is not None:
+            places.setdefault(owner, []).append(place)
+    values = scores.astype(np.float64)
+    usual = values.mean() if len(values) else 0.0
+    ranked = []
+    for owner, mine in places.items():
+        order = np.array(mine)[np.argsort(-values[mine], kind="stable")]
+        best = order[:top]
+        apart = _pooled(values[best if pooling == "top" else order], pooling) - usual
+        shrunk = usual + apart * len(mine) / (len(mine) + shrinkage)
+        ranked.append(RankedOwner(owner, float(shrunk), len(mine), best))
+    return sorted(ranked, key=lambda each: (-each.score, each.owner))
+
+
+def exposure_share(shown: Sequence[Sequence[str]], owners: int, share: float = 0.01) -> float:
+    """Returns the part of all places that goes to the owners who are shown most often.
+
+    Args:
+        shown: for each assignment the names that were recommended.
+        owners: the number of all owners.
+        share: of the owners that counts as the top; at least one owner.
+
+    Raises:
+        InputError: nobody was shown.
+    """
+    counts: dict[str, int] = {}
+    for names in shown:
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
+    if not counts:
+        raise InputError("want at least one recommended owner; got none")
+    most = max(1, int(share * owners))
+    return sum(sorted(counts.values(), reverse=True)[:most]) / sum(counts.values())
+
+
+def _pooled(scores: NDArray[np.float64], pooling: OwnerPooling) -> float:
+    if pooling == "log_sum_exp":
+        greatest = scores.max()
+        return float(greatest + np.log(np.exp(SHARPNESS * (scores - greatest)).mean()) / SHARPNESS)
+    return float(scores.mean())
