@@ -41,7 +41,10 @@ def check_command_line(config_type: type[JobConfig], argv: Sequence[str] | None 
             overrides.append(f"{name}.retry={json.dumps(args.retry)}")
         settings = load_settings(args.config, overrides, [name])
         if name not in settings.jobs:
-            raise ConfigError(f"{args.config} has no table [{name}]: add it")
+            raise ConfigError(
+                f"{args.config} has no table [{name}]: add it, empty "
+                f"if you like, or give one of its keys by --set"
+            )
     return settings
 
 

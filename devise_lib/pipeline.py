@@ -50,7 +50,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = load_settings(args.config, args.set, jobs)
         jobs = [job for job in jobs if job in settings.jobs]
         if not jobs:
-            raise ConfigError(f"{args.config} has no table [{args.only or args.from_job}]: add it")
+            raise ConfigError(
+                f"{args.config} has no table [{args.only or args.from_job}]: add it, empty if you "
+                "like, or give one of its keys by --set"
+            )
         started = time.monotonic()
         _run_flow(settings, jobs, args)
     print_line(f"done in {clock(time.monotonic() - started)}")

@@ -31,10 +31,16 @@ def run(spark: SparkSession, config: FindNeighbours) -> dict[str, int]:
     warn_if_incomplete(tables, model_id, config.name)
     tracking.log_params({"model_id": model_id})
     if config.via == "index":
-        return write_by_index(tables, config, model_id)
-    rows, recall = write_by_signatures(tables, config, model_id)
+        rows, recall = write_by_index(tables, config, model_id), None
+    else:
+        rows, recall = write_by_signatures(tables, config, model_id)
+    if config.among and not rows["neighbours"]:
+        print_line(f"{config.name}  no photo fulfils {config.name}.among = {config.among!r}")
     if recall is not None:
-        print_line(f"{config.name}  recall@{config.k} {recall:.3f} on a sample of photos")
+        print_line(
+            f"{config.name}  recall@{config.k} {recall:.3f} on at most "
+            f"{config.recall_queries} photos"
+        )
         tracking.log_metrics({f"recall_at_{config.k}": recall})
     return rows
 

@@ -141,6 +141,11 @@ class FindNeighbours(ModelJobConfig):
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Self:
         refuse_idle(self, "via", _KEYS_OF_WAYS)
+        if "recall_queries" in self.model_fields_set and (self.queries or self.among):
+            raise ValueError(
+                "recall_queries does nothing with queries or among: leave it out; recall is "
+                "measured where all photos are searched among all"
+            )
         return self
 
 

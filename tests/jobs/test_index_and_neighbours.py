@@ -260,7 +260,16 @@ def test_a_table_of_queries_and_a_condition_by_signatures(spark, signed, workpla
     short = tmp_path / "short.parquet"
     spark.createDataFrame([("q", [1.0])], schema).write.parquet(str(short))
     wrong = workplace.configure(FindNeighbours, via="signatures", queries=str(short))
-    with pytest.raises(InputError, match="has the 16 numbers of the hash devise-v1-hyperplanes"):
+    with pytest.raises(
+        InputError, match="16 numbers of the hash devise-v1-.*the first is 1 numbers"
+    ):
+        execute(spark, find_neighbours.run, wrong)
+    text = tmp_path / "text.parquet"
+    spark.createDataFrame([("q", "1.0")], "query_id string, embedding string").write.parquet(
+        str(text)
+    )
+    wrong = workplace.configure(FindNeighbours, via="signatures", queries=str(text))
+    with pytest.raises(InputError, match="is string, want an array of numbers"):
         execute(spark, find_neighbours.run, wrong)
 
 

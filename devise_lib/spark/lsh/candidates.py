@@ -86,7 +86,7 @@ def find_candidates(queries: DataFrame, photos: DataFrame | None, join: Join) ->
 
 
 def compared(ranges: CodeRanges, most: int) -> dict[str, int]:
-    """Return what a join costs, without further probes: pairs compared, ranges sampled."""
+    """Return what a join of one probe costs: pairs compared, ranges, and those sampled."""
     sizes, asked = np.concatenate(ranges.sizes), np.concatenate(ranges.asked)
     return {
         "candidates scored": int((asked * np.minimum(sizes, most)).sum()),

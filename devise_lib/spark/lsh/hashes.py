@@ -21,6 +21,7 @@ from devise_lib.storage.stores import store_files
 KEYS = ("hash", "bits", "tables", "target_cosine", "target_recall", "bucket_size", "fit_photos")
 # Kinds whose bits are independent. Rotated axes are not: fewer photos meet than for random ones.
 PROMISED = ("hyperplanes", "centred", "median")
+MOST_TABLES = 1_000
 LEAST_PREFIX = 4  # bits: few photos are compared with some of the others, too
 
 
@@ -61,13 +62,20 @@ def read_hash(tables: Tables, model_id: str) -> StoredHash:
     row = _row_of(tables, model_id) if tables.exists("hashes") else None
     if row is None:
         raise InputError(f"HASHES has no hash of model {model_id}: run build_signatures with it")
+    found = _load(tables, row)
+    if isinstance(found, str):
+        raise InputError(f"{found}: run build_signatures")
+    return found
+
+
+def _load(tables: Tables, row: Row) -> StoredHash | str:
+    """Return the hash of a row, or what is wrong with its file."""
     path = f"{tables.work_dir}/{row['file']}"
     content = store_files().read(path)
-    if content is None or not str(row["hash_id"]).endswith(_digest(content)):
-        what = "is missing" if content is None else "is not the file that build_signatures wrote"
-        raise InputError(
-            f"{path} {what}: run build_signatures with build_signatures.mode = rebuild"
-        )
+    if content is None:
+        return f"{path} is missing"
+    if not str(row["hash_id"]).endswith(_digest(content)):
+        return f"{path} is not the file that build_signatures wrote"
     return StoredHash(Hash.from_bytes(content), row.asDict())
 
 
@@ -95,11 +103,11 @@ def stored_or_new_hash(
     parameters = _parameters(config)
     row = _row_of(tables, model_id) if tables.exists("hashes") else None
     same = row is not None and (row["parameters"], row["dimension"]) == (parameters, size[1])
-    if config.mode == "update" and same:
-        try:
-            return read_hash(tables, model_id)
-        except InputError as error:
-            print_line(f"{config.name}  makes a new hash: {error}")
+    if config.mode == "update" and row is not None and same:
+        stored = _load(tables, row)
+        if not isinstance(stored, str):
+            return stored
+        print_line(f"{config.name}  makes a new hash, because {stored}")
     made = _make(config, model_id, embeddings, size, parameters)
     store_files().write(f"{tables.work_dir}/{made.row['file']}", made.hash.to_bytes())
     frame = tables.spark.createDataFrame([made.row], HASHES)
@@ -126,6 +134,13 @@ def _make(
     photos, dimension = size
     prefix = prefix_bits(photos, config.bucket_size, config.bits)
     solved = config.tables or tables_for(config.target_cosine, config.target_recall, prefix)
+    if solved > MOST_TABLES:
+        raise InputError(
+            f"build_signatures wants {solved:,} tables for target_recall "
+            f"{config.target_recall:g} at target_cosine {config.target_cosine:g} in buckets of "
+            f"{config.bucket_size} photos, above {MOST_TABLES:,}: raise bucket_size or "
+            "target_cosine, lower target_recall, or give tables"
+        )
     meet = collision_probability(config.target_cosine, prefix, solved)
     sample = np.empty((0, dimension), np.float32)
     if config.hash in FITTED:

@@ -128,8 +128,8 @@ def find_neighbours(
         found: photo_id and neighbour_id of an earlier run, which compete; None for none.
 
     Returns:
-        photo_id, neighbour_id, rank, score; and what was compared. Candidates of further probes are
-        not counted.
+        photo_id, neighbour_id, rank, score; and what was compared. With several probes the
+        candidates are not counted.
     """
     made, salt = searched.found_by.hash, find_salt(searched.photos)
     least, most = how.k + 1, max(how.max_bucket, how.k + 1)
@@ -149,4 +149,7 @@ def find_neighbours(
     if found is not None:
         merged = with_found(merged, found, salt)
     ranked = rank_candidates(merged, asked, photos, how.k, made.dimension, persist)
-    return ranked, compared(ranges, compares)
+    cost = compared(ranges, compares)
+    if how.probes > 1:  # Which buckets they are is known to the tasks alone.
+        del cost["candidates scored"]
+    return ranked, cost

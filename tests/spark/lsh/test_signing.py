@@ -147,6 +147,11 @@ def test_embeddings_without_a_direction_have_no_signature(spark, tmp_path):
         ([VECTORS[0], VECTORS[1][:5]], {}, "have 5 to 16 numbers and 0 are null"),
         ([VECTORS[0], None], {}, "and 1 are null"),
         ([VECTORS[0], VECTORS[1], "p00000"], {}, "2 embeddings .* are of 1 photos, want one"),
+        (
+            VECTORS,
+            {"tables": 0, "bucket_size": 1, "target_cosine": 0.01, "target_recall": 0.9999},
+            "wants .* tables for target_recall 0.9999 at .*, above 1,000: raise bucket_size",
+        ),
         (VECTORS[:3], {"hash": "itq", "bits": 17}, "build_signatures: .* bits <= 16; got 17"),
     ],
 )
