@@ -27,7 +27,7 @@ setup(
     packages=find_namespace_packages(
         include=["devise_lib", "devise_lib.*"], exclude=["*.__pycache__"]
     ),
-    package_data={"": ["py.typed", "*.j2", "*.css", "*.toml"]},
+    package_data={"": ["py.typed", "*.j2", "*.css", "*.sql", "*.toml"]},
     install_requires=[
         # Spark 4.1 wants pyarrow >= 15, and the newest delta-spark pairs with it.
         "pyspark==4.0.5",
@@ -53,6 +53,7 @@ setup(
         "pydantic>=2",
         "pillow",
         "matplotlib",
+        "deltalake",
         "jinja2",
         "filelock>=4.3",  # one run of a job at a time
         "tenacity",  # commits that another job's commit refused
@@ -74,7 +75,6 @@ setup(
             "uv",
             "mwparserfromhell",  # the oracle of the wikitext tests
             # Readers of the tables, as users have them.
-            "deltalake",
             "duckdb<2",  # 2.0 filters datasets by what pyarrow 14 has not
             # An S3 server on this machine. Its extra "server" is for all services of AWS.
             "moto[s3]",

@@ -50,7 +50,7 @@ def to_html(answer: Answer, collection: Collection, about: Mapping[str, PhotoAbo
     environment = Environment(
         loader=PackageLoader("devise_lib.search"), autoescape=select_autoescape(default=True)
     )
-    template = environment.get_template("answer.html")
+    template = environment.get_template("answer.html.j2")
     return template.render(answer=answer, pictures=pictures, about=about)
 
 
@@ -77,7 +77,9 @@ def _cells(place: int, hit: Hit, about: Mapping[str, PhotoAbout]) -> dict[str, s
 
 
 def _end(path: str) -> str:
-    return path if len(path) <= LONGEST_CELL else f"...{path[-LONGEST_CELL + 3 :]}"
+    """Returns a path as a person would type it here, or its end if it is long."""
+    plain = path.removeprefix("file:").removeprefix(f"{Path.cwd()}/")
+    return plain if len(plain) <= LONGEST_CELL else f"...{plain[-LONGEST_CELL + 3 :]}"
 
 
 def _thumbnails(collection: Collection, photos: set[str]) -> Iterator[tuple[str, str]]:

@@ -261,7 +261,7 @@ def test_a_table_of_queries_and_a_condition_by_signatures(spark, signed, workpla
     spark.createDataFrame([("q", [1.0])], schema).write.parquet(str(short))
     wrong = workplace.configure(FindNeighbours, via="signatures", queries=str(short))
     with pytest.raises(
-        InputError, match="16 numbers of the hash devise-v1-.*the first is 1 numbers"
+        InputError, match=r"16 numbers of the hash devise-v1-.*the first is 1 numbers"
     ):
         execute(spark, find_neighbours.run, wrong)
     text = tmp_path / "text.parquet"
