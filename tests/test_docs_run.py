@@ -141,6 +141,21 @@ def test_the_python_blocks_run(code, small_run):
     assert done.stdout.strip()
 
 
+SEARCHES = [line for _, line in COMMANDS if "-m devise_lib.search " in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", SEARCHES)
+def test_the_searches_run(line, small_run):
+    """In a shell, which finds the files of photos."""
+    line = line.replace("work/demo", str(small_run)).replace(".venv/bin/python", sys.executable)
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) > 3
+
+
 QUERIES = blocks("sql", EVERYTHING)
 TABLES = ["photos", "quarantine", "labels", "embeddings", "current_models"]
 TABLES += ["predictions", "neighbours", "metrics", "duplicate_groups"]

@@ -8,7 +8,6 @@ A PHOTO is a photo_id of the bundle, or the path of an image, which the bundle's
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +26,6 @@ Search = Callable[[Collection, argparse.Namespace], Answer]
 def main(words: Sequence[str]) -> int:
     """Answers what the command line asks; returns the exit code."""
     args = _parser().parse_args(words)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells of its own set-up
     try:
         collection = Collection.open(args.bundle, args.photos)
         answer = SEARCHES[args.command](collection, args)

@@ -1,6 +1,8 @@
 """A collection of photos that is searched: an index bundle, its words, its network, its table."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,9 +176,23 @@ class Collection:
                 f"{self.index.folder} carries no network, so files cannot be looked up: build it "
                 "with build_index.carry_network = true"
             )
-        from devise_lib.vision.networks.inference import Network  # takes seconds
+        with _without_native_messages():
+            from devise_lib.vision.networks.inference import Network  # takes seconds
 
-        return Network(path.read_bytes())
+            return Network(path.read_bytes())
+
+
+@contextmanager
+def _without_native_messages() -> Iterator[None]:
+    """Leaves out what TensorFlow's own code tells of its set-up. Its errors are exceptions."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def find_bundle(place: Path) -> Path:
