@@ -21,6 +21,8 @@ from devise_lib.spark.evaluate.candidate_sets import read_choices
 from devise_lib.spark.evaluate.methods import chosen_penalties, chosen_settings, select_methods
 from devise_lib.spark.evaluate.metrics import zero_shot_metrics
 from devise_lib.spark.evaluate.rank_photos import make_eval_plan, rank_photos
+from devise_lib.spark.evaluate.search_sample import sample_photos
+from devise_lib.spark.evaluate.searches import measure_searches
 from devise_lib.spark.features.extract import read_features
 from devise_lib.spark.job.entry import run_job
 from devise_lib.spark.labels.word_space import require_same_words
@@ -46,6 +48,10 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     plan = make_eval_plan(test, choices, methods, config)
     with on_disk(rank_photos(spark, test, plan)) as ranks:
         metrics = zero_shot_metrics(ranks, plan)
+    projection, number = bundle.trained[0].projection, config.search_photos
+    if number:
+        photos = sample_photos(test, labels, projection, number, config.seed)
+        metrics += measure_searches(photos)
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
     points = (CURVE_SEEN, CURVE_UNSEEN)  # of plots, too many to read as figures
     figures = [m for m in metrics if m.metric not in points]

@@ -40,6 +40,9 @@ class Evaluate(ModelJobConfig):
     """The number of folds on which settings are tried. 0 means all `validation_folds`."""
     validation_photos: PositiveInt = 5_000
     """The most photos, of labels held out and of others, that score a fold."""
+    search_photos: Annotated[int, Field(ge=0, le=20_000)] = 5_000
+    """The most test photos on which the searches are measured: by text, by photo, by gallery and so
+    on. The driver holds their features. 0 measures none."""
 
 
 class Report(ModelJobConfig):

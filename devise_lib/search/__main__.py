@@ -147,7 +147,9 @@ def _parser() -> argparse.ArgumentParser:
         "--relevance", type=float, default=1.0, help="below 1: photos that differ come earlier"
     )
     photographers = command("photographers", "owners of photos for an assignment", briefs)
-    photographers.add_argument("--pooling", choices=("top", "mean", "log_sum_exp"), default="top")
+    photographers.add_argument(
+        "--pooling", choices=("log_sum_exp", "top", "mean"), default="log_sum_exp"
+    )
     photographers.add_argument(
         "--considered", type=_positive, default=5_000, help="the nearest photos that count"
     )

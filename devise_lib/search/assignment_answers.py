@@ -96,7 +96,7 @@ def find_photographers(
     collection: Collection,
     brief: Brief,
     k: int,
-    pooling: OwnerPooling = "top",
+    pooling: OwnerPooling = "log_sum_exp",
     considered: int = 5_000,
 ) -> Answer:
     """Ranks photographers for an assignment by their photos that fit it best.

@@ -36,7 +36,7 @@ def rank_owners(
     scores: FloatArray,
     owners: Sequence[str | None],
     *,
-    pooling: OwnerPooling = "top",
+    pooling: OwnerPooling = "log_sum_exp",
     top: int = 20,
     shrinkage: float = 5.0,
 ) -> list[RankedOwner]:
@@ -46,7 +46,7 @@ def rank_owners(
     |---|---|
     | top | the mean of his `top` best photos: finds specialists among people who do much else |
     | mean | the mean of all his photos |
-    | log_sum_exp | between the mean and the best photo |
+    | log_sum_exp | between the mean and the best photo: found the right one most often |
 
     The score is multiplied by n / (n + shrinkage), so that one lucky photo does not win. It counts
     from the mean score of all photos, so that shrinkage leads to what is usual. Equal scores are

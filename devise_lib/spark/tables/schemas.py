@@ -31,7 +31,7 @@ COVERAGE = (
 )
 CANDIDATE_SET = (
     "Labels to choose from: unseen_only, seen_only, unseen_and_seen, or a name of "
-    "evaluate.candidates."
+    "evaluate.candidates. Or the search that was measured, such as text_to_image_unseen."
 )
 METRIC_METHOD = (
     "Method that was measured: devise, ridge, conse, chance and others, with +csls or +calibrated; "

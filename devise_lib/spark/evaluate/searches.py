@@ -1,0 +1,243 @@
+"""How good the searches of `devise_lib.search` are, on a sample of test photos, beside controls.
+
+A photo is relevant to a text if it has the text's label, and to another photo if both have one
+label. Galleries and photographers are made of photos by their labels, because few collections say
+which photos belong together. So the figures tell how well a search finds a label, and no more.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devise_lib.numerics.relevance import area_under_curve, rank_measures
+from devise_lib.numerics.retrieval import best_columns
+from devise_lib.numerics.vectors import FloatArray, l2_normalize, random_unit_vector
+from devise_lib.search.galleries import GalleryMethod, best_of, gallery_queries
+from devise_lib.search.photographers import OwnerPooling, rank_owners
+from devise_lib.search.submissions import brief_scores
+from devise_lib.spark.tables.metrics_table import Metric
+
+K = 10  # length of the lists
+QUERIES = 500  # photos that are looked up, at most
+SEEDS = (1, 2, 5, 10)  # photos of a gallery that are given
+THEME = 3  # photos of each theme of a gallery of two
+SUBMITTED = 10  # photos of each kind that are submitted for a brief
+PHOTOS_OF_AN_OWNER = 50
+COPY = 0.99999  # the cosine from which on a photo is the query itself
+MODEL, FEATURES, RANDOM, CHANCE = "devise", "features", "random_vectors", "chance"
+ALL = "all"  # photo sets
+
+
+@dataclass(frozen=True)
+class SearchedPhotos:
+    """Test photos that are searched.
+
+    Attributes:
+        embeddings: (n, d), unit L2 norm.
+        features: (n, f), unit L2 norm, of the backbone.
+        labels: (n,), of the photos.
+        vectors: the unit vectors (d,) of labels.
+        seen: labels that the model was trained on.
+        seed: of what is drawn.
+    """
+
+    embeddings: NDArray[np.float32]
+    features: NDArray[np.float32]
+    labels: NDArray[np.str_]
+    vectors: Mapping[str, FloatArray]
+    seen: frozenset[str]
+    seed: int
+
+
+def measure_searches(photos: SearchedPhotos) -> list[Metric]:
+    """Returns precision, recall, MAP, NDCG and the reciprocal rank of each search, and controls.
+
+    The candidate set names the search. Chance is the precision of a random order.
+    """
+    if len(photos.labels) < 2:
+        return []
+    return [
+        *_by_text(photos),
+        *_by_photo(photos),
+        *_galleries(photos),
+        *_galleries_of_two_themes(photos),
+        *_submissions(photos),
+        *_photographers(photos),
+    ]
+
+
+def _by_text(photos: SearchedPhotos) -> Iterator[Metric]:
+    there = [label for label in np.unique(photos.labels).tolist() if label in photos.vectors]
+    for name, is_seen in (("seen", True), ("unseen", False)):
+        asked = [label for label in there if (label in photos.seen) == is_seen]
+        if not asked:
+            continue
+        d = photos.embeddings.shape[1]
+        queries = {
+            MODEL: np.stack([photos.vectors[label] for label in asked]),
+            RANDOM: np.stack([random_unit_vector(label, d, photos.seed) for label in asked]),
+        }
+        relevant = np.array(asked)[:, None] == photos.labels
+        for method, vectors in queries.items():
+            scores = vectors.astype(np.float32) @ photos.embeddings.T
+            yield from _rows(method, f"text_to_image_{name}", scores, relevant)
+        yield _chance(f"text_to_image_{name}", relevant)
+
+
+def _by_photo(photos: SearchedPhotos) -> Iterator[Metric]:
+    rng = np.random.default_rng(photos.seed)
+    asked = rng.permutation(len(photos.labels))[:QUERIES]
+    relevant = photos.labels[asked][:, None] == photos.labels
+    relevant[np.arange(len(asked)), asked] = False
+    kept = relevant.any(axis=1)
+    asked, relevant = asked[kept], relevant[kept]
+    if not len(asked):
+        return
+    shape = photos.embeddings.shape
+    noise = l2_normalize(rng.standard_normal(shape, dtype=np.float32))
+    for method, space in ((MODEL, photos.embeddings), (FEATURES, photos.features), (RANDOM, noise)):
+        scores = space[asked] @ space.T
+        scores[np.arange(len(asked)), asked] = -np.inf
+        is_copy = scores >= COPY  # It would be found by any model.
+        yield from _rows(method, "similar_photos", np.where(is_copy, -np.inf, scores), relevant)
+    yield _chance("similar_photos", relevant)
+
+
+def _galleries(photos: SearchedPhotos) -> Iterator[Metric]:
+    for seeds in SEEDS:
+        made = [
+            (members[:seeds], members[seeds:])
+            for members in _members(photos)
+            if len(members) > seeds
+        ]
+        yield from _completed(photos, made, f"gallery_of_{seeds}", "mean")
+
+
+def _galleries_of_two_themes(photos: SearchedPhotos) -> Iterator[Metric]:
+    groups = [members for members in _members(photos) if len(members) > THEME]
+    made = [
+        (np.concatenate([a[:THEME], b[:THEME]]), np.concatenate([a[THEME:], b[THEME:]]))
+        for a, b in zip(groups[::2], groups[1::2], strict=False)
+    ]
+    for method in get_args(GalleryMethod):
+        yield from _completed(photos, made, "gallery_of_two_themes", method)
+
+
+def _completed(
+    photos: SearchedPhotos,
+    made: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    name: str,
+    method: GalleryMethod,
+) -> Iterator[Metric]:
+    """Yields how well galleries are completed: the given photos, and those that are hidden."""
+    if not made:
+        return
+    scores = np.empty((len(made), len(photos.labels)), np.float32)
+    relevant = np.zeros(scores.shape, np.bool_)
+    for row, (given, hidden) in enumerate(made):
+        queries = gallery_queries(photos.embeddings[given], method=method, seed=photos.seed)
+        scores[row] = best_of(queries, photos.embeddings)
+        scores[row, given] = -np.inf
+        relevant[row, hidden] = True
+    yield from _rows(f"{MODEL}+{method}", name, scores, relevant)
+    if method == "mean":
+        yield _chance(name, relevant)
+
+
+def _submissions(photos: SearchedPhotos) -> Iterator[Metric]:
+    """A third of what is submitted fits; a third has the nearest other label; a third is any."""
+    rng = np.random.default_rng(photos.seed)
+    groups = {photos.labels[each[0]]: each for each in _members(photos)}
+    briefs = [n for n, each in groups.items() if n in photos.vectors and len(each) > 2]
+    if len(briefs) < 2:
+        return
+    texts = np.stack([photos.vectors[label] for label in briefs])
+    cosines = texts @ texts.T
+    np.fill_diagonal(cosines, -np.inf)
+    areas: dict[str, list[float]] = {}
+    for place, label in enumerate(briefs):
+        examples, fitting = np.split(groups[label][: 2 + SUBMITTED], [2])
+        other = groups[briefs[int(cosines[place].argmax())]][:SUBMITTED]
+        elsewhere = np.flatnonzero(photos.labels != label)
+        any_other = rng.choice(elsewhere, min(SUBMITTED, len(elsewhere)), replace=False)
+        submitted = np.concatenate([fitting, other, any_other])
+        vectors, fits = photos.embeddings[submitted], photos.labels[submitted] == label
+        shown = photos.embeddings[examples]
+        for method, score in (
+            (f"{MODEL}+text", brief_scores(vectors, photos.vectors[label])),
+            (f"{MODEL}+examples", brief_scores(vectors, None, shown)),
+            (f"{MODEL}+text_and_examples", brief_scores(vectors, photos.vectors[label], shown)),
+            (RANDOM, rng.standard_normal(len(submitted))),
+        ):
+            areas.setdefault(method, []).append(area_under_curve(score, fits))
+    for method, values in areas.items():
+        yield Metric(method, ALL, "submissions", "area_under_curve", None, float(np.mean(values)))
+
+
+def _photographers(photos: SearchedPhotos) -> Iterator[Metric]:
+    """Each photographer takes half of his photos of one label, and the others of any label.
+
+    The query is the mean of some photos of his label that are not among those that are ranked.
+    """
+    rng = np.random.default_rng(photos.seed)
+    number = len(photos.labels) // PHOTOS_OF_AN_OWNER
+    groups = [each for each in _members(photos) if len(each) >= 6]
+    rng.shuffle(groups)
+    groups = groups[:number]
+    if len(groups) < 2:
+        return
+    owners: NDArray[np.object_] = np.full(len(photos.labels), None, object)
+    asked = []
+    for name, members in enumerate(groups):
+        held_out = max(1, len(members) // 5)
+        asked.append(members[:held_out])
+        owners[members[held_out:]] = str(name)
+    hidden = np.concatenate(asked)
+    free = np.setdiff1d(np.flatnonzero(owners == None), hidden)  # noqa: E711 - elementwise
+    owners[free] = [str(each) for each in rng.integers(0, len(groups), len(free))]
+    ranked = np.flatnonzero(owners != None)  # noqa: E711
+    names = owners[ranked].tolist()
+    most = sorted(set(names), key=lambda each: (-names.count(each), each))
+    for pooling in get_args(OwnerPooling):
+        orders = []
+        for query in asked:
+            [vector] = gallery_queries(photos.embeddings[query])
+            scores = photos.embeddings[ranked] @ vector
+            orders.append([each.owner for each in rank_owners(scores, names, pooling=pooling)])
+        yield from _of_owners(f"{MODEL}+{pooling}", orders)
+    yield from _of_owners("most_photos", [most] * len(asked))
+
+
+def _of_owners(method: str, orders: Sequence[Sequence[str]]) -> Iterator[Metric]:
+    ranks = np.array([order.index(str(name)) + 1 for name, order in enumerate(orders)])
+    mean = float(np.mean(1 / ranks))
+    yield Metric(method, ALL, "photographers", "reciprocal_rank", None, mean)
+    yield Metric(method, ALL, "photographers", "first", 1, float(np.mean(ranks == 1)))
+
+
+def _members(photos: SearchedPhotos) -> list[NDArray[np.int64]]:
+    """Returns the photos of each label, in a random order."""
+    rng = np.random.default_rng(photos.seed)
+    order = rng.permutation(len(photos.labels))
+    return [order[photos.labels[order] == label] for label in np.unique(photos.labels)]
+
+
+def _rows(
+    method: str, name: str, scores: NDArray[np.float32], relevant: NDArray[np.bool_]
+) -> Iterator[Metric]:
+    k = min(K, scores.shape[1])
+    columns = best_columns(scores, k)
+    gains = np.take_along_axis(relevant, columns, axis=1).astype(float)
+    number = relevant.sum(axis=1)
+    best = (np.arange(k) < number[:, None]).astype(float)
+    found = rank_measures(gains, number, best)
+    for measure, values in vars(found).items():
+        yield Metric(method, ALL, name, measure, k, float(np.mean(values)))
+
+
+def _chance(name: str, relevant: NDArray[np.bool_]) -> Metric:
+    k = min(K, relevant.shape[1])
+    return Metric(CHANCE, ALL, name, "precision", k, float(relevant.mean()))
