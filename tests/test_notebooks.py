@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -25,8 +26,8 @@ def test_holds_no_output_and_defines_little(notebook):
 def test_runs_on_a_finished_work_folder(notebook, small_run, monkeypatch):
     monkeypatch.setenv("DEVISE_WORK", str(small_run))
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    plt.close("all")
     scope: dict[str, object] = {}
     for code in code_cells(notebook):
         exec(compile(code, notebook.name, "exec"), scope)
-    assert len(scope["tagged"]) > 0
-    assert len(scope["best"]) == 10
+    assert plt.get_fignums(), "want a plot"
