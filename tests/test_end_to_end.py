@@ -222,9 +222,13 @@ def test_every_kind_of_figure_is_in_metrics(small_run):
     zero_shot = {"hit", "hierarchical_precision", "per_class_top1", "harmonic_mean", "ausuc"}
     hubs = {"hubness_skewness", "antihub_share", "hub_occurrence", "robin_hood"}
     curve = {CURVE_SEEN, CURVE_UNSEEN}
-    assert {metric for method, metric in kinds if method == "devise"} == zero_shot | hubs | curve
+    lists = {"precision", "recall", "average_precision", "ndcg", "reciprocal_rank"}  # of searches
+    of_model = {metric for method, metric in kinds if method == "devise"}
+    assert of_model == zero_shot | hubs | curve | lists
     assert ("chance", "correct_set_size") in kinds
-    named = [*zero_shot, *curve, "coverage", "recall"]
+    searches = set(metrics[metrics["metric"] == "average_precision"]["candidate_set"])
+    assert {"text_to_image_seen", "text_to_image_unseen", "similar_photos"} <= searches
+    named = [*zero_shot, *curve, *lists, "coverage", "area_under_curve", "first"]
     shares = metrics[metrics["metric"].isin(named)]["value"]
     assert shares.between(0, 1).all()
     coverage = metrics[metrics["metric"] == "coverage"]["value"]

@@ -47,7 +47,7 @@ class Collection:
             InputError: there is no bundle or no such table.
         """
         folder = place if "://" in place else str(find_bundle(Path(place)))
-        beside = Path(folder).parents[1] / "tables" / "photos" if "://" not in folder else None
+        beside = Path(folder).parent.parent / "tables" / "photos" if "://" not in folder else None
         if not photos and beside is not None and beside.exists():
             photos = str(beside)
         return cls(SearchIndex.open(folder), PhotoTable.open(photos) if photos else None)
