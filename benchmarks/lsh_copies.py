@@ -73,7 +73,7 @@ def main() -> None:
     config = FindDuplicates(work_dir=str(args.work.resolve()))
     tracking.connect(config)
     registered = tracking.find_registered(config.model_name, config.model)
-    network = Network(with_feature(model_store.fetch_keras(registered)), threads=2)
+    network = Network(with_feature(model_store.fetch_network(registered)), threads=2)
     originals = embed(network, contents)
     copies = {
         name: embed(network, [encoded(edit, quality, content) for content in contents])

@@ -6,12 +6,12 @@ Sources: the formats' own specifications, and the list of signatures of `file` (
 import re
 
 HEAD_BYTES = 300  # enough for every kind
-TAR = "a tar archive"
+TAR, ZIP = "a tar archive", "a zip archive"
 _KINDS = [  # too long for a text to begin so by chance
     (re.compile(mark, re.DOTALL), kind)
     for mark, kind in (
         (rb".{257}ustar", TAR),
-        (rb"PK\x03\x04", "a zip archive"),
+        (rb"PK\x03\x04", ZIP),
         (rb"PK\x05\x06", "an empty zip archive"),
         (rb"\x1f\x8b", "packed with gzip"),
         (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "packed with bzip2"),
@@ -51,6 +51,15 @@ def archive_kind(head: bytes) -> str:
         head: the first HEAD_BYTES of the file, or more.
     """
     return next((kind for mark, kind in _KINDS if mark.match(head)), "")
+
+
+def is_keras_file(head: bytes) -> bool:
+    """Returns whether a network's file is a .keras file, which is a zip, and no frozen graph.
+
+    Args:
+        head: the first HEAD_BYTES of the file, or more.
+    """
+    return archive_kind(head[:HEAD_BYTES]) == ZIP
 
 
 def substitute_kind(head: bytes) -> str:

@@ -12,6 +12,9 @@ from typing import Literal
 
 IMAGENET = "imagenet"  # instead of a file of weights: the ones that Keras downloads
 CIFAR_RESNET = "cifar_resnet_"
+# What the first layer of a network takes: RGB in a range; RGB in [0, 1] less the mean and over the
+# standard deviation of ImageNet's or CLIP's photos; or BGR in [0, 255] less ImageNet's mean.
+Scaling = Literal["0..255", "0..1", "-1..1", "imagenet", "clip", "caffe"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,8 @@ class NetworkType:
         sized: whether its name includes the size, so that no other size is allowed.
         application: its function in keras.applications; "" for a network that is built here.
         arguments: of that function.
-        pixels: the input of its first layer, into which the network itself converts RGB in [0,
-            255]: "unit" is [-1, 1]; "bgr" is BGR less ImageNet's mean (as in Caffe); "own" is
-            unchanged, because the network has its own layers for it.
+        scaling: the input of its first layer, into which the network itself converts RGB in [0,
+            255]; "0..255" for a network that has its own layers for it.
         hidden: units between the pooling and the classes of its ImageNet classifier; 0 for none.
         dense_top: whether its own classifier consists of dense layers on the pooled features.
         depth: of a ResNet for CIFAR; 0 for others.
@@ -39,7 +41,7 @@ class NetworkType:
     sized: bool = False
     application: str = ""
     arguments: Mapping[str, float] = field(default_factory=dict)
-    pixels: Literal["unit", "bgr", "own"] = "unit"
+    scaling: Scaling = "-1..1"
     hidden: int = 0
     dense_top: bool = True
     depth: int = 0
@@ -63,7 +65,7 @@ def _mobilenets() -> list[NetworkType]:
 def _efficientnets() -> list[NetworkType]:
     """EfficientNet-B0 to B7 of Tan and Le (2019)."""
     return [
-        NetworkType(f"efficientnet_b{n}", size, application=f"EfficientNetB{n}", pixels="own")
+        NetworkType(f"efficientnet_b{n}", size, application=f"EfficientNetB{n}", scaling="0..255")
         for n, size in enumerate((224, 240, 260, 300, 380, 456, 528, 600))
     ]
 
@@ -72,16 +74,16 @@ NETWORKS = {
     network.name: network
     for network in (
         NetworkType("small_cnn", 64),
-        NetworkType("squeezenet_1.1", 227, pixels="bgr", dense_top=False),
+        NetworkType("squeezenet_1.1", 227, scaling="caffe", dense_top=False),
         NetworkType("inception_v3", 299, min_size=75, application="InceptionV3"),
-        NetworkType("resnet_50", 224, application="ResNet50", pixels="bgr"),
+        NetworkType("resnet_50", 224, application="ResNet50", scaling="caffe"),
         *_mobilenets(),
         NetworkType("mobilenet_v2", 224, application="MobileNetV2"),
         NetworkType(
-            "mobilenet_v3_small", 224, application="MobileNetV3Small", pixels="own", hidden=1024
+            "mobilenet_v3_small", 224, application="MobileNetV3Small", scaling="0..255", hidden=1024
         ),
         NetworkType(
-            "mobilenet_v3_large", 224, application="MobileNetV3Large", pixels="own", hidden=1280
+            "mobilenet_v3_large", 224, application="MobileNetV3Large", scaling="0..255", hidden=1280
         ),
         *_efficientnets(),
     )

@@ -4,11 +4,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from devise_lib.errors import InputError
-from devise_lib.tracking import RegisteredModel, current_run_id
+from devise_lib.tracking import RegisteredModel, current_run_id, registered
 
 import mlflow  # isort: skip  # after `tracking`, which switches its telemetry off
 from mlflow.exceptions import MlflowException  # isort: skip
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 MODEL_FOLDER = "model"
 EXTRAS_FOLDER = "projection"
+GRAPH_FILE = "model.pb"
 
 
 class UnusableModelError(InputError):
@@ -43,37 +45,78 @@ def register_keras(
             the model.
         tags: of the version: what it was made from.
     """
-    from mlflow.models import infer_signature  # these two import TensorFlow, so only here
-    from mlflow.tensorflow import log_model
-
-    signature = infer_signature(input_example, model.predict(input_example, verbose=0))
+    predicted = model.predict(input_example, verbose=0)
     with tempfile.TemporaryDirectory() as folder:
         write_extras(Path(folder))
         mlflow.log_artifacts(folder, EXTRAS_FOLDER)
+    return _log_and_register(model, name, (input_example, predicted), requirements, tags)
+
+
+def register_graph(
+    module: Any,
+    graph: bytes,
+    name: str,
+    input_example: Any,
+    requirements: list[str],
+    tags: Mapping[str, str],
+) -> RegisteredModel:
+    """Logs a module of TensorFlow to the open run with its frozen graph, and registers it.
+
+    Args:
+        module: maps a batch of photos to vectors.
+        graph: the same as a frozen graph, which jobs run.
+        name: of the registered model.
+        input_example: a batch that the module takes; it determines the signature.
+        requirements: pip requirements.
+        tags: of the version: what it was made from.
+    """
+    example = input_example, module(input_example).numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / GRAPH_FILE
+        path.write_bytes(graph)
+        return _log_and_register(module, name, example, requirements, tags, [str(path)])
+
+
+def _log_and_register(
+    model: Any,
+    name: str,
+    example: tuple[Any, Any],
+    requirements: list[str],
+    tags: Mapping[str, str],
+    extra_files: list[str] | None = None,
+) -> RegisteredModel:
+    from mlflow.models import infer_signature  # these two import TensorFlow, so only here
+    from mlflow.tensorflow import log_model
+
     with redirect_stdout(sys.stderr):  # MLflow shows a progress bar while it tries the example
         info = log_model(
             model,
             name=MODEL_FOLDER,
-            signature=signature,
-            input_example=input_example,
+            signature=infer_signature(*example),
+            input_example=example[0],
             pip_requirements=requirements,
+            extra_files=extra_files,
         )
         # Last, and together with its tags, so that a run that is killed before registers nothing.
         found = mlflow.register_model(info.model_uri, name, tags=dict(tags))
-    return RegisteredModel(name, str(found.version), current_run_id())
+    # The version's own answer may lack the run, which is the open one.
+    return replace(registered(found), run_id=current_run_id())
 
 
-def fetch_keras(model: RegisteredModel) -> bytes:
-    """Fetches the model's Keras file, which maps pixels to unit embeddings.
+def fetch_network(model: RegisteredModel) -> bytes:
+    """Fetches the model's network, which maps pixels to unit embeddings.
+
+    Returns:
+        The bytes of a .keras file, or of a frozen graph if a SavedModel was registered.
 
     Raises:
         UnusableModelError: the store no longer has it.
         InputError: the store does not return it.
     """
     with _fetched(model, artifact_uri=_uri(model)) as folder:
-        paths = list(folder.rglob("*.keras"))
+        paths = [*folder.rglob("*.keras"), *folder.rglob(GRAPH_FILE)]
         if len(paths) != 1:
-            raise _unusable(model, f"want one Keras file, found {len(paths)}")
+            raise _unusable(model, f"want one file of a network, found {len(paths)}")
         return paths[0].read_bytes()
 
 
@@ -103,8 +146,9 @@ def fetch_extras(model: RegisteredModel, read: Callable[[Path], T]) -> T:
 
     Raises:
         UnusableModelError: the store no longer has the files, or `read` refuses them.
-        InputError: the store does not return them.
+        InputError: the store does not return them, or the model was not trained here.
     """
+    model.require_devise()
     with _fetched(model, run_id=model.run_id, artifact_path=EXTRAS_FOLDER) as folder:
         try:
             return read(folder)

@@ -14,6 +14,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # jobs send no teleme
 
 import mlflow
 from mlflow.entities import Metric
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -28,6 +29,8 @@ EXPERIMENT = "devise"
 PLOTS_FOLDER = "plots"
 TABLES_FOLDER = "tables"
 CHAMPION = "champion"
+REGISTERED_BY, WORDS_ID = "registered_by", "words_id"  # tags of versions
+REGISTER_MODEL = "register_model"  # the job that registers models which were made elsewhere
 POINTS_AT_ONCE = 1_000  # the limit of MLflow per request
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model, no such alias
 
@@ -38,12 +41,16 @@ class RegisteredModel:
 
     Attributes:
         name, version: as in the registry.
-        run_id: the run that trained it.
+        run_id: the run that trained or registered it.
+        words_id: of the words that have a place in its space; "" if none have.
+        is_devise: whether it was trained here; otherwise register_model has registered it.
     """
 
     name: str
     version: str
     run_id: str
+    words_id: str = ""
+    is_devise: bool = True
 
     @property
     def model_id(self) -> str:
@@ -53,6 +60,26 @@ class RegisteredModel:
         id.
         """
         return f"{self.name}-v{self.version}-{self.run_id[:6]}"
+
+    def require_devise(self) -> None:
+        """Raises InputError if the model was not trained here."""
+        if not self.is_devise:
+            raise InputError(
+                f"{self.model_id} was registered by {REGISTER_MODEL}, so this job has no use for "
+                "it: name a model of train_devise by --set JOB.model_name=NAME"
+            )
+
+
+def registered(version: ModelVersion) -> RegisteredModel:
+    """Returns MLflow's entry of a version as ours."""
+    tags = version.tags
+    return RegisteredModel(
+        version.name,
+        str(version.version),
+        str(version.run_id),
+        tags.get(WORDS_ID, ""),
+        tags.get(REGISTERED_BY) != REGISTER_MODEL,
+    )
 
 
 def connect(config: JobConfig) -> None:
@@ -262,7 +289,12 @@ def find_champion(name: str) -> RegisteredModel | None:
         if error.error_code in NOT_THERE:
             return None
         raise
-    return RegisteredModel(name, str(found.version), str(found.run_id))
+    return registered(found)
+
+
+def versions_of(name: str) -> list[ModelVersion]:
+    """Returns MLflow's entries of all versions of a registered model."""
+    return list(MlflowClient().search_model_versions(f"name = '{name}'"))
 
 
 def find_registered(name: str, alias_or_version: str) -> RegisteredModel:
@@ -286,4 +318,4 @@ def find_registered(name: str, alias_or_version: str) -> RegisteredModel:
             f"the registry has no model {name!r} with alias or version {alias_or_version!r}: run "
             f"train_devise first, or name another ({error})"
         ) from error
-    return RegisteredModel(name, str(found.version), str(found.run_id))
+    return registered(found)

@@ -27,7 +27,6 @@ from devise_lib.spark.search.carried import Carried
 from devise_lib.spark.search.compact_index import compact_bundle
 from devise_lib.spark.search.update_index import update_bundle
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
@@ -40,11 +39,9 @@ def run(spark: SparkSession, config: BuildIndex) -> dict[str, int]:
     if config.mode == "compact":
         bundle = compact_bundle(tables, config, model.model_id, run_id)
     else:
-        has_words = config.carry_words and tables.exists("labels")
-        words_id = model_store.fetch_extras(model, load_bundle).words_id if has_words else ""
-        network = partial(model_store.fetch_keras, model) if config.carry_network else None
+        network = partial(model_store.fetch_network, model) if config.carry_network else None
         work = build_bundle if config.mode == "rebuild" else update_bundle
-        carried = Carried(config.carry_words, words_id, network)
+        carried = Carried(config.carry_words, model.words_id, network)
         bundle = work(tables, config, model.model_id, run_id, carried)
     write_recall(tables, bundle)
     log_bundle(bundle)

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before the imports that take seconds
 
 from pyspark.sql import SparkSession
 
-from devise_lib import model_store, tracking
+from devise_lib import tracking
 from devise_lib.errors import InputError
 from devise_lib.report.projector import CONFIG, write_projector
 from devise_lib.spark.embed.current_models import warn_if_incomplete
@@ -24,12 +24,12 @@ from devise_lib.spark.labels.word_space import require_same_words
 from devise_lib.spark.report.projector_points import label_points, sample_photos
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.storage.folders import draft_of, replace_folder
-from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: ExportProjector) -> dict[str, int]:
     """Write the files of the projector; returns photos and labels."""
     model = tracking.find_registered(config.model_name, config.model)
+    model.require_devise()
     with only_export(config.work_dir, model.model_id):
         return _export(spark, config, model)
 
@@ -39,9 +39,7 @@ def _export(
 ) -> dict[str, int]:
     tables = Tables.of(spark, config)
     labels = tables.read("labels")
-    require_same_words(
-        labels, model_store.fetch_extras(model, load_bundle).words_id, model.model_id
-    )
+    require_same_words(labels, model.words_id, model.model_id)
     embeddings = tables.of_model("embeddings", model.model_id)
     if embeddings.isEmpty():
         raise InputError(f"EMBEDDINGS has no photo of {model.model_id}: run embed_photos with it")

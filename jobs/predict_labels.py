@@ -1,6 +1,6 @@
 """Tags every photo with the labels whose word vectors are nearest to its embedding.
 
-in   EMBEDDINGS of the model, LABELS
+in   EMBEDDINGS of the model, LABELS; TEXT_VECTORS for a registered model
 out  PREDICTIONS   k rows per photo; the rows of this model are replaced in one commit
 
     python jobs/predict_labels.py --config conf/local.toml --set predict_labels.candidates=unseen
@@ -14,13 +14,12 @@ if __name__ == "__main__":  # before the imports that take seconds
 
 from pyspark.sql import SparkSession
 
-from devise_lib import model_store, tracking
+from devise_lib import tracking
 from devise_lib.spark.embed.current_models import warn_if_incomplete
 from devise_lib.spark.job.entry import run_job
-from devise_lib.spark.labels.word_space import require_same_words
+from devise_lib.spark.labels.text_vectors import labels_for
 from devise_lib.spark.search.tagging import predict, read_candidates
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.training.bundle import load_bundle
 
 
 def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
@@ -28,9 +27,8 @@ def run(spark: SparkSession, config: PredictLabels) -> dict[str, int]:
     model = tracking.find_registered(config.model_name, config.model)
     model_id = model.model_id
     tables = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model_id)
-    labels = tables.read("labels")
+    labels = labels_for(tables, model_id, model.words_id)
     candidates = read_candidates(labels, config.candidates)
-    require_same_words(labels, model_store.fetch_extras(model, load_bundle).words_id, model_id)
     embeddings = tables.of_model("embeddings", model_id)
     warn_if_incomplete(tables, model_id, config.name)
     predictions = predict(embeddings, candidates, config.k)

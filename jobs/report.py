@@ -25,6 +25,7 @@ from devise_lib.storage.stores import store_files
 def run(spark: SparkSession, config: Report) -> dict[str, int]:
     """Write the page; returns its figures, tagged photos, queries and bytes."""
     model = tracking.find_registered(config.model_name, config.model)
+    model.require_devise()
     tables = Tables.of(spark, config)
     content = collect(tables, config, model.model_id, model.run_id, tracking.current_run_id())
     page = render(content)

@@ -87,7 +87,7 @@ def pretended_model(model_id: str, keras_file: bytes, dimension: int) -> Iterato
     model = SimpleNamespace(model_id=model_id)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "find_registered", lambda *_: model)
-        patch.setattr(model_store, "fetch_keras", lambda _: keras_file)
+        patch.setattr(model_store, "fetch_network", lambda _: keras_file)
         patch.setattr(model_store, "fetch_dimension", lambda _: dimension)
         for name in ("log_params", "log_metrics"):
             patch.setattr(tracking, name, lambda _: None)

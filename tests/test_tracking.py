@@ -136,7 +136,7 @@ def test_a_model_is_the_champion_when_it_is_made_so_and_others_are_found_by_numb
     assert tags["seed"] == "2"
     for model, seed in ((first, 1), (champion, 2)):
         path = tmp_path / f"{seed}.keras"
-        path.write_bytes(model_store.fetch_keras(model))
+        path.write_bytes(model_store.fetch_network(model))
         [kernel, _] = keras.models.load_model(path, safe_mode=True).get_weights()
         assert (kernel == make_model(seed).get_weights()[0]).all()
         read = model_store.fetch_extras(model, lambda folder: (folder / "about.json").read_text())
@@ -165,7 +165,7 @@ def test_fetching_leaves_nothing_behind(config, tmp_path, monkeypatch):
     tracking.promote(register(config, "tidy", 1))
     monkeypatch.setattr(model_store.tempfile, "tempdir", str(tmp_path))
     model = tracking.find_registered("tidy", "champion")
-    model_store.fetch_keras(model)
+    model_store.fetch_network(model)
     model_store.fetch_extras(model, lambda folder: sorted(folder.iterdir()))
     assert list(tmp_path.iterdir()) == []
 
@@ -184,7 +184,7 @@ def test_files_that_the_store_has_no_more_are_told(config):
         model_store.fetch_extras(model, spoil)
     rmtree(Path(config.work_dir) / "mlartifacts")
     for fetch in (
-        model_store.fetch_keras,
+        model_store.fetch_network,
         model_store.fetch_dimension,
         lambda of: model_store.fetch_extras(of, lambda folder: folder),
     ):

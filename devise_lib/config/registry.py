@@ -12,7 +12,7 @@ from devise_lib.config.search import (
     FindNeighbours,
     PredictLabels,
 )
-from devise_lib.config.training import FineTune, TrainDevise
+from devise_lib.config.training import FineTune, RegisterModel, TrainDevise
 from devise_lib.config.types import JobConfig
 from devise_lib.config.words import EmbedLabels, ParseWikipedia, PrepareCorpus, TrainWord2vec
 
@@ -27,6 +27,7 @@ JOBS: tuple[type[JobConfig], ...] = (
     ExtractFeatures,
     TrainDevise,
     FineTune,
+    RegisterModel,
     ExportModel,
     EmbedPhotos,
     ExportProjector,

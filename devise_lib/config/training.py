@@ -1,16 +1,19 @@
-"""Training of the projection and of the end of the backbone."""
+"""Training of the projection and of the end of the backbone, and models made elsewhere."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from devise_lib import training_choices
+from devise_lib.backbone_catalog import Scaling
 from devise_lib.config.types import (
+    GivenPath,
     Hosts,
     JobConfig,
     ModelJobConfig,
     ModelName,
     OneOrMore,
+    OptionalPath,
     PositiveInt,
     Share,
 )
@@ -141,3 +144,35 @@ class FineTune(ModelJobConfig):
                 f"batch_size is {self.batch_size}, want a multiple of {self.ranks} ranks"
             )
         return self
+
+
+class RegisterModel(JobConfig):
+    """Registers an image encoder that was made elsewhere, so that photos are embedded with it.
+
+    The encoder maps photos to vectors. It may come with texts in the same space.
+    """
+
+    name = "register_model"
+    opt_in = True
+    file_keys = ("source",)
+    source: GivenPath
+    """The encoder: a .keras file of Keras 3, or the folder of a SavedModel, which has
+    saved_model.pb. Take one of an origin that you trust: a SavedModel may read and write files."""
+    model_name: ModelName
+    """The name under which MLflow's registry gets the model. Other jobs take it as `model_name`. It
+    is not the name of a model that was trained here."""
+    image_size: Annotated[int, Field(ge=0, le=4096)] = 0
+    """The side of the photos that the encoder takes, in pixels. 0 reads it from the encoder."""
+    scaling: Scaling | Literal["auto"] = "auto"
+    """What the encoder's first layer takes: RGB in "0..255", "0..1" or "-1..1"; RGB normalised as
+    for "imagenet" or "clip"; or BGR less ImageNet's mean ("caffe"). "auto" knows Keras files with
+    layers for it (Rescaling, Normalization), and those of keras.applications by their names."""
+    output: str = ""
+    """What gives the vectors: a layer of a Keras file, or an output of a SavedModel. "" takes the
+    only output."""
+    signature: str = ""
+    """The signature of a SavedModel that takes photos as numbers. "" is `serving_default`."""
+    texts: OptionalPath = ""
+    """A table of texts and their vectors in the encoder's space, such as the names of labels by the
+    text tower of CLIP: a path or URI of a Delta table or Parquet files, with the columns `text` and
+    `vector`. "" gives the model no words."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.index.manifest import MANIFEST_FILE, MODEL_FILE
+from devise_lib.index.manifest import GRAPH_FILE, MANIFEST_FILE, MODEL_FILE
 from devise_lib.index.reader import SearchIndex
 from devise_lib.numerics.hubness import mean_of_nearest
 from devise_lib.numerics.retrieval import best_columns
@@ -170,8 +170,9 @@ class Collection:
 
     @cached_property
     def _network(self) -> "Network":
-        path = self.index.folder / MODEL_FILE
-        if not path.exists():
+        paths = [self.index.folder / name for name in (MODEL_FILE, GRAPH_FILE)]
+        path = next((path for path in paths if path.exists()), None)
+        if path is None:
             raise InputError(
                 f"{self.index.folder} carries no network, so files cannot be looked up: build it "
                 "with build_index.carry_network = true"

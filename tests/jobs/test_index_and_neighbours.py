@@ -66,7 +66,7 @@ class Workplace:
         found = SimpleNamespace(model_id=model_id)
         self._patch.setattr(tracking, "find_registered", lambda *_: found)
         self._patch.setattr(
-            model_store, "fetch_keras", lambda _: b"network of " + model_id.encode()
+            model_store, "fetch_network", lambda _: b"network of " + model_id.encode()
         )
 
     def configure(self, config_type, **values):

@@ -19,7 +19,7 @@ def broadcast_model(
     tables: Tables,
     config: EmbedPhotos,
     registered: tracking.RegisteredModel,
-    keras_file: bytes,
+    network_file: bytes,
     made: Mapping[str, object],
 ) -> Model:
     """Return the registered model on its way to the workers.
@@ -28,20 +28,22 @@ def broadcast_model(
         tables: with the tables of results.
         config: of the job.
         registered: the model.
-        keras_file: its file.
+        network_file: its file.
         made: the settings that determine its rows; they may not change while it has any.
 
     Raises:
-        InputError: the model has embedded photos with other settings before.
+        InputError: the model has embedded photos with other settings before, or has no backbone
+            whose features could be stored.
     """
     _refuse_other_settings(tables, config, registered.model_id, made)
     outputs: tuple[str, ...] = ("embedding",)
     if config.store_backbone_features:
+        registered.require_devise()  # no layer of another network is known as its backbone's
         from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
 
-        keras_file, outputs = with_feature(keras_file), ("embedding", "feature")
+        network_file, outputs = with_feature(network_file), ("embedding", "feature")
     return Model(
-        tables.spark.sparkContext.broadcast(keras_file),
+        tables.spark.sparkContext.broadcast(network_file),
         config.batch_size,
         outputs,
         config.precision,

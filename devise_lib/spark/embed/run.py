@@ -56,8 +56,8 @@ def embed(
         InputError: the model has rows that were made with other settings, too many photos are
             refused, or the results do not add up.
     """
-    keras_file = model_store.fetch_keras(registered)
-    digest = hashlib.sha256(keras_file).hexdigest()
+    network_file = model_store.fetch_network(registered)
+    digest = hashlib.sha256(network_file).hexdigest()
     made = {
         "precision": config.precision,
         "model_sha256": digest,
@@ -67,7 +67,7 @@ def embed(
     folder = checkpoint(tables.work_dir, registered.model_id)
     counts = counts_of_finished(tables, folder, settings)
     if counts is None or config.retry or config.poll_interval_s:
-        model = broadcast_model(tables, config, registered, keras_file, made)
+        model = broadcast_model(tables, config, registered, network_file, made)
         run = ModelRun(tables, config, model, registered.model_id, stop_signal)
         return embed_all(run, settings)
     check_share(counts.refused, counts.total, config.max_bad_share, config.name)

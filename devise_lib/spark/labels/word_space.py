@@ -1,6 +1,7 @@
 """Ids of word vectors: a model fits only LABELS that were made from the same ones.
 
-LABELS of attributes have an id of another form, because words have no place in their space.
+LABELS of attributes have an id of another form, because words have no place in their space. The
+texts of a registered model have one, too.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from pyspark.sql import functions as F
 from devise_lib.errors import InputError
 
 ATTRIBUTES = "attributes-"
+TEXTS = "texts-"
 
 
 def id_of_attributes(sets: Iterable[Mapping[str, NDArray[np.float32]]]) -> str:
@@ -29,6 +31,11 @@ def id_of_attributes(sets: Iterable[Mapping[str, NDArray[np.float32]]]) -> str:
 def has_words(words_id: str) -> bool:
     """Return whether words have a place in the space with this id."""
     return not words_id.startswith(ATTRIBUTES)
+
+
+def is_of_texts(words_id: str) -> bool:
+    """Return whether an id is of the texts of a registered model."""
+    return words_id.startswith(TEXTS)
 
 
 def id_of_words(word_vectors: DataFrame) -> str:

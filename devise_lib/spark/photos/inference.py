@@ -39,14 +39,14 @@ class Model:
     """A network on its way to the workers.
 
     Attributes:
-        keras_file: a broadcast, so that each executor receives it once.
+        network_file: a broadcast, so that each executor receives it once.
         batch_size: photos per call of the network.
         outputs: the column of each of its outputs.
         precision: of the vectors after rounding, "float32" or "float16".
         dimension: numbers that its first output must have; 0: any.
     """
 
-    keras_file: Broadcast[bytes]
+    network_file: Broadcast[bytes]
     batch_size: int
     outputs: tuple[str, ...] = ("vector",)
     precision: str = "float32"
@@ -170,7 +170,7 @@ def _load(model: Model) -> tuple[Network, float]:
                 "remove the setting spark.task.resource.gpu.amount"
             )
         device = f"/GPU:{place}"
-    network = load_network(model.keras_file.value, threads, device)
+    network = load_network(model.network_file.value, threads, device)
     if model.dimension and network.dimensions[0] != model.dimension:
         raise InputError(
             f"the model's file gives {network.dimensions[0]} numbers per photo, but the registry "

@@ -8,15 +8,17 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from devise_lib.archive_kinds import is_keras_file
 from devise_lib.console import print_line
 from devise_lib.index.building.arrays import save_array
 from devise_lib.index.building.assembly import BUNDLE
 from devise_lib.index.building.plan import BuildPlan
 from devise_lib.index.building.products import Product
-from devise_lib.index.manifest import MODEL_FILE, WORD_VECTORS_FILE, WORDS_FILE
+from devise_lib.index.manifest import GRAPH_FILE, MODEL_FILE, WORD_VECTORS_FILE, WORDS_FILE
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.labels.lookup import dedupe_labels
-from devise_lib.spark.labels.word_space import id_of_labels, id_of_words
+from devise_lib.spark.labels.text_vectors import labels_for
+from devise_lib.spark.labels.word_space import id_of_labels, id_of_words, is_of_texts
 from devise_lib.spark.search.step_runner import Batches, Cost, StepRunner
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.vector_columns import to_matrix
@@ -33,8 +35,9 @@ class Carried:
 
     Attributes:
         words: the most words.
-        words_id: of the word vectors that the model was trained on; "" for no words, and no labels.
-        fetch_network: fetches the model's Keras file; None for none.
+        words_id: of the word vectors that the model was trained on, or of the texts that it came
+            with; "" for no words, and no labels.
+        fetch_network: fetches the model's Keras file or frozen graph; None for none.
     """
 
     words: int = 0
@@ -50,7 +53,7 @@ def carry(runner: StepRunner, tables: Tables, plan: BuildPlan, carried: Carried)
 
     Args:
         runner: of the build.
-        tables: with LABELS and, for words, WORD_VECTORS.
+        tables: with LABELS and, for words, WORD_VECTORS; or with TEXT_VECTORS.
         plan: of the build.
         carried: what to carry.
     """
@@ -61,7 +64,7 @@ def carry(runner: StepRunner, tables: Tables, plan: BuildPlan, carried: Carried)
         network = _write_network(plan, carried.fetch_network)
     written = [product for product in (words, network) if product]
     paths = {path for product in written for path in product.files}
-    for name in (WORDS_FILE, WORD_VECTORS_FILE, MODEL_FILE):
+    for name in (WORDS_FILE, WORD_VECTORS_FILE, MODEL_FILE, GRAPH_FILE):
         if (path := f"{BUNDLE}/{name}") not in paths:  # An earlier run may have written it.
             store_files().remove(plan.path(path))
     return written
@@ -70,7 +73,8 @@ def carry(runner: StepRunner, tables: Tables, plan: BuildPlan, carried: Carried)
 def _write_network(plan: BuildPlan, fetch: Callable[[], bytes]) -> Product:
     if found := plan.done(NETWORK):
         return found
-    content, path = fetch(), f"{BUNDLE}/{MODEL_FILE}"
+    content = fetch()
+    path = f"{BUNDLE}/{MODEL_FILE if is_keras_file(content) else GRAPH_FILE}"
     written = write_hashed(plan.path(path), lambda file: file.write(content))
     return plan.finish(NETWORK, {path: written}, {})
 
@@ -80,20 +84,24 @@ def _write_words(
 ) -> Product | None:
     """Put the names and vectors of all labels, and of the commonest words, into the bundle.
 
-    A name that is both is a label. Tables of other word vectors than the model's are left out.
+    A name that is both is a label. Tables of other word vectors than the model's are left out. The
+    texts of a model that came with some are its labels.
 
     Returns:
         The files; None if there is nothing to carry.
     """
     found = []
-    if tables.exists("labels"):
+    if is_of_texts(carried.words_id):
+        texts = labels_for(tables, plan.model_id, carried.words_id)
+        found.append(_named(texts, F.col("term"), F.lit(LABEL_RANK)))
+    elif tables.exists("labels"):
         labels = tables.read("labels")
         if id_of_labels(labels) == carried.words_id:
             names = dedupe_labels(labels).where("vector IS NOT NULL AND term IS NOT NULL")
             found.append(_named(names, F.col("term"), F.lit(LABEL_RANK)))
         else:
             print_line("build_index  LABELS are of other word vectors: they are not carried")
-    if tables.exists("word_vectors"):
+    if not is_of_texts(carried.words_id) and tables.exists("word_vectors"):
         vectors = tables.read("word_vectors")
         if id_of_words(vectors) == carried.words_id:
             commonest = vectors.where("vector IS NOT NULL").orderBy("rank").limit(carried.words)

@@ -149,6 +149,11 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "has one representative.",
         ("find_duplicates",),
     ),
+    "text_vectors": TableDescription(
+        "The texts of the models that were registered with some, one row per text and model.",
+        ("register_model",),
+        ("build_index", "predict_labels"),
+    ),
     "predictions": TableDescription(
         "The tags of every photo, one row per photo, rank and model.",
         ("predict_labels",),

@@ -193,12 +193,19 @@ CURRENT_MODELS = table(
     ("run_id", STRING, "MLflow run that wrote the row."),
 )
 
+TEXT_VECTORS = table(
+    ("text", STRING, "Text, such as the name of a label."),
+    ("vector", VECTOR, "Place of the text in the space of the model, unit L2 norm."),
+    ("model_id", STRING, "Model that came with the text."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
+)
+
 PREDICTIONS = table(
     ("photo_id", STRING, "Id of the photo (PHOTOS.photo_id)."),
     ("rank", INT, "Place of the label. 1 is the best."),
-    ("label", STRING, "Label (LABELS.label)."),
-    ("term", STRING, "Name of the label (LABELS.term)."),
-    ("seen", BOOLEAN, "Whether the jobs may train on photos of the label."),
+    ("label", STRING, "Label (LABELS.label), or text of a registered model."),
+    ("term", STRING, "Name of the label (LABELS.term), or the text."),
+    ("seen", BOOLEAN, "Whether the jobs may train on photos of the label. False for texts."),
     ("score", FLOAT, "Cosine of the photo's embedding and the label's vector."),
     ("model_id", STRING, "Model of the embedding."),
 )
@@ -223,6 +230,7 @@ SCHEMAS: dict[str, StructType] = {
     "phrases": PHRASES,
     "word_vectors": WORD_VECTORS,
     "labels": LABELS,
+    "text_vectors": TEXT_VECTORS,
     "photos": PHOTOS,
     "quarantine": QUARANTINE,
     "ingested_archives": INGESTED_ARCHIVES,

@@ -107,7 +107,7 @@ def register(
         bundle.save,
         {
             "backbone_id": bundle.backbone_id,
-            "words_id": bundle.words_id,
+            tracking.WORDS_ID: bundle.words_id,
             "features_version": str(version),
             "validation_score": str(bundle.score),
             "beside_champion": decision.why,

@@ -8,11 +8,10 @@ import numpy as np
 
 from devise_lib.backbone_catalog import NetworkType
 from devise_lib.errors import InputError
-from devise_lib.vision.networks.pixel_scaling import to_bgr_about_mean, to_unit_range
+from devise_lib.vision.networks.pixel_scaling import scale_pixels
 from devise_lib.vision.networks.weights import StoredLayer, StoredWeights
 
 IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)  # of R, G, B in [0, 1]
-SCALINGS = {"unit": to_unit_range, "bgr": to_bgr_about_mean}
 
 
 def application_map(network: NetworkType, photos: keras.KerasTensor) -> keras.KerasTensor:
@@ -27,7 +26,7 @@ def application_map(network: NetworkType, photos: keras.KerasTensor) -> keras.Ke
     Returns:
         (n, h, w, channels).
     """
-    x = SCALINGS[network.pixels](photos) if network.pixels in SCALINGS else photos
+    x = scale_pixels(photos, network.scaling)
     return _application(network, include_top=False, weights=None, input_tensor=x).output
 
 

@@ -9,7 +9,7 @@ Source: He et al. (2016), "Deep residual learning for image recognition", sectio
 
 import keras
 
-from devise_lib.vision.networks.pixel_scaling import to_unit_range
+from devise_lib.vision.networks.pixel_scaling import scale_pixels
 
 STAGES = (16, 32, 64)  # filters
 
@@ -26,7 +26,7 @@ def cifar_resnet_map(photos: keras.KerasTensor, depth: int) -> keras.KerasTensor
         (n, size / 4, size / 4, 64): (n, 8, 8, 64) in the paper. Layers are named
         `stage<1..3>_block<1..n>_` and conv1, bn1, relu1, conv2, bn2, add, out.
     """
-    x = _convolve(to_unit_range(photos), STAGES[0], 1, "first_conv")
+    x = _convolve(scale_pixels(photos, "-1..1"), STAGES[0], 1, "first_conv")
     x = keras.layers.BatchNormalization(momentum=0.9, name="first_bn")(x)
     x = keras.layers.Activation("relu", name="first_out")(x)
     for stage, filters in enumerate(STAGES, start=1):

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.archive_kinds import is_keras_file
 from devise_lib.errors import InputError
 from devise_lib.reasons import Reason
 from devise_lib.vision.images.decode import Refusal
@@ -27,13 +29,13 @@ class TakesPhotos(Protocol):
 
 
 class Network:
-    """A Keras network for inference, whose weights are constants of one compiled graph.
+    """A network for inference, whose weights are constants of one compiled graph.
 
     TensorFlow folds batch normalisations with constant weights into the convolutions. On a CPU this
     gives 1.1 to 1.7 times the throughput of the Keras model.
 
     Args:
-        keras_file: the bytes of a .keras file.
+        network_file: the bytes of a .keras file, or of a frozen graph.
         threads: of TensorFlow.
         device: where the network runs, as TensorFlow names it: "/CPU:0", "/GPU:1".
 
@@ -43,24 +45,28 @@ class Network:
         device: where the network runs.
     """
 
-    def __init__(self, keras_file: bytes, threads: int = 1, device: str = "/CPU:0") -> None:
+    def __init__(self, network_file: bytes, threads: int = 1, device: str = "/CPU:0") -> None:
         """Loads the network in safe mode, which runs no code from the file."""
         import tensorflow as tf  # takes 10 s with Keras, so only a process that computes imports it
-        from tensorflow.python.framework.convert_to_constants import (
-            convert_variables_to_constants_v2 as freeze,
-        )
 
+        from devise_lib.vision.networks.frozen_graph import freeze, graph_of_bytes
         from devise_lib.vision.networks.keras_file import model_of_bytes
 
         _set_up(threads)
         self.device = device
         with tf.device(device):
-            model = model_of_bytes(keras_file)
-            self.image_size = int(model.input_shape[1])
-            self.dimensions = tuple(int(output.shape[-1]) for output in model.outputs)
+            if is_keras_file(network_file):
+                model = model_of_bytes(network_file)
+                takes, gives = model.input_shape, model.outputs
+                run = partial(model, training=False)
+            else:
+                run = graph_of_bytes(network_file)
+                takes, gives = run.inputs[0].shape, run.outputs
+            self.image_size = int(takes[1])
+            self.dimensions = tuple(int(output.shape[-1]) for output in gives)
             shape = [None, self.image_size, self.image_size, 3]
             call = tf.function(
-                lambda pixels: _as_tuple(model(tf.cast(pixels, tf.float32), training=False)),
+                lambda pixels: _as_tuple(run(tf.cast(pixels, tf.float32))),
                 input_signature=[tf.TensorSpec(shape, tf.uint8)],
                 autograph=False,
             )
@@ -96,13 +102,13 @@ def count_gpus() -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
-def load_network(keras_file: bytes, threads: int = 1, device: str = "/CPU:0") -> Network:
-    """Returns the network of a Keras file, loaded once per process and device."""
-    key = hashlib.sha256(keras_file).hexdigest(), device
+def load_network(network_file: bytes, threads: int = 1, device: str = "/CPU:0") -> Network:
+    """Returns the network of a file, loaded once per process and device."""
+    key = hashlib.sha256(network_file).hexdigest(), device
     if key not in _LOADED:
         for old in [other for other in _LOADED if other[0] != key[0]]:
             del _LOADED[old]  # a worker serves one model at a time; this frees the old one's memory
-        _LOADED[key] = Network(keras_file, threads, device)
+        _LOADED[key] = Network(network_file, threads, device)
     return _LOADED[key]
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from devise_lib.vision.networks.pixel_scaling import to_unit_range
+from devise_lib.vision.networks.pixel_scaling import scale_pixels
 
 
 def small_cnn_map(photos: keras.KerasTensor) -> keras.KerasTensor:
@@ -15,7 +15,7 @@ def small_cnn_map(photos: keras.KerasTensor) -> keras.KerasTensor:
         photos: (n, size, size, 3), RGB in [0, 255].
     """
     layers = keras.layers
-    x = to_unit_range(photos)
+    x = scale_pixels(photos, "-1..1")
     for number, (filters, stride, pool) in enumerate(
         ((32, 2, 1), (64, 1, 2), (96, 1, 2), (160, 1, 1)), start=1
     ):

@@ -14,7 +14,7 @@ figure 1 and table 1.
 
 import keras
 
-from devise_lib.vision.networks.pixel_scaling import to_bgr_about_mean
+from devise_lib.vision.networks.pixel_scaling import scale_pixels
 
 # Squeeze and expand filters of each fire module.
 FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128)} | {
@@ -35,7 +35,7 @@ def squeezenet_map(photos: keras.KerasTensor) -> keras.KerasTensor:
         photos: (n, size, size, 3), RGB in [0, 255].
     """
     layers = keras.layers
-    x = layers.Conv2D(64, 3, strides=2, name="conv1")(to_bgr_about_mean(photos))
+    x = layers.Conv2D(64, 3, strides=2, name="conv1")(scale_pixels(photos, "caffe"))
     x = layers.Activation("relu", name="relu_conv1")(x)
     x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
     for number, (squeeze, expand) in FIRES.items():
