@@ -15,6 +15,7 @@ if __name__ == "__main__":  # before the imports that take seconds
     check_command_line(RegisterModel)
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from devise_lib import tracking
 from devise_lib.console import print_line
@@ -29,17 +30,20 @@ TRIED_PHOTOS = 32
 
 def run(spark: SparkSession, config: RegisterModel) -> dict[str, int]:
     """Register the encoder and its texts; returns the numbers of a vector, and texts."""
-    tables = Tables.of(spark, config, run_id=tracking.current_run_id())
+    run_id = tracking.current_run_id()
+    tables = Tables.of(spark, config, run_id=run_id)
     encoder, sha256 = read_encoder(config)
     texts = open_texts(tables, config.texts, encoder.dimension) if config.texts else None
     words_id = id_of_texts(texts) if texts is not None else ""
     model = register_encoder(config, encoder, sha256, words_id)
-    rows = 0
+    model_id, rows = model.model_id, 0
     if texts is not None:
-        mine = Tables.of(spark, config, run_id=tracking.current_run_id(), model_id=model.model_id)
-        rows = mine.overwrite("text_vectors", texts, where=f"model_id = '{model.model_id}'")
+        made_by = {"model_id": F.lit(model_id), "run_id": F.lit(run_id)}
+        mine = Tables.of(spark, config, run_id=run_id, model_id=model_id)
+        where = f"model_id = '{model_id}'"
+        rows = mine.overwrite("text_vectors", texts.withColumns(made_by), where=where)
     tracking.promote(model)  # Last, because jobs use a champion with its texts.
-    tracking.log_params({"model_id": model.model_id, "scaling_used": encoder.scaling})
+    tracking.log_params({"model_id": model_id, "scaling_used": encoder.scaling})
     if tables.exists("photos"):
         contents = some_contents(tables.read("photos"), TRIED_PHOTOS)
         if (cosine := mean_cosine(encoder, contents)) is not None:
@@ -47,7 +51,7 @@ def run(spark: SparkSession, config: RegisterModel) -> dict[str, int]:
             doubt = "; is the scaling right?" if cosine > ALIKE else ""
             print_line(f"{config.name}  mean cosine of different photos: {cosine:.2f}{doubt}")
     print_line(
-        f"{config.name}  {model.model_id}: photos of {encoder.image_size} pixels, "
+        f"{config.name}  {model_id}: photos of {encoder.image_size} pixels, "
         f"scaled to {encoder.scaling}"
     )
     return {"numbers per vector": encoder.dimension, **({"texts": rows} if rows else {})}

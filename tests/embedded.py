@@ -1,5 +1,7 @@
 """Photos that need no model: unit vectors in clusters, written to EMBEDDINGS."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from devise_lib.numerics.vectors import l2_normalize
@@ -16,6 +18,13 @@ def clustered(n, d=16, clusters=12, seed=0):
     centres = rng.standard_normal((clusters, d))
     vectors = centres[rng.integers(clusters, size=n)] + 0.4 * rng.standard_normal((n, d))
     return l2_normalize(vectors.astype(np.float32))
+
+
+def registry_entry(model_id=MODEL, words_id="", run_id="run"):
+    """What jobs read of a model in the registry, for one that is not there: as trained here."""
+    return SimpleNamespace(
+        model_id=model_id, words_id=words_id, run_id=run_id, require_devise=lambda: None
+    )
 
 
 def names(n):

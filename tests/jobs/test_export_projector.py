@@ -2,13 +2,12 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from devise_lib import model_store, tracking
+from devise_lib import tracking
 from devise_lib.config.reporting import ExportModel, ExportProjector
 from devise_lib.errors import InputError
 from devise_lib.report.pictures import encode_jpeg
@@ -16,7 +15,7 @@ from devise_lib.report.projector import TILE_SIDE
 from devise_lib.spark.job.locks import only_run
 from devise_lib.vision.images.decode import decode
 from jobs import export_model, export_projector
-from tests.embedded import MODEL, clustered
+from tests.embedded import MODEL, clustered, registry_entry
 from tests.rows import write_rows
 
 pytestmark = pytest.mark.spark
@@ -70,10 +69,13 @@ def work(tmp_path_factory):
     return config
 
 
+def use(patch, model):
+    """Have the registry name this model."""
+    patch.setattr(tracking, "find_registered", lambda *_: model)
+
+
 def pretend_model(patch):
-    found = SimpleNamespace(model_id=MODEL)
-    patch.setattr(tracking, "find_registered", lambda *_: found)
-    patch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
+    use(patch, registry_entry(MODEL, "w"))
     patch.setattr(tracking, "log_params", lambda _: None)
 
 
@@ -160,11 +162,9 @@ def test_one_job_at_a_time_writes_into_the_folder_of_an_exported_model(run, job,
 
 
 def test_a_model_without_embeddings_or_of_other_words_is_refused(spark, work, monkeypatch):
-    monkeypatch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id="others"))
+    use(monkeypatch, registry_entry(MODEL, "others"))
     with pytest.raises(InputError, match=r"LABELS were made from other word vectors \(w\)"):
         export_projector.run(spark, work)
-    monkeypatch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id="w"))
-    found = SimpleNamespace(model_id="devise-v9")
-    monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
+    use(monkeypatch, registry_entry("devise-v9", "w"))
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of devise-v9: run embed"):
         export_projector.run(spark, work)

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import mlflow
 import numpy as np
@@ -38,6 +37,7 @@ from tests.embedded import (
     found_share,
     names,
     nearest_by_force,
+    registry_entry,
     write_embeddings,
 )
 from tests.rows import read_rows, row_of
@@ -63,7 +63,7 @@ class Workplace:
         self.use(MODEL)
 
     def use(self, model_id):
-        found = SimpleNamespace(model_id=model_id)
+        found = registry_entry(model_id)
         self._patch.setattr(tracking, "find_registered", lambda *_: found)
         self._patch.setattr(
             model_store, "fetch_network", lambda _: b"network of " + model_id.encode()

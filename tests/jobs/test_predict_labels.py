@@ -1,17 +1,16 @@
 """predict_labels on tables of vectors, against every cosine there is."""
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from devise_lib import model_store, tracking
+from devise_lib import tracking
 from devise_lib.config.search import PredictLabels
 from devise_lib.errors import InputError
 from devise_lib.spark.tables.schemas import EMBEDDINGS, LABELS
 from jobs import predict_labels
-from tests.embedded import MODEL, as_rows, clustered, names
+from tests.embedded import MODEL, as_rows, clustered, names, registry_entry
 from tests.rows import read_rows, write_rows
 
 pytestmark = pytest.mark.spark
@@ -53,8 +52,8 @@ def config(tables, tmp_path, monkeypatch):
 
 def use(patch, model_id, words_id="words"):
     """Have the registry name this model, of these words."""
-    patch.setattr(tracking, "find_registered", lambda *_: SimpleNamespace(model_id=model_id))
-    patch.setattr(model_store, "fetch_extras", lambda *_: SimpleNamespace(words_id=words_id))
+    found = registry_entry(model_id, words_id)
+    patch.setattr(tracking, "find_registered", lambda *_: found)
 
 
 def read(config):
@@ -110,7 +109,7 @@ def test_says_what_is_missing_and_leaves_the_predictions_as_they_were(spark, con
         predict_labels.run(spark, config)
     use(monkeypatch, MODEL)
     write_rows(config.work_dir, "labels", [label_row("a", True, VECTORS[0])], "overwrite")
-    with pytest.raises(InputError, match="LABELS has no unseen label with a vector"):
+    with pytest.raises(InputError, match="there is no unseen label with a vector"):
         predict_labels.run(spark, config.model_copy(update={"candidates": "unseen"}))
 
     assert before

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import mlflow
 import numpy as np
@@ -17,7 +16,7 @@ from devise_lib.index.settings import Point, SearchSettings
 from devise_lib.report.pictures import encode_jpeg
 from devise_lib.spark.job.entry import execute
 from jobs import report
-from tests.embedded import MODEL
+from tests.embedded import MODEL, registry_entry
 from tests.index.built import manifest_of
 from tests.report.pages import Page
 from tests.rows import write_rows
@@ -29,7 +28,7 @@ COLOURS = {"rose": (230, 20, 60), "sky": (40, 120, 250), "grass": (30, 160, 40),
 UNSEEN = ("rose", EVIL)
 EACH = 4  # photos of a label
 VECTORS = dict(zip(COLOURS, np.eye(4, 6, dtype=np.float32), strict=True))
-FOUND = SimpleNamespace(model_id=MODEL, run_id="the-training-run")
+FOUND = registry_entry(MODEL, run_id="the-training-run")
 
 
 def make_photos():
@@ -229,7 +228,7 @@ def test_a_space_of_attributes_is_not_searched_by_words(spark, work, tmp_path):
 
 
 def test_a_model_without_embeddings_is_refused(spark, work, monkeypatch):
-    found = SimpleNamespace(model_id="devise-v9", run_id="r")
+    found = registry_entry("devise-v9")
     monkeypatch.setattr(tracking, "find_registered", lambda *_: found)
     with pytest.raises(InputError, match="EMBEDDINGS has no photo of model devise-v9: run embed"):
         report.run(spark, work)

@@ -16,20 +16,20 @@ MAX_BYTES = (1 << 31) - 1  # of a protocol buffer
 
 
 def freeze(function: Any) -> Any:
-    """Returns a concrete function of TensorFlow with its variables as constants.
+    """Returns a concrete function of TensorFlow, of one tensor, with its variables as constants.
 
     TensorFlow folds batch normalisations with constant weights into the convolutions.
 
     Raises:
         InputError: the function has state that is no plain variable, such as a look-up table.
     """
-    try:
-        return convert_variables_to_constants_v2(function)
-    except (ValueError, KeyError, NotImplementedError, tf.errors.OpError) as error:
+    frozen = convert_variables_to_constants_v2(function)
+    if len(frozen.inputs) != 1:  # such state stays an input
         raise InputError(
-            f"the network has state that cannot be made constant ({first_line(error)}): export it "
-            "without look-up tables and string operations"
-        ) from error
+            "the network has state that cannot be made constant, such as a look-up table: export "
+            "it without"
+        )
+    return frozen
 
 
 def bytes_of_graph(function: Any) -> bytes:
