@@ -1,6 +1,6 @@
 """Training of the projection and of the end of the backbone, and models made elsewhere."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -163,10 +163,10 @@ class RegisterModel(JobConfig):
     is not the name of a model that was trained here."""
     image_size: Annotated[int, Field(ge=0, le=4096)] = 0
     """The side of the photos that the encoder takes, in pixels. 0 reads it from the encoder."""
-    scaling: Scaling | Literal["auto"] = "auto"
+    scaling: Scaling | None = None
     """What the encoder's first layer takes: RGB in "0..255", "0..1" or "-1..1"; RGB normalised as
-    for "imagenet" or "clip"; or BGR less ImageNet's mean ("caffe"). "auto" knows Keras files with
-    layers for it (Rescaling, Normalization), and those of keras.applications by their names."""
+    for "imagenet" or "clip"; or BGR less ImageNet's mean ("caffe"). Not given: it is known of Keras
+    files with layers for it (Rescaling, Normalization), and of those of keras.applications."""
     output: str = ""
     """What gives the vectors: a layer of a Keras file, or an output of a SavedModel. "" takes the
     only output."""

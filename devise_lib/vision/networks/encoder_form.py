@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,13 +22,13 @@ class EncoderSettings:
 
     Attributes:
         image_size: the side of its photos in pixels; 0: the one of the network's input.
-        scaling: what its first layer takes; "auto": by the layers or the name of a Keras network.
+        scaling: what its first layer takes; None: by the layers or the name of a Keras network.
         output: the layer of a Keras network, or the output of a SavedModel; "": the only one.
         signature: of a SavedModel; "": "serving_default".
     """
 
     image_size: int = 0
-    scaling: Scaling | Literal["auto"] = "auto"
+    scaling: Scaling | None = None
     output: str = ""
     signature: str = ""
 

@@ -54,7 +54,7 @@ def open_keras_file(path: Path, settings: EncoderSettings) -> ImageEncoder:
     if len(model.inputs) != 1:
         raise InputError(f"{path} has {len(model.inputs)} inputs, want one, of photos")
     size = side_of_photos(path, tuple(model.inputs[0].shape), settings)
-    scaling = _scaling_of(path, model) if settings.scaling == "auto" else settings.scaling
+    scaling = settings.scaling or _scaling_of(path, model)
     vectors = _output_of(path, model, settings.output)
     pixels = keras.Input((size, size, CHANNELS), name=PIXELS)
     found = keras.Model(model.inputs[0], vectors)(scale_pixels(pixels, scaling))

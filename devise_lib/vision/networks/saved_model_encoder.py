@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from devise_lib.backbone_catalog import Scaling
 from devise_lib.errors import InputError
 from devise_lib.vision.networks.encoder_form import (
     CHANNELS,
@@ -34,9 +33,9 @@ def open_saved_model(path: Path, settings: EncoderSettings) -> ImageEncoder:
     shape = tuple(spec.shape)
     first = shape[1] == CHANNELS != shape[3]  # channels before rows, as exported from PyTorch
     size = side_of_photos(path, (shape[0], *shape[2:], shape[1]) if first else shape, settings)
-    if settings.scaling == "auto":
+    scaling = settings.scaling
+    if scaling is None:
         raise no_scaling(path)
-    scaling: Scaling = settings.scaling
     if spec.dtype.is_integer and scaling != "0..255":
         raise InputError(
             f"{path} takes {spec.dtype.name}, which scaling {scaling!r} would round: give 0..255"
