@@ -30,6 +30,7 @@ from devise_lib.config.search import (
 )
 from devise_lib.config.training import FineTune, RegisterModel
 from devise_lib.errors import InputError
+from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.job.entry import execute
 from devise_lib.spark.tables.delta_tables import Tables
 from jobs import (
@@ -140,7 +141,7 @@ def vectors_by_hand(towers):
         name: np.asarray(Image.open(io.BytesIO(content))) for name, content in contents().items()
     }
     found = np.asarray(towers.images(np.stack(list(pixels.values())) / 255.0))
-    return list(pixels), found / np.linalg.norm(found, axis=1, keepdims=True)
+    return list(pixels), l2_normalize(found)
 
 
 def of_model(work, name, table):
@@ -171,7 +172,7 @@ def test_mlflow_itself_serves_both_forms(towers):
     """A program outside loads them as any other model of MLflow."""
     photos = two_towers.photos_of("red", 2).astype(np.float32)
     wanted = np.asarray(towers.images(photos / 255))
-    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    wanted = l2_normalize(wanted)
     for name in ("towers", "alone"):
         found = mlflow.pyfunc.load_model(f"models:/{name}@champion").predict(photos)
         np.testing.assert_allclose(np.asarray(found), wanted, atol=1e-5)
@@ -199,15 +200,6 @@ def test_the_jobs_embed_and_find_as_the_tower_does(work, embedded, towers):
     }
 
 
-def search(work, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "devise_lib.search", *words, "--bundle", str(work.folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def bundle_of(work, name):
     """The newest bundle of a model."""
     model_id = tracking.find_registered(name, "champion").model_id
@@ -231,10 +223,13 @@ def test_the_searches_work_on_the_bundle(work, embedded, tmp_path):
 
     similar = ask("similar", str(tmp_path / "new.png"), "--format", "json", "-k", "3")
     assert (similar.returncode, similar.stderr) == (0, "")
-    assert all(each["photo"].startswith("green") for each in json.loads(similar.stdout)["results"])
+    found = [hit["photo_id"] for hit in json.loads(similar.stdout)["hits"]]
+    assert len(found) == 3
+    assert all(photo.startswith("green") for photo in found)
     text = ask("text", "yellow", "--format", "json", "-k", "4")
     if embedded == "towers":
-        found = [each["photo"] for each in json.loads(text.stdout)["results"]]
+        found = [hit["photo_id"] for hit in json.loads(text.stdout)["hits"]]
+        assert len(found) == 4
         assert all(photo.startswith("yellow") for photo in found)
     else:
         assert text.returncode == 1
@@ -278,7 +273,7 @@ def test_a_keras_file_is_exported_and_a_saved_model_is_not(work, spark):
 
 def test_backbone_features_of_another_network_are_not_known(work, spark):
     with pytest.raises(InputError, match="this job has no use for it"):
-        use(work, spark, "alone", embed_photos.run, EmbedPhotos, store_backbone_features=True)
+        use(work, spark, "towers", embed_photos.run, EmbedPhotos, store_backbone_features=True)
 
 
 def test_the_same_model_is_registered_once_and_another_is_a_new_version(work, spark, capsys):
@@ -353,7 +348,7 @@ def test_texts_that_cannot_be_used_are_told_and_nothing_is_registered(
 
 def test_a_vector_of_other_numbers_is_made_a_unit_vector(work, towers):
     rows = of_model(work, "towers", "text_vectors")
-    wanted = towers.texts / np.linalg.norm(towers.texts, axis=1, keepdims=True)
+    wanted = l2_normalize(towers.texts)
     found = {row["text"]: row["vector"] for row in rows}
     np.testing.assert_allclose([found[name] for name in NAMES], wanted, atol=1e-6)
 

@@ -35,10 +35,11 @@ def broadcast_model(
         InputError: the model has embedded photos with other settings before, or has no backbone
             whose features could be stored.
     """
+    if config.store_backbone_features:
+        registered.require_devise()  # no layer of another network is known as its backbone's
     _refuse_other_settings(tables, config, registered.model_id, made)
     outputs: tuple[str, ...] = ("embedding",)
     if config.store_backbone_features:
-        registered.require_devise()  # no layer of another network is known as its backbone's
         from devise_lib.training.model import with_feature  # imports TensorFlow: seconds
 
         network_file, outputs = with_feature(network_file), ("embedding", "feature")
