@@ -145,12 +145,18 @@ def best_of_bundle(
         k: the number of photos.
     """
 
+    cosines: dict[int, NDArray[np.float32]] = {}  # Decoding a row takes longer than the search.
+
     def is_wanted(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        nearest = (collection.vectors_of(rows.tolist()) @ members.T).max(axis=1, initial=-1)
-        return ~np.isin(rows, own) & (nearest < copies)
+        others = rows[~np.isin(rows, own)].tolist()
+        missing = [row for row in others if row not in cosines]
+        cosines.update(zip(missing, collection.vectors_of(missing) @ members.T, strict=True))
+        fresh = [row for row in others if cosines[row].max(initial=-1) < copies]
+        return np.isin(rows, fresh)
 
     rows, scores = collection.best_wanted(queries, k, is_wanted, spare=len(own))
-    return Completion(rows, scores, collection.vectors_of(rows.tolist()) @ members.T)
+    found = [cosines[row] for row in rows.tolist()]
+    return Completion(rows, scores, np.stack(found) if found else np.empty((0, len(members)), "f4"))
 
 
 def complete_gallery(collection: Collection, gallery: Gallery, k: int) -> Answer:
