@@ -13,7 +13,8 @@ from devise_lib.numerics.hubness import csls
 from devise_lib.numerics.retrieval import best_columns
 from devise_lib.search.answers import REASONS, Answer, Hit, Why
 from devise_lib.search.collection import Collection
-from devise_lib.search.galleries import GalleryMethod, gallery_queries
+from devise_lib.search.galleries import gallery_queries
+from devise_lib.search_choices import GalleryMethod
 
 
 def find_text(collection: Collection, text: str, without: str, k: int) -> Answer:

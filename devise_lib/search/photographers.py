@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import FloatArray
+from devise_lib.search_choices import OwnerPooling
 
-OwnerPooling = Literal["top", "mean", "log_sum_exp"]
 SHARPNESS = 20.0  # of log_sum_exp: cosines that differ by 0.05 count e times as much
 
 

@@ -1,7 +1,6 @@
 """Vets and orders photos that were submitted for a brief: a text, and photos as examples."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.relevance import area_under_curve
 from devise_lib.numerics.vectors import FloatArray
+from devise_lib.search_choices import ExamplePooling
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def brief_scores(
     examples: FloatArray | None = None,
     *,
     text_weight: float = 0.5,
-    pooling: Literal["max", "mean"] = "max",
+    pooling: ExamplePooling = "max",
 ) -> NDArray[np.float64]:
     """Returns how well each photo fits a brief, (n,).
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from devise_lib.numerics.relevance import area_under_curve, rank_measures
 from devise_lib.numerics.retrieval import best_columns
 from devise_lib.numerics.vectors import FloatArray, l2_normalize, random_unit_vector
-from devise_lib.search.galleries import GalleryMethod, best_of, gallery_queries
-from devise_lib.search.photographers import OwnerPooling, rank_owners
+from devise_lib.search.galleries import best_of, gallery_queries
+from devise_lib.search.photographers import rank_owners
 from devise_lib.search.submissions import brief_scores
+from devise_lib.search_choices import GalleryMethod, OwnerPooling
 from devise_lib.spark.tables.metrics_table import Metric
 
 K = 10  # length of the lists
