@@ -51,7 +51,7 @@ class RankPhotographers(ModelJobConfig):
     """Ranks the owners of photos for assignments, and writes PHOTOGRAPHER_RANKING."""
 
     name = "rank_photographers"
-    needs = ("ingest_photos", "embed_photos", "build_index")
+    needs = ("train_word2vec", "ingest_photos", "embed_photos")
     opt_in = True
     assignments: GivenPath
     """The table of assignments: a path or URI of a Delta table, of Parquet files or of a CSV file.

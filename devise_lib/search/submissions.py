@@ -53,7 +53,7 @@ def brief_scores(
     """
     if not 0 <= text_weight <= 1:
         raise InputError(f"text_weight is {text_weight}, want it in [0, 1]")
-    photos = embeddings.astype(np.float64)
+    photos = np.asarray(embeddings, np.float64)
     parts = []
     if brief is not None:
         parts.append(photos @ brief)

@@ -127,13 +127,9 @@ def test_a_run_replaces_the_rows_of_its_table_and_model_alone(spark, run, work):
         "gallery_set", "run_id",
     )  # fmt: skip
     other.append("gallery_suggestions", rows)
-    _, before = run()
-    _, after = run()
-    assert before == after
+    _, found = run({"themes": MINE["themes"]})
     models = [row["model_id"] for row in read_rows(work, "gallery_suggestions")]
     assert models.count("devise-v2") == 1
-    only = {"themes": MINE["themes"]}
-    _, found = run(only)
     assert {key for key, rows in found.items() if rows[0]["model_id"] == MODEL} == {"themes"}
 
 
@@ -180,8 +176,6 @@ def test_the_same_pictures_as_a_member_are_left_out_by_their_groups(run, work):
     suggested = [row["photo_id"] for row in found["themes"]]
     assert suggested[:3] == [best[1], best[3], best[4]]
     assert len(suggested) == K
-    _, found = run()
-    assert [row["photo_id"] for row in found["themes"]] == best
 
 
 @pytest.mark.parametrize(
