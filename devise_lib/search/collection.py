@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.index.manifest import MANIFEST_FILE, MODEL_FILE
 from devise_lib.index.reader import SearchIndex
-from devise_lib.numerics.hubness import mean_of_nearest
+from devise_lib.numerics.hubness import nearest_means
 from devise_lib.numerics.retrieval import best_columns
 from devise_lib.search.answers import REASONS, Why
 from devise_lib.search.photo_table import PhotoTable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 IsWanted = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 CURRENT = "CURRENT"
 BANK, NEAREST = 500, 10  # photos by which hubs among words are told, as in CSLS
-NAMES_AT_ONCE = 8_192
 
 
 class Collection:
@@ -178,13 +177,7 @@ class Collection:
             if len(bank) == BANK:
                 break
         photos, vectors = np.stack(bank), self.index.words.vectors
-        starts = range(0, names, NAMES_AT_ONCE)
-        stops = (min(start + NAMES_AT_ONCE, names) for start in starts)
-        blocks = (
-            mean_of_nearest([photos @ vectors[start:stop].T], NEAREST)
-            for start, stop in zip(starts, stops, strict=True)
-        )
-        return np.concatenate(list(blocks))
+        return nearest_means(photos, vectors[:names], NEAREST)
 
     def _embed_files(self, files: Sequence[str]) -> NDArray[np.float32]:
         from devise_lib.vision.images.decode import Refusal, decode

@@ -59,7 +59,7 @@ DESCRIPTIONS: dict[str, TableDescription] = {
     "word_vectors": TableDescription(
         "The word vectors, one row per word.",
         ("train_word2vec",),
-        ("embed_labels", "rank_photographers", "report"),
+        ("embed_labels", "rank_photographers", "evaluate", "report"),
     ),
     "labels": TableDescription(
         "The labels with their names and vectors, one row per label and label set.",
