@@ -1,6 +1,6 @@
 """Measures the model, its control and the closed-form baselines on the test photos.
 
-in   FEATURES (test split), LABELS, the registered model
+in   FEATURES, LABELS, the registered model; WORD_VECTORS for searches by any word
 out  METRICS   figures by method, photo set and candidate set; plots with the MLflow run
 
     python jobs/evaluate.py --config conf/local.toml --set evaluate.k='[1,2,5,10,20]'
@@ -48,10 +48,9 @@ def run(spark: SparkSession, config: Evaluate) -> dict[str, int]:
     plan = make_eval_plan(test, choices, methods, config)
     with on_disk(rank_photos(spark, test, plan)) as ranks:
         metrics = zero_shot_metrics(ranks, plan)
-    projection, number = bundle.trained[0].projection, config.search_photos
-    if number:
-        photos = sample_photos(test, labels, projection, number, config.seed)
-        metrics += measure_searches(photos)
+    if config.search_photos:
+        projection = bundle.trained[0].projection
+        metrics += measure_searches(sample_photos(tables, training, test, projection, config))
     rows = replace_metrics(tables, metrics, tracking.current_run_id(), model.model_id, config.seed)
     points = (CURVE_SEEN, CURVE_UNSEEN)  # of plots, too many to read as figures
     figures = [m for m in metrics if m.metric not in points]

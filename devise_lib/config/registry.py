@@ -12,6 +12,7 @@ from devise_lib.config.search import (
     FindNeighbours,
     PredictLabels,
 )
+from devise_lib.config.suggestions import CompleteGalleries, RankPhotographers
 from devise_lib.config.training import FineTune, RegisterModel, TrainDevise
 from devise_lib.config.types import JobConfig
 from devise_lib.config.words import EmbedLabels, ParseWikipedia, PrepareCorpus, TrainWord2vec
@@ -37,6 +38,8 @@ JOBS: tuple[type[JobConfig], ...] = (
     FindDuplicates,
     ExportSignatures,
     PredictLabels,
+    CompleteGalleries,
+    RankPhotographers,
     Evaluate,
     Report,
 )  # in the order of the flow

@@ -58,6 +58,8 @@ class SearchIndex:
         self._ids = [
             map_array(folder / segment.name / IDS_FILE, memory_map) for segment in manifest.segments
         ]
+        names = [segment.name for segment in manifest.segments]
+        self._lists = [map_array(folder / name / LISTS_FILE, memory_map=True) for name in names]
         self._removed = np.zeros(0, np.int64)
         if manifest.removed:
             self._removed = np.load(folder / REMOVED_FILE)
@@ -243,9 +245,9 @@ class SearchIndex:
         Raises:
             InputError: there is no such row, or its vector was folded out.
         """
-        for segment, index in zip(self.manifest.segments, self._indexes, strict=True):
+        parts = zip(self.manifest.segments, self._indexes, self._lists, strict=True)
+        for segment, index, lists in parts:
             if 0 <= row - segment.first_row < segment.rows:
-                lists = map_array(self.folder / segment.name / LISTS_FILE, memory_map=True)
                 local = row - segment.first_row
                 if lists[local] < 0:
                     raise InputError(f"row {row} of {self.folder} is removed")

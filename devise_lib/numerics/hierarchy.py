@@ -55,6 +55,19 @@ class Hierarchy:
     def __contains__(self, label: str) -> bool:
         return label in self._neighbours
 
+    def within(self, label: str, hops: int) -> frozenset[str]:
+        """Returns the labels that at most `hops` is-a edges part from a label, itself included.
+
+        Args:
+            label: one outside the hierarchy has no neighbours.
+            hops: 0 gives the label alone.
+        """
+        shell, passed = {label}, {label}
+        for _ in range(hops):
+            shell = {near for node in shell for near in self._neighbours.get(node, ())} - passed
+            passed |= shell
+        return frozenset(passed)
+
     def correct_sets(self, label: str, valid: Set[str], max_k: int) -> CorrectSets:
         """Returns hCorrectSet(label, k) for each k from 1 to `max_k`.
 

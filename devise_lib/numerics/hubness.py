@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from devise_lib.numerics.vectors import FloatArray
 
+ITEMS_AT_ONCE = 8_192
+
 
 @dataclass(frozen=True)
 class Hubness:
@@ -74,6 +76,25 @@ def mean_of_nearest(blocks: Iterable[FloatArray], k: int) -> NDArray[np.float64]
     if best is None or not len(best):
         raise ValueError("want a bank of at least one query")
     return np.asarray(best.mean(axis=0, dtype=np.float64))
+
+
+def nearest_means(bank: FloatArray, items: FloatArray, k: int) -> NDArray[np.float64]:
+    """Returns the mean cosine of very many items with their k nearest of a bank, (m,).
+
+    This is r_S of CSLS, computed in blocks of items. The items may be labels and the bank photos,
+    or the other way round.
+
+    Args:
+        bank: (b, d), unit L2 norm.
+        items: (m, d), unit L2 norm.
+        k: as in `mean_of_nearest`.
+
+    Raises:
+        ValueError: the bank is empty.
+    """
+    starts = range(0, max(len(items), 1), ITEMS_AT_ONCE)
+    blocks = (items[start : start + ITEMS_AT_ONCE] for start in starts)
+    return np.concatenate([mean_of_nearest([bank @ block.T], k) for block in blocks])
 
 
 def csls(scores: FloatArray, label_means: FloatArray) -> FloatArray:

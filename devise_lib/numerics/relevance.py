@@ -73,6 +73,29 @@ def rank_measures(
     )
 
 
+def chance_ndcg(gains: FloatArray, k: int) -> NDArray[np.float64]:
+    """Returns the mean NDCG@k of all orders of the items of each list, (q,).
+
+    Each place has the mean gain of all items, because every item is as often there as another.
+
+    Args:
+        gains: (q, n), of all items of each list, in [0, inf); one of each list is above 0.
+        k: the length of the lists, from 1 to n.
+
+    Raises:
+        ValueError: k is out of range, or a list has nothing relevant.
+    """
+    if gains.ndim != 2 or not 1 <= k <= gains.shape[1] or not (gains > 0).any(axis=1).all():
+        raise ValueError(
+            f"want gains (q, n) with something relevant for each list, and k in [1, n]; got "
+            f"{gains.shape}, k {k}"
+        )
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    value = 2.0**gains - 1
+    best = -np.sort(-value, axis=1)[:, :k]
+    return np.asarray(value.mean(axis=1) * discount.sum() / (best @ discount))
+
+
 def area_under_curve(scores: FloatArray, positive: NDArray[np.bool_]) -> float:
     """Returns the probability that a positive item has a greater score than a negative one.
 

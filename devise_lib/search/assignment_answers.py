@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,9 @@ from devise_lib.errors import InputError
 from devise_lib.search.answers import REASONS, Answer, Hit
 from devise_lib.search.collection import Collection
 from devise_lib.search.diversity import choose_diverse
-from devise_lib.search.photographers import OwnerPooling, rank_owners
+from devise_lib.search.photographers import rank_owners
 from devise_lib.search.submissions import brief_scores, fit_threshold
+from devise_lib.search_choices import ExamplePooling, OwnerPooling
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Brief:
     text: str = ""
     examples: Sequence[str] = ()
     text_weight: float = 0.5
-    pooling: Literal["max", "mean"] = "max"
+    pooling: ExamplePooling = "max"
 
     def score(self, collection: Collection, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns how well photos (n, d) fit, (n,)."""

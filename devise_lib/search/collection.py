@@ -1,7 +1,7 @@
 """A collection of photos that is searched: an index bundle, its words, its network, its table."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.index.manifest import GRAPH_FILE, MANIFEST_FILE, MODEL_FILE
 from devise_lib.index.reader import SearchIndex
-from devise_lib.numerics.hubness import mean_of_nearest
+from devise_lib.numerics.hubness import nearest_means
 from devise_lib.numerics.retrieval import best_columns
 from devise_lib.search.answers import REASONS, Why
 from devise_lib.search.photo_table import PhotoTable
@@ -22,9 +22,9 @@ from devise_lib.search.text import TextVector, candidate_terms, embed_text
 if TYPE_CHECKING:
     from devise_lib.vision.networks.inference import Network
 
+IsWanted = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 CURRENT = "CURRENT"
 BANK, NEAREST = 500, 10  # photos by which hubs among words are told, as in CSLS
-NAMES_AT_ONCE = 8_192
 
 
 class Collection:
@@ -92,6 +92,44 @@ class Collection:
         there = [(row, score) for row, score in pairs if row >= 0]
         return [row for row, _ in there], [score for _, score in there]
 
+    def best_wanted(
+        self, queries: NDArray[np.float32], k: int, is_wanted: IsWanted, spare: int = 0
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Returns the best k photos of those that are wanted, by their greatest cosine with one of
+        the queries.
+
+        It looks at k + spare photos per query first. While fewer than k of them are wanted, it
+        looks at twice as many, at most at all. A photo counts only if no photo that was not looked
+        at can come before it.
+
+        Args:
+            queries: (q, d), unit L2 norm.
+            k: the number of photos.
+            is_wanted: tells which of some rows (r,) are wanted, (r,).
+            spare: photos that are probably not wanted.
+
+        Returns:
+            Rows of the bundle and their cosines, (up to k,). There are fewer than k only where the
+            whole bundle has fewer that are wanted.
+        """
+        n = self.index.manifest.n
+        number = min(k + spare, n)
+        while True:
+            found = self.index.search(queries, number)
+            rows, scores = _best_first(found.rows, found.scores)
+            if number < n:
+                certain = scores >= found.scores[:, -1].max()
+                rows, scores = rows[certain], scores[certain]
+            places: list[int] = []
+            for start in range(0, len(rows), k):  # The first photos are enough, as a rule.
+                wanted = is_wanted(rows[start : start + k])
+                places += (start + np.flatnonzero(wanted)).tolist()
+                if len(places) >= k:
+                    break
+            if len(places) >= k or number == n:
+                return rows[places[:k]], scores[places[:k]]
+            number = min(2 * number, n)
+
     def ids_of(self, rows: Sequence[int]) -> list[str]:
         """Returns the ids of some rows of the bundle."""
         return [str(name) for name in self.index.photo_ids(np.array(rows, np.int64))]
@@ -139,13 +177,7 @@ class Collection:
             if len(bank) == BANK:
                 break
         photos, vectors = np.stack(bank), self.index.words.vectors
-        starts = range(0, names, NAMES_AT_ONCE)
-        stops = (min(start + NAMES_AT_ONCE, names) for start in starts)
-        blocks = (
-            mean_of_nearest([photos @ vectors[start:stop].T], NEAREST)
-            for start, stop in zip(starts, stops, strict=True)
-        )
-        return np.concatenate(list(blocks))
+        return nearest_means(photos, vectors[:names], NEAREST)
 
     def _embed_files(self, files: Sequence[str]) -> NDArray[np.float32]:
         from devise_lib.vision.images.decode import Refusal, decode
@@ -181,6 +213,18 @@ class Collection:
             from devise_lib.vision.networks.inference import Network  # takes seconds
 
             return Network(path.read_bytes())
+
+
+def _best_first(
+    rows: NDArray[np.int64], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Returns each row that was found once, with its greatest score; equal ones by row."""
+    there = rows >= 0
+    flat_rows, flat_scores = rows[there], scores[there]
+    order = np.lexsort((flat_rows, -flat_scores))
+    _, first = np.unique(flat_rows[order], return_index=True)
+    kept = order[np.sort(first)]
+    return flat_rows[kept], flat_scores[kept]
 
 
 @contextmanager

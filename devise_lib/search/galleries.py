@@ -4,16 +4,13 @@ Sources: Rocchio, "Relevance Feedback in Information Retrieval" (1971), for phot
 belong.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import FloatArray, l2_normalize
 from devise_lib.search.spherical_kmeans import spherical_kmeans
-
-GalleryMethod = Literal["mean", "trimmed_mean", "medoid", "centroids"]
+from devise_lib.search_choices import GalleryMethod
 
 
 def gallery_queries(

@@ -13,7 +13,8 @@ from devise_lib.numerics.hubness import csls
 from devise_lib.numerics.retrieval import best_columns
 from devise_lib.search.answers import REASONS, Answer, Hit, Why
 from devise_lib.search.collection import Collection
-from devise_lib.search.galleries import GalleryMethod, best_of, gallery_queries
+from devise_lib.search.galleries import gallery_queries
+from devise_lib.search_choices import GalleryMethod
 
 
 def find_text(collection: Collection, text: str, without: str, k: int) -> Answer:
@@ -44,11 +45,16 @@ def find_similar(collection: Collection, photo: str, copies: float, k: int) -> A
         k: the number of photos.
     """
     [vector] = collection.embed_photos([photo])
-    spare = k + 1 if copies > 1 else 2 * k + 10
-    rows, scores = collection.best(vector[None], spare)
     own = collection.index.row_of(photo)
-    kept = [(row, s) for row, s in zip(rows, scores, strict=True) if row != own and s < copies]
-    kept = kept[:k]
+
+    def is_wanted(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        is_new = rows != (-1 if own is None else own)
+        if copies <= 1:
+            is_new &= collection.vectors_of(rows.tolist()) @ vector < copies
+        return is_new
+
+    rows, scores = collection.best_wanted(vector[None], k, is_wanted, spare=1)
+    kept = list(zip(rows.tolist(), scores.tolist(), strict=True))
     shared = [collection.shared_names(vector, row) for row, _ in kept]
     ids = collection.ids_of([row for row, _ in kept])
     hits = [
@@ -106,25 +112,70 @@ class Gallery:
     copies: float = 0.9999
 
 
+@dataclass(frozen=True)
+class Completion:
+    """The photos that complete a gallery, the best first.
+
+    Attributes:
+        rows: (r,), of the bundle.
+        scores: (r,), by which they are ordered.
+        cosines: (r, m), with each member: why a photo was found.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    cosines: NDArray[np.float32]
+
+
+def best_of_bundle(
+    collection: Collection,
+    queries: NDArray[np.float32],
+    members: NDArray[np.float32],
+    own: NDArray[np.int64],
+    copies: float,
+    k: int,
+) -> Completion:
+    """Finds the photos of a bundle that are nearest to one of the queries of a gallery.
+
+    Args:
+        collection: to search.
+        queries: (c, d), by `galleries.gallery_queries`.
+        members: (m, d), unit L2 norm.
+        own: rows of the bundle that are left out, such as those of members.
+        copies: photos whose cosine with a member reaches this are left out.
+        k: the number of photos.
+    """
+
+    cosines: dict[int, NDArray[np.float32]] = {}  # Decoding a row takes longer than the search.
+
+    def is_wanted(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        others = rows[~np.isin(rows, own)].tolist()
+        missing = [row for row in others if row not in cosines]
+        cosines.update(zip(missing, collection.vectors_of(missing) @ members.T, strict=True))
+        fresh = [row for row in others if cosines[row].max(initial=-1) < copies]
+        return np.isin(rows, fresh)
+
+    rows, scores = collection.best_wanted(queries, k, is_wanted, spare=len(own))
+    found = [cosines[row] for row in rows.tolist()]
+    return Completion(rows, scores, np.stack(found) if found else np.empty((0, len(members)), "f4"))
+
+
 def complete_gallery(collection: Collection, gallery: Gallery, k: int) -> Answer:
     """Finds photos that belong to a gallery. Says which member each of them is nearest to."""
     members = collection.embed_photos(gallery.members)
     others = collection.embed_photos(gallery.others)
     queries = gallery_queries(members, others, gallery.method)
     every = (*gallery.members, *gallery.others)
-    own = {collection.index.row_of(photo) for photo in every}
-    wanted = min(k + len(every), collection.index.manifest.n)
-    found = collection.index.search(queries, wanted)
-    rows = [row for row in np.unique(found.rows).tolist() if row >= 0 and row not in own]
-    vectors = collection.vectors_of(rows)
-    scores = best_of(queries, vectors)
-    cosines = vectors @ members.T  # (rows, members)
-    is_new = cosines.max(axis=1, initial=-1) < gallery.copies
-    order = np.argsort(-scores, kind="stable")
-    best = order[is_new[order]][:k].tolist()
-    ids = collection.ids_of(rows)
+    own = [row for photo in every if (row := collection.index.row_of(photo)) is not None]
+    found = best_of_bundle(collection, queries, members, np.array(own, np.int64), gallery.copies, k)
+    ids = collection.ids_of(found.rows.tolist())
     names = [_short(member) for member in gallery.members]
-    hits = [Hit(float(scores[i]), ids[i], why=_greatest(names, cosines[i].tolist())) for i in best]
+    hits = [
+        Hit(score, photo, why=_greatest(names, cosines))
+        for photo, score, cosines in zip(
+            ids, found.scores.tolist(), found.cosines.tolist(), strict=True
+        )
+    ]
     notes = [f"by the {gallery.method.replace('_', ' ')} of {len(members)} photos"]
     if gallery.others:
         notes.append(f"away from {len(others)} photos that do not belong")

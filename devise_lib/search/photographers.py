@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.numerics.retrieval import best_columns
 from devise_lib.numerics.vectors import FloatArray
+from devise_lib.search_choices import OwnerPooling
 
-OwnerPooling = Literal["top", "mean", "log_sum_exp"]
 SHARPNESS = 20.0  # of log_sum_exp: cosines that differ by 0.05 count e times as much
 
 
@@ -30,6 +30,67 @@ class RankedOwner:
     score: float
     photos: int
     best: NDArray[np.int64]
+
+
+class OwnerScores:
+    """The scores of one owner's photos for several assignments, summed up in blocks of photos.
+
+    Attributes:
+        photos: their number.
+        best: (a, up to top), for each assignment the places of the best photos, the best first.
+        best_scores: of the same shape, their scores.
+    """
+
+    def __init__(self, assignments: int, top: int) -> None:
+        """Starts without a photo.
+
+        Args:
+            assignments: their number, a.
+            top: the number of best photos that are kept.
+        """
+        self.photos, self._top = 0, top
+        self.best = np.empty((assignments, 0), np.int64)
+        self.best_scores = np.empty((assignments, 0))
+        self._sums, self._powers = np.zeros(assignments), np.zeros(assignments)
+
+    def add(self, scores: FloatArray, places: NDArray[np.int64]) -> None:
+        """Takes in a block of photos.
+
+        Args:
+            scores: (a, b), for each assignment; b is at least 1.
+            places: (b,), by which the photos are known. Of equal scores the one that came first is
+                better.
+        """
+        greatest = self.best_scores.max(axis=1, initial=-np.inf)
+        self.photos += len(places)
+        self._sums += scores.sum(axis=1)
+        every = np.concatenate([self.best_scores, scores], axis=1)
+        names = np.concatenate([self.best, np.broadcast_to(places, scores.shape)], axis=1)
+        order = best_columns(every, self._top)
+        self.best_scores = np.take_along_axis(every, order, axis=1)
+        self.best = np.take_along_axis(names, order, axis=1)
+        now = self.best_scores[:, 0]
+        self._powers *= np.exp(SHARPNESS * (greatest - now))
+        self._powers += np.exp(SHARPNESS * (scores - now[:, None])).sum(axis=1)
+
+    def score(
+        self, pooling: OwnerPooling, usual: FloatArray | float, shrinkage: float
+    ) -> NDArray[np.float64]:
+        """Returns the owner's score for each assignment, (a,), as `rank_owners` defines it.
+
+        Args:
+            pooling: how photos make a score.
+            usual: (a,), the mean scores of all photos.
+            shrinkage: the photos at which a score counts half.
+        """
+        if pooling == "top":
+            pooled = self.best_scores.mean(axis=1)
+        elif pooling == "mean":
+            pooled = self._sums / self.photos
+        else:
+            logarithm = np.log(self._powers / self.photos) / SHARPNESS
+            pooled = self.best_scores[:, 0] + logarithm
+        return np.asarray(usual + (pooled - usual) * self.photos / (self.photos + shrinkage))
 
 
 def rank_owners(
@@ -75,11 +136,10 @@ def rank_owners(
     usual = values.mean() if len(values) else 0.0
     ranked = []
     for owner, mine in places.items():
-        order = np.array(mine)[np.argsort(-values[mine], kind="stable")]
-        best = order[:top]
-        apart = _pooled(values[best if pooling == "top" else order], pooling) - usual
-        shrunk = usual + apart * len(mine) / (len(mine) + shrinkage)
-        ranked.append(RankedOwner(owner, float(shrunk), len(mine), best))
+        of_owner = OwnerScores(1, top)
+        of_owner.add(values[None, mine], np.array(mine))
+        [score] = of_owner.score(pooling, usual, shrinkage)
+        ranked.append(RankedOwner(owner, float(score), len(mine), of_owner.best[0]))
     return sorted(ranked, key=lambda each: (-each.score, each.owner))
 
 
@@ -102,10 +162,3 @@ def exposure_share(shown: Sequence[Sequence[str]], owners: int, share: float = 0
         raise InputError("want at least one recommended owner; got none")
     most = max(1, int(share * owners))
     return sum(sorted(counts.values(), reverse=True)[:most]) / sum(counts.values())
-
-
-def _pooled(scores: NDArray[np.float64], pooling: OwnerPooling) -> float:
-    if pooling == "log_sum_exp":
-        greatest = scores.max()
-        return float(greatest + np.log(np.exp(SHARPNESS * (scores - greatest)).mean()) / SHARPNESS)
-    return float(scores.mean())

@@ -1,7 +1,6 @@
 """Vets and orders photos that were submitted for a brief: a text, and photos as examples."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from devise_lib.errors import InputError
 from devise_lib.numerics.relevance import area_under_curve
 from devise_lib.numerics.vectors import FloatArray
+from devise_lib.search_choices import ExamplePooling
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def brief_scores(
     examples: FloatArray | None = None,
     *,
     text_weight: float = 0.5,
-    pooling: Literal["max", "mean"] = "max",
+    pooling: ExamplePooling = "max",
 ) -> NDArray[np.float64]:
     """Returns how well each photo fits a brief, (n,).
 
@@ -53,7 +53,7 @@ def brief_scores(
     """
     if not 0 <= text_weight <= 1:
         raise InputError(f"text_weight is {text_weight}, want it in [0, 1]")
-    photos = embeddings.astype(np.float64)
+    photos = np.asarray(embeddings, np.float64)
     parts = []
     if brief is not None:
         parts.append(photos @ brief)

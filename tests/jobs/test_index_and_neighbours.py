@@ -18,6 +18,7 @@ from devise_lib.config.search import (
     FindDuplicates,
     FindNeighbours,
 )
+from devise_lib.config.suggestions import CompleteGalleries, RankPhotographers
 from devise_lib.errors import InputError
 from devise_lib.index.bundle import read_current, verify
 from devise_lib.spark.job.entry import execute
@@ -26,9 +27,11 @@ from devise_lib.spark.tables.schemas import EMBEDDINGS, PHOTOS
 from jobs import (
     build_index,
     build_signatures,
+    complete_galleries,
     export_signatures,
     find_duplicates,
     find_neighbours,
+    rank_photographers,
 )
 from tests.embedded import (
     MODEL,
@@ -40,7 +43,7 @@ from tests.embedded import (
     registry_entry,
     write_embeddings,
 )
-from tests.rows import read_rows, row_of
+from tests.rows import read_rows, row_of, write_rows
 
 pytestmark = pytest.mark.spark
 
@@ -271,6 +274,30 @@ def test_a_table_of_queries_and_a_condition_by_signatures(spark, signed, workpla
     wrong = workplace.configure(FindNeighbours, via="signatures", queries=str(text))
     with pytest.raises(InputError, match="is string, want an array of numbers"):
         execute(spark, find_neighbours.run, wrong)
+
+
+def test_galleries_are_completed_and_photographers_ranked(
+    spark, indexed, workplace, tmp_path, monkeypatch
+):
+    workplace.take(indexed[0])
+    rows = [{"photo_id": n, "owner": f"o{i % 7}", "revision": 1} for i, n in enumerate(names(N))]
+    write_rows(workplace.folder, "photos", rows, mode="overwrite")
+    listed = tmp_path / "listed.csv"
+    listed.write_text(f"gallery_id,assignment_id,photo_id\na,b,{names(N)[0]}\na,b,unknown\n")
+    complete = workplace.configure(CompleteGalleries, galleries=str(listed), k=3)
+    record = execute(spark, complete_galleries.run, complete)
+    assert record.rows == {"suggestions": 3, "galleries": 1, "unknown photos": 1}
+    best = {row["photo_id"] for row in read_rows(workplace.folder, "gallery_suggestions")}
+    assert best == set(EXACT[names(N)[0]][:3])
+    extras = SimpleNamespace(words_id="words")
+    monkeypatch.setattr(model_store, "fetch_extras", lambda *_: extras)
+    rank = workplace.configure(RankPhotographers, assignments=str(listed), k=2)
+    record = execute(spark, rank_photographers.run, rank)
+    assert record.rows == {"rows": 2, "assignments": 1, "owners": 7, "unknown photos": 1}
+    metrics = mlflow.get_run(record.run_id).data.metrics
+    assert metrics["exposure_share_of_the_top_1_percent"] == 0.5
+    written = read_rows(workplace.folder, "photographer_ranking")
+    assert {row["run_id"] for row in written} == {record.run_id}
 
 
 def test_the_index_of_another_model_is_not_used(spark, indexed, workplace):

@@ -123,3 +123,15 @@ def test_is_the_papers_loop(edges, label, valid, predictions):
         assert found.precision(predictions, k) == len(wanted & set(predictions[:k])) / k
         if label in valid:
             assert found.precision(predictions, 1) == float(predictions[:1] == [label])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=8),
+    st.sampled_from("abcdefg"),
+    st.integers(0, 3),
+)
+def test_labels_within_some_hops_are_those_that_a_walk_of_them_reaches(edges, label, hops):
+    reached = {label}
+    for _ in range(hops):
+        reached |= {b for a, b in edges if a in reached} | {a for a, b in edges if b in reached}
+    assert Hierarchy(edges).within(label, hops) == reached

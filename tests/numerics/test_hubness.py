@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import skew
 
-from devise_lib.numerics.hubness import csls, hubness, mean_of_nearest
+from devise_lib.numerics import hubness as hubness_module
+from devise_lib.numerics.hubness import csls, hubness, mean_of_nearest, nearest_means
 
 counts = arrays(np.int64, st.integers(1, 12), elements=st.integers(0, 9))
 
@@ -61,3 +62,14 @@ def test_csls_takes_from_a_label_what_it_scores_anyway():
     np.testing.assert_allclose(found[1] - 0.8, [-0.10, -0.05])
     assert scores[1].argmax() == 0
     assert found[1].argmax() == 1
+
+
+@given(st.integers(1, 5), st.integers(0, 7), st.integers(1, 3))
+def test_blocks_of_items_have_the_means_of_all_at_once(bank, items, k):
+    rng = np.random.default_rng(bank * 10 + items)
+    left, right = rng.standard_normal((bank, 4)), rng.standard_normal((items, 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hubness_module, "ITEMS_AT_ONCE", 3)
+        found = nearest_means(left, right, k)
+    wanted = [np.mean(sorted(left @ item)[-k:]) for item in right]
+    assert found == pytest.approx(wanted)

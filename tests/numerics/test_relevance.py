@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from devise_lib.numerics.relevance import area_under_curve, rank_measures
+from devise_lib.numerics.relevance import area_under_curve, chance_ndcg, rank_measures
 
 
 def measures(gains, relevant, best=None):
@@ -86,3 +87,21 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order(scores, positive):
 def test_an_area_wants_both_kinds():
     with pytest.raises(ValueError, match="both kinds"):
         area_under_curve(np.zeros(2), np.ones(2, bool))
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=4), st.integers(1, 5))
+def test_the_chance_of_ndcg_is_the_mean_of_all_orders(gains, k):
+    every = [*gains, 2]
+    k = min(k, len(every))
+    best = sorted(every, reverse=True)[:k]
+    orders = [measures(order[:k], 1, best)["ndcg"] for order in itertools.permutations(every)]
+    found = chance_ndcg(np.array([every, every], float), k)
+    assert found == pytest.approx([np.mean(orders)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("gains", "k"), [([[0.0, 0.0]], 1), ([[1.0]], 2), ([[1.0]], 0), ([1.0], 1)]
+)
+def test_no_chance_of_ndcg_where_nothing_is_relevant_or_k_is_out_of_range(gains, k):
+    with pytest.raises(ValueError, match="something relevant for each list"):
+        chance_ndcg(np.array(gains), k)

@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devise_lib.errors import InputError
-from devise_lib.search.photographers import SHARPNESS, exposure_share, rank_owners
+from devise_lib.search.photographers import (
+    SHARPNESS,
+    OwnerScores,
+    exposure_share,
+    rank_owners,
+)
 
 photos = st.lists(
     st.tuples(st.floats(-1, 1), st.sampled_from(["ann", "bob", "cem", None])),
@@ -57,3 +62,28 @@ def test_exposure_is_the_part_of_those_who_are_shown_most():
     assert exposure_share(shown, owners=200) == pytest.approx(4 / 6)
     with pytest.raises(InputError, match="at least one recommended"):
         exposure_share([[]], 10)
+
+
+@given(
+    st.lists(st.lists(st.floats(-1, 1), min_size=2, max_size=2), min_size=1, max_size=12),
+    st.lists(st.integers(1, 11), max_size=4),
+    st.integers(1, 4),
+    st.sampled_from(["top", "mean", "log_sum_exp"]),
+)
+def test_blocks_of_photos_give_what_all_photos_at_once_give(rows, cuts, top, pooling):
+    """Two assignments beside each other are as each of them alone."""
+    scores = np.array(rows).T  # (2, photos)
+    found = OwnerScores(2, top)
+    for places in np.split(np.arange(len(rows)), sorted({c for c in cuts if c < len(rows)})):
+        found.add(scores[:, places], places)
+    usual = np.array([0.1, -0.2])
+    for each in range(2):
+        whole = OwnerScores(1, top)
+        whole.add(scores[each : each + 1], np.arange(len(rows)))
+        assert found.score(pooling, usual, 3.0)[each] == pytest.approx(
+            whole.score(pooling, usual[each], 3.0)[0], abs=1e-9
+        )
+        best = sorted(range(len(rows)), key=lambda place: (-scores[each, place], place))[:top]
+        assert found.best[each].tolist() == whole.best[0].tolist() == best
+        assert found.best_scores[each].tolist() == scores[each, best].tolist()
+    assert found.photos == len(rows)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.sense_quality import judge
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.search.senses import choose, find_senses
@@ -42,3 +43,19 @@ def test_too_little_is_refused():
         choose(np.zeros((1, 4)), np.zeros((0, 4)))
     with pytest.raises(InputError, match="want candidates"):
         choose(np.zeros((1, 4)), np.zeros((1, 3)))
+
+
+def test_contexts_of_a_pseudo_word_are_judged_by_the_word_they_are_near():
+    """Two words lie apart, each with terms about it, so its contexts tell its sense."""
+    rng = np.random.default_rng(0)
+    pair = np.eye(2, 10, dtype=np.float32)
+    terms = [f"{kind}{n}" for kind in "ab" for n in range(40)]
+    noise = 0.1 * rng.standard_normal((80, 10))
+    vectors = l2_normalize(np.repeat(pair, 40, axis=0) + noise).astype(np.float32)
+    contexts = (vectors[:5], vectors[40:50])
+    found = judge(pair, (3.0, 2.0), terms, vectors, contexts, most=2)
+    assert (found.senses, found.words, found.has_both) == (1.0, 1.0, True)
+    swapped = judge(pair, (3.0, 2.0), terms, vectors, contexts[::-1], most=2)
+    assert (swapped.senses, swapped.words) == (0.0, 0.0)
+    one = judge(pair, (3.0, 2.0), terms, vectors, contexts, most=1)
+    assert (one.senses, one.has_both) == (0.5, False)  # all contexts of one of the words

@@ -6,18 +6,21 @@ which photos belong together. So the figures tell how well a search finds a labe
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from devise_lib.numerics.relevance import area_under_curve, rank_measures
+from devise_lib.numerics.hubness import csls, nearest_means
+from devise_lib.numerics.relevance import area_under_curve, chance_ndcg, rank_measures
 from devise_lib.numerics.retrieval import best_columns
-from devise_lib.numerics.vectors import FloatArray, l2_normalize, random_unit_vector
-from devise_lib.search.galleries import GalleryMethod, best_of, gallery_queries
-from devise_lib.search.photographers import OwnerPooling, rank_owners
+from devise_lib.numerics.vectors import l2_normalize, random_unit_vector
+from devise_lib.search.galleries import best_of, gallery_queries
+from devise_lib.search.photographers import rank_owners
 from devise_lib.search.submissions import brief_scores
+from devise_lib.search_choices import GalleryMethod, OwnerPooling
+from devise_lib.spark.evaluate.searched_photos import ALL, CHANCE, MODEL, SearchedPhotos
+from devise_lib.spark.evaluate.tags import measure_tags
 from devise_lib.spark.tables.metrics_table import Metric
 
 K = 10  # length of the lists
@@ -27,29 +30,9 @@ THEME = 3  # photos of each theme of a gallery of two
 SUBMITTED = 10  # photos of each kind that are submitted for a brief
 PHOTOS_OF_AN_OWNER = 50
 COPY = 0.99999  # the cosine from which on a photo is the query itself
-MODEL, FEATURES, RANDOM, CHANCE = "devise", "features", "random_vectors", "chance"
-ALL = "all"  # photo sets
-
-
-@dataclass(frozen=True)
-class SearchedPhotos:
-    """Test photos that are searched.
-
-    Attributes:
-        embeddings: (n, d), unit L2 norm.
-        features: (n, f), unit L2 norm, of the backbone.
-        labels: (n,), of the photos.
-        vectors: the unit vectors (d,) of labels.
-        seen: labels that the model was trained on.
-        seed: of what is drawn.
-    """
-
-    embeddings: NDArray[np.float32]
-    features: NDArray[np.float32]
-    labels: NDArray[np.str_]
-    vectors: Mapping[str, FloatArray]
-    seen: frozenset[str]
-    seed: int
+TEXT_BANK, NEAREST_TEXTS = 2_000, 10  # words by which hubs among photos are told, as in CSLS
+FEATURES, RANDOM = "features", "random_vectors"
+GRADED = "graded_ndcg"
 
 
 def measure_searches(photos: SearchedPhotos) -> list[Metric]:
@@ -66,6 +49,7 @@ def measure_searches(photos: SearchedPhotos) -> list[Metric]:
         *_galleries_of_two_themes(photos),
         *_submissions(photos),
         *_photographers(photos),
+        *measure_tags(photos),
     ]
 
 
@@ -81,10 +65,57 @@ def _by_text(photos: SearchedPhotos) -> Iterator[Metric]:
             RANDOM: np.stack([random_unit_vector(label, d, photos.seed) for label in asked]),
         }
         relevant = np.array(asked)[:, None] == photos.labels
-        for method, vectors in queries.items():
-            scores = vectors.astype(np.float32) @ photos.embeddings.T
-            yield from _rows(method, f"text_to_image_{name}", scores, relevant)
-        yield _chance(f"text_to_image_{name}", relevant)
+        search = f"text_to_image_{name}"
+        all_scores = {m: v.astype(np.float32) @ photos.embeddings.T for m, v in queries.items()}
+        if (means := _means_with_texts(photos, queries[MODEL])) is not None:
+            all_scores[f"{MODEL}+csls"] = csls(all_scores[MODEL], means)
+        for method, scores in all_scores.items():
+            yield from _rows(method, search, scores, relevant)
+        yield _chance(search, relevant)
+        yield from _graded(photos, asked, search, all_scores)
+
+
+def _means_with_texts(
+    photos: SearchedPhotos, asked: NDArray[np.float32]
+) -> NDArray[np.float64] | None:
+    """Returns the mean cosine of each photo with its nearest texts, (n,), by which CSLS ranks hubs
+    among photos lower; None without words.
+
+    The texts are a sample of words, without those that are asked for.
+    """
+    if photos.vocabulary is None:
+        return None
+    rng = np.random.default_rng(photos.seed)
+    words = photos.vocabulary.vectors
+    bank = words[rng.permutation(len(words))[:TEXT_BANK]]
+    bank = bank[(bank @ asked.T).max(axis=1) < COPY]
+    return nearest_means(bank, photos.embeddings, NEAREST_TEXTS) if len(bank) else None
+
+
+def _graded(
+    photos: SearchedPhotos,
+    asked: Sequence[str],
+    search: str,
+    all_scores: Mapping[str, NDArray[np.float32]],
+) -> Iterator[Metric]:
+    """Yields NDCG where photos of the label gain 2, and those of labels near to it gain 1.
+
+    Only texts whose label is in the hierarchy are asked.
+    """
+    rows = [row for row, label in enumerate(asked) if label in photos.near]
+    if not rows:
+        return
+    gains = np.stack([np.isin(photos.labels, [*photos.near[asked[row]]]) for row in rows])
+    gains = gains + 1.0 * (np.array(asked)[rows][:, None] == photos.labels)
+    k = min(K, len(photos.labels))
+    best = -np.sort(-gains, axis=1)[:, :k]
+    for method, scores in all_scores.items():
+        columns = best_columns(scores[rows], k)
+        found = rank_measures(
+            np.take_along_axis(gains, columns, axis=1), (gains > 0).sum(axis=1), best
+        )
+        yield Metric(method, ALL, search, GRADED, k, float(found.ndcg.mean()))
+    yield Metric(CHANCE, ALL, search, GRADED, k, float(chance_ndcg(gains, k).mean()))
 
 
 def _by_photo(photos: SearchedPhotos) -> Iterator[Metric]:

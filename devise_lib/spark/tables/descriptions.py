@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 _SEARCH = (
     *("build_index", "build_signatures", "find_neighbours", "find_duplicates"),
-    "predict_labels",
+    *("predict_labels", "complete_galleries", "rank_photographers"),
 )
 
 
@@ -59,7 +59,7 @@ DESCRIPTIONS: dict[str, TableDescription] = {
     "word_vectors": TableDescription(
         "The word vectors, one row per word.",
         ("train_word2vec",),
-        ("embed_labels", "report"),
+        ("embed_labels", "rank_photographers", "evaluate", "report"),
     ),
     "labels": TableDescription(
         "The labels with their names and vectors, one row per label and label set.",
@@ -75,7 +75,8 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         ("ingest_photos",),
         (
             *("ingest_photos", "train_backbone", "extract_features", "fine_tune", "export_model"),
-            *("embed_photos", "export_projector", "build_index", "find_neighbours", "report"),
+            *("embed_photos", "export_projector", "build_index", "find_neighbours"),
+            *("complete_galleries", "rank_photographers", "report"),
         ),
         files="Files of about `ingest_photos.file_bytes`, each with a narrow range of photo_id, in "
         "row groups of 16 MiB. Many small files are packed at the end of a run, to at most about "
@@ -148,6 +149,7 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "The photos that are the same picture as another one, one row per photo and model. A group "
         "has one representative.",
         ("find_duplicates",),
+        ("complete_galleries",),
     ),
     "text_vectors": TableDescription(
         "The texts of the models that were registered with some, one row per text and model.",
@@ -158,6 +160,16 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "The tags of every photo, one row per photo, rank and model.",
         ("predict_labels",),
         ("report",),
+    ),
+    "gallery_suggestions": TableDescription(
+        "The photos that complete a gallery, one row per gallery, rank, model and table of "
+        "galleries.",
+        ("complete_galleries",),
+    ),
+    "photographer_ranking": TableDescription(
+        "The owners of photos that fit an assignment best, one row per assignment, rank, model and "
+        "table of assignments.",
+        ("rank_photographers",),
     ),
     "metrics": TableDescription(
         "Everything that was measured, one row per figure.",

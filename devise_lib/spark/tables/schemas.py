@@ -18,8 +18,10 @@ from devise_lib.spark.tables.columns import (
 from devise_lib.spark.tables.search_schemas import (
     BUCKET_STATISTICS,
     DUPLICATE_GROUPS,
+    GALLERY_SUGGESTIONS,
     HASHES,
     NEIGHBOURS,
+    PHOTOGRAPHER_RANKING,
     SIGNATURES,
 )
 
@@ -244,5 +246,7 @@ SCHEMAS: dict[str, StructType] = {
     "neighbours": NEIGHBOURS,
     "duplicate_groups": DUPLICATE_GROUPS,
     "predictions": PREDICTIONS,
+    "gallery_suggestions": GALLERY_SUGGESTIONS,
+    "photographer_ranking": PHOTOGRAPHER_RANKING,
     "metrics": METRICS,
 }

@@ -9,6 +9,7 @@ from devise_lib.spark.tables.columns import (
     LONG,
     LONGS,
     STRING,
+    STRINGS,
     table,
 )
 
@@ -93,4 +94,30 @@ DUPLICATE_GROUPS = table(
     ("score", FLOAT, "Cosine of the photo and the representative."),
     ("model_id", STRING, "Model of the embeddings."),
     ("hash_id", STRING, "Hash that found the group (HASHES.hash_id)."),
+)
+
+GALLERY_SUGGESTIONS = table(
+    ("gallery_id", STRING, "Id of the gallery in its table."),
+    ("rank", INT, "Place of the photo. 1 is the best."),
+    ("photo_id", STRING, "photo_id of a photo that is no member of the gallery."),
+    ("score", FLOAT, "Greatest cosine of the photo with a query that the gallery's photos make."),
+    ("nearest_member", STRING, "photo_id of the member that the photo is nearest to: why."),
+    ("member_cosine", FLOAT, "Cosine of the photo and nearest_member."),
+    ("model_id", STRING, "Model of the embeddings."),
+    ("source", STRING, "Index bundle that found the photo."),
+    ("gallery_set", STRING, "Table of galleries: complete_galleries.galleries."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
+)
+
+PHOTOGRAPHER_RANKING = table(
+    ("assignment_id", STRING, "Id of the assignment in its table."),
+    ("rank", INT, "Place of the owner. 1 is the best."),
+    ("owner", STRING, "Owner of photos (PHOTOS.owner)."),
+    ("score", DOUBLE, "Score of his photos, shrunk towards the mean score of all photos."),
+    ("photos", LONG, "Number of his photos."),
+    ("best_photos", STRINGS, "photo_id of his photos with the greatest scores, best first: why."),
+    ("best_scores", DOUBLES, "Scores of best_photos."),
+    ("model_id", STRING, "Model of the embeddings."),
+    ("assignment_set", STRING, "Table of assignments: rank_photographers.assignments."),
+    ("run_id", STRING, "MLflow run that wrote the row."),
 )

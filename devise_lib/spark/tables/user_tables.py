@@ -38,7 +38,8 @@ def open_user_table(
         source: the full name of a table of the catalog, or a path or URI.
         key: of the configuration, for errors.
         is_name: whether it is a name.
-        kind: "parquet", or "delta", which knows no patterns; "": the one that it is.
+        kind: "parquet", or "delta", which knows no patterns; "": the one that it is. A CSV file is
+            told by its name. Its first line has the names of the columns, which are texts.
 
     Raises:
         InputError: there is no such table.
@@ -48,9 +49,11 @@ def open_user_table(
             return spark.table(source)
         whole = absolute(source)
         path = spark_path(spark, whole)
-        found = kind or ("delta" if DeltaTable.isDeltaTable(spark, path) else "parquet")
+        found = kind or _kind_of(spark, path)
         is_there = store_files().status(whole) is not None
         reader = spark.read.format(found)
+        if found == "csv":
+            reader = reader.options(header="true", escape='"')
         return (reader.options(**AS_WRITTEN) if is_there else reader).load(path)
     except AnalysisException as error:
         if kind:
@@ -65,7 +68,13 @@ def open_user_table(
             )
         else:
             message = (
-                f"{source} cannot be read as a Delta table or as Parquet files "
-                f"({str(error).splitlines()[0]}): give {key} the folder of one"
+                f"{source} cannot be read as a Delta table, as Parquet files or as a CSV file "
+                f"({str(error).splitlines()[0]}): give {key} the path of one"
             )
         raise InputError(message) from error
+
+
+def _kind_of(spark: SparkSession, path: str) -> str:
+    if path.endswith((".csv", ".csv.gz")):
+        return "csv"
+    return "delta" if DeltaTable.isDeltaTable(spark, path) else "parquet"

@@ -49,7 +49,7 @@ def test_a_source_that_is_not_there_is_named(spark, tmp_path):
         with pytest.raises(InputError, match=r"none cannot be read as .*prepare_corpus\.source"):
             read_source(spark, name, is_table=False)
     empty.mkdir()
-    with pytest.raises(InputError, match="cannot be read as a Delta table or as Parquet"):
+    with pytest.raises(InputError, match="cannot be read as a Delta table, as Parquet"):
         read_source(spark, str(empty), is_table=False)
 
 
