@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from devise_lib.archive_kinds import is_keras_file
 from devise_lib.errors import InputError
 from devise_lib.tracking import RegisteredModel, current_run_id, registered
 
@@ -118,6 +119,19 @@ def fetch_network(model: RegisteredModel) -> bytes:
         if len(paths) != 1:
             raise _unusable(model, f"want one file of a network, found {len(paths)}")
         return paths[0].read_bytes()
+
+
+def fetch_keras(model: RegisteredModel) -> bytes:
+    """Fetches the model's network as the bytes of a .keras file.
+
+    Raises:
+        UnusableModelError: the store no longer has it.
+        InputError: the store does not return it, or it is a SavedModel that was registered.
+    """
+    network = fetch_network(model)
+    if not is_keras_file(network):
+        raise InputError(f"{model.model_id} is a SavedModel that was registered: use that")
+    return network
 
 
 def fetch_dimension(model: RegisteredModel) -> int:

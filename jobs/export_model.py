@@ -6,7 +6,6 @@ out  {work_dir}/export/<model_id>/   model.keras, saved_model/1/, model.tflite, 
     python jobs/export_model.py --config conf/local.toml --set export_model.model=3
 """
 
-from devise_lib.archive_kinds import is_keras_file
 from devise_lib.command_line import check_command_line
 from devise_lib.config.reporting import ExportModel
 
@@ -38,13 +37,7 @@ def run(spark: SparkSession, config: ExportModel) -> dict[str, int]:
 def _export(
     spark: SparkSession, config: ExportModel, registered: tracking.RegisteredModel
 ) -> dict[str, int]:
-    network = model_store.fetch_network(registered)
-    if not is_keras_file(network):
-        raise InputError(
-            f"{registered.model_id} was registered from a SavedModel, which has the forms that its "
-            "authors gave it: there is nothing to export"
-        )
-    model = model_of_bytes(network)
+    model = model_of_bytes(model_store.fetch_keras(registered))
     contents = some_contents(Tables.of(spark, config).read("photos"), config.photos)
     if not contents:
         raise InputError("PHOTOS has no photo to check the export with: run ingest_photos")

@@ -44,8 +44,9 @@ MAY_USE = {
     },
     "run_record": {"config", "paths", "storage"},
     "command_line": {"config", "reasons"},
-    "tracking": {"config", "paths", "storage"},
-    "model_store": {"tracking"},
+    "tracking": {"config", "storage", "tracking_store"},
+    "tracking_store": {"paths", "storage"},
+    "model_store": {"archive_kinds", "tracking"},
 }
 LOWER = set(MAY_USE)
 MAY_USE |= {
@@ -87,7 +88,7 @@ HOMES = {
     "tenacity": {"spark", "storage"},
     "fsspec": {"storage"},
     "gensim": {"text"},
-    "boto3": {"tracking"},
+    "boto3": {"tracking_store"},
     "datasketch": {"text"},
     "regex": {"text"},
     "icu4py": {"text"},

@@ -1,6 +1,7 @@
 """The labels and words that a bundle carries, to search by, and to say what a vector means."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,8 @@ SPELLINGS = 3  # known words that an error suggests
 class Vocabulary(Mapping[str, NDArray[np.float32]]):
     """Names and their unit vectors: labels first, by name, then words, the commonest first.
 
-    A name is found as it is written, and otherwise by its words in small letters, joined by _.
+    A name is found as it is written, else in small letters with _ for blanks, else by its letters
+    and digits alone: "st_bernard" is found as "St. Bernard".
     """
 
     def __init__(
@@ -34,10 +36,9 @@ class Vocabulary(Mapping[str, NDArray[np.float32]]):
         """
         self.names, self.vectors, self.labels, self._place = names, vectors, labels, place
         self._rows: dict[str, int] = {}
-        for row, name in enumerate(names):
-            self._rows.setdefault(_key(name), row)
-        exact = ((name, row) for row, name in reversed(list(enumerate(names))))
-        self._rows |= dict(exact)
+        for spell in (str, _key, _bare_key):  # The strictest spelling of a name wins.
+            for row, name in enumerate(names):
+                self._rows.setdefault(spell(name), row)
 
     @classmethod
     def open(cls, folder: Path, labels: int = 0) -> "Vocabulary":
@@ -83,8 +84,10 @@ class Vocabulary(Mapping[str, NDArray[np.float32]]):
     def spelt_like(self, name: str) -> list[str]:
         """Returns some known names that are spelt like an unknown one, the most alike first."""
         key = _key(name)
-        alike = [other for other in self._rows if other[:1] == key[:1]]
-        return difflib.get_close_matches(key, alike, SPELLINGS)
+        alike = [other for other in self._rows if other[:1] == key[:1]]  # a fraction of the time
+        return difflib.get_close_matches(key, alike, SPELLINGS) or difflib.get_close_matches(
+            key, self._rows, SPELLINGS
+        )
 
     def nearest(
         self, queries: FloatArray, k: int, only_labels: bool = False
@@ -98,13 +101,22 @@ class Vocabulary(Mapping[str, NDArray[np.float32]]):
         ]
 
     def _row(self, name: str) -> int:
-        row = self._rows.get(name)
-        return self._rows[_key(name)] if row is None else row
+        spellings = (self._rows.get(spell(name)) for spell in (str, _key, _bare_key))
+        row = next((row for row in spellings if row is not None), None)
+        if row is None:
+            raise KeyError(name)
+        return row
 
     def __contains__(self, name: object) -> bool:
         """Returns whether a name is known."""
-        return isinstance(name, str) and (name in self._rows or _key(name) in self._rows)
+        spelt = (spell(name) for spell in (str, _key, _bare_key) if isinstance(name, str))
+        return any(spelling in self._rows for spelling in spelt)
 
 
 def _key(name: str) -> str:
     return "_".join(name.casefold().split())
+
+
+def _bare_key(name: str) -> str:
+    """Returns the letters and digits of a name, joined by _; all of it if it has none."""
+    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_") or _key(name)

@@ -8,6 +8,8 @@ A PHOTO is a photo_id of the bundle, or the path of an image, which the bundle's
 """
 
 import argparse
+import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,17 +66,19 @@ def _submissions(collection: Collection, args: argparse.Namespace) -> Answer:
     judged = None
     if args.accepted or args.rejected:
         judged = assignments.Judged(args.accepted, args.rejected)
-    brief = assignments.Brief(args.brief, args.like, args.text_weight, args.pooling)
-    return assignments.order_submissions(collection, args.photo, brief, judged, args.relevance)
+    brief = assignments.Brief(args.brief, args.like, args.text_weight, args.examples)
+    return assignments.order_submissions(
+        collection, args.photo, brief, judged, args.relevance, args.k
+    )
 
 
 def _photographers(collection: Collection, args: argparse.Namespace) -> Answer:
-    brief = assignments.Brief(args.brief, args.like)
+    brief = assignments.Brief(args.brief, args.like, args.text_weight, args.examples)
     return assignments.find_photographers(collection, brief, args.k, args.pooling, args.considered)
 
 
 def _sense(collection: Collection, args: argparse.Namespace) -> Answer:
-    found = (args.context, args.beside, args.candidates, args.most)
+    found = (args.context, args.beside, args.candidates, args.k)
     return find_sense(collection, args.word, *found)
 
 
@@ -97,12 +101,17 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--photos", default="", help="the table PHOTOS; default: that of the work folder"
     )
-    common.add_argument("-k", type=_positive, default=10, help="the number of results")
     common.add_argument("--format", choices=("table", "json"), default="table")
     common.add_argument("--html", metavar="FILE", help="also write a page with the photos")
     briefs = argparse.ArgumentParser(add_help=False)
     briefs.add_argument("--brief", default="", help="the text of the assignment")
     briefs.add_argument("--like", nargs="+", default=[], metavar="PHOTO", help="examples")
+    briefs.add_argument(
+        "--text-weight", type=_share, default=0.5, help="of the text beside the examples"
+    )
+    briefs.add_argument(
+        "--examples", choices=("max", "mean"), default="max", help="like one of them, or like all"
+    )
 
     parser = argparse.ArgumentParser(
         prog="python -m devise_lib.search",
@@ -112,9 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(
-        name: str, about: str, *parents: argparse.ArgumentParser
+        name: str, about: str, *parents: argparse.ArgumentParser, k: int | None = 10
     ) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=about, description=about, parents=[common, *parents])
+        parser = commands.add_parser(
+            name, help=about, description=about, parents=[common, *parents]
+        )
+        told = f"the number of results; default: {k or 'all'}"
+        parser.add_argument("-k", type=_positive, default=k, help=told)
+        return parser
 
     text = command("text", "photos that a text describes")
     text.add_argument("words", nargs="+")
@@ -122,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     similar = command("similar", "photos like a photo, or like a file")
     similar.add_argument("photo")
     similar.add_argument(
-        "--copies", type=float, default=2.0, help="leave out photos of at least this cosine"
+        "--copies", type=_finite, default=2.0, help="leave out photos of at least this cosine"
     )
     tags = command("tags", "the labels or words nearest to photos")
     tags.add_argument("photo", nargs="+")
@@ -135,16 +149,16 @@ def _parser() -> argparse.ArgumentParser:
         "--method", choices=("mean", "trimmed_mean", "medoid", "centroids"), default="mean"
     )
     gallery.add_argument(
-        "--copies", type=float, default=0.9999, help="leave out photos this near to a member"
+        "--copies", type=_finite, default=0.9999, help="leave out photos this near to a member"
     )
-    submissions = command("submissions", "photos in the order in which they fit a brief", briefs)
+    submissions = command(
+        "submissions", "photos in the order in which they fit a brief", briefs, k=None
+    )
     submissions.add_argument("photo", nargs="+")
-    submissions.add_argument("--text-weight", type=float, default=0.5)
-    submissions.add_argument("--pooling", choices=("max", "mean"), default="max")
     submissions.add_argument("--accepted", nargs="+", default=[], metavar="PHOTO")
     submissions.add_argument("--rejected", nargs="+", default=[], metavar="PHOTO")
     submissions.add_argument(
-        "--relevance", type=float, default=1.0, help="below 1: photos that differ come earlier"
+        "--relevance", type=_share, default=1.0, help="below 1: photos that differ come earlier"
     )
     photographers = command("photographers", "owners of photos for an assignment", briefs)
     photographers.add_argument(
@@ -153,12 +167,11 @@ def _parser() -> argparse.ArgumentParser:
     photographers.add_argument(
         "--considered", type=_positive, default=5_000, help="the nearest photos that count"
     )
-    sense = command("sense", "the senses of a word, or which of some words a context means")
+    sense = command("sense", "the senses of a word, or which of some words a context means", k=3)
     sense.add_argument("word", nargs="?", default="")
     sense.add_argument("--context", default="", help="words beside it")
     sense.add_argument("--beside", nargs="+", default=[], metavar="PHOTO")
     sense.add_argument("--candidates", nargs="+", default=[], metavar="WORD")
-    sense.add_argument("--most", type=_positive, default=3, help="the number of senses")
     return parser
 
 
@@ -168,5 +181,27 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"want a number, got {text!r}")
+    return value
+
+
+def _share(text: str) -> float:
+    if not 0 <= (value := _finite(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"want a number from 0 to 1, got {text!r}")
+    return value
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

@@ -12,7 +12,7 @@ class Hit:
     """A line of an answer.
 
     Attributes:
-        score: what the lines are ordered by.
+        score: how well the line fits, as the search defines it.
         photo_id: of the photo; "" where the line is no photo.
         name: of a term, a photographer or a sense; "" where the line is a photo alone.
         decision: "accepted" or "rejected"; "" where none is made.
@@ -34,7 +34,7 @@ class Answer:
 
     Attributes:
         title: what was asked, in a line.
-        hits: the best first.
+        hits: the best first; submissions that shall differ, and senses, in an order of their own.
         notes: what a reader must know of it, such as words that were ignored.
         asked: the photos that were asked with: ids, or paths of files.
     """

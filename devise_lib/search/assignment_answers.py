@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.search.answers import REASONS, Answer, Hit
+from devise_lib.search.answers import REASONS, Answer, Hit, Why
 from devise_lib.search.collection import Collection
 from devise_lib.search.diversity import choose_diverse
 from devise_lib.search.photographers import rank_owners
 from devise_lib.search.submissions import brief_scores, fit_threshold
 from devise_lib.search_choices import ExamplePooling, OwnerPooling
+
+CHANCE_AREA = 0.5  # of a score that tells nothing
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,47 @@ class Brief:
     text_weight: float = 0.5
     pooling: ExamplePooling = "max"
 
-    def score(self, collection: Collection, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Returns how well photos (n, d) fit, (n,)."""
+    def embed(self, collection: Collection) -> "EmbeddedBrief":
+        """Returns the brief with its vectors."""
         text = collection.embed_text(self.text).vector if self.text else None
-        examples = collection.embed_photos(self.examples)
-        values = {"text_weight": self.text_weight, "pooling": self.pooling}
-        return brief_scores(vectors, text, examples, **values)  # type: ignore[arg-type]
+        return EmbeddedBrief(self, text, collection.embed_photos(self.examples))
 
     def said(self) -> str:
         """Returns it in a few words."""
         like = f"{len(self.examples)} examples" if self.examples else ""
         return " and ".join(filter(None, [self.text, like]))
+
+
+@dataclass(frozen=True)
+class EmbeddedBrief:
+    """A brief with the vectors of its text (d,), or None, and of its examples (m, d)."""
+
+    brief: Brief
+    text: NDArray[np.float32] | None
+    examples: NDArray[np.float32]
+
+    def score(self, photos: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Returns how well photos (n, d) fit, (n,)."""
+        return brief_scores(
+            photos,
+            self.text,
+            self.examples,
+            text_weight=self.brief.text_weight,
+            pooling=self.brief.pooling,
+        )
+
+    def why(self, photo: NDArray[np.float32]) -> tuple[Why, tuple[str, ...]]:
+        """Returns the cosines of a photo (d,) with the text and the nearest example, and that."""
+        found: list[tuple[str, float]] = []
+        if self.text is not None:
+            found.append(("text", float(photo @ self.text)))
+        if not len(self.examples):
+            return tuple(found), ()
+        cosines = self.examples @ photo
+        nearest = int(cosines.argmax())
+        return (*found, ("nearest example", float(cosines[nearest]))), (
+            self.brief.examples[nearest],
+        )
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,7 @@ def order_submissions(
     brief: Brief,
     judged: Judged | None = None,
     relevance: float = 1.0,
+    k: int | None = None,
 ) -> Answer:
     """Orders photos that were submitted for a brief, and decides on them.
 
@@ -67,18 +100,21 @@ def order_submissions(
         brief: what is asked for.
         judged: photos from which a threshold is learnt; None for no decisions.
         relevance: below 1, photos that differ from those before come earlier (`diversity`).
+        k: the number of photos that are told; None for all.
     """
-    vectors = collection.embed_photos(photos)
-    scores, notes, threshold = brief.score(collection, vectors), [], None
+    vectors, wanted = collection.embed_photos(photos), brief.embed(collection)
+    scores, notes, threshold = wanted.score(vectors), [], None
     if judged:
         kinds = (judged.accepted, judged.rejected)
-        of_kinds = [brief.score(collection, collection.embed_photos(kind)) for kind in kinds]
+        of_kinds = [wanted.score(collection.embed_photos(kind)) for kind in kinds]
         threshold = fit_threshold(*of_kinds)
         notes.append(
             f"accepted from {threshold.score:.3f} on; on the judged photos this decides "
             f"{threshold.balanced_accuracy:.0%} rightly (mean of both kinds), area under the curve "
             f"{threshold.area:.2f}"
         )
+        if threshold.area <= CHANCE_AREA:
+            notes.append("the brief does not tell accepted from rejected: take no decision by it")
     order = choose_diverse(scores, vectors, len(photos), relevance)
     if relevance < 1:
         notes.append(f"in the order of relevance {relevance:g} against difference")
@@ -87,9 +123,9 @@ def order_submissions(
         decision = ""
         if threshold:
             decision = "accepted" if scores[place] >= threshold.score else "rejected"
-        why = collection.nearest_names(vectors[place])
-        hits.append(Hit(float(scores[place]), photos[place], decision=decision, why=why))
-    return Answer(f"submissions for: {brief.said()}", hits, notes, brief.examples)
+        why, example = wanted.why(vectors[place])
+        hits.append(Hit(float(scores[place]), photos[place], "", decision, why, example))
+    return Answer(f"submissions for: {brief.said()}", hits[:k], notes, brief.examples)
 
 
 def find_photographers(
@@ -110,8 +146,8 @@ def find_photographers(
     """
     if collection.photos is None:
         raise InputError("want a table of photos with the column owner: give it by --photos")
-    queries = [collection.embed_text(brief.text).vector] if brief.text else []
-    queries += list(collection.embed_photos(brief.examples))
+    wanted = brief.embed(collection)
+    queries = [*([] if wanted.text is None else [wanted.text]), *wanted.examples]
     if not queries:
         raise InputError("want a text or photos as examples of an assignment; got neither")
     number = min(considered, collection.index.manifest.n)
@@ -122,16 +158,16 @@ def find_photographers(
     owners = [about[photo].owner if photo in about else None for photo in ids]
     if not any(owners):
         raise InputError(f"{collection.photos.place} names the owner of no photo that was found")
-    scores = brief.score(collection, collection.vectors_of(rows))
+    scores = wanted.score(collection.vectors_of(rows))
     ranked = rank_owners(scores, owners, pooling=pooling)[:k]
     hits = [
         Hit(
             each.score,
             name=each.owner,
-            why=(("photos", float(each.photos)),),
+            why=(("photos considered", float(each.photos)),),
             why_photos=tuple(ids[place] for place in each.best[:REASONS].tolist()),
         )
         for each in ranked
     ]
-    notes = [f"by the {len(rows):,} photos that are nearest to it"]
+    notes = [f"by the {len(rows):,} photos that are nearest to it, and no others"]
     return Answer(f"photographers for: {brief.said()}", hits, notes, brief.examples)

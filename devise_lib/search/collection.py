@@ -1,6 +1,7 @@
 """A collection of photos that is searched: an index bundle, its words, its network, its table."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 IsWanted = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 CURRENT = "CURRENT"
+MOST_SEEN = 100_000  # photos that one search looks at: each has its vector decoded
+PHOTOS_AT_ONCE = 64  # that the network embeds
+MINUS = re.compile(r"(?<!\S)-(\w\S*)")
 BANK, NEAREST = 500, 10  # photos by which hubs among words are told, as in CSLS
 
 
@@ -55,13 +59,18 @@ class Collection:
     def embed_text(self, text: str, without: str = "") -> TextVector:
         """Returns the embedding of a text, without that of another.
 
+        Words that follow a minus are not wanted either, as in "penguin -snow".
+
         Raises:
             InputError: the bundle carries no words, or none of the text's.
         """
         from devise_lib.text.tokens import words  # takes half a second
 
-        wanted, unwanted = words(text, numbers=True), words(without, numbers=True)
-        known = self.index.words
+        marked = MINUS.findall(text)
+        text, without = MINUS.sub(" ", text), " ".join([without, *marked])
+        known, unwanted = self.index.words, words(without, numbers=True)
+        # A label of many words, or with signs in it, is one term.
+        wanted = [text.strip()] if text.strip() in known else words(text, numbers=True)
         if not any(term in known for term in candidate_terms(wanted)):
             known.require(wanted)
         return embed_text(wanted, known, unwanted)
@@ -88,9 +97,21 @@ class Collection:
     def best(self, queries: NDArray[np.float32], k: int) -> tuple[list[int], list[float]]:
         """Returns the rows of the k photos nearest to one query (1, d), and their cosines."""
         found = self.index.search(queries, min(k, self.index.manifest.n))
-        pairs = zip(found.rows[0].tolist(), found.scores[0].tolist(), strict=True)
-        there = [(row, score) for row, score in pairs if row >= 0]
-        return [row for row, _ in there], [score for _, score in there]
+        rows, scores = self._by_cosine(found.rows[0][found.rows[0] >= 0], queries)
+        return rows.tolist(), scores.tolist()
+
+    def _by_cosine(
+        self, rows: NDArray[np.int64], queries: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Returns rows in the order of their greatest cosine with a query, and these cosines.
+
+        The scores of an index with lossy codes are no cosines: they may be above 1.
+        """
+        if not len(rows):
+            return rows, np.empty(0, np.float32)
+        cosines = (self.vectors_of(rows.tolist()) @ queries.T).max(axis=1).clip(-1, 1)
+        order = np.argsort(-cosines, kind="stable")
+        return rows[order], cosines[order]
 
     def best_wanted(
         self, queries: NDArray[np.float32], k: int, is_wanted: IsWanted, spare: int = 0
@@ -99,8 +120,8 @@ class Collection:
         the queries.
 
         It looks at k + spare photos per query first. While fewer than k of them are wanted, it
-        looks at twice as many, at most at all. A photo counts only if no photo that was not looked
-        at can come before it.
+        looks at twice as many, at most at MOST_SEEN or at all. A photo counts only if no photo that
+        was not looked at can come before it.
 
         Args:
             queries: (q, d), unit L2 norm.
@@ -109,10 +130,11 @@ class Collection:
             spare: photos that are probably not wanted.
 
         Returns:
-            Rows of the bundle and their cosines, (up to k,). There are fewer than k only where the
-            whole bundle has fewer that are wanted.
+            Rows of the bundle and their cosines, (up to k,). There are fewer than k only where
+            fewer are wanted of those that it looks at.
         """
         n = self.index.manifest.n
+        most = min(n, max(MOST_SEEN, k + spare))
         number = min(k + spare, n)
         while True:
             found = self.index.search(queries, number)
@@ -126,9 +148,9 @@ class Collection:
                 places += (start + np.flatnonzero(wanted)).tolist()
                 if len(places) >= k:
                     break
-            if len(places) >= k or number == n:
-                return rows[places[:k]], scores[places[:k]]
-            number = min(2 * number, n)
+            if len(places) >= k or number == most:
+                return self._by_cosine(rows[places[:k]], queries)
+            number = min(2 * number, most)
 
     def ids_of(self, rows: Sequence[int]) -> list[str]:
         """Returns the ids of some rows of the bundle."""
@@ -167,7 +189,8 @@ class Collection:
             names: of the bundle's words.
         """
         n = self.index.manifest.rows
-        rows = np.random.default_rng(0).permutation(n)[: 2 * BANK]  # some may be removed
+        rng, size = np.random.default_rng(0), min(2 * BANK, n)  # some may be removed
+        rows = rng.choice(n, size, replace=False, shuffle=False)
         bank = []
         for row in rows.tolist():
             try:
@@ -182,23 +205,23 @@ class Collection:
     def _embed_files(self, files: Sequence[str]) -> NDArray[np.float32]:
         from devise_lib.vision.images.decode import Refusal, decode
 
-        contents = []
         for file in files:
             if not Path(file).is_file():
                 raise InputError(
                     f"{file!r} is no photo of {self.index.folder}, and no file: give a photo_id of "
                     "the bundle, or the path of an image"
                 )
-            contents.append(Path(file).read_bytes())
         network = self._network
-        pixels = []
-        for file, content in zip(files, contents, strict=True):
-            found = decode(content, network.image_size)
-            if isinstance(found, Refusal):
-                raise InputError(f"{file} cannot be embedded ({found.reason}): {found.message}")
-            pixels.append(found)
-        [vectors, *_] = network(np.stack(pixels))
-        return vectors
+        blocks = []
+        for start in range(0, len(files), PHOTOS_AT_ONCE):
+            pixels = []
+            for file in files[start : start + PHOTOS_AT_ONCE]:
+                found = decode(Path(file).read_bytes(), network.image_size)
+                if isinstance(found, Refusal):
+                    raise InputError(f"{file} cannot be embedded ({found.reason}): {found.message}")
+                pixels.append(found)
+            blocks.append(network(np.stack(pixels))[0])
+        return np.concatenate(blocks)
 
     @cached_property
     def _network(self) -> "Network":
@@ -212,7 +235,10 @@ class Collection:
         with _without_native_messages():
             from devise_lib.vision.networks.inference import Network  # takes seconds
 
-            return Network(path.read_bytes())
+            try:
+                return Network(path.read_bytes())
+            except InputError as error:
+                raise InputError(f"{path}: {error}; run build_index again") from error
 
 
 def _best_first(

@@ -4,6 +4,8 @@ Sources: Rocchio, "Relevance Feedback in Information Retrieval" (1971), for phot
 belong.
 """
 
+from typing import get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,8 @@ def gallery_queries(
         others: (m, d), unit L2 norm; photos that do not belong. Their mean is subtracted from each
             vector.
         method: as above.
-        trimmed: the share of members that "trimmed_mean" leaves out, in [0, 1).
+        trimmed: the share of members that "trimmed_mean" leaves out, in [0, 1); of three members or
+            more one at least.
         centroids: the most themes.
         negative_weight: of the mean of `others`, beside 1 for the members.
         seed: of the first centres.
@@ -46,7 +49,8 @@ def gallery_queries(
         (c, d), unit L2 norm; c is 1 but for "centroids".
 
     Raises:
-        InputError: there is no member, the shapes do not agree, or the vectors cancel out.
+        InputError: there is no member or no such method, the shapes do not agree, or the vectors
+            cancel out.
     """
     if members.ndim != 2 or not len(members):
         raise InputError(f"want photos of the gallery (n, d), at least one; got {members.shape}")
@@ -61,8 +65,12 @@ def gallery_queries(
         vectors = vectors[[int((vectors @ vectors.sum(axis=0)).argmax())]]
     elif method == "centroids":
         vectors, _ = spherical_kmeans(vectors, centroids, seed)
-    else:
+    elif method == "mean":
         vectors = _mean(vectors)
+    else:
+        raise InputError(
+            f"there is no method {method!r}: want {', '.join(get_args(GalleryMethod))}"
+        )
     if others is not None and len(others):
         vectors = vectors - negative_weight * others.mean(axis=0, dtype=np.float64)
     if not (np.linalg.norm(vectors, axis=1) > 1e-6).all():
@@ -87,6 +95,8 @@ def _mean(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 def _nearest_to_the_mean(vectors: NDArray[np.float64], trimmed: float) -> NDArray[np.float64]:
     if not 0 <= trimmed < 1:
         raise InputError(f"trimmed is {trimmed}, want it in [0, 1)")
-    kept = max(1, len(vectors) - int(trimmed * len(vectors)))
+    n = len(vectors)
+    left_out = max(int(trimmed * n), int(n > 2 and trimmed > 0))
+    kept = max(1, n - left_out)
     nearest = np.argsort(-(vectors @ _mean(vectors)[0]), kind="stable")[:kept]
     return vectors[nearest]

@@ -37,7 +37,7 @@ def to_json(answer: Answer, about: Mapping[str, PhotoAbout]) -> str:
     """Returns the answer as one JSON object; its hits also have what is known of their photos."""
     content = asdict(answer)
     for hit in content["hits"]:
-        hit["why"] = dict(hit["why"])
+        hit["why"] = [{"name": name, "value": value} for name, value in hit["why"]]
         if known := about.get(hit["photo_id"]):
             hit |= asdict(known)
     return json.dumps(content, ensure_ascii=False, indent=1)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
-from devise_lib.numerics.hubness import csls
-from devise_lib.numerics.retrieval import best_columns
 from devise_lib.search.answers import REASONS, Answer, Hit, Why
-from devise_lib.search.collection import Collection
+from devise_lib.search.collection import MOST_SEEN, Collection
 from devise_lib.search.galleries import gallery_queries
+from devise_lib.search.tagging import best_labels
 from devise_lib.search_choices import GalleryMethod
+
+ALIKE = 20  # similar photos that tell whether a tag is usual
 
 
 def find_text(collection: Collection, text: str, without: str, k: int) -> Answer:
@@ -23,14 +24,15 @@ def find_text(collection: Collection, text: str, without: str, k: int) -> Answer
     rows, scores = collection.best(found.vector[None], k)
     parts = found.query.contributions(collection.vectors_of(rows))
     hits = [
-        Hit(score, photo_id, why=_greatest(found.names, values))
+        Hit(score, photo_id, why=_parts(found.names, values))
         for photo_id, score, values in zip(
             collection.ids_of(rows), scores, parts.tolist(), strict=True
         )
     ]
     notes = [f"searched by {', '.join(found.names)}"]
-    if found.unknown:
-        notes.append(f"without a vector, and ignored: {', '.join(found.unknown)}")
+    for word in found.unknown:
+        near = ", ".join(collection.index.words.spelt_like(word))
+        notes.append(f"ignored, since it has no vector: {word}{f' (known: {near})' * bool(near)}")
     asked = f"{text} without {without}" if without else text
     return Answer(f"photos for: {asked}", hits, notes)
 
@@ -61,7 +63,8 @@ def find_similar(collection: Collection, photo: str, copies: float, k: int) -> A
         Hit(score, photo_id, why=why)
         for (_, score), photo_id, why in zip(kept, ids, shared, strict=True)
     ]
-    return Answer(f"photos like {_short(photo)}", hits, _meaning(collection, vector), [photo])
+    notes = [*_meaning(collection, vector), *_fewer(len(hits), k, collection)]
+    return Answer(f"photos like {_short(photo)}", hits, notes, [photo])
 
 
 def find_tags(
@@ -72,6 +75,8 @@ def find_tags(
     against_hubs: bool = False,
 ) -> Answer:
     """Tags photos with the labels, or with any word, that are nearest to them.
+
+    Says how many of the most similar photos of the collection have the same tag among their own.
 
     Args:
         collection: to search.
@@ -84,11 +89,17 @@ def find_tags(
     number = words.labels if vocabulary == "labels" else len(words)
     if not number:
         raise InputError(f"{collection.index.folder} carries no labels: take vocabulary words")
-    scores = vectors @ words.vectors[:number].T
-    ranked = csls(scores, collection.word_means(number)) if against_hubs else scores
+    names, means = words.vectors[:number], collection.word_means(number) if against_hubs else None
+    best, scores = best_labels(vectors, names, k, means)
     hits = []
-    for photo, order, mine in zip(photos, best_columns(ranked, k), ranked, strict=True):
-        hits += [Hit(float(mine[row]), photo, words.names[row]) for row in order.tolist()]
+    for photo, vector, rows, mine in zip(photos, vectors, best, scores, strict=True):
+        alike, _ = collection.best(vector[None], ALIKE)
+        theirs, _ = best_labels(collection.vectors_of(alike), names, k, means)
+        ids = np.array(collection.ids_of(alike))
+        for row, score in zip(rows.tolist(), mine.tolist(), strict=True):
+            having = ids[(theirs == row).any(axis=1)]
+            why = ((f"of {len(ids)} similar photos", float(len(having))),)
+            hits.append(Hit(score, photo, words.names[row], why=why, why_photos=(*having[:1],)))
     notes = [f"of {number:,} {vocabulary}"]
     if against_hubs:
         notes.append("scores are of CSLS: twice the cosine, less the mean of the nearest photos")
@@ -179,7 +190,24 @@ def complete_gallery(collection: Collection, gallery: Gallery, k: int) -> Answer
     notes = [f"by the {gallery.method.replace('_', ' ')} of {len(members)} photos"]
     if gallery.others:
         notes.append(f"away from {len(others)} photos that do not belong")
+    notes += _fewer(len(hits), k, collection)
     return Answer("photos that complete the gallery", hits, notes, every)
+
+
+def _parts(names: Sequence[str], values: Sequence[float]) -> Why:
+    """Returns the greatest parts of a score, and the sum of all others: the parts sum up to it."""
+    chosen = _greatest(names, values)
+    rest = sum(values) - sum(value for _, value in chosen)
+    return (*chosen, ("others", rest)) if len(chosen) < len(names) else chosen
+
+
+def _fewer(found: int, k: int, collection: Collection) -> list[str]:
+    """Returns the note that tells why there are fewer photos than were asked for."""
+    if found == k:
+        return []
+    n = collection.index.manifest.n
+    seen = f"the {MOST_SEEN:,} nearest" if n > MOST_SEEN else f"all {n:,} photos"
+    return [f"only {found} photos are left of {seen}: others are asked with, or copies"]
 
 
 def _greatest(names: Sequence[str], values: Sequence[float]) -> Why:

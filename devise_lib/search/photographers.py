@@ -21,7 +21,7 @@ class RankedOwner:
     Attributes:
         owner: his name.
         score: shrunk; what he is ranked by.
-        photos: the number of his photos.
+        photos: the number of his photos among those that were scored.
         best: (b,), positions of the photos that gave the score, the best first; of "mean" and
             "log_sum_exp" the `top` best.
     """

@@ -30,6 +30,8 @@ def find_sense(
         candidates: words of which one is meant, such as translations.
         most: the number of senses.
     """
+    if bool(word) == bool(candidates):
+        raise InputError("want a word, or --candidates to choose from: one of the two")
     words = collection.index.words
     beside = list(collection.embed_photos(photos))
     if context:
@@ -37,13 +39,17 @@ def find_sense(
     if candidates:
         words.require(candidates)
         names, vectors = list(candidates), np.stack([words[name] for name in candidates])
-        explained: list[Why] = [()] * len(names)
         if not beside:
             raise InputError("want a context to choose among candidates: words or photos")
+        contexts = [*([context] if context else []), *photos]
+        parts = vectors @ np.stack([*beside[len(photos) :], *beside[: len(photos)]]).T
+        explained: list[Why] = [tuple(zip(contexts, mine, strict=True)) for mine in parts.tolist()]
     else:
         vector = words.mean([word])
         near = words.nearest(vector[None], SENSE_TERMS + 1)[0]
         terms = [name for name, _ in near if name.casefold() != word.casefold()]
+        if not terms:
+            raise InputError(f"{collection.index.folder} carries no other word than {word}")
         senses = find_senses(vector, terms, np.stack([words[term] for term in terms]), most)
         vectors = np.stack([sense.vector for sense in senses])
         names = [", ".join(sense.terms[:REASONS]) for sense in senses]

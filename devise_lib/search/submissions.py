@@ -10,6 +10,8 @@ from devise_lib.numerics.relevance import area_under_curve
 from devise_lib.numerics.vectors import FloatArray
 from devise_lib.search_choices import ExamplePooling
 
+SLACK = 1e-4  # A photo's score differs by less from one call of the network to another.
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -70,27 +72,30 @@ def brief_scores(
 def fit_threshold(accepted: FloatArray, rejected: FloatArray) -> Threshold:
     """Returns the score that best separates accepted from rejected photos.
 
-    It has the greatest balanced accuracy, and lies midway between the two scores beside it. Of
-    several that are as good, the lowest is taken, so that a photo in doubt is seen by a person.
+    It has the greatest balanced accuracy, and lies midway between the two scores beside it, or
+    SLACK below all. Of several that are as good, the lowest is taken, so that a photo in doubt is
+    seen by a person.
 
     Args:
         accepted: (a,), scores of accepted photos, at least one.
         rejected: (r,), scores of rejected photos, at least one.
 
     Raises:
-        InputError: a kind of photos is missing.
+        InputError: a kind of photos is missing, or a score is not finite.
     """
     if not len(accepted) or not len(rejected):
         raise InputError(
             f"want accepted and rejected photos to fit a threshold to; got {len(accepted)} and "
             f"{len(rejected)}"
         )
-    values = np.unique(np.concatenate([accepted, rejected]))
-    cuts = np.concatenate([values[:1], (values[:-1] + values[1:]) / 2])
+    scores = np.concatenate([accepted, rejected])
+    if not np.isfinite(scores).all():
+        raise InputError("want finite scores to fit a threshold to; some are NaN or infinite")
+    values = np.unique(scores)
+    cuts = np.concatenate([values[:1] - SLACK, (values[:-1] + values[1:]) / 2])
     above = (accepted >= cuts[:, None]).mean(axis=1)  # (c,)
     below = (rejected < cuts[:, None]).mean(axis=1)
     balanced = (above + below) / 2
     best = int(balanced.argmax())
-    scores = np.concatenate([accepted, rejected])
     area = area_under_curve(scores, np.arange(len(scores)) < len(accepted))
     return Threshold(float(cuts[best]), float(balanced[best]), area)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devise_lib.errors import InputError
+from devise_lib.numerics.hubness import csls
 from devise_lib.numerics.retrieval import best_columns
 from devise_lib.numerics.vectors import FloatArray
 
@@ -11,7 +12,10 @@ SCORES_AT_ONCE = 4_000_000  # 32 MB of float64, for any number of labels
 
 
 def best_labels(
-    embeddings: FloatArray, label_vectors: FloatArray, k: int
+    embeddings: FloatArray,
+    label_vectors: FloatArray,
+    k: int,
+    hub_means: FloatArray | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Returns the k labels of each photo with the greatest inner product, the best first.
 
@@ -23,6 +27,8 @@ def best_labels(
         embeddings: (n, d), unit L2 norm.
         label_vectors: (m, d), unit L2 norm; then scores are cosines, in [-1, 1].
         k: the number of labels per photo.
+        hub_means: (m,), the mean cosine of each label with its nearest photos. With it a score is
+            that of CSLS (`numerics.hubness`): twice the cosine less this mean.
 
     Returns:
         Rows of `label_vectors`, (n, min(k, m)), and their scores, falling along each row.
@@ -53,7 +59,8 @@ def best_labels(
     step = max(1, SCORES_AT_ONCE // m)
     for start in range(0, n, step):
         block = embeddings[start : start + step].astype(np.float64)
-        found = (block @ columns).astype(np.float32)  # (step, m)
+        cosines = block @ columns  # (step, m)
+        found = (cosines if hub_means is None else csls(cosines, hub_means)).astype(np.float32)
         best = best_columns(found, width)
         indices[start : start + step] = best
         scores[start : start + step] = np.take_along_axis(found, best, axis=1)

@@ -135,7 +135,7 @@ def test_neighbours_by_the_index_reach_its_recall(spark, embedded):
     assert (metrics["rebuild_due"], metrics["compact_due"]) == (0, 0)
     bundle = read_current(config.work_dir)
     verify(bundle)
-    assert Path(bundle.folder, "model.keras").read_bytes() == b"network of " + MODEL.encode()
+    assert Path(bundle.folder, "model.pb").read_bytes() == b"network of " + MODEL.encode()
     assert bundle.manifest.table_version == Tables.of(spark, config).version("embeddings")
 
     config = embedded.configure(FindNeighbours)
@@ -276,9 +276,7 @@ def test_a_table_of_queries_and_a_condition_by_signatures(spark, signed, workpla
         execute(spark, find_neighbours.run, wrong)
 
 
-def test_galleries_are_completed_and_photographers_ranked(
-    spark, indexed, workplace, tmp_path, monkeypatch
-):
+def test_galleries_are_completed_and_photographers_ranked(spark, indexed, workplace, tmp_path):
     workplace.take(indexed[0])
     rows = [{"photo_id": n, "owner": f"o{i % 7}", "revision": 1} for i, n in enumerate(names(N))]
     write_rows(workplace.folder, "photos", rows, mode="overwrite")
@@ -289,8 +287,6 @@ def test_galleries_are_completed_and_photographers_ranked(
     assert record.rows == {"suggestions": 3, "galleries": 1, "unknown photos": 1}
     best = {row["photo_id"] for row in read_rows(workplace.folder, "gallery_suggestions")}
     assert best == set(EXACT[names(N)[0]][:3])
-    extras = SimpleNamespace(words_id="words")
-    monkeypatch.setattr(model_store, "fetch_extras", lambda *_: extras)
     rank = workplace.configure(RankPhotographers, assignments=str(listed), k=2)
     record = execute(spark, rank_photographers.run, rank)
     assert record.rows == {"rows": 2, "assignments": 1, "owners": 7, "unknown photos": 1}

@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from devise_lib.search.__main__ import main
-from devise_lib.search.collection import Collection
 from tests.search.world import KINDS, make_world
 
 
@@ -47,14 +46,18 @@ def found(answer):
     return [hit["photo_id"] for hit in answer["hits"]]
 
 
+def why(hit):
+    return {part["name"]: part["value"] for part in hit["why"]}
+
+
 def test_a_text_finds_what_it_names_and_says_what_each_term_adds(world, ask):
     answer = ask("text", "red", "thing", "-k", 4)
     assert found(answer) == world.ids["red"][:4]
-    assert answer["hits"][0]["why"] == {"red_thing": pytest.approx(1, abs=1e-5)}
+    assert why(answer["hits"][0]) == {"red thing": pytest.approx(1, abs=1e-5)}
     first = answer["hits"][0]
     assert (first["label"], first["owner"]) == ("red thing", "ann")  # of the newest revision
     assert first["path"].endswith("red-0.png")
-    assert answer["notes"] == ["searched by red_thing"]
+    assert answer["notes"] == ["searched by red thing"]
 
 
 def test_unwanted_words_lead_away_and_unknown_ones_are_told(world, ask):
@@ -64,9 +67,20 @@ def test_unwanted_words_lead_away_and_unknown_ones_are_told(world, ask):
     scores = {hit["photo_id"]: hit["score"] for hit in of_red}
     assert scores[world.ids["red"][0]] > scores[world.ids["green"][0]]
     assert answer["notes"][0] == "searched by yellow_thing, not green_thing"
-    assert answer["notes"][1] == "without a vector, and ignored: xyzzy"
+    assert answer["notes"][1] == "ignored, since it has no vector: xyzzy"
     for hit in answer["hits"]:
-        assert sum(hit["why"].values()) == pytest.approx(hit["score"], abs=1e-5)
+        assert sum(why(hit).values()) == pytest.approx(hit["score"], abs=1e-5)
+    minus = ask("text", "yellow thing -green_thing xyzzy", "-k", 2)
+    assert minus["hits"] == answer["hits"]
+    assert ask("text", "blue thing skyy")["notes"][1].endswith("skyy (known: sky)")
+
+
+def test_the_parts_of_a_long_text_sum_up_to_its_score_too(ask):
+    long = ("red thing", "blue thing", "green thing", "pink", "sky", "moss", "sky")
+    for hit in ask("text", " ".join(long), "-k", 5)["hits"]:
+        assert len(hit["why"]) == 4
+        assert hit["why"][-1]["name"] == "others"
+        assert sum(part["value"] for part in hit["why"]) == pytest.approx(hit["score"], abs=1e-5)
 
 
 def test_a_photo_and_its_file_find_the_same_photos(world, ask):
@@ -91,26 +105,15 @@ def test_tags_are_the_nearest_labels_or_words(world, ask):
     assert second[0]["name"] == "green thing"
     words = ask("tags", world.ids["green"][0], "-k", 2, "--vocabulary", "words")["hits"]
     assert [hit["name"] for hit in words] == ["green thing", "moss"]
-
-
-def test_tags_against_hubs_rank_lower_what_is_near_to_many_photos(world, ask):
-    """Yellow is near to red and green photos, so it is more of a hub than blue."""
-    words = ("tags", world.ids["red"][9], "-k", 7, "--vocabulary", "words")
-    plain, csls = ask(*words)["hits"], ask(*words, "--csls")["hits"]
-    means = Collection.open(str(world.work)).word_means(7)
-    names = Collection.open(str(world.work)).index.words.names
-    wanted = {
-        hit["name"]: 2 * hit["score"] - means[list(names).index(hit["name"])] for hit in plain
-    }
-    assert {hit["name"]: hit["score"] for hit in csls} == pytest.approx(wanted, abs=1e-5)
-    assert [hit["name"] for hit in csls] == sorted(wanted, key=lambda name: -wanted[name])
+    [part] = first[0]["why"]
+    assert (part["name"], part["value"]) == ("of 20 similar photos", 20)  # of its second tags, too
 
 
 def test_a_gallery_is_completed_by_its_kind(world, ask):
     members = [world.ids["red"][0], world.files["red"][1]]
     answer = ask("gallery", *members, "-k", 8)
     assert set(found(answer)) == set(world.ids["red"][2:])  # a member given as a file stays out
-    assert set(answer["hits"][0]["why"]) == {world.ids["red"][0], "red-1.png"}
+    assert set(why(answer["hits"][0])) == {world.ids["red"][0], "red-1.png"}
     two = ask("gallery", world.ids["red"][0], world.ids["blue"][0], "--method", "centroids")
     assert {kind for kind in KINDS if set(world.ids[kind]) & set(found(two))} == {"red", "blue"}
     away = ask("gallery", world.ids["yellow"][0], "--not", world.ids["green"][0], "-k", 40)
@@ -128,6 +131,11 @@ def test_submissions_are_ordered_and_decided_by_what_people_have_judged(world, a
     like = ask("submissions", *photos, "--like", world.ids["blue"][0])
     assert found(like)[0] == str(photos[1])
     assert {hit["decision"] for hit in like["hits"]} == {""}
+    assert like["hits"][0]["why_photos"] == [world.ids["blue"][0]]
+    assert len(ask("submissions", *photos, "--brief", "green thing", "-k", 1)["hits"]) == 1
+    inverted = ("--accepted", *world.ids["blue"][7:], "--rejected", *world.ids["green"][7:])
+    notes = ask("submissions", *photos, "--brief", "green thing", *inverted)["notes"]
+    assert "does not tell accepted from rejected" in notes[1]
     apart = ask("submissions", *photos, "--brief", "green thing", "--relevance", 0.3)
     assert found(apart) == [photos[0], str(photos[1]), photos[2]]
 
@@ -135,7 +143,7 @@ def test_submissions_are_ordered_and_decided_by_what_people_have_judged(world, a
 def test_photographers_are_ranked_by_their_photos_of_the_kind(world, ask):
     answer = ask("photographers", "--brief", "blue thing")
     assert [hit["name"] for hit in answer["hits"]] == ["bob", "ann"]  # nobody took the yellow ones
-    assert answer["hits"][0]["why"] == {"photos": 20}
+    assert why(answer["hits"][0]) == {"photos considered": 20}
     assert answer["hits"][0]["why_photos"] == world.ids["blue"][:3]
     answer = ask("photographers", "--like", world.files["red"][0])
     assert answer["hits"][0]["name"] == "ann"
@@ -144,8 +152,9 @@ def test_photographers_are_ranked_by_their_photos_of_the_kind(world, ask):
 def test_a_context_tells_the_sense(world, ask):
     answer = ask("sense", "--candidates", "red thing", "blue thing", "--context", "sky")
     assert [hit["name"] for hit in answer["hits"]] == ["blue thing", "red thing"]
-    answer = ask("sense", "yellow thing", "--most", 2, "--beside", world.files["green"][0])
-    assert "green thing" in answer["hits"][0]["why"]
+    assert why(answer["hits"][0]) == {"sky": pytest.approx(answer["hits"][0]["score"], abs=1e-5)}
+    answer = ask("sense", "yellow thing", "-k", 2, "--beside", world.files["green"][0])
+    assert "green thing" in why(answer["hits"][0])
     assert len(ask("sense", "yellow thing")["hits"]) <= 3
 
 
@@ -177,6 +186,9 @@ def test_a_bundle_is_found_by_its_folder_or_one_above_and_may_be_alone(world, as
         (["gallery", "nobody"], "give a photo_id"),
         (["photographers"], "want a text or photos as examples of an assignment"),
         (["sense", "--candidates", "sky"], "want a context"),
+        (["sense", "sky", "--candidates", "sky", "--context", "moss"], "want a word, or"),
+        (["sense"], "want a word, or --candidates"),
+        (["text", "sky", "--photos", __file__], "is no table: want Parquet files"),
         (["text", "sky", "--photos", "/nowhere"], "there is no table /nowhere"),
         (["text", "sky", "--html", "/nowhere/x.html"], "/nowhere/x.html: No such file"),
     ],

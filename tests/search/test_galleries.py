@@ -31,8 +31,19 @@ def test_a_trimmed_mean_leaves_out_the_member_that_is_farthest_away():
         gallery_queries(near),
         atol=1e-6,
     )
-    untouched = gallery_queries(members, method="trimmed_mean", trimmed=0.19)
+    # Of three members one is left out, whatever the share.
+    few = gallery_queries(members[-3:], method="trimmed_mean", trimmed=0.01)
+    pairs = [gallery_queries(members[-3:][list(pair)]) for pair in ((0, 1), (0, 2), (1, 2))]
+    assert any(np.allclose(few, pair, atol=1e-6) for pair in pairs)
+    untouched = gallery_queries(members, method="trimmed_mean", trimmed=0)
     np.testing.assert_array_equal(untouched, gallery_queries(members))
+    two = gallery_queries(members[:2], method="trimmed_mean")
+    np.testing.assert_array_equal(two, gallery_queries(members[:2]))
+
+
+def test_a_method_that_is_unknown_is_refused():
+    with pytest.raises(InputError, match="no method 'medain': want mean, trimmed_mean, medoid"):
+        gallery_queries(some(3), method="medain")
 
 
 def test_a_gallery_of_two_themes_has_a_centre_for_each():

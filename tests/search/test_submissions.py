@@ -52,6 +52,18 @@ def test_the_threshold_lies_between_the_kinds():
     assert (found.score, found.balanced_accuracy, found.area) == (pytest.approx(0.6), 1.0, 1.0)
 
 
+def test_a_threshold_that_accepts_all_leaves_room_below_the_least_score():
+    """The same photo may get another last bit in another call of the network."""
+    found = fit_threshold(np.array([0.2]), np.array([0.9]))
+    assert found.score == pytest.approx(0.2 - 1e-4)
+    assert found.area == 0.0
+
+
+def test_scores_that_are_not_finite_are_refused():
+    with pytest.raises(InputError, match="want finite scores"):
+        fit_threshold(np.array([np.nan, 0.2]), np.array([0.5]))
+
+
 def test_a_threshold_wants_both_kinds():
     with pytest.raises(InputError, match="got 0 and 1"):
         fit_threshold(np.zeros(0), np.zeros(1))

@@ -117,7 +117,7 @@ def model_to_keep(
 
 def features_file_of(model: tracking.RegisteredModel) -> bytes:
     """Return the part of a registered model up to its features, as a Keras file."""
-    return bytes_of_model(features_of(model_of_bytes(model_store.fetch_network(model))))
+    return bytes_of_model(features_of(model_of_bytes(model_store.fetch_keras(model))))
 
 
 def read_features(tables: Tables, model: tracking.RegisteredModel, backbone_id: str) -> DataFrame:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
-from devise_lib import tracking
 from devise_lib.config.types import JobConfig
 from devise_lib.console import print_line
 from devise_lib.errors import InputError
@@ -14,6 +13,7 @@ from devise_lib.paths import is_remote
 from devise_lib.run_record import log_path
 from devise_lib.spark.platform.session import is_managed, log_to
 from devise_lib.storage.stores import store_files
+from devise_lib.tracking_store import store_in
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def where_to_look(config: JobConfig) -> str:
     """
     log = "" if is_managed() else f", log {log_path(config)}"
     is_here = is_remote(config.work_dir) and not config.tracking_uri
-    return f"{log}, MLflow {tracking.store_in(config.work_dir)}" if is_here else log
+    return f"{log}, MLflow {store_in(config.work_dir)}" if is_here else log
 
 
 def _copy_logs(config: JobConfig) -> None:

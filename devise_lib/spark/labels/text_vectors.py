@@ -20,6 +20,7 @@ from devise_lib.spark.tables.user_tables import open_user_table
 KEY = "register_model.texts"
 TEXT_SET = "texts"  # the label set of texts
 MAX_LISTED = 3
+NO_WORD = r"[^\p{L}\p{N}]+"
 NORM = "sqrt(aggregate(vector, 0D, (total, x) -> total + x * x))"
 FAULTS = (  # conditions on rows that have passed those before
     ("text IS NULL OR text = ''", "a text is empty"),
@@ -80,6 +81,14 @@ def id_of_texts(texts: DataFrame) -> str:
     return f"{TEXTS}{id_of_words(texts.withColumnRenamed('text', 'word'))}"
 
 
+def _require_words(model_id: str, words_id: str) -> None:
+    if not words_id:
+        raise InputError(
+            f"{model_id} has no words: it was registered without {KEY}; similar photos, duplicates "
+            "and galleries need none"
+        )
+
+
 def labels_for(tables: Tables, model_id: str, words_id: str) -> DataFrame:
     """Return the labels that have a place in the space of a model, as LABELS has them.
 
@@ -93,11 +102,7 @@ def labels_for(tables: Tables, model_id: str, words_id: str) -> DataFrame:
     Raises:
         InputError: no words have one, or LABELS are of other word vectors.
     """
-    if not words_id:
-        raise InputError(
-            f"{model_id} has no words: it was registered without {KEY}, so nothing can be tagged; "
-            "similar photos, duplicates and galleries need none"
-        )
+    _require_words(model_id, words_id)
     if not is_of_texts(words_id):
         labels = tables.read("labels")
         require_same_words(labels, words_id, model_id)
@@ -110,3 +115,33 @@ def labels_for(tables: Tables, model_id: str, words_id: str) -> DataFrame:
         F.lit(False).alias("seen"),
         "vector",
     )
+
+
+def words_for(tables: Tables, model_id: str, words_id: str) -> DataFrame:
+    """Return word and vector of all that has a place in the space of a model.
+
+    These are WORD_VECTORS, or the texts of a model that came with some: in small letters, their
+    words joined by _.
+
+    Args:
+        tables: with WORD_VECTORS or TEXT_VECTORS.
+        model_id: of the model.
+        words_id: of the words that have a place in its space.
+
+    Raises:
+        InputError: no words have one, or WORD_VECTORS are other ones.
+    """
+    _require_words(model_id, words_id)
+    if not is_of_texts(words_id):
+        words = tables.read("word_vectors")
+        if (found := id_of_words(words)) != words_id:
+            raise InputError(
+                f"WORD_VECTORS ({found}) are other ones than those that the model was trained on "
+                f"({words_id}), so no text can be embedded: run embed_labels, train_devise and "
+                "embed_photos, or give photos in place of texts"
+            )
+        return words
+    joined = F.regexp_replace(F.lower("text"), NO_WORD, "_")
+    texts = tables.of_model("text_vectors", model_id)
+    named = texts.select(F.btrim(joined, F.lit("_")).alias("word"), "text", "vector")
+    return named.groupBy("word").agg(F.min_by("vector", "text").alias("vector"))

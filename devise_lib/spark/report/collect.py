@@ -29,6 +29,7 @@ from devise_lib.run_record import read_record
 from devise_lib.spark.report.galleries import collect_galleries
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.metrics_table import read_measurements
+from devise_lib.tracking_store import store_in
 
 PACKAGES = (
     "pyspark",
@@ -204,5 +205,5 @@ def _mlflow_command(config: Report) -> str:
     """Return the command for MLflow on the work folder's store; another store may be secret."""
     if config.tracking_uri:
         return ""
-    store = tracking.store_in(config.work_dir)
+    store = store_in(config.work_dir)
     return shlex.join(["mlflow", "ui", "--backend-store-uri", store])

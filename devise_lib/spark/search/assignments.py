@@ -12,7 +12,7 @@ from devise_lib.config.suggestions import RankPhotographers
 from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.search.text import candidate_terms, embed_text
-from devise_lib.spark.labels.word_space import id_of_words
+from devise_lib.spark.labels.text_vectors import words_for
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.query_tables import open_examples
 from devise_lib.text.tokens import words
@@ -37,19 +37,24 @@ class Assignment:
 
 
 def read_assignments(
-    tables: Tables, config: RankPhotographers, embeddings: DataFrame, words_id: str
+    tables: Tables,
+    config: RankPhotographers,
+    embeddings: DataFrame,
+    model_id: str,
+    words_id: str,
 ) -> tuple[list[Assignment], dict[str, int]]:
     """Return the assignments of a table, on the driver, and the numbers of what is left out.
 
     Args:
-        tables: with WORD_VECTORS, if there are texts.
+        tables: with WORD_VECTORS or TEXT_VECTORS, if there are texts.
         config: of the job.
         embeddings: photo_id, embedding; of one model.
-        words_id: of the word vectors that the model was trained on.
+        model_id: of the model.
+        words_id: of the words that have a place in its space; "" if none have.
 
     Raises:
         InputError: the table cannot be used, it has more than MAX_ASSIGNMENTS, or its texts cannot
-            be embedded by the model's word vectors.
+            be embedded by words of the model.
     """
     rows = open_examples(
         tables,
@@ -66,7 +71,7 @@ def read_assignments(
     asked = rows.where("photo_id IS NOT NULL").select("assignment_id", "photo_id").distinct()
     examples, unknown_photos = _examples(asked, embeddings, config)
     texts = {name: brief for name, each in given.items() for brief in each}
-    vectors, unknown_words = _embed_texts(tables, texts, words_id)
+    vectors, unknown_words = _embed_texts(tables, texts, model_id, words_id)
     none = np.empty((0, 0), np.float32)
     every = [
         Assignment(name, vectors.get(name), examples.get(name, none)) for name in sorted(given)
@@ -118,18 +123,12 @@ def _examples(
 
 
 def _embed_texts(
-    tables: Tables, texts: Mapping[str, str], words_id: str
+    tables: Tables, texts: Mapping[str, str], model_id: str, words_id: str
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
     """Return the vectors of the texts of which a word is known, and the number of unknown words."""
     if not texts:
         return {}, 0
-    table = tables.read("word_vectors")
-    if (found := id_of_words(table)) != words_id:
-        raise InputError(
-            f"WORD_VECTORS ({found}) are other ones than those that the model was trained on "
-            f"({words_id}), so no brief can be embedded: run embed_labels, train_devise and "
-            "embed_photos, or give examples in place of briefs"
-        )
+    table = words_for(tables, model_id, words_id)
     split = {name: words(text, numbers=True) for name, text in texts.items()}
     terms = {term for tokens in split.values() for term in candidate_terms(tokens)}
     wanted = tables.spark.createDataFrame([(term,) for term in sorted(terms)], "word string")

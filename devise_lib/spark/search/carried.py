@@ -84,8 +84,8 @@ def _write_words(
 ) -> Product | None:
     """Put the names and vectors of all labels, and of the commonest words, into the bundle.
 
-    A name that is both is a label. Tables of other word vectors than the model's are left out. The
-    texts of a model that came with some are its labels.
+    A name that is both is a label, however it is spelt. Tables of other word vectors than the
+    model's are left out. The texts of a model that came with some are its labels.
 
     Returns:
         The files; None if there is nothing to carry.
@@ -111,8 +111,10 @@ def _write_words(
     if not found:
         return None
     named = found[0] if len(found) == 1 else found[0].unionByName(found[1])
-    once = named.groupBy("name").agg(F.min_by(F.struct("vector", "rank"), "rank").alias("first"))
-    rows = once.select("name", "first.vector", "first.rank").repartition(1)
+    # "brown bear" and "brown_bear" are one name.
+    spelling = F.regexp_replace(F.lower("name"), r"\s+", "_").alias("spelling")
+    first = F.min_by(F.struct("name", "vector", "rank"), F.struct("rank", "name")).alias("first")
+    rows = named.groupBy(spelling).agg(first).select("first.*").repartition(1)
     in_order = rows.sortWithinPartitions("rank", "name")
     runner.over(WORDS, in_order, partial(_write, plan))
     return plan.done(WORDS)  # None: no row has a vector, so there was no task

@@ -55,7 +55,7 @@ def write_ranking(
     if (first := embeddings.first()) is None:
         raise InputError(f"EMBEDDINGS has no photo of model {model_id}: run embed_photos with it")
     dimension = len(first["embedding"])
-    assignments, left_out = read_assignments(tables, config, embeddings, words_id)
+    assignments, left_out = read_assignments(tables, config, embeddings, model_id, words_id)
     owned = _with_owners(tables, embeddings)
     owners = owned.agg(F.count_distinct("owner")).first()[0]
     if not owners:

@@ -7,18 +7,18 @@ import pytest
 
 from devise_lib.config.search import BuildIndex
 from devise_lib.index.bundle import verify
-from devise_lib.spark.labels.word_space import id_of_words
+from devise_lib.spark.labels.word_space import TEXTS, id_of_words
 from devise_lib.spark.search.build_index import build_bundle
 from devise_lib.spark.search.carried import Carried
 from devise_lib.spark.tables.delta_tables import Tables
-from devise_lib.spark.tables.schemas import LABELS, WORD_VECTORS
+from devise_lib.spark.tables.schemas import LABELS, TEXT_VECTORS, WORD_VECTORS
 from tests.embedded import MODEL, as_rows, clustered, write_embeddings
 from tests.rows import row_of
 
 pytestmark = pytest.mark.spark
 
 VECTORS = clustered(40)
-WORDS = {"the": 1, "wolf": 2, "snow_leopard": 3, "rare": 4}
+WORDS = {"the": 1, "sea_lion": 2, "snow_leopard": 3, "rare": 4}
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,22 @@ def test_words_that_are_not_wanted_or_are_other_ones_stay_out(work, words_id, co
     assert ("LABELS are of other word vectors" in capsys.readouterr().out) == (words_id == "816-00")
 
 
-def test_a_network_is_carried_as_it_is(work):
-    bundle = build(work, Carried(fetch_network=lambda: b"a network"))
+@pytest.mark.parametrize(("head", "name"), [(b"PK\x03\x04", "model.keras"), (b"", "model.pb")])
+def test_a_network_is_carried_as_it_is(work, head, name):
+    """A Keras file is a zip. Anything else is a frozen graph."""
+    bundle = build(work, Carried(fetch_network=lambda: head + b"a network"))
     verify(bundle)
-    assert (bundle.open().folder / "model.keras").read_bytes() == b"a network"
-    assert "model.keras" not in build(work, Carried()).manifest.files
+    assert (bundle.open().folder / name).read_bytes() == head + b"a network"
+    assert not {"model.keras", "model.pb"} & set(build(work, Carried()).manifest.files)
+
+
+def test_the_texts_of_a_registered_model_are_its_labels(work, spark):
+    texts = [
+        ("Wolf", VECTORS[4].tolist(), MODEL, "run"),
+        ("x", VECTORS[5].tolist(), "other", "run"),
+    ]
+    work.tables.overwrite("text_vectors", spark.createDataFrame(texts, TEXT_VECTORS))
+    bundle = build(work, Carried(3, f"{TEXTS}1-0"))
+    verify(bundle)
+    assert (bundle.open().folder / "words.txt").read_text() == "Wolf\n"
+    assert (bundle.manifest.words, bundle.manifest.labels) == (1, 1)
