@@ -8,11 +8,8 @@ from numpy.typing import ArrayLike
 
 from devise_lib.report.content import (
     Content,
-    HashSpread,
-    HashTable,
     Header,
     Hit,
-    IndexFigures,
     JobTime,
     MapPoints,
     Measurement,
@@ -24,6 +21,11 @@ from devise_lib.report.content import (
     TextQuery,
 )
 from devise_lib.report.pictures import encode_jpeg
+from devise_lib.report.search_content import (
+    HashSpread,
+    HashTable,
+    IndexFigures,
+)
 
 THEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 JPEG = encode_jpeg(np.zeros((8, 8, 3), np.uint8))

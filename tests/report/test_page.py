@@ -7,7 +7,6 @@ import pytest
 
 from devise_lib.config.reporting import Report
 from devise_lib.report.content import (
-    HashTable,
     Hit,
     MapPoints,
     Measurement,
@@ -24,6 +23,9 @@ from devise_lib.report.page import SECTIONS, count, duration, percent, render
 from devise_lib.report.papers import paper_tables
 from devise_lib.report.pca_plane import fit_plane
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
+from devise_lib.report.search_content import (
+    HashTable,
+)
 from devise_lib.report.training_snapshots import draw_snapshots
 from devise_lib.spark.report.galleries import (
     DEFAULT_QUERIES,
