@@ -80,6 +80,7 @@ setup(
             "moto[s3]",
             "flask",
             "flask-cors",
+            "playwright",  # drives the Chromium of the machine, which opens the report in the tests
             "tensorboard",  # shows the curves; TensorFlow 2.21 no longer brings it
             # What building Horovod without isolation takes.
             "cmake<4",

@@ -37,7 +37,7 @@ SECTIONS = (  # id and title, in the order of the page; each has a template in s
     ("tags", "Tags"),
     ("text", "Search by words"),
     ("neighbours", "Near photos"),
-    ("duplicates", "Same picture"),
+    ("duplicates", "Duplicates"),
     ("map", "Map"),
     ("figures", "Accuracy"),
     ("training", "Training"),

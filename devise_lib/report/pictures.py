@@ -60,5 +60,5 @@ def _resize(jpeg: bytes, side: int) -> Image.Image:
 
 def _encode_webp(image: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality, method=4)
+    image.save(buffer, "WEBP", quality=quality)
     return buffer.getvalue()

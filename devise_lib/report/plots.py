@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from devise_lib.report.content import MapPoints
@@ -64,6 +65,10 @@ def draw_recall(
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
         axes.set_xscale("log")
+        for place in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            place(lambda speed, _: f"{speed:,.0f}")  # matplotlib's own powers of ten are formulas
+        if max(speeds) > 4 * min(speeds):
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(min([*recalls, 0.9]) - 0.05, 1.01)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel("queries per second")

@@ -49,7 +49,7 @@ def bucket_bars(tables: Sequence[HashTable], photos: int) -> list[Bar]:
             f"hash table {table.number}",
             "",
             f"{count(table.candidates)} photos",
-            f"{unevenness(table, photos):.1f} times as many as in equal buckets",
+            f"{unevenness(table, photos):.1f} times equal buckets",
             _share(table.candidates, longest),
         )
         for table in tables
@@ -97,7 +97,7 @@ def job_bars(jobs: Sequence[JobTime], cores: int, core_hour_price: float) -> lis
             job.name,
             "",
             duration(job.seconds),
-            price(job_cost(job.seconds, cores, core_hour_price)) if core_hour_price else "",
+            f"costs {price(job_cost(job.seconds, cores, core_hour_price))}" if core_hour_price else "",
             _share(job.seconds, longest),
         )
         for job in jobs

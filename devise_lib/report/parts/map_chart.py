@@ -43,7 +43,12 @@ class PhotoPoint:
 
 @dataclass(frozen=True, slots=True)
 class LabelPoint:
-    """A label on the map. `text_x` and `text_y` are where its name starts, on the baseline."""
+    """A label on the map.
+
+    Attributes:
+        text_x, text_y: where its name starts, or ends, or has its middle, on the baseline.
+        anchor: which of the three, as SVG names it: start, end or middle.
+    """
 
     name: str
     seen: bool
@@ -52,6 +57,7 @@ class LabelPoint:
     y: float
     text_x: float
     text_y: float
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +140,28 @@ def _label_points(
     if not rows:
         return []
     names = [plain(points.names[row]) for row in rows]
-    sizes = np.array([(0.56 * len(name), 1.25) for name in names]) * float(NAME_SIZE)
+    sizes = np.array([(0.6 * len(name), 1.25) for name in names]) * float(NAME_SIZE)
     boxes = place_names(places[rows], sizes, (0, 0, WIDTH, HEIGHT), gap=GAP)
     found = []
     for row, name, box in zip(rows, names, boxes, strict=True):
         if box is not None:
             x, y = (round(float(number), 1) for number in places[row])
             colour = _colour(points.names[row], coloured)
-            text = round(box[0], 1), round(box[1] + 0.95 * NAME_SIZE, 1)
-            found.append(LabelPoint(name, points.seen[row], colour, x, y, *text))
+            anchor, text_x = _anchor(box, x)
+            baseline = round(box[1] + 0.95 * NAME_SIZE, 1)
+            seen = points.seen[row]
+            found.append(LabelPoint(name, seen, colour, x, y, round(text_x, 1), baseline, anchor))
     return found
+
+
+def _anchor(box: Box, x: float) -> tuple[str, float]:
+    """The alignment and x of a name, so that it stays beside its point.
+
+    The width of a box is a guess, because the reader's font is unknown.
+    """
+    if box[0] >= x:
+        return "start", box[0]
+    return ("end", box[2]) if box[2] <= x else ("middle", (box[0] + box[2]) / 2)
 
 
 def _choose_labels(points: MapPoints, inside: NDArray[np.bool_], first: Sequence[str]) -> list[int]:
