@@ -50,7 +50,7 @@ class Report(ModelJobConfig):
 
     name = "report"
     needs = ("find_neighbours", "predict_labels", "evaluate")
-    queries: Several[str] = ()
+    queries: Annotated[Several[str], Field(max_length=12)] = ()
     """The texts for which the page shows the best photos. An empty list takes names of labels.
     Unseen labels come first."""
     photos: Annotated[int, Field(ge=1, le=48)] = 12

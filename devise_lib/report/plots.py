@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from devise_lib.report.content import MapPoints
@@ -65,6 +65,7 @@ def draw_recall(
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         for place in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
             place(lambda speed, _: f"{speed:,.0f}")  # matplotlib's own powers of ten are formulas
         if max(speeds) > 4 * min(speeds):

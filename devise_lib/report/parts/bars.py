@@ -97,7 +97,9 @@ def job_bars(jobs: Sequence[JobTime], cores: int, core_hour_price: float) -> lis
             job.name,
             "",
             duration(job.seconds),
-            f"costs {price(job_cost(job.seconds, cores, core_hour_price))}" if core_hour_price else "",
+            f"costs {price(job_cost(job.seconds, cores, core_hour_price))}"
+            if core_hour_price
+            else "",
             _share(job.seconds, longest),
         )
         for job in jobs

@@ -38,6 +38,7 @@ ALLOWANCES = (  # from the richest page to the poorest
     Allowance(96, 32, 25, 250),
     Allowance(64, 24, 15, 100),
     Allowance(64, 24, 15, 100, all_tables=False),
+    Allowance(40, 16, 5, 100, all_tables=False),
 )
 
 

@@ -85,7 +85,7 @@
 
   // Known words that are spelt like an unknown one, the most alike first.
   function speltLike(word) {
-    const most = Math.max(1, Math.floor(word.length / 3));
+    const most = Math.ceil(word.length / 3);
     return data.words
       .filter((other) => Math.abs(other.length - word.length) <= most)
       .map((other) => [edits(word, other), other])
