@@ -166,8 +166,9 @@
     const found = terms.length && vector.some((number) => number !== 0) ? nearest(vector) : [];
     const says = [];
     if (found.length) {
-      const names = [...terms, ...not.map((term) => `not ${term}`)].map((term) => `\u201c${term.replaceAll("_", " ")}\u201d`);
-      says.push(`The ${found.length} photos nearest to ${names.join(" and ")}.`);
+      const quoted = (term) => `\u201c${term.replaceAll("_", " ")}\u201d`;
+      const names = [...terms.map(quoted), ...not.map((term) => `not ${quoted(term)}`)];
+      says.push(`The ${found.length} photos nearest to ${names.join(", ")}.`);
     } else if (terms.length) {
       says.push("The words cancel out: give fewer words.");
     } else if (not.length) {
@@ -246,11 +247,10 @@
       card.replaceChildren(pictureElement(row), make("span", {}, data.photos[row].label || data.photos[row].file));
       card.hidden = false;
       const at = point.getBoundingClientRect(), frame = map.getBoundingClientRect();
-      const x = at.left + at.width / 2 - frame.left, y = at.top - frame.top;
+      const x = at.left + at.width / 2 - frame.left, above = at.top - frame.top - card.offsetHeight - 8;
       const left = Math.max(0, Math.min(x - card.offsetWidth / 2, frame.width - card.offsetWidth));
-      const top = y - card.offsetHeight - 8;
       card.style.left = `${left}px`;
-      card.style.top = `${top < -frame.top && top < 0 ? y + at.height + 8 : top}px`;
+      card.style.top = `${above < 0 ? at.bottom - frame.top + 8 : above}px`;
     }
     function hide() {
       card.hidden = true;
