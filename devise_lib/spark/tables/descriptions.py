@@ -148,6 +148,7 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "The photos that are the same picture as another one, one row per photo and model. A group "
         "has one representative.",
         ("find_duplicates",),
+        ("report",),
     ),
     "predictions": TableDescription(
         "The tags of every photo, one row per photo, rank and model.",
