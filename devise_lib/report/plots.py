@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from devise_lib.report.content import MapPoints
@@ -65,12 +65,11 @@ def draw_recall(
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        for place in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-            place(lambda speed, _: f"{speed:,.0f}")  # matplotlib's own powers of ten are formulas
-        if max(speeds) > 4 * min(speeds):
-            axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(min([*recalls, 0.9]) - 0.05, 1.01)
+        is_narrow = max(speeds) < 5 * min(speeds)  # it may have a single power of ten
+        axes.xaxis.set_major_locator(MaxNLocator(5) if is_narrow else LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda speed, _: f"{speed:,.0f}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(min([*(recall for _, recall in best), chosen[1], 0.9]) - 0.05, 1.01)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel("queries per second")
         axes.set_ylabel(f"recall@{k}")
