@@ -27,7 +27,7 @@ setup(
     packages=find_namespace_packages(
         include=["devise_lib", "devise_lib.*"], exclude=["*.__pycache__"]
     ),
-    package_data={"": ["py.typed", "*.j2", "*.css", "*.sql", "*.toml"]},
+    package_data={"": ["py.typed", "*.j2", "*.css", "*.js", "*.sql", "*.toml"]},
     install_requires=[
         # Spark 4.1 wants pyarrow >= 15, and the newest delta-spark pairs with it.
         "pyspark==4.0.5",
