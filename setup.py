@@ -27,7 +27,7 @@ setup(
     packages=find_namespace_packages(
         include=["devise_lib", "devise_lib.*"], exclude=["*.__pycache__"]
     ),
-    package_data={"": ["py.typed", "*.j2", "*.css", "*.sql", "*.toml"]},
+    package_data={"": ["py.typed", "*.j2", "*.css", "*.js", "*.sql", "*.toml"]},
     install_requires=[
         # Spark 4.1 wants pyarrow >= 15, and the newest delta-spark pairs with it.
         "pyspark==4.0.5",
@@ -80,6 +80,7 @@ setup(
             "moto[s3]",
             "flask",
             "flask-cors",
+            "playwright",  # drives the Chromium of the machine, which opens the report in the tests
             "tensorboard",  # shows the curves; TensorFlow 2.21 no longer brings it
             # What building Horovod without isolation takes.
             "cmake<4",

@@ -50,13 +50,16 @@ class Report(ModelJobConfig):
 
     name = "report"
     needs = ("find_neighbours", "predict_labels", "evaluate")
-    queries: Several[str] = ()
+    queries: Annotated[Several[str], Field(max_length=12)] = ()
     """The texts for which the page shows the best photos. An empty list takes names of labels.
     Unseen labels come first."""
-    photos: PositiveInt = 12
-    """The number of photos in each gallery."""
-    map_photos: PositiveInt = 400
-    """The number of photos on the map."""
+    photos: Annotated[int, Field(ge=1, le=48)] = 12
+    """The number of photos in each gallery. The page stays below 2 MB, so pictures get smaller."""
+    map_photos: Annotated[int, Field(ge=1, le=400)] = 400
+    """The number of photos on the map. A reader of the page can also search among them."""
+    core_hour_price: Annotated[float, Field(ge=0.0)] = 0.05
+    """The price of a core for an hour, in any currency. The page estimates the cost of each job by
+    it. 0 tells no cost."""
 
 
 class ExportModel(ModelJobConfig):

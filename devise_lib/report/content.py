@@ -7,6 +7,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from devise_lib.report.search_content import HashSpread, IndexFigures
+
 
 @dataclass(frozen=True, slots=True)
 class Photo:
@@ -17,7 +19,7 @@ class Photo:
         path: where the file was.
         label: id of its label; "" if its path has none.
         truth: name of that label, or "".
-        jpeg: a small square JPEG; None if none could be made.
+        jpeg: a square JPEG of THUMBNAIL_SIDE pixels; None if none could be made.
     """
 
     photo_id: str
@@ -85,6 +87,28 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Photos that are the same picture, the one to keep first.
+
+    Attributes:
+        hits: some of them, with the cosine of each to the one to keep.
+        photos: how many there are.
+    """
+
+    hits: Sequence[Hit]
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What find_duplicates found: the number of groups and of their photos, and some groups."""
+
+    groups: int
+    photos: int
+    shown: Sequence[DuplicateGroup]
+
+
+@dataclass(frozen=True, slots=True)
 class MapPoints:
     """Labels and photos in the space of words.
 
@@ -92,8 +116,9 @@ class MapPoints:
         names: of the m labels.
         seen: whether photos of each label were trained on.
         vectors: (m, d_word), unit L2 norm.
-        photo_labels: the name of the label of each of the n photos.
+        photo_labels: the name of the label of each of the n photos; "" without a label.
         embeddings: (n, d_word), unit L2 norm.
+        photo_ids: of the n photos, where the map shows their pictures.
     """
 
     names: Sequence[str]
@@ -101,6 +126,28 @@ class MapPoints:
     vectors: NDArray[np.float32]
     photo_labels: Sequence[str]
     embeddings: NDArray[np.float32]
+    photo_ids: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMaterial:
+    """Words and photos among which a reader of the page searches.
+
+    Attributes:
+        words: names of words, the most useful first; the words of a phrase are joined by _.
+        word_vectors: (w, d_word), unit L2 norm.
+        photos: those that the page shows elsewhere, then those of the map.
+        embeddings: (n, d_word), unit L2 norm.
+        longest_phrase: how many words may be one name.
+        unwanted_weight: of the mean of unwanted words, beside 1 for that of the wanted ones.
+    """
+
+    words: Sequence[str]
+    word_vectors: NDArray[np.float32]
+    photos: Sequence[Photo]
+    embeddings: NDArray[np.float32]
+    longest_phrase: int
+    unwanted_weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,80 +160,6 @@ class Measurement:
     metric: str
     k: int | None
     value: float
-
-
-@dataclass(frozen=True, slots=True)
-class IndexFigures:
-    """An index bundle, from its manifest.
-
-    Attributes:
-        name: of the bundle.
-        key: faiss's name for its kind, e.g. "IVF256,Flat".
-        vectors: how many vectors it holds.
-        parameters: of the search, as faiss takes them.
-        k: how many nearest photos a query asks for.
-        recall: the share of the exact k nearest photos that the index finds.
-        low, high: the 95 % confidence interval of the recall.
-        queries_per_s: on all threads of the machine that built it.
-        curve: (queries per second, recall) of each measured setting.
-        target: the recall that was asked for; 0 for none.
-    """
-
-    name: str
-    key: str
-    vectors: int
-    parameters: str
-    k: int
-    recall: float
-    low: float
-    high: float
-    queries_per_s: float
-    curve: Sequence[tuple[float, float]]
-    target: float
-
-
-@dataclass(frozen=True, slots=True)
-class HashTable:
-    """How one hash table spreads the photos over its buckets.
-
-    Attributes:
-        number: of the table, counted from 0 as in BUCKET_STATISTICS.
-        largest_share: the share of the photos that the largest bucket holds.
-        candidates: photos in the bucket of a random photo, itself included.
-        entropy: of the bucket of a random photo, in bits.
-        possible_entropy: of photos that are spread over all buckets; 0 for a single photo.
-        balance: the share of ones in each bit of the codes.
-    """
-
-    number: int
-    largest_share: float
-    candidates: float
-    entropy: float
-    possible_entropy: float
-    balance: Sequence[float]
-
-
-@dataclass(frozen=True, slots=True)
-class HashSpread:
-    """How evenly a hash spreads the photos.
-
-    Attributes:
-        hash_id: of the hash.
-        kind: how its hyperplanes were made; "" if it is unknown.
-        photos: the number of photos that were hashed.
-        bucket_bits: the first bits of a code that make the bucket.
-        least_balance: the share of ones or zeros in a bit, below which it tells almost nothing.
-        tables: the hash tables, at least one, all with codes of the same length.
-        advice: what is wrong and which remedy to try, a line each.
-    """
-
-    hash_id: str
-    kind: str
-    photos: int
-    bucket_bits: int
-    least_balance: float
-    tables: Sequence[HashTable]
-    advice: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +222,14 @@ class Content:
     gallery_is_unseen: bool  # False: no photo of an unseen label, so others are shown
     queries: Sequence[TextQuery]
     neighbours: Sequence[Neighbours]
+    duplicates: Duplicates | None  # None: the job has not run
     map_points: MapPoints | None
+    search: SearchMaterial | None
     index: IndexFigures | None
     hash_spread: HashSpread | None
     quarantine: Sequence[Refused]
     jobs: Sequence[JobTime]
+    cores: int  # of the report's own session
+    core_hour_price: float  # in any currency; 0 tells no cost
     mlflow_command: str  # "" where the store is not a file of the work folder
     training_plots: Mapping[str, bytes]  # of the training run: SVG by file name

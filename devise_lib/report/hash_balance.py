@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from devise_lib.report.content import HashSpread, HashTable
 from devise_lib.report.drawing import ACCENT, INK, SOFT, WARM, bare, style, to_svg
+from devise_lib.report.search_content import (
+    HashSpread,
+    HashTable,
+)
 
 MAX_TABLES = 16  # that the page shows
 MAX_POINTS = 600  # of the plot, each of which takes 55 bytes

@@ -1,18 +1,17 @@
-"""The map of labels and photos and the recall plot of the index, as SVG."""
+"""The recall plot of the index, and what maps of labels and photos share, as SVG."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from devise_lib.report.content import MapPoints
 from devise_lib.report.drawing import (
     ACCENT,
     COLOURS,
-    INK,
     MARKERS,
     SOFT,
     WARM,
@@ -21,33 +20,6 @@ from devise_lib.report.drawing import (
     style,
     to_svg,
 )
-from devise_lib.report.pca_plane import Box, Plane, place_names
-
-MAX_NAMES = 60
-NAME_SIZE = 9.0  # points
-
-
-def draw_map(points: MapPoints, plane: Plane) -> bytes:
-    """Draw labels as named circles, hollow if unseen, and photos in the colour of their label.
-
-    A name without room is left out. The labels of the photos get their names first.
-    """
-    with style():
-        figure = Figure(figsize=(10.4, 7.2))
-        axes = figure.add_axes((0.015, 0.10, 0.97, 0.885))
-        axes.set_axis_off()
-        shown = list(dict.fromkeys(points.photo_labels))[: len(COLOURS)]
-        labels, photos = plane.project(points.vectors), plane.project(points.embeddings)
-        draw_photos(axes, photos, points.photo_labels, shown)
-        chosen = _choose_names(points, shown)
-        draw_labels(axes, labels, points, chosen, shown)
-        axes.margins(x=0.08, y=0.04)
-        figure.draw_without_rendering()  # fixes the limits, which placing the names needs
-        _draw_names(axes, labels, points, chosen, shown)
-        if shown:
-            below = (0.5, 0.0)
-            axes.legend(loc="upper center", bbox_to_anchor=below, ncols=4, frameon=False)
-        return to_svg(figure)
 
 
 def draw_recall(
@@ -93,7 +65,11 @@ def draw_recall(
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
         axes.set_xscale("log")
-        axes.set_ylim(min([*recalls, 0.9]) - 0.05, 1.01)
+        is_narrow = max(speeds) < 5 * min(speeds)  # it may have a single power of ten
+        axes.xaxis.set_major_locator(MaxNLocator(5) if is_narrow else LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda speed, _: f"{speed:,.0f}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(min([*(recall for _, recall in best), chosen[1], 0.9]) - 0.05, 1.01)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel("queries per second")
         axes.set_ylabel(f"recall@{k}")
@@ -134,19 +110,6 @@ def draw_photos(
         )
 
 
-def _choose_names(points: MapPoints, shown: Sequence[str]) -> list[int]:
-    """Choose at most MAX_NAMES labels, by their rows.
-
-    Labels of photos come first, then unseen labels, then labels at even steps.
-    """
-    rows = range(len(points.names))
-    first = [row for row in rows if points.names[row] in set(shown)]
-    unseen = [row for row in rows if not points.seen[row]]
-    spread = np.linspace(0, len(points.names) - 1, min(MAX_NAMES, len(points.names)))
-    even = np.round(spread).astype(int).tolist()
-    return list(dict.fromkeys([*first, *unseen[: MAX_NAMES // 2], *even]))[:MAX_NAMES]
-
-
 def draw_labels(
     axes: Axes,
     at: NDArray[np.float64],
@@ -161,44 +124,3 @@ def draw_labels(
         face = colour if seen else "white"
         size = 7 if name in shown else 4.5
         axes.plot(*at[row], marker="o", ms=size, mfc=face, mec=colour, mew=1.4, ls="")
-
-
-def _draw_names(
-    axes: Axes,
-    at: NDArray[np.float64],
-    points: MapPoints,
-    chosen: Sequence[int],
-    shown: Sequence[str],
-) -> None:
-    scale = (axes.figure.dpi or 72.0) / 72.0  # pixels per point
-    pixels = axes.transData.transform(at[chosen])
-    names = [plain(points.names[row]) for row in chosen]
-    sizes = np.array([(0.6 * len(name), 1.25) for name in names]) * NAME_SIZE * scale
-    left, low, right, top = axes.get_window_extent().extents
-    boxes = place_names(pixels, sizes, (left, low, right, top), gap=7 * scale)
-    for row, name, box in zip(chosen, names, boxes, strict=True):
-        if box is None:
-            continue
-        of_photos = points.names[row] in shown
-        side, anchor = _anchor(box, pixels[chosen.index(row)][0])
-        x, y = axes.transData.inverted().transform((anchor, (box[1] + box[3]) / 2))
-        axes.text(
-            x,
-            y,
-            name,
-            ha=side,
-            va="center",
-            size=NAME_SIZE,
-            color=COLOURS[shown.index(points.names[row])] if of_photos else INK,
-            weight="bold" if of_photos else "normal",
-        )
-
-
-def _anchor(box: Box, x: float) -> tuple[Literal["left", "center", "right"], float]:
-    """The alignment and x of a text, so that it stays beside its point.
-
-    The width of a box is a guess, because the reader's font is unknown.
-    """
-    if box[0] >= x:
-        return "left", box[0]
-    return ("right", box[2]) if box[2] <= x else ("center", (box[0] + box[2]) / 2)

@@ -11,6 +11,7 @@ from devise_lib.report.plots import draw_labels, draw_photos
 
 COLUMNS = 3
 SIDE = 3.4  # inches of a panel
+MANY_LABELS = 2_000
 GREY = "#a3b0b8"  # of the labels whose photos are not shown
 
 
@@ -36,7 +37,8 @@ def draw_snapshots(steps: Mapping[int, MapPoints], plane: Plane) -> bytes:
             draw_photos(axes, photos, points.photo_labels, shown, size=12.0)
             labels = plane.project(points.vectors)
             # Drawn as pixels, because 20,000 labels as shapes would take 2 MB per panel.
-            axes.plot(*labels.T, color=GREY, marker=".", ms=4, ls="", zorder=0, rasterized=True)
+            size = 4 if len(labels) < MANY_LABELS else 1  # so that many labels hide no photo
+            axes.plot(*labels.T, color=GREY, marker=".", ms=size, ls="", zorder=0, rasterized=True)
             of_photos = [row for row, name in enumerate(points.names) if name in shown]
             draw_labels(axes, labels, points, of_photos, shown)
             axes.set_title("start" if epoch == 0 else f"epoch {epoch}", size=10, color=SOFT)

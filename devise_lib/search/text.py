@@ -11,6 +11,7 @@ from devise_lib.numerics.vectors import FloatArray
 from devise_lib.search.weighted_query import WeightedQuery
 
 LONGEST_PHRASE = 5  # words that may be joined to one term
+UNWANTED_WEIGHT = 0.5  # of the mean of unwanted terms, beside 1 for that of the text's
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def embed_text(
     words: Sequence[str],
     vectors: Mapping[str, FloatArray],
     without: Sequence[str] = (),
-    negative_weight: float = 0.5,
+    negative_weight: float = UNWANTED_WEIGHT,
 ) -> TextVector:
     """Returns the mean of the unit vectors of a text's terms, scaled to unit length.
 

@@ -1,5 +1,7 @@
 """report on a small work folder: everything there, then as little as can be."""
 
+import base64
+import json
 import shutil
 from pathlib import Path
 
@@ -132,14 +134,15 @@ def test_what_is_not_there_yet_is_said_in_words(bare):
         "tags": "run predict_labels",
         "text": "no word of the text has a vector: rose",
         "neighbours": "run find_neighbours",
+        "duplicates": "find_duplicates has not run",
         "index": "run build_index",
         "hash": "run build_signatures",
         "quarantine": "No photo is in quarantine",
         "jobs": "No job has left a record",
     }.items():
         assert text in page.sections[section]
-    assert "10 photos of some labels" in page.sections["map"]
-    assert "4labels, 2 of them unseen" in " ".join(page.sections[""].split())
+    assert "one of 10 photos" in page.sections["map"]
+    assert "4 labels, 2 of them unseen" in " ".join(page.sections[""].split())
 
 
 def test_texts_to_search_for_are_by_default_labels_that_no_photo_was_trained_on(bare):
@@ -172,6 +175,13 @@ def test_the_page_shows_what_the_tables_have(spark, work):
     }
     statistics = [{**spread, "table": 1}, spread, {**spread, "model_id": "x", "hash_id": "h2"}]
     hashes = [{"hash_id": "h1", "model_id": MODEL, "kind": "centred"}]
+    same = {"model_id": MODEL, "hash_id": "h1", "group_id": "sky1", "photos": 9}
+    duplicates = [
+        {**same, "photo_id": "sky0", "is_representative": False, "score": 0.9961},
+        {**same, "photo_id": "sky1", "is_representative": True, "score": 1.0},
+        {**same, "photo_id": "gone", "is_representative": False, "score": 0.9},
+        {**same, "photo_id": "sky2", "is_representative": True, "model_id": "another"},
+    ]
     quarantine = [bad, bad, {**bad, "stage": "embed_photos", "model_id": "another"}]
     for name, rows in {
         "predictions": predictions,
@@ -181,6 +191,7 @@ def test_the_page_shows_what_the_tables_have(spark, work):
         "quarantine": quarantine,
         "bucket_statistics": statistics,
         "hashes": hashes,
+        "duplicate_groups": duplicates,
     }.items():
         write_rows(work.work_dir, name, rows)
     write_index(work.work_dir)
@@ -208,12 +219,32 @@ def test_the_page_shows_what_the_tables_have(spark, work):
     assert "0.500" in page.sections["words"]
     assert "2 in all" in page.sections["quarantine"]  # the third is of another model
     assert "mlflow ui --backend-store-uri sqlite:///" in page.sections["next"]
-    assert "<script" not in source
+    duplicates_shown = page.sections["duplicates"]
+    assert "It found 1 group, 3 photos in all" in duplicates_shown
+    assert duplicates_shown.index("keep") < duplicates_shown.index("0.9961")
+    assert "and 7 more" in duplicates_shown
+    assert_search(source)
     assert EVIL in page.sections["quarantine"]
     assert EVIL in page.sections["neighbours"] + page.sections["text"] + page.sections["tags"]
     assert all(address.startswith(("data:", "#")) for address in page.addresses())
     artifacts = mlflow.artifacts.list_artifacts(run_id=record.run_id)
     assert "index.html" in [artifact.path for artifact in artifacts]
+
+
+def assert_search(source: str) -> None:
+    """The page carries every word and every photo with a picture, and their vectors."""
+    data = json.loads(source.partition('id="search-data">')[2].partition("</script>")[0])
+    assert set(data["words"]) == set(VECTORS)
+    assert data["words"][:2] == ["rose", "grass"]  # of the queries
+    photos = {photo["id"]: photo for photo in data["photos"]}
+    assert len(photos) > 10
+    assert "rose0" not in photos  # it cannot be decoded
+    vectors = np.frombuffer(base64.b64decode(data["photoVectors"]), np.int8).reshape(-1, 6)
+    for photo, vector in zip(data["photos"], vectors, strict=True):
+        assert list(VECTORS)[int(vector.argmax())] == photo["label"]
+    words = np.frombuffer(base64.b64decode(data["wordVectors"]), np.int8).reshape(-1, 6)
+    for word, vector in zip(data["words"], words, strict=True):
+        np.testing.assert_array_equal(vector, 127 * VECTORS[word])
 
 
 def test_a_space_of_attributes_is_not_searched_by_words(spark, work, tmp_path):
@@ -225,6 +256,7 @@ def test_a_space_of_attributes_is_not_searched_by_words(spark, work, tmp_path):
     page, _, _ = write_page(spark, config)
     assert "have attributes in place of word vectors, and a text has none" in page.sections["text"]
     assert "✓ rose" not in page.sections["text"]
+    assert not any(tag == "input" for tag, _ in page.tags)
 
 
 def test_a_model_without_embeddings_is_refused(spark, work, monkeypatch):

@@ -1,29 +1,36 @@
 """Contents of a page for the tests, full and empty, and the page as a browser reads it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.report.content import (
     Content,
-    HashSpread,
-    HashTable,
+    DuplicateGroup,
+    Duplicates,
     Header,
     Hit,
-    IndexFigures,
     JobTime,
     MapPoints,
     Measurement,
     Neighbours,
     Photo,
     Refused,
+    SearchMaterial,
     Tag,
     TaggedPhoto,
     TextQuery,
 )
 from devise_lib.report.pictures import encode_jpeg
+from devise_lib.report.search_content import (
+    HashSpread,
+    HashTable,
+    IndexFigures,
+)
 
 THEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 JPEG = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
@@ -56,7 +63,7 @@ class Page(HTMLParser):
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
         self.folded.append(self._details > 0)
         self._details += tag == "details"
-        self._ignored = tag == "style"
+        self._ignored = tag in ("style", "script")
         if tag == "section":
             self._section = dict(attrs).get("id") or ""
 
@@ -99,12 +106,24 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
             TextQuery("plugh", fault="no word has a vector"),
         ],
         neighbours=[Neighbours(photo, "bundle-1", [Hit(photo, 0.66, None)])],
+        duplicates=Duplicates(
+            3, 9, [DuplicateGroup([Hit(photo, 1.0, None), Hit(photo, 0.9987, None)], 4)]
+        ),
         map_points=MapPoints(
             [name, "b", "c", "d"],
             [True, False, True, True],
             rng.normal(size=(4, 5)).astype(np.float32),
             [name, name],
             rng.normal(size=(2, 5)).astype(np.float32),
+            ["p1", "p2"],
+        ),
+        search=SearchMaterial(
+            words=[name, "b"],
+            word_vectors=rng.normal(size=(2, 5)).astype(np.float32),
+            photos=[photo, Photo("p2", path, name, name, JPEG)],
+            embeddings=rng.normal(size=(2, 5)).astype(np.float32),
+            longest_phrase=5,
+            unwanted_weight=0.5,
         ),
         index=IndexFigures(
             name="bundle-1",
@@ -133,6 +152,8 @@ def full(name: str = "snow leopard", path: str = "/photos/a/b.jpg") -> Content:
         ),
         quarantine=[Refused("ingest_photos", "empty", 3, path, name)],
         jobs=[JobTime("embed_photos", 75.0, "80 embeddings", THEN, "run0")],
+        cores=4,
+        core_hour_price=0.6,
         mlflow_command="mlflow ui --backend-store-uri sqlite:////devise/mlflow.db",
         training_plots={"losses.svg": b"<svg/>", "of another version.svg": b"<svg/>"},
     )
@@ -147,12 +168,56 @@ def empty() -> Content:
         gallery_is_unseen=False,
         queries=[],
         neighbours=[],
+        duplicates=None,
         map_points=None,
+        search=None,
         index=None,
         hash_spread=None,
         quarantine=[],
         jobs=[],
+        cores=2,
+        core_hour_price=0.0,
         mlflow_command="",
+        training_plots={},
+    )
+
+
+def searchable() -> Content:
+    """A page on which a search finds something: four photos of each of six things.
+
+    The words are the things and two more. One thing is a phrase. The first photo of each thing is
+    in a gallery, the others are on the map alone.
+    """
+    rng = np.random.default_rng(1)
+    names = ("zebra", "horse", "ship", "fire_truck", "church", "rose")
+    words = (*names, "striped", "sea")
+    vectors = l2_normalize(rng.normal(size=(len(words), 24)).astype(np.float32))
+    photos, embeddings = [], []
+    for number in range(4):
+        for row, name in enumerate(names):
+            label = name.replace("_", " ")
+            pixels = np.full((32, 32, 3), (40 * row, 60 * number, 120), np.uint8)
+            photo_id = f"{name}-{number}"
+            path = f"/photos/{name}/{number}.jpg"
+            photos.append(Photo(photo_id, path, name, label, encode_jpeg(pixels)))
+            embeddings.append(vectors[row] + rng.normal(0, 0.12, 24))
+    found = l2_normalize(np.array(embeddings, np.float32))
+    tags = [Tag("zebra", 0.9, False, True)]
+    return replace(
+        full(),
+        gallery=[TaggedPhoto(photo, tags) for photo in photos[: len(names)]],
+        queries=[TextQuery("zebra", ["zebra"], [], [Hit(photos[0], 0.9, True)])],
+        neighbours=[Neighbours(photos[0], "bundle-1", [Hit(photos[1], 0.5, False)])],
+        duplicates=None,
+        map_points=MapPoints(
+            [photo.truth for photo in photos[: len(names)]],
+            [True] * len(names),
+            vectors[: len(names)],
+            [photo.truth for photo in photos],
+            found,
+            [photo.photo_id for photo in photos],
+        ),
+        search=SearchMaterial(words, vectors, photos, found, 5, 0.5),
         training_plots={},
     )
 

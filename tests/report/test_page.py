@@ -1,4 +1,7 @@
 import base64
+import hashlib
+import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -7,12 +10,15 @@ import pytest
 
 from devise_lib.config.reporting import Report
 from devise_lib.report.content import (
-    HashTable,
+    Content,
+    DuplicateGroup,
+    Duplicates,
     Hit,
     MapPoints,
     Measurement,
     Neighbours,
     Photo,
+    SearchMaterial,
     Tag,
     TaggedPhoto,
     TextQuery,
@@ -20,19 +26,20 @@ from devise_lib.report.content import (
 from devise_lib.report.figures import METHODS, VARIANTS, compare_methods, hit_tables
 from devise_lib.report.generalized import generalized_tables
 from devise_lib.report.hash_balance import MAX_TABLES
-from devise_lib.report.page import SECTIONS, count, duration, percent, render
+from devise_lib.report.page import SECTIONS, percent, render
 from devise_lib.report.papers import paper_tables
+from devise_lib.report.parts.bars import count, duration
 from devise_lib.report.pca_plane import fit_plane
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
-from devise_lib.report.training_snapshots import draw_snapshots
-from devise_lib.spark.report.galleries import (
-    DEFAULT_QUERIES,
-    MAP_LABELS,
-    NEIGHBOUR_ROWS,
-    NEIGHBOURS,
-    TAGS,
+from devise_lib.report.search_content import (
+    HashTable,
 )
-from tests.report.pages import JPEG, Page, empty, full, make_spread
+from devise_lib.report.training_snapshots import draw_snapshots
+from devise_lib.spark.report.duplicate_rows import GROUPS, OF_A_GROUP
+from devise_lib.spark.report.galleries import NEIGHBOUR_ROWS, NEIGHBOURS, TAGS
+from devise_lib.spark.report.map_sample import MAP_LABELS
+from devise_lib.spark.report.search_words import MAX_WORDS
+from tests.report.pages import Page, empty, full, make_spread
 
 MANY = [  # every method and variant, on five sets of photos and candidates
     Measurement(base + variant, photo_set, candidates, metric, k, 0.01 * k)
@@ -66,7 +73,8 @@ def page():
         ("tags", ["no photo was trained on", "✓ snow leopard", "cat", "0.80"]),
         ("text", ["“snow leopard”", "without a vector: xyzzy", "0.77", "no word has a vector"]),
         ("neighbours", ["bundle-1", "0.66"]),
-        ("map", ["2 photos of some labels", "of the labels' variance"]),
+        ("duplicates", ["3 groups, 9 photos in all", "keep", "0.9987", "and 2 more"]),
+        ("map", ["Each point is one of 2 photos", "of the variance of the coloured labels"]),
         ("training", ["Mean loss of each epoch", "its control"]),
         ("index", ["IVF4,Flat", "nprobe=2", "12,346 queries/s", "Recall@10", "wanted 95.0"]),
         ("index", ["96.1\N{NO-BREAK SPACE}% (95.2\N{NO-BREAK SPACE}% to 97.0\N{NO-BREAK SPACE}%)"]),
@@ -79,10 +87,12 @@ def page():
         ),
         ("hash", ["hyperplanes", "80 photos had a code"]),
         ("hash", ["10.4\N{NO-BREAK SPACE}%", "2.4 of 4.0 bits", "60.0\N{NO-BREAK SPACE}%"]),
+        ("hash", ["hash table 1", "4.2 times equal buckets"]),
         ("hash", ["21 photos", "2.0\N{NO-BREAK SPACE}% to 77.0\N{NO-BREAK SPACE}%"]),
         ("words", ["31.4\N{NO-BREAK SPACE}%", "812 questions", "0.713", "exact 75.0"]),
-        ("quarantine", ["3 in all", "ingest_photos", "empty", "/photos/a/b.jpg"]),
+        ("quarantine", ["3 in all", "by ingest_photos", "empty", "/photos/a/b.jpg"]),
         ("jobs", ["embed_photos", "1 min 15 s", "80 embeddings", "2026-01-02 03:04"]),
+        ("jobs", ["Time and cost", "4 cores at a price of 0.6", "costs 0.0500", "0.0500 in all"]),
         ("next", ["mlflow ui --backend-store-uri sqlite:////devise/mlflow.db", "/devise/tables"]),
     ],
 )
@@ -99,10 +109,11 @@ def test_the_contents_name_every_section_and_each_has_its_place(page):
     assert len(places) == len(set(places))
 
 
-def test_photos_come_first_then_one_short_table_and_all_else_is_folded(page):
+def test_photos_come_first_then_one_short_table_and_every_other_table_is_folded(page):
     places = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
     assert places == [name for name, _ in SECTIONS]
-    assert places[:5] == ["tags", "text", "neighbours", "map", "figures"]
+    assert places[:6] == ["tags", "text", "neighbours", "duplicates", "map", "figures"]
+    assert places[6:11] == ["training", "index", "hash", "quarantine", "jobs"]
     tags = [tag for tag, _ in page.tags]
     shown = [place for place, tag in enumerate(tags) if tag == "table" and not page.folded[place]]
     assert len(shown) == 1
@@ -122,12 +133,13 @@ def test_headings_skip_no_level_and_every_table_head_says_what_it_is_the_head_of
 def test_the_head_of_the_page_tells_the_model_the_photos_the_labels_and_the_main_figure(page):
     head = " ".join(page.sections[""].split())
     for text in (
-        "the model devise-v1",
-        "80photos embedded, of 90; 3 files refused",
-        "40labels, 9 of them unseen",
-        "43.2 %hit@1 on unseen labels",
+        "What a model found in 80 photos",
+        "80 photos embedded, of 90; 3 files refused",
+        "40 labels, 9 of them unseen",
+        "hit@1 on unseen labels",
+        "43.2 % of the photos of things that the model never saw got their right name first",
         "This is 4.3 times chance.",
-        "567words with a vector, from 1,234 articles",
+        "567 words with a vector, from 1,234 articles",
         "2026-01-02 03:04 UTC, seed 7",
         "trained by MLflow run run1",
         "numpy 1.26",
@@ -145,8 +157,8 @@ def test_no_table_is_lost():
     comparison = compare_methods(hits)
     assert comparison is not None
     rows += len(comparison.rows) + 1
-    # With their heads: tests of words, refused files, jobs and their sum, hash tables.
-    rows += 3 + 2 + 3 + 3
+    # With their heads: tests of words, refused files, jobs, hash tables.
+    rows += 3 + 2 + 2 + 3
     tags = [tag for tag, _ in page.tags]
     assert tags.count("tr") == rows
     assert tags.count("table") == 1 + 6 + 1 + 2 + 4
@@ -158,72 +170,137 @@ def test_no_table_is_lost():
         assert title in text
 
 
-def test_a_page_of_as_many_photos_as_the_defaults_allow_is_below_2_mb():
-    """Of noise, which JPEG takes the most bytes for, beside 20,000 labels in every plot."""
+def overfull(most: int, queries: int, d: int) -> Content:
+    """A page of noise, for which pictures take the most bytes, with many labels and words.
+
+    Args:
+        most: photos of a gallery.
+        queries: their number.
+        d: numbers of a vector.
+    """
     noise, config = np.random.default_rng(0), Report()
-    count = config.photos * (1 + DEFAULT_QUERIES) + NEIGHBOUR_ROWS * (1 + NEIGHBOURS)
-    shape = (count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
-    photos = iter(
-        Photo(f"{i}", f"/photos/a long folder name/{i:09}.jpg", "l", "snow leopard", encode_jpeg(p))
-        for i, p in enumerate(noise.integers(0, 256, shape, np.uint8))
-    )
+    shape = (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+    jpegs = [encode_jpeg(noise.integers(0, 256, shape, np.uint8)) for _ in range(8)]
+    made: list[Photo] = []
+
+    def photo() -> Photo:
+        number = len(made)
+        path = f"/photos/a long folder name/{number:09}.jpg"
+        made.append(Photo(f"{number:032}", path, "l", "snow leopard", jpegs[number % 8]))
+        return made[-1]
 
     def hits(n: int) -> list[Hit]:
-        return [Hit(next(photos), 0.5, True) for _ in range(n)]
+        return [Hit(photo(), 0.5, True) for _ in range(n)]
 
     tags = [Tag("snow leopard", 0.5, False, True)] * TAGS
+    asked = [TextQuery(f"text {i}", hits=hits(most)) for i in range(queries)]
+    gallery = [TaggedPhoto(photo(), tags) for _ in range(most)]
+    near = [Neighbours(photo(), "index", hits(NEIGHBOURS)) for _ in range(NEIGHBOUR_ROWS)]
+    groups = [DuplicateGroup(hits(OF_A_GROUP), 99) for _ in range(GROUPS)]
+    of_map = [photo() for _ in range(config.map_photos)]
     points = MapPoints(
-        [f"label {i}" for i in range(20_000)],
-        [i % 2 == 0 for i in range(20_000)],
-        noise.normal(size=(20_000, 8)).astype(np.float32),
+        [f"label {i}" for i in range(2_000)],
+        [i % 2 == 0 for i in range(2_000)],
+        noise.normal(size=(2_000, d)).astype(np.float32),
         [f"label {i % MAP_LABELS}" for i in range(config.map_photos)],
-        noise.normal(size=(config.map_photos, 8)).astype(np.float32),
+        noise.normal(size=(config.map_photos, d)).astype(np.float32),
+        [photo.photo_id for photo in of_map],
     )
     followed = replace(
         points, photo_labels=points.photo_labels[:320], embeddings=points.embeddings[:320]
     )
     snapshots = draw_snapshots(dict.fromkeys(range(6), followed), fit_plane(points.vectors))
-    content = replace(
+    return replace(
         full(),
         metrics=[*full().metrics, *MANY],
-        gallery=[TaggedPhoto(next(photos), tags) for _ in range(config.photos)],
-        queries=[TextQuery(f"text {i}", hits=hits(config.photos)) for i in range(DEFAULT_QUERIES)],
-        neighbours=[
-            Neighbours(next(photos), "index", hits(NEIGHBOURS)) for _ in range(NEIGHBOUR_ROWS)
-        ],
+        gallery=gallery,
+        queries=asked,
+        neighbours=near,
+        duplicates=Duplicates(1_000, 9_999, groups),
         map_points=points,
+        search=SearchMaterial(
+            [f"a word of some length {i}" for i in range(MAX_WORDS)],
+            noise.normal(size=(MAX_WORDS, d)).astype(np.float32),
+            made,
+            noise.normal(size=(len(made), d)).astype(np.float32),
+            5,
+            0.5,
+        ),
         training_plots={"snapshots.svg": snapshots},
         hash_spread=make_spread(noise.random((1_000, 62))),
     )
-    source = render(content)
-    assert next(photos, None) is None
-    assert source.count("data:image/jpeg") == count == 102
+
+
+def test_the_page_stays_below_2_mb_with_the_greatest_settings():
+    most = overfull(most=48, queries=12, d=300)
+    with pytest.raises(ValueError, match="48"):
+        Report(photos=49)
+    with pytest.raises(ValueError, match="12"):
+        Report(queries=["text"] * 13)
+    source = render(most)
     assert len(source.encode()) < 2_000_000
+    assert source.count("data:image/webp") > 13 * 48
+    assert "a word of some length 99" in source
+
+
+def test_the_folded_tables_are_the_last_to_go():
+    metrics = [*full().metrics, *MANY]
+    whole = render(replace(full(), metrics=metrics))
+    size = len(whole.encode())
+    assert "All methods" in Page(whole).sections["figures"]
+    less = render(replace(full(), metrics=metrics), size - 50_000)
+    assert len(less.encode()) < size - 50_000
+    assert "The other tables of methods are left out" in Page(less).sections["figures"]
 
 
 def test_the_page_asks_for_nothing_outside_itself(page):
     assert all(address.startswith(("data:", "#")) for address in page.addresses())
-    assert not any(tag in ("script", "iframe", "object", "embed") for tag, _ in page.tags)
+    assert not any(tag in ("iframe", "object", "embed") for tag, _ in page.tags)
     assert not any("url(" in attrs.get("style", "") for _, attrs in page.tags)
     policy = [attrs["content"] for _, attrs in page.tags if "http-equiv" in attrs]
-    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[0].split(";"))
+    assert rules.pop("script-src").startswith("'sha256-")
+    assert rules == {"default-src": "'none'", "img-src": "data:", "style-src": "'unsafe-inline'"}
 
 
-def test_every_picture_has_a_text_instead_and_photos_are_jpegs(page):
+def test_a_browser_runs_the_one_script_of_the_page_and_no_other():
+    """The policy names the digest of its text; the other script element is data."""
+    source = render(full())
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", source, re.DOTALL)
+    assert [attributes for attributes, _ in scripts] == [
+        ' type="application/json" id="search-data"',
+        "",
+    ]
+    digest = base64.b64encode(hashlib.sha256(scripts[1][1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in source
+
+
+def test_without_words_to_search_by_there_is_no_script_and_no_input():
+    page = Page(render(replace(full(), search=None)))
+    assert not any(tag in ("script", "input", "dialog") for tag, _ in page.tags)
+    assert "“snow leopard”" in page.sections["text"]
+
+
+def test_every_picture_has_a_text_instead_and_the_photos_say_what_they_are(page):
     pictures = [attrs for tag, attrs in page.tags if tag == "img"]
     assert all(attrs["alt"] for attrs in pictures)
-    photo = f"data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}"
-    assert sum(attrs["src"] == photo for attrs in pictures) == 4  # tags, text, neighbours twice
-    plots = 5  # hits, map, losses, recall, bits of the hash
+    photos = [attrs for attrs in pictures if "data-photo" in attrs]
+    assert len(photos) == 6  # tags, text, neighbours and duplicates twice each
+    assert {attrs["alt"] for attrs in photos} == {"a photo labelled snow leopard"}
+    assert all(attrs["src"].startswith("data:image/webp;base64,") for attrs in photos)
+    plots = 4  # hits, losses, recall, bits of the hash
     assert sum("svg" in attrs["src"] for attrs in pictures) == plots
 
 
 def test_names_paths_and_messages_cannot_become_markup():
-    clean, dirty = Page(render(full())), Page(render(full(EVIL, f"/photos/{EVIL}")))
+    source = render(full(EVIL, f"/photos/{EVIL}"))
+    clean, dirty = Page(render(full())), Page(source)
     assert [tag for tag, _ in dirty.tags] == [tag for tag, _ in clean.tags]
     assert [sorted(a) for _, a in dirty.tags] == [sorted(a) for _, a in clean.tags]
-    for section in ("tags", "text", "neighbours", "hash", "words", "quarantine"):
-        assert "<script>alert(1)</script>" in dirty.sections[section]
+    for section in ("tags", "text", "neighbours", "duplicates", "map", "hash", "words"):
+        assert "<script>alert(1)" in dirty.sections[section]
+    data = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', source, re.DOTALL)
+    assert json.loads(data[0])["words"][0] == EVIL
 
 
 @pytest.mark.parametrize(
@@ -233,6 +310,7 @@ def test_names_paths_and_messages_cannot_become_markup():
         ("tags", "run predict_labels"),
         ("text", "Set report.queries"),
         ("neighbours", "run find_neighbours"),
+        ("duplicates", "DUPLICATE_GROUPS has no group of this model"),
         ("map", "at least three labels"),
         ("training", "run train_devise"),
         ("index", "run build_index"),

@@ -18,12 +18,14 @@ from devise_lib.lsh.buckets import LEAST_BALANCE, TableStatistics, advise
 from devise_lib.paths import absolute
 from devise_lib.report.content import (
     Content,
-    HashSpread,
-    HashTable,
     Header,
-    IndexFigures,
     JobTime,
     Refused,
+)
+from devise_lib.report.search_content import (
+    HashSpread,
+    HashTable,
+    IndexFigures,
 )
 from devise_lib.run_record import read_record
 from devise_lib.spark.report.galleries import collect_galleries
@@ -85,11 +87,15 @@ def collect(
         gallery_is_unseen=shown.gallery_is_unseen,
         queries=shown.queries,
         neighbours=shown.neighbours,
+        duplicates=shown.duplicates,
         map_points=shown.map_points,
+        search=shown.search,
         index=_index(config.work_dir, model_id),
         hash_spread=_hash_spread(tables, model_id),
         quarantine=_quarantine(tables, model_id),
         jobs=_jobs(config.work_dir),
+        cores=tables.spark.sparkContext.defaultParallelism,
+        core_hour_price=config.core_hour_price,
         mlflow_command=_mlflow_command(config),
         training_plots=tracking.fetch_plots(training_run_id),
     )

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, StructType
 
 from devise_lib.numerics.retrieval import merge_top_k, top_k
+from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.report.content import Photo
 from devise_lib.report.pictures import THUMBNAIL_SIDE, encode_jpeg
 from devise_lib.spark.photos.contents import collect_pictures, photos_of
@@ -21,7 +22,7 @@ Batches = Iterator[pa.RecordBatch]
 FOUND = StructType(
     [
         StructField("query", IntegerType()),
-        StructField("photo_id", StringType()),
+        StructField("id", StringType()),
         StructField("score", FloatType()),
     ]
 )
@@ -43,26 +44,22 @@ def with_truth(photos: DataFrame, names: DataFrame) -> DataFrame:
     return photos.join(F.broadcast(known), "label", "left")
 
 
-def best_photos(
-    embeddings: DataFrame, queries: NDArray[np.float32], n: int
-) -> list[list[tuple[str, float]]]:
-    """Return for each query the n photos with the greatest cosine, as (photo_id, cosine).
+def nearest(rows: DataFrame, queries: NDArray[np.float32], n: int) -> list[list[tuple[str, float]]]:
+    """Return for each query the n rows with the greatest cosine, as (id, cosine).
 
-    EMBEDDINGS is read once: each task finds n photos per query, and only these are merged.
+    The table is read once: each task finds n rows per query, and only these are merged.
 
     Args:
-        embeddings: photo_id, embedding.
+        rows: an id and a vector of d_word numbers, as the first and the second column.
         queries: (q, d_word), unit L2 norm.
-        n: photos per query.
+        n: rows per query.
     """
-    best_of_tasks = embeddings.select("photo_id", "embedding").mapInArrow(
-        _make_search(queries, n), FOUND
-    )
-    place = Window.partitionBy("query").orderBy(F.desc("score"), "photo_id")
+    best_of_tasks = rows.mapInArrow(_make_search(queries, n), FOUND)
+    place = Window.partitionBy("query").orderBy(F.desc("score"), "id")
     best = best_of_tasks.withColumn("place", F.row_number().over(place)).where(F.col("place") <= n)
     result: list[list[tuple[str, float]]] = [[] for _ in queries]
     for row in best.orderBy("query", "place").collect():
-        result[row["query"]].append((row["photo_id"], row["score"]))
+        result[row["query"]].append((row["id"], row["score"]))
     return result
 
 
@@ -85,15 +82,20 @@ def fetch_photos(photos: DataFrame, names: DataFrame, photo_ids: Sequence[str]) 
         )
 
     rows = collect_pictures(photos_of(photos, photo_ids), len(photo_ids), draw)
-    return {row["photo_id"]: Photo(**row.asDict()) for row in rows}
+    return {row["photo_id"]: _to_photo(row) for row in rows}
+
+
+def _to_photo(row: Row) -> Photo:
+    jpeg = row["jpeg"] and bytes(row["jpeg"])  # Spark gives a bytearray
+    return Photo(row["photo_id"], row["path"], row["label"], row["truth"], jpeg)
 
 
 def _make_search(queries: NDArray[np.float32], n: int) -> Callable[[Batches], Batches]:
     def search(batches: Batches) -> Batches:
         best = None
         for batch in batches:
-            vectors = to_matrix(batch.column("embedding"), queries.shape[1])
-            ids = np.array(batch.column("photo_id").to_pylist(), dtype=str)
+            vectors = l2_normalize(to_matrix(batch.column(1), queries.shape[1]))
+            ids = np.array(batch.column(0).to_pylist(), dtype=str)
             found = top_k(queries, [(ids, vectors)], n)
             best = found if best is None else merge_top_k([best, found], n)
         if best is not None:

@@ -149,12 +149,12 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "The photos that are the same picture as another one, one row per photo and model. A group "
         "has one representative.",
         ("find_duplicates",),
-        ("complete_galleries",),
+        ("complete_galleries", "report"),
     ),
     "text_vectors": TableDescription(
         "The texts of the models that were registered with some, one row per text and model.",
         ("register_model",),
-        ("build_index", "predict_labels"),
+        ("build_index", "predict_labels", "rank_photographers"),
     ),
     "predictions": TableDescription(
         "The tags of every photo, one row per photo, rank and model.",
