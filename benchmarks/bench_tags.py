@@ -12,7 +12,7 @@ from benchmarks.rate import Rate
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.search.tagging import best_labels
 
-PHOTOS, TAGS = 2_000, 10
+PHOTOS, TAGS = 500, 10
 
 
 def measure() -> list[Rate]:

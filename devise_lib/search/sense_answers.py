@@ -9,7 +9,7 @@ from devise_lib.search.answers import REASONS, Answer, Hit, Why
 from devise_lib.search.collection import Collection
 from devise_lib.search.senses import choose, find_senses
 
-SENSE_TERMS = 60  # the nearest terms of a word, of which its senses are made
+SENSE_TERMS = 200  # the nearest terms of a word, of which its senses are made
 
 
 def find_sense(

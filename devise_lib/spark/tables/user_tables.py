@@ -53,7 +53,7 @@ def open_user_table(
         is_there = store_files().status(whole) is not None
         reader = spark.read.format(found)
         if found == "csv":
-            reader = reader.options(header="true", escape='"')
+            reader = reader.options(header="true", escape='"', multiLine="true")
         return (reader.options(**AS_WRITTEN) if is_there else reader).load(path)
     except AnalysisException as error:
         if kind:

@@ -36,6 +36,9 @@ def test_a_source_is_delta_or_parquet_or_a_table_of_the_catalog(spark, tmp_path)
     for kind in ("delta", "parquet"):
         rows.write.format(kind).save(str(tmp_path / kind))
         assert read_source(spark, str(tmp_path / kind), is_table=False).collect() == rows.collect()
+    (tmp_path / "some.csv").write_text('n,body\n7,"a ""text"", of\ntwo lines"\n', encoding="utf-8")
+    [row] = read_source(spark, str(tmp_path / "some.csv"), is_table=False).collect()
+    assert row.asDict() == {"n": "7", "body": 'a "text", of\ntwo lines'}
     rows.createOrReplaceTempView("my_texts")
     assert read_source(spark, "my_texts", is_table=True).collect() == rows.collect()
     spark.catalog.dropTempView("my_texts")
