@@ -80,6 +80,9 @@ setup(
             "moto[s3]",
             "flask",
             "flask-cors",
+            # Run the notebooks as a user does, each in a kernel of its own.
+            "nbclient",
+            "ipykernel",
             "playwright",  # drives the Chromium of the machine, which opens the report in the tests
             "tensorboard",  # shows the curves; TensorFlow 2.21 no longer brings it
             # What building Horovod without isolation takes.

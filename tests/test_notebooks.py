@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
-import matplotlib.pyplot as plt
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
+KERNEL_S = 300  # the longest time of a cell
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -24,10 +26,16 @@ def test_holds_no_output_and_defines_little(notebook):
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_on_a_finished_work_folder(notebook, small_run, monkeypatch):
+    """In a kernel of its own, as a user runs it; its plots are pictures that it shows."""
     monkeypatch.setenv("DEVISE_WORK", str(small_run))
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    plt.close("all")
-    scope: dict[str, object] = {}
-    for code in code_cells(notebook):
-        exec(compile(code, notebook.name, "exec"), scope)
-    assert plt.get_fignums(), "want a plot"
+    content = nbformat.read(notebook, as_version=4)
+    NotebookClient(
+        content,
+        timeout=KERNEL_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(notebook.parent)}},
+    ).execute()
+    shown = [output for cell in content.cells for output in cell.get("outputs", ())]
+    pictures = [output for output in shown if "image/png" in output.get("data", {})]
+    assert pictures, "want a plot"
+    assert not [output for output in shown if output.get("name") == "stderr"]
