@@ -16,6 +16,7 @@ from devise_lib.spark.labels.lookup import dedupe_labels
 from devise_lib.spark.labels.splits import has_vector
 from devise_lib.spark.labels.word_space import id_of_labels, id_of_words
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.tables.vector_columns import to_matrix
 from devise_lib.text.labels.hierarchy import read_edges
 from devise_lib.text.tokens import words
 
@@ -69,7 +70,9 @@ def _sample(
     rows = features.select("photo_id", "label", "feature").orderBy(by_hash, "photo_id")
     taken = rows.limit(number).select("label", "feature").toArrow()
     names = np.array(taken["label"].to_pylist(), dtype=str)
-    return names, np.array(taken["feature"].to_pylist(), np.float32).reshape(len(names), -1)
+    if not len(names):
+        return names, np.empty((0, 0), np.float32)
+    return names, to_matrix(taken["feature"].combine_chunks(), len(taken["feature"][0]))
 
 
 def _read_vocabulary(

@@ -16,7 +16,7 @@ from devise_lib.numerics.relevance import area_under_curve, chance_ndcg, rank_me
 from devise_lib.numerics.retrieval import best_columns
 from devise_lib.numerics.vectors import l2_normalize, random_unit_vector
 from devise_lib.search.galleries import best_of, gallery_queries
-from devise_lib.search.photographers import rank_owners
+from devise_lib.search.photographers import exposure_share, rank_owners
 from devise_lib.search.submissions import brief_scores
 from devise_lib.search_choices import GalleryMethod, OwnerPooling
 from devise_lib.spark.evaluate.searched_photos import ALL, CHANCE, MODEL, SearchedPhotos
@@ -123,18 +123,22 @@ def _by_photo(photos: SearchedPhotos) -> Iterator[Metric]:
     asked = rng.permutation(len(photos.labels))[:QUERIES]
     relevant = photos.labels[asked][:, None] == photos.labels
     relevant[np.arange(len(asked)), asked] = False
-    kept = relevant.any(axis=1)
-    asked, relevant = asked[kept], relevant[kept]
-    if not len(asked):
+    if not relevant.any():
         return
-    shape = photos.embeddings.shape
-    noise = l2_normalize(rng.standard_normal(shape, dtype=np.float32))
+    noise = _noise(photos)
     for method, space in ((MODEL, photos.embeddings), (FEATURES, photos.features), (RANDOM, noise)):
         scores = space[asked] @ space.T
         scores[np.arange(len(asked)), asked] = -np.inf
         is_copy = scores >= COPY  # It would be found by any model.
-        yield from _rows(method, "similar_photos", np.where(is_copy, -np.inf, scores), relevant)
-    yield _chance("similar_photos", relevant)
+        scores[is_copy] = -np.inf
+        yield from _rows(method, "similar_photos", scores, relevant & ~is_copy)
+    yield _chance("similar_photos", relevant[relevant.any(axis=1)])
+
+
+def _noise(photos: SearchedPhotos) -> NDArray[np.float32]:
+    """Returns a random unit vector for each photo, (n, d)."""
+    rng = np.random.default_rng([photos.seed, 1])
+    return l2_normalize(rng.standard_normal(photos.embeddings.shape, dtype=np.float32))
 
 
 def _galleries(photos: SearchedPhotos) -> Iterator[Metric]:
@@ -166,16 +170,22 @@ def _completed(
     """Yields how well galleries are completed: the given photos, and those that are hidden."""
     if not made:
         return
-    scores = np.empty((len(made), len(photos.labels)), np.float32)
-    relevant = np.zeros(scores.shape, np.bool_)
-    for row, (given, hidden) in enumerate(made):
-        queries = gallery_queries(photos.embeddings[given], method=method, seed=photos.seed)
-        scores[row] = best_of(queries, photos.embeddings)
-        scores[row, given] = -np.inf
-        relevant[row, hidden] = True
-    yield from _rows(f"{MODEL}+{method}", name, scores, relevant)
+    spaces = {f"{MODEL}+{method}": photos.embeddings}
     if method == "mean":
-        yield _chance(name, relevant)
+        spaces[RANDOM] = _noise(photos)
+    for space_name, space in spaces.items():
+        scores = np.empty((len(made), len(photos.labels)), np.float32)
+        relevant = np.zeros(scores.shape, np.bool_)
+        for row, (given, hidden) in enumerate(made):
+            queries = gallery_queries(space[given], method=method, seed=photos.seed)
+            scores[row] = best_of(queries, space)
+            relevant[row, hidden] = True
+            # A copy of a given photo would be found by any model.
+            is_given = (space @ space[given].T).max(axis=1) >= COPY
+            scores[row, is_given], relevant[row, is_given] = -np.inf, False
+        yield from _rows(space_name, name, scores, relevant)
+        if space_name == RANDOM:
+            yield _chance(name, relevant)
 
 
 def _submissions(photos: SearchedPhotos) -> Iterator[Metric]:
@@ -239,6 +249,8 @@ def _photographers(photos: SearchedPhotos) -> Iterator[Metric]:
             scores = photos.embeddings[ranked] @ vector
             orders.append([each.owner for each in rank_owners(scores, names, pooling=pooling)])
         yield from _of_owners(f"{MODEL}+{pooling}", orders)
+        shown = exposure_share([order[:K] for order in orders], len(most))
+        yield Metric(f"{MODEL}+{pooling}", ALL, "photographers", "exposure_share", K, shown)
     yield from _of_owners("most_photos", [most] * len(asked))
 
 
@@ -259,9 +271,21 @@ def _members(photos: SearchedPhotos) -> list[NDArray[np.int64]]:
 def _rows(
     method: str, name: str, scores: NDArray[np.float32], relevant: NDArray[np.bool_]
 ) -> Iterator[Metric]:
+    """Yields the measures of one search: the means over the queries that have a relevant photo.
+
+    Args:
+        method: that gave the scores.
+        name: of the search.
+        scores: (q, n); photos of -inf are not found.
+        relevant: (q, n).
+    """
+    asked = relevant.any(axis=1)
+    if not asked.any():
+        return
+    scores, relevant = scores[asked], relevant[asked]
     k = min(K, scores.shape[1])
     columns = best_columns(scores, k)
-    gains = np.take_along_axis(relevant, columns, axis=1).astype(float)
+    gains = np.take_along_axis(relevant & (scores > -np.inf), columns, axis=1).astype(float)
     number = relevant.sum(axis=1)
     best = (np.arange(k) < number[:, None]).astype(float)
     found = rank_measures(gains, number, best)

@@ -54,7 +54,13 @@ def test_controls_know_nothing():
     near_chance = found["random_vectors", "similar_photos", "precision"]
     assert near_chance == pytest.approx(1 / 6, abs=0.03)
     assert found["random_vectors", "submissions", "area_under_curve"] == pytest.approx(0.5, abs=0.2)
+    for seeds in (1, 5):
+        near_chance = found["random_vectors", f"gallery_of_{seeds}", "precision"]
+        assert near_chance == pytest.approx(
+            found["chance", f"gallery_of_{seeds}", "precision"], abs=0.15
+        )
     assert found["most_photos", "photographers", "first"] <= 0.5
+    assert 1 / 4 <= found["devise+top", "photographers", "exposure_share"] <= 1
 
 
 def test_noise_makes_all_of_them_worse_and_themes_want_several_centres():
@@ -80,18 +86,23 @@ def test_all_is_reproduced_and_few_photos_give_what_they_can():
     assert measure_searches(one) == []
 
 
-def test_a_copy_of_the_query_counts_as_the_query():
-    photos = world(noise=0.3)
-    doubled = SearchedPhotos(
-        np.repeat(photos.embeddings[::4], 2, axis=0),
-        np.repeat(photos.features[::4], 2, axis=0),
-        np.repeat(photos.labels[::4], 2),
-        photos.vectors,
-        photos.seen,
-        0,
-    )
-    plain = figures(doubled)["devise", "similar_photos", "reciprocal_rank"]
-    assert plain < 1.0  # The copy would always be the first.
+def doubled(photos, step):
+    """Every `step`-th photo, twice."""
+    parts = (photos.embeddings, photos.features, photos.labels)
+    twice = (np.repeat(part[::step], 2, axis=0) for part in parts)
+    return SearchedPhotos(*twice, photos.vectors, photos.seen, 0)
+
+
+def test_a_copy_of_the_query_is_neither_found_nor_missed():
+    found = figures(doubled(world(noise=0.02), 4))
+    for search in ("similar_photos", "gallery_of_1", "gallery_of_5"):
+        method = "devise" if search == "similar_photos" else "devise+mean"
+        for metric in ("precision", "average_precision", "ndcg", "reciprocal_rank"):
+            assert found[method, search, metric] == 1.0, (search, metric)
+    # A pair of copies per label: nothing is left to be found by the embeddings.
+    alone = figures(doubled(world(noise=0.02), EACH))
+    assert ("devise", "similar_photos", "precision") not in alone
+    assert ("devise+mean", "gallery_of_1", "precision") not in alone
 
 
 def with_words(photos, rng, bank=200):
