@@ -33,6 +33,7 @@ from devise_lib.errors import InputError
 from devise_lib.numerics.vectors import l2_normalize
 from devise_lib.spark.job.entry import execute
 from devise_lib.spark.tables.delta_tables import Tables
+from devise_lib.spark.train.promotion import compare
 from jobs import (
     build_index,
     build_signatures,
@@ -316,7 +317,11 @@ def test_the_name_of_a_model_that_was_trained_here_is_kept(work, spark):
         execute(spark, register_model.run, config)
 
 
-TEXTS = {"red": [1.0] * D, "blue": [2.0] * D}
+@pytest.mark.usefixtures("work")
+def test_training_under_the_name_of_a_registered_model_does_not_replace_it():
+    decision = compare(None, [], "towers")
+    assert not decision.wins
+    assert "was registered by register_model" in decision.why
 
 
 @pytest.mark.parametrize(
