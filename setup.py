@@ -75,6 +75,7 @@ setup(
             "uv",
             "mwparserfromhell",  # the oracle of the wikitext tests
             # Readers of the tables, as users have them.
+            "polars",
             "duckdb<2",  # 2.0 filters datasets by what pyarrow 14 has not
             # An S3 server on this machine. Its extra "server" is for all services of AWS.
             "moto[s3]",
