@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 REASONS = 3  # that a line names
-Why = tuple[tuple[str, float], ...]  # names and what each of them adds, or how near it is
+Why = tuple[tuple[str, float], ...]  # names and what each adds, how near it is, or how many
 
 
 @dataclass(frozen=True)

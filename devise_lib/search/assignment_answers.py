@@ -164,7 +164,7 @@ def find_photographers(
         Hit(
             each.score,
             name=each.owner,
-            why=(("photos considered", float(each.photos)),),
+            why=(("photos considered", each.photos),),
             why_photos=tuple(ids[place] for place in each.best[:REASONS].tolist()),
         )
         for each in ranked

@@ -62,7 +62,10 @@ def photos_of(answer: Answer) -> list[str]:
 
 def _cells(place: int, hit: Hit, about: Mapping[str, PhotoAbout]) -> dict[str, str]:
     known = about.get(hit.photo_id, PhotoAbout())
-    why = ", ".join(f"{name} {value:+.2f}" for name, value in hit.why)
+    why = ", ".join(
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value:+.2f}"
+        for name, value in hit.why
+    )
     return {
         "": str(place),
         "score": f"{hit.score:.3f}",

@@ -98,7 +98,7 @@ def find_tags(
         ids = np.array(collection.ids_of(alike))
         for row, score in zip(rows.tolist(), mine.tolist(), strict=True):
             having = ids[(theirs == row).any(axis=1)]
-            why = ((f"of {len(ids)} similar photos", float(len(having))),)
+            why = ((f"share of {len(ids)} similar photos", len(having) / len(ids)),)
             hits.append(Hit(score, photo, words.names[row], why=why, why_photos=(*having[:1],)))
     notes = [f"of {number:,} {vocabulary}"]
     if against_hubs:
@@ -187,9 +187,9 @@ def complete_gallery(collection: Collection, gallery: Gallery, k: int) -> Answer
             ids, found.scores.tolist(), found.cosines.tolist(), strict=True
         )
     ]
-    notes = [f"by the {gallery.method.replace('_', ' ')} of {len(members)} photos"]
+    notes = [f"by the {gallery.method.replace('_', ' ')} of {_count(members)}"]
     if gallery.others:
-        notes.append(f"away from {len(others)} photos that do not belong")
+        notes.append(f"away from what does not belong: {_count(others)}")
     notes += _fewer(len(hits), k, collection)
     return Answer("photos that complete the gallery", hits, notes, every)
 
@@ -222,6 +222,10 @@ def _greatest(names: Sequence[str], values: Sequence[float]) -> Why:
 def _meaning(collection: Collection, vector: NDArray[np.float32]) -> list[str]:
     names = [name for name, _ in collection.nearest_names(vector)]
     return [f"the photo is nearest to {', '.join(names)}"] if names else []
+
+
+def _count(photos: NDArray[np.float32]) -> str:
+    return "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
 
 
 def _short(photo: str) -> str:

@@ -122,7 +122,7 @@ def test_tags_against_hubs_rank_lower_what_is_near_to_many_photos(tmp_path):
 def test_a_tag_says_how_many_similar_photos_have_it(collection):
     answer = find_tags(collection, [collection.ids_of([0])[0]], 1, "words")
     [hit] = answer.hits
-    assert hit.why == (("of 20 similar photos", 20.0),)
+    assert hit.why == (("share of 20 similar photos", 1.0),)
     assert len(hit.why_photos) == 1
 
 

@@ -106,7 +106,10 @@ def test_tags_are_the_nearest_labels_or_words(world, ask):
     words = ask("tags", world.ids["green"][0], "-k", 2, "--vocabulary", "words")["hits"]
     assert [hit["name"] for hit in words] == ["green thing", "moss"]
     [part] = first[0]["why"]
-    assert (part["name"], part["value"]) == ("of 20 similar photos", 20)  # of its second tags, too
+    assert (part["name"], part["value"]) == (
+        "share of 20 similar photos",
+        1,
+    )  # of its second tags, too
 
 
 def test_a_gallery_is_completed_by_its_kind(world, ask):
