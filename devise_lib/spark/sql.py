@@ -1,23 +1,22 @@
 """Functions and views with which analysts query a work folder, in native SQL without Python."""
 
-import re
-from importlib.resources import files
-
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from devise_lib.errors import InputError
+from devise_lib.spark.tables.analyst_sql import is_function, quote_name, statements, tables_in
 from devise_lib.spark.tables.schemas import SCHEMAS
 
-SCRIPT = "analyst_functions.sql"
-NAMED = re.compile(r"CREATE OR REPLACE TEMPORARY (?:FUNCTION|VIEW) (\w+)")
-MISSING = "TABLE_OR_VIEW_NOT_FOUND"
+# What Spark and Delta say of a table that is not there.
+MISSING = {"TABLE_OR_VIEW_NOT_FOUND", "PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND"}
 
 
 def register(spark: SparkSession, work_dir: str = "", catalog: str = "") -> list[str]:
-    """Register the tables of a work folder, and the functions and views of SCRIPT, in a session.
+    """Register the tables of a work folder, and functions and views on them, in a session.
 
-    What reads a table that is not there yet is left out.
+    They replace what an earlier call has registered, and temporary views and functions of the
+    session that have the same names. Functions and views that read a missing table are left out.
+    CURRENT_MODELS has no row until embed_photos writes it.
 
     Args:
         spark: a session with Delta.
@@ -29,44 +28,49 @@ def register(spark: SparkSession, work_dir: str = "", catalog: str = "") -> list
 
     Raises:
         InputError: there is none of the tables, or both or neither of the places are given.
+        AnalysisException: a table is there, but cannot be read.
     """
     if bool(work_dir) == bool(catalog):
         raise InputError("want the work folder or the catalog of its tables, one of them")
-    there = [name for name in SCHEMAS if _show(spark, name, work_dir, catalog)]
-    if not there:
+    opened = {name: _open(spark, name, work_dir, catalog) for name in SCHEMAS}
+    tables = {name: table for name, table in opened.items() if table is not None}
+    if not tables:
         raise InputError(
             f"{work_dir or catalog} has none of the tables: want a work folder, which "
             "has the folder tables, or the prefix that its jobs had as catalog"
         )
-    return there + [name for statement in statements() if (name := _run(spark, statement))]
+    # Views read it to tell which model counts, also before there is one.
+    empty = spark.createDataFrame([], SCHEMAS["current_models"])
+    tables.setdefault("current_models", empty)
+    _forget(spark)
+    for name, table in tables.items():
+        table.createOrReplaceTempView(name)
+    names = list(tables)
+    for name, statement in statements().items():
+        if tables_in(statement) <= set(names):
+            spark.sql(statement)
+            names.append(name)
+    return names
 
 
-def statements() -> list[str]:
-    """Return the statements of SCRIPT, in an order in which each finds what it needs."""
-    text = files("devise_lib.spark").joinpath(SCRIPT).read_text(encoding="utf-8")
-    plain = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE)
-    return [statement.strip() for statement in plain.split(";\n") if statement.strip()]
-
-
-def _show(spark: SparkSession, name: str, work_dir: str, catalog: str) -> bool:
+def _open(spark: SparkSession, name: str, work_dir: str, catalog: str) -> DataFrame | None:
+    """Return a table; None if it is missing."""
     try:
         if catalog:
-            table = spark.table(f"{catalog}.{name}")
-        else:
-            table = spark.read.format("delta").load(f"{work_dir.rstrip('/')}/tables/{name}")
-    except AnalysisException:
-        return False
-    table.createOrReplaceTempView(name)
-    return True
-
-
-def _run(spark: SparkSession, statement: str) -> str:
-    """Run a statement; returns the name that it makes, or "" where a table is missing."""
-    try:
-        spark.sql(statement)
+            return spark.table(f"{quote_name(catalog)}.{name}")
+        return spark.read.format("delta").load(f"{work_dir.rstrip('/')}/tables/{name}")
     except AnalysisException as error:
-        if error.getCondition() != MISSING:
+        if error.getCondition() not in MISSING:
             raise
-        return ""
-    found = NAMED.match(statement)
-    return found[1] if found else ""
+        return None
+
+
+def _forget(spark: SparkSession) -> None:
+    """Drop the temporary views and functions of every name that register may create."""
+    for name in SCHEMAS:
+        spark.catalog.dropTempView(name)
+    for name, statement in statements().items():
+        if is_function(statement):
+            spark.sql(f"DROP TEMPORARY FUNCTION IF EXISTS {name}")
+        else:
+            spark.catalog.dropTempView(name)

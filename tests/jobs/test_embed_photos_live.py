@@ -18,11 +18,15 @@ from devise_lib.config.photos import EmbedPhotos
 from devise_lib.errors import InputError
 from devise_lib.spark.embed import run as embedding_run
 from devise_lib.spark.embed import stream
-from devise_lib.spark.embed.current_models import VIEW, is_current, make_current
+from devise_lib.spark.embed.current_models import is_current, make_current
+from devise_lib.spark.ingest.commits import set_removed
+from devise_lib.spark.tables.analyst_sql import CURRENT_EMBEDDINGS
 from devise_lib.spark.tables.delta_tables import Tables
 from tests.embedding import (
     add_photos,
+    add_rows,
     copy_of,
+    photo_row,
     picture,
     register,
     results,
@@ -262,19 +266,24 @@ def test_with_a_catalog_a_view_shows_the_current_models_rows(spark, config, kera
     spark.sql("CREATE DATABASE IF NOT EXISTS devise_view")
     try:
         inside = config.model_copy(update={"catalog": "devise_view"})
-        add_photos(spark, inside, FIRST)
+        add_photos(spark, config, FIRST)  # by path alone
         run(spark, inside)
         first = tracking.find_registered("devise", "champion").model_id
         second = register(config, keras_file).model_id
 
         def shown() -> set[tuple[str, str]]:
-            rows = spark.table(f"devise_view.{VIEW}").select("model_id", "photo_id").collect()
-            return {tuple(row) for row in rows}
+            view = spark.table(f"devise_view.{CURRENT_EMBEDDINGS}")
+            return {tuple(row) for row in view.select("model_id", "photo_id").collect()}
 
         run(spark, inside, make_current=False)
         assert spark.table("devise_view.embeddings").count() == 2 * len(FIRST)
         assert shown() == {(first, name) for name in FIRST}
         run(spark, inside)
         assert shown() == {(second, name) for name in FIRST}
+        removed, changed, *others = sorted(FIRST)
+        ids = spark.createDataFrame([(removed,)], "photo_id string")
+        set_removed(Tables.of(spark, inside), ids, removed=True)
+        add_rows(spark, inside, [photo_row(changed, b"other bytes", revision=2)])
+        assert shown() == {(second, name) for name in others}
     finally:
         spark.sql("DROP DATABASE devise_view CASCADE")

@@ -1,7 +1,7 @@
 """The model whose embeddings readers see: a row of CURRENT_MODELS, written when all are complete.
 
-A new model embeds every photo beside the rows of the old one. Readers switch in one commit, of
-CURRENT_MODELS and, with a catalog, of its view `embeddings_current`.
+A new model embeds every photo beside the rows of the old one. Readers switch in one commit of
+CURRENT_MODELS. With a catalog, its view `embeddings_current` changes right after.
 """
 
 from pyspark.sql import functions as F
@@ -10,11 +10,10 @@ from devise_lib.console import print_line
 from devise_lib.spark.embed.results import RESULT_TABLES, results_of
 from devise_lib.spark.embed.stream import checkpoint, lock_name
 from devise_lib.spark.job.locks import unless_running
+from devise_lib.spark.tables.analyst_sql import current_embeddings_view
 from devise_lib.spark.tables.delta_tables import Tables
 from devise_lib.spark.tables.schemas import CURRENT_MODELS
 from devise_lib.storage.stores import clean_up
-
-VIEW = "embeddings_current"
 
 
 def is_current(tables: Tables, model_id: str) -> bool:
@@ -50,12 +49,11 @@ def make_current(tables: Tables, model_id: str) -> None:
 
 
 def show_in_view(tables: Tables, model_id: str) -> None:
-    """Let the view of the catalog, if there is one, show the rows of the model."""
+    """Let the view of the catalog, if there is one, show the current embeddings of the model."""
     if tables.catalog:
-        tables.spark.sql(
-            f"CREATE OR REPLACE VIEW {tables.catalog}.{VIEW} AS SELECT * FROM "
-            f"{tables.catalog}.embeddings WHERE model_id = '{model_id}'"
-        )
+        for name in ("photos", "embeddings"):
+            tables.give_name(name)
+        tables.spark.sql(current_embeddings_view(tables.catalog, model_id))
 
 
 def drop_old_models(tables: Tables, keep: int, but: str) -> None:

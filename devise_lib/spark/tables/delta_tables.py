@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -257,11 +257,11 @@ class Tables:
 
     def _save(self, name: str, writer: DataFrameWriter) -> int:
         before, commit = delta_log.newest_version(self.folder(name)), self._about_commit()
-        writer = writer.option("userMetadata", json.dumps(commit))
+        writer = writer.options(userMetadata=json.dumps(commit), path=self.path(name))
         if self.catalog:
             self._save_in_catalog(name, writer, commit, is_there=before is not None)
         else:
-            retry_on_conflict(lambda: writer.save(self.path(name)))
+            retry_on_conflict(writer.save)
         # Delta skips a transaction that it has seen already. Then there is no commit.
         done = delta_log.metrics_of(self.folder(name), commit["commit"], before)
         return done.get("numOutputRows", 0) - done.get("numCopiedRows", 0)
@@ -269,15 +269,16 @@ class Tables:
     def _save_in_catalog(
         self, name: str, writer: DataFrameWriter, commit: Mapping[str, Any], is_there: bool
     ) -> None:
-        full_name = f"{self.catalog}.{name}"
-        metadata: AbstractContextManager[None] = nullcontext()
-        if is_there:  # Made by path alone, perhaps. Delta allows no second table at its path.
-            place = f"USING delta LOCATION {text_in_sql(self.path(name))}"
-            self.spark.sql(f"CREATE TABLE IF NOT EXISTS {full_name} {place}")
-        else:  # Delta drops the writer's metadata for a new table, but takes the session's.
-            metadata = self._commit_metadata(commit)
-        with metadata:
-            retry_on_conflict(lambda: writer.option("path", self.path(name)).saveAsTable(full_name))
+        if is_there:
+            self.give_name(name)
+        # Delta drops the writer's metadata for a new table, but takes the session's.
+        with nullcontext() if is_there else self._commit_metadata(commit):
+            retry_on_conflict(lambda: writer.saveAsTable(f"{self.catalog}.{name}"))
+
+    def give_name(self, name: str) -> None:
+        """Name a table in the catalog that was made by path alone; Delta allows no second table."""
+        place = f"USING delta LOCATION {text_in_sql(self.path(name))}"
+        self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.catalog}.{name} {place}")
 
     @contextmanager
     def _commit_metadata(self, commit: Mapping[str, Any] | None = None) -> Iterator[None]:

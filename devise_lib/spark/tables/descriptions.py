@@ -111,7 +111,8 @@ DESCRIPTIONS: dict[str, TableDescription] = {
     ),
     "embeddings": TableDescription(
         "The photos in the space of words, one row per photo and model. With a `catalog` the view "
-        "`embeddings_current` shows the rows of the current model.",
+        "`embeddings_current` shows those of the current model, of photos that are still there and "
+        "of the files that they have now.",
         ("embed_photos",),
         ("embed_photos", "export_projector", *_SEARCH, "report"),
         files="Files of 25,000 rows. OPTIMIZE packs them to 128 MiB once the model is complete.",
