@@ -128,8 +128,9 @@ def _per_cent(share: float, _: float) -> str:
 def _legend_below(figure: Figure, panels: Iterable[Axes]) -> None:
     """Add one legend for all panels, with each line once."""
     lines = {str(line.get_label()): line for axes in panels for line in axes.get_lines()}
+    columns = min(4, 2 * len(figure.axes))  # More would be wider than a single panel.
     figure.legend(
-        list(lines.values()), list(lines), loc="outside lower center", ncols=4, frameon=False
+        list(lines.values()), list(lines), loc="outside lower center", ncols=columns, frameon=False
     )
 
 

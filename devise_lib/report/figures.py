@@ -33,9 +33,10 @@ VARIANTS_ABOUT = {
     "+csls": "its scores corrected for hubs, labels that are near to many photos",
     "+calibrated": "its scores of seen labels lowered by a penalty",
 }
+BOTH = "unseen_and_seen"
 CANDIDATES = {
     "unseen_only": "choosing among the unseen labels alone",
-    "unseen_and_seen": "choosing among all labels, seen and unseen",
+    BOTH: "choosing among all labels, seen and unseen",
     "seen_only": "choosing among the seen labels alone",
 }
 COMPARED_DEVISE = ("devise", "devise+csls", "devise+calibrated")  # then the best closed form
@@ -98,7 +99,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """hit@k of DeViSE on unseen labels, and its ratios to chance and to random embeddings."""
+    """hit@k of DeViSE on unseen labels, beside chance, random embeddings and more candidates.
+
+    Attributes:
+        k, value: of hit@k, a share.
+        photo_set, candidates: of the table, in words.
+        times_chance, times_random: the ratios to chance and to random embeddings; None for none.
+        names: how many labels there were to choose among; None if chance was not measured.
+        among_all: hit@k of the same photos, with the seen labels as candidates as well.
+    """
 
     k: int
     value: float
@@ -106,6 +115,8 @@ class Headline:
     candidates: str
     times_chance: float | None
     times_random: float | None
+    names: int | None
+    among_all: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +141,19 @@ def unseen_tables(tables: Iterable[HitTable]) -> list[HitTable]:
     Candidates are the unseen labels alone, or all labels. A table with a single k is left out,
     because it has no curve.
     """
-    wanted = ("unseen_only", "unseen_and_seen")
+    wanted = ("unseen_only", BOTH)
     found = [t for t in tables if "unseen" in t.photo_set and t.candidate_set in wanted]
     return [t for t in found if t.photo_set == found[0].photo_set and len(t.ks) > 1]
 
 
-def headline(tables: Iterable[HitTable]) -> Headline | None:
+def headline(tables: Sequence[HitTable]) -> Headline | None:
     """DeViSE's figure for the smallest k in the first table of unseen labels that has one."""
+    among_all = {
+        table.photo_set: row.values[0]
+        for table in tables
+        for row in table.rows
+        if table.candidate_set == BOTH and row.method == "devise"
+    }
     for table in tables:
         first = {row.method: row.values[0] for row in table.rows}
         value = first.get("devise")
@@ -149,6 +166,8 @@ def headline(tables: Iterable[HitTable]) -> Headline | None:
             table.candidates,
             _times(value, first.get("chance")),
             _times(value, first.get("random_embeddings")),
+            round(table.ks[0] / chance) if (chance := first.get("chance")) else None,
+            among_all.get(table.photo_set) if table.candidate_set != BOTH else None,
         )
     return None
 

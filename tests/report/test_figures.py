@@ -92,13 +92,15 @@ def test_the_headline_is_the_smallest_k_on_unseen_labels_beside_its_controls():
     found = headline(hit_tables(ROWS))
     assert found is not None
     assert (found.k, found.value, found.times_chance, found.times_random) == (1, 0.4, 4.0, 2.0)
+    assert found.names == 10  # of which chance finds the right one in a tenth of the cases
+    assert found.among_all == 0.3  # the same photos, with the seen labels to choose from as well
 
 
 def test_there_is_no_headline_without_unseen_labels_and_no_ratio_to_nothing():
     assert headline(hit_tables(ROWS[5:6])) is None
     alone = headline(hit_tables([hit("devise", 1, 0.4), hit("chance", 1, 0.0)]))
     assert alone is not None
-    assert (alone.times_chance, alone.times_random) == (None, None)
+    assert (alone.times_chance, alone.times_random, alone.names) == (None, None, None)
 
 
 def test_coverage_has_every_kind_of_every_label_set():

@@ -134,7 +134,7 @@ def test_the_head_of_the_page_tells_the_model_the_photos_the_labels_and_the_main
     head = " ".join(page.sections[""].split())
     for text in (
         "What a model found in 80 photos",
-        "80 photos embedded, of 90; 3 files refused",
+        "80 photos have a place among words, of 90 that were taken in; 3 files were refused",
         "40 labels, 9 of them unseen",
         "hit@1 on unseen labels",
         "43.2 % of the photos of things that the model never saw got their right name first",

@@ -185,6 +185,7 @@
       status.append(spelt.length ? "?" : "");
     }
     results.replaceChildren(...found.map(shotElement));
+    status.scrollIntoView({ block: "nearest" });
   }
 
   function ask(text) {
