@@ -224,8 +224,9 @@ def test_every_kind_of_figure_is_in_metrics(small_run):
     hubs = {"hubness_skewness", "antihub_share", "hub_occurrence", "robin_hood"}
     curve = {CURVE_SEEN, CURVE_UNSEEN}
     lists = {"precision", "recall", "average_precision", "ndcg", "reciprocal_rank"}  # of searches
+    of_tags = {"graded_ndcg", "photos", "words"}  # of texts by the hierarchy, of tags by all words
     of_model = {metric for method, metric in kinds if method == "devise"}
-    assert of_model == zero_shot | hubs | curve | lists
+    assert of_model == zero_shot | hubs | curve | lists | of_tags
     assert ("chance", "correct_set_size") in kinds
     searches = set(metrics[metrics["metric"] == "average_precision"]["candidate_set"])
     assert {"text_to_image_seen", "text_to_image_unseen", "similar_photos"} <= searches

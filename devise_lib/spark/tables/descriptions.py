@@ -69,13 +69,19 @@ DESCRIPTIONS: dict[str, TableDescription] = {
             *("export_projector", "predict_labels", "evaluate", "report"),
         ),
     ),
+    "text_vectors": TableDescription(
+        "The texts of the models that were registered with some, one row per text and model.",
+        ("register_model",),
+        ("build_index", "predict_labels", "rank_photographers"),
+    ),
     "photos": TableDescription(
         "The photos whose header ingest_photos accepts, one row per photo. A changed photo has two "
         "rows until the older one is deleted, in the same run or by the next one.",
         ("ingest_photos",),
         (
-            *("ingest_photos", "train_backbone", "extract_features", "fine_tune", "export_model"),
-            *("embed_photos", "export_projector", "build_index", "find_neighbours"),
+            *("ingest_photos", "train_backbone", "extract_features", "fine_tune"),
+            *("register_model", "export_model", "embed_photos", "export_projector"),
+            *("build_index", "find_neighbours"),
             *("complete_galleries", "rank_photographers", "report"),
         ),
         files="Files of about `ingest_photos.file_bytes`, each with a narrow range of photo_id, in "
@@ -151,11 +157,6 @@ DESCRIPTIONS: dict[str, TableDescription] = {
         "has one representative.",
         ("find_duplicates",),
         ("complete_galleries", "report"),
-    ),
-    "text_vectors": TableDescription(
-        "The texts of the models that were registered with some, one row per text and model.",
-        ("register_model",),
-        ("build_index", "predict_labels", "rank_photographers"),
     ),
     "predictions": TableDescription(
         "The tags of every photo, one row per photo, rank and model.",
